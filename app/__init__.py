@@ -1,0 +1,1 @@
+"""registry-admission keeps a Kubernetes cluster's image registry inside its limits."""

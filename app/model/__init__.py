@@ -1,0 +1,1 @@
+"""The domain's types: quantities, images, streams and the objects that limit them."""

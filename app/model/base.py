@@ -1,0 +1,67 @@
+"""What every Kubernetes object that this service reads has in common."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+DIGEST_PATTERN = r"^sha256:[a-f0-9]{64}$"
+Digest = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)]
+"""A content digest, the name of an Image: `sha256:` and 64 hexadecimal digits."""
+
+
+class KubeModel(BaseModel):
+    """An object as it travels in the API: camelCase names, unknown fields ignored.
+
+    A field that is `null` counts as absent, as it does for the API server.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, data: Any) -> Any:
+        if isinstance(data, dict) and None in data.values():
+            return {key: value for key, value in data.items() if value is not None}
+        return data
+
+
+class ObjectMeta(KubeModel):
+    name: str = ""
+    generate_name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    annotations: dict[str, str] = Field(default_factory=dict)
+    deletion_timestamp: str | None = None
+
+
+class KubeObject(KubeModel):
+    api_version: str = ""
+    kind: str = ""
+    metadata: ObjectMeta = Field(default_factory=ObjectMeta)
+
+    @property
+    def title(self) -> str:
+        """`Kind namespace/name`, as refusals and logs name an object."""
+        name = self.metadata.name or f"{self.metadata.generate_name}*"
+        if self.metadata.namespace:
+            name = f"{self.metadata.namespace}/{name}"
+        return f"{self.kind} {name}"
+
+
+def problems(error: ValidationError) -> Iterator[str]:
+    """Each problem of a ValidationError as `path.to.field: what is wrong`."""
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
+        path = ".".join(str(part) for part in item["loc"])
+        yield f"{path}: {item['msg']}" if path else item["msg"]

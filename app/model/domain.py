@@ -1,0 +1,49 @@
+"""The API domain: the one place that knows how Registry v2's names are spelled.
+
+`alauda.io` is the default; `openshift.io` serves OKD clusters, whose kinds are the same.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class ApiDomain:
+    """Every group, type and resource name that is derived from the API domain."""
+
+    name: str = "alauda.io"
+
+    @cached_property
+    def image_group(self) -> str:
+        return f"image.{self.name}"
+
+    @cached_property
+    def operator_group(self) -> str:
+        return f"imageregistry.operator.{self.name}"
+
+    @cached_property
+    def image_type(self) -> str:
+        """The LimitRange item type for single images."""
+        return f"{self.name}/Image"
+
+    @cached_property
+    def stream_type(self) -> str:
+        """The LimitRange item type for single ImageStreams."""
+        return f"{self.name}/ImageStream"
+
+    @cached_property
+    def imagestreams(self) -> str:
+        return f"{self.name}/imagestreams"
+
+    @cached_property
+    def images(self) -> str:
+        return f"{self.name}/images"
+
+    @cached_property
+    def image_tags(self) -> str:
+        return f"{self.name}/image-tags"
+
+    @cached_property
+    def acknowledge_data_loss(self) -> str:
+        """The annotation on Config/cluster that lets a change which may lose images pass."""
+        return f"{self.operator_group}/acknowledge-data-loss"

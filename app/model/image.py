@@ -1,0 +1,140 @@
+"""Images, and how large they are.
+
+Shapes: `image.alauda.io/v1` Image; its size is the distinct layers plus the config, in bytes.
+"""
+
+import hashlib
+import json
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from app.model.base import KubeModel, KubeObject
+
+ByteCount = Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+
+class ImageLayer(KubeModel):
+    name: str = ""
+    size: ByteCount = 0
+    media_type: str = ""
+
+
+class DockerImageMetadata(KubeModel):
+    size: ByteCount | None = Field(default=None, alias="Size")
+
+
+class Descriptor(KubeModel):
+    digest: str = ""
+    size: ByteCount = 0
+    media_type: str = ""
+
+
+class EmbeddedManifest(KubeModel):
+    """What counts of a manifest: an image has a config and layers, an index neither."""
+
+    config: Descriptor | None = None
+    layers: list[Descriptor] = Field(default_factory=list)
+    manifests: list[Descriptor] = Field(default_factory=list)
+
+
+class ImageManifest(KubeModel):
+    """An entry of `dockerImageManifests`: one child of an index."""
+
+    digest: str = ""
+    manifest_size: ByteCount = 0
+    media_type: str = ""
+
+
+class Image(KubeObject):
+    """An Image, cluster-scoped or inside an ImageStreamMapping; its name is its digest."""
+
+    kind: str = "Image"
+    docker_image_reference: str = ""
+    docker_image_metadata: DockerImageMetadata = Field(default_factory=DockerImageMetadata)
+    docker_image_layers: list[ImageLayer] = Field(default_factory=list)
+    docker_image_manifests: list[ImageManifest] = Field(default_factory=list)
+    docker_image_manifest: str = ""
+    docker_image_manifest_media_type: str = ""
+
+    @property
+    def digest(self) -> str:
+        return self.metadata.name
+
+    @property
+    def claimed_size(self) -> int | None:
+        """Bytes, as `dockerImageMetadata.Size` claims; zero is what an unset Size looks like."""
+        return self.docker_image_metadata.size or None
+
+    @property
+    def measured_size(self) -> int | None:
+        """Bytes by the object's own layers and manifest, whichever names more.
+
+        None if the object lists neither.
+        """
+        sizes = [
+            size for size in (self._size_by_layers(), self._size_by_manifest()) if size is not None
+        ]
+        return max(sizes, default=None)
+
+    @property
+    def contradictions(self) -> list[str]:
+        """Where this object contradicts itself; empty for an honest one."""
+        return [*self._size_contradictions(), *self._manifest_contradictions()]
+
+    def _size_contradictions(self) -> list[str]:
+        claimed, measured = self.claimed_size, self.measured_size
+        if claimed is None or measured is None or claimed >= measured:
+            return []
+        return [
+            f"dockerImageMetadata.Size claims {claimed} bytes, "
+            f"but its own layers add up to {measured} bytes"
+        ]
+
+    def _manifest_contradictions(self) -> list[str]:
+        if not self.docker_image_manifest:
+            return []
+        digest = "sha256:" + hashlib.sha256(self.docker_image_manifest.encode()).hexdigest()
+        if digest == self.digest:
+            return []
+        return [f"dockerImageManifest has digest {digest}, but the image is named {self.digest}"]
+            f"dockerImageManifest has the digest {digest}, but the image is named {self.digest}"
+        ]
+
+    def _size_by_layers(self) -> int | None:
+        if not self.docker_image_layers:
+            return 0 if self.docker_image_manifests else None
+        return _distinct_total([(layer.name, layer.size) for layer in self.docker_image_layers])
+
+    def _size_by_manifest(self) -> int | None:
+        if not self.docker_image_manifest:
+            return None
+        return manifest_size(self.docker_image_manifest)
+
+
+def manifest_size(text: str) -> int | None:
+    """Bytes of the distinct layers and the config of a manifest; 0 for an index.
+
+    None for text that is no schema 2 or OCI manifest.
+    """
+    try:
+        content: Any = json.loads(text)
+        manifest = EmbeddedManifest.model_validate(content)
+    except (ValueError, RecursionError):
+        return None
+    if manifest.config is None and not manifest.layers:
+        return 0 if manifest.manifests else None
+    blobs = [*manifest.layers, *([manifest.config] if manifest.config else [])]
+    return _distinct_total([(blob.digest, blob.size) for blob in blobs])
+
+
+def _distinct_total(blobs: list[tuple[str, int]]) -> int:
+    """A blob that is listed twice is stored once; one without a name cannot be told apart."""
+    named: dict[str, int] = {}
+    total = 0
+    for name, size in blobs:
+        if name:
+            named[name] = max(size, named.get(name, 0))
+        else:
+            total += size
+    return total + sum(named.values())

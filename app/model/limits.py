@@ -1,0 +1,116 @@
+"""LimitRange and ResourceQuota objects, and what they come to for one namespace."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import Field
+
+from app.model.base import KubeModel, KubeObject
+from app.model.domain import ApiDomain
+from app.model.quantity import Quantity
+
+
+class LimitRangeItem(KubeModel):
+    type: str = ""
+    max: dict[str, Quantity] = Field(default_factory=dict)
+    min: dict[str, Quantity] = Field(default_factory=dict)
+    default: dict[str, Quantity] = Field(default_factory=dict)
+    default_request: dict[str, Quantity] = Field(default_factory=dict)
+    max_limit_request_ratio: dict[str, Quantity] = Field(default_factory=dict)
+
+
+class LimitRangeSpec(KubeModel):
+    limits: list[LimitRangeItem] = Field(default_factory=list)
+
+
+class LimitRange(KubeObject):
+    kind: str = "LimitRange"
+    spec: LimitRangeSpec = Field(default_factory=LimitRangeSpec)
+
+
+class ResourceQuotaSpec(KubeModel):
+    hard: dict[str, Quantity] = Field(default_factory=dict)
+    scopes: list[str] = Field(default_factory=list)
+    scope_selector: dict[str, Any] | None = None
+
+
+class ResourceQuota(KubeObject):
+    kind: str = "ResourceQuota"
+    spec: ResourceQuotaSpec = Field(default_factory=ResourceQuotaSpec)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One maximum and the LimitRange that sets it."""
+
+    source: str
+    max: Quantity
+
+
+@dataclass(frozen=True)
+class HardLimits:
+    """One ResourceQuota: counts by the domain's resource names."""
+
+    source: str
+    imagestreams: Quantity | None = None
+    images: Quantity | None = None
+    image_tags: Quantity | None = None
+
+
+@dataclass(frozen=True)
+class NamespaceLimits:
+    """Everything that limits one namespace: the lowest LimitRange maxima, and every quota."""
+
+    image_size: Limit | None = None
+    stream_images: Limit | None = None
+    stream_tags: Limit | None = None
+    quotas: tuple[HardLimits, ...] = field(default=())
+
+    @property
+    def limits_members(self) -> bool:
+        """Whether streams, images or tags are limited, so that a push must be counted."""
+        return bool(self.quotas or self.stream_images or self.stream_tags)
+
+
+NO_LIMITS = NamespaceLimits()
+
+
+def namespace_limits(
+    domain: ApiDomain, limit_ranges: Iterable[LimitRange], quotas: Iterable[ResourceQuota]
+) -> NamespaceLimits:
+    """Combine one namespace's objects.
+
+    The lowest `max` over all LimitRanges wins; every ResourceQuota applies by itself. A quota
+    with scopes counts as one without: no image has a scope, and a limit that someone wrote
+    down is not dropped silently.
+    """
+    ranges = list(limit_ranges)
+    hard_limits = (_hard_limits(domain, quota) for quota in quotas)
+    return NamespaceLimits(
+        image_size=_lowest(ranges, domain.image_type, "storage"),
+        stream_images=_lowest(ranges, domain.stream_type, domain.images),
+        stream_tags=_lowest(ranges, domain.stream_type, domain.image_tags),
+        quotas=tuple(sorted(filter(None, hard_limits), key=lambda hard: hard.source)),
+    )
+
+
+def _lowest(limit_ranges: list[LimitRange], item_type: str, resource: str) -> Limit | None:
+    found = [
+        Limit(limit_range.metadata.name, item.max[resource])
+        for limit_range in limit_ranges
+        for item in limit_range.spec.limits
+        if item.type == item_type and resource in item.max
+    ]
+    return min(found, key=lambda limit: (limit.max, limit.source), default=None)
+
+
+def _hard_limits(domain: ApiDomain, quota: ResourceQuota) -> HardLimits | None:
+    hard = quota.spec.hard
+    limits = HardLimits(
+        quota.metadata.name,
+        hard.get(domain.imagestreams),
+        hard.get(domain.images),
+        hard.get(domain.image_tags),
+    )
+    return None if limits == HardLimits(quota.metadata.name) else limits

@@ -1,0 +1,99 @@
+"""Config/cluster and ImagePruner/cluster of the registry's operator.
+
+The schema follows `imageregistry.operator.openshift.io/v1` plus `spec.imagePullSecret`.
+"""
+
+from typing import Any
+
+from pydantic import Field
+
+from app.model.base import KubeModel, KubeObject
+from app.model.quantity import Quantity
+
+
+class Resources(KubeModel):
+    requests: dict[str, Quantity] = Field(default_factory=dict)
+    limits: dict[str, Quantity] = Field(default_factory=dict)
+
+
+class ClaimStorage(KubeModel):
+    claim: str = ""
+
+
+class TrustedCA(KubeModel):
+    name: str = ""
+
+
+class S3Storage(KubeModel):
+    bucket: str = ""
+    region: str = ""
+    region_endpoint: str = ""
+    trusted_ca: TrustedCA = Field(default_factory=TrustedCA, alias="trustedCA")
+
+
+class Storage(KubeModel):
+    """At most one backend; the ones without checks of their own are kept as they come."""
+
+    management_state: str = ""
+    empty_dir: dict[str, Any] | None = None
+    pvc: ClaimStorage | None = None
+    s3: S3Storage | None = None
+    azure: dict[str, Any] | None = None
+    gcs: dict[str, Any] | None = None
+    ibmcos: dict[str, Any] | None = None
+    oss: dict[str, Any] | None = None
+    swift: dict[str, Any] | None = None
+
+
+class Route(KubeModel):
+    name: str = ""
+    hostname: str = ""
+    secret_name: str = ""
+
+
+class ImagePullSecret(KubeModel):
+    management_state: str = ""
+    additional_registry_hosts: list[str] = Field(default_factory=list)
+    ignored_namespaces: list[str] = Field(default_factory=list)
+    ignore_system_namespaces: bool | None = None
+
+
+class ConfigSpec(KubeModel):
+    management_state: str = ""
+    replicas: int | None = None
+    storage: Storage = Field(default_factory=Storage)
+    disable_redirect: bool | None = None
+    rollout_strategy: str = ""
+    log_level: str = ""
+    operator_log_level: str = ""
+    resources: Resources | None = None
+    routes: list[Route] = Field(default_factory=list)
+    image_pull_secret: ImagePullSecret = Field(default_factory=ImagePullSecret)
+
+
+class Config(KubeObject):
+    """The registry's configuration, a singleton named `cluster`."""
+
+    kind: str = "Config"
+    spec: ConfigSpec = Field(default_factory=ConfigSpec)
+
+
+class ImagePrunerSpec(KubeModel):
+    schedule: str = ""
+    suspend: bool | None = None
+    keep_tag_revisions: int | None = None
+    keep_younger_than: int | None = None
+    """Nanoseconds, the deprecated form of `keepYoungerThanDuration`."""
+    keep_younger_than_duration: str = ""
+    """A Go duration such as `60m`."""
+    successful_jobs_history_limit: int | None = None
+    failed_jobs_history_limit: int | None = None
+    log_level: str = ""
+    resources: Resources | None = None
+
+
+class ImagePruner(KubeObject):
+    """The scheduled clean-up of images, a singleton named `cluster`."""
+
+    kind: str = "ImagePruner"
+    spec: ImagePrunerSpec = Field(default_factory=ImagePrunerSpec)

@@ -1,0 +1,94 @@
+"""ImageStreams and the virtual kinds that write to them, in the shapes of `image.alauda.io/v1`."""
+
+from pydantic import Field
+
+from app.model.base import KubeModel, KubeObject
+from app.model.image import Image
+
+
+class ObjectReference(KubeModel):
+    """`from` of a tag: an ImageStreamTag, an ImageStreamImage or a DockerImage."""
+
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+
+
+class TagReference(KubeModel):
+    """An entry of `spec.tags`."""
+
+    name: str = ""
+    source: ObjectReference | None = Field(default=None, alias="from")
+    reference: bool = False
+    """True for a tag that is only a pointer: nothing is imported for it."""
+
+
+class TagEvent(KubeModel):
+    image: str = ""
+    docker_image_reference: str = ""
+
+
+class TagHistory(KubeModel):
+    """An entry of `status.tags`: what a tag has pointed at, newest first."""
+
+    tag: str = ""
+    items: list[TagEvent] = Field(default_factory=list)
+
+
+class ImageStreamSpec(KubeModel):
+    tags: list[TagReference] = Field(default_factory=list)
+
+
+class ImageStreamStatus(KubeModel):
+    tags: list[TagHistory] = Field(default_factory=list)
+
+
+class ImageStream(KubeObject):
+    spec: ImageStreamSpec = Field(default_factory=ImageStreamSpec)
+    status: ImageStreamStatus = Field(default_factory=ImageStreamStatus)
+
+
+class ImageStreamMapping(KubeObject):
+    """What a push ends with: `metadata.name` is the stream."""
+
+    image: Image = Field(default_factory=Image)
+    tag: str = ""
+
+
+class ImageStreamTag(KubeObject):
+    """`metadata.name` is `<stream>:<tag>`."""
+
+    tag: TagReference | None = None
+    image: Image | None = None
+
+
+class ImageTag(KubeObject):
+    """`metadata.name` is `<stream>:<tag>`."""
+
+    spec: TagReference | None = None
+    image: Image | None = None
+
+
+class LocalReference(KubeModel):
+    name: str = ""
+
+
+class ImageImport(KubeModel):
+    """An entry of `spec.images` of an ImageStreamImport."""
+
+    source: ObjectReference = Field(default_factory=ObjectReference, alias="from")
+    to: LocalReference | None = None
+
+
+class RepositoryImport(KubeModel):
+    source: ObjectReference = Field(default_factory=ObjectReference, alias="from")
+
+
+class ImageStreamImportSpec(KubeModel):
+    imports: bool = Field(default=False, alias="import")
+    repository: RepositoryImport | None = None
+    images: list[ImageImport] = Field(default_factory=list)
+
+
+class ImageStreamImport(KubeObject):
+    spec: ImageStreamImportSpec = Field(default_factory=ImageStreamImportSpec)

@@ -1,0 +1,38 @@
+"""What a policy answers."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One reason to refuse, and what its reader can do about it."""
+
+    message: str
+    next_step: str
+    reason: str
+    """A short stable name for metrics and audit, such as `ImageTooLarge`."""
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.next_step}"
+
+
+@dataclass
+class Verdict:
+    """Every violation found, not only the first; none means allowed."""
+
+    violations: list[Violation] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def allowed(self) -> bool:
+        return not self.violations
+
+    def deny(self, reason: str, message: str, next_step: str) -> None:
+        self.violations.append(Violation(message, next_step, reason))
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+    def include(self, other: "Verdict") -> None:
+        self.violations += other.violations
+        self.warnings += other.warnings
