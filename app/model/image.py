@@ -98,8 +98,6 @@ class Image(KubeObject):
         if digest == self.digest:
             return []
         return [f"dockerImageManifest has digest {digest}, but the image is named {self.digest}"]
-            f"dockerImageManifest has the digest {digest}, but the image is named {self.digest}"
-        ]
 
     def _size_by_layers(self) -> int | None:
         if not self.docker_image_layers:

@@ -162,7 +162,7 @@ def _scale(text: str, suffix: str) -> tuple[int, int, Format]:
 
 
 def _shift(number: int, power: int) -> int:
-    """`number` times 10^`power`, rounded up: asking for a little never becomes asking for nothing."""
+    """`number` times 10^`power`, rounded up: asking for a little never means nothing."""
     if power >= 0:
         return int(number * 10**power)
     return int(-(-number // 10**-power))
