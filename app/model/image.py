@@ -78,6 +78,12 @@ class Image(KubeObject):
         return max(sizes, default=None)
 
     @property
+    def size(self) -> int | None:
+        """Bytes; the larger of claim and measure, so that no claim makes an image smaller."""
+        sizes = (self.claimed_size, self.measured_size)
+        return max((size for size in sizes if size is not None), default=None)
+
+    @property
     def contradictions(self) -> list[str]:
         """Where this object contradicts itself; empty for an honest one."""
         return [*self._size_contradictions(), *self._manifest_contradictions()]

@@ -91,6 +91,11 @@ class Quantity:
         """The amount as a whole number, rounded up as the API server does."""
         return -(-self._nanos // _NANO)
 
+    @property
+    def floor(self) -> int:
+        """The amount as a whole number, rounded down: how many whole objects fit into it."""
+        return self._nanos // _NANO
+
     def __str__(self) -> str:
         """The canonical form: no fraction, the largest suffix of its family that is exact."""
         if self._nanos == 0:

@@ -1,0 +1,1 @@
+"""Counting: what a namespace holds, what is about to be added, and who may add it."""

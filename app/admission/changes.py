@@ -1,0 +1,165 @@
+"""What a request would change: the members it claims and the images it brings.
+
+One function per kind of `image.alauda.io/v1`; each reads an object that is already parsed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from app.admission.references import References, Target, parse_pull_spec
+from app.model.image import Image
+from app.model.stream import (
+    ImageStream,
+    ImageStreamImport,
+    ImageStreamMapping,
+    ImageStreamTag,
+    ImageTag,
+    TagReference,
+)
+from app.quota.members import Claims, Members
+from app.quota.usage import StreamUsage
+
+
+@dataclass(frozen=True)
+class IncomingImage:
+    """An image that the request brings into the namespace."""
+
+    label: str
+    digest: str | None
+    content: Image | None = None
+    """The Image, when the request carries it."""
+    may_be_unknown: bool = False
+    """True where nobody can know the size yet, and that is no sign of anything being hidden."""
+
+
+@dataclass
+class Change:
+    claims: Claims
+    images: list[IncomingImage] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """What is missing, so that the request cannot be counted."""
+
+
+def of_mapping(mapping: ImageStreamMapping, namespace: str) -> Change:
+    """A push: one image under one tag, in a stream that may not exist yet."""
+    stream, image = mapping.metadata.name, mapping.image
+    claims = _claims(namespace, stream, {mapping.tag: image.digest} if mapping.tag else {})
+    if image.digest:
+        pushed = Members(images=frozenset({(stream, image.digest)}))
+        claims = Claims(namespace, claims.adds | pushed)
+    problems = []
+    if not stream:
+        problems.append("metadata.name: the name of the ImageStream is required")
+    if not image.digest:
+        problems.append("image.metadata.name: the digest of the image is required")
+    tag = f" of tag {stream}:{mapping.tag}" if mapping.tag else ""
+    incoming = IncomingImage(f"image {image.digest}{tag}", image.digest or None, image)
+    return Change(claims, [incoming], problems)
+
+
+def of_stream(
+    stream: ImageStream, old: ImageStream | None, namespace: str, references: References
+) -> Change:
+    """A stream as a whole, spec and status; what an update drops makes room for what it adds."""
+    name = stream.metadata.name or f"{stream.metadata.generate_name}*{stream.metadata.uid}"
+    before = StreamUsage.of(old).members(name) if old else Members()
+    after = StreamUsage.of(stream).members(name)
+    known = {tag.name: tag for tag in old.spec.tags} if old else {}
+    changed = [tag for tag in stream.spec.tags if known.get(tag.name) != tag]
+    change = _of_references(name, changed, namespace, references)
+    adds = after | change.claims.adds
+    stored = {digest for _, digest in before.images}
+    change.images += [
+        IncomingImage(f"image {digest} of ImageStream {name}", digest, may_be_unknown=True)
+        for _, digest in sorted(after.images)
+        if digest not in stored
+    ]
+    change.claims = Claims(namespace, adds, before - adds)
+    return change
+
+
+def of_stream_tag(
+    tag: ImageStreamTag | ImageTag,
+    old: ImageStreamTag | ImageTag | None,
+    namespace: str,
+    references: References,
+) -> Change:
+    """One tag, named `<stream>:<tag>`; it brings an image if it is made to point elsewhere."""
+    stream, colon, name = tag.metadata.name.partition(":")
+    if not (stream and colon and name):
+        problem = f"metadata.name: {tag.metadata.name!r} is not of the form <stream>:<tag>"
+        return Change(Claims(namespace), problems=[problem])
+    reference = _reference_of(tag).model_copy(update={"name": name})
+    change = _of_references(stream, [reference], namespace, references)
+    if old is not None and _reference_of(old).source == reference.source:
+        change.images = []
+    return change
+
+
+def of_import(request: ImageStreamImport, namespace: str, references: References) -> Change:
+    """Every tag that an import names; one that only looks (`import: false`) changes nothing."""
+    if not request.spec.imports:
+        return Change(Claims(namespace))
+    stream = request.metadata.name
+    named = [
+        TagReference(name=item.to.name if item.to else _tag_of(item.source.name)).model_copy(
+            update={"source": item.source}
+        )
+        for item in request.spec.images
+    ]
+    change = _of_references(stream, named, namespace, references)
+    if not stream:
+        change.problems.append("metadata.name: the name of the ImageStream is required")
+    if request.spec.repository is not None:
+        change.claims = Claims(namespace, change.claims.adds, open_ended=frozenset({stream}))
+    return change
+
+
+def _reference_of(tag: ImageStreamTag | ImageTag) -> TagReference:
+    reference = tag.spec if isinstance(tag, ImageTag) else tag.tag
+    return reference or TagReference()
+
+
+def _of_references(
+    stream: str, tags: Iterable[TagReference], namespace: str, references: References
+) -> Change:
+    """Tags that are made to point somewhere; the images they lead to come with them."""
+    digests: dict[str, str] = {}
+    images: list[IncomingImage] = []
+    for tag in tags:
+        digests[tag.name] = ""
+        if tag.source is None or tag.reference:
+            continue
+        target = references.target(tag.source, namespace)
+        digests[tag.name] = target.digest or ""
+        images.append(_incoming(stream, tag.name, target))
+    return Change(_claims(namespace, stream, digests), images)
+
+
+def _incoming(stream: str, tag: str, target: Target) -> IncomingImage:
+    # A tag that follows another one which does not exist yet brings nothing now; what it brings
+    # later is written by the Image API and passes admission as an update of the stream's status.
+    image = f"image {target.digest}" if target.digest else "the image"
+    return IncomingImage(
+        f"{image} of tag {stream}:{tag}, from {target.label}",
+        target.digest,
+        may_be_unknown=target.external or target.digest is None,
+    )
+
+
+def _claims(namespace: str, stream: str, digests: dict[str, str]) -> Claims:
+    """The stream, its named tags and the digests that they are known to point at."""
+    return Claims(
+        namespace,
+        Members(
+            frozenset({stream}) if stream else frozenset(),
+            frozenset((stream, digest) for digest in digests.values() if digest),
+            frozenset((stream, tag) for tag in digests if tag),
+        ),
+    )
+
+
+def _tag_of(pull_spec: str) -> str:
+    """The tag that an import without `to` gets: that of its source, `latest` without any."""
+    spec = parse_pull_spec(pull_spec)
+    return spec.tag or ("" if spec.digest else "latest")

@@ -1,0 +1,130 @@
+"""Reviews of `image.alauda.io/v1`: size first, then the quota, one verdict with everything."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from app.admission import changes
+from app.admission.changes import Change, IncomingImage
+from app.admission.references import References
+from app.admission.review import AdmissionRequest
+from app.cluster.state import ClusterState, require_available
+from app.model.base import KubeObject
+from app.model.domain import ApiDomain
+from app.model.image import Image
+from app.model.stream import (
+    ImageStream,
+    ImageStreamImport,
+    ImageStreamMapping,
+    ImageStreamTag,
+    ImageTag,
+)
+from app.policy import image_limits
+from app.policy.image_limits import SizedImage, UnknownSize
+from app.policy.verdict import Verdict
+from app.quota.enforcer import Enforcer
+
+Model = TypeVar("Model", bound=KubeObject)
+
+
+@dataclass(frozen=True)
+class ImageAdmission:
+    """Decides what the kinds of the image group would bring into a namespace."""
+
+    state: ClusterState
+    enforcer: Enforcer
+    references: References
+    domain: ApiDomain
+    unknown_size: UnknownSize
+
+    async def review(self, request: AdmissionRequest, within: float) -> Verdict | None:
+        """The verdict on a create or update; None for a kind that brings nothing.
+
+        Raises ValidationError for an object whose shape is wrong, StateUnavailableError if
+        there is no safe answer within that many seconds.
+        """
+        if request.kind.kind == "Image":
+            return image_limits.check_truth(Image.model_validate(request.object))
+        change = _change_of(request, self.references)
+        if change is None:
+            return None
+        require_available(self.state)
+        return await self._decide(change, reserve=not request.dry_run, within=within)
+
+    async def _decide(self, change: Change, *, reserve: bool, within: float) -> Verdict:
+        verdict = Verdict()
+        for problem in change.problems:
+            verdict.deny("Incomplete", problem, "complete the object and send it again")
+        for image in change.images:
+            verdict.include(await self._check_image(image, change.claims.namespace))
+        verdict.include(
+            await self.enforcer.decide(
+                change.claims, reserve=reserve and verdict.allowed, within=within
+            )
+        )
+        return verdict
+
+    async def _check_image(self, image: IncomingImage, namespace: str) -> Verdict:
+        verdict = Verdict()
+        if image.content is not None:
+            verdict.include(image_limits.check_truth(image.content))
+        limit = self.state.limits(namespace).image_size
+        if limit is None:
+            return verdict
+        sized = SizedImage(image.label, await self._size(image), image.may_be_unknown)
+        verdict.include(
+            image_limits.check_size(
+                sized,
+                limit,
+                namespace=namespace,
+                domain=self.domain,
+                unknown_size=self.unknown_size,
+            )
+        )
+        return verdict
+
+    async def _size(self, image: IncomingImage) -> int | None:
+        """Bytes, by the request and by what is known of the digest, whichever is larger."""
+        sizes = (
+            image.content.size if image.content is not None else None,
+            await self.state.image_size(image.digest) if image.digest else None,
+        )
+        return max((size for size in sizes if size is not None), default=None)
+
+
+def _change_of(request: AdmissionRequest, references: References) -> Change | None:
+    namespace = request.namespace
+    match request.kind.kind:
+        case "ImageStreamMapping":
+            return changes.of_mapping(ImageStreamMapping.model_validate(request.object), namespace)
+        case "ImageStream":
+            stream = ImageStream.model_validate(request.object)
+            return changes.of_stream(
+                stream, old_version(ImageStream, request), namespace, references
+            )
+        case "ImageStreamTag":
+            tag = ImageStreamTag.model_validate(request.object)
+            return changes.of_stream_tag(
+                tag, old_version(ImageStreamTag, request), namespace, references
+            )
+        case "ImageTag":
+            image_tag = ImageTag.model_validate(request.object)
+            return changes.of_stream_tag(
+                image_tag, old_version(ImageTag, request), namespace, references
+            )
+        case "ImageStreamImport":
+            wanted = ImageStreamImport.model_validate(request.object)
+            return changes.of_import(wanted, namespace, references)
+        case _:
+            return None
+
+
+def old_version(model: type[Model], request: AdmissionRequest) -> Model | None:
+    """The stored version of the object; None if there is none, or none that can be read."""
+    if request.old_object is None:
+        return None
+    try:
+        return model.model_validate(request.old_object)
+    except ValidationError:
+        return None

@@ -1,0 +1,169 @@
+"""AdmissionReview v1, the contract between the API server and this service."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import Field
+
+from app.model.base import KubeModel
+from app.policy.verdict import Verdict
+
+API_VERSION = "admission.k8s.io/v1"
+_MAX_WARNING = 256
+_MAX_WARNINGS = 12
+
+Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+
+
+class GroupVersionKind(KubeModel):
+    group: str = ""
+    version: str = ""
+    kind: str = ""
+
+
+class GroupVersionResource(KubeModel):
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+
+
+class UserInfo(KubeModel):
+    username: str = ""
+
+
+class AdmissionRequest(KubeModel):
+    """One request; `object` and `old_object` are the objects as they came, decoded."""
+
+    uid: str = Field(min_length=1, max_length=128)
+    kind: GroupVersionKind
+    resource: GroupVersionResource = Field(default_factory=GroupVersionResource)
+    sub_resource: str = ""
+    name: str = ""
+    namespace: str = ""
+    operation: Operation
+    user_info: UserInfo = Field(default_factory=UserInfo)
+    object: dict[str, Any] | None = None
+    old_object: dict[str, Any] | None = None
+    dry_run: bool = False
+
+    @property
+    def title(self) -> str:
+        """`Kind namespace/name`, as refusals and logs name the object."""
+        name = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return f"{self.kind.kind} {name}"
+
+
+class AdmissionReview(KubeModel):
+    api_version: Literal["admission.k8s.io/v1"]
+    kind: Literal["AdmissionReview"]
+    request: AdmissionRequest
+
+
+@dataclass
+class Outcome:
+    """The answer to one request."""
+
+    allowed: bool = True
+    code: int = 200
+    reason: str = ""
+    message: str = ""
+    causes: tuple[str, ...] = ()
+    """Short stable names of every reason to refuse, for metrics and audit."""
+    warnings: list[str] = field(default_factory=list)
+    audit: dict[str, str] = field(default_factory=dict)
+    patch: list[dict[str, Any]] = field(default_factory=list)
+    retry_after: int | None = None
+    """Seconds after which the same request may be answered otherwise."""
+
+    def response(self, uid: str) -> dict[str, Any]:
+        """The AdmissionReview that carries this answer."""
+        response: dict[str, Any] = {"uid": uid, "allowed": self.allowed}
+        if not self.allowed:
+            response["status"] = self._status()
+        if self.warnings:
+            response["warnings"] = _bounded(self.warnings)
+        if self.audit:
+            response["auditAnnotations"] = self.audit
+        if self.patch:
+            response["patchType"] = "JSONPatch"
+            patch = json.dumps(self.patch, separators=(",", ":")).encode()
+            response["patch"] = base64.b64encode(patch).decode()
+        return {"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response}
+
+    def _status(self) -> Mapping[str, Any]:
+        status = {
+            "status": "Failure",
+            "code": self.code,
+            "reason": self.reason,
+            "message": self.message,
+        }
+        if self.retry_after is None:
+            return status
+        return {**status, "details": {"retryAfterSeconds": self.retry_after}}
+
+
+def not_handled(why: str) -> Outcome:
+    """Allowed, because the object is none of this service's business."""
+    return Outcome(audit={"skipped": why})
+
+
+def of_verdict(title: str, verdict: Verdict) -> Outcome:
+    """403 Forbidden with every violation, or allowed with the warnings."""
+    if verdict.allowed:
+        return Outcome(warnings=verdict.warnings, audit={"verdict": "allowed"})
+    causes = tuple(dict.fromkeys(violation.reason for violation in verdict.violations))
+    return Outcome(
+        allowed=False,
+        code=403,
+        reason="Forbidden",
+        message=f"{title}: " + "\n".join(str(violation) for violation in verdict.violations),
+        causes=causes,
+        warnings=verdict.warnings,
+        audit={"verdict": "denied", "reasons": ",".join(causes)},
+    )
+
+
+def invalid(title: str, problems: list[str]) -> Outcome:
+    """422 for an object whose shape cannot be read, naming every field that is wrong."""
+    return _failure(422, "Invalid", "Invalid", f"{title} is invalid: " + "; ".join(problems))
+
+
+def unavailable(title: str, why: str, retry_after: int) -> Outcome:
+    """503: there is no safe answer now, and the client should ask again."""
+    message = f"{title}: registry-admission cannot decide now: {why}; try again"
+    return _failure(503, "ServiceUnavailable", "StateUnavailable", message, retry_after)
+
+
+def overloaded(title: str, retry_after: int) -> Outcome:
+    """429: too many reviews at once."""
+    message = f"{title}: registry-admission is busy; try again"
+    return _failure(429, "TooManyRequests", "Overloaded", message, retry_after)
+
+
+def _failure(
+    code: int, reason: str, cause: str, message: str, retry_after: int | None = None
+) -> Outcome:
+    return Outcome(
+        allowed=False,
+        code=code,
+        reason=reason,
+        message=message,
+        causes=(cause,),
+        audit={"verdict": "denied", "reasons": cause},
+        retry_after=retry_after,
+    )
+
+
+def _bounded(warnings: list[str]) -> list[str]:
+    """The API server drops warnings that are long or many, so that none is lost silently."""
+    texts = [
+        text if len(text) <= _MAX_WARNING else text[: _MAX_WARNING - 1] + "…"
+        for text in (warning.replace("\n", " ") for warning in dict.fromkeys(warnings))
+    ]
+    if len(texts) <= _MAX_WARNINGS:
+        return texts
+    more = len(texts) - _MAX_WARNINGS + 1
+    return [*texts[: _MAX_WARNINGS - 1], f"… and {more} more warnings"]

@@ -1,0 +1,116 @@
+"""State from a folder of manifests, for a service without a cluster."""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from watchfiles import awatch
+
+from app.cluster import manifests
+from app.cluster.manifests import Manifest, ManifestError
+from app.model.domain import ApiDomain
+from app.model.image import Image
+from app.model.limits import NO_LIMITS, LimitRange, NamespaceLimits, ResourceQuota, namespace_limits
+from app.model.stream import ImageStream
+from app.quota.usage import NamespaceUsage, StreamUsage, UsageIndex
+
+logger = logging.getLogger("registry_admission.state")
+
+
+@dataclass
+class _Snapshot:
+    """Everything that a folder says, as of one reading."""
+
+    limits: dict[str, NamespaceLimits] = field(default_factory=dict)
+    usage: UsageIndex = field(default_factory=UsageIndex)
+    sizes: dict[str, int] = field(default_factory=dict)
+
+
+class EmbeddedState:
+    """The last good reading of a folder; a file that breaks it is reported and changes nothing."""
+
+    def __init__(self, folder: Path, domain: ApiDomain) -> None:
+        """Raises ManifestError if the folder cannot be used from the start."""
+        self._folder = folder
+        self._domain = domain
+        self._snapshot = _read(folder, domain)
+        self.broken: str | None = None
+        """What is wrong with the folder now, if its last reading failed."""
+
+    def problems(self) -> list[str]:
+        return []
+
+    def view(self) -> float:
+        return time.time()
+
+    def limits(self, namespace: str) -> NamespaceLimits:
+        return self._snapshot.limits.get(namespace, NO_LIMITS)
+
+    def usage(self, namespace: str) -> NamespaceUsage:
+        return self._snapshot.usage[namespace]
+
+    def holds_images(self) -> bool:
+        return self._snapshot.usage.holds_images
+
+    async def image_size(self, digest: str) -> int | None:
+        return self._snapshot.sizes.get(digest)
+
+    def reload(self) -> None:
+        """Read the folder again; the last good state stays in force if it is broken."""
+        try:
+            self._snapshot = _read(self._folder, self._domain)
+        except ManifestError as error:
+            self.broken = str(error)
+            logger.error(
+                "state not reloaded, the last good one stays", extra={"problem": str(error)}
+            )
+        else:
+            self.broken = None
+            logger.info("state reloaded", extra={"folder": str(self._folder)})
+
+    async def watch(self) -> None:
+        """Reload on every change below the folder, until cancelled."""
+        async for _ in awatch(self._folder, recursive=True):
+            await asyncio.to_thread(self.reload)
+
+
+def _read(folder: Path, domain: ApiDomain) -> _Snapshot:
+    if not folder.is_dir():
+        raise ManifestError(f"{folder}:1: not a folder")
+    limit_ranges: dict[str, list[LimitRange]] = defaultdict(list)
+    quotas: dict[str, list[ResourceQuota]] = defaultdict(list)
+    snapshot = _Snapshot()
+    for path in manifests.files(folder):
+        for manifest in manifests.read(path):
+            match manifest.api_version.rpartition("/")[0], manifest.kind:
+                case "", "LimitRange":
+                    limit_range = manifest.parse(LimitRange)
+                    limit_ranges[_namespace(limit_range.metadata.namespace)].append(limit_range)
+                case "", "ResourceQuota":
+                    quota = manifest.parse(ResourceQuota)
+                    quotas[_namespace(quota.metadata.namespace)].append(quota)
+                case domain.image_group, "ImageStream":
+                    _add_stream(snapshot, manifest)
+                case domain.image_group, "Image":
+                    image = manifest.parse(Image)
+                    if image.size is not None:
+                        snapshot.sizes[image.digest] = image.size
+    for namespace in {*limit_ranges, *quotas}:
+        snapshot.limits[namespace] = namespace_limits(
+            domain, limit_ranges[namespace], quotas[namespace]
+        )
+    return snapshot
+
+
+def _add_stream(snapshot: _Snapshot, manifest: Manifest) -> None:
+    stream = manifest.parse(ImageStream)
+    namespace = _namespace(stream.metadata.namespace)
+    snapshot.usage.put(namespace, stream.metadata.name, StreamUsage.of(stream))
+
+
+def _namespace(name: str) -> str:
+    """As kubectl does, an object without a namespace belongs to `default`."""
+    return name or "default"

@@ -1,0 +1,95 @@
+"""How many streams, images and tags a namespace and each of its streams may hold.
+
+Namespace: every ResourceQuota by itself. Stream: the lowest LimitRange maximum. The message
+shapes are those of the API server's own quota and of OpenShift's image limits.
+"""
+
+from app.model.domain import ApiDomain
+from app.model.limits import HardLimits, Limit, NamespaceLimits
+from app.model.quantity import Quantity
+from app.policy.verdict import Verdict
+from app.quota.effective import Change, Effective, NamespaceChange
+from app.quota.members import Claims
+
+
+def check(
+    claims: Claims, effective: Effective, limits: NamespaceLimits, domain: ApiDomain
+) -> Verdict:
+    """Hold a request's claims against everything that limits its namespace."""
+    verdict = Verdict()
+    change = effective.change(claims)
+    for quota in limits.quotas:
+        _check_quota(verdict, claims, change, quota, domain)
+    if limits.stream_images or limits.stream_tags:
+        for stream in sorted(claims.adds.touched_streams | claims.open_ended):
+            _check_stream(verdict, stream, claims, effective, limits, domain)
+    return verdict
+
+
+def _check_quota(
+    verdict: Verdict, claims: Claims, change: NamespaceChange, quota: HardLimits, domain: ApiDomain
+) -> None:
+    rows = (
+        (domain.imagestreams, change.imagestreams, quota.imagestreams, False),
+        (domain.images, change.images, quota.images, bool(claims.open_ended)),
+        (domain.image_tags, change.image_tags, quota.image_tags, bool(claims.open_ended)),
+    )
+    over = [
+        (name, _at_least_one(count, open_ended), hard)
+        for name, count, hard, open_ended in rows
+        if hard is not None and _refused(count, hard, open_ended)
+    ]
+    if not over:
+        return
+    requested = ",".join(f"{name}={count.requested}" for name, count, _ in over)
+    used = ",".join(f"{name}={count.used}" for name, count, _ in over)
+    limited = ",".join(f"{name}={hard}" for name, _, hard in over)
+    verdict.deny(
+        "QuotaExceeded",
+        f"exceeded quota: {quota.source}, requested: {requested}, used: {used}, limited: {limited}",
+        f"delete {_nouns(over, domain)} that are not needed in namespace {claims.namespace}, "
+        f"or raise spec.hard of ResourceQuota {claims.namespace}/{quota.source}",
+    )
+
+
+def _check_stream(
+    verdict: Verdict,
+    stream: str,
+    claims: Claims,
+    effective: Effective,
+    limits: NamespaceLimits,
+    domain: ApiDomain,
+) -> None:
+    change = effective.stream_change(stream, claims)
+    open_ended = stream in claims.open_ended
+    rows: tuple[tuple[str, str, Change, Limit | None], ...] = (
+        (domain.images, "images", change.images, limits.stream_images),
+        (domain.image_tags, "tags", change.image_tags, limits.stream_tags),
+    )
+    for name, noun, count, limit in rows:
+        if limit is None or not _refused(count, limit.max, open_ended):
+            continue
+        count = _at_least_one(count, open_ended)
+        verdict.deny(
+            "StreamLimitExceeded",
+            f"requested usage of {name} exceeds the maximum limit per {domain.stream_type} "
+            f"({count.after} > {limit.max}) in ImageStream {claims.namespace}/{stream}, "
+            f"requested: {count.requested}, used: {count.used}",
+            f"delete {noun} of the stream that are not needed, or raise max of {name} in "
+            f"LimitRange {claims.namespace}/{limit.source}",
+        )
+
+
+def _refused(count: Change, hard: Quantity, open_ended: bool) -> bool:
+    return _at_least_one(count, open_ended).exceeds(hard.floor)
+
+
+def _at_least_one(count: Change, open_ended: bool) -> Change:
+    """A request without an end to it asks for one more than it names."""
+    if not open_ended or count.requested:
+        return count
+    return Change(count.used, 1, count.freed)
+
+
+def _nouns(over: list[tuple[str, Change, Quantity]], domain: ApiDomain) -> str:
+    return " and ".join(name.removeprefix(f"{domain.name}/") for name, _, _ in over)

@@ -1,0 +1,91 @@
+"""The ledger: the reservations of one namespace.
+
+A reservation holds the members of a request that was admitted and is not stored yet. It counts
+until this replica's view of the ImageStreams proves that it must not:
+
+- all its members were seen stored, by a view that is newer than the claim, or
+- it has expired, and the view is newer than the expiry: what was not stored by then never
+  will be, and what was stored is observed.
+
+`view` is the point in time (seconds since the epoch) up to which a replica has seen every
+write. A member that one replica has seen stored may still be unseen by another, so a fulfilled
+reservation leaves the ledger only after `spread`, the accepted difference between replicas.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from app.quota.effective import Effective
+from app.quota.members import Members
+from app.quota.usage import NamespaceUsage
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """Members that count as used; times are seconds since the epoch."""
+
+    holder: str
+    members: Members
+    claimed_at: float
+    expires_at: float
+    fulfilled_at: float | None = None
+
+    def settled(self, view: float) -> bool:
+        """Whether observed usage alone tells the truth about these members."""
+        settled_at = self.expires_at if self.fulfilled_at is None else self.fulfilled_at
+        return settled_at <= view
+
+
+class Ledger:
+    """Reservations by holder: a holder that claims again renews its reservation."""
+
+    def __init__(self, reservations: Iterable[Reservation] = ()) -> None:
+        self._by_holder = {reservation.holder: reservation for reservation in reservations}
+
+    def __iter__(self) -> Iterator[Reservation]:
+        return iter(self._by_holder.values())
+
+    def __len__(self) -> int:
+        return len(self._by_holder)
+
+    def reserve(self, reservation: Reservation) -> None:
+        self._by_holder[reservation.holder] = reservation
+
+    def cancel(self, holder: str) -> bool:
+        """Give a holder's members back; False if it holds none."""
+        return self._by_holder.pop(holder, None) is not None
+
+    def settle(self, usage: NamespaceUsage, *, now: float, view: float, spread: float) -> None:
+        """Mark what is fulfilled, and drop what no replica can need any more."""
+        for holder, reservation in list(self._by_holder.items()):
+            stored = reservation.claimed_at <= view and not usage.missing(reservation.members)
+            if stored and reservation.fulfilled_at is None:
+                reservation = replace(reservation, fulfilled_at=view)
+                self._by_holder[holder] = reservation
+            if reservation.settled(min(view, now - spread)):
+                del self._by_holder[holder]
+
+    def effective(self, usage: NamespaceUsage, view: float) -> Effective:
+        """Observed usage with every reservation that still counts on top."""
+        effective = Effective(usage)
+        for reservation in self._by_holder.values():
+            if not reservation.settled(view):
+                effective.add(reservation.members)
+        return effective
+
+
+def holder_of(members: Members) -> str:
+    """A name for whoever claims exactly these members.
+
+    A retry of a push, and the admission review that follows its push check, claim the same
+    members under the same name: they renew one reservation instead of adding another.
+    """
+    parts = [
+        *sorted(members.streams),
+        "",
+        *(f"{stream}@{digest}" for stream, digest in sorted(members.images)),
+        "",
+        *(f"{stream}:{tag}" for stream, tag in sorted(members.tags)),
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,39 @@
+"""Where ledgers are kept, with compare-and-swap."""
+
+from typing import Protocol
+
+from app.quota.ledger import Ledger
+
+
+class LedgerConflictError(Exception):
+    """Another replica has written the ledger since it was read: read it again and decide again."""
+
+
+class LedgerStore(Protocol):
+    async def load(self, namespace: str) -> tuple[Ledger, str]:
+        """The ledger of a namespace and its version; an empty one if there is none."""
+
+    async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
+        """Replace the version that was loaded. Raises LedgerConflictError."""
+
+    def reservations(self) -> int:
+        """How many reservations are in flight, as far as this replica knows."""
+
+
+class MemoryLedgers:
+    """Ledgers in the process, for a service that runs alone: nothing can conflict."""
+
+    def __init__(self) -> None:
+        self._ledgers: dict[str, Ledger] = {}
+
+    async def load(self, namespace: str) -> tuple[Ledger, str]:
+        return self._ledgers.get(namespace) or Ledger(), ""
+
+    async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
+        if ledger:
+            self._ledgers[namespace] = ledger
+        else:
+            self._ledgers.pop(namespace, None)
+
+    def reservations(self) -> int:
+        return sum(map(len, self._ledgers.values()))

@@ -1,0 +1,149 @@
+"""The usage index: what is stored, as sets, kept up to date one stream at a time.
+
+An event costs the size of its stream, a question the size of the question.
+"""
+
+from collections.abc import Iterator
+
+from app.model.stream import ImageStream
+from app.quota.members import Members
+
+_SEPARATOR = "\n"
+
+
+class StreamUsage:
+    """The tags of one stream and the digests that each has pointed at, newest first.
+
+    A tag that only `spec.tags` names has no digests. Digests are kept in one text per tag:
+    a million tags stay small.
+    """
+
+    __slots__ = ("_tags",)
+
+    def __init__(self, tags: dict[str, tuple[str, ...]]) -> None:
+        self._tags = {tag: _SEPARATOR.join(digests) for tag, digests in tags.items()}
+
+    @classmethod
+    def of(cls, stream: ImageStream) -> "StreamUsage":
+        tags: dict[str, tuple[str, ...]] = {tag.name: () for tag in stream.spec.tags if tag.name}
+        for history in stream.status.tags:
+            digests = tuple(dict.fromkeys(item.image for item in history.items if item.image))
+            if history.items:
+                tags[history.tag] = digests
+        return cls(tags)
+
+    @property
+    def tag_count(self) -> int:
+        return len(self._tags)
+
+    @property
+    def tags(self) -> frozenset[str]:
+        return frozenset(self._tags)
+
+    @property
+    def images(self) -> frozenset[str]:
+        texts = filter(None, self._tags.values())
+        return frozenset(digest for text in texts for digest in text.split(_SEPARATOR))
+
+    def has_tag(self, tag: str) -> bool:
+        return tag in self._tags
+
+    def latest(self, tag: str) -> str | None:
+        """The digest that a tag points at now."""
+        return self._tags.get(tag, "").partition(_SEPARATOR)[0] or None
+
+    def members(self, name: str) -> Members:
+        return Members(
+            frozenset({name}),
+            frozenset((name, digest) for digest in self.images),
+            frozenset((name, tag) for tag in self._tags),
+        )
+
+
+class NamespaceUsage:
+    """The observed sets of one namespace."""
+
+    def __init__(self) -> None:
+        self.streams: dict[str, StreamUsage] = {}
+        self.tag_count = 0
+        self._references: dict[str, int] = {}
+        self._images_of: dict[str, frozenset[str]] = {}
+
+    @property
+    def stream_count(self) -> int:
+        return len(self.streams)
+
+    @property
+    def image_count(self) -> int:
+        return len(self._references)
+
+    def put(self, name: str, stream: StreamUsage | None) -> None:
+        """Replace what is known of a stream; None for a stream that is gone."""
+        old = self.streams.pop(name, None)
+        self._images_of.pop(name, None)
+        if old is not None:
+            self.tag_count -= old.tag_count
+            for digest in old.images:
+                self._forget(digest)
+        if stream is not None:
+            self.streams[name] = stream
+            self.tag_count += stream.tag_count
+            for digest in stream.images:
+                self._references[digest] = self._references.get(digest, 0) + 1
+
+    def references(self, digest: str) -> int:
+        """How many streams hold an image."""
+        return self._references.get(digest, 0)
+
+    def images_of(self, stream: str) -> frozenset[str]:
+        """The digests of one stream, remembered for the streams that are asked about."""
+        images = self._images_of.get(stream)
+        if images is None:
+            images = self.streams[stream].images if stream in self.streams else frozenset()
+            self._images_of[stream] = images
+        return images
+
+    def tag_count_of(self, stream: str) -> int:
+        return self.streams[stream].tag_count if stream in self.streams else 0
+
+    def has_tag(self, stream: str, tag: str) -> bool:
+        return stream in self.streams and self.streams[stream].has_tag(tag)
+
+    def missing(self, members: Members) -> Members:
+        """The members that are not stored yet."""
+        return Members(
+            frozenset(name for name in members.streams if name not in self.streams),
+            frozenset(pair for pair in members.images if pair[1] not in self.images_of(pair[0])),
+            frozenset(pair for pair in members.tags if not self.has_tag(*pair)),
+        )
+
+    def _forget(self, digest: str) -> None:
+        count = self._references[digest] - 1
+        if count:
+            self._references[digest] = count
+        else:
+            del self._references[digest]
+
+
+class UsageIndex:
+    """The observed sets of every namespace."""
+
+    def __init__(self) -> None:
+        self._namespaces: dict[str, NamespaceUsage] = {}
+
+    def __getitem__(self, namespace: str) -> NamespaceUsage:
+        """The usage of a namespace; an empty one if nothing is stored in it."""
+        return self._namespaces.get(namespace) or NamespaceUsage()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._namespaces)
+
+    def put(self, namespace: str, name: str, stream: StreamUsage | None) -> None:
+        usage = self._namespaces.setdefault(namespace, NamespaceUsage())
+        usage.put(name, stream)
+        if not usage.streams:
+            del self._namespaces[namespace]
+
+    @property
+    def holds_images(self) -> bool:
+        return any(usage.image_count for usage in self._namespaces.values())

@@ -1,0 +1,153 @@
+"""Every setting, in one model: flags, then environment, then a file, then defaults."""
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeFloat, PositiveInt
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from app.model.domain import ApiDomain
+from app.policy.image_limits import UnknownSize
+
+ENV_PREFIX = "REGISTRY_ADMISSION_"
+
+LegacyMode = Literal["enforce", "warn", "off"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["json", "text"]
+
+
+def _comma_separated(value: Any) -> Any:
+    """Lists are written as `a,b` in flags and in the environment."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _legacy_modes(rules: list[str]) -> list[str]:
+    for rule in rules:
+        pattern, _, mode = rule.rpartition("=")
+        if not pattern or mode not in ("enforce", "warn", "off"):
+            raise ValueError(f"{rule!r} is not <namespace pattern>=enforce|warn|off")
+    return rules
+
+
+Names = Annotated[list[str], BeforeValidator(_comma_separated)]
+
+
+class Settings(BaseSettings):
+    """Sizes are bytes and times are seconds unless a description says otherwise."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, extra="forbid", enable_decoding=False, validate_default=False
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8443, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    tls_dir: Path | None = Field(
+        None,
+        description="Folder with tls.crt and tls.key, reloaded when they change. "
+        "Without it, a self-made certificate is used.",
+    )
+    state: Path | None = Field(
+        None,
+        description="Folder of manifests that is the state (LimitRanges, ResourceQuotas, "
+        "ImageStreams, Images); watched for changes.",
+    )
+    api_domain: Literal["alauda.io", "openshift.io"] = Field(
+        "alauda.io", description="Domain of the registry's API groups and resource names."
+    )
+    unknown_size: UnknownSize = Field(
+        "deny", description="What to do with an image whose size no source knows."
+    )
+    registry_hosts: Names = Field(
+        default_factory=list,
+        description="Host names of the internal registry, besides its Service's.",
+    )
+    registry_namespace: str = Field(
+        "image-registry-system", description="Namespace of the internal registry's Service."
+    )
+    legacy_modes: Annotated[Names, AfterValidator(_legacy_modes)] = Field(
+        default_factory=lambda: ["*=enforce"],
+        description="How the legacy gateway's limit ConfigMap is treated: "
+        "<namespace pattern>=enforce|warn|off, the first pattern that fits decides.",
+    )
+    legacy_namespaces: Names = Field(
+        default_factory=lambda: ["cpaas-system"],
+        description="Namespace patterns in which that ConfigMap is also recognised by its keys.",
+    )
+    data_loss_guard: Literal["warn", "deny"] = Field(
+        "warn", description="What to do with a change of Config/cluster that can lose images."
+    )
+    reservation_expiry: float = Field(
+        90.0,
+        gt=0,
+        description="How long an admitted push keeps its place while it is not stored: 60 s "
+        "from admission to storage, plus accepted watch lag and clock skew.",
+    )
+    max_body_bytes: PositiveInt = Field(8 * 2**20, description="Largest request body.")
+    max_concurrent_reviews: PositiveInt = Field(
+        256, description="Reviews decided at once; more are refused at once with 429."
+    )
+    review_timeout: float = Field(
+        8.0, gt=0, description="Longest time for one review, if the API server names no shorter."
+    )
+    shutdown_delay: NonNegativeFloat = Field(
+        0.0, description="Time between failing readiness and closing the listener."
+    )
+    shutdown_timeout: PositiveInt = Field(
+        20, description="Longest time that reviews in flight have to finish on shutdown."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Log level."
+    )
+    log_format: Literal["json", "text"] = Field("json", description="Log format.")
+
+    @property
+    def domain(self) -> ApiDomain:
+        return ApiDomain(self.api_domain)
+
+    @property
+    def internal_hosts(self) -> set[str]:
+        """Every name that a pull spec may call the internal registry by."""
+        service = f"image-registry.{self.registry_namespace}.svc"
+        names = (service, f"{service}.cluster.local")
+        return {*self.registry_hosts, *names, *(f"{name}:5000" for name in names)}
+
+    def legacy_mode(self, namespace: str) -> LegacyMode:
+        for rule in self.legacy_modes:
+            pattern, _, mode = rule.rpartition("=")
+            if fnmatchcase(namespace, pattern):
+                return _MODES[mode]
+        return "enforce"
+
+
+_MODES: dict[str, LegacyMode] = {"enforce": "enforce", "warn": "warn", "off": "off"}
+
+
+def load(flags: dict[str, Any], file: Path | None) -> Settings:
+    """Settings from flags over environment over file over defaults.
+
+    Raises ValidationError that names every wrong setting, OSError or yaml.YAMLError for a
+    file that cannot be read.
+    """
+
+    class FileSettings(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            in_file = YamlConfigSettingsSource(settings_cls, yaml_file=file)
+            return (init_settings, env_settings, in_file) if file else (init_settings, env_settings)
+
+    return FileSettings(**flags)
