@@ -1,0 +1,1 @@
+"""The HTTP edge: admission reviews, health and metrics."""

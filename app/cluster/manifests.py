@@ -73,7 +73,7 @@ def read(path: Path) -> Iterator[Manifest]:
                 yield from _objects(path, node, content)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
+        line = min(mark.line + 1, len(text.splitlines())) if mark else 1
         raise ManifestError(f"{path}:{line}: {error.problem or error}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ManifestError(f"{path}:1: {error}") from None

@@ -100,7 +100,8 @@ class Image(KubeObject):
     def _manifest_contradictions(self) -> list[str]:
         if not self.docker_image_manifest:
             return []
-        digest = "sha256:" + hashlib.sha256(self.docker_image_manifest.encode()).hexdigest()
+        content = self.docker_image_manifest.encode(errors="replace")
+        digest = "sha256:" + hashlib.sha256(content).hexdigest()
         if digest == self.digest:
             return []
         return [f"dockerImageManifest has digest {digest}, but the image is named {self.digest}"]

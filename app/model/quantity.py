@@ -40,7 +40,8 @@ class Format(Enum):
 class Quantity:
     """An immutable amount: bytes for storage, a count for objects.
 
-    Raises ValueError for text that the API server would refuse.
+    Raises ValueError for text that the API server would refuse, and for text without a digit
+    (`Gi`), which it reads as zero.
     """
 
     __slots__ = ("_nanos", "format")
@@ -88,8 +89,8 @@ class Quantity:
 
     @property
     def value(self) -> int:
-        """The amount as a whole number, rounded up as the API server does."""
-        return -(-self._nanos // _NANO)
+        """The amount as a whole number, rounded away from zero as the API server does."""
+        return self.floor if self._nanos < 0 else -(-self._nanos // _NANO)
 
     @property
     def floor(self) -> int:
@@ -142,7 +143,7 @@ def _validate(value: object) -> Quantity:
     if not isinstance(value, str):
         raise PydanticCustomError("quantity", "a quantity must be text or a number")
     try:
-        return Quantity(value)
+        return Quantity(value.strip())
     except ValueError as error:
         raise PydanticCustomError("quantity", "{reason}", {"reason": str(error)}) from None
 

@@ -5,7 +5,7 @@ The schema follows `imageregistry.operator.openshift.io/v1` plus `spec.imagePull
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from app.model.base import KubeModel, KubeObject
 from app.model.quantity import Quantity
@@ -16,7 +16,13 @@ class Resources(KubeModel):
     limits: dict[str, Quantity] = Field(default_factory=dict)
 
 
-class ClaimStorage(KubeModel):
+class BackendStorage(KubeModel):
+    """A storage backend with checks of its own; the fields that have none are kept."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class ClaimStorage(BackendStorage):
     claim: str = ""
 
 
@@ -24,7 +30,7 @@ class TrustedCA(KubeModel):
     name: str = ""
 
 
-class S3Storage(KubeModel):
+class S3Storage(BackendStorage):
     bucket: str = ""
     region: str = ""
     region_endpoint: str = ""
@@ -43,6 +49,25 @@ class Storage(KubeModel):
     ibmcos: dict[str, Any] | None = None
     oss: dict[str, Any] | None = None
     swift: dict[str, Any] | None = None
+
+    @property
+    def backends(self) -> dict[str, dict[str, Any]]:
+        """The content of every backend that is set, by the backend's name in the API."""
+        return self.model_dump(
+            by_alias=True, exclude_unset=True, exclude_none=True, exclude={"management_state"}
+        )
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether the operator owns the storage, and deletes it when the registry is removed."""
+        return (self.management_state or self.default_management_state) == "Managed"
+
+    @property
+    def default_management_state(self) -> str:
+        """`Unmanaged` for storage that the user brings, "" where there is none."""
+        if (self.pvc and self.pvc.claim) or (self.s3 and self.s3.bucket):
+            return "Unmanaged"
+        return "Managed" if self.backends else ""
 
 
 class Route(KubeModel):

@@ -15,22 +15,13 @@ from app.model.domain import ApiDomain
 from app.policy import image_quota
 from app.policy.verdict import Verdict
 from app.quota.effective import Effective
-from app.quota.ledger import Ledger, Reservation, holder_of
+from app.quota.ledger import Ledger, Reservation, Timing, holder_of
 from app.quota.members import Claims
 from app.quota.store import LedgerConflictError, LedgerStore
 
 logger = logging.getLogger("registry_admission.quota")
 
 _MAX_ATTEMPTS = 8
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Seconds. `expiry` must outlast the way from admission to storage (60 s), the accepted
-    watch lag and the accepted clock skew; `spread` is how far two replicas may be apart."""
-
-    expiry: float = 90.0
-    spread: float = 0.0
 
 
 @dataclass
@@ -140,7 +131,7 @@ class Enforcer:
             ledger, version = await self._ledgers.load(namespace)
             require_available(self._state)
             usage, now, view = self._state.usage(namespace), self._clock(), self._state.view()
-            ledger.settle(usage, now=now, view=view, spread=self._timing.spread)
+            ledger.settle(usage, now=now, view=view, timing=self._timing)
             effective = ledger.effective(usage, view)
             decided = [self._decide_one(waiting, ledger, effective, now) for waiting in batch]
             if not any(reserved for _, reserved in decided):

@@ -9,7 +9,7 @@ until this replica's view of the ImageStreams proves that it must not:
 
 `view` is the point in time (seconds since the epoch) up to which a replica has seen every
 write. A member that one replica has seen stored may still be unseen by another, so a fulfilled
-reservation leaves the ledger only after `spread`, the accepted difference between replicas.
+reservation leaves the ledger only when every replica that may decide has seen as much.
 """
 
 import hashlib
@@ -37,6 +37,16 @@ class Reservation:
         return settled_at <= view
 
 
+@dataclass(frozen=True)
+class Timing:
+    """Seconds. `expiry` outlasts the way from admission to storage (60 s) by the clock skew;
+    `lag` is the oldest view that may decide, `skew` how far two clocks may be apart."""
+
+    expiry: float = 90.0
+    lag: float = 0.0
+    skew: float = 0.0
+
+
 class Ledger:
     """Reservations by holder: a holder that claims again renews its reservation."""
 
@@ -56,14 +66,16 @@ class Ledger:
         """Give a holder's members back; False if it holds none."""
         return self._by_holder.pop(holder, None) is not None
 
-    def settle(self, usage: NamespaceUsage, *, now: float, view: float, spread: float) -> None:
+    def settle(self, usage: NamespaceUsage, *, now: float, view: float, timing: Timing) -> None:
         """Mark what is fulfilled, and drop what no replica can need any more."""
+        oldest_view = now - timing.lag - timing.skew
         for holder, reservation in list(self._by_holder.items()):
-            stored = reservation.claimed_at <= view and not usage.missing(reservation.members)
+            newer = reservation.claimed_at + timing.skew <= view
+            stored = newer and not usage.missing(reservation.members)
             if stored and reservation.fulfilled_at is None:
                 reservation = replace(reservation, fulfilled_at=view)
                 self._by_holder[holder] = reservation
-            if reservation.settled(min(view, now - spread)):
+            if reservation.settled(min(view, oldest_view)):
                 del self._by_holder[holder]
 
     def effective(self, usage: NamespaceUsage, view: float) -> Effective:

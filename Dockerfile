@@ -1,0 +1,24 @@
+# Build: install the locked dependencies and the project into a virtual environment.
+FROM python:3.13-slim-bookworm AS build
+WORKDIR /src
+RUN python -m venv /opt/registry-admission
+ENV PATH=/opt/registry-admission/bin:$PATH
+COPY requirements.lock ./
+RUN pip install --no-cache-dir --require-hashes -r requirements.lock
+COPY pyproject.toml README.md ./
+COPY app app
+COPY manifests/examples manifests/examples
+COPY tests/payloads tests/payloads
+RUN pip install --no-cache-dir --no-deps .
+
+# Result: the environment alone, without compilers, for an unprivileged user.
+FROM python:3.13-slim-bookworm
+COPY --from=build /opt/registry-admission /opt/registry-admission
+ENV PATH=/opt/registry-admission/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    REGISTRY_ADMISSION_HOST=0.0.0.0
+USER 65532:65532
+EXPOSE 8443
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["registry-admission"]
+CMD ["serve"]

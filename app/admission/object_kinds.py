@@ -1,0 +1,121 @@
+"""Reviews of the objects that set limits and of the registry's own configuration."""
+
+from collections.abc import Mapping
+
+from app.admission.image_kinds import old_version
+from app.admission.review import AdmissionRequest
+from app.cluster.state import ClusterState, require_available
+from app.model.legacy import ConfigMap
+from app.model.limits import LimitRange, ResourceQuota
+from app.model.registry import Config, ImagePruner
+from app.policy import image_pruner, legacy_config, limit_objects, registry_config
+from app.policy.verdict import Verdict
+from app.settings import Settings
+
+
+class ObjectAdmission:
+    """Decides LimitRange, ResourceQuota, the legacy ConfigMap, Config and ImagePruner."""
+
+    def __init__(self, state: ClusterState, settings: Settings) -> None:
+        self._state = state
+        self._settings = settings
+        self._domain = settings.domain
+
+    def review(self, request: AdmissionRequest) -> Verdict | None:
+        """The verdict on a create or update; None for a kind that is not checked.
+
+        Raises ValidationError for an object whose shape is wrong, StateUnavailableError if
+        the state that the decision needs is not loaded.
+        """
+        if request.sub_resource or _being_deleted(request):
+            return None
+        verdict = self._verdict(request)
+        if verdict is not None and _unchanged(request):
+            return _reported(verdict)
+        return verdict
+
+    def _verdict(self, request: AdmissionRequest) -> Verdict | None:
+        match request.kind.group, request.kind.kind:
+            case "", "ConfigMap":
+                return self._config_map(request)
+            case "", "LimitRange":
+                return self._limit_range(request)
+            case "", "ResourceQuota":
+                return self._resource_quota(request)
+            case self._domain.operator_group, "Config":
+                return self._config(request)
+            case self._domain.operator_group, "ImagePruner":
+                return image_pruner.check(ImagePruner.model_validate(request.object))
+            case _:
+                return None
+
+    def _config_map(self, request: AdmissionRequest) -> Verdict:
+        return legacy_config.check(
+            ConfigMap.model_validate(request.object),
+            old=old_version(ConfigMap, request),
+            key_namespaces=self._settings.legacy_namespaces,
+            mode=self._settings.legacy_mode(request.namespace),
+            domain=self._domain,
+        )
+
+    def _limit_range(self, request: AdmissionRequest) -> Verdict:
+        limit_range = LimitRange.model_validate(request.object)
+        return limit_objects.check_limit_range(
+            limit_range, domain=self._domain, largest=self._largest(request.namespace)
+        )
+
+    def _resource_quota(self, request: AdmissionRequest) -> Verdict:
+        quota = ResourceQuota.model_validate(request.object)
+        usage = self._state.usage(request.namespace)
+        used = {
+            self._domain.imagestreams: usage.stream_count,
+            self._domain.images: usage.image_count,
+            self._domain.image_tags: usage.tag_count,
+        }
+        return limit_objects.check_resource_quota(quota, domain=self._domain, used=used)
+
+    def _config(self, request: AdmissionRequest) -> Verdict:
+        old = old_version(Config, request)
+        if old is not None:
+            require_available(self._state)
+        return registry_config.check(
+            Config.model_validate(request.object),
+            old,
+            domain=self._domain,
+            images_exist=self._state.holds_images(),
+            data_loss_guard=self._settings.data_loss_guard,
+        )
+
+    def _largest(self, namespace: str) -> Mapping[str, tuple[str, int]]:
+        """The fullest stream of a namespace and its count, by resource name."""
+        usage = self._state.usage(namespace)
+        if not usage.streams:
+            return {}
+        images = max(usage.streams, key=lambda name: len(usage.streams[name].images))
+        tags = max(usage.streams, key=usage.tag_count_of)
+        return {
+            self._domain.images: (images, len(usage.streams[images].images)),
+            self._domain.image_tags: (tags, usage.tag_count_of(tags)),
+        }
+
+
+def _being_deleted(request: AdmissionRequest) -> bool:
+    """What is on its way out must get there, whatever is wrong with it."""
+    metadata = (request.object or {}).get("metadata")
+    return isinstance(metadata, dict) and metadata.get("deletionTimestamp") is not None
+
+
+def _unchanged(request: AdmissionRequest) -> bool:
+    """Whether an update leaves the content as it is stored, and only touches metadata."""
+    if request.operation != "UPDATE" or request.old_object is None:
+        return False
+    new, old = dict(request.object or {}), dict(request.old_object)
+    for content in (new, old):
+        content.pop("metadata", None)
+        content.pop("status", None)
+    return new == old
+
+
+def _reported(verdict: Verdict) -> Verdict:
+    """What was wrong before stays wrong: it is named, but labels can still be changed."""
+    return Verdict(warnings=[*verdict.warnings, *map(str, verdict.violations)])

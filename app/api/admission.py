@@ -1,0 +1,113 @@
+"""`POST /validate` and `POST /mutate`."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+
+from app.admission.dispatch import Admission
+from app.admission.review import AdmissionRequest, AdmissionReview, Outcome, overloaded
+from app.api.body import read_json
+from app.api.errors import BadRequestError
+from app.api.metrics import Metrics
+from app.model.base import problems
+
+logger = logging.getLogger("registry_admission.review")
+
+Review = Callable[[AdmissionRequest, float], Awaitable[Outcome]]
+
+_RETRY_AFTER = 1
+_ANSWER_MARGIN = 0.5
+"""Seconds between the decision's deadline and the API server's, for the way back."""
+
+
+class AdmissionApi:
+    """Decodes a review, has it decided within its deadline, and answers it."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        metrics: Metrics,
+        *,
+        max_body_bytes: int,
+        max_concurrent_reviews: int,
+        review_timeout: float,
+    ) -> None:
+        self._admission = admission
+        self._metrics = metrics
+        self._max_body_bytes = max_body_bytes
+        self._max_concurrent_reviews = max_concurrent_reviews
+        self._review_timeout = review_timeout
+        self._in_flight = 0
+
+    def router(self) -> APIRouter:
+        router = APIRouter(tags=["admission"])
+        router.add_api_route("/validate", self.validate, methods=["POST"])
+        router.add_api_route("/mutate", self.mutate, methods=["POST"])
+        return router
+
+    async def validate(self, request: Request) -> Response:
+        """Decide an admission.k8s.io/v1 AdmissionReview."""
+        return await self._answer("validate", request, self._admission.validate)
+
+    async def mutate(self, request: Request) -> Response:
+        """Answer an admission.k8s.io/v1 AdmissionReview with a JSONPatch of defaults."""
+        return await self._answer("mutate", request, self._admission.mutate)
+
+    async def _answer(self, endpoint: str, request: Request, decide: Review) -> Response:
+        review = await self._read(request)
+        started = time.perf_counter()
+        outcome = await self._decide(review.request, self._seconds_left(request), decide)
+        seconds = time.perf_counter() - started
+        self._metrics.count_review(endpoint, review.request, outcome, seconds)
+        _log(endpoint, review.request, outcome, seconds)
+        return JSONResponse(outcome.response(review.request.uid))
+
+    async def _read(self, request: Request) -> AdmissionReview:
+        try:
+            content = await read_json(request, self._max_body_bytes)
+            return AdmissionReview.model_validate(content)
+        except BadRequestError as error:
+            self._metrics.count_bad_request(error.status_code)
+            raise
+        except ValidationError as error:
+            self._metrics.count_bad_request(400)
+            message = "not an admission.k8s.io/v1 AdmissionReview: " + "; ".join(problems(error))
+            raise BadRequestError(message) from None
+
+    async def _decide(self, request: AdmissionRequest, within: float, decide: Review) -> Outcome:
+        if self._in_flight >= self._max_concurrent_reviews:
+            return overloaded(request.title, _RETRY_AFTER)
+        self._in_flight += 1
+        try:
+            return await decide(request, within)
+        finally:
+            self._in_flight -= 1
+
+    def _seconds_left(self, request: Request) -> float:
+        """The API server names its own deadline in the query: `?timeout=10s`."""
+        text = request.query_params.get("timeout", "").removesuffix("s")
+        if not text.isdecimal():
+            return self._review_timeout
+        return min(self._review_timeout, max(int(text) - _ANSWER_MARGIN, _ANSWER_MARGIN))
+
+
+def _log(endpoint: str, request: AdmissionRequest, outcome: Outcome, seconds: float) -> None:
+    logger.info(
+        "allowed" if outcome.allowed else "denied",
+        extra={
+            "endpoint": endpoint,
+            "uid": request.uid,
+            "operation": request.operation,
+            "kind": request.kind.kind,
+            "namespace": request.namespace,
+            "object": request.name,
+            "user": request.user_info.username,
+            "dry_run": request.dry_run,
+            "reasons": list(outcome.causes),
+            "milliseconds": round(seconds * 1000, 3),
+        },
+    )

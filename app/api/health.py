@@ -1,0 +1,37 @@
+"""`/healthz`, `/readyz` and `/metrics`."""
+
+from collections.abc import Callable
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from app.api.metrics import Metrics
+
+
+class HealthApi:
+    """Alive as long as it answers; ready as long as nothing speaks against deciding."""
+
+    def __init__(self, metrics: Metrics, not_ready: Callable[[], list[str]]) -> None:
+        self._metrics = metrics
+        self._not_ready = not_ready
+
+    def router(self) -> APIRouter:
+        router = APIRouter(tags=["operations"])
+        router.add_api_route("/healthz", self.healthz, methods=["GET"])
+        router.add_api_route("/readyz", self.readyz, methods=["GET"])
+        router.add_api_route("/metrics", self.metrics, methods=["GET"])
+        return router
+
+    async def healthz(self) -> Response:
+        """200 while the process serves."""
+        return PlainTextResponse("ok")
+
+    async def readyz(self) -> Response:
+        """200, or 503 with the reasons."""
+        reasons = self._not_ready()
+        return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+
+    async def metrics(self) -> Response:
+        """Prometheus text format."""
+        return Response(self._metrics.render(), media_type=CONTENT_TYPE_LATEST)

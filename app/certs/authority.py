@@ -1,0 +1,215 @@
+"""A certificate authority of one's own and the serving certificates that it signs, in memory.
+
+Times are aware datetimes and everything that goes in or comes out is PEM. What cannot be used
+raises ValueError; its text says what to bring instead and never holds key material.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+AUTHORITY_LIFETIME = timedelta(days=3653)
+SERVING_LIFETIME = timedelta(days=365)
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far a client's clock may be behind the one that a certificate was made by."""
+
+_AUTHORITY_NAME = "registry-admission CA"
+_SERVING_NAME = "registry-admission"
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DNS_NAME = re.compile(rf"(?:\*\.)?(?:{_LABEL}\.)*(?!\d+$){_LABEL}", re.IGNORECASE | re.ASCII)
+"""RFC 1123; a last label of digits only is an IP address that somebody mistyped."""
+_MAX_DNS_NAME = 253
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """A certificate, or a chain that starts with it, and its private key, both PEM."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+
+
+def make_authority(now: datetime, lifetime: timedelta = AUTHORITY_LIFETIME) -> KeyPair:
+    """A CA that signs serving certificates and no further CA."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = key.public_key()
+    name = _named(_AUTHORITY_NAME)
+    certificate = (
+        _builder(name, name, public, now, now + lifetime)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return _pair(certificate, key)
+
+
+def make_serving(
+    authority: KeyPair, names: Iterable[str], now: datetime, lifetime: timedelta = SERVING_LIFETIME
+) -> KeyPair:
+    """A server's certificate for DNS names and IP addresses; it never outlives its authority.
+
+    The authority may be anybody's, with an ECDSA or RSA key.
+    """
+    issuer, issuer_key = _issuer(authority, now)
+    alternatives = dict.fromkeys(_alternative(name) for name in names)
+    if not alternatives:
+        raise ValueError("a serving certificate needs at least one DNS name or IP address")
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = key.public_key()
+    not_after = min(now + lifetime, issuer.not_valid_after_utc)
+    certificate = (
+        _builder(_named(_SERVING_NAME), issuer.subject, public, now, not_after)
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        .add_extension(_identifier_of(issuer), critical=False)
+        .sign(issuer_key, hashes.SHA256())
+    )
+    return _pair(certificate, key)
+
+
+def check(pair: KeyPair) -> None:
+    """Raises ValueError unless the key is readable and belongs to the first certificate."""
+    _load(pair)
+
+
+def bundle(*certificates: bytes) -> bytes:
+    """The certificates of all arguments in order, each once, and nothing but certificates."""
+    parsed = [one for pem in certificates for one in _chain(pem)]
+    return b"".join(one.public_bytes(Encoding.PEM) for one in dict.fromkeys(parsed))
+
+
+def expires_at(certificate: bytes) -> datetime:
+    """When the (first) certificate ends, in UTC."""
+    return _chain(certificate)[0].not_valid_after_utc
+
+
+def needs_renewal(certificate: bytes, now: datetime, fraction: float = 2 / 3) -> bool:
+    """Whether that much of the (first) certificate's life has passed."""
+    parsed = _chain(certificate)[0]
+    life = parsed.not_valid_after_utc - parsed.not_valid_before_utc
+    return now >= parsed.not_valid_before_utc + life * fraction
+
+
+def _named(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    public: ec.EllipticCurvePublicKey,
+    now: datetime,
+    not_after: datetime,
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - CLOCK_SKEW)
+        .not_valid_after(not_after)
+    )
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        if len(name) <= _MAX_DNS_NAME and _DNS_NAME.fullmatch(name):
+            return x509.DNSName(name)
+        raise ValueError(
+            f"{name!r} is neither a DNS name nor an IP address; "
+            "write it without scheme and port, and an international name in its xn-- form"
+        ) from None
+
+
+def _issuer(
+    pair: KeyPair, now: datetime
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey]:
+    certificate, key = _load(pair)
+    expiry = certificate.not_valid_after_utc
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        raise ValueError("the CA's key is neither ECDSA nor RSA; bring a CA with one of these")
+    if not _signs_certificates(certificate):
+        raise ValueError("the certificate is not a CA's; bring one with basicConstraints CA:TRUE")
+    if expiry <= now:
+        raise ValueError(f"the CA expired at {expiry.isoformat()}; make a new one")
+    return certificate, key
+
+
+def _signs_certificates(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _identifier_of(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    """Verifiers compare it with what the issuer calls itself, where it does."""
+    try:
+        own = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        own = x509.SubjectKeyIdentifier.from_public_key(issuer.public_key())
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
+
+
+def _load(pair: KeyPair) -> tuple[x509.Certificate, PrivateKeyTypes]:
+    certificate = _chain(pair.certificate)[0]
+    try:
+        key = load_pem_private_key(pair.key, password=None)
+        belong_together = key.public_key() == certificate.public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ValueError(
+            "the private key cannot be read; bring it as PEM and without a password"
+        ) from None
+    if not belong_together:
+        raise ValueError("the private key is not the certificate's; bring both of one pair")
+    return certificate, key
+
+
+def _chain(pem: bytes) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except (ValueError, x509.InvalidVersion):
+        raise ValueError("the certificate cannot be read; bring it as PEM") from None
+
+
+def _pair(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> KeyPair:
+    return KeyPair(
+        certificate.public_bytes(Encoding.PEM),
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    )

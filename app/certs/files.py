@@ -1,0 +1,113 @@
+"""Certificates in a folder, under the names of a `kubernetes.io/tls` Secret."""
+
+import logging
+import tempfile
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.certs import authority
+from app.certs.authority import KeyPair
+
+logger = logging.getLogger("registry_admission.certs")
+
+AUTHORITY = "ca.crt"
+AUTHORITY_KEY = "ca.key"
+CERTIFICATE = "tls.crt"
+KEY = "tls.key"
+
+_PUBLIC = 0o644
+_PRIVATE = 0o600
+
+
+class CertificateError(Exception):
+    """Files that cannot be used or written; names them and says what to do."""
+
+
+def make(folder: Path, names: Iterable[str], now: datetime | None = None) -> KeyPair:
+    """Write a new serving certificate for DNS names and IP addresses, and return it.
+
+    The CA in the folder signs it, so that clients which trust that CA go on working; a new one
+    is made where there is none, or where it has expired. Nothing is written if anything is
+    wrong. Raises CertificateError.
+    """
+    now = now or datetime.now(UTC)
+    try:
+        found = _usable_authority(folder, now)
+        signer = found or authority.make_authority(now)
+        serving = authority.make_serving(signer, names, now)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not found:
+            _write(folder / AUTHORITY_KEY, signer.key, _PRIVATE)
+            _write(folder / AUTHORITY, signer.certificate, _PUBLIC)
+        _write(folder / KEY, serving.key, _PRIVATE)
+        _write(folder / CERTIFICATE, serving.certificate, _PUBLIC)
+    except ValueError as error:
+        raise CertificateError(f"no certificate made in {folder}: {error}") from None
+    except OSError as error:
+        raise CertificateError(
+            f"cannot write certificates to {folder}: {error.strerror}; "
+            "choose a folder that you may write to"
+        ) from None
+    return serving
+
+
+def read(certificate: Path, key: Path) -> KeyPair:
+    """A certificate and the key that belongs to it. Raises CertificateError."""
+    pair = KeyPair(_read(certificate), _read(key))
+    try:
+        authority.check(pair)
+    except ValueError as error:
+        raise CertificateError(f"{certificate} with {key}: {error}") from None
+    return pair
+
+
+def _usable_authority(folder: Path, now: datetime) -> KeyPair | None:
+    certificate, key = folder / AUTHORITY, folder / AUTHORITY_KEY
+    if not certificate.exists() and not key.exists():
+        _refuse_to_replace(folder)
+        return None
+    pair = read(certificate, key)
+    expiry = authority.expires_at(pair.certificate)
+    if expiry > now:
+        return pair
+    logger.warning(
+        "%s expired at %s, a new CA replaces it: give its clients the new file",
+        certificate,
+        expiry.isoformat(),
+    )
+    return None
+
+
+def _refuse_to_replace(folder: Path) -> None:
+    """A serving certificate without our CA beside it came from elsewhere and may be the only."""
+    for path in (folder / CERTIFICATE, folder / KEY):
+        if path.exists():
+            raise CertificateError(
+                f"{path} was not made by a CA in this folder and is not replaced; "
+                "choose another folder, or remove it first"
+            )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise CertificateError(
+            f"{path} is missing; a certificate and its key are needed together: bring it, "
+            f"or remove the other one and make both with `registry-admission certs make`"
+        ) from None
+    except OSError as error:
+        raise CertificateError(
+            f"cannot read {path}: {error.strerror}; give this user the right to read it"
+        ) from None
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    """Replace a file at once: a reader sees the old content or the new, never a part."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".certs-") as scratch:
+        new = Path(scratch) / path.name
+        new.touch(mode=_PRIVATE)
+        new.write_bytes(content)
+        new.chmod(mode)
+        new.replace(path)

@@ -1,0 +1,120 @@
+"""TLS with the certificate that is in the files now, without a restart."""
+
+import asyncio
+import logging
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from watchfiles import awatch
+
+from app.certs import authority, files
+from app.certs.authority import KeyPair
+from app.certs.files import CertificateError
+
+logger = logging.getLogger("registry_admission.certs")
+
+_DEBOUNCE = 200
+"""Milliseconds to gather changes for: a certificate and its key are written one by one."""
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    pair: KeyPair
+    context: ssl.SSLContext
+    expires_at: float
+
+
+class ServingContext:
+    """A server's TLS context whose new handshakes follow a certificate file and its key.
+
+    Each version of the files gets a context of its own, which a handshake is given at its start.
+    Loading into one context would leave an ECDSA certificate in force beside an RSA one that
+    replaces it, and a half-written pair would break the context.
+    """
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        """Raises CertificateError if the files cannot be used from the start."""
+        self._certificate = certificate
+        self._key = key
+        self._loaded = _load(certificate, key)
+        self.ssl = _context()
+        """What the listener is given; it stays the same object."""
+        self.ssl.sni_callback = self._begin
+
+    def expires_at(self) -> float:
+        """When the certificate in force ends, in seconds since the epoch."""
+        return self._loaded.expires_at
+
+    def reload(self) -> None:
+        """Take up the files if they have changed; if they are broken the old pair stays."""
+        try:
+            loaded = _load(self._certificate, self._key, self._loaded)
+        except CertificateError as error:
+            logger.error("certificate not reloaded, the old one stays: %s", error)
+            return
+        if loaded is not self._loaded:
+            self._loaded = loaded
+            logger.info(
+                "certificate reloaded",
+                extra={
+                    "file": str(self._certificate),
+                    "expires": authority.expires_at(loaded.pair.certificate).isoformat(),
+                },
+            )
+
+    async def watch(self, poll: float = 60.0) -> None:
+        """Reload on changes in the files' folders, and look every `poll` seconds in any case.
+
+        A mounted Secret changes by a swapped link in its folder; a file system without change
+        events, or a folder that was replaced as a whole, is what the poll is for. Runs until
+        cancelled.
+        """
+        folders = {self._certificate.parent, self._key.parent}
+        while True:
+            try:
+                async for _ in awatch(
+                    *folders,
+                    watch_filter=None,
+                    recursive=False,
+                    debounce=_DEBOUNCE,
+                    rust_timeout=int(poll * 1000),
+                    yield_on_timeout=True,
+                ):
+                    await asyncio.to_thread(self.reload)
+            except (OSError, RuntimeError) as error:  # watchfiles raises either, by the cause
+                logger.warning(
+                    "cannot watch certificates, looking every %g s instead: %s", poll, error
+                )
+            await asyncio.sleep(poll)
+            await asyncio.to_thread(self.reload)
+
+    def _begin(self, handshake: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        """Called by OpenSSL for each handshake, whether or not the client names the server."""
+        handshake.context = self._loaded.context
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _load(certificate: Path, key: Path, present: _Loaded | None = None) -> _Loaded:
+    """The files' content, ready to serve; `present` again if it is the same.
+
+    The content is read before OpenSSL opens the files once more: if they change in between, the
+    next look sees another content than the one remembered here and loads again.
+    """
+    pair = files.read(certificate, key)
+    if present and pair == present.pair:
+        return present
+    context = _context()
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as error:
+        raise CertificateError(
+            f"{certificate} with {key}: OpenSSL refuses them ({error}); "
+            "make a certificate with an ECDSA P-256 or RSA 2048 key"
+        ) from None
+    return _Loaded(pair, context, authority.expires_at(pair.certificate).timestamp())

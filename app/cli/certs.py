@@ -1,0 +1,36 @@
+"""`registry-admission certs`."""
+
+from pathlib import Path
+
+import click
+
+from app.certs import files
+
+
+@click.group()
+def certs() -> None:
+    """Make the certificates that the API server needs to trust this service."""
+
+
+@certs.command()
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("tls"),
+    help="Folder for ca.crt, tls.crt and tls.key.  [default: tls]",
+)  # fmt: skip
+@click.option(
+    "--name", "names", multiple=True, default=("localhost", "127.0.0.1"),
+    help="DNS name or IP address of the service; may be repeated.",
+)  # fmt: skip
+def make(out: Path, names: tuple[str, ...]) -> None:
+    """Make a CA and a serving certificate; a CA that is there already is used again.
+
+    \b
+    Example:
+      registry-admission certs make --out tls/ \\
+        --name registry-admission.registry-admission.svc
+    """
+    try:
+        files.make(out, names)
+    except files.CertificateError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"wrote ca.crt, tls.crt and tls.key to {out}")

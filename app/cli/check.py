@@ -1,0 +1,75 @@
+"""`registry-admission check`."""
+
+import asyncio
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from app import checking, examples
+from app.checking import Result
+from app.cli.options import SettingsCommand
+from app.cluster.manifests import ManifestError
+from app.settings import Settings
+
+_SETTINGS = (
+    "state",
+    "api_domain",
+    "unknown_size",
+    "registry_hosts",
+    "registry_namespace",
+    "legacy_modes",
+    "legacy_namespaces",
+    "data_loss_guard",
+)
+
+
+@click.command(cls=SettingsCommand, settings=_SETTINGS)
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table",
+    help="How to print the results.  [default: table]",
+)  # fmt: skip
+def check(settings: Settings, files: tuple[Path, ...], output: str) -> None:
+    """Decide files as if they were applied, one after another.
+
+    A FILE holds AdmissionReviews or plain manifests, in YAML or JSON. The exit code is 1 if
+    anything is refused, 2 if a file cannot be read.
+
+    \b
+    Examples:
+      registry-admission check limits.yaml --state limits/
+      registry-admission check review.json -o json
+    """
+    try:
+        results = asyncio.run(
+            checking.check(files, settings, settings.state or examples.state_folder())
+        )
+    except ManifestError as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(2) from None
+    _print(results, output)
+    if not all(result.allowed for result in results):
+        raise SystemExit(1)
+
+
+def _print(results: Iterable[Result], output: str) -> None:
+    rows = [asdict(result) for result in results]
+    if output == "json":
+        click.echo(json.dumps(rows, indent=2))
+    elif output == "yaml":
+        click.echo(yaml.safe_dump(rows, sort_keys=False), nl=False)
+    else:
+        table = Table("File", "Object", "Verdict", "Message")
+        for row in rows:
+            verdict = "allowed" if row["allowed"] else "denied"
+            texts = [*([row["message"]] if row["message"] else []), *row["warnings"]]
+            table.add_row(f"{row['file']}:{row['line']}", row["object"], verdict, "\n".join(texts))
+        Console(markup=False).print(table)

@@ -1,0 +1,60 @@
+"""Options that are made from the settings model, so that a setting is described once."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import click
+import yaml
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from app.model.base import problems
+from app.settings import Settings, load
+
+
+class SettingsCommand(click.Command):
+    """A command with one option per setting; its function gets them as one `settings`."""
+
+    def __init__(self, *args: Any, settings: Iterable[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._names = tuple(settings) or tuple(Settings.model_fields)
+        in_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+        self.params += [
+            *(_option(name, Settings.model_fields[name]) for name in self._names),
+            click.Option(["--config"], type=in_file, help="YAML file with settings."),
+        ]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        flags = {name: ctx.params.pop(name) for name in self._names}
+        ctx.params["settings"] = _load(flags, ctx.params.pop("config"))
+        return super().invoke(ctx)
+
+
+def _option(name: str, field: FieldInfo) -> click.Option:
+    default = field.get_default(call_default_factory=True, validated_data={})
+    text = field.description or ""
+    if default is not None and default != []:
+        shown = ",".join(default) if isinstance(default, list) else default
+        text += f"  [default: {shown}]"
+    return click.Option([f"--{name.replace('_', '-')}", name], type=_type(field), help=text)
+
+
+def _type(field: FieldInfo) -> Any:
+    """Literals offer their values for completion; everything else is checked by the model."""
+    annotation = field.annotation
+    if get_origin(annotation) is Literal:
+        return click.Choice([str(value) for value in get_args(annotation)])
+    if annotation == Path | None:
+        return click.Path(path_type=Path)
+    return str
+
+
+def _load(flags: dict[str, Any], config: Path | None) -> Settings:
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return load(given, config)
+    except ValidationError as error:
+        raise click.UsageError("\n".join(problems(error))) from None
+    except (OSError, yaml.YAMLError) as error:
+        raise click.UsageError(f"{config}: {error}") from None

@@ -1,0 +1,26 @@
+"""Logging: one JSON object per line on standard error, or text for people."""
+
+import logging
+
+from pythonjsonlogger.json import JsonFormatter
+
+from app.settings import LogFormat, LogLevel
+
+_TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+def configure(level: LogLevel, log_format: LogFormat) -> None:
+    """Send every log record to one handler; uvicorn's own loggers included."""
+    handler = logging.StreamHandler()
+    if log_format == "json":
+        handler.setFormatter(
+            JsonFormatter(
+                ["asctime", "levelname", "name", "message"],
+                rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+                datefmt="%Y-%m-%dT%H:%M:%S%z",
+            )
+        )
+    else:
+        handler.setFormatter(logging.Formatter(_TEXT))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.getLogger().level))

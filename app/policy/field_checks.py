@@ -1,0 +1,93 @@
+"""Checks of single fields, for the objects that the registry's operator reads.
+
+A value that holds a placeholder such as `<bucket-name>` is no mistake to refuse: the
+documentation prints it. Whoever applies it as printed is warned.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+
+from app.model.base import KubeModel, KubeObject
+from app.model.registry import Resources
+from app.policy.names import placeholders
+from app.policy.verdict import Verdict
+
+LOG_LEVELS = ("Normal", "Debug", "Trace", "TraceAll")
+_SINGLETON = "cluster"
+_MAX_SHOWN = 80
+
+
+def shown(value: str) -> str:
+    """A value as messages quote it: on one line and bounded."""
+    if len(value) > _MAX_SHOWN:
+        value = value[: _MAX_SHOWN - 1] + "…"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def close_to(value: str, known: Sequence[str]) -> str | None:
+    """The known value that was probably meant."""
+    by_lower = {name.lower(): name for name in known}
+    matches = get_close_matches(value.lower()[:_MAX_SHOWN], by_lower, n=1)
+    return by_lower[matches[0]] if matches else None
+
+
+def check_name(verdict: Verdict, obj: KubeObject) -> None:
+    """The operator reads one object of each kind and ignores every other."""
+    if obj.metadata.name != _SINGLETON:
+        verdict.deny(
+            "WrongName",
+            f"metadata.name is {shown(obj.metadata.name)}, "
+            f"and the operator reads only {obj.kind} {_SINGLETON}",
+            f"set metadata.name to {_SINGLETON}",
+        )
+
+
+def check_placeholders(verdict: Verdict, spec: KubeModel) -> None:
+    for path, text in _texts(spec.model_dump(by_alias=True), "spec"):
+        for placeholder in placeholders(text):
+            verdict.warn(f"replace the placeholder {placeholder} in {path}")
+
+
+def check_choice(
+    verdict: Verdict, reason: str, path: str, value: str, known: Sequence[str]
+) -> None:
+    """One of a few known values; unset is fine."""
+    if not value or value in known or placeholders(value):
+        return
+    choices = ", ".join(known)
+    close = close_to(value, known)
+    next_step = f"did you mean {close}?" if close else "set it to one of them"
+    verdict.deny(reason, f"{path} is {shown(value)}, not one of {choices}", next_step)
+
+
+def check_at_least_zero(verdict: Verdict, reason: str, path: str, value: int | None) -> None:
+    if value is not None and value < 0:
+        verdict.deny(reason, f"{path} is {value}, below 0", f"set {path} to 0 or more")
+
+
+def check_resources(verdict: Verdict, resources: Resources | None) -> None:
+    """No Pod can be created that requests more than its limit."""
+    if resources is None:
+        return
+    for name in sorted(resources.requests.keys() & resources.limits.keys()):
+        request, limit = resources.requests[name], resources.limits[name]
+        if request > limit:
+            verdict.deny(
+                "RequestAboveLimit",
+                f"spec.resources.requests.{name} is {request}, "
+                f"above spec.resources.limits.{name}, which is {limit}",
+                f"lower the request to {limit}, or raise the limit",
+            )
+
+
+def _texts(value: object, path: str) -> Iterator[tuple[str, str]]:
+    """Every text inside a JSON value, with its path."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(item, f"{path}[{index}]")

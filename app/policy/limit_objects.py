@@ -1,0 +1,233 @@
+"""Whether a LimitRange or a ResourceQuota means what its author wrote.
+
+The API server stores any qualified name and any number, so a misspelled limit looks like a limit
+and limits nothing. Only what uses the domain's names is looked at.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from itertools import takewhile
+from operator import eq
+from types import MappingProxyType
+
+from app.model.domain import ApiDomain
+from app.model.limits import LimitRange, LimitRangeItem, ResourceQuota
+from app.model.quantity import Quantity
+from app.policy.verdict import Verdict
+
+_STORAGE = "storage"
+_DOMAINS = ("alauda.io", "openshift.io")
+_ZERO, _ONE = Quantity.of_count(0), Quantity.of_count(1)
+_CONSEQUENCE = "nothing is deleted, but a push that adds more is refused"
+
+
+def check_limit_range(
+    limit_range: LimitRange,
+    *,
+    domain: ApiDomain,
+    largest: Mapping[str, tuple[str, int]] = MappingProxyType({}),
+) -> Verdict:
+    """Refuse misspelled, misplaced and malformed limits; warn about those without effect.
+
+    `largest` maps a resource name such as `alauda.io/images` to the ImageStream of the namespace
+    that holds most of it, and how many: a lower maximum is allowed with a warning. Several items
+    of one type are fine, the lowest maximum counts.
+    """
+    check = _Check(domain, limit_range.title)
+    for index, item in enumerate(limit_range.spec.limits):
+        where = f"spec.limits[{index}]"
+        if item.type in check.resources_of:
+            check.item(where, item, largest)
+        else:
+            check.other_item(where, item)
+    return check.verdict
+
+
+def check_resource_quota(
+    quota: ResourceQuota, *, domain: ApiDomain, used: Mapping[str, int] = MappingProxyType({})
+) -> Verdict:
+    """Refuse misspelled names, malformed counts and scopes; warn about names without effect.
+
+    `used` maps a resource name to the namespace's present count: a lower hard limit is allowed
+    with a warning.
+    """
+    check = _Check(domain, quota.title)
+    ours = [name for name in quota.spec.hard if check.quota_name(name)]
+    for name in ours:
+        count = used.get(name, 0)
+        check.maximum("spec.hard", name, quota.spec.hard[name], f"{count} are used", count)
+    scopes = {"scopes": quota.spec.scopes, "scopeSelector": quota.spec.scope_selector}
+    for field, scope in scopes.items():
+        if ours and scope:
+            check.deny(
+                "ScopedQuota",
+                f"spec.{field} cannot apply to {', '.join(ours)}: images have no scope",
+                "move these names to a ResourceQuota without scopes",
+            )
+    return check.verdict
+
+
+class _Check:
+    """The names of one domain, and the findings about one object."""
+
+    def __init__(self, domain: ApiDomain, title: str) -> None:
+        self.verdict = Verdict()
+        self._domain = domain
+        self._title = title
+        self.resources_of = {
+            domain.image_type: (_STORAGE,),
+            domain.stream_type: (domain.images, domain.image_tags),
+        }
+        self._places = {
+            _STORAGE: f"type {domain.image_type}",
+            domain.images: f"type {domain.stream_type}",
+            domain.image_tags: f"type {domain.stream_type}",
+            domain.imagestreams: "spec.hard of a ResourceQuota",
+        }
+        self._counts = (domain.imagestreams, domain.images, domain.image_tags)
+        self._types = {
+            "image": domain.image_type,
+            "imagestream": domain.stream_type,
+            "imagetag": domain.stream_type,
+            "imagestreamtag": domain.stream_type,
+        }
+        self._resources = {
+            "image": domain.images,
+            "imagestream": domain.imagestreams,
+            "imagetag": domain.image_tags,
+            "imagestreamtag": domain.image_tags,
+            "storage": _STORAGE,
+        }
+
+    def deny(self, reason: str, message: str, next_step: str) -> None:
+        self.verdict.deny(reason, f"{self._title}: {message}", next_step)
+
+    def warn(self, message: str) -> None:
+        self.verdict.warn(f"{self._title}: {message}")
+
+    def item(
+        self, where: str, item: LimitRangeItem, largest: Mapping[str, tuple[str, int]]
+    ) -> None:
+        """An item of a type of ours."""
+        if not item.max:
+            self.warn(f"{where} of type {item.type} has no max and limits nothing")
+        for name, limit in item.max.items():
+            if name in self.resources_of[item.type]:
+                stream, count = largest.get(name, ("", 0))
+                self.maximum(
+                    f"{where}.max", name, limit, f"ImageStream {stream} has {count}", count
+                )
+            else:
+                self._wrong_resource(f"{where}.max", item.type, name)
+        for field, limits in _fields(item).items():
+            if limits and field != "max":
+                self.warn(f"{where}.{field} is ignored: type {item.type} has only max")
+
+    def other_item(self, where: str, item: LimitRangeItem) -> None:
+        """An item of any other type: perhaps it was meant as one of ours."""
+        meant = _nearest(item.type, self._types) if self._owns(item.type) else None
+        if meant:
+            self._misspelled(f'{where} has an unknown type "{item.type}"', meant)
+            return
+        if self._owns(item.type) or self._is_foreign(item.type):
+            self._not_enforced(f'{where} of type "{item.type}"', self.resources_of)
+        for field, limits in _fields(item).items():
+            for name in filter(self._owns, limits):
+                resource = _nearest(name, self._resources)
+                if resource:
+                    self._misplaced(f"{where}.{field}", item.type, name, resource)
+
+    def quota_name(self, name: str) -> bool:
+        """Whether `spec.hard` has a count of ours under this name; says so if it was meant to."""
+        if name in self._counts:
+            return True
+        meant = _nearest(name, self._resources)
+        if self._owns(name) and meant in self._counts:
+            self._misspelled(f'spec.hard has no resource "{name}"', meant)
+        elif self._owns(name) or self._is_foreign(name):
+            self._not_enforced(f'spec.hard["{name}"]', self._counts)
+        return False
+
+    def maximum(self, where: str, name: str, limit: Quantity, use: str, count: int) -> None:
+        """A limit that is enforced, against what is there now: `count`, `use` in words."""
+        entry = f'{where}["{name}"] is {limit}'
+        if limit < _ZERO:
+            self.deny("NegativeLimit", f"{entry}, below 0", "set it to 0 or more")
+        elif name == _STORAGE and _ZERO < limit < _ONE:
+            self.deny(
+                "LessThanOneByte",
+                f"{entry}, less than one byte",
+                "m stands for thousandths: did you mean M or Mi?",
+            )
+        elif name != _STORAGE and not limit.is_integer:
+            self.deny("NotAnInteger", f"{entry}, a fraction", "set it to a whole number")
+        elif limit < Quantity.of_count(count):
+            self.warn(f"{entry}, but {use}; {_CONSEQUENCE}")
+
+    def _wrong_resource(self, where: str, item_type: str, name: str) -> None:
+        known = self.resources_of[item_type]
+        meant = _nearest(name, self._resources)
+        if meant in known:
+            self._misspelled(f'{where} has no resource "{name}"', meant)
+        elif meant:
+            self._misplaced(where, item_type, name, meant)
+        elif self._owns(name):
+            self._not_enforced(f'{where}["{name}"]', known)
+        else:
+            self.deny(
+                "UnknownResource",
+                f'{where} has no resource "{name}"',
+                f"type {item_type} limits {' and '.join(known)}",
+            )
+
+    def _misspelled(self, message: str, meant: str) -> None:
+        self.deny("MisspelledName", message, f"did you mean {meant}?")
+
+    def _misplaced(self, where: str, item_type: str, name: str, meant: str) -> None:
+        self.deny(
+            "WrongType",
+            f'{where}["{name}"] cannot be limited under type {item_type}',
+            f"{meant} belongs under {self._places[meant]}",
+        )
+
+    def _not_enforced(self, subject: str, known: Iterable[str]) -> None:
+        names = ", ".join(known)
+        self.warn(f"{subject} is not enforced by registry-admission, which knows {names}")
+
+    def _owns(self, name: str) -> bool:
+        return name.partition("/")[0] in (self._domain.name, self._domain.image_group)
+
+    def _is_foreign(self, name: str) -> bool:
+        """Whether this is how the other domain spells a name of ours."""
+        prefix = name.partition("/")[0]
+        return (
+            prefix in _DOMAINS
+            and prefix != self._domain.name
+            and _nearest(name, self._resources) is not None
+        )
+
+
+def _fields(item: LimitRangeItem) -> dict[str, dict[str, Quantity]]:
+    return {
+        "max": item.max,
+        "min": item.min,
+        "default": item.default,
+        "defaultRequest": item.default_request,
+        "maxLimitRequestRatio": item.max_limit_request_ratio,
+    }
+
+
+def _nearest(name: str, spellings: Mapping[str, str]) -> str | None:
+    """The name that was meant, whatever its prefix, case, separators, plural or one slip."""
+    key = re.sub("[^a-z0-9]", "", name.rpartition("/")[2].lower()).rstrip("s")
+    if key in spellings:
+        return spellings[key]
+    return next((meant for known, meant in spellings.items() if _one_slip(key, known)), None)
+
+
+def _one_slip(left: str, right: str) -> bool:
+    """Whether one letter is missing, added or another, or two neighbours are swapped."""
+    same = sum(1 for _ in takewhile(bool, map(eq, left, right)))
+    left, right = left[same:], right[same:]
+    swapped = right[1::-1] + right[2:]
+    return left in (right[1:], swapped) or left[1:] in (right, right[1:])

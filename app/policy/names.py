@@ -1,0 +1,123 @@
+"""How names and addresses are spelled: Kubernetes, DNS, `host[:port]`, S3."""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+_LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
+_LABEL_PATTERN = re.compile(_LABEL)
+_SUBDOMAIN_PATTERN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_HOST_PORT = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]{1,5}))?")
+_ENDPOINT = re.compile(r"(https?)://([^/?#@\s]+)((?:/[^?#\s]*)?)", re.IGNORECASE)
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_IP_SHAPE = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
+_PLACEHOLDER = re.compile(r"<[^<>]{1,100}>")
+_USER_INFORMATION = re.compile(r"^([a-z]+://)?.*@", re.IGNORECASE | re.DOTALL)
+_QUERY = re.compile(r"\?.*", re.DOTALL)
+_PRIVATE_NETWORKS = tuple(
+    ip_network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
+
+
+def placeholders(text: str) -> list[str]:
+    """What documentation leaves for its reader to fill in, such as `<bucket-name>`."""
+    return _PLACEHOLDER.findall(text)
+
+
+def is_label(text: str) -> bool:
+    """A DNS-1123 label, as namespaces are named."""
+    return len(text) <= 63 and bool(_LABEL_PATTERN.fullmatch(text))
+
+
+def is_subdomain(text: str) -> bool:
+    """A DNS-1123 subdomain, as most Kubernetes objects are named."""
+    return len(text) <= 253 and bool(_SUBDOMAIN_PATTERN.fullmatch(text))
+
+
+def is_hostname(text: str) -> bool:
+    """A DNS name, in any case."""
+    labels = text.lower().split(".")
+    return (
+        text.isascii()
+        and len(text) <= 253
+        and all(is_label(label) for label in labels)
+        and not labels[-1].isdigit()
+    )
+
+
+def host_of(text: str) -> str | None:
+    """The host of `host[:port]`, None for anything else; an IPv6 address is in brackets."""
+    match = _HOST_PORT.fullmatch(text)
+    if match is None:
+        return None
+    bracketed, plain, port = match.groups()
+    if port is not None and not 1 <= int(port) <= 65535:
+        return None
+    if bracketed is not None:
+        return bracketed if isinstance(_address(bracketed), IPv6Address) else None
+    valid = is_hostname(plain) or isinstance(_address(plain), IPv4Address)
+    return plain if valid else None
+
+
+def is_bucket(text: str) -> bool:
+    """A bucket name by the rules of S3 for general purpose buckets."""
+    return bool(_BUCKET.fullmatch(text)) and ".." not in text and not _IP_SHAPE.fullmatch(text)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The parts of `http(s)://host[:port][/path]`, scheme and host in lower case."""
+
+    scheme: str
+    host: str
+    path: str
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether only the cluster, or only its own network, can be expected to reach it."""
+        address = _address(self.host)
+        if address is not None:
+            return _is_private(address)
+        labels = self.host.split(".")
+        return len(labels) == 1 or "svc" in labels[1:] or labels[-2:] == ["cluster", "local"]
+
+    def holds_bucket(self, bucket: str) -> bool:
+        """Whether the bucket's name is already part of the address.
+
+        A Service may be called what the bucket is called: `minio.storage.svc` holds none.
+        """
+        labels = self.host.split(".")
+        is_service = labels[0] == bucket and labels[2:3] == ["svc"]
+        in_host = self.host.startswith(f"{bucket}.") and not is_service
+        return in_host or bucket in self.path.split("/")
+
+
+def parse_endpoint(text: str) -> Endpoint | None:
+    """None for what is no plain address: no user information, query or fragment."""
+    match = _ENDPOINT.fullmatch(text)
+    if match is None or not text.isprintable():
+        return None
+    scheme, address, path = match.groups()
+    host = host_of(address)
+    return Endpoint(scheme.lower(), host.lower(), path) if host else None
+
+
+def without_credentials(text: str) -> str:
+    """An address as messages show it: without user information and query."""
+    return _QUERY.sub("?…", _USER_INFORMATION.sub(r"\1…@", text))
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+def _is_private(address: IPv4Address | IPv6Address) -> bool:
+    # not `is_private`: it also holds for the addresses that documentation uses
+    return (
+        address.is_loopback
+        or address.is_link_local
+        or any(address in network for network in _PRIVATE_NETWORKS)
+    )

@@ -1,0 +1,133 @@
+"""Config/cluster: what the registry's operator could not, or should not, act on."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from app.model.domain import ApiDomain
+from app.model.registry import Config, ConfigSpec, ImagePullSecret, Route
+from app.policy import registry_data_loss, registry_storage
+from app.policy.field_checks import (
+    LOG_LEVELS,
+    check_at_least_zero,
+    check_choice,
+    check_name,
+    check_placeholders,
+    check_resources,
+    shown,
+)
+from app.policy.names import host_of, is_hostname, is_label, placeholders, without_credentials
+from app.policy.registry_data_loss import DataLossGuard
+from app.policy.verdict import Verdict
+
+_HOSTS = "spec.imagePullSecret.additionalRegistryHosts"
+_NAMESPACES = "spec.imagePullSecret.ignoredNamespaces"
+
+
+def check(
+    config: Config,
+    old: Config | None,
+    *,
+    domain: ApiDomain,
+    images_exist: bool,
+    data_loss_guard: DataLossGuard,
+) -> Verdict:
+    """Hold a Config against the schema's unwritten rules, and an update against data loss.
+
+    `old` is the object that an update starts from, None on create. `images_exist` says whether
+    the cluster holds image metadata, so that there is something to lose.
+    """
+    verdict = Verdict()
+    spec = config.spec
+    check_name(verdict, config)
+    check_placeholders(verdict, spec)
+    _check_choices(verdict, spec)
+    check_at_least_zero(verdict, "InvalidReplicas", "spec.replicas", spec.replicas)
+    verdict.include(registry_storage.check(spec, old.spec if old else None, domain=domain))
+    _check_pull_secret(verdict, spec.image_pull_secret)
+    _check_routes(verdict, spec.routes)
+    check_resources(verdict, spec.resources)
+    if old is not None and images_exist:
+        verdict.include(registry_data_loss.check(config, old, domain=domain, guard=data_loss_guard))
+    return verdict
+
+
+def _check_choices(verdict: Verdict, spec: ConfigSpec) -> None:
+    states = ("Managed", "Unmanaged", "Removed")
+    rows = (
+        ("ManagementState", "managementState", spec.management_state, (*states, "Force")),
+        (
+            "ManagementState",
+            "imagePullSecret.managementState",
+            spec.image_pull_secret.management_state,
+            states,
+        ),
+        (
+            "RolloutStrategy",
+            "rolloutStrategy",
+            spec.rollout_strategy,
+            ("Recreate", "RollingUpdate"),
+        ),
+        ("LogLevel", "logLevel", spec.log_level, LOG_LEVELS),
+        ("LogLevel", "operatorLogLevel", spec.operator_log_level, LOG_LEVELS),
+    )
+    for name, path, value, known in rows:
+        check_choice(verdict, f"Unknown{name}", f"spec.{path}", value, known)
+
+
+def _check_pull_secret(verdict: Verdict, pull_secret: ImagePullSecret) -> None:
+    hosts = pull_secret.additional_registry_hosts
+    for index, host in enumerate(hosts):
+        if host_of(host) is None and not placeholders(host):
+            verdict.deny(
+                "InvalidRegistryHost",
+                f"{_HOSTS}[{index}] is {shown(without_credentials(host))}, not host[:port]",
+                f"write it without scheme and path, such as {_host_like(host)}",
+            )
+    for host in _repeated(hosts):
+        verdict.deny(
+            "DuplicateRegistryHost",
+            f"{_HOSTS} has {shown(without_credentials(host))} more than once",
+            "keep one of them",
+        )
+    for index, namespace in enumerate(pull_secret.ignored_namespaces):
+        if not is_label(namespace) and not placeholders(namespace):
+            verdict.deny(
+                "InvalidIgnoredNamespace",
+                f"{_NAMESPACES}[{index}] is {shown(namespace)}, which no namespace can be named",
+                "name one namespace in full: patterns are not supported",
+            )
+
+
+def _check_routes(verdict: Verdict, routes: list[Route]) -> None:
+    for name in _repeated(route.name for route in routes):
+        verdict.deny(
+            "DuplicateRouteName",
+            f"spec.routes has the name {shown(name)} more than once",
+            "give every route a name of its own",
+        )
+    for hostname in _repeated(route.hostname for route in routes):
+        verdict.deny(
+            "DuplicateRouteHostname",
+            f"spec.routes has the hostname {shown(hostname)} more than once",
+            "give every route a hostname of its own",
+        )
+    for index, route in enumerate(routes):
+        hostname = route.hostname
+        if hostname and not is_hostname(hostname) and not placeholders(hostname):
+            verdict.deny(
+                "InvalidRouteHostname",
+                f"spec.routes[{index}].hostname is {shown(hostname)}, not a DNS name",
+                "write it without scheme, port and path, such as registry.example.com",
+            )
+
+
+def _repeated(values: Iterable[str]) -> list[str]:
+    """The values that occur more than once, in any case; unset ones don't count."""
+    counts = Counter(value.lower() for value in values if value)
+    return [value for value, count in counts.items() if count > 1]
+
+
+def _host_like(text: str) -> str:
+    """What is left of an address without its scheme and path, if that is a host."""
+    host = text.rpartition("://")[2].partition("/")[0]
+    return host if host_of(host) else "registry.example.com:5000"

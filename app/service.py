@@ -1,0 +1,63 @@
+"""Puts the parts together: settings and a state go in, an application comes out."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from app.admission.dispatch import Admission
+from app.admission.image_kinds import ImageAdmission
+from app.admission.object_kinds import ObjectAdmission
+from app.admission.references import References
+from app.api.admission import AdmissionApi
+from app.api.app import create_app
+from app.api.health import HealthApi
+from app.api.metrics import Metrics
+from app.cluster.state import ClusterState
+from app.quota.enforcer import Enforcer
+from app.quota.ledger import Timing
+from app.quota.store import LedgerStore
+from app.settings import Settings
+
+
+@dataclass(frozen=True)
+class Service:
+    enforcer: Enforcer
+    admission: Admission
+    metrics: Metrics
+    app: FastAPI
+
+
+def build(
+    settings: Settings,
+    state: ClusterState,
+    ledgers: LedgerStore,
+    draining: Callable[[], bool] = lambda: False,
+) -> Service:
+    """The service on any state; `draining` says that it is about to stop."""
+    domain = settings.domain
+    enforcer = Enforcer(state, ledgers, domain, Timing(expiry=settings.reservation_expiry))
+    references = References(state, settings.internal_hosts)
+    admission = Admission(
+        ImageAdmission(state, enforcer, references, domain, settings.unknown_size),
+        ObjectAdmission(state, settings),
+        domain,
+    )
+    metrics = Metrics()
+    metrics.gauge("reservations", "Reservations in flight.", enforcer.reservations)
+    metrics.gauge(
+        "state_age_seconds", "Age of the state decided on.", lambda: time.time() - state.view()
+    )
+
+    def not_ready() -> list[str]:
+        return [*(["shutting down"] if draining() else []), *state.problems()]
+
+    api = AdmissionApi(
+        admission,
+        metrics,
+        max_body_bytes=settings.max_body_bytes,
+        max_concurrent_reviews=settings.max_concurrent_reviews,
+        review_timeout=settings.review_timeout,
+    )
+    return Service(enforcer, admission, metrics, create_app(api, HealthApi(metrics, not_ready)))

@@ -1,0 +1,82 @@
+"""The real command, serving over TLS, as tests start it."""
+
+import asyncio
+import os
+import re
+import signal
+import ssl
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from app.certs import files
+
+_ANNOUNCED = re.compile(r"registry-admission listens on (https://\S+)")
+
+
+@dataclass
+class Running:
+    """A served process and a client that trusts it."""
+
+    process: asyncio.subprocess.Process
+    url: str
+    client: httpx.AsyncClient
+    banner: str
+
+    async def stop(self) -> tuple[int, str]:
+        """SIGTERM, then the exit code and the log."""
+        self.process.send_signal(signal.SIGTERM)
+        _, log = await asyncio.wait_for(self.process.communicate(), 30)
+        return self.process.returncode or 0, log.decode()
+
+
+@asynccontextmanager
+async def serve(folder: Path, *flags: str, **environment: str) -> AsyncIterator[Running]:
+    """`registry-admission serve` on a free port, with certificates made in `folder`."""
+    tls = folder / "tls"
+    files.make(tls, ["localhost", "127.0.0.1"])
+    arguments = ("serve", "--port", "0", "--tls-dir", str(tls), *flags)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "app", *arguments,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **environment},
+    )  # fmt: skip
+    try:
+        banner = await _banner(process)
+        found = _ANNOUNCED.search(banner)
+        assert found is not None, banner
+        context = ssl.create_default_context(cafile=tls / files.AUTHORITY)
+        async with httpx.AsyncClient(base_url=found[1], verify=context, timeout=20) as client:
+            await _wait_until_ready(client)
+            yield Running(process, found[1], client, banner)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+async def _banner(process: asyncio.subprocess.Process) -> str:
+    assert process.stdout is not None
+    assert process.stderr is not None
+    lines = []
+    async with asyncio.timeout(30):
+        while line := await process.stdout.readline():
+            lines.append(line.decode())
+            if lines[-1].rstrip().endswith("/validate"):
+                return "".join(lines)
+    raise AssertionError((await process.stderr.read()).decode())
+
+
+async def _wait_until_ready(client: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                if (await client.get("/readyz")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.05)

@@ -1,0 +1,253 @@
+"""A Kubernetes control plane without nodes, run as child processes of the tests.
+
+What admission webhooks, quotas and RBAC do is decided by the API server, so the tests ask a real
+one; no pod ever runs. Everything listens on 127.0.0.1 and lives in one directory.
+"""
+
+import json
+import secrets
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+HERE = Path(__file__).parent
+START_TIMEOUT = 90.0
+STOP_TIMEOUT = 2.0
+KUBECTL_TIMEOUT = 60.0
+CONTROLLERS = (
+    "clusterrole-aggregation-controller",
+    "garbage-collector-controller",
+    "namespace-controller",
+    "resourcequota-controller",
+    "root-ca-certificate-publisher-controller",
+    "serviceaccount-controller",
+    "serviceaccount-token-controller",
+)
+
+
+def build_tools() -> Path:
+    """The directory with the control plane's programs, built first where they are missing."""
+    build = HERE / "tools" / "build"
+    built = subprocess.run([build], stdout=subprocess.PIPE, text=True, check=True)
+    return Path(built.stdout.strip())
+
+
+class Cluster:
+    """etcd, kube-apiserver and, where a test asks for them, the controllers."""
+
+    def __init__(self, tools: Path, directory: Path) -> None:
+        self.directory = directory
+        self.token = secrets.token_hex(16)
+        self.kubeconfig = directory / "kubeconfig"
+        self.ca_file = directory / "apiserver" / "apiserver.crt"
+        self._tools = tools
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        port, self._etcd_port, self._etcd_peer_port = _free_ports(3)
+        self._port = port
+        self.url = f"https://127.0.0.1:{port}"
+
+    def start(self) -> None:
+        """Starts etcd and the API server, and returns when requests can be made."""
+        try:
+            self._write_service_account_keys()
+            tokens = f"{self.token},admin,admin,system:masters\n"
+            (self.directory / "tokens.csv").write_text(tokens)
+            self._start_etcd()
+            self._start_apiserver()
+            self.write_kubeconfig(self.kubeconfig, self.token)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Ends every process; what they stored is not needed any more, so at once."""
+        for process in self._processes.values():
+            process.kill()
+            process.wait()
+        self._processes.clear()
+
+    def start_controller_manager(self) -> None:
+        """Starts the controllers a cluster without nodes needs; a second call does nothing."""
+        name = "kube-controller-manager"
+        if name in self._processes:
+            return
+        self._spawn(
+            name,
+            f"--kubeconfig={self.kubeconfig}",
+            f"--controllers={','.join(CONTROLLERS)}",
+            f"--service-account-private-key-file={self.directory / 'service-account.key'}",
+            f"--root-ca-file={self.ca_file}",
+            "--leader-elect=false",
+            "--secure-port=0",
+        )
+        self._wait_for(name, "/api/v1/namespaces/default/serviceaccounts/default")
+
+    def restart_apiserver(self) -> None:
+        """Stops the API server in an orderly way and starts it again on the same port."""
+        process = self._processes.pop("kube-apiserver")
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:  # open watches hold it up
+            process.kill()
+            process.wait()
+        self._start_apiserver()
+        self._wait_for_custom_resources()
+
+    def pause_apiserver(self) -> None:
+        """Freezes the API server: connections stay open, nothing is answered."""
+        self._processes["kube-apiserver"].send_signal(signal.SIGSTOP)
+
+    def resume_apiserver(self) -> None:
+        """Lets a frozen API server go on."""
+        self._processes["kube-apiserver"].send_signal(signal.SIGCONT)
+
+    def kubectl(
+        self, *args: str, input: str | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs kubectl as the cluster's administrator; a failure is an error unless asked for."""
+        result = subprocess.run(
+            [self._tools / "kubectl", *args],
+            input=input,
+            env={"KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": str(self.directory / "cache")},
+            capture_output=True,
+            text=True,
+            timeout=KUBECTL_TIMEOUT,
+        )
+        if check and result.returncode:
+            raise RuntimeError(f"kubectl {' '.join(args)}: {result.stderr}")
+        return result
+
+    def install_crds(self, domain: str = "alauda.io") -> None:
+        """Creates the stand-ins for the registry's APIs and waits until they are served."""
+        texts = [path.read_text() for path in sorted((HERE / "crds").glob("*.yaml"))]
+        manifest = "---\n".join(texts).replace("alauda.io", domain)
+        self.kubectl("apply", "--filename=-", input=manifest)
+        self.kubectl(
+            "wait", "--for=condition=Established", "--timeout=30s", "--filename=-", input=manifest
+        )
+        self._wait_for_custom_resources()
+
+    def write_kubeconfig(self, path: Path, token: str) -> None:
+        """Writes a kubeconfig for the owner of a token, such as a service account."""
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [
+                {
+                    "name": "e2e",
+                    "cluster": {"server": self.url, "certificate-authority": str(self.ca_file)},
+                }
+            ],
+            "users": [{"name": "e2e", "user": {"token": token}}],
+            "contexts": [{"name": "e2e", "context": {"cluster": "e2e", "user": "e2e"}}],
+            "current-context": "e2e",
+        }
+        path.write_text(yaml.safe_dump(config))
+
+    def _write_service_account_keys(self) -> None:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        (self.directory / "service-account.key").write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.TraditionalOpenSSL,
+                serialization.NoEncryption(),
+            )
+        )
+
+    def _start_etcd(self) -> None:
+        client = f"http://127.0.0.1:{self._etcd_port}"
+        peer = f"http://127.0.0.1:{self._etcd_peer_port}"
+        self._spawn(
+            "etcd",
+            f"--data-dir={self.directory / 'etcd'}",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=default={peer}",
+            "--unsafe-no-fsync",
+        )
+
+    def _start_apiserver(self) -> None:
+        key = self.directory / "service-account.key"
+        self._spawn(
+            "kube-apiserver",
+            f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
+            f"--cert-dir={self.ca_file.parent}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={self._port}",
+            "--advertise-address=127.0.0.1",
+            # A loopback address is no valid endpoint of the `kubernetes` service.
+            "--endpoint-reconciler-type=none",
+            "--service-cluster-ip-range=10.0.0.0/24",
+            "--authorization-mode=RBAC",
+            f"--token-auth-file={self.directory / 'tokens.csv'}",
+            f"--service-account-issuer={self.url}",
+            f"--service-account-key-file={key}",
+            f"--service-account-signing-key-file={key}",
+        )
+        self._wait_for("kube-apiserver", "/readyz")
+        # Created by a hook that /readyz does not wait for.
+        self._wait_for("kube-apiserver", "/api/v1/namespaces/default")
+
+    def _wait_for_custom_resources(self) -> None:
+        """Until their watch caches are filled, "storage is (re)initializing" is all they answer."""
+        crds = json.loads(self.kubectl("get", "crds", "--output=json").stdout)["items"]
+        for spec in (crd["spec"] for crd in crds):
+            path = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
+            self._wait_for("kube-apiserver", f"{path}?resourceVersion=0")
+
+    def _spawn(self, name: str, *args: str) -> None:
+        with self._log(name).open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                [self._tools / name, *args], stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def _log(self, name: str) -> Path:
+        return self.directory / f"{name}.log"
+
+    def _wait_for(self, name: str, path: str) -> None:
+        """Waits until the API answers a path, which says that the named process does its work."""
+        deadline = time.monotonic() + START_TIMEOUT
+        while not self._answers(path):
+            dead = [key for key, process in self._processes.items() if process.poll() is not None]
+            if dead or time.monotonic() > deadline:
+                culprit = dead[0] if dead else name
+                tail = self._log(culprit).read_text(errors="replace")[-4000:]
+                raise RuntimeError(f"{culprit} does not serve {path}; the end of its log:\n{tail}")
+            time.sleep(0.1)
+
+    def _answers(self, path: str) -> bool:
+        if not self.ca_file.exists():
+            return False
+        try:
+            response = httpx.get(
+                self.url + path,
+                headers={"Authorization": f"Bearer {self.token}"},
+                verify=ssl.create_default_context(cafile=self.ca_file),
+                trust_env=False,
+            )
+        except (httpx.TransportError, ssl.SSLError):
+            return False
+        return response.is_success
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports nothing listens on, all different because all are bound at the same time."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for sock in sockets:
+            sock.bind(("127.0.0.1", 0))
+        return [sock.getsockname()[1] for sock in sockets]
+    finally:
+        for sock in sockets:
+            sock.close()

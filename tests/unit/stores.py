@@ -1,0 +1,58 @@
+"""A state and a clock that tests set by hand."""
+
+from app.model.domain import ApiDomain
+from app.model.limits import NO_LIMITS, HardLimits, Limit, NamespaceLimits
+from app.model.quantity import Quantity
+from app.quota.usage import NamespaceUsage, StreamUsage, UsageIndex
+
+DOMAIN = ApiDomain()
+
+
+class FakeState:
+    """Everything a ClusterState offers, settable."""
+
+    def __init__(self, limits: NamespaceLimits = NO_LIMITS) -> None:
+        self.index = UsageIndex()
+        self.now = 1000.0
+        self.lag = 0.0
+        self.sizes: dict[str, int] = {}
+        self.reasons: list[str] = []
+        self._limits = limits
+
+    def clock(self) -> float:
+        return self.now
+
+    def view(self) -> float:
+        return self.now - self.lag
+
+    def problems(self) -> list[str]:
+        return self.reasons
+
+    def limits(self, namespace: str) -> NamespaceLimits:
+        return self._limits
+
+    def usage(self, namespace: str) -> NamespaceUsage:
+        return self.index[namespace]
+
+    def holds_images(self) -> bool:
+        return self.index.holds_images
+
+    async def image_size(self, digest: str) -> int | None:
+        return self.sizes.get(digest)
+
+    def store(self, namespace: str, stream: str, tags: dict[str, tuple[str, ...]]) -> None:
+        """What the Image API does with an admitted push."""
+        self.index.put(namespace, stream, StreamUsage(tags))
+
+
+def quota(
+    *, imagestreams: int | None = None, images: int | None = None, image_tags: int | None = None
+) -> HardLimits:
+    def count(number: int | None) -> Quantity | None:
+        return None if number is None else Quantity.of_count(number)
+
+    return HardLimits("q", count(imagestreams), count(images), count(image_tags))
+
+
+def limit(text: str) -> Limit:
+    return Limit("limits", Quantity(text))

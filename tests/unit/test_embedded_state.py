@@ -1,0 +1,149 @@
+"""State from a folder: what is read, how problems are named, and what stays in force."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from app.cluster.embedded import EmbeddedState
+from app.cluster.manifests import ManifestError
+from app.model.domain import ApiDomain
+from app.model.quantity import Quantity
+
+DIGEST = "sha256:" + "a" * 64
+
+LIMITS = """\
+apiVersion: v1
+kind: LimitRange
+metadata: {name: loose, namespace: team-a}
+spec:
+  limits:
+    - type: alauda.io/Image
+      max: {storage: 2Gi}
+---
+apiVersion: v1
+kind: List
+items:
+  - apiVersion: v1
+    kind: LimitRange
+    metadata: {name: tight, namespace: team-a}
+    spec:
+      limits:
+        - type: alauda.io/Image
+          max: {storage: 1Gi}
+  - apiVersion: v1
+    kind: ResourceQuota
+    metadata: {name: quota}
+    spec: {hard: {alauda.io/images: 5, pods: 3}}
+"""
+STREAMS = f"""\
+apiVersion: image.alauda.io/v1
+kind: ImageStream
+metadata: {{name: app, namespace: team-a}}
+status: {{tags: [{{tag: v1, items: [{{image: '{DIGEST}'}}]}}]}}
+---
+apiVersion: image.alauda.io/v1
+kind: Image
+metadata: {{name: '{DIGEST}'}}
+dockerImageMetadata: {{Size: 10}}
+dockerImageLayers: [{{name: l1, size: 7}}, {{name: l1, size: 7}}, {{name: l2, size: 5}}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: none-of-our-business}}
+"""
+
+
+def state(folder: Path, domain: str = "alauda.io") -> EmbeddedState:
+    return EmbeddedState(folder, ApiDomain(domain))
+
+
+async def test_a_folder_is_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "nested").mkdir()
+    (tmp_path / "nested" / "limits.yaml").write_text(LIMITS)
+    (tmp_path / "streams.yml").write_text(STREAMS)
+    (tmp_path / "notes.txt").write_text("not a manifest")
+
+    read = state(tmp_path)
+
+    image_size = read.limits("team-a").image_size
+    assert image_size is not None
+    assert (image_size.source, image_size.max) == ("tight", Quantity("1Gi"))
+    assert read.limits("default").quotas[0].images == Quantity("5")
+    assert not read.limits("team-b").limits_members
+    assert read.usage("team-a").image_count == 1
+    assert await read.image_size(DIGEST) == 12
+    assert await read.image_size("sha256:other") is None
+    assert read.holds_images()
+
+
+def test_another_api_domain_reads_its_own_names(tmp_path: Path) -> None:
+    (tmp_path / "limits.yaml").write_text(LIMITS.replace("alauda.io", "openshift.io"))
+    (tmp_path / "streams.yaml").write_text(STREAMS.replace("alauda.io", "openshift.io"))
+
+    assert state(tmp_path, "openshift.io").limits("team-a").image_size is not None
+    assert state(tmp_path, "openshift.io").usage("team-a").stream_count == 1
+    assert state(tmp_path, "alauda.io").limits("team-a").image_size is None
+    assert state(tmp_path, "alauda.io").usage("team-a").stream_count == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        pytest.param("a: [1,\n2\n", 2, "did not find expected", id="not YAML"),
+        pytest.param("kind: List\n---\njust text\n", 3, "not a Kubernetes object", id="a text"),
+        pytest.param("a: 1\n", 1, "it has no kind", id="no kind"),
+        pytest.param(
+            LIMITS.replace("storage: 1Gi", "storage: 1Gb"), 18,
+            "spec.limits.0.max.storage: '1Gb' is not a quantity", id="a bad quantity in a List",
+        ),
+        pytest.param(
+            "kind: ImageStream\napiVersion: image.alauda.io/v1\nstatus:\n  tags: 5\n", 4,
+            "status.tags: Input should be a valid list", id="shape"
+        ),
+        pytest.param("a: *nothing\n", 1, "undefined alias", id="undefined alias"),
+    ],
+)  # fmt: skip
+def test_a_broken_file_is_named_with_its_line(
+    tmp_path: Path, text: str, line: int, problem: str
+) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text(text)
+
+    with pytest.raises(ManifestError) as caught:
+        state(tmp_path)
+
+    assert str(caught.value).startswith(f"{broken}:{line}: ")
+    assert problem in str(caught.value)
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="missing"):
+        state(tmp_path / "missing")
+
+
+def test_the_last_good_state_stays_in_force_while_a_file_is_broken(tmp_path: Path) -> None:
+    file = tmp_path / "limits.yaml"
+    file.write_text(LIMITS)
+    read = state(tmp_path)
+
+    file.write_text("a: [")
+    read.reload()
+    assert read.broken is not None
+    assert read.broken.startswith(f"{file}:1: ")
+    assert read.limits("default").limits_members
+
+    file.write_text("")
+    read.reload()
+    assert read.broken is None
+    assert not read.limits("default").limits_members
+
+
+async def test_a_change_is_seen_without_being_told(tmp_path: Path) -> None:
+    read = state(tmp_path)
+    watching = asyncio.create_task(read.watch())
+    async with asyncio.timeout(20):
+        while not read.limits("default").limits_members:
+            (tmp_path / "limits.yaml").write_text(LIMITS)
+            await asyncio.sleep(0.2)
+    watching.cancel()

@@ -1,0 +1,363 @@
+"""Reading the legacy gateway's ConfigMap, and the LimitRange that replaces its limits."""
+
+import time
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.model.domain import ApiDomain
+from app.model.legacy import (
+    ConfigMap,
+    LegacyConfig,
+    LegacyConfigError,
+    LegacyLimits,
+    LegacyRule,
+    UnitBase,
+    is_rule_list,
+    namespace_of,
+    parse,
+    quoted,
+)
+from app.model.quantity import Quantity
+
+RULES = """\
+- path: ^team-a/.+
+  limit:
+    max_image_size: "100MB"
+    tag_count_limit: "3"
+- path: ^team-.*
+  limit: {max_image_size: 5 GB, tag_count_limit: 20}
+"""
+
+
+def limits(size: str, tags: int) -> LegacyLimits:
+    return LegacyLimits(Quantity(size), tags)
+
+
+@pytest.mark.parametrize(
+    ("data", "config"),
+    [
+        pytest.param({}, LegacyConfig(limits("1Gi", 1000)), id="the gateway's defaults"),
+        pytest.param(
+            {"max_image_size": "2GB", "tag_count_limit": "50"},
+            LegacyConfig(limits("2Gi", 50)),
+            id="global limits",
+        ),
+        pytest.param({"rules": ""}, LegacyConfig(limits("1Gi", 1000)), id="empty rules"),
+        pytest.param({"rules": " \n# none\n"}, LegacyConfig(limits("1Gi", 1000)), id="a comment"),
+        pytest.param({"rules": "[]"}, LegacyConfig(limits("1Gi", 1000)), id="an empty list"),
+        pytest.param(
+            {"tag_count_limit": "9", "rules": RULES, "other": "ignored"},
+            LegacyConfig(
+                limits("1Gi", 9),
+                (
+                    LegacyRule("^team-a/.+", limits("100Mi", 3)),
+                    LegacyRule("^team-.*", limits("5Gi", 20)),
+                ),
+            ),
+            id="rules with text and numbers",
+        ),
+    ],
+)
+def test_parse(data: dict[str, str], config: LegacyConfig) -> None:
+    assert parse(data) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "base", "size"),
+    [
+        ("1GB", 1024, "1Gi"),
+        ("1GB", 1000, "1G"),
+        ("500MB", 1024, "500Mi"),
+        ("500MB", 1000, "500M"),
+        ("64KB", 1024, "64Ki"),
+        ("64KB", 1000, "64k"),
+        ("10B", 1024, "10"),
+        ("10B", 1000, "10"),
+        ("1gb", 1024, "1Gi"),
+        ("1Gb", 1024, "1Gi"),
+        ("1 GB", 1024, "1Gi"),
+        (" 1GB\n", 1024, "1Gi"),
+        ("1.5GB", 1024, "1536Mi"),
+        ("1.5GB", 1000, "1500M"),
+        ("0GB", 1024, "0"),
+        ("0.5B", 1024, "1"),
+        ("1.1GB", 1024, "1181116007"),
+        ("99999999999GB", 1024, "9223372036854775807"),
+    ],
+)
+def test_sizes_are_whole_bytes_rounded_up(text: str, base: UnitBase, size: str) -> None:
+    assert str(parse({"max_image_size": text}, unit_base=base).limits.max_image_size) == size
+
+
+@given(st.decimals(0, 10**6, places=3), st.sampled_from(["GB", "MB", "KB", "B"]))
+def test_the_default_reading_never_allows_less_than_the_other(number: Decimal, unit: str) -> None:
+    data = {"max_image_size": f"{number}{unit}"}
+    binary, decimal = parse(data), parse(data, unit_base=1000)
+    assert binary.limits.max_image_size >= decimal.limits.max_image_size
+
+
+SIZE_HELP = "is not a size such as 1GB or 512.5 MB"
+COUNT_HELP = "is not a number of tags such as 1000"
+
+
+def rule(limit: str, path: str = "^a/") -> dict[str, str]:
+    valid = "- {path: ^b/, limit: {max_image_size: 1GB, tag_count_limit: 1}}\n"
+    return {"rules": f"{valid}- path: {path}\n  limit: {limit}\n"}
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ({"max_image_size": ""}, f"max_image_size: '' {SIZE_HELP}"),
+        ({"max_image_size": "1Gi"}, f"max_image_size: '1Gi' {SIZE_HELP}"),
+        ({"max_image_size": "1024"}, f"max_image_size: '1024' {SIZE_HELP}"),
+        ({"max_image_size": "-1GB"}, f"max_image_size: '-1GB' {SIZE_HELP}"),
+        ({"max_image_size": "1e3GB"}, f"max_image_size: '1e3GB' {SIZE_HELP}"),
+        ({"max_image_size": "1TB"}, f"max_image_size: '1TB' {SIZE_HELP}"),
+        ({"max_image_size": ".GB"}, f"max_image_size: '.GB' {SIZE_HELP}"),
+        ({"max_image_size": "٣GB"}, f"max_image_size: '٣GB' {SIZE_HELP}"),
+        ({"tag_count_limit": ""}, f"tag_count_limit: '' {COUNT_HELP}"),
+        ({"tag_count_limit": "many"}, f"tag_count_limit: 'many' {COUNT_HELP}"),
+        ({"tag_count_limit": "-1"}, f"tag_count_limit: '-1' {COUNT_HELP}"),
+        ({"tag_count_limit": "1.5"}, f"tag_count_limit: '1.5' {COUNT_HELP}"),
+        ({"tag_count_limit": "9" * 16}, f"tag_count_limit: '{'9' * 16}' {COUNT_HELP}"),
+        ({"rules": "a: b"}, "rules: must be a YAML list of {path, limit}"),
+        ({"rules": "text"}, "rules: must be a YAML list of {path, limit}"),
+        ({"rules": "- ^a/"}, "rules[0]: must be a mapping with path and limit"),
+        ({"rules": "- path: ^a/"}, "rules[0]: must be a mapping with path and limit"),
+        (rule("1GB"), "rules[1]: must be a mapping with path and limit"),
+        (
+            rule("{max_image_size: 1GB}"),
+            "rules[1].limit.tag_count_limit: is missing, a rule sets both limits",
+        ),
+        (
+            rule("{tag_count_limit: 1}"),
+            "rules[1].limit.max_image_size: is missing, a rule sets both limits",
+        ),
+        (
+            rule("{max_image_size: 1X, tag_count_limit: 1}"),
+            f"rules[1].limit.max_image_size: '1X' {SIZE_HELP}",
+        ),
+        (
+            rule("{max_image_size: 1GB, tag_count_limit: 0x10}"),
+            f"rules[1].limit.tag_count_limit: '0x10' {COUNT_HELP}",
+        ),
+        (
+            rule("{max_image_size: [1GB], tag_count_limit: 1}"),
+            "rules[1].limit.max_image_size: must be text",
+        ),
+        (
+            rule("{max_image_size: 1GB, tag_count_limit: 1}", path="[a]"),
+            "rules[1].path: must be text",
+        ),
+        (
+            {"rules": "- limit: {max_image_size: 1GB, tag_count_limit: 1}"},
+            "rules[0].path: must be text",
+        ),
+    ],
+)
+def test_unparsable_text_is_named_with_its_key(data: dict[str, str], problem: str) -> None:
+    with pytest.raises(LegacyConfigError) as caught:
+        parse(data)
+    assert str(caught.value) == problem
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "- a\n b: [", "- \0", "\ud800", "--- a\n--- b\n", "? [a]\n: b", "- !x &a"]
+)
+def test_text_that_is_no_yaml_is_named(text: str) -> None:
+    with pytest.raises(LegacyConfigError, match=r"^rules(\[0\])?: (is not YAML: |must be)"):
+        parse({"rules": text})
+
+
+BOMB = "- &a [x, x]\n" + "".join(
+    f"- &{new} [*{old}, *{old}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param(BOMB, "rules: YAML aliases are not supported", id="alias bomb"),
+        pytest.param("&a [*a]", "rules: YAML aliases are not supported", id="a list in itself"),
+        pytest.param("[" * 200_000, "is no plain list", id="deep flow"),
+        pytest.param("- " * 100_000, "is no plain list", id="deep block"),
+        pytest.param("{a: " * 50_000, "is no plain list", id="deep mappings"),
+        pytest.param("{" + "a," * 130_000 + "}", "is no plain list", id="wide"),
+        pytest.param(" " * (256 * 1024 + 1), "is longer than 262144 characters", id="long"),
+        pytest.param("- a\n" * 10_001, "has 10001 rules, more than 10000", id="many rules"),
+    ],
+)
+def test_hostile_rules_are_refused_quickly(text: str, problem: str) -> None:
+    start = time.perf_counter()
+    with pytest.raises(LegacyConfigError, match=problem):
+        parse({"rules": text})
+    assert time.perf_counter() - start < 2
+
+
+def test_a_thousand_rules_are_read() -> None:
+    text = "".join(
+        f"- path: ^team-{i}/.+\n  limit: {{max_image_size: 1GB, tag_count_limit: {i}}}\n"
+        for i in range(1000)
+    )
+    config = parse({"rules": text})
+    assert config.by_namespace == {f"team-{i}": limits("1Gi", i) for i in range(1000)}
+
+
+@given(st.text())
+def test_any_rules_are_read_or_refused(text: str) -> None:
+    try:
+        config = parse({"rules": text})
+    except LegacyConfigError:
+        return
+    assert config.limits == limits("1Gi", 1000)
+
+
+@pytest.mark.parametrize(
+    ("path", "namespace"),
+    [
+        ("^team-a/", "team-a"),
+        ("^team-a/.*", "team-a"),
+        ("^team-a/.+", "team-a"),
+        ("^team-a/.*$", "team-a"),
+        ("^team-a/.+$", "team-a"),
+        (r"^team\-a/.+", "team-a"),
+        (r"^team-a\/.+", "team-a"),
+        (r"^team\-a\/", "team-a"),
+        ("^a/", "a"),
+        ("^0/", "0"),
+        ("^a--b/", "a--b"),
+        (f"^{'a' * 63}/", "a" * 63),
+    ],
+)
+def test_a_rule_that_names_one_whole_namespace(path: str, namespace: str) -> None:
+    assert namespace_of(path) == namespace
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "^",
+        "^/",
+        ".*",
+        "^.*/.*",
+        "team-a/.*",
+        "team-a/",
+        "^team-a",
+        "^team-a$",
+        "^team-a/$",
+        "^team-.*",
+        "^team-./.*",
+        "^team.a/.*",
+        "^team-[ab]/.*",
+        "^(team-a|team-b)/.*",
+        "^team-a?/.*",
+        "^team-a+/.*",
+        "^team-a*/.*",
+        "^team-a/big/.*",
+        "^team-a/big",
+        "^team-a/.",
+        "^team-a/.*x",
+        "^team-a/.*$x",
+        "^team-a/[^/]+$",
+        "^team-a/.*|",
+        "^team-a/|^team-b/",
+        "(?i)^team-a/",
+        "^Team-a/",
+        "^-a/",
+        "^a-/",
+        r"^a\-/",
+        r"^\a/",
+        r"^team\.a/",
+        r"^team-a\\/",
+        r"^\d/",
+        "^team-a/\n",
+        "^team-a/.*\n",
+        " ^team-a/",
+        f"^{'a' * 64}/",
+        "^é/",
+    ],
+)
+def test_any_other_rule_names_no_namespace(path: str) -> None:
+    assert namespace_of(path) is None
+
+
+def test_reading_a_hostile_path_takes_no_time() -> None:
+    start = time.perf_counter()
+    assert namespace_of("^" + "a-" * 100_000 + "!") is None
+    assert namespace_of("^" + r"\-" * 100_000) is None
+    assert time.perf_counter() - start < 1
+
+
+def test_the_first_rule_of_a_namespace_wins() -> None:
+    config = LegacyConfig(
+        limits("1Gi", 1),
+        (
+            LegacyRule("^a/", limits("1Mi", 1)),
+            LegacyRule("^a/big", limits("2Mi", 2)),
+            LegacyRule("^a/.*", limits("3Mi", 3)),
+            LegacyRule(".*", limits("4Mi", 4)),
+        ),
+    )
+    assert config.by_namespace == {"a": limits("1Mi", 1)}
+    assert config.inexpressible == {1: config.rules[1], 3: config.rules[3]}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (RULES, True),
+        ("- {path: a, limit: b}", True),
+        ("- other\n- {path: a, limit: {}}", True),
+        ("", False),
+        ("[]", False),
+        ("path: a\nlimit: b", False),
+        ("- {path: a}", False),
+        ("- alert: Down\n  expr: up == 0", False),
+        ("groups:\n- rules: []", False),
+        ("not: [yaml", False),
+    ],
+)
+def test_gateway_rules_are_told_from_other_rules(text: str, expected: bool) -> None:
+    assert is_rule_list(text) is expected
+
+
+@pytest.mark.parametrize("domain", [ApiDomain(), ApiDomain("openshift.io")], ids=lambda d: d.name)
+def test_limits_become_a_limit_range(domain: ApiDomain) -> None:
+    assert limits("100Mi", 3).limit_range(domain, "team-a") == {
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "image-registry-limits", "namespace": "team-a"},
+        "spec": {
+            "limits": [
+                {"type": f"{domain.name}/Image", "max": {"storage": "100Mi"}},
+                {"type": f"{domain.name}/ImageStream", "max": {f"{domain.name}/image-tags": "3"}},
+            ]
+        },
+    }
+
+
+def test_a_config_map_knows_its_legacy_data() -> None:
+    config_map = ConfigMap.model_validate(
+        {"metadata": {"name": "n", "namespace": "ns"}, "data": {"rules": "", "color": "red"}}
+    )
+    assert config_map.legacy_data == {"rules": ""}
+    assert config_map.title == "ConfigMap ns/n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1GB", "'1GB'"),
+        ("a\nb\x85c\u2028d\x1b", r"'a\nb\x85c\u2028d\x1b'"),
+        ("x" * 100, f"'{'x' * 100}'"),
+        ("x" * 101, f"'{'x' * 100}'…"),
+    ],
+    ids=["short", "on one line", "as long as may be", "cut"],
+)
+def test_foreign_text_is_quoted(text: str, expected: str) -> None:
+    assert quoted(text) == expected

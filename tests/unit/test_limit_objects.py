@@ -1,0 +1,459 @@
+"""LimitRange and ResourceQuota objects mean what they say, or their author is told."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.model.domain import ApiDomain
+from app.model.limits import LimitRange, ResourceQuota
+from app.policy.limit_objects import check_limit_range, check_resource_quota
+from app.policy.verdict import Verdict
+
+DOMAIN = ApiDomain()
+OKD = ApiDomain("openshift.io")
+IMAGE, STREAM = "alauda.io/Image", "alauda.io/ImageStream"
+IMAGES, TAGS, STREAMS = "alauda.io/images", "alauda.io/image-tags", "alauda.io/imagestreams"
+UNDER_STREAM = f"belongs under type {STREAM}"
+
+
+def limit_range(*items: dict[str, Any]) -> LimitRange:
+    metadata = {"name": "limits", "namespace": "team-a"}
+    return LimitRange.model_validate({"metadata": metadata, "spec": {"limits": list(items)}})
+
+
+def quota(hard: dict[str, Any], **spec: Any) -> ResourceQuota:
+    metadata = {"name": "quota", "namespace": "team-a"}
+    return ResourceQuota.model_validate({"metadata": metadata, "spec": {"hard": hard, **spec}})
+
+
+def item(item_type: str, **limits: dict[str, Any]) -> dict[str, Any]:
+    return {"type": item_type, **limits}
+
+
+def refusals(verdict: Verdict) -> list[tuple[str, str]]:
+    return [(violation.reason, str(violation)) for violation in verdict.violations]
+
+
+def check_items(*items: dict[str, Any], domain: ApiDomain = DOMAIN) -> Verdict:
+    return check_limit_range(limit_range(*items), domain=domain)
+
+
+def check_hard(hard: dict[str, Any], domain: ApiDomain = DOMAIN, **spec: Any) -> Verdict:
+    return check_resource_quota(quota(hard, **spec), domain=domain)
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        pytest.param((), id="nothing"),
+        pytest.param(
+            (
+                item(IMAGE, max={"storage": "1Gi"}),
+                item(STREAM, max={IMAGES: "100", TAGS: "100"}),
+            ),
+            id="the page's own",
+        ),
+        pytest.param((item(STREAM, max={IMAGES: 0}),), id="zero"),
+        pytest.param((item(STREAM, max={IMAGES: "1k", TAGS: "1e2"}),), id="counts with suffixes"),
+        pytest.param((item(IMAGE, max={"storage": "1.1Gi"}),), id="a fraction of a size"),
+        pytest.param((item(IMAGE, max={"storage": "0"}),), id="no image at all"),
+        pytest.param(
+            (item(STREAM, max={TAGS: "5"}), item(STREAM, max={TAGS: "3"})), id="a type twice"
+        ),
+        pytest.param(
+            (
+                item("Container", max={"cpu": "500m"}, default={"memory": "1Gi"}),
+                item("Pod", max={"cpu": "2"}, min={"cpu": "100m"}),
+                item("PersistentVolumeClaim", max={"storage": "100m"}),
+            ),
+            id="Kubernetes' own types",
+        ),
+        pytest.param(
+            (item("Container", max={"alauda.io/vgpu": "100m", "nvidia.com/gpu": "1"}),),
+            id="a device of another component",
+        ),
+        pytest.param((item("example.com/Image", max={"images": "-1"}),), id="somebody else's type"),
+    ],
+)
+def test_a_limit_range_without_fault_passes_silently(items: tuple[dict[str, Any], ...]) -> None:
+    assert check_items(*items) == Verdict()
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("alauda.io/image", IMAGE),
+        ("alauda.io/images", IMAGE),
+        ("alauda.io/IMAGE", IMAGE),
+        ("alauda.io/Imgae", IMAGE),
+        ("image.alauda.io/Image", IMAGE),
+        ("alauda.io/imagestream", STREAM),
+        ("alauda.io/imagestreams", STREAM),
+        ("alauda.io/ImageStreams", STREAM),
+        ("alauda.io/Image-Stream", STREAM),
+        ("alauda.io/ImageSteam", STREAM),
+        ("alauda.io/ImageStreamm", STREAM),
+        ("alauda.io/image-tags", STREAM),
+        ("alauda.io/ImageStreamTag", STREAM),
+    ],
+)
+def test_a_misspelled_type_is_refused_with_the_right_one(written: str, meant: str) -> None:
+    assert refusals(check_items({}, item(written, max={"storage": "1Gi"}))) == [
+        (
+            "MisspelledName",
+            f'LimitRange team-a/limits: spec.limits[1] has an unknown type "{written}"; '
+            f"did you mean {meant}?",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("item_type", "written", "meant"),
+    [
+        (STREAM, "alauda.io/image-tag", TAGS),
+        (STREAM, "alauda.io/image_tags", TAGS),
+        (STREAM, "alauda.io/imagetags", TAGS),
+        (STREAM, "alauda.io/Image-Tags", TAGS),
+        (STREAM, "alauda.io/image-tgas", TAGS),
+        (STREAM, "alauda.io/imagestreamtags", TAGS),
+        (STREAM, "image.alauda.io/image-tags", TAGS),
+        (STREAM, "image-tags", TAGS),
+        (STREAM, "openshift.io/image-tags", TAGS),
+        (STREAM, "alauda.io/image", IMAGES),
+        (STREAM, "alauda.io/Images", IMAGES),
+        (STREAM, "alauda.io/imags", IMAGES),
+        (STREAM, "alauda.io/imeges", IMAGES),
+        (IMAGE, "Storage", "storage"),
+        (IMAGE, "alauda.io/storage", "storage"),
+        (IMAGE, "strorage", "storage"),
+    ],
+)
+def test_a_misspelled_resource_is_refused_with_the_right_one(
+    item_type: str, written: str, meant: str
+) -> None:
+    assert refusals(check_items({}, item(item_type, max={written: "5"}))) == [
+        (
+            "MisspelledName",
+            f'LimitRange team-a/limits: spec.limits[1].max has no resource "{written}"; '
+            f"did you mean {meant}?",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("item_type", "written", "next_step"),
+    [
+        (STREAM, "storage", f"storage belongs under type {IMAGE}"),
+        (STREAM, STREAMS, f"{STREAMS} belongs under spec.hard of a ResourceQuota"),
+        (IMAGE, IMAGES, f"{IMAGES} {UNDER_STREAM}"),
+        (IMAGE, TAGS, f"{TAGS} {UNDER_STREAM}"),
+        (IMAGE, "alauda.io/image_tag", f"{TAGS} {UNDER_STREAM}"),
+        ("Container", IMAGES, f"{IMAGES} {UNDER_STREAM}"),
+        ("Pod", TAGS, f"{TAGS} {UNDER_STREAM}"),
+        ("PersistentVolumeClaim", STREAMS, f"{STREAMS} belongs under spec.hard of a ResourceQuota"),
+        ("Container", "alauda.io/image_tags", f"{TAGS} {UNDER_STREAM}"),
+        ("example.com/Thing", IMAGES, f"{IMAGES} {UNDER_STREAM}"),
+    ],
+)
+def test_a_resource_under_the_wrong_type_is_refused_with_its_place(
+    item_type: str, written: str, next_step: str
+) -> None:
+    assert refusals(check_items(item(item_type, max={written: "5"}))) == [
+        (
+            "WrongType",
+            f'LimitRange team-a/limits: spec.limits[0].max["{written}"] cannot be limited '
+            f"under type {item_type}; {next_step}",
+        )
+    ]
+
+
+@pytest.mark.parametrize("field", ["min", "default", "defaultRequest", "maxLimitRequestRatio"])
+def test_a_resource_of_ours_is_refused_in_any_field_of_another_type(field: str) -> None:
+    (violation,) = check_items(item("Container", **{field: {IMAGES: "1"}})).violations
+    assert violation.reason == "WrongType"
+    assert f'spec.limits[0].{field}["{IMAGES}"]' in violation.message
+
+
+@pytest.mark.parametrize(
+    ("item_type", "known"), [(IMAGE, "storage"), (STREAM, f"{IMAGES} and {TAGS}")]
+)
+@pytest.mark.parametrize("written", ["memory", "cpu", "pods", "example.com/blobs"])
+def test_a_resource_that_a_type_does_not_have_is_refused(
+    item_type: str, known: str, written: str
+) -> None:
+    assert refusals(check_items(item(item_type, max={written: "5"}))) == [
+        (
+            "UnknownResource",
+            f'LimitRange team-a/limits: spec.limits[0].max has no resource "{written}"; '
+            f"type {item_type} limits {known}",
+        )
+    ]
+
+
+BAD_NUMBERS = [
+    pytest.param("100m", "NotAnInteger", "a fraction; set it to a whole number", id="100m"),
+    pytest.param("1.5", "NotAnInteger", "a fraction; set it to a whole number", id="1.5"),
+    pytest.param("-1", "NegativeLimit", "below 0; set it to 0 or more", id="-1"),
+    pytest.param("-500m", "NegativeLimit", "below 0; set it to 0 or more", id="-500m"),
+]
+PRINTED = {"1.5": "1500m"}
+
+
+@pytest.mark.parametrize("resource", [IMAGES, TAGS])
+@pytest.mark.parametrize(("number", "reason", "rest"), BAD_NUMBERS)
+def test_a_stream_is_limited_by_whole_numbers(
+    resource: str, number: str, reason: str, rest: str
+) -> None:
+    shown = PRINTED.get(number, number)
+    assert refusals(check_items(item(STREAM, max={resource: number}))) == [
+        (
+            reason,
+            f'LimitRange team-a/limits: spec.limits[0].max["{resource}"] is {shown}, {rest}',
+        )
+    ]
+
+
+@pytest.mark.parametrize("resource", [STREAMS, IMAGES, TAGS])
+@pytest.mark.parametrize(("number", "reason", "rest"), BAD_NUMBERS)
+def test_a_namespace_is_limited_by_whole_numbers(
+    resource: str, number: str, reason: str, rest: str
+) -> None:
+    shown = PRINTED.get(number, number)
+    assert refusals(check_hard({resource: number})) == [
+        (reason, f'ResourceQuota team-a/quota: spec.hard["{resource}"] is {shown}, {rest}')
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "reason", "rest"),
+    [
+        ("-1Gi", "NegativeLimit", "below 0; set it to 0 or more"),
+        (
+            "100m",
+            "LessThanOneByte",
+            "less than one byte; m stands for thousandths: did you mean M or Mi?",
+        ),
+    ],
+)
+def test_a_size_must_be_possible(size: str, reason: str, rest: str) -> None:
+    assert refusals(check_items(item(IMAGE, max={"storage": size}))) == [
+        (reason, f'LimitRange team-a/limits: spec.limits[0].max["storage"] is {size}, {rest}')
+    ]
+
+
+def test_every_violation_is_named() -> None:
+    verdict = check_items(
+        item(STREAM, max={"alauda.io/image": "1", TAGS: "-1", "memory": "1"}),
+        item("alauda.io/image"),
+        item("Pod", max={IMAGES: "1"}),
+    )
+    assert [violation.reason for violation in verdict.violations] == [
+        "MisspelledName",
+        "NegativeLimit",
+        "UnknownResource",
+        "MisspelledName",
+        "WrongType",
+    ]
+
+
+@pytest.mark.parametrize("field", ["min", "default", "defaultRequest", "maxLimitRequestRatio"])
+def test_fields_without_effect_are_warned_about(field: str) -> None:
+    verdict = check_items(item(STREAM, max={IMAGES: "5"}, **{field: {IMAGES: "1"}}))
+    assert verdict == Verdict(
+        warnings=[
+            f"LimitRange team-a/limits: spec.limits[0].{field} is ignored: "
+            f"type {STREAM} has only max"
+        ]
+    )
+
+
+@pytest.mark.parametrize("item_type", [IMAGE, STREAM])
+def test_an_item_without_max_is_warned_about(item_type: str) -> None:
+    assert check_items(item(item_type)) == Verdict(
+        warnings=[
+            f"LimitRange team-a/limits: spec.limits[0] of type {item_type} has no max "
+            "and limits nothing"
+        ]
+    )
+
+
+NOT_ENFORCED = "is not enforced by registry-admission, which knows"
+
+
+@pytest.mark.parametrize(
+    ("written", "domain", "known"),
+    [
+        ("alauda.io/Gpu", DOMAIN, f"{IMAGE}, {STREAM}"),
+        ("alauda.io/Usage", DOMAIN, f"{IMAGE}, {STREAM}"),
+        ("openshift.io/Image", DOMAIN, f"{IMAGE}, {STREAM}"),
+        ("openshift.io/ImageStream", DOMAIN, f"{IMAGE}, {STREAM}"),
+        (IMAGE, OKD, "openshift.io/Image, openshift.io/ImageStream"),
+    ],
+)
+def test_types_of_others_are_allowed_with_a_warning(
+    written: str, domain: ApiDomain, known: str
+) -> None:
+    assert check_items(item(written, max={"storage": "1Gi"}), domain=domain) == Verdict(
+        warnings=[
+            f'LimitRange team-a/limits: spec.limits[0] of type "{written}" {NOT_ENFORCED} {known}'
+        ]
+    )
+
+
+def test_an_unknown_resource_of_the_domain_is_allowed_with_a_warning() -> None:
+    assert check_items(item(STREAM, max={"alauda.io/layers": "9"})) == Verdict(
+        warnings=[
+            f'LimitRange team-a/limits: spec.limits[0].max["alauda.io/layers"] {NOT_ENFORCED} '
+            f"{IMAGES}, {TAGS}"
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("limit", "count", "warned"),
+    [("100", 150, True), ("149", 150, True), ("150", 150, False), ("0", 0, False)],
+)
+@pytest.mark.parametrize("resource", [IMAGES, TAGS])
+def test_a_maximum_below_the_largest_stream_is_warned_about(
+    resource: str, limit: str, count: int, warned: bool
+) -> None:
+    verdict = check_limit_range(
+        limit_range(item(STREAM, max={resource: limit})),
+        domain=DOMAIN,
+        largest={resource: ("app", count)},
+    )
+    warning = (
+        f'LimitRange team-a/limits: spec.limits[0].max["{resource}"] is {limit}, but ImageStream '
+        f"app has {count}; nothing is deleted, but a push that adds more is refused"
+    )
+    assert verdict == Verdict(warnings=[warning] if warned else [])
+
+
+@pytest.mark.parametrize(
+    "hard",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({STREAMS: "20", IMAGES: "200", TAGS: "200"}, id="the page's own"),
+        pytest.param({"pods": "-1", "requests.storage": "100m"}, id="Kubernetes' own names"),
+        pytest.param({"storage": "1", "images": "100m"}, id="names without a domain"),
+        pytest.param({"requests.alauda.io/vgpu": "1"}, id="a device of another component"),
+        pytest.param({"example.com/images": "100m"}, id="another domain"),
+    ],
+)
+def test_a_quota_without_fault_passes_silently(hard: dict[str, str]) -> None:
+    assert check_hard(hard) == Verdict()
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("alauda.io/imagestream", STREAMS),
+        ("alauda.io/ImageStreams", STREAMS),
+        ("alauda.io/image-streams", STREAMS),
+        ("alauda.io/imagesteams", STREAMS),
+        ("alauda.io/ImageStream", STREAMS),
+        ("alauda.io/image", IMAGES),
+        ("alauda.io/Images", IMAGES),
+        ("image.alauda.io/images", IMAGES),
+        ("alauda.io/image-tag", TAGS),
+        ("alauda.io/image_tags", TAGS),
+        ("alauda.io/imageTags", TAGS),
+        ("alauda.io/imagestreamtags", TAGS),
+    ],
+)
+def test_a_misspelled_quota_is_refused_with_the_right_name(written: str, meant: str) -> None:
+    assert refusals(check_hard({"pods": "1", written: "5"})) == [
+        (
+            "MisspelledName",
+            f'ResourceQuota team-a/quota: spec.hard has no resource "{written}"; '
+            f"did you mean {meant}?",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "domain"),
+    [
+        ("alauda.io/vgpu", DOMAIN),
+        ("alauda.io/usage", DOMAIN),
+        ("alauda.io/tags", DOMAIN),
+        ("alauda.io/storage", DOMAIN),
+        ("openshift.io/images", DOMAIN),
+        ("openshift.io/imagestreams", DOMAIN),
+        (IMAGES, OKD),
+    ],
+)
+def test_names_of_others_are_allowed_with_a_warning(written: str, domain: ApiDomain) -> None:
+    known = f"{domain.imagestreams}, {domain.images}, {domain.image_tags}"
+    assert check_hard({written: "100m"}, domain) == Verdict(
+        warnings=[f'ResourceQuota team-a/quota: spec.hard["{written}"] {NOT_ENFORCED} {known}']
+    )
+
+
+def test_the_other_domains_other_names_are_its_own_business() -> None:
+    assert check_hard({"openshift.io/builds": "1"}) == Verdict()
+
+
+SELECTOR = {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "Exists"}]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [({"scopes": ["Terminating"]}, "scopes"), ({"scopeSelector": SELECTOR}, "scopeSelector")],
+    ids=["scopes", "scopeSelector"],
+)
+def test_scopes_are_refused_with_names_of_ours(spec: dict[str, Any], field: str) -> None:
+    assert refusals(check_hard({"pods": "1", IMAGES: "5", TAGS: "5"}, **spec)) == [
+        (
+            "ScopedQuota",
+            f"ResourceQuota team-a/quota: spec.{field} cannot apply to {IMAGES}, {TAGS}: "
+            "images have no scope; move these names to a ResourceQuota without scopes",
+        )
+    ]
+    assert check_hard({"pods": "1"}, **spec) == Verdict()
+
+
+@pytest.mark.parametrize(
+    ("hard", "used", "warned"),
+    [("200", 201, True), ("200", 200, False), ("0", 1, True), ("200", 0, False)],
+)
+@pytest.mark.parametrize("resource", [STREAMS, IMAGES, TAGS])
+def test_a_hard_limit_below_the_present_use_is_warned_about(
+    resource: str, hard: str, used: int, warned: bool
+) -> None:
+    verdict = check_resource_quota(
+        quota({resource: hard}), domain=DOMAIN, used={resource: used, "pods": 9}
+    )
+    warning = (
+        f'ResourceQuota team-a/quota: spec.hard["{resource}"] is {hard}, but {used} are used; '
+        "nothing is deleted, but a push that adds more is refused"
+    )
+    assert verdict == Verdict(warnings=[warning] if warned else [])
+
+
+@given(st.text(), st.sampled_from(["alauda.io/", "image.alauda.io/", "openshift.io/", ""]))
+def test_no_name_passes_in_silence_that_looks_like_one_of_ours(name: str, prefix: str) -> None:
+    """Whatever is written under the domain is enforced, refused or warned about."""
+    written = prefix + name
+    verdict = check_hard({written: "5"})
+    domain_owned = prefix.endswith("alauda.io/") and written not in (STREAMS, IMAGES, TAGS)
+    assert bool(verdict.violations or verdict.warnings) or not domain_owned
+    assert verdict.violations == [] or domain_owned
+
+
+@given(st.sampled_from([STREAMS, IMAGES, TAGS]), st.data())
+def test_one_slip_is_always_caught(name: str, data: st.DataObject) -> None:
+    prefix, _, word = name.partition("/")
+    at = data.draw(st.integers(0, len(word) - 1))
+    letter = data.draw(st.sampled_from("aeimnorstz"))
+    slips = [
+        word[:at] + word[at + 1 :],
+        word[:at] + letter + word[at:],
+        word[:at] + letter + word[at + 1 :],
+        word[:at] + word[at : at + 2][::-1] + word[at + 2 :],
+    ]
+    written = f"{prefix}/{data.draw(st.sampled_from(slips))}"
+    if written != name:
+        assert [reason for reason, _ in refusals(check_hard({written: "5"}))] == ["MisspelledName"]

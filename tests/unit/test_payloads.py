@@ -1,0 +1,191 @@
+"""Every kind and verb, as the API server sends them, decided on the shipped examples."""
+
+from dataclasses import dataclass
+
+import jsonpatch
+import pytest
+
+from app import examples, service
+from app.admission.dispatch import Admission
+from app.admission.review import AdmissionRequest, AdmissionReview
+from app.cluster.embedded import EmbeddedState
+from app.quota.store import MemoryLedgers
+from app.settings import Settings
+from tests import payloads
+
+
+@dataclass(frozen=True)
+class Denied:
+    """A refusal, and texts that its message has to hold."""
+
+    texts: tuple[str, ...]
+    causes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """No refusal; texts that its warnings have to hold, or why the object is not looked at."""
+
+    warnings: tuple[str, ...] = ()
+    skipped: str | None = None
+
+
+EXPECTED: dict[str, Denied | Allowed] = {
+    "push-allowed": Allowed(),
+    "push-dry-run": Allowed(),
+    "push-existing-tag-over-limit": Allowed(),
+    "push-too-large": Denied(
+        (
+            "ImageStreamMapping team-a/app: requested usage of storage exceeds the maximum limit "
+            "per alauda.io/Image (1200Mi > 1Gi): image sha256:",
+            "of tag app:huge; make the image smaller, or raise max.storage in LimitRange "
+            "team-a/image-registry-limits",
+        ),
+        ("ImageTooLarge",),
+    ),
+    "push-too-large-by-layers": Denied(("(1199Mi > 1Gi)",), ("ImageTooLarge",)),
+    "push-understated-size": Denied(
+        (
+            "dockerImageMetadata.Size claims 10485760 bytes, but its own layers add up to "
+            "1257242624 bytes",
+            "(1199Mi > 1Gi)",
+        ),
+        ("ImageContradictsItself", "ImageTooLarge"),
+    ),
+    "push-unknown-size": Denied(
+        ("is unknown, and LimitRange team-a/image-registry-limits allows 1Gi",),
+        ("ImageSizeUnknown",),
+    ),
+    "push-101st-tag": Denied(
+        (
+            "requested usage of alauda.io/image-tags exceeds the maximum limit per "
+            "alauda.io/ImageStream (101 > 100) in ImageStream team-full/nightly, "
+            "requested: 1, used: 100; delete tags of the stream that are not needed, or raise max "
+            "of alauda.io/image-tags in LimitRange team-full/image-registry-limits",
+        ),
+        ("StreamLimitExceeded",),
+    ),
+    "push-21st-stream": Denied(
+        (
+            "exceeded quota: image-registry-quota, requested: alauda.io/imagestreams=1, used: "
+            "alauda.io/imagestreams=20, limited: alauda.io/imagestreams=20; delete imagestreams",
+        ),
+        ("QuotaExceeded",),
+    ),
+    "imagestream-create": Allowed(),
+    "imagestream-create-21st": Denied(("requested: alauda.io/imagestreams=1",), ("QuotaExceeded",)),
+    "imagestream-update-spec-tags": Allowed(),
+    "imagestream-update-too-large-tag": Denied(
+        ("(3Gi > 1Gi)", "of tag app:big, from ImageStreamTag team-b/big:v1"), ("ImageTooLarge",)
+    ),
+    "imagestream-update-status": Allowed(("of ImageStream app is unknown",)),
+    "imagestream-delete": Allowed(skipped="DELETE adds nothing"),
+    "imagestreamtag-create": Allowed(),
+    "imagestreamtag-create-too-large": Denied(
+        ("(3Gi > 1Gi)", "from ImageStreamImage team-b/big@sha256:"), ("ImageTooLarge",)
+    ),
+    "imagestreamtag-create-101st": Denied(("(101 > 100)",), ("StreamLimitExceeded",)),
+    "imagestreamtag-update": Allowed(),
+    "imagestreamtag-delete": Allowed(skipped="DELETE adds nothing"),
+    "imagetag-create": Allowed(),
+    "imagetag-update": Allowed(),
+    "imagetag-create-too-large": Denied(("(3Gi > 1Gi)",), ("ImageTooLarge",)),
+    "imagestreamimport-create": Allowed(("the size of the image of tag app:v9",)),
+    "imagestreamimport-look-only": Allowed(),
+    "imagestreamimport-101st-tag": Denied(("(101 > 100)",), ("StreamLimitExceeded",)),
+    "imagestreamimport-repository": Allowed(),
+    "imagestreamimport-repository-full": Denied(("(101 > 100)",), ("StreamLimitExceeded",)),
+    "image-create": Allowed(),
+    "image-create-understated-size": Denied(
+        ("claims 10485760 bytes",), ("ImageContradictsItself",)
+    ),
+    "configmap-legacy": Denied(
+        ("kind: LimitRange", "alauda.io/image-tags", "storage: 2Gi", "namespace: team-a"),
+        ("LegacyLimits",),
+    ),
+    "configmap-other": Allowed(),
+    "configmap-legacy-delete": Allowed(skipped="DELETE adds nothing"),
+    "limitrange-create": Allowed(),
+    "limitrange-misspelled": Denied(("alauda.io/ImageStream",), ("MisspelledName",)),
+    "resourcequota-create": Allowed(),
+    "resourcequota-below-use": Allowed(("20",)),
+    "resourcequota-misspelled": Denied(("alauda.io/image-tags",), ("MisspelledName",)),
+    "config-create": Allowed(),
+    "config-private-endpoint": Allowed(),
+    "config-two-backends": Denied(("emptyDir", "pvc"), ("TwoStorageBackends",)),
+    "config-switch-storage": Allowed(("emptyDir",)),
+    "config-delete": Allowed(skipped="DELETE adds nothing"),
+    "imagepruner-create": Allowed(),
+    "imagepruner-bad-schedule": Denied(("every night",), ("InvalidSchedule",)),
+    "pod-connect": Allowed(skipped="CONNECT adds nothing"),
+    "pod-create": Allowed(skipped="kind Pod is not limited"),
+}
+
+
+def admission(**settings: str) -> Admission:
+    chosen = Settings.model_validate(settings)
+    state = EmbeddedState(examples.state_folder(), chosen.domain)
+    return service.build(chosen, state, MemoryLedgers()).admission
+
+
+def request(name: str) -> AdmissionRequest:
+    return AdmissionReview.model_validate(payloads.load(name)).request
+
+
+def test_every_payload_has_an_expectation() -> None:
+    assert sorted(EXPECTED) == payloads.names()
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+async def test_validation(name: str) -> None:
+    expected = EXPECTED[name]
+
+    outcome = await admission().validate(request(name), within=5)
+
+    assert outcome.allowed is isinstance(expected, Allowed), outcome.message
+    if isinstance(expected, Denied):
+        assert (outcome.code, outcome.reason) == (403, "Forbidden")
+        assert outcome.causes == expected.causes
+        for text in expected.texts:
+            assert text in outcome.message
+    else:
+        assert outcome.audit.get("skipped") == expected.skipped
+        assert bool(outcome.warnings) is bool(expected.warnings)
+        for text in expected.warnings:
+            assert text in "\n".join(outcome.warnings)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+async def test_mutation_changes_nothing_but_config_and_applies_cleanly(name: str) -> None:
+    asked = request(name)
+
+    outcome = await admission().mutate(asked, within=5)
+
+    assert outcome.allowed
+    if not name.startswith("config-") or name == "config-delete":
+        assert outcome.patch == []
+        return
+    patched = jsonpatch.apply_patch(asked.object, outcome.patch)
+    again = await admission().mutate(asked.model_copy(update={"object": patched}), within=5)
+    assert again.patch == []
+    assert patched["spec"]["managementState"] == "Managed"
+
+
+async def test_a_private_endpoint_is_served_through_the_registry() -> None:
+    asked = request("config-private-endpoint")
+
+    outcome = await admission().mutate(asked, within=5)
+
+    patched = jsonpatch.apply_patch(asked.object, outcome.patch)
+    assert patched["spec"]["disableRedirect"] is True
+    assert patched["spec"]["replicas"] == 2
+
+
+@pytest.mark.parametrize(
+    ("policy", "allowed", "warned"),
+    [("deny", False, False), ("warn", True, True), ("allow", True, False)],
+)
+async def test_unknown_size_is_decided_by_setting(policy: str, allowed: bool, warned: bool) -> None:
+    outcome = await admission(unknown_size=policy).validate(request("push-unknown-size"), within=5)
+
+    assert (outcome.allowed, bool(outcome.warnings)) == (allowed, warned)

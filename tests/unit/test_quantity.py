@@ -1,0 +1,344 @@
+"""Quantities are read, compared and printed as k8s.io/apimachinery/pkg/api/resource does."""
+
+from decimal import ROUND_CEILING, Decimal, localcontext
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from app.model.quantity import Format, Quantity
+
+BINARY, DECIMAL, EXPONENT = Format.BINARY, Format.DECIMAL, Format.EXPONENT
+MAX_BINARY = 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("text", "amount", "format"),
+    [
+        # whole numbers
+        ("0", "0", DECIMAL),
+        ("1", "1", DECIMAL),
+        ("+12", "12", DECIMAL),
+        ("-12", "-12", DECIMAL),
+        ("007", "7", DECIMAL),
+        # binary suffixes
+        ("0Ki", "0", BINARY),
+        ("1Ki", "1024", BINARY),
+        ("7Mi", str(7 * 2**20), BINARY),
+        ("6Gi", str(6 * 2**30), BINARY),
+        ("5Ti", str(5 * 2**40), BINARY),
+        ("4Pi", str(4 * 2**50), BINARY),
+        ("3Ei", str(3 * 2**60), BINARY),
+        # decimal suffixes
+        ("5n", "0.000000005", DECIMAL),
+        ("4u", "0.000004", DECIMAL),
+        ("3m", "0.003", DECIMAL),
+        ("8k", "8000", DECIMAL),
+        ("7M", "7000000", DECIMAL),
+        ("6G", "6000000000", DECIMAL),
+        ("5T", "5000000000000", DECIMAL),
+        ("2P", "2000000000000000", DECIMAL),
+        ("1E", "1000000000000000000", DECIMAL),
+        ("12E", "12000000000000000000", DECIMAL),
+        # exponents
+        ("1e3", "1000", EXPONENT),
+        ("1E-3", "0.001", EXPONENT),
+        ("1.3E+6", "1300000", EXPONENT),
+        ("1.7E18", "1700000000000000000", EXPONENT),
+        ("0.5e0", "0.5", EXPONENT),
+        # fractions
+        ("0.5", "0.5", DECIMAL),
+        (".001", "0.001", DECIMAL),
+        ("1.", "1", DECIMAL),
+        ("1.G", "1000000000", DECIMAL),
+        ("100.035k", "100035", DECIMAL),
+        ("1.5Gi", str(3 * 2**29), BINARY),
+        ("100.035Ki", "102435.84", BINARY),
+        ("0.05Gi", "53687091.2", BINARY),
+        # too fine for a billionth: rounded up, away from zero
+        ("3.001n", "0.000000004", DECIMAL),
+        ("0.0000000001", "0.000000001", DECIMAL),
+        ("1.1E-9", "0.000000002", EXPONENT),
+        ("0.00000012345", "0.000000124", DECIMAL),
+        ("-0.9n", "-0.000000001", DECIMAL),
+        # a binary amount below one byte is a decimal one
+        ("0.000000000001Ki", "0.000000002", DECIMAL),
+        ("-0.5Ki", "-512", BINARY),
+        ("0.0001Ki", "0.1024", DECIMAL),
+        ("-0.0001Ki", "-0.1024", DECIMAL),
+        # binary amounts are capped, decimal ones are not
+        ("9Ei", str(MAX_BINARY), BINARY),
+        ("-9Ei", str(-MAX_BINARY), BINARY),
+        ("9223372036854775807Ki", str(MAX_BINARY), BINARY),
+    ],
+)
+def test_reads(text: str, amount: str, format: Format) -> None:
+    quantity = Quantity(text)
+    assert quantity == Quantity(amount)
+    assert quantity.format is format
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Non-Numeric",
+        "1.1.M",
+        "1+1.0M",
+        "0.1mi",
+        "0.1am",
+        ".5i",
+        "1i",
+        "1gi",
+        "1GiB",
+        "1GB",
+        "1K",
+        "-3.01e-",
+        "1e",
+        "1e1.5",
+        "1e0x",
+        " 1",
+        "1 ",
+        "1 Gi",
+        "1\n",
+        "--1",
+        "1,5",
+        "1_000",
+        "0x10",
+        "٣",
+        "inf",
+        "nan",
+        "<size>",
+        # the API server reads text without a digit as zero; a limit of zero is no accident here
+        "Gi",
+        ".",
+        "-",
+    ],
+)
+def test_refuses(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a quantity such as"):
+        Quantity(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param("1" * 257, "longer than 256 characters", id="text without end"),
+        pytest.param("1e1001", "exponent beyond 1000", id="a number too large to hold"),
+        pytest.param("1e-1001", "exponent beyond 1000", id="a number too small to hold"),
+    ],
+)
+def test_bounds_what_it_reads(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Quantity(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("0", "0"),
+        ("0Gi", "0"),
+        ("-0", "0"),
+        ("1000m", "1"),
+        ("500m", "500m"),
+        ("0.5", "500m"),
+        ("1.08", "1080m"),
+        ("1080000000n", "1080m"),
+        ("1000u", "1m"),
+        ("80n", "80n"),
+        ("1000M", "1G"),
+        ("0.001T", "1G"),
+        ("1000000000", "1G"),
+        ("1234567M", "1234567M"),
+        ("1000E", "1000E"),
+        ("1025", "1025"),
+        ("1024", "1024"),
+        ("1024Mi", "1Gi"),
+        ("307200Ki", "300Mi"),
+        ("1025024Mi", "1001Gi"),
+        ("1.5Gi", "1536Mi"),
+        ("1024Pi", "1Ei"),
+        ("0.5Ki", "512"),
+        # a binary amount that is not whole bytes keeps its precision
+        ("1.1Gi", "1181116006400m"),
+        (".001Ki", "1024m"),
+        (".000000000001Ki", "2n"),
+        ("9Ei", "9223372036854775807"),
+        (".001e12", "1e9"),
+        ("0.001e0", "1e-3"),
+        ("1000e-12", "1e-9"),
+        ("80e-3", "80e-3"),
+        ("1e0", "1"),
+        ("1e14", "100e12"),
+        ("1e1000", "10e999"),
+    ],
+)
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_prints_the_canonical_form(text: str, canonical: str, sign: str) -> None:
+    negative = sign and canonical != "0" and not text.startswith("-")
+    assert str(Quantity(text if text.startswith("-") else sign + text)) == (
+        f"-{canonical}" if negative else canonical
+    )
+
+
+@pytest.mark.parametrize(
+    ("lower", "higher"),
+    [
+        ("1G", "1Gi"),
+        ("100Gi", "10000T"),
+        ("50m", "100m"),
+        ("1023Mi", "1Gi"),
+        ("-1", "0"),
+        ("-2", "-1"),
+        ("0", "1n"),
+        ("9007199254740992", "9007199254740993"),
+        ("9Ei", "12E"),
+    ],
+)
+def test_compares_amounts_exactly(lower: str, higher: str) -> None:
+    assert Quantity(lower) < Quantity(higher)
+    assert Quantity(higher) >= Quantity(lower)
+    assert Quantity(lower) != Quantity(higher)
+
+
+def test_equal_amounts_are_equal_in_any_spelling() -> None:
+    spellings = ["1000", "1k", "1e3", "1000000m", "+1.0k"]
+    assert len({Quantity(text) for text in spellings}) == 1
+    assert Quantity("1") != 1
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "floor", "whole"),
+    [
+        ("9", 9, 9, True),
+        ("9.01", 10, 9, False),
+        ("1n", 1, 0, False),
+        ("1.5Ki", 1536, 1536, True),
+        ("-9", -9, -9, True),
+        ("-9.01", -10, -10, False),
+        ("12E", 12 * 10**18, 12 * 10**18, True),
+    ],
+)
+def test_whole_numbers(text: str, value: int, floor: int, whole: bool) -> None:
+    quantity = Quantity(text)
+    assert (quantity.value, quantity.floor, quantity.is_integer) == (value, floor, whole)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0"), (1, "1"), (1024, "1Ki"), (1000, "1k"), (1258291200, "1200Mi")]
+)
+def test_a_number_of_bytes_is_printed_in_binary(size: int, text: str) -> None:
+    assert str(Quantity.of_bytes(size)) == text
+    assert Quantity.of_bytes(size).value == size
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0"), (20, "20"), (1000, "1k"), (1024, "1024")])
+def test_a_count_is_printed_in_decimal(count: int, text: str) -> None:
+    assert str(Quantity.of_count(count)) == text
+    assert Quantity.of_count(count).value == count
+
+
+class Holder(BaseModel):
+    amount: Quantity
+
+
+@pytest.mark.parametrize(
+    ("json", "canonical"),
+    [
+        ('"1Gi"', "1Gi"),
+        ('" 1Gi "', "1Gi"),
+        ("10", "10"),
+        ("-1", "-1"),
+        ("1.5", "1500m"),
+        ("0.0001", "100u"),
+        ("1e3", "1k"),
+    ],
+)
+def test_json_text_and_numbers_are_quantities(json: str, canonical: str) -> None:
+    holder = Holder.model_validate_json(f'{{"amount": {json}}}')
+    assert str(holder.amount) == canonical
+    assert holder.model_dump(mode="json") == {"amount": canonical}
+
+
+@pytest.mark.parametrize(
+    ("json", "problem"),
+    [
+        ('"1GB"', "'1GB' is not a quantity"),
+        ("true", "must be text or a number"),
+        ("null", "must be text or a number"),
+        ("[]", "must be text or a number"),
+        ("{}", "must be text or a number"),
+        ("1e400", "is not a quantity"),
+    ],
+)
+def test_other_json_is_refused(json: str, problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        Holder.model_validate_json(f'{{"amount": {json}}}')
+
+
+def test_a_python_quantity_passes_through() -> None:
+    quantity = Quantity("1Gi")
+    assert Holder(amount=quantity).amount is quantity
+
+
+SUFFIXES = st.sampled_from(
+    ["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]
+    + [f"{e}{power}" for e in "eE" for power in (-12, -9, -1, 0, 2, 3, 21)]
+)
+DIGITS = st.text("0123456789", min_size=1, max_size=25)
+TEXTS = st.builds(
+    lambda sign, whole, fraction, suffix: f"{sign}{whole}{fraction}{suffix}",
+    st.sampled_from(["", "+", "-"]),
+    DIGITS,
+    st.one_of(st.just(""), DIGITS.map(".{}".format)),
+    SUFFIXES,
+)
+FACTORS = {
+    "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1),
+    "k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9), "T": Decimal(10**12),
+    "Ki": Decimal(2**10), "Mi": Decimal(2**20), "Gi": Decimal(2**30), "Ti": Decimal(2**40),
+}  # fmt: skip
+
+
+@given(TEXTS)
+def test_printing_and_reading_again_changes_nothing(text: str) -> None:
+    quantity = Quantity(text)
+    again = Quantity(str(quantity))
+    assert again == quantity
+    assert str(again) == str(quantity)
+
+
+@given(TEXTS)
+def test_reading_any_sign_mirrors_the_amount(text: str) -> None:
+    positive, negative = Quantity(text.lstrip("+-")), Quantity(f"-{text.lstrip('+-')}")
+    assert negative.value == -positive.value
+    assert str(negative).removeprefix("-") == str(positive)
+    assert negative <= positive
+
+
+@given(st.integers(0, 10**15), st.integers(0, 10**12 - 1), st.sampled_from(sorted(FACTORS)))
+def test_an_amount_is_its_number_rounded_up_to_a_billionth(
+    whole: int, fraction: int, suffix: str
+) -> None:
+    text = f"{whole}.{fraction:012}"
+    with localcontext(prec=100):
+        amount = (Decimal(text) * FACTORS[suffix]).quantize(Decimal("1e-9"), ROUND_CEILING)
+        if suffix.endswith("i"):
+            amount = min(amount, Decimal(MAX_BINARY))
+    assert Quantity(text + suffix) == Quantity(format(amount, "f"))
+
+
+@given(st.lists(st.integers(-(10**30), 10**30), min_size=2, max_size=6))
+def test_quantities_sort_as_their_numbers(numbers: list[int]) -> None:
+    quantities = [Quantity(f"{number}n") for number in numbers]
+    assert sorted(quantities) == [Quantity(f"{number}n") for number in sorted(numbers)]
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        quantity = Quantity(text)
+    except ValueError:
+        return
+    assert Quantity(str(quantity)) == quantity

@@ -1,0 +1,54 @@
+"""What a `from` points at."""
+
+import pytest
+
+from app.admission.references import References, Target
+from app.model.stream import ObjectReference
+from tests.unit.stores import FakeState
+
+REGISTRY = "image-registry.image-registry-system.svc:5000"
+
+
+def resolve(kind: str, name: str, namespace: str = "") -> Target:
+    state = FakeState()
+    state.store("team-b", "big", {"v1": ("sha256:new", "sha256:old"), "latest": ("sha256:last",)})
+    reference = ObjectReference(kind=kind, name=name, namespace=namespace)
+    return References(state, {REGISTRY}).target(reference, "team-a")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "namespace", "digest", "external"),
+    [
+        pytest.param("ImageStreamTag", "big:v1", "team-b", "sha256:new", False, id="tag"),
+        pytest.param("ImageStreamTag", "big", "team-b", "sha256:last", False, id="latest tag"),
+        pytest.param("ImageStreamTag", "big:v1", "", None, False, id="in its own namespace"),
+        pytest.param("ImageStreamTag", "big:none", "team-b", None, False, id="no such tag"),
+        pytest.param("ImageStreamImage", "big@sha256:x", "team-b", "sha256:x", False, id="image"),
+        pytest.param("ImageStreamImage", "big", "team-b", None, False, id="image without digest"),
+        pytest.param(
+            "DockerImage", f"{REGISTRY}/team-b/big@sha256:x", "", "sha256:x", False, id="internal"
+        ),
+        pytest.param(
+            "DockerImage", f"{REGISTRY}/team-b/big:v1", "", "sha256:new", False, id="internal tag"
+        ),
+        pytest.param(
+            "DockerImage", f"{REGISTRY}/team-b/big", "", "sha256:last", False, id="internal latest"
+        ),
+        pytest.param("DockerImage", f"{REGISTRY}/nothing", "", None, False, id="internal unknown"),
+        pytest.param("DockerImage", "example.com/team-b/big:v1", "", None, True, id="external"),
+        pytest.param(
+            "DockerImage", "example.com/x@sha256:x", "", "sha256:x", True, id="external digest"
+        ),
+        pytest.param("DockerImage", "team-b/big:v1", "", None, True, id="no host at all"),
+        pytest.param("DockerImage", "", "", None, True, id="empty"),
+        pytest.param("Surprise", "big:v1", "team-b", None, True, id="unknown kind"),
+    ],
+)
+def test_targets(kind: str, name: str, namespace: str, digest: str | None, external: bool) -> None:
+    target = resolve(kind, name, namespace)
+
+    assert (target.digest, target.external) == (digest, external)
+
+
+def test_a_label_names_kind_namespace_and_name() -> None:
+    assert resolve("ImageStreamTag", "big:v1", "team-b").label == "ImageStreamTag team-b/big:v1"

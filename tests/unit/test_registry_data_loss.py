@@ -1,0 +1,265 @@
+"""No update of Config/cluster loses images unnoticed."""
+
+from typing import Any, Literal
+
+import pytest
+
+from app.policy.verdict import Verdict
+from tests.unit.registry_configs import check, config, reasons
+
+ANNOTATION = "imageregistry.operator.alauda.io/acknowledge-data-loss"
+ANNOTATE = f"kubectl annotate configs.imageregistry.operator.alauda.io cluster {ANNOTATION}"
+S3 = {"bucket": "images", "region": "eu-1", "regionEndpoint": "https://s3.example.com"}
+SWITCH = ({"storage": {"pvc": {"claim": "a"}}}, {"storage": {"pvc": {"claim": "b"}}})
+
+
+def check_update(
+    old: dict[str, Any],
+    new: dict[str, Any],
+    *,
+    guard: Literal["warn", "deny"] = "deny",
+    annotations: dict[str, str] | None = None,
+) -> Verdict:
+    return check(config(new, annotations=annotations), config(old), guard=guard)
+
+
+def storage(name: str, **fields: object) -> dict[str, Any]:
+    return {"storage": {name: fields}}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "change"),
+    [
+        (
+            storage("emptyDir"),
+            {"storage": {"emptyDir": None, "pvc": {"claim": "x"}}},
+            'spec.storage changes from emptyDir to pvc (claim "x")',
+        ),
+        (
+            storage("pvc", claim="x"),
+            storage("s3", **S3),
+            'spec.storage changes from pvc (claim "x") to s3 (bucket "images")',
+        ),
+        (
+            storage("pvc", claim="x"),
+            {"storage": {"pvc": None}},
+            'spec.storage changes from pvc (claim "x") to none',
+        ),
+        (
+            {"storage": {"emptyDir": {}, "pvc": {"claim": "x"}}},
+            storage("pvc", claim="x"),
+            'spec.storage changes from emptyDir and pvc (claim "x") to pvc (claim "x")',
+        ),
+        (*SWITCH, 'spec.storage.pvc changes its claim from "a" to "b"'),
+        (
+            storage("pvc", claim="a"),
+            storage("pvc"),
+            'spec.storage.pvc changes its claim from "a" to ""',
+        ),
+        (
+            storage("s3", **S3),
+            storage("s3", **S3 | {"bucket": "other", "region": "us-1"}),
+            'spec.storage.s3 changes its bucket from "images" to "other" '
+            'and region from "eu-1" to "us-1"',
+        ),
+        (
+            storage("s3", **S3),
+            storage("s3", **S3 | {"regionEndpoint": "https://s3.example.org"}),
+            "spec.storage.s3 changes its regionEndpoint "
+            'from "https://s3.example.com" to "https://s3.example.org"',
+        ),
+        (
+            storage("s3", bucket="images"),
+            storage("s3", bucket="images", regionEndpoint="https://s3.example.com"),
+            'spec.storage.s3 changes its regionEndpoint from "" to "https://s3.example.com"',
+        ),
+        (
+            storage("azure", accountName="a", container="c"),
+            storage("azure", accountName="b", container="c"),
+            'spec.storage.azure changes its accountName from "a" to "b"',
+        ),
+        (
+            storage("gcs", bucket="a"),
+            storage("gcs", bucket="b"),
+            'spec.storage.gcs changes its bucket from "a" to "b"',
+        ),
+        (
+            storage("ibmcos", bucket="a"),
+            storage("ibmcos", bucket="b"),
+            'spec.storage.ibmcos changes its bucket from "a" to "b"',
+        ),
+        (
+            storage("oss", bucket="a", region="x"),
+            storage("oss", bucket="a", region="y"),
+            'spec.storage.oss changes its region from "x" to "y"',
+        ),
+        (
+            storage("swift", container="a"),
+            storage("swift", container=7),
+            'spec.storage.swift changes its container from "a" to "7"',
+        ),
+        (
+            storage("swift", tenant="a@example.com"),
+            storage("swift", tenant="b@example.com"),
+            'spec.storage.swift changes its tenant from "a@example.com" to "b@example.com"',
+        ),
+    ],
+)
+def test_storage_that_moves_leaves_the_images_behind(
+    old: dict[str, Any], new: dict[str, Any], change: str
+) -> None:
+    [violation] = check_update(old, new).violations
+    assert violation.reason == "StorageChangeLosesImages"
+    assert violation.message == f"{change}, and the images stay behind"
+    assert f"`{ANNOTATE}=true --overwrite`" in violation.next_step
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({}, storage("emptyDir")),
+        ({"storage": None}, storage("pvc", claim="x")),
+        ({"storage": {"managementState": "Managed"}}, storage("s3", **S3)),
+        (storage("emptyDir"), storage("emptyDir", sizeLimit="1Gi")),
+        (storage("pvc"), storage("pvc", claim="image-registry-storage")),
+        (storage("pvc", claim="x"), {"storage": {"pvc": {"claim": "x"}, "s3": None}}),
+        (
+            storage("s3", bucket="images"),
+            storage("s3", bucket="images", region="eu-1", encrypt=True, trustedCA={"name": "ca"}),
+        ),
+        (storage("s3", **S3), storage("s3", **S3 | {"regionEndpoint": "http://S3.example.com/"})),
+        (storage("gcs", bucket="a"), storage("gcs", bucket="a", keyID="k", projectID="p")),
+        (storage("azure", container="a"), storage("azure", container="a", networkAccess={})),
+        (
+            storage("pvc", claim="x"),
+            {"replicas": 3, "logLevel": "Debug", **storage("pvc", claim="x")},
+        ),
+    ],
+    ids=[
+        "from no spec",
+        "from null",
+        "from a state alone",
+        "emptyDir stays emptyDir",
+        "the operator fills in the claim",
+        "another backend is null",
+        "the operator fills in the region",
+        "the same endpoint spelled otherwise",
+        "how gcs is reached",
+        "how azure is reached",
+        "nothing about storage",
+    ],
+)
+def test_storage_that_stays_loses_nothing(old: dict[str, Any], new: dict[str, Any]) -> None:
+    verdict = check_update(old, new)
+    assert verdict.allowed
+    assert not [text for text in verdict.warnings if "images stay behind" in text]
+
+
+MANAGED: dict[str, Any] = {"storage": {"managementState": "Managed", "pvc": {"claim": "x"}}}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "was"),
+    [
+        (MANAGED, MANAGED, "Managed"),
+        ({"managementState": "Unmanaged", **MANAGED}, MANAGED, "Unmanaged"),
+        (storage("emptyDir"), storage("emptyDir"), "Managed"),
+    ],
+    ids=["managed", "from unmanaged", "managed where nothing is said"],
+)
+def test_removing_the_registry_deletes_managed_storage(
+    old: dict[str, Any], new: dict[str, Any], was: str
+) -> None:
+    [violation] = check_update(old, {**new, "managementState": "Removed"}).violations
+    assert violation.reason == "RemovalLosesImages"
+    assert violation.message == (
+        f"spec.managementState changes from {was} to Removed, "
+        "and managed storage is deleted with its images"
+    )
+    assert f"`{ANNOTATE}=true --overwrite`" in violation.next_step
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (MANAGED, {"managementState": "Unmanaged", **MANAGED}),
+        ({"managementState": "Removed", **MANAGED}, {"managementState": "Removed", **MANAGED}),
+        (
+            MANAGED,
+            {
+                "managementState": "Removed",
+                "storage": {"managementState": "Unmanaged", "pvc": {"claim": "x"}},
+            },
+        ),
+        (storage("pvc", claim="x"), {"managementState": "Removed", **storage("pvc", claim="x")}),
+        ({}, {"managementState": "Removed"}),
+    ],
+    ids=["only unmanaged", "removed already", "storage let go", "storage brought", "no storage"],
+)
+def test_removing_the_registry_leaves_other_storage_alone(
+    old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    assert check_update(old, new) == Verdict()
+
+
+def test_both_losses_are_named() -> None:
+    new = {
+        "managementState": "Removed",
+        "storage": {"managementState": "Managed", "s3": {"bucket": "images"}},
+    }
+    assert reasons(check_update(MANAGED, new)) == [
+        "StorageChangeLosesImages",
+        "RemovalLosesImages",
+    ]
+
+
+@pytest.mark.parametrize("guard", ["warn", "deny"])
+def test_without_images_there_is_nothing_to_lose(guard: Literal["warn", "deny"]) -> None:
+    old, new = map(config, SWITCH)
+    assert check(new, old, images_exist=False, guard=guard) == Verdict()
+
+
+@pytest.mark.parametrize("guard", ["warn", "deny"])
+def test_a_new_config_loses_nothing(guard: Literal["warn", "deny"]) -> None:
+    assert check(config(SWITCH[1]), guard=guard) == Verdict()
+
+
+def test_a_loss_is_only_warned_about_where_that_is_wanted() -> None:
+    verdict = check_update(*SWITCH, guard="warn")
+    assert verdict.allowed
+    assert verdict.warnings == [
+        'spec.storage.pvc changes its claim from "a" to "b", and the images stay behind: '
+        "copy the images first, or lose them"
+    ]
+
+
+@pytest.mark.parametrize("guard", ["warn", "deny"])
+def test_an_acknowledged_loss_is_a_warning(guard: Literal["warn", "deny"]) -> None:
+    verdict = check_update(*SWITCH, guard=guard, annotations={ANNOTATION: "true"})
+    assert verdict.allowed
+    assert verdict.warnings == [
+        'spec.storage.pvc changes its claim from "a" to "b", and the images stay behind: '
+        "copy the images first, or lose them",
+        f"the loss is acknowledged; afterwards run `{ANNOTATE}-`",
+    ]
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [{ANNOTATION: "false"}, {ANNOTATION: "True"}, {ANNOTATION: ""}, {"acknowledge": "true"}],
+    ids=str,
+)
+def test_nothing_but_true_acknowledges_a_loss(annotations: dict[str, str]) -> None:
+    verdict = check_update(*SWITCH, annotations=annotations)
+    assert reasons(verdict) == ["StorageChangeLosesImages"]
+
+
+def test_an_acknowledgement_without_a_loss_is_silent() -> None:
+    assert check_update(SWITCH[0], SWITCH[0], annotations={ANNOTATION: "true"}) == Verdict()
+
+
+def test_credentials_in_an_endpoint_are_not_repeated() -> None:
+    old = storage("s3", bucket="images", regionEndpoint="https://key:secret@s3.example.com")
+    [violation] = check_update(old, storage("s3", **S3 | {"bucket": "other"})).violations
+    assert '"https://…@s3.example.com"' in violation.message
+    assert "secret" not in str(violation)

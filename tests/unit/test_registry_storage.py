@@ -1,0 +1,142 @@
+"""One storage backend that Pods and clients can use."""
+
+from typing import Any
+
+import pytest
+
+from app.policy.verdict import Verdict
+from tests.unit.registry_configs import check, check_spec, config, reasons
+
+PATCH = "kubectl patch configs.imageregistry.operator.alauda.io cluster --type=merge -p "
+
+
+@pytest.mark.parametrize(
+    ("storage", "named"),
+    [
+        ({"emptyDir": {}, "pvc": {"claim": "x"}}, "two backends, emptyDir and pvc"),
+        ({"pvc": {}, "s3": {"bucket": "images"}}, "two backends, pvc and s3"),
+        ({"azure": {}, "gcs": {}}, "two backends, azure and gcs"),
+        ({"ibmcos": {}, "oss": {}, "swift": {}}, "3 backends, ibmcos, oss and swift"),
+    ],
+)
+def test_one_backend_is_enough(storage: dict[str, Any], named: str) -> None:
+    [violation] = check_spec({"storage": storage}).violations
+    assert violation.reason == "TwoStorageBackends"
+    assert str(violation) == (
+        f"spec.storage has {named}; keep one: remove the others from the manifest"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "patch"),
+    [
+        (
+            {"emptyDir": {}},
+            {"emptyDir": {}, "pvc": {"claim": "x"}},
+            """'{"spec":{"storage":{"emptyDir":null,"pvc":{"claim":"x"}}}}'""",
+        ),
+        (
+            {"pvc": {"claim": "x"}},
+            {"emptyDir": {}, "pvc": {"claim": "x"}},
+            """'{"spec":{"storage":{"emptyDir":{},"pvc":null}}}'""",
+        ),
+        (
+            {"pvc": {"claim": "x"}},
+            {"pvc": {"claim": "x"}, "s3": {"bucket": "it's", "encrypt": True}},
+            """'{"spec":{"storage":{"pvc":null,"s3":{"bucket":"it'"'"'s","encrypt":true}}}}'""",
+        ),
+        (
+            {"emptyDir": {}, "pvc": {"claim": "x"}},
+            {"emptyDir": {}, "pvc": {"claim": "x"}},
+            """'{"spec":{"storage":{"emptyDir":null,"pvc":{"claim":"x"}}}}'""",
+        ),
+    ],
+    ids=["to pvc", "to emptyDir", "quoted for the shell", "from two"],
+)
+def test_an_update_is_told_the_patch_that_switches_to_the_new_backend(
+    old: dict[str, Any], new: dict[str, Any], patch: str
+) -> None:
+    violation = check(config({"storage": new}), config({"storage": old})).violations[0]
+    assert violation.reason == "TwoStorageBackends"
+    assert violation.next_step == f"keep one: {PATCH}{patch}"
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        {"emptyDir": None, "pvc": {"claim": "x"}},
+        {"emptyDir": {}, "pvc": None, "s3": None},
+        {"managementState": None, "gcs": {"bucket": "images"}, "azure": None},
+        {},
+        None,
+    ],
+    ids=str,
+)
+def test_a_backend_that_is_null_is_none(storage: object) -> None:
+    assert check_spec({"storage": storage}) == Verdict()
+
+
+@pytest.mark.parametrize(
+    ("replicas", "expected"), [(0, []), (1, []), (None, []), (2, ["EmptyDirWithReplicas"])]
+)
+def test_an_empty_dir_is_for_one_pod(replicas: int | None, expected: list[str]) -> None:
+    verdict = check_spec({"replicas": replicas, "storage": {"emptyDir": {}}})
+    assert reasons(verdict) == expected
+    assert all("spec.replicas is 2" in str(violation) for violation in verdict.violations)
+
+
+@pytest.mark.parametrize(
+    ("spec", "warned"),
+    [
+        ({"rolloutStrategy": "RollingUpdate", "storage": {"pvc": {"claim": "x"}}}, True),
+        ({"rolloutStrategy": "Recreate", "storage": {"pvc": {"claim": "x"}}}, False),
+        (
+            {"replicas": 2, "rolloutStrategy": "RollingUpdate", "storage": {"pvc": {"claim": "x"}}},
+            False,
+        ),
+        ({"rolloutStrategy": "RollingUpdate", "storage": {"s3": {"bucket": "images"}}}, False),
+    ],
+    ids=["rolling on a volume", "recreate", "shared volume", "object storage"],
+)
+def test_rolling_over_a_volume_of_one_pod_is_warned_about(
+    spec: dict[str, Any], warned: bool
+) -> None:
+    verdict = check_spec(spec)
+    assert verdict.allowed
+    assert [
+        text.startswith("spec.rolloutStrategy is RollingUpdate") for text in verdict.warnings
+    ] == [True] * warned
+
+
+@pytest.mark.parametrize(
+    ("claim", "valid"),
+    [
+        ("image-registry", True),
+        ("a.b", True),
+        ("x" * 253, True),
+        ("", True),
+        (None, True),
+        ("x" * 254, False),
+        ("Image_Registry", False),
+        ("-x", False),
+        ("x\n", False),
+        ("a..b", False),
+    ],
+)
+def test_a_claim_is_named_as_a_pvc_can_be(claim: str | None, valid: bool) -> None:
+    verdict = check_spec({"storage": {"pvc": {"claim": claim}}})
+    assert reasons(verdict) == ([] if valid else ["InvalidClaimName"])
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ("Managed", []),
+        ("Unmanaged", []),
+        ("", []),
+        ("Removed", ["UnknownManagementState"]),
+        ("unmanaged", ["UnknownManagementState"]),
+    ],
+)
+def test_storage_is_managed_or_not(state: str, expected: list[str]) -> None:
+    assert reasons(check_spec({"storage": {"managementState": state, "emptyDir": {}}})) == expected

@@ -1,0 +1,97 @@
+"""The usage index counts what is stored, however it got there."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.model.stream import ImageStream
+from app.quota.members import Members
+from app.quota.usage import NamespaceUsage, StreamUsage, UsageIndex
+
+STREAMS = st.sampled_from(["app", "web", "api"])
+TAGS = st.dictionaries(
+    st.sampled_from(["v1", "v2", "latest"]),
+    st.lists(st.sampled_from(["d1", "d2", "d3", "d4"]), max_size=3, unique=True).map(tuple),
+)
+
+
+def test_a_stream_holds_spec_tags_and_status_tags_with_items() -> None:
+    stream = ImageStream.model_validate(
+        {
+            "spec": {"tags": [{"name": "spec-only"}, {"name": "both"}]},
+            "status": {
+                "tags": [
+                    {"tag": "both", "items": [{"image": "new"}, {"image": "old"}]},
+                    {"tag": "emptied", "items": []},
+                    {"tag": "nulled", "items": None},
+                ]
+            },
+        }
+    )
+
+    usage = StreamUsage.of(stream)
+
+    assert usage.tags == {"spec-only", "both"}
+    assert usage.images == {"new", "old"}
+    assert usage.latest("both") == "new"
+    assert usage.latest("spec-only") is None
+
+
+@given(st.lists(st.tuples(STREAMS, st.none() | TAGS)))
+def test_incremental_counts_equal_a_recount(
+    events: list[tuple[str, dict[str, tuple[str, ...]] | None]],
+) -> None:
+    usage = NamespaceUsage()
+    truth: dict[str, dict[str, tuple[str, ...]]] = {}
+    for name, tags in events:
+        usage.put(name, None if tags is None else StreamUsage(tags))
+        truth.pop(name, None)
+        if tags is not None:
+            truth[name] = tags
+
+    digests = {d for tags in truth.values() for history in tags.values() for d in history}
+    assert usage.stream_count == len(truth)
+    assert usage.image_count == len(digests)
+    assert usage.tag_count == sum(len(tags) for tags in truth.values())
+    for name, tags in truth.items():
+        assert usage.images_of(name) == {d for history in tags.values() for d in history}
+
+
+def test_an_image_in_two_streams_counts_once_until_both_are_gone() -> None:
+    usage = NamespaceUsage()
+    usage.put("app", StreamUsage({"v1": ("d1",)}))
+    usage.put("web", StreamUsage({"v1": ("d1",)}))
+    assert usage.image_count == 1
+
+    usage.put("app", None)
+    assert usage.image_count == 1
+
+    usage.put("web", None)
+    assert usage.image_count == 0
+
+
+def test_missing_names_only_what_is_not_stored() -> None:
+    usage = NamespaceUsage()
+    usage.put("app", StreamUsage({"v1": ("d1",)}))
+    asked = Members(
+        frozenset({"app", "new"}),
+        frozenset({("app", "d1"), ("app", "d2"), ("new", "d1")}),
+        frozenset({("app", "v1"), ("app", "v2")}),
+    )
+
+    assert usage.missing(asked) == Members(
+        frozenset({"new"}),
+        frozenset({("app", "d2"), ("new", "d1")}),
+        frozenset({("app", "v2")}),
+    )
+
+
+def test_a_namespace_without_streams_is_forgotten() -> None:
+    index = UsageIndex()
+    index.put("team-a", "app", StreamUsage({"v1": ("d1",)}))
+    assert index.holds_images
+
+    index.put("team-a", "app", None)
+
+    assert list(index) == []
+    assert not index.holds_images
+    assert index["team-a"].stream_count == 0
