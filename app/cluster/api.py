@@ -1,0 +1,156 @@
+"""The API server, spoken to in plain JSON.
+
+kubernetes-asyncio brings configuration, authentication and connections; its generated models
+are left out, because a watch of a hundred thousand objects should parse only what is needed.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+from kubernetes_asyncio import config
+from kubernetes_asyncio.client import ApiClient, Configuration
+from pydantic_core import from_json
+
+MERGE_PATCH = "application/merge-patch+json"
+_REQUEST_TIMEOUT = 10.0
+
+
+class ApiError(Exception):
+    """An answer of the API server that is no success; `status` is 0 if there was none."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ConflictError(ApiError):
+    """409: somebody else wrote first."""
+
+
+class NotFoundError(ApiError):
+    """404: no such object, or no such API."""
+
+
+class GoneError(ApiError):
+    """410: the version asked for is too old; list again."""
+
+
+_ERRORS: dict[int, type[ApiError]] = {
+    HTTPStatus.CONFLICT: ConflictError,
+    HTTPStatus.NOT_FOUND: NotFoundError,
+    HTTPStatus.GONE: GoneError,
+}
+
+Content = dict[str, Any]
+Query = Mapping[str, str]
+
+
+class KubeApi:
+    """Requests by path, such as `/api/v1/limitranges`; every failure is an ApiError."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+
+    @classmethod
+    async def connect(cls, kubeconfig: str | None, context: str | None) -> "KubeApi":
+        """The cluster that this process runs in, or the one that a kubeconfig names.
+
+        Raises kubernetes_asyncio.config.ConfigException if there is neither.
+        """
+        configuration = Configuration()
+        if kubeconfig is None and context is None:
+            config.load_incluster_config(client_configuration=configuration)
+        else:
+            await config.load_kube_config(
+                config_file=kubeconfig, context=context, client_configuration=configuration
+            )
+        configuration.connection_pool_maxsize = 100
+        return cls(ApiClient(configuration))
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def get(self, path: str, query: Query | None = None) -> Content:
+        return await self._request("GET", path, query)
+
+    async def create(self, path: str, content: Content, query: Query | None = None) -> Content:
+        return await self._request("POST", path, query, content)
+
+    async def replace(self, path: str, content: Content) -> Content:
+        return await self._request("PUT", path, None, content)
+
+    async def merge(self, path: str, patch: Content, query: Query | None = None) -> Content:
+        """A JSON merge patch: fields that the patch does not name stay as they are."""
+        return await self._request("PATCH", path, query, patch, MERGE_PATCH)
+
+    async def delete(self, path: str, content: Content | None = None) -> None:
+        await self._request("DELETE", path, None, content)
+
+    async def watch(self, path: str, query: Query, silence: float) -> AsyncGenerator[Content, None]:
+        """The events of a watch until the API server ends it.
+
+        A connection on which nothing comes for `silence` seconds is an ApiError.
+        """
+        bounds = aiohttp.ClientTimeout(sock_connect=_REQUEST_TIMEOUT, sock_read=silence)
+        async with self._open("GET", path, {**query, "watch": "true"}, bounds) as response:
+            async for line in response.content:
+                yield from_json(line)
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        query: Query | None,
+        content: Content | None = None,
+        content_type: str = "application/json",
+    ) -> Content:
+        bounds = aiohttp.ClientTimeout(total=_REQUEST_TIMEOUT)
+        async with self._open(method, path, query, bounds, content, content_type) as response:
+            answer: Content = from_json(await response.read())
+            return answer
+
+    @asynccontextmanager
+    async def _open(
+        self,
+        method: str,
+        path: str,
+        query: Query | None,
+        bounds: aiohttp.ClientTimeout,
+        content: Content | None = None,
+        content_type: str = "application/json",
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        try:
+            response: aiohttp.ClientResponse = await self._client.call_api(
+                path,
+                method,
+                query_params=list((query or {}).items()),
+                header_params=headers,
+                body=content,
+                auth_settings=["BearerToken"],
+                _preload_content=False,
+                _request_timeout=bounds,
+            )
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiError(0, f"{method} {path}: {error or type(error).__name__}") from error
+        try:
+            if response.status >= HTTPStatus.BAD_REQUEST:
+                raise await _error(method, path, response)
+            yield response
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise ApiError(0, f"{method} {path}: {error or type(error).__name__}") from error
+        finally:
+            response.release()
+
+
+async def _error(method: str, path: str, response: aiohttp.ClientResponse) -> ApiError:
+    text = await response.text(errors="replace")
+    try:
+        message = from_json(text)["message"]
+    except (ValueError, KeyError, TypeError):
+        message = text[:200]
+    kind = _ERRORS.get(response.status, ApiError)
+    return kind(response.status, f"{method} {path}: {message}")

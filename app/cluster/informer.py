@@ -1,0 +1,164 @@
+"""Informers: a list, then a watch that is resumed for as long as the API server remembers."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any, Protocol
+
+from app.cluster.api import ApiError, Content, GoneError, KubeApi, NotFoundError
+
+logger = logging.getLogger("registry_admission.informer")
+
+_PAGE = "500"
+_WATCH_SECONDS = (240, 300)
+_BACKOFF = (0.2, 15.0)
+"""Seconds before the first and before the later retries."""
+_SHORT = 1.0
+"""Seconds; an API server that ends watches faster than this is not asked again at once."""
+
+
+Key = tuple[str, str]
+"""(namespace, name)"""
+
+
+class Store(Protocol):
+    """What an informer fills. Objects are in the shape of the API; metadata is always there."""
+
+    def put(self, key: Key, content: Content) -> None: ...
+
+    def remove(self, key: Key) -> None: ...
+
+    def retain(self, keys: set[Key]) -> None:
+        """Forget every object but these."""
+
+
+class Informer:
+    """Keeps a store up to date with one resource.
+
+    The store is not trusted before the first list is complete, nor when nothing has been heard
+    for `silence` seconds: the API server sends a bookmark at least every minute.
+    """
+
+    def __init__(
+        self,
+        api: KubeApi,
+        path: str,
+        name: str,
+        store: Store,
+        *,
+        silence: float,
+        clock: Callable[[], float] = time.time,
+        select: str = "",
+    ) -> None:
+        self._api = api
+        self._path = path
+        self.name = name
+        self._store = store
+        self._silence = silence
+        self._clock = clock
+        self._query = {"labelSelector": select} if select else {}
+        self._version = ""
+        self._heard_at: float | None = None
+        self._problem = "not listed yet"
+        self.synced = asyncio.Event()
+
+    def problem(self) -> str | None:
+        """Why the store must not be trusted now."""
+        if self._heard_at is None:
+            return f"{self.name}: {self._problem}"
+        silent = self._clock() - self._heard_at
+        if silent > self._silence:
+            return f"{self.name}: nothing heard for {silent:.0f} s ({self._problem})"
+        return None
+
+    async def run(self) -> None:
+        """List and watch until cancelled."""
+        failures = 0
+        while True:
+            try:
+                if not self._version:
+                    await self._list()
+                started = time.monotonic()
+                await self._watch()
+                failures = failures + 1 if time.monotonic() - started < _SHORT else 0
+                await asyncio.sleep(_backoff(failures) if failures else 0)
+            except GoneError:
+                self._version = ""
+            except ApiError as error:
+                failures += 1
+                self._report(error)
+                await asyncio.sleep(_backoff(failures))
+            except Exception as error:
+                # An event that cannot be applied must not end the service, nor be skipped.
+                failures += 1
+                logger.exception("event not applied", extra={"resource": self.name})
+                self._version, self._heard_at, self._problem = "", None, repr(error)
+                await asyncio.sleep(_backoff(failures))
+
+    async def _list(self) -> None:
+        """Page through everything; half a list is not trusted."""
+        self._heard_at = None
+        keys: set[Key] = set()
+        query = {**self._query, "limit": _PAGE}
+        while True:
+            page = await self._api.get(self._path, query)
+            for content in page.get("items") or []:
+                keys.add(_key(content))
+                self._store.put(_key(content), content)
+            metadata = page["metadata"]
+            if not metadata.get("continue"):
+                break
+            query = {**query, "continue": metadata["continue"]}
+        self._store.retain(keys)
+        self._version = metadata["resourceVersion"]
+        self._heard()
+        self.synced.set()
+        logger.info("listed", extra={"resource": self.name, "objects": len(keys)})
+
+    async def _watch(self) -> None:
+        query = {
+            **self._query,
+            "resourceVersion": self._version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(random.randint(*_WATCH_SECONDS)),
+        }
+        async with aclosing(self._api.watch(self._path, query, self._silence)) as events:
+            async for event in events:
+                self._apply(event["type"], event["object"])
+
+    def _apply(self, kind: str, content: dict[str, Any]) -> None:
+        if kind == "ERROR":
+            status = int(content.get("code") or 0)
+            error = GoneError if status == 410 else ApiError
+            raise error(status, f"watch of {self.name}: {content.get('message')}")
+        self._version = content["metadata"]["resourceVersion"]
+        self._heard()
+        if kind in ("ADDED", "MODIFIED"):
+            self._store.put(_key(content), content)
+        elif kind == "DELETED":
+            self._store.remove(_key(content))
+
+    def _heard(self) -> None:
+        self._heard_at = self._clock()
+        self._problem = "the watch is open"
+
+    def _report(self, error: ApiError) -> None:
+        missing = isinstance(error, NotFoundError)
+        self._problem = "the API is not installed" if missing else str(error)
+        if missing:
+            self._version, self._heard_at = "", None
+        logger.warning("watch failed", extra={"resource": self.name, "problem": self._problem})
+
+
+def _key(content: Content) -> Key:
+    metadata = content["metadata"]
+    return metadata.get("namespace", ""), metadata["name"]
+
+
+def _backoff(failures: int) -> float:
+    """Seconds: doubled from failure to failure, and spread so that replicas do not march."""
+    first, longest = _BACKOFF
+    return min(longest, first * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)

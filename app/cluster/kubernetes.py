@@ -1,0 +1,120 @@
+"""State from the API server: informers for what limits, and for what is used."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+
+from app.cluster.api import KubeApi
+from app.cluster.heartbeat import Heartbeat
+from app.cluster.image_sizes import ImageSizes
+from app.cluster.informer import Informer, Store
+from app.cluster.stores import Changed, Objects, Streams
+from app.model.domain import ApiDomain
+from app.model.limits import NO_LIMITS, LimitRange, NamespaceLimits, ResourceQuota, namespace_limits
+from app.quota.usage import NamespaceUsage
+
+
+class KubernetesState:
+    """Limits and usage of a cluster, no older than `max_age` seconds."""
+
+    def __init__(
+        self,
+        api: KubeApi,
+        domain: ApiDomain,
+        *,
+        namespace: str,
+        max_age: float,
+        max_skew: float,
+        silence: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._domain = domain
+        self._clock = clock
+        self._max_age = max_age
+        self._max_skew = max_skew
+        self._listeners: list[Changed] = []
+        self._limits: dict[str, NamespaceLimits] = {}
+        self._heartbeat = Heartbeat(api, group=domain.image_group, namespace=namespace, clock=clock)
+        self._streams = Streams(self._heartbeat, self._notify)
+        self._limit_ranges = Objects(LimitRange, self._limits_changed)
+        self.quotas = Objects(ResourceQuota, self._limits_changed)
+        self._sizes = ImageSizes(api, domain)
+
+        def informer(path: str, name: str, store: Store) -> Informer:
+            return Informer(api, path, name, store, silence=silence, clock=clock)
+
+        streams_path = f"/apis/{domain.image_group}/v1/imagestreams"
+        self._informers = [
+            informer("/api/v1/limitranges", "limitranges", self._limit_ranges),
+            informer("/api/v1/resourcequotas", "resourcequotas", self.quotas),
+            informer(streams_path, f"imagestreams.{domain.image_group}", self._streams),
+        ]
+
+    def on_change(self, listener: Changed) -> None:
+        """Have a listener told of every namespace whose usage or limits changed."""
+        self._listeners.append(listener)
+
+    def problems(self) -> list[str]:
+        found = [problem for problem in (i.problem() for i in self._informers) if problem]
+        return found or self._age_problems()
+
+    def view(self) -> float:
+        return self._heartbeat.seen_at
+
+    def limits(self, namespace: str) -> NamespaceLimits:
+        return self._limits.get(namespace, NO_LIMITS)
+
+    def usage(self, namespace: str) -> NamespaceUsage:
+        return self._streams.usage[namespace]
+
+    def holds_images(self) -> bool:
+        return self._streams.usage.holds_images
+
+    async def image_size(self, digest: str) -> int | None:
+        return await self._sizes.size(digest)
+
+    async def run(self) -> None:
+        """Keep the state up to date until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for informer in self._informers:
+                tasks.create_task(informer.run(), name=f"informer {informer.name}")
+            tasks.create_task(self._heartbeat.run(), name="heartbeat")
+
+    async def synced(self, within: float) -> bool:
+        """Wait until everything is listed; False if that takes longer than `within` seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                for informer in self._informers:
+                    await informer.synced.wait()
+                return True
+        return False
+
+    def _age_problems(self) -> list[str]:
+        age = self._clock() - self._heartbeat.seen_at
+        name = f"imagestreams.{self._domain.image_group}"
+        if self._heartbeat.seen_at == 0.0:
+            return [f"{name}: no heartbeat seen yet"]
+        if age > self._max_age:
+            return [f"{name}: the watch is {age:.0f} s behind, accepted are {self._max_age:g} s"]
+        if age < -self._max_skew:
+            return [
+                f"clock: another replica's is {-age:.0f} s ahead, accepted are {self._max_skew:g} s"
+            ]
+        return []
+
+    def _limits_changed(self, namespace: str) -> None:
+        limits = namespace_limits(
+            self._domain,
+            self._limit_ranges.in_namespace(namespace),
+            self.quotas.in_namespace(namespace),
+        )
+        if limits == NO_LIMITS:
+            self._limits.pop(namespace, None)
+        else:
+            self._limits[namespace] = limits
+        self._notify(namespace)
+
+    def _notify(self, namespace: str) -> None:
+        for listener in self._listeners:
+            listener(namespace)

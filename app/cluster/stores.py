@@ -1,0 +1,73 @@
+"""What informers fill: small objects as they are, ImageStreams as usage only."""
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from app.cluster.api import Content
+from app.cluster.heartbeat import Heartbeat
+from app.cluster.informer import Key
+from app.model.base import KubeObject
+from app.model.stream import ImageStream
+from app.quota.usage import StreamUsage, UsageIndex
+
+Model = TypeVar("Model", bound=KubeObject)
+Changed = Callable[[str], None]
+"""Called with the namespace in which something changed."""
+
+
+class Objects(Generic[Model]):
+    """The objects of one small kind, by namespace and name."""
+
+    def __init__(self, model: type[Model], changed: Changed) -> None:
+        self._model = model
+        self._changed = changed
+        self._objects: dict[str, dict[str, Model]] = {}
+
+    def in_namespace(self, namespace: str) -> list[Model]:
+        return list(self._objects.get(namespace, {}).values())
+
+    def namespaces(self) -> list[str]:
+        return list(self._objects)
+
+    def put(self, key: Key, content: Content) -> None:
+        namespace, name = key
+        self._objects.setdefault(namespace, {})[name] = self._model.model_validate(content)
+        self._changed(namespace)
+
+    def remove(self, key: Key) -> None:
+        namespace, name = key
+        objects = self._objects.get(namespace, {})
+        objects.pop(name, None)
+        if not objects:
+            self._objects.pop(namespace, None)
+        self._changed(namespace)
+
+    def retain(self, keys: set[Key]) -> None:
+        known = {(namespace, name) for namespace, names in self._objects.items() for name in names}
+        for key in known - keys:
+            self.remove(key)
+
+
+class Streams:
+    """The usage index, fed by ImageStreams; heartbeats are taken out of the stream of events."""
+
+    def __init__(self, heartbeat: Heartbeat, changed: Changed) -> None:
+        self.usage = UsageIndex()
+        self._heartbeat = heartbeat
+        self._changed = changed
+
+    def put(self, key: Key, content: Content) -> None:
+        if self._heartbeat.is_heartbeat(*key):
+            self._heartbeat.see(content)
+            return
+        self.usage.put(*key, StreamUsage.of(ImageStream.model_validate(content)))
+        self._changed(key[0])
+
+    def remove(self, key: Key) -> None:
+        self.usage.put(*key, None)
+        self._changed(key[0])
+
+    def retain(self, keys: set[Key]) -> None:
+        known = {(ns, name) for ns in self.usage for name in self.usage[ns].streams}
+        for key in known - keys:
+            self.remove(key)
