@@ -39,6 +39,11 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         "When the serving certificate expires, in seconds since the epoch.",
         context.expires_at,
     )
+    built.metrics.gauge(
+        "state_broken",
+        "1 while the last reading of the state folder failed.",
+        lambda: float(state.broken is not None),
+    )
     listener = listen(settings.host, settings.port)
     server = Server(
         built.app,

@@ -67,7 +67,9 @@ def _print(results: Iterable[Result], output: str) -> None:
     elif output == "yaml":
         click.echo(yaml.safe_dump(rows, sort_keys=False), nl=False)
     else:
-        table = Table("File", "Object", "Verdict", "Message")
+        table = Table(show_lines=True)
+        for title in ("File", "Object", "Verdict", "Message"):
+            table.add_column(title, overflow="fold")
         for row in rows:
             verdict = "allowed" if row["allowed"] else "denied"
             texts = [*([row["message"]] if row["message"] else []), *row["warnings"]]

@@ -1,0 +1,12 @@
+"""The user-facing page that this project implements, as its readers copy from it."""
+
+import re
+from pathlib import Path
+
+_TEXT = (Path(__file__).parent / "registry-v2-configuration.txt").read_text()
+_YAML = re.compile(r"^apiVersion:.*\n(?:(?: |[A-Za-z]+:|---).*\n)+", re.MULTILINE)
+
+
+def examples() -> list[str]:
+    """Every YAML block, exactly as printed; one may hold several documents."""
+    return _YAML.findall(_TEXT)

@@ -1,0 +1,124 @@
+"""The commands, as a person types them."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from app.cli.main import main
+from app.version import VERSION
+from tests import payloads
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner(env={"COLUMNS": "300"}).invoke(main, arguments)
+
+
+def test_version() -> None:
+    assert run("version").output == f"registry-admission {VERSION}\n"
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "certs", "completion"])
+def test_every_command_explains_itself(command: str) -> None:
+    answer = run(command, "--help")
+
+    assert answer.exit_code == 0
+    assert command in answer.output
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(shell: str) -> None:
+    assert "_REGISTRY_ADMISSION_COMPLETE" in run("completion", shell).output
+
+
+def test_settings_are_printed_and_not_served() -> None:
+    answer = run("serve", "--show-settings", "--unknown-size", "warn")
+
+    settings = yaml.safe_load(answer.output)
+    assert answer.exit_code == 0
+    assert settings["unknown_size"] == "warn"
+    assert settings["legacy_modes"] == ["*=enforce"]
+
+
+def test_a_wrong_setting_is_a_usage_error_that_names_it() -> None:
+    answer = run("serve", "--port", "many")
+
+    assert answer.exit_code == 2
+    assert "port: Input should be a valid integer" in answer.output
+
+
+def test_a_state_folder_that_is_broken_ends_serve_with_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("kind: [")
+
+    answer = run("serve", "--state", str(tmp_path), "--tls-dir", str(tmp_path))
+
+    assert answer.exit_code == 1
+    assert f"{tmp_path}/bad.yaml:1: " in answer.output
+
+
+@pytest.mark.parametrize(("name", "code"), [("push-allowed", 0), ("push-too-large", 1)])
+def test_check_decides_reviews(name: str, code: int) -> None:
+    answer = run("check", str(payloads.FOLDER / f"{name}.json"), "-o", "json")
+
+    [result] = json.loads(answer.output)
+    assert answer.exit_code == code
+    assert result["allowed"] is (code == 0)
+    assert result["object"] == "ImageStreamMapping team-a/app"
+
+
+@pytest.mark.parametrize("output", ["table", "json", "yaml"])
+def test_check_decides_manifests_and_names_file_and_line(tmp_path: Path, output: str) -> None:
+    file = tmp_path / "limits.yaml"
+    file.write_text(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: team-a}\n---\n"
+        "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q, namespace: team-a}\n"
+        "spec: {hard: {alauda.io/image_tags: 5}}\n"
+    )
+
+    answer = run("check", str(file), "-o", output)
+
+    assert answer.exit_code == 1
+    assert "alauda.io/image-tags" in answer.output
+    if output != "table":
+        results = yaml.safe_load(answer.output)
+        assert [(result["line"], result["allowed"]) for result in results] == [
+            (1, True),
+            (5, False),
+        ]
+
+
+def test_check_counts_what_the_files_before_it_claim() -> None:
+    """Two new streams in a namespace with room for one would be one too many."""
+    push = str(payloads.FOLDER / "push-allowed.json")
+
+    assert run("check", push, push).exit_code == 0
+
+
+def test_check_of_an_unreadable_file_has_its_own_exit_code(tmp_path: Path) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text("kind: [")
+
+    answer = run("check", str(file))
+
+    assert answer.exit_code == 2
+    assert f"{file}:1: " in answer.output
+
+
+def test_certs_make(tmp_path: Path) -> None:
+    answer = run("certs", "make", "--out", str(tmp_path / "tls"), "--name", "webhook.example.svc")
+
+    assert answer.exit_code == 0, answer.output
+    assert {path.name for path in (tmp_path / "tls").iterdir()} == {
+        "ca.crt", "ca.key", "tls.crt", "tls.key",
+    }  # fmt: skip
+
+
+def test_certs_make_where_nothing_can_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    answer = run("certs", "make", "--out", str(tmp_path / "file" / "tls"))
+
+    assert answer.exit_code == 1
+    assert "tls" in answer.output

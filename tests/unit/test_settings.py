@@ -1,0 +1,70 @@
+"""Settings: where they come from, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.settings import Settings, load
+
+
+def test_flags_win_over_environment_over_file_over_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("port: 1\nunknown_size: allow\nlog_level: debug\n")
+    monkeypatch.setenv("REGISTRY_ADMISSION_PORT", "2")
+    monkeypatch.setenv("REGISTRY_ADMISSION_UNKNOWN_SIZE", "warn")
+
+    settings = load({"port": "3"}, file)
+
+    assert (settings.port, settings.unknown_size, settings.log_level) == (3, "warn", "debug")
+    assert settings.max_body_bytes == 8 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("flags", "field"),
+    [
+        ({"port": "http"}, "port"),
+        ({"port": "70000"}, "port"),
+        ({"unknown_size": "maybe"}, "unknown_size"),
+        ({"legacy_modes": "*=perhaps"}, "legacy_modes"),
+        ({"legacy_modes": "enforce"}, "legacy_modes"),
+        ({"max_body_bytes": "0"}, "max_body_bytes"),
+        ({"reservation_expiry": "0"}, "reservation_expiry"),
+        ({"no_such_setting": "1"}, "no_such_setting"),
+    ],
+)
+def test_a_wrong_setting_is_named(flags: dict[str, str], field: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        load(flags, None)
+
+    assert [error["loc"][0] for error in caught.value.errors()] == [field]
+
+
+def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGISTRY_ADMISSION_LEGACY_NAMESPACES", "cpaas-*, legacy")
+
+    assert load({}, None).legacy_namespaces == ["cpaas-*", "legacy"]
+
+
+@pytest.mark.parametrize(
+    ("namespace", "mode"),
+    [("cpaas-system", "off"), ("cpaas-legacy", "warn"), ("team-a", "enforce")],
+)
+def test_the_first_legacy_pattern_that_fits_decides(namespace: str, mode: str) -> None:
+    settings = Settings(legacy_modes=["cpaas-system=off", "cpaas-*=warn"])
+
+    assert settings.legacy_mode(namespace) == mode
+
+
+def test_the_internal_registry_has_its_service_names_and_the_configured_ones() -> None:
+    settings = Settings(registry_hosts=["registry.example.com"])
+
+    assert settings.internal_hosts == {
+        "registry.example.com",
+        "image-registry.image-registry-system.svc",
+        "image-registry.image-registry-system.svc:5000",
+        "image-registry.image-registry-system.svc.cluster.local",
+        "image-registry.image-registry-system.svc.cluster.local:5000",
+    }
