@@ -9,11 +9,10 @@ from pydantic import ValidationError
 
 from app import service
 from app.admission.review import AdmissionRequest, AdmissionReview
+from app.backends import embedded
 from app.cluster import manifests
-from app.cluster.embedded import EmbeddedState
 from app.cluster.manifests import Manifest, ManifestError
 from app.model.base import problems
-from app.quota.store import MemoryLedgers
 from app.settings import Settings
 
 
@@ -34,8 +33,7 @@ async def check(files: Iterable[Path], settings: Settings, folder: Path) -> list
 
     Raises ManifestError for a file or a state folder that cannot be read.
     """
-    state = EmbeddedState(folder, settings.domain)
-    admission = service.build(settings, state, MemoryLedgers()).admission
+    admission = service.build(settings, embedded(folder, settings)).admission
     results = []
     for path in files:
         for index, manifest in enumerate(manifests.read(path)):

@@ -14,10 +14,8 @@ from app.api.admission import AdmissionApi
 from app.api.app import create_app
 from app.api.health import HealthApi
 from app.api.metrics import Metrics
-from app.cluster.state import ClusterState
+from app.backends import Backend
 from app.quota.enforcer import Enforcer
-from app.quota.ledger import Timing
-from app.quota.store import LedgerStore
 from app.settings import Settings
 
 
@@ -30,14 +28,11 @@ class Service:
 
 
 def build(
-    settings: Settings,
-    state: ClusterState,
-    ledgers: LedgerStore,
-    draining: Callable[[], bool] = lambda: False,
+    settings: Settings, backend: Backend, draining: Callable[[], bool] = lambda: False
 ) -> Service:
-    """The service on any state; `draining` says that it is about to stop."""
-    domain = settings.domain
-    enforcer = Enforcer(state, ledgers, domain, Timing(expiry=settings.reservation_expiry))
+    """The service on any backend; `draining` says that it is about to stop."""
+    state, domain = backend.state, settings.domain
+    enforcer = Enforcer(state, backend.ledgers, domain, settings.timing)
     references = References(state, settings.internal_hosts)
     admission = Admission(
         ImageAdmission(state, enforcer, references, domain, settings.unknown_size),
@@ -49,6 +44,11 @@ def build(
     metrics.gauge(
         "state_age_seconds", "Age of the state decided on.", lambda: time.time() - state.view()
     )
+    metrics.gauge(
+        "state_broken",
+        "1 while the last reading of the state folder failed.",
+        lambda: float(backend.broken()),
+    )
 
     def not_ready() -> list[str]:
         return [*(["shutting down"] if draining() else []), *state.problems()]
@@ -56,6 +56,7 @@ def build(
     api = AdmissionApi(
         admission,
         metrics,
+        backend.refused,
         max_body_bytes=settings.max_body_bytes,
         max_concurrent_reviews=settings.max_concurrent_reviews,
         review_timeout=settings.review_timeout,

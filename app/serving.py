@@ -1,22 +1,21 @@
 """Running the service until it is told to stop."""
 
-import asyncio
-import contextlib
 import ipaddress
+import logging
 import shlex
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from app import examples, service
 from app.api.server import Server, listen
+from app.backends import open_backend, running
 from app.certs import files
 from app.certs.reload import ServingContext
-from app.cluster.embedded import EmbeddedState
-from app.quota.store import MemoryLedgers
 from app.settings import Settings
+
+logger = logging.getLogger("registry_admission.serving")
 
 _EXAMPLE = "push-allowed.json"
 
@@ -24,48 +23,33 @@ _EXAMPLE = "push-allowed.json"
 async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve until a signal ends it; `announce` gets the address and a first request to try.
 
-    Raises ManifestError for a state folder, CertificateError for certificates, and OSError for
-    an address, that cannot be used.
+    Raises ManifestError for a state folder, CertificateError for certificates, ConfigException
+    for a kubeconfig, and OSError for an address, that cannot be used.
     """
-    state = EmbeddedState(settings.state or examples.state_folder(), settings.domain)
-    certificates = settings.tls_dir or _self_made(settings.host)
-    context = ServingContext(certificates / files.CERTIFICATE, certificates / files.KEY)
-    server: Server | None = None
-    built = service.build(
-        settings, state, MemoryLedgers(), draining=lambda: server is not None and server.draining
-    )
-    built.metrics.gauge(
-        "certificate_expiry_timestamp_seconds",
-        "When the serving certificate expires, in seconds since the epoch.",
-        context.expires_at,
-    )
-    built.metrics.gauge(
-        "state_broken",
-        "1 while the last reading of the state folder failed.",
-        lambda: float(state.broken is not None),
-    )
-    listener = listen(settings.host, settings.port)
-    server = Server(
-        built.app,
-        context.ssl,
-        shutdown_delay=settings.shutdown_delay,
-        shutdown_timeout=settings.shutdown_timeout,
-    )
-    announce(_welcome(settings.host, listener.getsockname()[1], certificates))
-    async with _running(state.watch(), context.watch()):
-        await server.serve(sockets=[listener])
+    async with open_backend(settings) as backend:
+        certificates = settings.tls_dir or _self_made(settings.host)
+        context = ServingContext(certificates / files.CERTIFICATE, certificates / files.KEY)
+        built = service.build(settings, backend, draining=lambda: server.draining)
+        built.metrics.gauge(
+            "certificate_expiry_timestamp_seconds",
+            "When the serving certificate expires, in seconds since the epoch.",
+            context.expires_at,
+        )
+        listener = listen(settings.host, settings.port)
+        server = Server(
+            built.app,
+            context.ssl,
+            shutdown_delay=settings.shutdown_delay,
+            shutdown_timeout=settings.shutdown_timeout,
+        )
+        announce(_welcome(settings.host, listener.getsockname()[1], certificates))
 
+        def failed() -> None:
+            logger.critical("background work failed, the service ends")
+            server.should_exit = True
 
-@contextlib.asynccontextmanager
-async def _running(*jobs: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Background work that lives as long as the server does."""
-    tasks = [asyncio.create_task(job) for job in jobs]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        async with running([*backend.jobs, context.watch], on_failure=failed):
+            await server.serve(sockets=[listener])
 
 
 def _self_made(host: str) -> Path:

@@ -4,7 +4,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeFloat, PositiveInt
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    NonNegativeFloat,
+    PositiveInt,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -14,6 +21,7 @@ from pydantic_settings import (
 
 from app.model.domain import ApiDomain
 from app.policy.image_limits import UnknownSize
+from app.quota.ledger import Timing
 
 ENV_PREFIX = "REGISTRY_ADMISSION_"
 
@@ -54,6 +62,15 @@ class Settings(BaseSettings):
         description="Folder with tls.crt and tls.key, reloaded when they change. "
         "Without it, a self-made certificate is used.",
     )
+    kubeconfig: Path | None = Field(
+        None, description="Cluster to serve, from outside; inside a cluster none is needed."
+    )
+    context: str | None = Field(None, description="Context of the kubeconfig.")
+    namespace: str = Field(
+        "registry-admission",
+        validation_alias=AliasChoices("namespace", f"{ENV_PREFIX}NAMESPACE", "POD_NAMESPACE"),
+        description="Namespace of the service itself, for ledgers and leader election.",
+    )
     state: Path | None = Field(
         None,
         description="Folder of manifests that is the state (LimitRanges, ResourceQuotas, "
@@ -84,11 +101,23 @@ class Settings(BaseSettings):
     data_loss_guard: Literal["warn", "deny"] = Field(
         "warn", description="What to do with a change of Config/cluster that can lose images."
     )
-    reservation_expiry: float = Field(
-        90.0,
+    request_timeout: float = Field(
+        60.0,
         gt=0,
-        description="How long an admitted push keeps its place while it is not stored: 60 s "
-        "from admission to storage, plus accepted watch lag and clock skew.",
+        description="The API server's --request-timeout: the longest way of a request "
+        "from admission to storage.",
+    )
+    watch_lag: float = Field(
+        10.0, gt=0, description="How old the view of the ImageStreams may be to decide on it."
+    )
+    clock_skew: float = Field(
+        5.0, ge=0, description="How far this replica's clock may be from the API server's."
+    )
+    watch_silence: float = Field(
+        150.0,
+        gt=60,
+        description="How long a watch may be silent before it is not trusted; "
+        "the API server sends bookmarks every minute.",
     )
     max_body_bytes: PositiveInt = Field(8 * 2**20, description="Largest request body.")
     max_concurrent_reviews: PositiveInt = Field(
@@ -118,6 +147,12 @@ class Settings(BaseSettings):
         service = f"image-registry.{self.registry_namespace}.svc"
         names = (service, f"{service}.cluster.local")
         return {*self.registry_hosts, *names, *(f"{name}:5000" for name in names)}
+
+    @property
+    def timing(self) -> Timing:
+        """Reservations outlast the way to storage, however old the view and wrong the clock."""
+        expiry = self.request_timeout + self.watch_lag + self.clock_skew
+        return Timing(expiry, self.watch_lag, self.clock_skew)
 
     def legacy_mode(self, namespace: str) -> LegacyMode:
         for rule in self.legacy_modes:

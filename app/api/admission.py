@@ -31,6 +31,7 @@ class AdmissionApi:
         self,
         admission: Admission,
         metrics: Metrics,
+        refused: Callable[[AdmissionRequest, Outcome], None],
         *,
         max_body_bytes: int,
         max_concurrent_reviews: int,
@@ -38,6 +39,7 @@ class AdmissionApi:
     ) -> None:
         self._admission = admission
         self._metrics = metrics
+        self._refused = refused
         self._max_body_bytes = max_body_bytes
         self._max_concurrent_reviews = max_concurrent_reviews
         self._review_timeout = review_timeout
@@ -63,6 +65,8 @@ class AdmissionApi:
         outcome = await self._decide(review.request, self._seconds_left(request), decide)
         seconds = time.perf_counter() - started
         self._metrics.count_review(endpoint, review.request, outcome, seconds)
+        if not outcome.allowed:
+            self._refused(review.request, outcome)
         _log(endpoint, review.request, outcome, seconds)
         return JSONResponse(outcome.response(review.request.uid))
 

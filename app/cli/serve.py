@@ -3,6 +3,7 @@
 import click
 import uvloop
 import yaml
+from kubernetes_asyncio.config import ConfigException
 
 from app import logs, serving
 from app.certs.files import CertificateError
@@ -31,5 +32,5 @@ def serve(settings: Settings, show_settings: bool) -> None:
     logs.configure(settings.log_level, settings.log_format)
     try:
         uvloop.run(serving.serve(settings, announce=click.echo))
-    except (CertificateError, ManifestError, OSError) as error:
+    except (CertificateError, ConfigException, ManifestError, OSError) as error:
         raise click.ClickException(str(error)) from None

@@ -30,10 +30,12 @@ class Heartbeat:
         *,
         group: str,
         namespace: str,
+        max_offset: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._api = api
         self._namespace = namespace
+        self._max_offset = max_offset
         self._api_version = f"{group}/v1"
         self._path = f"/apis/{group}/v1/namespaces/{namespace}/imagestreams"
         self._annotation = f"{NAME}.{group}/time"
@@ -54,9 +56,13 @@ class Heartbeat:
         self.seen_at = max(self.seen_at, written_at)
 
     async def run(self) -> None:
-        """Write whenever the last heartbeat seen is too old, until cancelled."""
+        """Write whenever the last heartbeat seen is too old, until cancelled.
+
+        A replica whose clock is wrong writes none: it would make the others misjudge their age.
+        """
         while True:
-            if self._clock() - self.seen_at >= _INTERVAL:
+            offset = abs(self._api.clock_offset or 0.0)
+            if self._clock() - self.seen_at >= _INTERVAL and offset <= self._max_offset:
                 try:
                     await self._write()
                 except ConflictError:

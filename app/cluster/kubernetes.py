@@ -12,11 +12,15 @@ from app.cluster.informer import Informer, Store
 from app.cluster.stores import Changed, Objects, Streams
 from app.model.domain import ApiDomain
 from app.model.limits import NO_LIMITS, LimitRange, NamespaceLimits, ResourceQuota, namespace_limits
+from app.quota.ledger import Timing
 from app.quota.usage import NamespaceUsage
+
+_DATE_PRECISION = 1.0
+"""Seconds; what is learned of the API server's clock is no finer."""
 
 
 class KubernetesState:
-    """Limits and usage of a cluster, no older than `max_age` seconds."""
+    """Limits and usage of a cluster, no older than the timing's lag."""
 
     def __init__(
         self,
@@ -24,18 +28,24 @@ class KubernetesState:
         domain: ApiDomain,
         *,
         namespace: str,
-        max_age: float,
-        max_skew: float,
+        timing: Timing,
         silence: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._api = api
         self._domain = domain
         self._clock = clock
-        self._max_age = max_age
-        self._max_skew = max_skew
+        self._max_lag = timing.lag
+        self._max_skew = timing.skew + _DATE_PRECISION
         self._listeners: list[Changed] = []
         self._limits: dict[str, NamespaceLimits] = {}
-        self._heartbeat = Heartbeat(api, group=domain.image_group, namespace=namespace, clock=clock)
+        self._heartbeat = Heartbeat(
+            api,
+            group=domain.image_group,
+            namespace=namespace,
+            max_offset=self._max_skew,
+            clock=clock,
+        )
         self._streams = Streams(self._heartbeat, self._notify)
         self._limit_ranges = Objects(LimitRange, self._limits_changed)
         self.quotas = Objects(ResourceQuota, self._limits_changed)
@@ -91,16 +101,18 @@ class KubernetesState:
         return False
 
     def _age_problems(self) -> list[str]:
-        age = self._clock() - self._heartbeat.seen_at
+        offset = self._api.clock_offset or 0.0
+        if abs(offset) > self._max_skew:
+            return [
+                f"clock: {abs(offset):.0f} s {'behind' if offset > 0 else 'ahead of'} the API "
+                f"server's, accepted are {self._max_skew:g} s"
+            ]
         name = f"imagestreams.{self._domain.image_group}"
         if self._heartbeat.seen_at == 0.0:
             return [f"{name}: no heartbeat seen yet"]
-        if age > self._max_age:
-            return [f"{name}: the watch is {age:.0f} s behind, accepted are {self._max_age:g} s"]
-        if age < -self._max_skew:
-            return [
-                f"clock: another replica's is {-age:.0f} s ahead, accepted are {self._max_skew:g} s"
-            ]
+        age = self._clock() - self._heartbeat.seen_at
+        if age > self._max_lag:
+            return [f"{name}: the watch is {age:.0f} s behind, accepted are {self._max_lag:g} s"]
         return []
 
     def _limits_changed(self, namespace: str) -> None:

@@ -30,12 +30,26 @@ class Descriptor(KubeModel):
     media_type: str = ""
 
 
-class EmbeddedManifest(KubeModel):
-    """What counts of a manifest: an image has a config and layers, an index neither."""
+class ManifestContent(KubeModel):
+    """What counts of a manifest: an image has a config and layers, an index neither.
+
+    `blobs` are the layers of an OCI artifact manifest.
+    """
 
     config: Descriptor | None = None
     layers: list[Descriptor] = Field(default_factory=list)
+    blobs: list[Descriptor] = Field(default_factory=list)
     manifests: list[Descriptor] = Field(default_factory=list)
+
+    @property
+    def stored(self) -> list[Descriptor]:
+        """The blobs that a registry stores for this manifest; none for an index."""
+        return [*self.layers, *self.blobs, *([self.config] if self.config else [])]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the distinct blobs. An index counts nothing: its children are pushed first."""
+        return _distinct_total([(blob.digest, blob.size) for blob in self.stored])
 
 
 class ImageManifest(KubeModel):
@@ -124,13 +138,11 @@ def manifest_size(text: str) -> int | None:
     """
     try:
         content: Any = json.loads(text)
-        manifest = EmbeddedManifest.model_validate(content)
+        manifest = ManifestContent.model_validate(content)
     except (ValueError, RecursionError):
         return None
-    if manifest.config is None and not manifest.layers:
-        return 0 if manifest.manifests else None
-    blobs = [*manifest.layers, *([manifest.config] if manifest.config else [])]
-    return _distinct_total([(blob.digest, blob.size) for blob in blobs])
+    complete = manifest.stored or manifest.model_fields_set & {"manifests", "blobs"}
+    return manifest.size if complete else None
 
 
 def _distinct_total(blobs: list[tuple[str, int]]) -> int:

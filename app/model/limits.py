@@ -35,9 +35,15 @@ class ResourceQuotaSpec(KubeModel):
     scope_selector: dict[str, Any] | None = None
 
 
+class ResourceQuotaStatus(KubeModel):
+    hard: dict[str, Quantity] = Field(default_factory=dict)
+    used: dict[str, Quantity] = Field(default_factory=dict)
+
+
 class ResourceQuota(KubeObject):
     kind: str = "ResourceQuota"
     spec: ResourceQuotaSpec = Field(default_factory=ResourceQuotaSpec)
+    status: ResourceQuotaStatus = Field(default_factory=ResourceQuotaStatus)
 
 
 @dataclass(frozen=True)

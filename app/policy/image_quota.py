@@ -4,6 +4,9 @@ Namespace: every ResourceQuota by itself. Stream: the lowest LimitRange maximum.
 shapes are those of the API server's own quota and of OpenShift's image limits.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from app.model.domain import ApiDomain
 from app.model.limits import HardLimits, Limit, NamespaceLimits
 from app.model.quantity import Quantity
@@ -24,6 +27,31 @@ def check(
         for stream in sorted(claims.adds.touched_streams | claims.open_ended):
             _check_stream(verdict, stream, claims, effective, limits, domain)
     return verdict
+
+
+def unsettled(claims: Claims, effective: Effective, limits: NamespaceLimits) -> bool:
+    """Whether the view must catch up before the claims can be decided (see Change.unsettled)."""
+    return any(
+        count.unsettled(hard.floor)
+        for count, hard in _counts(claims, effective, limits)
+        if hard is not None
+    )
+
+
+def _counts(
+    claims: Claims, effective: Effective, limits: NamespaceLimits
+) -> Iterator[tuple[Change, Quantity | None]]:
+    """Every count that the claims touch, with what limits it."""
+    change = effective.change(claims)
+    for quota in limits.quotas:
+        yield change.imagestreams, quota.imagestreams
+        yield change.images, quota.images
+        yield change.image_tags, quota.image_tags
+    if limits.stream_images or limits.stream_tags:
+        for stream in claims.adds.touched_streams:
+            of_stream = effective.stream_change(stream, claims)
+            yield of_stream.images, _max(limits.stream_images)
+            yield of_stream.image_tags, _max(limits.stream_tags)
 
 
 def _check_quota(
@@ -80,6 +108,10 @@ def _check_stream(
         )
 
 
+def _max(limit: Limit | None) -> Quantity | None:
+    return None if limit is None else limit.max
+
+
 def _refused(count: Change, hard: Quantity, open_ended: bool) -> bool:
     return _at_least_one(count, open_ended).exceeds(hard.floor)
 
@@ -88,7 +120,7 @@ def _at_least_one(count: Change, open_ended: bool) -> Change:
     """A request without an end to it asks for one more than it names."""
     if not open_ended or count.requested:
         return count
-    return Change(count.used, 1, count.freed)
+    return replace(count, requested=1)
 
 
 def _nouns(over: list[tuple[str, Change, Quantity]], domain: ApiDomain) -> str:

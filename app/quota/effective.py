@@ -8,11 +8,15 @@ from app.quota.usage import NamespaceUsage
 
 @dataclass(frozen=True)
 class Change:
-    """What a request does to one count: the use before it, new members, and members it frees."""
+    """What a request does to one count: the use before it, new members, and members it frees.
+
+    `pending` of the used are reserved by others and not seen stored.
+    """
 
     used: int
     requested: int
     freed: int = 0
+    pending: int = 0
 
     @property
     def after(self) -> int:
@@ -25,6 +29,15 @@ class Change:
         or leaves it as it was: it always passes.
         """
         return self.after > hard and self.after > self.used and self.requested > 0
+
+    def unsettled(self, hard: int) -> bool:
+        """Whether a view that is not up to date may be what lets this request pass.
+
+        Observed and reserved members together pass a limit only when one that is still seen
+        has been deleted and its place was taken. A request for the deleted one adds nothing in
+        such a view, but it does in truth: it has to wait until the view has caught up.
+        """
+        return self.after > hard and self.pending > 0 and not self.exceeds(hard)
 
 
 @dataclass(frozen=True)
@@ -77,42 +90,52 @@ class Effective:
 
     def change(self, claims: Claims) -> NamespaceChange:
         """What a request does to the namespace."""
-        new = self.missing(claims.adds)
-        digests = {digest for _, digest in new.images}
-        kept = {digest for _, digest in claims.adds.images}
-        freed = {digest for _, digest in claims.removes.images if self._frees(digest)} - kept
+        new, unseen = self.missing(claims.adds), self._usage.missing(claims.adds)
+        own = unseen - new
+        digests = {digest for _, digest in claims.adds.images}
+        freed = {digest for _, digest in claims.removes.images if self._frees(digest)} - digests
+        tags = sum(map(len, self._tags.values()))
+        unseen_digests = {digest for digest in digests if not self._usage.references(digest)}
+        own_digests = unseen_digests & self._digests
         return NamespaceChange(
-            Change(self._usage.stream_count + len(self._streams), len(new.streams)),
             Change(
-                self._usage.image_count + self._new_digests,
-                sum(1 for digest in digests if not self._counted(digest)),
-                len(freed),
+                self._usage.stream_count + len(self._streams),
+                len(new.streams),
+                pending=len(self._streams) - len(own.streams),
             ),
             Change(
-                self._usage.tag_count + sum(map(len, self._tags.values())),
+                self._usage.image_count + self._new_digests,
+                len(unseen_digests - own_digests),
+                len(freed),
+                pending=self._new_digests - len(own_digests),
+            ),
+            Change(
+                self._usage.tag_count + tags,
                 len(new.tags),
                 sum(1 for pair in claims.removes.tags if self._usage.has_tag(*pair)),
+                pending=tags - len(own.tags),
             ),
         )
 
     def stream_change(self, stream: str, claims: Claims) -> StreamChange:
         """What a request does to one stream."""
-        new = self.missing(claims.adds)
+        adds, removes = claims.adds.of_stream(stream), claims.removes.of_stream(stream)
+        new = self.missing(adds)
+        own = self._usage.missing(adds) - new
         observed = self._usage.images_of(stream)
+        images, tags = len(self._images.get(stream, ())), len(self._tags.get(stream, ()))
         return StreamChange(
             Change(
-                len(observed) + len(self._images.get(stream, ())),
-                sum(1 for name, _ in new.images if name == stream),
-                sum(1 for name, d in claims.removes.images if name == stream and d in observed),
+                len(observed) + images,
+                len(new.images),
+                sum(1 for _, digest in removes.images if digest in observed),
+                pending=images - len(own.images),
             ),
             Change(
-                self._usage.tag_count_of(stream) + len(self._tags.get(stream, ())),
-                sum(1 for name, _ in new.tags if name == stream),
-                sum(
-                    1
-                    for name, tag in claims.removes.tags
-                    if name == stream and self._usage.has_tag(name, tag)
-                ),
+                self._usage.tag_count_of(stream) + tags,
+                len(new.tags),
+                sum(1 for pair in removes.tags if self._usage.has_tag(*pair)),
+                pending=tags - len(own.tags),
             ),
         )
 

@@ -6,6 +6,7 @@ that the ones before it leave, and their reservations are written with one compa
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from app.quota.store import LedgerConflictError, LedgerStore
 
 logger = logging.getLogger("registry_admission.quota")
 
-_MAX_ATTEMPTS = 8
+_CANCEL_ATTEMPTS = 8
 
 
 @dataclass
@@ -75,27 +76,29 @@ class Enforcer:
             ) from None
 
     async def cancel(self, namespace: str, holder: str) -> bool:
-        """Give back what a holder has reserved; False if it holds nothing any more."""
-        for _ in range(_MAX_ATTEMPTS):
+        """Give back what a holder has reserved; False if it holds nothing any more.
+
+        Raises StateUnavailableError; what is not given back then expires.
+        """
+        for attempt in range(_CANCEL_ATTEMPTS):
             ledger, version = await self._ledgers.load(namespace)
             if not ledger.cancel(holder):
                 return False
             try:
                 await self._ledgers.save(namespace, ledger, version)
             except LedgerConflictError:
-                continue
-            return True
+                await asyncio.sleep(_pause(attempt))
+            else:
+                return True
         raise StateUnavailableError(f"the ledger of namespace {namespace} is too busy")
 
     def reservations(self) -> int:
         return self._ledgers.reservations()
 
     def _must_count(self, claims: Claims) -> bool:
-        """A namespace without limits, and a request that adds nothing, need no ledger."""
-        if not self._state.limits(claims.namespace).limits_members:
-            return False
-        usage = self._state.usage(claims.namespace)
-        return bool(claims.open_ended or usage.missing(claims.adds))
+        """A namespace without limits, and a request that claims nothing, need no ledger."""
+        limited = self._state.limits(claims.namespace).limits_members
+        return limited and bool(claims.open_ended or claims.adds)
 
     def _enqueue(self, waiting: _Waiting) -> None:
         namespace = waiting.claims.namespace
@@ -110,38 +113,56 @@ class Enforcer:
 
     async def _work(self, namespace: str) -> None:
         """Decide batches until nobody waits for the namespace any more."""
-        while batch := self._waiting[namespace]:
-            self._waiting[namespace] = []
-            live = [waiting for waiting in batch if not waiting.answer.done()]
+        conflicts = 0
+        while batch := self._take(namespace):
             try:
-                verdicts = await self._decide_batch(namespace, live)
+                verdicts = await self._decide_batch(namespace, batch)
+            except LedgerConflictError:
+                # Decided again, together with whoever has come since, on what was written.
+                self._waiting[namespace] = batch + self._waiting[namespace]
+                await asyncio.sleep(_pause(conflicts))
+                conflicts += 1
             except Exception as error:
                 if not isinstance(error, StateUnavailableError):
                     logger.exception("deciding failed", extra={"namespace": namespace})
                     error = StateUnavailableError(f"the quota enforcer failed: {error}")
-                _settle_all(live, error)
+                _fail(batch, error)
             else:
-                for waiting, verdict in zip(live, verdicts, strict=True):
+                conflicts = 0
+                for waiting, verdict in zip(batch, verdicts, strict=True):
                     if not waiting.answer.done():
                         waiting.answer.set_result(verdict)
         del self._waiting[namespace]
 
+    def _take(self, namespace: str) -> list[_Waiting]:
+        """Everyone who waits and has not given up."""
+        batch = [waiting for waiting in self._waiting[namespace] if not waiting.answer.done()]
+        self._waiting[namespace] = []
+        return batch
+
     async def _decide_batch(self, namespace: str, batch: list[_Waiting]) -> list[Verdict]:
-        for _ in range(_MAX_ATTEMPTS):
-            ledger, version = await self._ledgers.load(namespace)
-            require_available(self._state)
-            usage, now, view = self._state.usage(namespace), self._clock(), self._state.view()
-            ledger.settle(usage, now=now, view=view, timing=self._timing)
-            effective = ledger.effective(usage, view)
-            decided = [self._decide_one(waiting, ledger, effective, now) for waiting in batch]
-            if not any(reserved for _, reserved in decided):
-                return [verdict for verdict, _ in decided]
-            try:
-                await self._ledgers.save(namespace, ledger, version)
-            except LedgerConflictError:
-                continue
-            return [verdict for verdict, _ in decided]
-        raise StateUnavailableError(f"the ledger of namespace {namespace} is too busy")
+        """One verdict for each. Raises LedgerConflictError if none of them holds."""
+        ledger, version = await self._ledgers.load(namespace)
+        verdicts, reserved = self._decide_on(ledger, namespace, batch)
+        if not all(verdict.allowed for verdict in verdicts):
+            refreshed, latest = await self._ledgers.refresh(namespace)
+            if latest != version:
+                ledger, version = refreshed, latest
+                verdicts, reserved = self._decide_on(ledger, namespace, batch)
+        if reserved:
+            await self._ledgers.save(namespace, ledger, version)
+        return verdicts
+
+    def _decide_on(
+        self, ledger: Ledger, namespace: str, batch: list[_Waiting]
+    ) -> tuple[list[Verdict], bool]:
+        """Decide a batch one after another, and whether the ledger holds more afterwards."""
+        require_available(self._state)
+        usage, now, view = self._state.usage(namespace), self._clock(), self._state.view()
+        ledger.settle(usage, now=now, view=view, timing=self._timing)
+        effective = ledger.effective(usage, view)
+        decided = [self._decide_one(waiting, ledger, effective, now) for waiting in batch]
+        return [verdict for verdict, _ in decided], any(reserved for _, reserved in decided)
 
     def _decide_one(
         self, waiting: _Waiting, ledger: Ledger, effective: Effective, now: float
@@ -150,6 +171,9 @@ class Enforcer:
         claims = waiting.claims
         limits = self._state.limits(claims.namespace)
         verdict = image_quota.check(claims, effective, limits, self._domain)
+        if verdict.allowed and image_quota.unsettled(claims, effective, limits):
+            _fail([waiting], StateUnavailableError("a deletion nearby is not seen everywhere yet"))
+            return verdict, False
         unseen = self._state.usage(claims.namespace).missing(claims.adds)
         if not (verdict.allowed and waiting.reserve and unseen):
             return verdict, False
@@ -158,7 +182,12 @@ class Enforcer:
         return verdict, True
 
 
-def _settle_all(batch: list[_Waiting], error: Exception) -> None:
+def _pause(conflicts: int) -> float:
+    """Seconds before the next try: more and more, spread so that replicas take turns."""
+    return random.uniform(0, min(0.2, 0.005 * 2.0 ** min(conflicts, 6)))
+
+
+def _fail(batch: list[_Waiting], error: Exception) -> None:
     for waiting in batch:
         if not waiting.answer.done():
             waiting.answer.set_exception(error)

@@ -31,6 +31,14 @@ class Members:
             self.streams - other.streams, self.images - other.images, self.tags - other.tags
         )
 
+    def of_stream(self, name: str) -> "Members":
+        """The members that belong to one stream."""
+        return Members(
+            self.streams & {name},
+            frozenset(pair for pair in self.images if pair[0] == name),
+            frozenset(pair for pair in self.tags if pair[0] == name),
+        )
+
     @property
     def touched_streams(self) -> set[str]:
         """Every stream that a member belongs to."""

@@ -11,7 +11,10 @@ class LedgerConflictError(Exception):
 
 class LedgerStore(Protocol):
     async def load(self, namespace: str) -> tuple[Ledger, str]:
-        """The ledger of a namespace and its version; an empty one if there is none."""
+        """A copy of the ledger as last seen, and its version; an empty one if there is none."""
+
+    async def refresh(self, namespace: str) -> tuple[Ledger, str]:
+        """The same as of now: a refusal must not rest on what another replica has changed."""
 
     async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
         """Replace the version that was loaded. Raises LedgerConflictError."""
@@ -27,7 +30,10 @@ class MemoryLedgers:
         self._ledgers: dict[str, Ledger] = {}
 
     async def load(self, namespace: str) -> tuple[Ledger, str]:
-        return self._ledgers.get(namespace) or Ledger(), ""
+        return Ledger(self._ledgers.get(namespace, ())), ""
+
+    async def refresh(self, namespace: str) -> tuple[Ledger, str]:
+        return await self.load(namespace)
 
     async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
         if ledger:

@@ -97,6 +97,23 @@ async def test_an_expired_place_is_not_given_away_while_the_view_is_older() -> N
     assert not await allowed(subject, tag("v2"))
 
 
+async def test_a_view_that_still_shows_a_deleted_tag_does_not_let_it_back_over_the_limit() -> None:
+    shared, now = Versioned(), 1000.0
+    fresh, behind = (FakeState(NamespaceLimits(quotas=(quota(image_tags=1),))) for _ in range(2))
+    behind.store("ns", "app", {"v1": ()})
+    behind.lag = 5
+    await enforcer(fresh, Replica(shared)).decide(tag("v2"))
+    ledgers = Replica(shared)
+    await ledgers.refresh("ns")
+    lagging = enforcer(behind, ledgers)
+
+    with pytest.raises(StateUnavailableError, match="deletion nearby"):
+        await lagging.decide(tag("v1"))
+    behind.now, behind.lag = now + 10, 0
+    behind.store("ns", "app", {"v2": ()})
+    assert not await allowed(lagging, tag("v1"))
+
+
 async def test_a_cancelled_holder_gives_its_place_back_at_once() -> None:
     subject = enforcer(FakeState(NamespaceLimits(quotas=(quota(image_tags=1),))))
     await subject.decide(tag("v1"), holder="upload")
@@ -131,18 +148,41 @@ async def test_a_state_that_is_not_loaded_is_never_decided_on() -> None:
 
 async def test_a_conflict_is_decided_again_on_what_the_other_replica_wrote() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
-    ledgers = Contended(conflicts=1)
-    other = enforcer(state, ledgers.other)
-    await other.decide(tag("theirs"))
+    shared = Versioned()
+    ours, theirs = Replica(shared), Replica(shared)
+    await enforcer(state, theirs).decide(tag("theirs"))
 
-    assert not await allowed(enforcer(state, ledgers), tag("ours"))
+    assert not await allowed(enforcer(state, ours), tag("ours"))
+    assert ours.conflicts == 1
 
 
-async def test_endless_conflicts_end_in_a_refusal_that_can_be_retried() -> None:
-    state = FakeState(LIMITED)
+async def test_a_refusal_does_not_rest_on_a_ledger_that_another_replica_has_changed() -> None:
+    state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
+    shared = Versioned()
+    ours, theirs = Replica(shared), Replica(shared)
+    await enforcer(state, ours).decide(tag("upload"), holder="upload")
+    await theirs.refresh("ns")
+    await enforcer(state, theirs).cancel("ns", "upload")
 
-    with pytest.raises(StateUnavailableError, match="too busy"):
-        await enforcer(state, Contended(conflicts=1000)).decide(tag("v1"))
+    assert await allowed(enforcer(state, ours), tag("next"))
+    assert ours.conflicts == 0
+
+
+async def test_three_replicas_admit_exactly_the_limit_together() -> None:
+    state = FakeState(NamespaceLimits(quotas=(quota(image_tags=50),)))
+    shared = Versioned()
+    replicas = [enforcer(state, Replica(shared)) for _ in range(3)]
+
+    verdicts = await asyncio.gather(
+        *(replicas[number % 3].decide(tag(f"v{number}"), within=30) for number in range(300))
+    )
+
+    assert sum(verdict.allowed for verdict in verdicts) == 50
+
+
+async def test_endless_conflicts_end_at_the_deadline_in_a_refusal_that_can_be_retried() -> None:
+    with pytest.raises(StateUnavailableError, match="was not decided"):
+        await enforcer(FakeState(LIMITED), AlwaysLate(Versioned())).decide(tag("v1"), within=0.1)
 
 
 async def test_a_store_that_hangs_ends_at_the_deadline_and_hurts_no_other_namespace() -> None:
@@ -171,20 +211,42 @@ class Hanging(MemoryLedgers):
         return await super().load(namespace)
 
 
-class Contended(MemoryLedgers):
-    """Another replica's write gets in between the first reads and writes."""
+class Versioned:
+    """What an API server keeps: one ledger with a version."""
 
-    def __init__(self, conflicts: int) -> None:
+    def __init__(self) -> None:
+        self.ledger = Ledger()
+        self.version = 0
+
+
+class Replica(MemoryLedgers):
+    """Remembers what it has read and written; everything else it learns by a conflict."""
+
+    def __init__(self, shared: Versioned) -> None:
         super().__init__()
-        self.conflicts = conflicts
-        self.other = MemoryLedgers()
+        self._shared = shared
+        self._seen = Ledger(), "0"
+        self.conflicts = 0
 
     async def load(self, namespace: str) -> tuple[Ledger, str]:
-        theirs, version = await self.other.load(namespace)
-        return Ledger(theirs), version
+        return Ledger(self._seen[0]), self._seen[1]
+
+    async def refresh(self, namespace: str) -> tuple[Ledger, str]:
+        await asyncio.sleep(0)
+        self._seen = Ledger(self._shared.ledger), str(self._shared.version)
+        return await self.load(namespace)
 
     async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
-        if self.conflicts:
-            self.conflicts -= 1
+        await asyncio.sleep(0)
+        if version != str(self._shared.version):
+            self.conflicts += 1
+            await self.refresh(namespace)
             raise LedgerConflictError
-        await self.other.save(namespace, ledger, version)
+        self._shared.ledger, self._shared.version = Ledger(ledger), int(version) + 1
+        self._seen = Ledger(ledger), str(self._shared.version)
+
+
+class AlwaysLate(Replica):
+    async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
+        self._shared.version += 1
+        await super().save(namespace, ledger, version)

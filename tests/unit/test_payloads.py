@@ -8,8 +8,7 @@ import pytest
 from app import examples, service
 from app.admission.dispatch import Admission
 from app.admission.review import AdmissionRequest, AdmissionReview
-from app.cluster.embedded import EmbeddedState
-from app.quota.store import MemoryLedgers
+from app.backends import embedded
 from app.settings import Settings
 from tests import payloads
 
@@ -124,8 +123,7 @@ EXPECTED: dict[str, Denied | Allowed] = {
 
 def admission(**settings: str) -> Admission:
     chosen = Settings.model_validate(settings)
-    state = EmbeddedState(examples.state_folder(), chosen.domain)
-    return service.build(chosen, state, MemoryLedgers()).admission
+    return service.build(chosen, embedded(examples.state_folder(), chosen)).admission
 
 
 def request(name: str) -> AdmissionRequest:

@@ -45,6 +45,8 @@ class PushesOnTwoReplicas(RuleBasedStateMachine):
         effective = self.ledger.effective(usage, view)
         if not image_quota.check(claims, effective, limits, DOMAIN).allowed:
             return
+        if image_quota.unsettled(claims, effective, limits):
+            return
         new = usage.missing(claims.adds)
         if not new:
             return
@@ -99,4 +101,4 @@ class PushesOnTwoReplicas(RuleBasedStateMachine):
 
 
 TestPushesOnTwoReplicas = PushesOnTwoReplicas.TestCase
-TestPushesOnTwoReplicas.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestPushesOnTwoReplicas.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)

@@ -31,7 +31,7 @@ def test_flags_win_over_environment_over_file_over_defaults(
         ({"legacy_modes": "*=perhaps"}, "legacy_modes"),
         ({"legacy_modes": "enforce"}, "legacy_modes"),
         ({"max_body_bytes": "0"}, "max_body_bytes"),
-        ({"reservation_expiry": "0"}, "reservation_expiry"),
+        ({"request_timeout": "0"}, "request_timeout"),
         ({"no_such_setting": "1"}, "no_such_setting"),
     ],
 )

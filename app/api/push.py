@@ -1,0 +1,242 @@
+"""`POST /v1/push/…`: what a registry asks before it takes a blob or a manifest.
+
+An answer has HTTP status 200 whenever there is a decision; a refusal then carries the status and
+the OCI errors that the registry is to give its client. 401, 403, 429 and 503 are about the
+question itself, as OCI errors too.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from app.api.body import read_json
+from app.api.errors import BadRequestError
+from app.cluster.state import StateUnavailableError
+from app.model.base import Digest, problems
+from app.model.image import ByteCount
+from app.policy.verdict import Verdict
+from app.registry import manifest
+from app.registry.authentication import Authenticator
+from app.registry.errors import RegistryError, denied, unavailable
+from app.registry.names import Repository, parse_reference, parse_repository
+from app.registry.push import RESERVATION_PATTERN, PushChecks
+
+logger = logging.getLogger("registry_admission.push")
+
+_MAX_BODY = manifest.MAX_BYTES * 4 // 3 + 64 * 1024
+"""A manifest grows by a third in base64."""
+_RETRY_AFTER = 1
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True
+    )
+
+
+class Question(_Message):
+    repository: Annotated[str, Field(description="`<namespace>/<stream>`", examples=["team-a/app"])]
+
+
+class BlobQuestion(Question):
+    size: Annotated[ByteCount, Field(description="Bytes uploaded so far.")] = 0
+    declared_size: Annotated[
+        ByteCount | None, Field(description="Bytes that the whole blob will have, where known.")
+    ] = None
+    upload: Annotated[
+        str, Field(max_length=512, description="Name of the upload session, for the log.")
+    ] = ""
+
+
+class ManifestQuestion(Question):
+    """Either the manifest itself or its digest."""
+
+    reference: Annotated[str, Field(description="Tag or digest it is pushed as.")]
+    media_type: str = ""
+    manifest: Annotated[Base64Bytes | None, Field(description="Its bytes, in base64.")] = None
+    digest: Annotated[
+        Digest | None, Field(description="Its digest, for a manifest that is stored already.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "ManifestQuestion":
+        if (self.manifest is None) == (self.digest is None):
+            raise ValueError("exactly one of manifest and digest is required")
+        return self
+
+
+class ReservationQuestion(Question):
+    reservation: Annotated[str, Field(pattern=RESERVATION_PATTERN)]
+
+
+class Violation(_Message):
+    reason: str
+    message: str
+    next_step: str
+
+
+class Answer(_Message):
+    allowed: bool
+    status: Annotated[int, Field(description="HTTP status for the registry's client.")] = 200
+    errors: Annotated[
+        list[dict[str, Any]], Field(description="OCI errors for the registry's client.")
+    ] = []
+    violations: list[Violation] = []
+    warnings: list[str] = []
+
+
+class BlobAnswer(Answer):
+    remaining: Annotated[
+        int | None, Field(description="Bytes the upload may still grow by; null: no limit.")
+    ] = None
+
+
+class ManifestAnswer(Answer):
+    digest: str = ""
+    size: Annotated[int | None, Field(description="Bytes: distinct layers and config.")] = None
+    reservation: str = ""
+
+
+class ReservationAnswer(_Message):
+    done: Annotated[bool, Field(description="False if nothing was held under that name.")]
+
+
+Asked = TypeVar("Asked", bound=Question)
+Decide = Callable[[Repository, Asked], Awaitable[_Message]]
+
+
+class PushApi:
+    """Authenticates first: a stranger learns nothing about a namespace, not even from errors."""
+
+    def __init__(
+        self, checks: PushChecks, authenticator: Authenticator, *, max_concurrent: int
+    ) -> None:
+        self._checks = checks
+        self._authenticator = authenticator
+        self._max_concurrent = max_concurrent
+        self._in_flight = 0
+
+    def router(self) -> APIRouter:
+        router = APIRouter(prefix="/v1/push", tags=["push checks"])
+
+        def add(
+            name: str, asked: type[Asked], answer: type[_Message], decide: Decide[Asked]
+        ) -> None:
+            async def endpoint(request: Request) -> Response:
+                return await self._answer(request, asked, decide)
+
+            schema = {"application/json": {"schema": asked.model_json_schema(by_alias=True)}}
+            router.add_api_route(
+                f"/{name}",
+                endpoint,
+                name=f"push {name}",
+                description=decide.__doc__,
+                methods=["POST"],
+                response_model=answer,
+                openapi_extra={
+                    "requestBody": {"required": True, "content": schema},
+                    "security": [{"bearer": []}],
+                },
+            )
+
+        add("blob", BlobQuestion, BlobAnswer, self.blob)
+        add("manifest", ManifestQuestion, ManifestAnswer, self.manifest)
+        add("commit", ReservationQuestion, ReservationAnswer, self.commit)
+        add("cancel", ReservationQuestion, ReservationAnswer, self.cancel)
+        return router
+
+    async def blob(self, repository: Repository, asked: BlobQuestion) -> BlobAnswer:
+        """May this upload go on? Asked with its running total, or with the size it declares."""
+        check = self._checks.blob(repository, asked.size, asked.declared_size)
+        _log("blob", repository, check.verdict, {"upload": asked.upload, "size": asked.size})
+        return BlobAnswer(**_fields(check.verdict), remaining=check.remaining)
+
+    async def manifest(self, repository: Repository, asked: ManifestQuestion) -> ManifestAnswer:
+        """May this manifest be stored? If so, what it adds is reserved until it is seen."""
+        try:
+            reference = parse_reference(asked.reference)
+            if asked.manifest is not None:
+                parsed = manifest.parse(asked.manifest, asked.media_type, reference)
+                check = await self._checks.manifest(repository, reference, parsed)
+            else:
+                digest = asked.digest or ""
+                check = await self._checks.descriptor(repository, reference, digest)
+        except RegistryError as error:
+            return ManifestAnswer(allowed=False, status=error.status, errors=error.body["errors"])
+        _log("manifest", repository, check.verdict, {"digest": check.digest})
+        return ManifestAnswer(
+            **_fields(check.verdict),
+            digest=check.digest,
+            size=check.size,
+            reservation=check.reservation,
+        )
+
+    async def commit(self, repository: Repository, asked: ReservationQuestion) -> ReservationAnswer:
+        """The manifest is stored: its reservation stays until it is seen, or expires."""
+        return ReservationAnswer(done=True)
+
+    async def cancel(self, repository: Repository, asked: ReservationQuestion) -> ReservationAnswer:
+        """The manifest was not stored: what it would have added is free again at once."""
+        return ReservationAnswer(done=await self._checks.cancel(repository, asked.reservation))
+
+    async def _answer(
+        self, request: Request, asked: type[Asked], decide: Decide[Asked]
+    ) -> Response:
+        try:
+            if self._in_flight >= self._max_concurrent:
+                message = "registry-admission is busy; try again"
+                raise RegistryError("TOOMANYREQUESTS", message, retry_after=_RETRY_AFTER)
+            self._in_flight += 1
+            try:
+                answer = await self._decide(request, asked, decide)
+            finally:
+                self._in_flight -= 1
+        except StateUnavailableError as error:
+            return unavailable(error).response()
+        except RegistryError as error:
+            return error.response()
+        return JSONResponse(answer.model_dump(mode="json"))
+
+    async def _decide(
+        self, request: Request, asked: type[Asked], decide: Decide[Asked]
+    ) -> _Message:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        bearer = token.strip() if scheme.lower() == "bearer" else ""
+        subject = await self._authenticator.authenticate(bearer) if bearer else None
+        if subject is None:
+            raise RegistryError("UNAUTHORIZED", "a bearer token that is known is required")
+        try:
+            question = asked.model_validate(await read_json(request, _MAX_BODY))
+        except ValidationError as error:
+            raise BadRequestError("; ".join(problems(error))) from None
+        repository = parse_repository(question.repository)
+        if not await self._authenticator.may_push(subject, repository):
+            raise RegistryError("DENIED", f"{subject.name} may not push to {repository}")
+        return await decide(repository, question)
+
+
+def _fields(verdict: Verdict) -> dict[str, Any]:
+    refusal = None if verdict.allowed else denied(verdict)
+    return {
+        "allowed": verdict.allowed,
+        "status": refusal.status if refusal else 200,
+        "errors": refusal.body["errors"] if refusal else [],
+        "violations": [
+            Violation(reason=found.reason, message=found.message, next_step=found.next_step)
+            for found in verdict.violations
+        ],
+        "warnings": verdict.warnings,
+    }
+
+
+def _log(what: str, repository: Repository, verdict: Verdict, extra: dict[str, Any]) -> None:
+    """Refusals are news, what is allowed is only detail."""
+    level = logging.DEBUG if verdict.allowed else logging.INFO
+    reasons = [violation.reason for violation in verdict.violations]
+    about = {"check": what, "repository": str(repository), "reasons": reasons, **extra}
+    logger.log(level, "allowed" if verdict.allowed else "denied", extra=about)

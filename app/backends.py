@@ -1,0 +1,119 @@
+"""Where state and ledgers come from, and the work that keeps them true."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app import examples
+from app.admission.review import AdmissionRequest, Outcome
+from app.cluster.api import KubeApi
+from app.cluster.embedded import EmbeddedState
+from app.cluster.events import RefusalEvents
+from app.cluster.informer import Informer
+from app.cluster.kubernetes import KubernetesState
+from app.cluster.leader import lead
+from app.cluster.ledgers import LABEL, KubernetesLedgers
+from app.cluster.reconciler import Reconciler
+from app.cluster.state import ClusterState
+from app.quota.store import LedgerStore, MemoryLedgers
+from app.settings import Settings
+
+Job = Callable[[], Coroutine[Any, Any, None]]
+Refused = Callable[[AdmissionRequest, Outcome], None]
+
+
+@dataclass(frozen=True)
+class Backend:
+    state: ClusterState
+    ledgers: LedgerStore
+    jobs: Sequence[Job]
+    """Work that lives as long as the service does."""
+    refused: Refused
+    broken: Callable[[], bool]
+    """Whether the last reading of the state failed while an older one stays in force."""
+
+
+@asynccontextmanager
+async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
+    """The folder that `state` names; else the cluster around us, or the one that a kubeconfig
+    names; else the examples.
+
+    Raises ManifestError for a folder, and ConfigException for a kubeconfig, that is no use.
+    """
+    outside = settings.kubeconfig is not None or settings.context is not None
+    inside = "KUBERNETES_SERVICE_HOST" in os.environ
+    if settings.state is not None or not (outside or inside):
+        yield embedded(settings.state or examples.state_folder(), settings)
+        return
+    kubeconfig = str(settings.kubeconfig) if settings.kubeconfig else None
+    api = await KubeApi.connect(kubeconfig, settings.context)
+    try:
+        yield _cluster(api, settings)
+    finally:
+        await api.close()
+
+
+def embedded(folder: Path, settings: Settings) -> Backend:
+    """A folder of manifests; reservations in the process. Raises ManifestError."""
+    state = EmbeddedState(folder, settings.domain)
+    return Backend(
+        state,
+        MemoryLedgers(),
+        jobs=[state.watch],
+        refused=_nobody_listens,
+        broken=lambda: state.broken is not None,
+    )
+
+
+def _nobody_listens(_request: AdmissionRequest, _outcome: Outcome) -> None:
+    """Without a cluster there is nowhere to write Events."""
+
+
+def _cluster(api: KubeApi, settings: Settings) -> Backend:
+    domain, timing, namespace = settings.domain, settings.timing, settings.namespace
+    identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}-{os.getpid()}"
+    state = KubernetesState(
+        api, domain, namespace=namespace, timing=timing, silence=settings.watch_silence
+    )
+    ledgers = KubernetesLedgers(api, namespace)
+    watched = Informer(
+        api, ledgers.path, "ledgers", ledgers, silence=settings.watch_silence, select=LABEL
+    )
+    events = RefusalEvents(api, domain, identity)
+    reconciler = Reconciler(api, state, ledgers, domain, timing)
+    return Backend(
+        state,
+        ledgers,
+        jobs=[
+            state.run,
+            watched.run,
+            events.run,
+            lambda: lead(api, namespace, identity, reconciler.run),
+        ],
+        refused=events.refused,
+        broken=lambda: False,
+    )
+
+
+@asynccontextmanager
+async def running(jobs: Sequence[Job], on_failure: Callable[[], None]) -> AsyncIterator[None]:
+    """Run jobs beside the body; one that fails is not suffered in silence."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            on_failure()
+
+    tasks = [asyncio.create_task(job()) for job in jobs]
+    for task in tasks:
+        task.add_done_callback(ended)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

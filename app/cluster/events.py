@@ -1,0 +1,117 @@
+"""Events on ImageStreams whose pushes are refused, so that `kubectl describe` tells why."""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from app.admission.review import AdmissionRequest, Outcome
+from app.cluster.api import ApiError, KubeApi
+from app.model.domain import ApiDomain
+
+logger = logging.getLogger("registry_admission.events")
+
+_QUIET = 60.0
+"""Seconds in which equal refusals are counted in one Event instead of written again."""
+_QUEUE = 100
+_REMEMBERED = 5000
+_MAX_MESSAGE = 1024
+
+
+@dataclass
+class _Series:
+    name: str
+    first: float
+    written: float
+    count: int = 1
+
+
+class RefusalEvents:
+    """Aggregates refusals per stream and reason; a flood of them costs one write a minute each,
+    and what does not fit into the queue is dropped."""
+
+    def __init__(
+        self, api: KubeApi, domain: ApiDomain, identity: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._api = api
+        self._domain = domain
+        self._identity = identity
+        self._clock = clock
+        self._series: OrderedDict[tuple[str, str, str], _Series] = OrderedDict()
+        self._queue: asyncio.Queue[tuple[AdmissionRequest, Outcome, _Series]] = asyncio.Queue(
+            _QUEUE
+        )
+
+    def refused(self, request: AdmissionRequest, outcome: Outcome) -> None:
+        """Note a refusal; never waits, never fails."""
+        if outcome.code != 403 or request.dry_run or request.kind.group != self._domain.image_group:
+            return
+        stream = request.name.partition(":")[0]
+        if not stream or not request.namespace:
+            return
+        now = self._clock()
+        key = (request.namespace, stream, ",".join(outcome.causes))
+        series = self._series.get(key)
+        if series is None:
+            series = _Series(f"{stream[:200]}.{time.time_ns():x}", now, now)
+            self._series[key] = series
+            if len(self._series) > _REMEMBERED:
+                self._series.popitem(last=False)
+        else:
+            series.count += 1
+            if now - series.written < _QUIET:
+                return
+            series.written = now
+        if not self._queue.full():
+            self._queue.put_nowait((request, outcome, series))
+
+    async def run(self) -> None:
+        """Write Events until cancelled."""
+        while True:
+            request, outcome, series = await self._queue.get()
+            try:
+                await self._write(request, outcome, series)
+            except ApiError as error:
+                logger.warning("event not written", extra={"problem": str(error)})
+
+    async def _write(self, request: AdmissionRequest, outcome: Outcome, series: _Series) -> None:
+        path = f"/api/v1/namespaces/{request.namespace}/events"
+        if series.count > 1:
+            seen = {"count": series.count, "lastTimestamp": _timestamp(series.written)}
+            await self._api.merge(f"{path}/{series.name}", {**seen, "message": _message(outcome)})
+            return
+        await self._api.create(
+            path,
+            {
+                "apiVersion": "v1",
+                "kind": "Event",
+                "metadata": {"name": series.name, "namespace": request.namespace},
+                "involvedObject": {
+                    "apiVersion": f"{self._domain.image_group}/v1",
+                    "kind": "ImageStream",
+                    "namespace": request.namespace,
+                    "name": request.name.partition(":")[0],
+                },
+                "type": "Warning",
+                "reason": outcome.causes[0],
+                "message": _message(outcome),
+                "count": series.count,
+                "firstTimestamp": _timestamp(series.first),
+                "lastTimestamp": _timestamp(series.written),
+                "source": {"component": "registry-admission"},
+                "reportingComponent": "registry-admission",
+                "reportingInstance": self._identity,
+            },
+        )
+
+
+def _message(outcome: Outcome) -> str:
+    text = outcome.message
+    return text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 1] + "…"
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

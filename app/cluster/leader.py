@@ -1,0 +1,48 @@
+"""Leader election: work that one replica does for all."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from kubernetes_asyncio.leaderelection.electionconfig import Config
+from kubernetes_asyncio.leaderelection.leaderelection import LeaderElection
+from kubernetes_asyncio.leaderelection.resourcelock.leaselock import LeaseLock
+
+from app.cluster.api import KubeApi
+
+logger = logging.getLogger("registry_admission.leader")
+
+_LEASE = "registry-admission"
+_LEASE_SECONDS = 15
+_RENEW_SECONDS = 10
+_RETRY_SECONDS = 2
+
+
+async def lead(
+    api: KubeApi, namespace: str, identity: str, work: Callable[[], Awaitable[None]]
+) -> None:
+    """Do `work` while this replica holds the Lease; again whenever it gets it. Never returns."""
+    while True:
+        leading: set[asyncio.Task[None]] = set()
+
+        async def started(leading: set[asyncio.Task[None]] = leading) -> None:
+            task = asyncio.current_task()
+            if task is not None:
+                leading.add(task)
+            logger.info("leading", extra={"identity": identity})
+            await work()
+
+        async def stopped() -> None:
+            logger.info("no longer leading", extra={"identity": identity})
+
+        lock = LeaseLock(_LEASE, namespace, identity, api.client)
+        election = Config(lock, _LEASE_SECONDS, _RENEW_SECONDS, _RETRY_SECONDS, started, stopped)
+        try:
+            await LeaderElection(election).run()
+        except Exception as error:
+            # The library lets connection errors through, and then leaves the work running.
+            logger.warning("leader election failed", extra={"problem": repr(error)})
+        finally:
+            for task in leading:
+                task.cancel()
+        await asyncio.sleep(_RETRY_SECONDS)

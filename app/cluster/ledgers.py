@@ -1,0 +1,165 @@
+"""Ledgers in the API server: one ConfigMap per namespace, in the service's own namespace.
+
+A ConfigMap rather than a Lease: a Lease has room only in annotations, 256 KiB in all, and a
+busy namespace has thousands of pushes in flight. Compare-and-swap is `resourceVersion`.
+"""
+
+import json
+import logging
+from typing import Any
+
+from app.cluster.api import ApiError, ConflictError, Content, KubeApi, NotFoundError
+from app.cluster.informer import Key
+from app.cluster.state import StateUnavailableError
+from app.quota.ledger import Ledger, Reservation
+from app.quota.members import Members
+from app.quota.store import LedgerConflictError
+
+logger = logging.getLogger("registry_admission.ledger")
+
+LABEL = "registry-admission/ledger"
+_PREFIX = "ledger-"
+_MAX_BYTES = 900_000
+"""The API server refuses objects above 1 MiB."""
+
+
+class KubernetesLedgers:
+    """Reads ledgers off a watch, and writes them with the version that the decision saw.
+
+    Also the store of the informer that watches them.
+    """
+
+    def __init__(self, api: KubeApi, namespace: str) -> None:
+        self._api = api
+        self.path = f"/api/v1/namespaces/{namespace}/configmaps"
+        self._known: dict[str, tuple[Ledger, str]] = {}
+
+    async def load(self, namespace: str) -> tuple[Ledger, str]:
+        """The ledger as last seen. A stale one costs a conflict, never a wrong admission."""
+        ledger, version = self._known.get(namespace) or (Ledger(), "")
+        return Ledger(ledger), version
+
+    async def refresh(self, namespace: str) -> tuple[Ledger, str]:
+        """The ledger as it is now. Raises StateUnavailableError."""
+        try:
+            content = await self._api.get(f"{self.path}/{_PREFIX}{namespace}")
+        except NotFoundError:
+            self._known.pop(namespace, None)
+        except ApiError as error:
+            raise StateUnavailableError(f"the ledger cannot be read: {error}") from None
+        else:
+            self._remember(namespace, content)
+            if namespace not in self._known:
+                raise StateUnavailableError(f"ConfigMap {_PREFIX}{namespace} is not a ledger")
+        return await self.load(namespace)
+
+    async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
+        """Raises LedgerConflictError, and StateUnavailableError if nobody knows the outcome."""
+        name = f"{_PREFIX}{namespace}"
+        text = encode(ledger)
+        if len(text) > _MAX_BYTES:
+            raise StateUnavailableError(f"too many pushes in flight in namespace {namespace}")
+        content: Content = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": name, "labels": {LABEL: "true"}},
+            "data": {"namespace": namespace, "reservations": text},
+        }
+        try:
+            if version:
+                content["metadata"]["resourceVersion"] = version
+                written = await self._api.replace(f"{self.path}/{name}", content)
+            else:
+                written = await self._api.create(self.path, content)
+        except (ConflictError, NotFoundError):
+            await self.refresh(namespace)
+            raise LedgerConflictError from None
+        except ApiError as error:
+            raise StateUnavailableError(f"the ledger cannot be written: {error}") from None
+        self._remember(namespace, written)
+
+    async def discard(self, namespace: str) -> None:
+        """Delete the ledger of a namespace if it is still the one that was last seen."""
+        known = self._known.get(namespace)
+        if known is None:
+            return
+        options = {"preconditions": {"resourceVersion": known[1]}}
+        try:
+            await self._api.delete(f"{self.path}/{_PREFIX}{namespace}", options)
+        except (ConflictError, NotFoundError):
+            return
+        self._known.pop(namespace, None)
+
+    def reservations(self) -> int:
+        return sum(len(ledger) for ledger, _ in self._known.values())
+
+    def namespaces(self) -> list[str]:
+        return list(self._known)
+
+    def put(self, key: Key, content: Content) -> None:
+        self._remember(key[1].removeprefix(_PREFIX), content)
+
+    def remove(self, key: Key) -> None:
+        self._known.pop(key[1].removeprefix(_PREFIX), None)
+
+    def retain(self, keys: set[Key]) -> None:
+        names = {name.removeprefix(_PREFIX) for _, name in keys}
+        self._known = {ns: known for ns, known in self._known.items() if ns in names}
+
+    def _remember(self, namespace: str, content: Content) -> None:
+        """Versions grow; the watch may still be behind what this replica has written itself."""
+        version = content["metadata"]["resourceVersion"]
+        known = self._known.get(namespace)
+        if known is not None and int(version) <= int(known[1]):
+            return
+        try:
+            self._known[namespace] = decode(content), version
+        except ValueError as error:
+            # Nothing is known of this one namespace, and deciding for it says so.
+            self._known.pop(namespace, None)
+            logger.error("ledger not understood", extra={"problem": str(error)})
+
+
+def encode(ledger: Ledger) -> str:
+    """A JSON list with one row per reservation."""
+    return json.dumps([_row(reservation) for reservation in ledger], separators=(",", ":"))
+
+
+def decode(content: Content) -> Ledger:
+    """Raises ValueError for a ledger that somebody has broken by hand."""
+    try:
+        rows = json.loads((content.get("data") or {})["reservations"])
+        return Ledger([_reservation(*row) for row in rows])
+    except (KeyError, TypeError, ValueError) as error:
+        name = content["metadata"]["name"]
+        raise ValueError(f"ConfigMap {name} is not a ledger: {error!r}") from None
+
+
+def _row(reservation: Reservation) -> list[Any]:
+    members = reservation.members
+    return [
+        reservation.holder,
+        reservation.claimed_at,
+        reservation.expires_at,
+        reservation.fulfilled_at,
+        sorted(members.streams),
+        sorted(members.images),
+        sorted(members.tags),
+    ]
+
+
+def _reservation(
+    holder: str,
+    claimed_at: float,
+    expires_at: float,
+    fulfilled_at: float | None,
+    streams: list[str],
+    images: list[list[str]],
+    tags: list[list[str]],
+) -> Reservation:
+    members = Members(
+        frozenset(streams),
+        frozenset((stream, digest) for stream, digest in images),
+        frozenset((stream, tag) for stream, tag in tags),
+    )
+    return Reservation(holder, members, claimed_at, expires_at, fulfilled_at)

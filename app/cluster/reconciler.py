@@ -1,0 +1,110 @@
+"""Keeps `ResourceQuota.status` true and ledgers tidy; one replica does it for all."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from app.cluster.api import ApiError, ConflictError, KubeApi, NotFoundError
+from app.cluster.kubernetes import KubernetesState
+from app.cluster.ledgers import KubernetesLedgers
+from app.model.domain import ApiDomain
+from app.quota.ledger import Timing
+from app.quota.status import status_patch
+from app.quota.store import LedgerConflictError
+
+logger = logging.getLogger("registry_admission.reconciler")
+
+_DEBOUNCE = 0.3
+"""Seconds in which the changes of one namespace are written once."""
+_RESYNC = 30.0
+_RETRY = 2.0
+
+
+class Reconciler:
+    """Writes what changed, once per change, and looks at everything now and then."""
+
+    def __init__(
+        self,
+        api: KubeApi,
+        state: KubernetesState,
+        ledgers: KubernetesLedgers,
+        domain: ApiDomain,
+        timing: Timing,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._api = api
+        self._state = state
+        self._ledgers = ledgers
+        self._domain = domain
+        self._timing = timing
+        self._clock = clock
+        self._changed: set[str] = set()
+        self._wake = asyncio.Event()
+        state.on_change(self.notice)
+
+    def notice(self, namespace: str) -> None:
+        """Something in a namespace changed."""
+        if self._state.quotas.in_namespace(namespace):
+            self._changed.add(namespace)
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Reconcile until cancelled; only the leader runs this."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow())
+            tasks.create_task(self._resync())
+
+    async def _follow(self) -> None:
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(_DEBOUNCE)
+            self._wake.clear()
+            changed, self._changed = self._changed, set()
+            for namespace in sorted(changed):
+                await self._write_status(namespace)
+
+    async def _resync(self) -> None:
+        while True:
+            for namespace in self._state.quotas.namespaces():
+                self.notice(namespace)
+            for namespace in self._ledgers.namespaces():
+                await self._tidy(namespace)
+            await asyncio.sleep(_RESYNC)
+
+    async def _write_status(self, namespace: str) -> None:
+        if self._state.problems():
+            # What is not known must not be written as true; the next resync comes back to it.
+            return
+        usage = self._state.usage(namespace)
+        for quota in self._state.quotas.in_namespace(namespace):
+            patch = status_patch(quota, usage, self._domain)
+            if patch is None:
+                continue
+            name = quota.metadata.name
+            path = f"/api/v1/namespaces/{namespace}/resourcequotas/{name}/status"
+            try:
+                await self._api.merge(path, patch)
+            except NotFoundError:
+                continue
+            except ApiError as error:
+                logger.warning("status not written", extra={"quota": name, "problem": str(error)})
+                asyncio.get_running_loop().call_later(_RETRY, self.notice, namespace)
+
+    async def _tidy(self, namespace: str) -> None:
+        """Drop what no replica needs any more; a ledger that is empty goes."""
+        if self._state.problems():
+            return
+        ledger, version = await self._ledgers.load(namespace)
+        before = len(ledger)
+        usage, view = self._state.usage(namespace), self._state.view()
+        ledger.settle(usage, now=self._clock(), view=view, timing=self._timing)
+        try:
+            if not len(ledger):
+                await self._ledgers.discard(namespace)
+            elif len(ledger) < before:
+                await self._ledgers.save(namespace, ledger, version)
+        except (LedgerConflictError, ConflictError):
+            return
+        except ApiError as error:
+            logger.warning("ledger not tidied", extra={"problem": str(error)})

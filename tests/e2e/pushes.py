@@ -1,0 +1,89 @@
+"""Pushes as a registry ends them: ImageStreamMappings, created one after another or at once."""
+
+import asyncio
+import hashlib
+import random
+import ssl
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from .cluster import Cluster
+
+
+@dataclass(frozen=True)
+class Push:
+    namespace: str
+    stream: str
+    tag: str
+    size: int = 1000
+
+    @property
+    def digest(self) -> str:
+        name = f"{self.namespace}/{self.stream}:{self.tag}"
+        return "sha256:" + hashlib.sha256(name.encode()).hexdigest()
+
+    def mapping(self, domain: str) -> dict[str, Any]:
+        return {
+            "apiVersion": f"image.{domain}/v1",
+            "kind": "ImageStreamMapping",
+            "metadata": {"name": self.stream, "namespace": self.namespace},
+            "tag": self.tag,
+            "image": {
+                "metadata": {"name": self.digest},
+                "dockerImageMetadata": {"Size": self.size},
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Answer:
+    push: Push
+    code: int
+    message: str
+
+    @property
+    def admitted(self) -> bool:
+        return self.code == 201
+
+
+class Pusher:
+    """Creates mappings with as many connections as there are clients."""
+
+    def __init__(self, cluster: Cluster, clients: int = 20, domain: str = "alauda.io") -> None:
+        self._cluster = cluster
+        self._clients = clients
+        self._domain = domain
+
+    async def push(self, pushes: Iterable[Push], *, patience: float = 60) -> list[Answer]:
+        """Every push once; what is not decided (409, 429, 5xx) is tried again."""
+        context = ssl.create_default_context(cafile=str(self._cluster.ca_file))
+        limits = httpx.Limits(max_connections=self._clients)
+        headers = {"Authorization": f"Bearer {self._cluster.token}"}
+        turns = asyncio.Semaphore(self._clients)
+        async with httpx.AsyncClient(
+            base_url=self._cluster.url, verify=context, headers=headers, limits=limits, timeout=60
+        ) as client:
+
+            async def one(push: Push) -> Answer:
+                async with turns:
+                    return await self._until_decided(client, push, patience)
+
+            return await asyncio.gather(*map(one, pushes))
+
+    async def _until_decided(
+        self, client: httpx.AsyncClient, push: Push, patience: float
+    ) -> Answer:
+        path = f"/apis/image.{self._domain}/v1/namespaces/{push.namespace}/imagestreammappings"
+        deadline = asyncio.get_running_loop().time() + patience
+        while True:
+            try:
+                response = await client.post(path, json=push.mapping(self._domain))
+                answer = Answer(push, response.status_code, response.json().get("message", ""))
+            except httpx.TransportError as error:
+                answer = Answer(push, 0, repr(error))
+            if answer.code in (201, 403) or asyncio.get_running_loop().time() > deadline:
+                return answer
+            await asyncio.sleep(random.uniform(0.05, 0.3))
