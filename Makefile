@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint unit e2e-tools clean
+.PHONY: run test lint unit e2e e2e-tools clean
 
 run: $(VENV)/.installed
 	$(BIN)/registry-admission serve --log-format text $(ARGS)
@@ -17,6 +17,13 @@ lint: $(VENV)/.installed
 
 unit: $(VENV)/.installed
 	$(BIN)/pytest tests/unit tests/api -n auto
+
+# A real kube-apiserver and etcd: built with Go, kept outside the tree, or KUBEBUILDER_ASSETS.
+e2e: $(VENV)/.installed e2e-tools
+	$(BIN)/pytest tests/e2e
+
+e2e-tools:
+	tests/e2e/tools/build
 
 $(VENV)/.installed: requirements-dev.lock pyproject.toml app/version.py
 	$(PYTHON) -m venv $(VENV)

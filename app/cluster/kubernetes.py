@@ -9,7 +9,7 @@ from app.cluster.api import KubeApi
 from app.cluster.heartbeat import Heartbeat
 from app.cluster.image_sizes import ImageSizes
 from app.cluster.informer import Informer, Store
-from app.cluster.stores import Changed, Objects, Streams
+from app.cluster.stores import Changed, Namespaces, Objects, Streams
 from app.model.domain import ApiDomain
 from app.model.limits import NO_LIMITS, LimitRange, NamespaceLimits, ResourceQuota, namespace_limits
 from app.quota.ledger import Timing
@@ -49,6 +49,7 @@ class KubernetesState:
         self._streams = Streams(self._heartbeat, self._notify)
         self._limit_ranges = Objects(LimitRange, self._limits_changed)
         self.quotas = Objects(ResourceQuota, self._limits_changed)
+        self.namespaces = Namespaces(self._notify)
         self._sizes = ImageSizes(api, domain)
 
         def informer(path: str, name: str, store: Store) -> Informer:
@@ -56,6 +57,7 @@ class KubernetesState:
 
         streams_path = f"/apis/{domain.image_group}/v1/imagestreams"
         self._informers = [
+            informer("/api/v1/namespaces", "namespaces", self.namespaces),
             informer("/api/v1/limitranges", "limitranges", self._limit_ranges),
             informer("/api/v1/resourcequotas", "resourcequotas", self.quotas),
             informer(streams_path, f"imagestreams.{domain.image_group}", self._streams),

@@ -44,8 +44,8 @@ class Reconciler:
         state.on_change(self.notice)
 
     def notice(self, namespace: str) -> None:
-        """Something in a namespace changed."""
-        if self._state.quotas.in_namespace(namespace):
+        """Something in a namespace changed, or the namespace is gone."""
+        if self._state.quotas.in_namespace(namespace) or namespace not in self._state.namespaces:
             self._changed.add(namespace)
             self._wake.set()
 
@@ -63,6 +63,8 @@ class Reconciler:
             changed, self._changed = self._changed, set()
             for namespace in sorted(changed):
                 await self._write_status(namespace)
+                if namespace not in self._state.namespaces:
+                    await self._tidy(namespace)
 
     async def _resync(self) -> None:
         while True:
@@ -92,15 +94,17 @@ class Reconciler:
                 asyncio.get_running_loop().call_later(_RETRY, self.notice, namespace)
 
     async def _tidy(self, namespace: str) -> None:
-        """Drop what no replica needs any more; a ledger that is empty goes."""
+        """Drop what no replica needs any more. A ledger that is empty goes, and so does that of
+        a namespace that is gone: nothing can be stored there now."""
         if self._state.problems():
             return
         ledger, version = await self._ledgers.load(namespace)
         before = len(ledger)
         usage, view = self._state.usage(namespace), self._state.view()
         ledger.settle(usage, now=self._clock(), view=view, timing=self._timing)
+        gone = namespace not in self._state.namespaces
         try:
-            if not len(ledger):
+            if gone or not len(ledger):
                 await self._ledgers.discard(namespace)
             elif len(ledger) < before:
                 await self._ledgers.save(namespace, ledger, version)

@@ -71,3 +71,25 @@ class Streams:
         known = {(ns, name) for ns in self.usage for name in self.usage[ns].streams}
         for key in known - keys:
             self.remove(key)
+
+
+class Namespaces:
+    """The names of the namespaces there are."""
+
+    def __init__(self, gone: Changed) -> None:
+        self._gone = gone
+        self._names: set[str] = set()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def put(self, key: Key, content: Content) -> None:
+        self._names.add(key[1])
+
+    def remove(self, key: Key) -> None:
+        self._names.discard(key[1])
+        self._gone(key[1])
+
+    def retain(self, keys: set[Key]) -> None:
+        for name in self._names - {name for _, name in keys}:
+            self.remove(("", name))

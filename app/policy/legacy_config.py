@@ -136,7 +136,7 @@ def _remedy(config: LegacyConfig, domain: ApiDomain) -> str:
 
 def _more(rules: Sized, which: str) -> str:
     hidden = len(rules) - _MAX_SHOWN
-    return f"# … and {hidden} more rules {which}\n" if hidden > 0 else ""
+    return f"# More rules {which}: {hidden}\n" if hidden > 0 else ""
 
 
 def _generic_remedy(domain: ApiDomain) -> str:

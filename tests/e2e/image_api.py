@@ -143,7 +143,7 @@ async def _retry(step: Callable[[], Awaitable[None]]) -> None:
         try:
             return await step()
         except ApiException as error:
-            if error.status not in (409, 429):
+            if error.status not in (409, 429) and error.status < 500:
                 raise
         except aiohttp.ClientError:
             pass

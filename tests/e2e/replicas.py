@@ -108,7 +108,7 @@ class Replicas(AbstractContextManager["Replicas"]):
         self._cluster = cluster
         self._domain = domain
         files.make(folder / "tls", ["localhost", "127.0.0.1"])
-        self._folder = folder
+        self.folder = folder
         self._flags = (*flags, "--api-domain", domain)
         cluster.kubectl("create", "namespace", NAMESPACE, check=False)
         self.running = [Replica(cluster, folder, index, self._flags) for index in range(count)]
@@ -134,13 +134,17 @@ class Replicas(AbstractContextManager["Replicas"]):
             self._cluster.kubectl(
                 "delete", f"{which}webhookconfiguration", "e2e", "--ignore-not-found"
             )
+        self.stop()
+
+    def stop(self) -> None:
+        """End every process."""
         for replica in self.running:
             replica.stop()
         self._balancer.stop()
 
     def start(self, index: int) -> Replica:
         """A new process in the place of one that has ended; ready when this returns."""
-        replica = Replica(self._cluster, self._folder, index, self._flags)
+        replica = Replica(self._cluster, self.folder, index, self._flags)
         replica.wait_until_ready()
         self.running[index] = replica
         return replica
@@ -156,7 +160,7 @@ class Replicas(AbstractContextManager["Replicas"]):
         self._cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(documents))
 
     def _webhook(self, path: str) -> dict[str, Any]:
-        authority = (self._folder / "tls" / files.AUTHORITY).read_bytes()
+        authority = (self.folder / "tls" / files.AUTHORITY).read_bytes()
         return {
             "name": f"{path}.registry-admission.example.com",
             "clientConfig": {

@@ -1,6 +1,7 @@
 """The commands, as a person types them."""
 
 import json
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ from tests import payloads
 
 def run(*arguments: str) -> Result:
     return CliRunner(env={"COLUMNS": "300"}).invoke(main, arguments)
+
+
+def test_the_installed_command_is_the_one_tested_here() -> None:
+    [script] = entry_points(group="console_scripts", name="registry-admission")
+
+    assert script.load() is main
 
 
 def test_version() -> None:

@@ -57,6 +57,9 @@ def named_after(manifest: str) -> dict[str, str]:
             {"layers": [{"size": 7}, {"size": 7}]}, 14, id="blobs without a digest all count"
         ),
         pytest.param({"config": descriptor("c", 10)}, 10, id="config only"),
+        pytest.param(
+            {"config": {"digest": "c"}, "layers": [{"digest": "a"}]}, 0, id="no size is zero"
+        ),
         pytest.param({"config": descriptor("c", 10), "layers": []}, 10, id="no layers"),
         pytest.param(
             {"config": descriptor("c", 2), "layers": [descriptor("a", 5)], "subject": {}},
@@ -66,6 +69,9 @@ def named_after(manifest: str) -> dict[str, str]:
         pytest.param(
             {"manifests": [descriptor("m", 1234)]}, 0, id="an index has no layers of its own"
         ),
+        pytest.param({"manifests": []}, 0, id="an index of nothing"),
+        pytest.param({"blobs": [descriptor("b", 9)]}, 9, id="an artifact"),
+        pytest.param({"blobs": []}, 0, id="an artifact that only refers to its subject"),
         pytest.param(
             {"manifests": [descriptor("m", 1)], "layers": [descriptor("a", 100)]},
             100,
@@ -85,7 +91,6 @@ def test_size_of_a_manifest(manifest: dict[str, Any], size: int) -> None:
         pytest.param("[]", id="a list"),
         pytest.param("null", id="null"),
         pytest.param("{}", id="an empty object"),
-        pytest.param('{"manifests": []}', id="an index of nothing"),
         pytest.param('{"schemaVersion": 1, "fsLayers": [{"blobSum": "a"}]}', id="schema 1"),
         pytest.param('{"layers": [{"size": -1}]}', id="a negative size"),
         pytest.param('{"layers": [{"size": 9223372036854775808}]}', id="beyond 64 bits"),
@@ -114,6 +119,7 @@ INDEX = json.dumps({"manifests": [descriptor("m", 5)]})
             150,
             id="distinct layers",
         ),
+        pytest.param({"dockerImageLayers": [{"name": "a"}]}, 0, id="a layer without a size"),
         pytest.param({"dockerImageManifest": MANIFEST}, 110, id="the embedded manifest"),
         pytest.param(
             {"dockerImageLayers": [layer("a", 1)], "dockerImageManifest": MANIFEST},
@@ -155,12 +161,24 @@ def test_measured_size(fields: dict[str, Any], size: int | None) -> None:
         ({"Size": None}, None),
         ({"Size": 0}, None),
         ({"Size": 1200 * MIB}, 1200 * MIB),
+        ({"Size": 2**63 - 1}, 2**63 - 1),
         ({"size": 7, "Architecture": "amd64"}, 7),
     ],
-    ids=["absent", "null", "zero is unset", "set", "lower case and among others"],
+    ids=["absent", "null", "zero is unset", "set", "largest", "lower case and among others"],
 )
 def test_claimed_size(metadata: dict[str, Any], size: int | None) -> None:
     assert image(dockerImageMetadata=metadata).claimed_size == size
+
+
+@pytest.mark.parametrize(
+    ("claimed", "layers", "size"),
+    [(None, None, None), (5, None, 5), (None, 7, 7), (5, 7, 7), (9, 7, 9), (0, 7, 7)],
+)
+def test_the_larger_of_claim_and_measure_counts(
+    claimed: int | None, layers: int | None, size: int | None
+) -> None:
+    listed = [] if layers is None else [layer("a", layers)]
+    assert image(dockerImageMetadata={"Size": claimed}, dockerImageLayers=listed).size == size
 
 
 @pytest.mark.parametrize(

@@ -256,15 +256,18 @@ def test_at_most_five_rules_of_each_kind_are_shown() -> None:
     )
     assert len(manifests(violation)) == 2 + 5
     lines = violation.next_step.splitlines()
-    assert "# … and 3 more rules that name one namespace each" in lines
+    assert "# More rules that name one namespace each: 3" in lines
     assert [line for line in lines if line.startswith("# Not expressible per namespace: ")] == [
         f"# Not expressible per namespace: rules[{i + 8}] '^team-{i}/big'" for i in range(5)
     ]
-    assert lines[-1] == "# … and 2 more rules not expressible per namespace"
+    assert lines[-1] == "# More rules not expressible per namespace: 2"
 
 
-def test_five_rules_are_all_shown() -> None:
-    assert "more rules" not in refusal(rules(*(f"^team-{i}/" for i in range(5)))).next_step
+@pytest.mark.parametrize(("count", "said"), [(5, False), (6, True)])
+def test_hidden_rules_are_counted(count: int, said: bool) -> None:
+    next_step = refusal(rules(*(f"^team-{i}/" for i in range(count)))).next_step
+    assert next_step.endswith("# More rules that name one namespace each: 1\n") is said
+    assert ("More rules" in next_step) is said
 
 
 @pytest.mark.parametrize("path", ["a\nkind: Pod", "a\x85kind: Pod", "a\u2028kind: Pod", "x" * 9999])

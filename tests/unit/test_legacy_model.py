@@ -198,6 +198,14 @@ def test_hostile_rules_are_refused_quickly(text: str, problem: str) -> None:
     assert time.perf_counter() - start < 2
 
 
+@pytest.mark.parametrize(
+    "text", ["- a\n" * 10_000, "- a" + " " * (256 * 1024 - 3)], ids=["rules", "characters"]
+)
+def test_rules_are_read_up_to_the_bounds(text: str) -> None:
+    with pytest.raises(LegacyConfigError, match=r"^rules\[0\]: must be a mapping"):
+        parse({"rules": text})
+
+
 def test_a_thousand_rules_are_read() -> None:
     text = "".join(
         f"- path: ^team-{i}/.+\n  limit: {{max_image_size: 1GB, tag_count_limit: {i}}}\n"

@@ -59,6 +59,7 @@ def check_hard(hard: dict[str, Any], domain: ApiDomain = DOMAIN, **spec: Any) ->
         pytest.param((item(STREAM, max={IMAGES: "1k", TAGS: "1e2"}),), id="counts with suffixes"),
         pytest.param((item(IMAGE, max={"storage": "1.1Gi"}),), id="a fraction of a size"),
         pytest.param((item(IMAGE, max={"storage": "0"}),), id="no image at all"),
+        pytest.param((item(IMAGE, max={"storage": "1001m"}),), id="a byte and a fraction"),
         pytest.param(
             (item(STREAM, max={TAGS: "5"}), item(STREAM, max={TAGS: "3"})), id="a type twice"
         ),
@@ -431,6 +432,10 @@ def test_a_hard_limit_below_the_present_use_is_warned_about(
         "nothing is deleted, but a push that adds more is refused"
     )
     assert verdict == Verdict(warnings=[warning] if warned else [])
+
+
+def test_a_namespace_without_known_use_is_below_every_limit() -> None:
+    assert check_hard({IMAGES: "0"}) == Verdict()
 
 
 @given(st.text(), st.sampled_from(["alauda.io/", "image.alauda.io/", "openshift.io/", ""]))

@@ -64,6 +64,7 @@ MAX_BINARY = 2**63 - 1
         ("-0.9n", "-0.000000001", DECIMAL),
         # a binary amount below one byte is a decimal one
         ("0.000000000001Ki", "0.000000002", DECIMAL),
+        ("0.0009765625Ki", "1", BINARY),
         ("-0.5Ki", "-512", BINARY),
         ("0.0001Ki", "0.1024", DECIMAL),
         ("-0.0001Ki", "-0.1024", DECIMAL),
@@ -132,6 +133,11 @@ def test_refuses(text: str) -> None:
 def test_bounds_what_it_reads(text: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         Quantity(text)
+
+
+@pytest.mark.parametrize("text", ["0" * 255 + "1", "1e1000", "1e-1000"])
+def test_reads_up_to_its_bounds(text: str) -> None:
+    assert Quantity(text) > Quantity("0")
 
 
 @pytest.mark.parametrize(
@@ -205,6 +211,7 @@ def test_compares_amounts_exactly(lower: str, higher: str) -> None:
 def test_equal_amounts_are_equal_in_any_spelling() -> None:
     spellings = ["1000", "1k", "1e3", "1000000m", "+1.0k"]
     assert len({Quantity(text) for text in spellings}) == 1
+    assert not Quantity("1k") < Quantity("1000")
     assert Quantity("1") != 1
 
 

@@ -1,0 +1,48 @@
+"""What the cluster shows of limits and use, and waiting for it to settle."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+
+from .cluster import Cluster
+
+
+def quota(namespace: str, name: str, value: int, domain: str = "alauda.io") -> str:
+    return (
+        f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}}}\n---\n"
+        f"apiVersion: v1\nkind: ResourceQuota\n"
+        f"metadata: {{name: image-registry-quota, namespace: {namespace}}}\n"
+        f"spec: {{hard: {{{domain}/{name}: '{value}', pods: '7'}}}}\n"
+    )
+
+
+def used(cluster: Cluster, namespace: str) -> dict[str, str]:
+    answer = cluster.kubectl(
+        "-n", namespace, "get", "resourcequota", "image-registry-quota", "-o", "json"
+    )
+    counts: dict[str, str] = json.loads(answer.stdout).get("status", {}).get("used", {})
+    return counts
+
+
+def stored_tags(cluster: Cluster, namespace: str) -> int:
+    answer = cluster.kubectl("-n", namespace, "get", "imagestreams.image.alauda.io", "-o", "json")
+    streams = json.loads(answer.stdout)["items"]
+    return sum(len(stream.get("status", {}).get("tags", [])) for stream in streams)
+
+
+async def becomes(seconds: float, what: str, read: Callable[[], object], wanted: object) -> None:
+    """Wait until something that settles has settled."""
+    deadline = time.monotonic() + seconds
+    while (seen := await asyncio.to_thread(read)) != wanted:
+        assert time.monotonic() < deadline, f"{what}: {seen}, not {wanted}"
+        await asyncio.sleep(0.2)
+
+
+async def tells_the_truth(cluster: Cluster, namespace: str, tags: int) -> None:
+    """What is stored, and what `kubectl describe quota` shows, come to be the same."""
+    counts = {"alauda.io/image-tags": str(tags), "pods": "0"}
+    await becomes(20, f"tags of {namespace}", partial(stored_tags, cluster, namespace), tags)
+    # A leader that was killed keeps its Lease for a while.
+    await becomes(30, f"status of {namespace}", partial(used, cluster, namespace), counts)

@@ -1,0 +1,187 @@
+"""The service on a real API server: what users see, and what happens when things break."""
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from app.certs import files
+from tests import page
+
+from .cluster import Cluster
+from .observed import becomes, quota
+from .pushes import Push, Pusher
+from .replicas import Replicas
+
+pytestmark = pytest.mark.e2e
+
+_SERIAL = itertools.count()
+SHORT = ("--request-timeout", "3", "--watch-lag", "3", "--clock-skew", "2")
+
+
+@pytest.fixture(scope="module")
+def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
+    with Replicas(cluster, tmp_path_factory.mktemp("replicas"), 2, *SHORT) as running:
+        yield running
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    name = f"service-{next(_SERIAL)}"
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def limits_of_the_page(cluster: Cluster, namespace: str) -> None:
+    for text in page.examples()[4:6]:
+        manifest = text.replace("namespace: team-a", f"namespace: {namespace}")
+        cluster.kubectl("apply", "-f", "-", input=manifest)
+
+
+@pytest.mark.parametrize("number", range(len(page.examples())))
+def test_every_example_of_the_page_is_applied(
+    cluster: Cluster, replicas: Replicas, number: int
+) -> None:
+    """As printed, but for the name of a storage class, which the API server itself checks."""
+    for namespace in ("team-a", "image-registry-system"):
+        cluster.kubectl("create", "namespace", namespace, check=False)
+    text = page.examples()[number].replace("<storage-class-name>", "standard")
+
+    applied = cluster.kubectl("apply", "-f", "-", input=text)
+
+    for document in yaml.safe_load_all(text):
+        assert f"/{document['metadata']['name']}" in applied.stdout
+    cluster.kubectl("delete", "-f", "-", "--wait=false", input=text)
+
+
+def test_a_config_gets_its_defaults(cluster: Cluster, replicas: Replicas) -> None:
+    config = {
+        "apiVersion": "imageregistry.operator.alauda.io/v1",
+        "kind": "Config",
+        "metadata": {"name": "cluster"},
+        "spec": {"storage": {"s3": {"bucket": "images", "regionEndpoint": "https://minio.svc"}}},
+    }
+    stored = cluster.kubectl("create", "-o", "json", "-f", "-", input=json.dumps(config))
+    cluster.kubectl("delete", "configs.imageregistry.operator.alauda.io", "cluster")
+
+    spec = json.loads(stored.stdout)["spec"]
+    assert spec["managementState"] == "Managed"
+    assert spec["disableRedirect"] is True
+    assert spec["storage"]["managementState"] == "Unmanaged"
+
+
+def test_kubectl_shows_why_an_image_is_refused(
+    cluster: Cluster, replicas: Replicas, namespace: str
+) -> None:
+    limits_of_the_page(cluster, namespace)
+    time.sleep(1)
+    mapping = json.dumps(Push(namespace, "app", "v1", size=1200 * 2**20).mapping("alauda.io"))
+
+    refused = cluster.kubectl("create", "-f", "-", input=mapping, check=False)
+
+    assert refused.returncode == 1
+    assert "requested usage of storage exceeds the maximum limit per alauda.io/Image" in (
+        refused.stderr
+    )
+    assert "(1200Mi > 1Gi)" in refused.stderr
+    assert f"LimitRange {namespace}/image-registry-limits" in refused.stderr
+
+
+def test_the_legacy_config_map_is_refused_with_its_replacement(
+    cluster: Cluster, replicas: Replicas, namespace: str
+) -> None:
+    refused = cluster.kubectl(
+        "-n", namespace, "create", "configmap", "image-registry-limit-config",
+        "--from-literal=max_image_size=2GB", check=False,
+    )  # fmt: skip
+
+    assert refused.returncode == 1
+    assert "kind: LimitRange" in refused.stderr
+    assert "storage: 2Gi" in refused.stderr
+
+
+async def test_a_push_that_is_refused_after_admission_gives_its_place_back(
+    cluster: Cluster, replicas: Replicas, namespace: str
+) -> None:
+    """Nothing stores these mappings' tags: to the service they are pushes that failed."""
+    cluster.kubectl("apply", "-f", "-", input=quota(namespace, "image-tags", 1))
+    await asyncio.sleep(1)
+    pusher = Pusher(cluster)
+    assert (await pusher.push([Push(namespace, "lost", "v1")]))[0].admitted
+
+    assert not (await pusher.push([Push(namespace, "app", "v1")]))[0].admitted
+
+    async def admitted() -> bool:
+        return (await pusher.push([Push(namespace, "app", "v2")]))[0].admitted
+
+    started = time.monotonic()
+    while not await admitted():
+        assert time.monotonic() - started < 30
+        await asyncio.sleep(0.5)
+    assert time.monotonic() - started > 3
+
+
+async def test_a_view_that_is_too_old_refuses_says_why_and_recovers(
+    cluster: Cluster, replicas: Replicas, namespace: str
+) -> None:
+    replica = replicas.running[0]
+    cluster.pause_apiserver()
+    try:
+        while not (reasons := await asyncio.to_thread(replica.reasons)):
+            await asyncio.sleep(0.2)
+        assert "imagestreams.image.alauda.io: the watch is" in reasons[0]
+        assert "accepted are 3 s" in reasons[0]
+    finally:
+        cluster.resume_apiserver()
+
+    await becomes(30, "readiness", replica.reasons, [])
+    assert (await Pusher(cluster).push([Push(namespace, "app", "v1")]))[0].admitted
+
+
+async def test_a_rolling_restart_and_new_certificates_under_load_fail_no_review(
+    cluster: Cluster, replicas: Replicas, namespace: str
+) -> None:
+    limits_of_the_page(cluster, namespace)
+    pusher = Pusher(cluster, clients=8)
+    done = asyncio.Event()
+    failures: list[str] = []
+
+    async def load() -> None:
+        for number in itertools.count():
+            if done.is_set():
+                return
+            push = Push(namespace, f"app-{number % 10}", "v1")
+            [answer] = await pusher.push([push], patience=0)
+            if answer.code not in (201, 409):
+                failures.append(f"{answer.code} {answer.message}")
+
+    loading = [asyncio.create_task(load()) for _ in range(4)]
+    for index in range(2):
+        # As a Deployment does: the new replica is ready before the old one is told to go.
+        await asyncio.sleep(1)
+        old = replicas.running[index]
+        await asyncio.to_thread(replicas.start, index)
+        assert await asyncio.to_thread(old.stop) == 0
+        await asyncio.to_thread(files.make, replicas.folder / "tls", ["localhost", "127.0.0.1"])
+    await asyncio.sleep(1)
+    done.set()
+    await asyncio.gather(*loading)
+
+    assert failures == []
+
+
+def test_a_cluster_without_the_image_api_is_a_reported_state(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    replicas = Replicas(cluster, tmp_path, 1, domain="openshift.io")
+    try:
+        with pytest.raises(AssertionError, match=r"image.openshift.io: the API is not installed"):
+            replicas.running[0].wait_until_ready(5)
+    finally:
+        replicas.stop()
