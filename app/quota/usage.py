@@ -4,32 +4,33 @@ An event costs the size of its stream, a question the size of the question.
 """
 
 from collections.abc import Iterator
+from sys import intern
 
 from app.model.stream import ImageStream
+from app.quota.digests import Packed, pack, unpack
 from app.quota.members import Members
 
-_SEPARATOR = "\n"
+_History = Packed | tuple[Packed, ...]
+"""The digests of one tag, newest first; most tags have had one."""
 
 
 class StreamUsage:
-    """The tags of one stream and the digests that each has pointed at, newest first.
+    """The tags of one stream and the digests that each has pointed at.
 
-    A tag that only `spec.tags` names has no digests. Digests are kept in one text per tag:
-    a million tags stay small.
+    A tag that only `spec.tags` names has no digests.
     """
 
     __slots__ = ("_tags",)
 
     def __init__(self, tags: dict[str, tuple[str, ...]]) -> None:
-        self._tags = {tag: _SEPARATOR.join(digests) for tag, digests in tags.items()}
+        self._tags = {intern(tag): _history(digests) for tag, digests in tags.items()}
 
     @classmethod
     def of(cls, stream: ImageStream) -> "StreamUsage":
         tags: dict[str, tuple[str, ...]] = {tag.name: () for tag in stream.spec.tags if tag.name}
         for history in stream.status.tags:
-            digests = tuple(dict.fromkeys(item.image for item in history.items if item.image))
             if history.items:
-                tags[history.tag] = digests
+                tags[history.tag] = tuple(item.image for item in history.items if item.image)
         return cls(tags)
 
     @property
@@ -41,16 +42,20 @@ class StreamUsage:
         return frozenset(self._tags)
 
     @property
+    def packed_images(self) -> frozenset[Packed]:
+        return frozenset(digest for history in self._tags.values() for digest in _each(history))
+
+    @property
     def images(self) -> frozenset[str]:
-        texts = filter(None, self._tags.values())
-        return frozenset(digest for text in texts for digest in text.split(_SEPARATOR))
+        return frozenset(map(unpack, self.packed_images))
 
     def has_tag(self, tag: str) -> bool:
         return tag in self._tags
 
     def latest(self, tag: str) -> str | None:
         """The digest that a tag points at now."""
-        return self._tags.get(tag, "").partition(_SEPARATOR)[0] or None
+        digests = _each(self._tags.get(tag, ()))
+        return unpack(digests[0]) if digests else None
 
     def members(self, name: str) -> Members:
         return Members(
@@ -60,13 +65,22 @@ class StreamUsage:
         )
 
 
+def _history(digests: tuple[str, ...]) -> _History:
+    packed = tuple(map(pack, dict.fromkeys(digests)))
+    return packed[0] if len(packed) == 1 else packed
+
+
+def _each(history: _History) -> tuple[Packed, ...]:
+    return (history,) if isinstance(history, bytes) else history
+
+
 class NamespaceUsage:
     """The observed sets of one namespace."""
 
     def __init__(self) -> None:
         self.streams: dict[str, StreamUsage] = {}
         self.tag_count = 0
-        self._references: dict[str, int] = {}
+        self._references: dict[Packed, int] = {}
         self._images_of: dict[str, frozenset[str]] = {}
 
     @property
@@ -83,17 +97,17 @@ class NamespaceUsage:
         self._images_of.pop(name, None)
         if old is not None:
             self.tag_count -= old.tag_count
-            for digest in old.images:
+            for digest in old.packed_images:
                 self._forget(digest)
         if stream is not None:
             self.streams[name] = stream
             self.tag_count += stream.tag_count
-            for digest in stream.images:
+            for digest in stream.packed_images:
                 self._references[digest] = self._references.get(digest, 0) + 1
 
     def references(self, digest: str) -> int:
         """How many streams hold an image."""
-        return self._references.get(digest, 0)
+        return self._references.get(pack(digest), 0)
 
     def images_of(self, stream: str) -> frozenset[str]:
         """The digests of one stream, remembered for the streams that are asked about."""
@@ -117,7 +131,7 @@ class NamespaceUsage:
             frozenset(pair for pair in members.tags if not self.has_tag(*pair)),
         )
 
-    def _forget(self, digest: str) -> None:
+    def _forget(self, digest: Packed) -> None:
         count = self._references[digest] - 1
         if count:
             self._references[digest] = count

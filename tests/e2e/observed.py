@@ -46,3 +46,12 @@ async def tells_the_truth(cluster: Cluster, namespace: str, tags: int) -> None:
     await becomes(20, f"tags of {namespace}", partial(stored_tags, cluster, namespace), tags)
     # A leader that was killed keeps its Lease for a while.
     await becomes(30, f"status of {namespace}", partial(used, cluster, namespace), counts)
+
+
+def unsettled(cluster: Cluster, namespace: str) -> int:
+    """How many reservations of a namespace nobody has noted as stored."""
+    answer = cluster.kubectl(
+        "-n", "registry-admission", "get", "configmap", f"ledger-{namespace}",
+        "-o", "jsonpath={.data.reservations}", "--ignore-not-found",
+    )  # fmt: skip
+    return sum(row[3] is None for row in json.loads(answer.stdout or "[]"))

@@ -1,9 +1,10 @@
 """The usage index counts what is stored, however it got there."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.model.stream import ImageStream
+from app.quota.digests import pack, unpack
 from app.quota.members import Members
 from app.quota.usage import NamespaceUsage, StreamUsage, UsageIndex
 
@@ -95,3 +96,15 @@ def test_a_namespace_without_streams_is_forgotten() -> None:
     assert list(index) == []
     assert not index.holds_images
     assert index["team-a"].stream_count == 0
+
+
+@given(st.one_of(st.text(), st.binary(min_size=32, max_size=32).map(lambda b: f"sha256:{b.hex()}")))
+@example("x" * 31)
+@example("x" * 30)
+@example("sha256:" + "A" * 64)
+def test_any_digest_is_packed_and_unpacked_without_loss(digest: str) -> None:
+    packed = pack(digest)
+
+    assert unpack(packed) == digest
+    is_sha256 = digest.startswith("sha256:") and len(digest) == 71 and digest == digest.lower()
+    assert (len(packed) == 32) is is_sha256

@@ -1,0 +1,25 @@
+"""Digests, packed: a million of them are most of what the usage index holds."""
+
+import re
+
+_SHA256 = "sha256:"
+_HEX = re.compile(r"[0-9a-f]{64}")
+_LENGTH = 32
+_OTHER = b"?"
+_PADDED = b"+"
+
+Packed = bytes
+
+
+def pack(digest: str) -> Packed:
+    """32 bytes for a sha256 digest; any other name is kept as it is, and never 32 bytes long."""
+    if digest.startswith(_SHA256) and _HEX.fullmatch(digest, len(_SHA256)):
+        return bytes.fromhex(digest[len(_SHA256) :])
+    name = digest.encode(errors="surrogatepass")
+    return _OTHER + name if len(name) != _LENGTH - 1 else _PADDED * 2 + name
+
+
+def unpack(packed: Packed) -> str:
+    if len(packed) == _LENGTH:
+        return _SHA256 + packed.hex()
+    return packed[1 if packed.startswith(_OTHER) else 2 :].decode(errors="surrogatepass")
