@@ -1,4 +1,4 @@
-"""The HTTPS listener: starts, drains and stops without losing a review."""
+"""The HTTP(S) listener: starts, drains and stops without losing a review."""
 
 import asyncio
 import logging
@@ -7,13 +7,14 @@ import ssl
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 logger = logging.getLogger("registry_admission.server")
 
 _BACKLOG = 2048
-_KEEP_ALIVE = 75
-"""Seconds; the API server keeps its connections to a webhook for reuse."""
+_KEEP_ALIVE = 120
+"""Seconds; longer than the 90 that the API server keeps an idle connection, so that it is never
+closed from here at the moment when a review is sent on it."""
 _LAST_BYTES = 1.0
 """Seconds."""
 
@@ -26,10 +27,17 @@ class Server(uvicorn.Server):
     """
 
     def __init__(
-        self, app: FastAPI, context: ssl.SSLContext, *, shutdown_delay: float, shutdown_timeout: int
+        self,
+        app: ASGIApp,
+        context: ssl.SSLContext | None,
+        *,
+        shutdown_delay: float,
+        shutdown_timeout: int,
     ) -> None:
+        """Without a context it speaks plain HTTP."""
+        self.draining = False
         config = uvicorn.Config(
-            app,
+            self._closing_while_draining(app),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -41,7 +49,6 @@ class Server(uvicorn.Server):
         config.load()
         config.ssl = context
         super().__init__(config)
-        self.draining = False
         self._shutdown_delay = shutdown_delay
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -52,6 +59,20 @@ class Server(uvicorn.Server):
         self.draining = True
         logger.info("draining", extra={"signal": sig, "delay": self._shutdown_delay})
         asyncio.get_running_loop().call_later(self._shutdown_delay, self._close)
+
+    def _closing_while_draining(self, app: ASGIApp) -> ASGIApp:
+        """Have clients give up their connections before the listener closes them: a review
+        sent on one that is just being closed would fail, and a POST is not sent again."""
+
+        async def closing(scope: Scope, receive: Receive, send: Send) -> None:
+            async def send_closing(message: Message) -> None:
+                if self.draining and message["type"] == "http.response.start":
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
+                await send(message)
+
+            await app(scope, receive, send_closing)
+
+        return closing
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         aborting = asyncio.create_task(self._abort_idle_connections())

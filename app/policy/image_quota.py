@@ -11,47 +11,43 @@ from app.model.domain import ApiDomain
 from app.model.limits import HardLimits, Limit, NamespaceLimits
 from app.model.quantity import Quantity
 from app.policy.verdict import Verdict
-from app.quota.effective import Change, Effective, NamespaceChange
+from app.quota.effective import Assessment, Change, NamespaceChange, StreamChange
 from app.quota.members import Claims
 
 
 def check(
-    claims: Claims, effective: Effective, limits: NamespaceLimits, domain: ApiDomain
+    claims: Claims, assessment: Assessment, limits: NamespaceLimits, domain: ApiDomain
 ) -> Verdict:
     """Hold a request's claims against everything that limits its namespace."""
     verdict = Verdict()
-    change = effective.change(claims)
     for quota in limits.quotas:
-        _check_quota(verdict, claims, change, quota, domain)
+        _check_quota(verdict, claims, assessment.namespace, quota, domain)
     if limits.stream_images or limits.stream_tags:
-        for stream in sorted(claims.adds.touched_streams | claims.open_ended):
-            _check_stream(verdict, stream, claims, effective, limits, domain)
+        for stream, change in sorted(assessment.streams.items()):
+            _check_stream(verdict, stream, claims, change, limits, domain)
     return verdict
 
 
-def unsettled(claims: Claims, effective: Effective, limits: NamespaceLimits) -> bool:
+def unsettled(assessment: Assessment, limits: NamespaceLimits) -> bool:
     """Whether the view must catch up before the claims can be decided (see Change.unsettled)."""
     return any(
         count.unsettled(hard.floor)
-        for count, hard in _counts(claims, effective, limits)
+        for count, hard in _counts(assessment, limits)
         if hard is not None
     )
 
 
 def _counts(
-    claims: Claims, effective: Effective, limits: NamespaceLimits
+    assessment: Assessment, limits: NamespaceLimits
 ) -> Iterator[tuple[Change, Quantity | None]]:
     """Every count that the claims touch, with what limits it."""
-    change = effective.change(claims)
     for quota in limits.quotas:
-        yield change.imagestreams, quota.imagestreams
-        yield change.images, quota.images
-        yield change.image_tags, quota.image_tags
-    if limits.stream_images or limits.stream_tags:
-        for stream in claims.adds.touched_streams:
-            of_stream = effective.stream_change(stream, claims)
-            yield of_stream.images, _max(limits.stream_images)
-            yield of_stream.image_tags, _max(limits.stream_tags)
+        yield assessment.namespace.imagestreams, quota.imagestreams
+        yield assessment.namespace.images, quota.images
+        yield assessment.namespace.image_tags, quota.image_tags
+    for change in assessment.streams.values():
+        yield change.images, _max(limits.stream_images)
+        yield change.image_tags, _max(limits.stream_tags)
 
 
 def _check_quota(
@@ -84,11 +80,10 @@ def _check_stream(
     verdict: Verdict,
     stream: str,
     claims: Claims,
-    effective: Effective,
+    change: StreamChange,
     limits: NamespaceLimits,
     domain: ApiDomain,
 ) -> None:
-    change = effective.stream_change(stream, claims)
     open_ended = stream in claims.open_ended
     rows: tuple[tuple[str, str, Change, Limit | None], ...] = (
         (domain.images, "images", change.images, limits.stream_images),

@@ -53,6 +53,16 @@ class StreamChange:
     image_tags: Change
 
 
+@dataclass(frozen=True)
+class Assessment:
+    """Everything that a decision on one request needs to know of a namespace."""
+
+    unseen: Members
+    """What the request claims and is not stored."""
+    namespace: NamespaceChange
+    streams: dict[str, StreamChange]
+
+
 class Effective:
     """A namespace's observed usage with the members that are reserved on top of it.
 
@@ -67,6 +77,7 @@ class Effective:
         self._tags: dict[str, set[str]] = {}
         self._digests: set[str] = set()
         self._new_digests = 0
+        self._tag_count = 0
 
     def add(self, members: Members) -> None:
         """Count members as taken; those that are counted already change nothing."""
@@ -78,64 +89,82 @@ class Effective:
             self._digests.add(digest)
         for stream, tag in new.tags:
             self._tags.setdefault(stream, set()).add(tag)
+        self._tag_count += len(new.tags)
 
     def missing(self, members: Members) -> Members:
         """The members that are neither observed nor reserved."""
-        unseen = self._usage.missing(members)
+        return self._unreserved(self._usage.missing(members))
+
+    def _unreserved(self, unseen: Members) -> Members:
+        if not self._streams and not self._images and not self._tags:
+            return unseen
         return Members(
             unseen.streams - self._streams,
             frozenset(pair for pair in unseen.images if pair[1] not in self._reserved_images(pair)),
             frozenset(pair for pair in unseen.tags if pair[1] not in self._reserved_tags(pair)),
         )
 
-    def change(self, claims: Claims) -> NamespaceChange:
-        """What a request does to the namespace."""
-        new, unseen = self.missing(claims.adds), self._usage.missing(claims.adds)
-        own = unseen - new
-        digests = {digest for _, digest in claims.adds.images}
-        freed = {digest for _, digest in claims.removes.images if self._frees(digest)} - digests
-        tags = sum(map(len, self._tags.values()))
-        unseen_digests = {digest for digest in digests if not self._usage.references(digest)}
+    def assess(self, claims: Claims) -> Assessment:
+        """What a request does to the namespace, and to each stream that it touches."""
+        unseen = self._usage.missing(claims.adds)
+        new = self._unreserved(unseen)
+        names = claims.adds.touched_streams | claims.open_ended
+        if len(names) == 1:
+            [name] = names
+            streams = {name: self._stream_change(name, unseen, new, claims.removes)}
+        else:
+            streams = {
+                name: self._stream_change(
+                    name, unseen.of_stream(name), new.of_stream(name), claims.removes
+                )
+                for name in names
+            }
+        return Assessment(unseen, self._namespace_change(claims, unseen, new), streams)
+
+    def _namespace_change(self, claims: Claims, unseen: Members, new: Members) -> NamespaceChange:
+        usage, digests = self._usage, {digest for _, digest in claims.adds.images}
+        unseen_digests = {digest for digest in digests if not usage.references(digest)}
         own_digests = unseen_digests & self._digests
+        freed = {digest for _, digest in claims.removes.images if self._frees(digest)} - digests
         return NamespaceChange(
             Change(
-                self._usage.stream_count + len(self._streams),
+                usage.stream_count + len(self._streams),
                 len(new.streams),
-                pending=len(self._streams) - len(own.streams),
+                pending=len(self._streams) - (len(unseen.streams) - len(new.streams)),
             ),
             Change(
-                self._usage.image_count + self._new_digests,
-                len(unseen_digests - own_digests),
+                usage.image_count + self._new_digests,
+                len(unseen_digests) - len(own_digests),
                 len(freed),
                 pending=self._new_digests - len(own_digests),
             ),
             Change(
-                self._usage.tag_count + tags,
+                usage.tag_count + self._tag_count,
                 len(new.tags),
-                sum(1 for pair in claims.removes.tags if self._usage.has_tag(*pair)),
-                pending=tags - len(own.tags),
+                sum(1 for pair in claims.removes.tags if usage.has_tag(*pair)),
+                pending=self._tag_count - (len(unseen.tags) - len(new.tags)),
             ),
         )
 
-    def stream_change(self, stream: str, claims: Claims) -> StreamChange:
-        """What a request does to one stream."""
-        adds, removes = claims.adds.of_stream(stream), claims.removes.of_stream(stream)
-        new = self.missing(adds)
-        own = self._usage.missing(adds) - new
-        observed = self._usage.images_of(stream)
-        images, tags = len(self._images.get(stream, ())), len(self._tags.get(stream, ()))
+    def _stream_change(
+        self, name: str, unseen: Members, new: Members, removes: Members
+    ) -> StreamChange:
+        """`unseen` and `new` are the members of this stream; `removes` may hold others too."""
+        usage, removed = self._usage, removes.of_stream(name) if removes else removes
+        observed = usage.images_of(name)
+        images, tags = len(self._images.get(name, ())), len(self._tags.get(name, ()))
         return StreamChange(
             Change(
                 len(observed) + images,
                 len(new.images),
-                sum(1 for _, digest in removes.images if digest in observed),
-                pending=images - len(own.images),
+                sum(1 for _, digest in removed.images if digest in observed),
+                pending=images - (len(unseen.images) - len(new.images)),
             ),
             Change(
-                self._usage.tag_count_of(stream) + tags,
+                usage.tag_count_of(name) + tags,
                 len(new.tags),
-                sum(1 for pair in removes.tags if self._usage.has_tag(*pair)),
-                pending=tags - len(own.tags),
+                sum(1 for pair in removed.tags if usage.has_tag(*pair)),
+                pending=tags - (len(unseen.tags) - len(new.tags)),
             ),
         )
 

@@ -170,11 +170,12 @@ class Enforcer:
         """The verdict, and whether the ledger holds a new reservation because of it."""
         claims = waiting.claims
         limits = self._state.limits(claims.namespace)
-        verdict = image_quota.check(claims, effective, limits, self._domain)
-        if verdict.allowed and image_quota.unsettled(claims, effective, limits):
+        assessment = effective.assess(claims)
+        verdict = image_quota.check(claims, assessment, limits, self._domain)
+        if verdict.allowed and image_quota.unsettled(assessment, limits):
             _fail([waiting], StateUnavailableError("a deletion nearby is not seen everywhere yet"))
             return verdict, False
-        unseen = self._state.usage(claims.namespace).missing(claims.adds)
+        unseen = assessment.unseen
         if not (verdict.allowed and waiting.reserve and unseen):
             return verdict, False
         ledger.reserve(Reservation(waiting.holder, unseen, now, now + self._timing.expiry))

@@ -21,7 +21,10 @@ from .replicas import Replicas
 pytestmark = pytest.mark.e2e
 
 _SERIAL = itertools.count()
-SHORT = ("--request-timeout", "3", "--watch-lag", "3", "--clock-skew", "2")
+SHORT = (
+    *("--request-timeout", "3", "--watch-lag", "3", "--clock-skew", "2"),
+    *("--shutdown-delay", "2"),
+)
 
 
 @pytest.fixture(scope="module")

@@ -165,7 +165,7 @@ def stored() -> NamespaceUsage:
     ],
 )
 def test_verdicts(limits: NamespaceLimits, claims: Claims, violations: list[str]) -> None:
-    verdict = image_quota.check(claims, Effective(stored()), limits, DOMAIN)
+    verdict = image_quota.check(claims, Effective(stored()).assess(claims), limits, DOMAIN)
 
     assert [violation.message for violation in verdict.violations] == violations
 
@@ -175,7 +175,7 @@ def test_reserved_members_count_like_stored_ones() -> None:
     effective.add(push("app", "v3", "d3"))
     effective.add(push("app", "v3", "d3"))
 
-    change = effective.change(Claims("ns", push("app", "v4", "d3")))
+    change = effective.assess(Claims("ns", push("app", "v4", "d3"))).namespace
 
     assert (change.imagestreams.used, change.images.used, change.image_tags.used) == (2, 3, 4)
     assert (change.images.requested, change.image_tags.requested) == (0, 1)
@@ -184,9 +184,9 @@ def test_reserved_members_count_like_stored_ones() -> None:
 def test_a_refusal_says_what_to_do_next() -> None:
     limits = NamespaceLimits(quotas=(quota(images=2, image_tags=3),), stream_tags=limit("2"))
 
-    verdict = image_quota.check(
-        Claims("ns", push("app", "v3", "d3")), Effective(stored()), limits, DOMAIN
-    )
+    claims = Claims("ns", push("app", "v3", "d3"))
+
+    verdict = image_quota.check(claims, Effective(stored()).assess(claims), limits, DOMAIN)
 
     assert [violation.next_step for violation in verdict.violations] == [
         "delete images and image-tags that are not needed in namespace ns, "

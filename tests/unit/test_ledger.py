@@ -19,7 +19,7 @@ def usage(*tags: str) -> NamespaceUsage:
 
 
 def used(ledger: Ledger, observed: NamespaceUsage, view: float) -> int:
-    return ledger.effective(observed, view).change(Claims("ns")).image_tags.used
+    return ledger.effective(observed, view).assess(Claims("ns")).namespace.image_tags.used
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,10 @@ class PushesOnTwoReplicas(RuleBasedStateMachine):
         limits = NamespaceLimits(quotas=(quota(image_tags=LIMIT),))
         self.ledger.settle(usage, now=self.now, view=view, timing=TIMING)
         effective = self.ledger.effective(usage, view)
-        if not image_quota.check(claims, effective, limits, DOMAIN).allowed:
+        assessment = effective.assess(claims)
+        if not image_quota.check(claims, assessment, limits, DOMAIN).allowed:
             return
-        if image_quota.unsettled(claims, effective, limits):
+        if image_quota.unsettled(assessment, limits):
             return
         new = usage.missing(claims.adds)
         if not new:

@@ -1,0 +1,1 @@
+"""Figures that a stranger can repeat: `make bench`. Results are in RESULTS.md."""
