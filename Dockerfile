@@ -7,7 +7,7 @@ COPY requirements.lock ./
 RUN pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY pyproject.toml README.md ./
 COPY app app
-COPY manifests/examples manifests/examples
+COPY manifests manifests
 COPY tests/payloads tests/payloads
 RUN pip install --no-cache-dir --no-deps .
 

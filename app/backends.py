@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from app import examples
 from app.admission.review import AdmissionRequest, Outcome
+from app.certs.cluster import ClusterCertificates, service_names
 from app.cluster.api import KubeApi
 from app.cluster.embedded import EmbeddedState
 from app.cluster.events import RefusalEvents
@@ -21,6 +23,8 @@ from app.cluster.ledgers import LABEL, KubernetesLedgers
 from app.cluster.reconciler import Reconciler
 from app.cluster.state import ClusterState
 from app.quota.store import LedgerStore, MemoryLedgers
+from app.registry.authentication import Authenticator, StaticTokens
+from app.registry.reviews import KubernetesAccess
 from app.settings import Settings
 
 Job = Callable[[], Coroutine[Any, Any, None]]
@@ -36,6 +40,10 @@ class Backend:
     refused: Refused
     broken: Callable[[], bool]
     """Whether the last reading of the state failed while an older one stays in force."""
+    certificates: ClusterCertificates | None = None
+    """Self-made ones that all replicas share."""
+    authenticator: Authenticator | None = None
+    """Who may ask for push checks; None: nobody."""
 
 
 @asynccontextmanager
@@ -53,13 +61,17 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
     kubeconfig = str(settings.kubeconfig) if settings.kubeconfig else None
     api = await KubeApi.connect(kubeconfig, settings.context)
     try:
-        yield _cluster(api, settings)
+        with TemporaryDirectory() as folder:
+            yield _cluster(api, settings, Path(folder), inside=inside and not outside)
     finally:
         await api.close()
 
 
 def embedded(folder: Path, settings: Settings) -> Backend:
-    """A folder of manifests; reservations in the process. Raises ManifestError."""
+    """A folder of manifests; reservations in the process.
+
+    Raises ManifestError for the folder, TokenFileError for the tokens of push checks.
+    """
     state = EmbeddedState(folder, settings.domain)
     return Backend(
         state,
@@ -67,6 +79,7 @@ def embedded(folder: Path, settings: Settings) -> Backend:
         jobs=[state.watch],
         refused=_nobody_listens,
         broken=lambda: state.broken is not None,
+        authenticator=StaticTokens(settings.push_tokens) if settings.push_tokens else None,
     )
 
 
@@ -74,7 +87,7 @@ def _nobody_listens(_request: AdmissionRequest, _outcome: Outcome) -> None:
     """Without a cluster there is nowhere to write Events."""
 
 
-def _cluster(api: KubeApi, settings: Settings) -> Backend:
+def _cluster(api: KubeApi, settings: Settings, folder: Path, *, inside: bool) -> Backend:
     domain, timing, namespace = settings.domain, settings.timing, settings.namespace
     identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}-{os.getpid()}"
     state = KubernetesState(
@@ -85,6 +98,11 @@ def _cluster(api: KubeApi, settings: Settings) -> Backend:
         api, ledgers.path, "ledgers", ledgers, silence=settings.watch_silence, select=LABEL
     )
     events = RefusalEvents(api, domain, identity)
+    shared = settings.certificates == "secret" or (settings.certificates == "auto" and inside)
+    names = service_names("registry-admission", namespace)
+    if not inside:
+        names += ["localhost", settings.host]
+    certificates = ClusterCertificates(api, folder, namespace=namespace, names=names)
     reconciler = Reconciler(api, state, ledgers, domain, timing)
     return Backend(
         state,
@@ -97,6 +115,8 @@ def _cluster(api: KubeApi, settings: Settings) -> Backend:
         ],
         refused=events.refused,
         broken=lambda: False,
+        certificates=certificates if shared and not settings.tls_dir else None,
+        authenticator=KubernetesAccess(api, domain),
     )
 
 

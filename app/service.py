@@ -14,8 +14,10 @@ from app.api.admission import AdmissionApi
 from app.api.app import create_app
 from app.api.health import HealthApi
 from app.api.metrics import Metrics
+from app.api.push import PushApi
 from app.backends import Backend
 from app.quota.enforcer import Enforcer
+from app.registry.push import PushChecks
 from app.settings import Settings
 
 
@@ -34,11 +36,8 @@ def build(
     state, domain = backend.state, settings.domain
     enforcer = Enforcer(state, backend.ledgers, domain, settings.timing)
     references = References(state, settings.internal_hosts)
-    admission = Admission(
-        ImageAdmission(state, enforcer, references, domain, settings.unknown_size),
-        ObjectAdmission(state, settings),
-        domain,
-    )
+    images = ImageAdmission(state, enforcer, references, domain, settings.unknown_size)
+    admission = Admission(images, ObjectAdmission(state, settings), domain)
     metrics = Metrics()
     metrics.gauge("reservations", "Reservations in flight.", enforcer.reservations)
     metrics.gauge(
@@ -51,7 +50,9 @@ def build(
     )
 
     def not_ready() -> list[str]:
-        return [*(["shutting down"] if draining() else []), *state.problems()]
+        stopping = ["shutting down"] if draining() else []
+        trust = backend.certificates.problems() if backend.certificates else []
+        return [*stopping, *trust, *state.problems()]
 
     api = AdmissionApi(
         admission,
@@ -61,4 +62,9 @@ def build(
         max_concurrent_reviews=settings.max_concurrent_reviews,
         review_timeout=settings.review_timeout,
     )
-    return Service(enforcer, admission, metrics, create_app(api, HealthApi(metrics, not_ready)))
+    app = create_app(api, HealthApi(metrics, not_ready))
+    if backend.authenticator is not None:
+        limit = settings.max_concurrent_reviews
+        checks = PushApi(PushChecks(images), backend.authenticator, max_concurrent=limit)
+        app.include_router(checks.router())
+    return Service(enforcer, admission, metrics, app)

@@ -27,7 +27,13 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     for a kubeconfig, and OSError for an address, that cannot be used.
     """
     async with open_backend(settings) as backend:
-        certificates = settings.tls_dir or _self_made(settings.host)
+        jobs = list(backend.jobs)
+        if backend.certificates is not None:
+            await backend.certificates.prepare()
+            certificates = backend.certificates.folder
+            jobs.append(backend.certificates.run)
+        else:
+            certificates = settings.tls_dir or _self_made(settings.host)
         context = ServingContext(certificates / files.CERTIFICATE, certificates / files.KEY)
         built = service.build(settings, backend, draining=lambda: server.draining)
         built.metrics.gauge(
@@ -48,7 +54,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             logger.critical("background work failed, the service ends")
             server.should_exit = True
 
-        async with running([*backend.jobs, context.watch], on_failure=failed):
+        async with running([*jobs, context.watch], on_failure=failed):
             await server.serve(sockets=[listener])
 
 

@@ -1,8 +1,9 @@
 """Every setting, in one model: flags, then environment, then a file, then defaults."""
 
+from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -48,6 +49,9 @@ def _legacy_modes(rules: list[str]) -> list[str]:
 Names = Annotated[list[str], BeforeValidator(_comma_separated)]
 
 
+_file: ContextVar[Path | None] = ContextVar("settings file", default=None)
+
+
 class Settings(BaseSettings):
     """Sizes are bytes and times are seconds unless a description says otherwise."""
 
@@ -61,6 +65,11 @@ class Settings(BaseSettings):
         None,
         description="Folder with tls.crt and tls.key, reloaded when they change. "
         "Without it, a self-made certificate is used.",
+    )
+    certificates: Literal["auto", "secret", "local"] = Field(
+        "auto",
+        description="Where self-made certificates are kept: in a Secret that all replicas share, "
+        "or in a local folder; auto is the Secret inside a cluster.",
     )
     kubeconfig: Path | None = Field(
         None, description="Cluster to serve, from outside; inside a cluster none is needed."
@@ -108,16 +117,21 @@ class Settings(BaseSettings):
         "from admission to storage.",
     )
     watch_lag: float = Field(
-        10.0, gt=0, description="How old the view of the ImageStreams may be to decide on it."
+        5.0, gt=0, description="How old the view of the ImageStreams may be to decide on it."
     )
     clock_skew: float = Field(
-        5.0, ge=0, description="How far this replica's clock may be from the API server's."
+        2.0, ge=0, description="How far this replica's clock may be from the API server's."
     )
     watch_silence: float = Field(
         150.0,
         gt=60,
         description="How long a watch may be silent before it is not trusted; "
         "the API server sends bookmarks every minute.",
+    )
+    push_tokens: Path | None = Field(
+        None,
+        description="File of bearer tokens for push checks without a cluster, a line each: "
+        "<token> <subject> <namespace pattern>,…",
     )
     max_body_bytes: PositiveInt = Field(8 * 2**20, description="Largest request body.")
     max_concurrent_reviews: PositiveInt = Field(
@@ -136,6 +150,19 @@ class Settings(BaseSettings):
         "info", description="Log level."
     )
     log_format: Literal["json", "text"] = Field("json", description="Log format.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = _file.get()
+        in_file = (YamlConfigSettingsSource(settings_cls, yaml_file=file),) if file else ()
+        return (init_settings, env_settings, *in_file)
 
     @property
     def domain(self) -> ApiDomain:
@@ -162,27 +189,19 @@ class Settings(BaseSettings):
         return "enforce"
 
 
+Model = TypeVar("Model", bound=Settings)
+
 _MODES: dict[str, LegacyMode] = {"enforce": "enforce", "warn": "warn", "off": "off"}
 
 
-def load(flags: dict[str, Any], file: Path | None) -> Settings:
+def load(flags: dict[str, Any], file: Path | None, model: type[Model]) -> Model:
     """Settings from flags over environment over file over defaults.
 
     Raises ValidationError that names every wrong setting, OSError or yaml.YAMLError for a
     file that cannot be read.
     """
-
-    class FileSettings(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            in_file = YamlConfigSettingsSource(settings_cls, yaml_file=file)
-            return (init_settings, env_settings, in_file) if file else (init_settings, env_settings)
-
-    return FileSettings(**flags)
+    token = _file.set(file)
+    try:
+        return model(**flags)
+    finally:
+        _file.reset(token)

@@ -49,10 +49,16 @@ class ImageAdmission:
         change = _change_of(request, self.references)
         if change is None:
             return None
-        require_available(self.state)
-        return await self._decide(change, reserve=not request.dry_run, within=within)
+        return await self.decide(change, reserve=not request.dry_run, within=within)
 
-    async def _decide(self, change: Change, *, reserve: bool, within: float) -> Verdict:
+    async def decide(
+        self, change: Change, *, reserve: bool, within: float, holder: str = ""
+    ) -> Verdict:
+        """Size first, then the quota; an allowed change holds its members as `holder`.
+
+        Raises StateUnavailableError.
+        """
+        require_available(self.state)
         verdict = Verdict()
         for problem in change.problems:
             verdict.deny("Incomplete", problem, "complete the object and send it again")
@@ -60,7 +66,7 @@ class ImageAdmission:
             verdict.include(await self._check_image(image, change.claims.namespace))
         verdict.include(
             await self.enforcer.decide(
-                change.claims, reserve=reserve and verdict.allowed, within=within
+                change.claims, reserve=reserve and verdict.allowed, within=within, holder=holder
             )
         )
         return verdict

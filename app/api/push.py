@@ -9,8 +9,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
@@ -31,6 +32,8 @@ logger = logging.getLogger("registry_admission.push")
 _MAX_BODY = manifest.MAX_BYTES * 4 // 3 + 64 * 1024
 """A manifest grows by a third in base64."""
 _RETRY_AFTER = 1
+_BEARER = HTTPBearer(auto_error=False)
+"""Says in the OpenAPI document that a token is needed; PushApi itself asks for it."""
 
 
 class _Message(BaseModel):
@@ -138,10 +141,8 @@ class PushApi:
                 description=decide.__doc__,
                 methods=["POST"],
                 response_model=answer,
-                openapi_extra={
-                    "requestBody": {"required": True, "content": schema},
-                    "security": [{"bearer": []}],
-                },
+                dependencies=[Depends(_BEARER)],
+                openapi_extra={"requestBody": {"required": True, "content": schema}},
             )
 
         add("blob", BlobQuestion, BlobAnswer, self.blob)

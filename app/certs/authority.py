@@ -102,6 +102,11 @@ def expires_at(certificate: bytes) -> datetime:
     return _chain(certificate)[0].not_valid_after_utc
 
 
+def issued_at(certificate: bytes) -> datetime:
+    """When the (first) certificate was made by `make_authority` or `make_serving`, in UTC."""
+    return _chain(certificate)[0].not_valid_before_utc + CLOCK_SKEW
+
+
 def needs_renewal(certificate: bytes, now: datetime, fraction: float = 2 / 3) -> bool:
     """Whether that much of the (first) certificate's life has passed."""
     parsed = _chain(certificate)[0]

@@ -40,16 +40,20 @@ def make(folder: Path, names: Iterable[str], now: datetime | None = None) -> Key
         if not found:
             _write(folder / AUTHORITY_KEY, signer.key, _PRIVATE)
             _write(folder / AUTHORITY, signer.certificate, _PUBLIC)
-        _write(folder / KEY, serving.key, _PRIVATE)
-        _write(folder / CERTIFICATE, serving.certificate, _PUBLIC)
+        _write_serving(folder, serving)
     except ValueError as error:
         raise CertificateError(f"no certificate made in {folder}: {error}") from None
     except OSError as error:
-        raise CertificateError(
-            f"cannot write certificates to {folder}: {error.strerror}; "
-            "choose a folder that you may write to"
-        ) from None
+        raise _unwritable(folder, error) from None
     return serving
+
+
+def save(folder: Path, serving: KeyPair) -> None:
+    """Replace the serving certificate in a folder. Raises CertificateError."""
+    try:
+        _write_serving(folder, serving)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
 
 
 def read(certificate: Path, key: Path) -> KeyPair:
@@ -101,6 +105,18 @@ def _read(path: Path) -> bytes:
         raise CertificateError(
             f"cannot read {path}: {error.strerror}; give this user the right to read it"
         ) from None
+
+
+def _unwritable(folder: Path, error: OSError) -> CertificateError:
+    return CertificateError(
+        f"cannot write certificates to {folder}: {error.strerror}; "
+        "choose a folder that you may write to"
+    )
+
+
+def _write_serving(folder: Path, serving: KeyPair) -> None:
+    _write(folder / KEY, serving.key, _PRIVATE)
+    _write(folder / CERTIFICATE, serving.certificate, _PUBLIC)
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

@@ -5,6 +5,9 @@ from click.shell_completion import get_completion_class
 
 from app.cli.certs import certs
 from app.cli.check import check
+from app.cli.convert import convert_command
+from app.cli.gateway import gateway
+from app.cli.install import install, uninstall
 from app.cli.serve import serve
 from app.version import VERSION
 
@@ -20,6 +23,8 @@ def main() -> None:
       registry-admission serve                      try it: examples, self-made certificate
       registry-admission serve --state limits/      decide on a folder of manifests
       registry-admission check stream.yaml --state limits/
+      registry-admission gateway --upstream http://localhost:5000 --state limits/
+      registry-admission convert gateway.yaml --namespaces team-a,team-b
       registry-admission certs make --out tls/ --name webhook.example.svc
     """
 
@@ -47,4 +52,8 @@ def completion(shell: str) -> None:
 
 main.add_command(serve)
 main.add_command(check)
+main.add_command(convert_command, "convert")
 main.add_command(certs)
+main.add_command(gateway)
+main.add_command(install)
+main.add_command(uninstall)

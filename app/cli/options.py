@@ -16,18 +16,25 @@ from app.settings import Settings, load
 class SettingsCommand(click.Command):
     """A command with one option per setting; its function gets them as one `settings`."""
 
-    def __init__(self, *args: Any, settings: Iterable[str] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        settings: Iterable[str] = (),
+        model: type[Settings] = Settings,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self._names = tuple(settings) or tuple(Settings.model_fields)
+        self._model = model
+        self._names = tuple(settings) or tuple(model.model_fields)
         in_file = click.Path(exists=True, dir_okay=False, path_type=Path)
         self.params += [
-            *(_option(name, Settings.model_fields[name]) for name in self._names),
+            *(_option(name, model.model_fields[name]) for name in self._names),
             click.Option(["--config"], type=in_file, help="YAML file with settings."),
         ]
 
     def invoke(self, ctx: click.Context) -> Any:
         flags = {name: ctx.params.pop(name) for name in self._names}
-        ctx.params["settings"] = _load(flags, ctx.params.pop("config"))
+        ctx.params["settings"] = _load(flags, ctx.params.pop("config"), self._model)
         return super().invoke(ctx)
 
 
@@ -50,10 +57,10 @@ def _type(field: FieldInfo) -> Any:
     return str
 
 
-def _load(flags: dict[str, Any], config: Path | None) -> Settings:
+def _load(flags: dict[str, Any], config: Path | None, model: type[Settings]) -> Settings:
     given = {name: value for name, value in flags.items() if value is not None}
     try:
-        return load(given, config)
+        return load(given, config, model)
     except ValidationError as error:
         raise click.UsageError("\n".join(problems(error))) from None
     except (OSError, yaml.YAMLError) as error:

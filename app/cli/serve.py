@@ -9,6 +9,7 @@ from app import logs, serving
 from app.certs.files import CertificateError
 from app.cli.options import SettingsCommand
 from app.cluster.manifests import ManifestError
+from app.registry.authentication import TokenFileError
 from app.settings import Settings
 
 
@@ -32,5 +33,5 @@ def serve(settings: Settings, show_settings: bool) -> None:
     logs.configure(settings.log_level, settings.log_format)
     try:
         uvloop.run(serving.serve(settings, announce=click.echo))
-    except (CertificateError, ConfigException, ManifestError, OSError) as error:
+    except (CertificateError, ConfigException, ManifestError, OSError, TokenFileError) as error:
         raise click.ClickException(str(error)) from None

@@ -93,9 +93,22 @@ class KubeApi:
         """A JSON merge patch: fields that the patch does not name stay as they are."""
         return await self._request("PATCH", path, query, patch, MERGE_PATCH)
 
-    async def apply(self, path: str, content: Content, manager: str) -> Content:
-        """Server-side apply: create the object, or take over the fields that the content names."""
-        query = {"fieldManager": manager, "force": "true"}
+    async def apply(
+        self,
+        path: str,
+        content: Content,
+        manager: str,
+        *,
+        force: bool = True,
+        dry_run: bool = False,
+    ) -> Content:
+        """Server-side apply: create the object, or set the fields that the content names.
+
+        With `force` fields of other managers are taken over, without it they are a ConflictError.
+        """
+        query = {"fieldManager": manager, "force": str(force).lower()}
+        if dry_run:
+            query["dryRun"] = "All"
         return await self._request("PATCH", path, query, content, APPLY_PATCH)
 
     async def delete(self, path: str, content: Content | None = None) -> None:

@@ -16,9 +16,9 @@ from app.cluster.api import ApiError, ConflictError, Content, KubeApi, NotFoundE
 logger = logging.getLogger("registry_admission.heartbeat")
 
 NAME = "registry-admission-heartbeat"
-_INTERVAL = 2.0
+_INTERVAL = 1.0
 """Seconds between heartbeats, whoever writes them."""
-_TICK = 0.5
+_TICK = 0.25
 
 
 class Heartbeat:

@@ -5,8 +5,9 @@ busy namespace has thousands of pushes in flight. Compare-and-swap is `resourceV
 """
 
 import json
-import logging
-from typing import Any
+from functools import lru_cache
+
+from pydantic_core import from_json
 
 from app.cluster.api import ApiError, ConflictError, Content, KubeApi, NotFoundError
 from app.cluster.informer import Key
@@ -14,8 +15,6 @@ from app.cluster.state import StateUnavailableError
 from app.quota.ledger import Ledger, Reservation
 from app.quota.members import Members
 from app.quota.store import LedgerConflictError
-
-logger = logging.getLogger("registry_admission.ledger")
 
 LABEL = "registry-admission/ledger"
 _PREFIX = "ledger-"
@@ -32,12 +31,12 @@ class KubernetesLedgers:
     def __init__(self, api: KubeApi, namespace: str) -> None:
         self._api = api
         self.path = f"/api/v1/namespaces/{namespace}/configmaps"
-        self._known: dict[str, tuple[Ledger, str]] = {}
+        self._known: dict[str, _Known] = {}
 
     async def load(self, namespace: str) -> tuple[Ledger, str]:
         """The ledger as last seen. A stale one costs a conflict, never a wrong admission."""
-        ledger, version = self._known.get(namespace) or (Ledger(), "")
-        return Ledger(ledger), version
+        known = self._known.get(namespace)
+        return (Ledger(known.ledger), known.version) if known else (Ledger(), "")
 
     async def refresh(self, namespace: str) -> tuple[Ledger, str]:
         """The ledger as it is now. Raises StateUnavailableError."""
@@ -49,8 +48,6 @@ class KubernetesLedgers:
             raise StateUnavailableError(f"the ledger cannot be read: {error}") from None
         else:
             self._remember(namespace, content)
-            if namespace not in self._known:
-                raise StateUnavailableError(f"ConfigMap {_PREFIX}{namespace} is not a ledger")
         return await self.load(namespace)
 
     async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
@@ -76,14 +73,14 @@ class KubernetesLedgers:
             raise LedgerConflictError from None
         except ApiError as error:
             raise StateUnavailableError(f"the ledger cannot be written: {error}") from None
-        self._remember(namespace, written)
+        self._known[namespace] = _Known(written["metadata"]["resourceVersion"], ledger=ledger)
 
     async def discard(self, namespace: str) -> None:
         """Delete the ledger of a namespace if it is still the one that was last seen."""
         known = self._known.get(namespace)
         if known is None:
             return
-        options = {"preconditions": {"resourceVersion": known[1]}}
+        options = {"preconditions": {"resourceVersion": known.version}}
         try:
             await self._api.delete(f"{self.path}/{_PREFIX}{namespace}", options)
         except (ConflictError, NotFoundError):
@@ -91,7 +88,7 @@ class KubernetesLedgers:
         self._known.pop(namespace, None)
 
     def reservations(self) -> int:
-        return sum(len(ledger) for ledger, _ in self._known.values())
+        return sum(len(known.ledger) for known in self._known.values())
 
     def namespaces(self) -> list[str]:
         return list(self._known)
@@ -110,42 +107,63 @@ class KubernetesLedgers:
         """Versions grow; the watch may still be behind what this replica has written itself."""
         version = content["metadata"]["resourceVersion"]
         known = self._known.get(namespace)
-        if known is not None and int(version) <= int(known[1]):
-            return
-        try:
-            self._known[namespace] = decode(content), version
-        except ValueError as error:
-            # Nothing is known of this one namespace, and deciding for it says so.
-            self._known.pop(namespace, None)
-            logger.error("ledger not understood", extra={"problem": str(error)})
+        if known is None or int(version) > int(known.version):
+            self._known[namespace] = _Known(version, content=content)
+
+
+class _Known:
+    """A ledger as it came, read only when somebody asks for it.
+
+    One that is not understood makes its namespace undecidable, and no other.
+    """
+
+    def __init__(
+        self, version: str, *, content: Content | None = None, ledger: Ledger | None = None
+    ) -> None:
+        self.version = version
+        self._content = content
+        self._ledger = ledger
+
+    @property
+    def ledger(self) -> Ledger:
+        """Raises StateUnavailableError."""
+        if self._ledger is None:
+            try:
+                self._ledger = decode(self._content or {})
+            except ValueError as error:
+                raise StateUnavailableError(str(error)) from None
+            self._content = None
+        return self._ledger
 
 
 def encode(ledger: Ledger) -> str:
     """A JSON list with one row per reservation."""
-    return json.dumps([_row(reservation) for reservation in ledger], separators=(",", ":"))
+    return f"[{','.join(map(_row, ledger))}]"
 
 
 def decode(content: Content) -> Ledger:
     """Raises ValueError for a ledger that somebody has broken by hand."""
     try:
-        rows = json.loads((content.get("data") or {})["reservations"])
+        rows = from_json((content.get("data") or {})["reservations"])
         return Ledger([_reservation(*row) for row in rows])
     except (KeyError, TypeError, ValueError) as error:
-        name = content["metadata"]["name"]
-        raise ValueError(f"ConfigMap {name} is not a ledger: {error!r}") from None
+        raise ValueError(f"the ledger is not understood: {error!r}") from None
 
 
-def _row(reservation: Reservation) -> list[Any]:
+@lru_cache(maxsize=20_000)
+def _row(reservation: Reservation) -> str:
+    """Written again with every change of its ledger, so its text is kept."""
     members = reservation.members
-    return [
+    row = [
         reservation.holder,
-        reservation.claimed_at,
-        reservation.expires_at,
-        reservation.fulfilled_at,
+        round(reservation.claimed_at, 3),
+        round(reservation.expires_at, 3),
+        reservation.fulfilled_at and round(reservation.fulfilled_at, 3),
         sorted(members.streams),
         sorted(members.images),
         sorted(members.tags),
     ]
+    return json.dumps(row, separators=(",", ":"))
 
 
 def _reservation(

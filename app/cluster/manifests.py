@@ -64,6 +64,11 @@ def read(path: Path) -> Iterator[Manifest]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path}:1: {error}") from None
+    yield from read_text(text, path)
+
+
+def read_text(text: str, path: Path) -> Iterator[Manifest]:
+    """The same for text that is at hand; problems name it by `path`."""
     loader = yaml.CSafeLoader(text)
     try:
         while loader.check_node():

@@ -18,6 +18,8 @@ logger = logging.getLogger("registry_admission.reconciler")
 _DEBOUNCE = 0.3
 """Seconds in which the changes of one namespace are written once."""
 _RESYNC = 30.0
+_TIDY = 5.0
+"""Seconds; what is stored is noted this often, so that deleting it gives its place back."""
 _RETRY = 2.0
 
 
@@ -54,6 +56,7 @@ class Reconciler:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow())
             tasks.create_task(self._resync())
+            tasks.create_task(self._tidy_all())
 
     async def _follow(self) -> None:
         while True:
@@ -70,9 +73,13 @@ class Reconciler:
         while True:
             for namespace in self._state.quotas.namespaces():
                 self.notice(namespace)
+            await asyncio.sleep(_RESYNC)
+
+    async def _tidy_all(self) -> None:
+        while True:
             for namespace in self._ledgers.namespaces():
                 await self._tidy(namespace)
-            await asyncio.sleep(_RESYNC)
+            await asyncio.sleep(_TIDY)
 
     async def _write_status(self, namespace: str) -> None:
         if self._state.problems():
@@ -94,19 +101,19 @@ class Reconciler:
                 asyncio.get_running_loop().call_later(_RETRY, self.notice, namespace)
 
     async def _tidy(self, namespace: str) -> None:
-        """Drop what no replica needs any more. A ledger that is empty goes, and so does that of
+        """Note what is stored, and drop what no replica needs any more. A ledger that is empty goes, and so does that of
         a namespace that is gone: nothing can be stored there now."""
         if self._state.problems():
             return
         ledger, version = await self._ledgers.load(namespace)
-        before = len(ledger)
+        before = list(ledger)
         usage, view = self._state.usage(namespace), self._state.view()
         ledger.settle(usage, now=self._clock(), view=view, timing=self._timing)
         gone = namespace not in self._state.namespaces
         try:
             if gone or not len(ledger):
                 await self._ledgers.discard(namespace)
-            elif len(ledger) < before:
+            elif list(ledger) != before:
                 await self._ledgers.save(namespace, ledger, version)
         except (LedgerConflictError, ConflictError):
             return

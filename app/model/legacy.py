@@ -147,6 +147,16 @@ def limit_range(
     }
 
 
+def resource_quota(domain: ApiDomain, namespace: str, hard: Mapping[str, str]) -> dict[str, Any]:
+    """A ResourceQuota manifest as on Registry v2's page."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "image-registry-quota", "namespace": namespace},
+        "spec": {"hard": dict(hard)},
+    }
+
+
 def quoted(text: str) -> str:
     """Text from outside on one line, in quotes and bounded."""
     return repr(text) if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]!r}…"

@@ -71,8 +71,8 @@ class Ledger:
         oldest_view = now - timing.lag - timing.skew
         for holder, reservation in list(self._by_holder.items()):
             newer = reservation.claimed_at + timing.skew <= view
-            stored = newer and not usage.missing(reservation.members)
-            if stored and reservation.fulfilled_at is None:
+            noted = reservation.fulfilled_at is not None
+            if newer and not noted and not usage.missing(reservation.members):
                 reservation = replace(reservation, fulfilled_at=view)
                 self._by_holder[holder] = reservation
             if reservation.settled(min(view, oldest_view)):

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -37,7 +38,7 @@ class Replica:
     def __init__(self, cluster: Cluster, folder: Path, index: int, flags: tuple[str, ...]) -> None:
         self._log = folder / f"replica-{index}.log"
         arguments = [
-            sys.executable, "-m", "app", "serve", "--port", "0", "--tls-dir", str(folder / "tls"),
+            sys.executable, "-m", "app", "serve", "--port", "0",
             "--kubeconfig", str(cluster.kubeconfig), "--namespace", NAMESPACE, *flags,
         ]  # fmt: skip
         with self._log.open("ab") as log:
@@ -49,7 +50,6 @@ class Replica:
             )
         self.port = self._read_port()
         self.url = f"https://127.0.0.1:{self.port}"
-        self._authority = str(folder / "tls" / files.AUTHORITY)
 
     def wait_until_ready(self, seconds: float = 40) -> None:
         deadline = time.monotonic() + seconds
@@ -95,30 +95,52 @@ class Replica:
                 return int(found[1])
         raise AssertionError(self._log.read_text()[-3000:])
 
-    def _context(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self._authority)
+    @staticmethod
+    def _context() -> ssl.SSLContext:
+        """Probes do not check certificates, as the kubelet does not."""
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
 
 
 class Replicas(AbstractContextManager["Replicas"]):
     """Several replicas behind one address, registered as webhooks of the API server."""
 
     def __init__(
-        self, cluster: Cluster, folder: Path, count: int = 1, *flags: str, domain: str = "alauda.io"
+        self,
+        cluster: Cluster,
+        folder: Path,
+        count: int = 1,
+        *flags: str,
+        domain: str = "alauda.io",
+        excluded: Sequence[str] = (),
+        shared_certificates: bool = False,
     ) -> None:
+        """With shared certificates the replicas make them and have the webhooks trust them."""
         self._cluster = cluster
         self._domain = domain
-        files.make(folder / "tls", ["localhost", "127.0.0.1"])
+        self._excluded = [NAMESPACE, "kube-system", *excluded]
+        self._authority = b""
+        self._name = "e2e"
+        certificates = ["--certificates", "secret"]
+        if shared_certificates:
+            self._name = "registry-admission"
+        else:
+            files.make(folder / "tls", ["localhost", "127.0.0.1"])
+            self._authority = (folder / "tls" / files.AUTHORITY).read_bytes()
+            certificates = ["--tls-dir", str(folder / "tls")]
         self.folder = folder
-        self._flags = (*flags, "--api-domain", domain)
+        self._flags = (*certificates, *flags, "--api-domain", domain)
         cluster.kubectl("create", "namespace", NAMESPACE, check=False)
         self.running = [Replica(cluster, folder, index, self._flags) for index in range(count)]
         self._balancer = Balancer(self._ports)
 
     def __enter__(self) -> "Replicas":
         try:
+            self._register()
             for replica in self.running:
                 replica.wait_until_ready()
-            self._register()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -132,7 +154,7 @@ class Replicas(AbstractContextManager["Replicas"]):
     ) -> None:
         for which in ("validating", "mutating"):
             self._cluster.kubectl(
-                "delete", f"{which}webhookconfiguration", "e2e", "--ignore-not-found"
+                "delete", f"{which}webhookconfiguration", self._name, "--ignore-not-found"
             )
         self.stop()
 
@@ -154,18 +176,17 @@ class Replicas(AbstractContextManager["Replicas"]):
 
     def _register(self) -> None:
         documents = [
-            _configuration("ValidatingWebhookConfiguration", self._webhook("validate")),
-            _configuration("MutatingWebhookConfiguration", self._webhook("mutate")),
+            self._configuration("ValidatingWebhookConfiguration", "validate"),
+            self._configuration("MutatingWebhookConfiguration", "mutate"),
         ]
         self._cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(documents))
 
     def _webhook(self, path: str) -> dict[str, Any]:
-        authority = (self.folder / "tls" / files.AUTHORITY).read_bytes()
         return {
             "name": f"{path}.registry-admission.example.com",
             "clientConfig": {
                 "url": f"https://127.0.0.1:{self._balancer.port}/{path}",
-                "caBundle": base64.b64encode(authority).decode(),
+                "caBundle": base64.b64encode(self._authority).decode(),
             },
             "rules": [
                 {
@@ -182,7 +203,7 @@ class Replicas(AbstractContextManager["Replicas"]):
                     {
                         "key": "kubernetes.io/metadata.name",
                         "operator": "NotIn",
-                        "values": [NAMESPACE, "kube-system"],
+                        "values": self._excluded,
                     }
                 ]
             },
@@ -192,11 +213,10 @@ class Replicas(AbstractContextManager["Replicas"]):
             "timeoutSeconds": 10,
         }
 
-
-def _configuration(kind: str, webhook: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": kind,
-        "metadata": {"name": "e2e"},
-        "webhooks": [webhook],
-    }
+    def _configuration(self, kind: str, path: str) -> dict[str, Any]:
+        return {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": kind,
+            "metadata": {"name": self._name},
+            "webhooks": [self._webhook(path)],
+        }

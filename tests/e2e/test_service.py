@@ -147,36 +147,70 @@ async def test_a_view_that_is_too_old_refuses_says_why_and_recovers(
     assert (await Pusher(cluster).push([Push(namespace, "app", "v1")]))[0].admitted
 
 
+class Load:
+    """Creates all the time, and what of it failed for another reason than its name."""
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self._pusher = Pusher(cluster, clients=8)
+        self._namespace = namespace
+        self._done = False
+        self.failures: list[str] = []
+        self.count = 0
+
+    async def __aenter__(self) -> "Load":
+        self._tasks = [asyncio.create_task(self._run()) for _ in range(4)]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._done = True
+        await asyncio.gather(*self._tasks)
+
+    async def _run(self) -> None:
+        while not self._done:
+            self.count += 1
+            push = Push(self._namespace, f"app-{self.count % 10}", "v1")
+            [answer] = await self._pusher.push([push], patience=0)
+            if answer.code not in (201, 409):
+                self.failures.append(f"{answer.code} {answer.message}")
+
+
 async def test_a_rolling_restart_and_new_certificates_under_load_fail_no_review(
     cluster: Cluster, replicas: Replicas, namespace: str
 ) -> None:
     limits_of_the_page(cluster, namespace)
-    pusher = Pusher(cluster, clients=8)
-    done = asyncio.Event()
-    failures: list[str] = []
-
-    async def load() -> None:
-        for number in itertools.count():
-            if done.is_set():
-                return
-            push = Push(namespace, f"app-{number % 10}", "v1")
-            [answer] = await pusher.push([push], patience=0)
-            if answer.code not in (201, 409):
-                failures.append(f"{answer.code} {answer.message}")
-
-    loading = [asyncio.create_task(load()) for _ in range(4)]
-    for index in range(2):
-        # As a Deployment does: the new replica is ready before the old one is told to go.
+    async with Load(cluster, namespace) as load:
+        for index in range(2):
+            # As a Deployment does: the new replica is ready before the old one is told to go.
+            await asyncio.sleep(1)
+            old = replicas.running[index]
+            await asyncio.to_thread(replicas.start, index)
+            assert await asyncio.to_thread(old.stop) == 0
+            names = ["localhost", "127.0.0.1"]
+            await asyncio.to_thread(files.make, replicas.folder / "tls", names)
         await asyncio.sleep(1)
-        old = replicas.running[index]
-        await asyncio.to_thread(replicas.start, index)
-        assert await asyncio.to_thread(old.stop) == 0
-        await asyncio.to_thread(files.make, replicas.folder / "tls", ["localhost", "127.0.0.1"])
-    await asyncio.sleep(1)
-    done.set()
-    await asyncio.gather(*loading)
 
-    assert failures == []
+    assert load.failures == []
+    assert load.count > 20
+
+
+async def test_certificates_that_the_replicas_share_are_replaced_under_load(
+    cluster: Cluster, tmp_path: Path, namespace: str
+) -> None:
+    secret = ("-n", "registry-admission", "secret", "registry-admission-tls")
+
+    def serial() -> str:
+        return cluster.kubectl("get", *secret, "-o", "jsonpath={.data.tls\\.crt}").stdout
+
+    with Replicas(cluster, tmp_path, 2, *SHORT, shared_certificates=True):
+        first = serial()
+        async with Load(cluster, namespace) as load:
+            await asyncio.sleep(1)
+            await asyncio.to_thread(cluster.kubectl, "delete", *secret)
+            await asyncio.sleep(15)
+
+        assert serial() not in ("", first)
+        assert load.failures == []
+        assert load.count > 20
 
 
 def test_a_cluster_without_the_image_api_is_a_reported_state(

@@ -16,7 +16,7 @@ def test_flags_win_over_environment_over_file_over_defaults(
     monkeypatch.setenv("REGISTRY_ADMISSION_PORT", "2")
     monkeypatch.setenv("REGISTRY_ADMISSION_UNKNOWN_SIZE", "warn")
 
-    settings = load({"port": "3"}, file)
+    settings = load({"port": "3"}, file, Settings)
 
     assert (settings.port, settings.unknown_size, settings.log_level) == (3, "warn", "debug")
     assert settings.max_body_bytes == 8 * 2**20
@@ -37,7 +37,7 @@ def test_flags_win_over_environment_over_file_over_defaults(
 )
 def test_a_wrong_setting_is_named(flags: dict[str, str], field: str) -> None:
     with pytest.raises(ValidationError) as caught:
-        load(flags, None)
+        load(flags, None, Settings)
 
     assert [error["loc"][0] for error in caught.value.errors()] == [field]
 
@@ -45,7 +45,7 @@ def test_a_wrong_setting_is_named(flags: dict[str, str], field: str) -> None:
 def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REGISTRY_ADMISSION_LEGACY_NAMESPACES", "cpaas-*, legacy")
 
-    assert load({}, None).legacy_namespaces == ["cpaas-*", "legacy"]
+    assert load({}, None, Settings).legacy_namespaces == ["cpaas-*", "legacy"]
 
 
 @pytest.mark.parametrize(

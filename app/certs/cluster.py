@@ -1,0 +1,183 @@
+"""Certificates that look after themselves: made by ourselves, shared by all replicas in a Secret.
+
+Every replica does the same, again and again: read the Secret, have the webhook configurations
+trust its CAs, serve its certificate from a local folder, and store what `rotation` finds due.
+Whoever stores first wins; the others read what it wrote.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.certs import authority, files, rotation
+from app.certs.authority import KeyPair
+from app.certs.files import CertificateError
+from app.certs.rotation import Certificates, Schedule
+from app.certs.webhooks import WebhookTrust
+from app.cluster.api import ApiError, ConflictError, Content, KubeApi, NotFoundError
+
+logger = logging.getLogger("registry_admission.certs")
+
+NAME = "registry-admission-tls"
+"""Of the Secret."""
+_SOON = 1.0
+"""Seconds until what was just written is looked at again; API servers have heard of it then."""
+_POLL = 10.0
+"""Seconds between looks when nothing happens."""
+
+
+def service_names(service: str, namespace: str) -> list[str]:
+    """The names by which the API server, and others in the cluster, call a Service."""
+    return [f"{service}.{namespace}.svc", f"{service}.{namespace}.svc.cluster.local"]
+
+
+class ClusterCertificates:
+    """Keeps `tls.crt` and `tls.key` in a folder, and their CA in the webhook configurations."""
+
+    def __init__(
+        self,
+        api: KubeApi,
+        folder: Path,
+        *,
+        namespace: str,
+        names: Sequence[str],
+        webhooks: str = "registry-admission",
+        schedule: Schedule | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`names` is whom the certificate is for; both configurations are called `webhooks`."""
+        self._api = api
+        self.folder = folder
+        self._path = f"/api/v1/namespaces/{namespace}/secrets"
+        self._names = names
+        self._webhooks = WebhookTrust(api, webhooks)
+        self._schedule = schedule or Schedule()
+        self._clock = clock
+        self._served: KeyPair | None = None
+        self._in_force: tuple[bytes, datetime] | None = None
+        """The bundle that was found in the webhook configurations, and when first."""
+        self._ready = False
+        self._problem = "not looked at yet"
+
+    def problems(self) -> list[str]:
+        """Why API servers cannot trust this replica yet; once they can, they always can."""
+        return [] if self._ready else [f"certificates: {self._problem}"]
+
+    async def prepare(self) -> None:
+        """Return when the folder holds a certificate; waits for the API server if need be.
+
+        Serving may start then, to tell by `problems` why it is not ready.
+        """
+        while self._served is None:
+            if not await self._attempt():
+                await asyncio.sleep(_SOON)
+
+    async def run(self) -> None:
+        """Look after the certificates until cancelled."""
+        more = True
+        while True:
+            await asyncio.sleep(_SOON if more else _POLL)
+            more = await self._attempt()
+
+    async def step(self) -> bool:
+        """Look once, and do what is due; whether there may soon be more to do.
+
+        Raises ApiError, and CertificateError for a Secret that is not ours or a folder that
+        cannot be written.
+        """
+        found, stored = await self._read()
+        if found is None:
+            due = self._due(None, await self._webhooks.published())
+            if due is not None:
+                await self._store(due, stored)
+            return True
+        if self._served is None:
+            await self._serve(found.serving)
+        changed = await self._webhooks.publish(found.trusted)
+        if changed or self._in_force is None or self._in_force[0] != found.trusted:
+            # Another certificate is served only after API servers have heard of its CA.
+            self._in_force = None if changed else (found.trusted, self._clock())
+            self._problem = "the caBundle of the webhook configurations may be only just written"
+            return True
+        self._ready = True
+        await self._serve(found.serving)
+        due = self._due(found)
+        if due is not None:
+            await self._store(due, stored)
+        return due is not None
+
+    async def _attempt(self) -> bool:
+        try:
+            return await self.step()
+        except ConflictError:
+            # Another replica was first.
+            return True
+        except (ApiError, CertificateError) as error:
+            self._problem = str(error)
+            logger.warning("certificates not looked after: %s", error)
+            return False
+
+    def _due(
+        self, found: Certificates | None, published: Sequence[bytes] = ()
+    ) -> Certificates | None:
+        try:
+            return rotation.next_step(
+                found,
+                names=self._names,
+                now=self._clock(),
+                in_force_since=self._in_force[1] if self._in_force else None,
+                published=published,
+                schedule=self._schedule,
+            )
+        except ValueError as error:
+            raise CertificateError(f"no certificate made: {error}") from None
+
+    async def _read(self) -> tuple[Certificates | None, Content | None]:
+        """The certificates, None if there are none to go on with, and the Secret itself."""
+        try:
+            stored = await self._api.get(f"{self._path}/{NAME}")
+        except NotFoundError:
+            return None, None
+        data = stored.get("data") or {}
+        if data and files.AUTHORITY_KEY not in data:
+            raise CertificateError(
+                f"Secret {NAME} has no {files.AUTHORITY_KEY}, so it was made by somebody else and "
+                "is not replaced; mount it and name its folder with --tls-dir, or delete it"
+            )
+        try:
+            return rotation.decode(data), stored
+        except ValueError as error:
+            logger.error("Secret %s cannot be used, its content is made anew: %s", NAME, error)
+            return None, stored
+
+    async def _store(self, due: Certificates, stored: Content | None) -> None:
+        """Write the Secret if it is still the one that was read. Raises ConflictError."""
+        data = rotation.encode(due)
+        if stored is None:
+            content = {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {
+                    "name": NAME,
+                    "labels": {"app.kubernetes.io/name": "registry-admission"},
+                },
+                "type": "kubernetes.io/tls",
+                "data": data,
+            }
+            await self._api.create(self._path, content)
+        else:
+            await self._api.replace(f"{self._path}/{NAME}", {**stored, "data": data})
+        logger.info(
+            "certificates renewed",
+            extra={
+                "expires": authority.expires_at(due.serving.certificate).isoformat(),
+                "successor": due.successor is not None,
+            },
+        )
+
+    async def _serve(self, serving: KeyPair) -> None:
+        if serving != self._served:
+            await asyncio.to_thread(files.save, self.folder, serving)
+            self._served = serving

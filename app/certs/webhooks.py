@@ -1,0 +1,85 @@
+"""The `caBundle` of our webhook configurations: whom the API servers trust."""
+
+import logging
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator
+
+from app.certs import trust
+from app.cluster.api import Content, KubeApi, NotFoundError
+
+logger = logging.getLogger("registry_admission.certs")
+
+_MANAGER = "registry-admission-certificates"
+_API_VERSION = "admissionregistration.k8s.io/v1"
+_KINDS = {
+    "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
+    "MutatingWebhookConfiguration": "mutatingwebhookconfigurations",
+}
+
+
+class WebhookTrust:
+    """Reads and writes nothing but the `caBundle` of the configurations with one name."""
+
+    def __init__(self, api: KubeApi, name: str) -> None:
+        self._api = api
+        self._name = name
+        self._missing: set[str] = set()
+
+    async def published(self) -> list[bytes]:
+        """The CA certificates that are trusted now, as PEM. Raises ApiError."""
+        return [
+            certificate
+            async for _, configuration in self._configurations()
+            for webhook in _webhooks(configuration)
+            for certificate in _certificates(webhook["clientConfig"].get("caBundle", ""))
+        ]
+
+    async def publish(self, trusted: bytes) -> bool:
+        """Have every webhook trust the bundle; whether there was anything to do for it.
+
+        Raises ApiError. A configuration that does not exist calls nobody and needs nothing.
+        """
+        bundle = b64encode(trusted).decode()
+        changed = False
+        async for path, configuration in self._configurations():
+            webhooks = _webhooks(configuration)
+            if all(webhook["clientConfig"].get("caBundle") == bundle for webhook in webhooks):
+                continue
+            wanted = {
+                "apiVersion": _API_VERSION,
+                "kind": configuration["kind"],
+                "metadata": {"name": self._name},
+                "webhooks": [
+                    {"name": webhook["name"], "clientConfig": {"caBundle": bundle}}
+                    for webhook in webhooks
+                ],
+            }
+            await self._api.apply(path, wanted, _MANAGER)
+            logger.info("caBundle written", extra={"kind": configuration["kind"]})
+            changed = True
+        return changed
+
+    async def _configurations(self) -> AsyncIterator[tuple[str, Content]]:
+        for kind, resource in _KINDS.items():
+            path = f"/apis/{_API_VERSION}/{resource}/{self._name}"
+            try:
+                configuration = await self._api.get(path)
+            except NotFoundError:
+                if kind not in self._missing:
+                    logger.warning("%s %s does not exist and calls nobody", kind, self._name)
+                self._missing.add(kind)
+                continue
+            self._missing.discard(kind)
+            yield path, configuration
+
+
+def _webhooks(configuration: Content) -> list[Content]:
+    return configuration.get("webhooks") or []
+
+
+def _certificates(bundle: str) -> list[bytes]:
+    """Nothing of a bundle that cannot be read: it makes nobody trusted."""
+    try:
+        return trust.split(b64decode(bundle))
+    except ValueError:
+        return []

@@ -1,0 +1,73 @@
+"""`registry-admission gateway`."""
+
+import click
+import uvloop
+from kubernetes_asyncio.config import ConfigException
+
+from app import logs
+from app.certs.files import CertificateError
+from app.cli.options import SettingsCommand
+from app.cluster.manifests import ManifestError
+from app.registry import serving
+from app.registry.credentials import CredentialsError
+from app.registry.database import DatabaseError
+from app.registry.settings import GatewaySettings
+
+_SETTINGS = (
+    "upstream",
+    "upstream_ca",
+    "upstream_auth",
+    "upstream_token_hosts",
+    "upstream_timeout",
+    "external_url",
+    "host",
+    "port",
+    "tls_dir",
+    "state",
+    "database",
+    "compare_interval",
+    "kubeconfig",
+    "context",
+    "namespace",
+    "request_timeout",
+    "watch_lag",
+    "clock_skew",
+    "watch_silence",
+    "api_domain",
+    "max_uploads",
+    "idle_timeout",
+    "shutdown_delay",
+    "shutdown_timeout",
+    "log_level",
+    "log_format",
+)
+_UNUSABLE = (
+    CertificateError,
+    ConfigException,
+    CredentialsError,
+    DatabaseError,
+    ManifestError,
+    OSError,
+    serving.GatewayError,
+)
+
+
+@click.command(cls=SettingsCommand, settings=_SETTINGS, model=GatewaySettings)
+def gateway(settings: GatewaySettings) -> None:
+    """Hold pushes to any OCI registry against limits, as a proxy before it.
+
+    With --state, the limits are a folder of LimitRanges and ResourceQuotas, and the gateway keeps
+    count of what the registry holds in a file of its own. In a cluster, or with --kubeconfig,
+    both come from the API server.
+
+    \b
+    Examples:
+      registry-admission gateway --upstream http://localhost:5000 --state limits/
+      registry-admission gateway --upstream https://registry.example.com \\
+        --tls-dir tls/ --host 0.0.0.0 --port 443 --state limits/
+    """
+    logs.configure(settings.log_level, settings.log_format)
+    try:
+        uvloop.run(serving.serve(settings, announce=click.echo))
+    except _UNUSABLE as error:
+        raise click.ClickException(str(error)) from None

@@ -1,0 +1,145 @@
+"""Reading the legacy gateway's ConfigMaps, and bringing their replacement to a cluster."""
+
+from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from kubernetes_asyncio.config import ConfigException
+
+from app.cluster.api import ApiError, Content, KubeApi
+from app.cluster.manifests import Manifest
+from app.model.domain import ApiDomain
+from app.model.legacy import ConfigMap, LegacyConfig, UnitBase, parse
+from app.policy.conversion import NamespaceConversion, Totals
+from app.policy.legacy_config import LEGACY_NAMES, is_legacy
+from app.policy.names import is_label
+
+MANAGER = "registry-admission"
+_RESOURCES = {"LimitRange": "limitranges", "ResourceQuota": "resourcequotas"}
+
+
+class ConversionError(Exception):
+    """Input that cannot be converted; says what to do instead."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What became of one object."""
+
+    object: str
+    ok: bool
+    message: str
+    """Why it was not applied."""
+
+
+def config_maps_of(documents: Iterable[Manifest]) -> list[ConfigMap]:
+    """The legacy ConfigMaps among all kinds of objects. Raises ManifestError."""
+    found = [document.parse(ConfigMap) for document in documents if document.kind == "ConfigMap"]
+    return [config_map for config_map in found if is_legacy(config_map, LEGACY_NAMES, ["*"])]
+
+
+async def config_maps_in(api: KubeApi) -> list[ConfigMap]:
+    """The ConfigMaps of a cluster, in any namespace, that have one of the gateway's names."""
+    found = []
+    for name in LEGACY_NAMES:
+        listed = await api.get("/api/v1/configmaps", {"fieldSelector": f"metadata.name={name}"})
+        found += [ConfigMap.model_validate(item) for item in listed.get("items") or []]
+    return [config_map for config_map in found if is_legacy(config_map, LEGACY_NAMES, [])]
+
+
+async def namespaces_in(api: KubeApi) -> list[str]:
+    """Every namespace of a cluster that is not being deleted."""
+    listed = await api.get("/api/v1/namespaces")
+    metadata = [item["metadata"] for item in listed.get("items") or []]
+    return [item["name"] for item in metadata if "deletionTimestamp" not in item]
+
+
+def the_config(found: Collection[ConfigMap], chosen: str | None, unit: UnitBase) -> LegacyConfig:
+    """The limits of the one ConfigMap that the gateway reads.
+
+    `chosen` is its `namespace/name`. Several that say the same are as good as one. Raises
+    ConversionError for none and for several, LegacyConfigError for one that cannot be read.
+    """
+    titles = {f"{item.metadata.namespace}/{item.metadata.name}": item for item in found}
+    if chosen is not None and chosen not in titles:
+        raise ConversionError(
+            f"there is no legacy ConfigMap {chosen}; found: {', '.join(titles) or 'none'}"
+        )
+    usable = [titles[chosen]] if chosen else list(found)
+    if not usable:
+        names = " or ".join(LEGACY_NAMES)
+        raise ConversionError(
+            f"no legacy ConfigMap found: it is named {names}, or has the keys max_image_size, "
+            "tag_count_limit and rules"
+        )
+    if any(item.legacy_data != usable[0].legacy_data for item in usable):
+        raise ConversionError(
+            f"{' and '.join(titles)} differ: choose the one that the gateway reads with "
+            "--config-map NAMESPACE/NAME"
+        )
+    return parse(usable[0].legacy_data, unit_base=unit)
+
+
+def check_namespaces(names: Iterable[str]) -> list[str]:
+    """Names as they are. Raises ConversionError for one that no namespace can have."""
+    names = list(names)
+    for name in names:
+        if not is_label(name):
+            raise ConversionError(f"{name!r} is not the name of a namespace")
+    return names
+
+
+def to_yaml(item: NamespaceConversion, domain: ApiDomain, totals: Totals) -> str:
+    """One namespace's objects for kubectl, and where they come from as a comment."""
+    sources = ", ".join(source.name for source in item.sources)
+    comments = [f"Namespace {item.namespace}: {sources}", *item.changes]
+    objects = yaml.dump_all(
+        item.manifests(domain, totals), Dumper=yaml.CSafeDumper, sort_keys=False
+    )
+    return "---\n" + "".join(f"# {comment}\n" for comment in comments) + objects
+
+
+def write_files(
+    folder: Path, items: Iterable[NamespaceConversion], domain: ApiDomain, totals: Totals
+) -> None:
+    """One file per namespace. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for item in items:
+        text = to_yaml(item, domain, totals)
+        (folder / f"{item.namespace}.yaml").write_text(text, encoding="utf-8")
+
+
+async def apply(
+    api: KubeApi, objects: Iterable[Content], *, dry_run: bool
+) -> AsyncIterator[Applied]:
+    """Apply objects one after another, whatever becomes of the ones before.
+
+    What another manager has set differently is left as it is and reported.
+    """
+    for content in objects:
+        kind, metadata = content["kind"], content["metadata"]
+        path = f"/api/v1/namespaces/{metadata['namespace']}/{_RESOURCES[kind]}/{metadata['name']}"
+        title = f"{kind} {metadata['namespace']}/{metadata['name']}"
+        try:
+            await api.apply(path, content, MANAGER, force=False, dry_run=dry_run)
+        except ApiError as error:
+            yield Applied(title, False, str(error))
+        else:
+            yield Applied(title, True, "")
+
+
+@asynccontextmanager
+async def connected(kubeconfig: str, context: str | None) -> AsyncIterator[KubeApi]:
+    """The API server that a kubeconfig names. Raises ConversionError if there is none."""
+    try:
+        api = await KubeApi.connect(kubeconfig, context)
+    except ConfigException as error:
+        raise ConversionError(
+            f"no cluster to talk to: {error}; name one with --kubeconfig"
+        ) from None
+    try:
+        yield api
+    finally:
+        await api.close()

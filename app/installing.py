@@ -1,0 +1,185 @@
+"""What an installation consists of: the manifests that kustomize uses, filled in."""
+
+from base64 import b64encode
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app import kustomization
+from app.certs import authority, files, trust
+from app.certs.authority import KeyPair
+from app.certs.cluster import NAME as TLS_SECRET
+from app.certs.cluster import service_names
+from app.certs.files import CertificateError
+from app.cluster.api import KubeApi, NotFoundError
+from app.kustomization import Manifest
+
+NAME = "registry-admission"
+"""Of everything in the manifests: the namespace, the Service, the image, the webhooks …"""
+
+_HERE = Path(__file__).parent
+_MANIFESTS = _HERE / "manifests" if (_HERE / "manifests").is_dir() else _HERE.parent / "manifests"
+_DOMAIN = "alauda.io"
+_MANAGER = "registry-admission-install"
+_WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
+
+
+@dataclass(frozen=True)
+class OwnCertificate:
+    """A serving certificate that is brought along, and the CAs that API servers trust for it."""
+
+    serving: KeyPair
+    trusted: bytes
+
+
+def read_certificate(folder: Path, namespace: str) -> OwnCertificate:
+    """`tls.crt`, `tls.key` and `ca.crt`; API servers will accept them for the Service.
+
+    Raises CertificateError if they would not.
+    """
+    certificate, root = folder / files.CERTIFICATE, folder / files.AUTHORITY
+    serving = files.read(certificate, folder / files.KEY)
+    try:
+        trusted = authority.bundle(root.read_bytes())
+    except OSError as error:
+        raise CertificateError(
+            f"cannot read {root}: {error.strerror}; bring the CA that signed {files.CERTIFICATE}, "
+            "the API server has to trust it"
+        ) from None
+    except ValueError as error:
+        raise CertificateError(f"{root}: {error}") from None
+    service = service_names(NAME, namespace)[0]
+    if trust.missing_names(serving.certificate, [service]):
+        raise CertificateError(
+            f"{certificate} is not for {service}, as which the API server calls the service; "
+            f"make one with `registry-admission certs make --name {service}`"
+        )
+    if not trust.is_trusted(serving.certificate, trusted):
+        raise CertificateError(
+            f"{certificate} is not signed by {root}; bring the CA that signed it, and put "
+            f"intermediate certificates behind it into {files.CERTIFICATE}"
+        )
+    return OwnCertificate(serving, trusted)
+
+
+def manifests(
+    *,
+    namespace: str,
+    image: str,
+    replicas: int,
+    api_domain: str,
+    certificate: OwnCertificate | None = None,
+) -> list[Manifest]:
+    """Everything to apply, in order: the namespace first, the webhooks last.
+
+    Without a certificate the service makes its own, as in the overlay `self-signed`; with one,
+    it is as in the overlay `mounted-secret`.
+    """
+    overlay = "mounted-secret" if certificate else "self-signed"
+    found = [
+        _filled(manifest, namespace, api_domain)
+        for manifest in kustomization.build(_MANIFESTS / "overlays" / overlay)
+    ]
+    if certificate:
+        found.append(_secret(namespace, certificate))
+    for manifest in found:
+        if manifest["kind"] == "Deployment":
+            manifest["spec"]["replicas"] = replicas
+            manifest["spec"]["template"]["spec"]["containers"][0]["image"] = image
+        if manifest["kind"] in _WEBHOOKS and certificate:
+            for webhook in manifest["webhooks"]:
+                webhook["clientConfig"]["caBundle"] = b64encode(certificate.trusted).decode()
+    return sorted(found, key=_position)
+
+
+def leftovers(namespace: str, *, and_namespace: bool) -> list[Manifest]:
+    """Everything to delete, in order: the webhooks first, so that nothing waits for nobody.
+
+    The namespace, with the ledgers and the certificate in it, goes only if asked for: there may
+    be something else in it.
+    """
+    applied = manifests(namespace=namespace, image=NAME, replicas=1, api_domain=_DOMAIN)
+    return [
+        {key: manifest[key] for key in ("apiVersion", "kind")}
+        | {"metadata": _without_labels(manifest["metadata"])}
+        for manifest in reversed(applied)
+        if and_namespace or manifest["kind"] != "Namespace"
+    ]
+
+
+async def apply(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str], None]) -> None:
+    """Server-side apply, again and again if wanted. Raises ApiError at the first refusal."""
+    for manifest in objects:
+        await api.apply(_path(manifest), manifest, _MANAGER)
+        done(f"{_title(manifest)} applied")
+
+
+async def delete(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str], None]) -> None:
+    """Delete what is there. Raises ApiError at the first refusal."""
+    for manifest in objects:
+        try:
+            await api.delete(_path(manifest))
+        except NotFoundError:
+            continue
+        done(f"{_title(manifest)} deleted")
+
+
+def _filled(node: Any, namespace: str, api_domain: str, key: str = "") -> Any:
+    """A copy for another namespace and domain."""
+    if isinstance(node, dict):
+        filled = {name: _filled(value, namespace, api_domain, name) for name, value in node.items()}
+        if node.get("kind") == "Namespace":
+            filled["metadata"]["name"] = namespace
+        return filled
+    if isinstance(node, list):
+        return [_filled(item, namespace, api_domain, key) for item in node]
+    if not isinstance(node, str):
+        return node
+    # `values` are those of the webhooks' namespaceSelector.
+    if key in ("namespace", "values") and node == NAME:
+        return namespace
+    return node.replace(_DOMAIN, api_domain)
+
+
+def _secret(namespace: str, certificate: OwnCertificate) -> Manifest:
+    content = {
+        files.CERTIFICATE: certificate.serving.certificate,
+        files.KEY: certificate.serving.key,
+        files.AUTHORITY: certificate.trusted,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": TLS_SECRET,
+            "namespace": namespace,
+            "labels": {"app.kubernetes.io/name": NAME},
+        },
+        "type": "kubernetes.io/tls",
+        "data": {name: b64encode(pem).decode() for name, pem in content.items()},
+    }
+
+
+def _position(manifest: Manifest) -> int:
+    if manifest["kind"] == "Namespace":
+        return 0
+    return 2 if manifest["kind"] in _WEBHOOKS else 1
+
+
+def _without_labels(metadata: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in metadata.items() if key != "labels"}
+
+
+def _title(manifest: Manifest) -> str:
+    return f"{manifest['kind']} {manifest['metadata']['name']}"
+
+
+def _path(manifest: Manifest) -> str:
+    """Where the API server has an object; the plurals are regular for everything applied here."""
+    version, metadata = manifest["apiVersion"], manifest["metadata"]
+    root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    scope = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""
+    singular = manifest["kind"].lower()
+    plural = f"{singular[:-1]}ies" if singular.endswith("y") else f"{singular}s"
+    return f"{root}{scope}/{plural}/{metadata['name']}"

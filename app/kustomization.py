@@ -1,0 +1,41 @@
+"""The part of kustomize that the project's own overlays for `install` need.
+
+A kustomization may list resources, files or other kustomizations, and JSON patches with the kind
+and name of their target. Whatever else it says is an error here rather than a difference.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import jsonpatch
+import yaml
+
+Manifest = dict[str, Any]
+
+_FILE = "kustomization.yaml"
+_KNOWN = {"apiVersion", "kind", "resources", "patches"}
+
+
+def build(folder: Path) -> list[Manifest]:
+    """The objects that `kubectl kustomize` prints for a folder, in the order of their files."""
+    kustomization = yaml.safe_load((folder / _FILE).read_text())
+    unknown = kustomization.keys() - _KNOWN
+    if unknown:
+        raise ValueError(f"{folder / _FILE}: {', '.join(sorted(unknown))} is not supported here")
+    manifests: list[Manifest] = []
+    for resource in kustomization.get("resources", []):
+        path = folder / resource
+        manifests += build(path) if path.is_dir() else yaml.safe_load_all(path.read_text())
+    for patch in kustomization.get("patches", []):
+        operations = yaml.safe_load((folder / patch["path"]).read_text())
+        manifests = [
+            jsonpatch.apply_patch(manifest, operations)
+            if _is(manifest, patch["target"])
+            else manifest
+            for manifest in manifests
+        ]
+    return manifests
+
+
+def _is(manifest: Manifest, target: dict[str, str]) -> bool:
+    return (manifest["kind"], manifest["metadata"]["name"]) == (target["kind"], target["name"])

@@ -1,0 +1,121 @@
+"""Which of the ordered path rules can be the first to match a repository of one namespace."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from app.policy.regex_automaton import DEAD, Automaton, State
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+_START, _INSIDE, _SEPARATED, _UNDERSCORE, _DASH = range(5)
+_TO_INSIDE = dict.fromkeys(_LETTERS, _INSIDE)
+# [a-z0-9]+ ((\.|_|__|-+) [a-z0-9]+)* in each path component (OCI distribution specification).
+_NAME = {
+    _START: _TO_INSIDE,
+    _INSIDE: {**_TO_INSIDE, ".": _SEPARATED, "_": _UNDERSCORE, "-": _DASH, "/": _START},
+    _SEPARATED: _TO_INSIDE,
+    _UNDERSCORE: {**_TO_INSIDE, "_": _SEPARATED},
+    _DASH: {**_TO_INSIDE, "-": _DASH},
+}
+_COMPLETION = "app"
+_MAX_STEPS = 200_000
+
+
+@dataclass
+class FirstMatches:
+    """The rules, by index, that are the first to match some repository of a namespace."""
+
+    examples: dict[int, str] = field(default_factory=dict)
+    """A repository for each rule that certainly is."""
+    undecided: set[int] = field(default_factory=set)
+    """Rules that may be."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A set of repository names that the rules cannot tell apart, by what they begin with."""
+
+    name: int
+    states: tuple[State, ...]
+
+
+def first_matches(
+    namespace: str, rules: Sequence[Automaton | None], *, flat: bool = False
+) -> FirstMatches:
+    """Follow all repository names of a namespace at once through all rules.
+
+    None stands for a rule of which nothing is known. `flat` leaves out repositories with more
+    than one path component below the namespace. Exact, unless a rule is None or the rules need
+    more than a bounded number of steps: then all that may apply are undecided.
+    """
+    live = _live(f"{namespace}/", rules)
+    found = FirstMatches()
+    first = _Place(_START, tuple(state for _, _, state in live))
+    waiting, seen, steps = deque([(first, "")]), {first}, 0
+    while waiting:
+        place, text = waiting.popleft()
+        settled = _is_settled(place, live)
+        if settled or place.name == _INSIDE:
+            repository = text if place.name == _INSIDE else text + _COMPLETION
+            _record(found, place, live, f"{namespace}/{repository}")
+        if settled:
+            continue
+        for char, name in _NAME[place.name].items():
+            if flat and char == "/":
+                continue
+            steps += len(live)
+            if steps > _MAX_STEPS:
+                return FirstMatches(undecided={index for index, _, _ in live})
+            following = _Place(name, _step(place, live, char))
+            if following not in seen:
+                seen.add(following)
+                waiting.append((following, text + char))
+    found.undecided -= found.examples.keys()
+    return found
+
+
+_Live = list[tuple[int, Automaton | None, State]]
+"""(index, automaton, state after the namespace) of each rule that can match in the namespace."""
+
+
+def _live(prefix: str, rules: Sequence[Automaton | None]) -> _Live:
+    live: _Live = []
+    for index, automaton in enumerate(rules):
+        if automaton is None:
+            live.append((index, None, DEAD))
+            continue
+        state = automaton.run(automaton.start, prefix)
+        if state:
+            live.append((index, automaton, state))
+        if automaton.matches_whatever_follows(state):
+            break
+    return live
+
+
+def _step(place: _Place, live: _Live, char: str) -> tuple[State, ...]:
+    """The states after one more character; those behind a rule that matches do not count."""
+    states = []
+    for (_, automaton, _), state in zip(live, place.states, strict=True):
+        states.append(automaton.step(state, char) if automaton and state else DEAD)
+        if automaton and automaton.matches_whatever_follows(states[-1]):
+            break
+    return (*states, *[DEAD] * (len(live) - len(states)))
+
+
+def _is_settled(place: _Place, live: _Live) -> bool:
+    """Whether all repositories that begin like this have the same first match."""
+    for (_, automaton, _), state in zip(live, place.states, strict=True):
+        if automaton and automaton.matches_whatever_follows(state):
+            return True
+        if state:
+            return False
+    return True
+
+
+def _record(found: FirstMatches, place: _Place, live: _Live, repository: str) -> None:
+    for (index, automaton, _), state in zip(live, place.states, strict=True):
+        if automaton is None:
+            found.undecided.add(index)
+        elif automaton.matches_at_end(state):
+            found.examples.setdefault(index, repository)
+            return

@@ -1,0 +1,1 @@
+"""The registry's side: manifests, push checks, a client, and the gateway."""

@@ -1,0 +1,96 @@
+"""Who may ask for push checks, and for which repositories."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Protocol
+
+from app.registry.names import Repository
+
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,4096}=*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Someone whose token was accepted, as TokenReview describes a user."""
+
+    name: str
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    namespaces: tuple[str, ...] = ()
+    """Patterns of namespaces; only for subjects whose rights no cluster knows."""
+
+
+class Authenticator(Protocol):
+    """Both questions raise StateUnavailableError if they cannot be answered now."""
+
+    async def authenticate(self, token: str) -> Subject | None:
+        """Whose token this is; None for one that nobody has issued."""
+
+    async def may_push(self, subject: Subject, repository: Repository) -> bool: ...
+
+
+class TokenFileError(Exception):
+    """A token file that cannot be used; the text is `file:line: what is wrong`."""
+
+
+class StaticTokens:
+    """Tokens from a file, for a service without a cluster; read again when it changes.
+
+    A line is `<token> <subject> <namespace pattern>[,<namespace pattern>…]`; lines that are
+    empty or start with `#` say nothing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises TokenFileError, and OSError for a file that cannot be read."""
+        self._path = path
+        self._changed_at = path.stat().st_mtime_ns
+        self._subjects = _read(path)
+
+    async def authenticate(self, token: str) -> Subject | None:
+        self._refresh()
+        offered = _fingerprint(token)
+        found = None
+        # Every token is compared, so that the time taken tells nothing about any of them.
+        for known, subject in self._subjects.items():
+            if hmac.compare_digest(known, offered):
+                found = subject
+        return found
+
+    async def may_push(self, subject: Subject, repository: Repository) -> bool:
+        return any(fnmatchcase(repository.namespace, pattern) for pattern in subject.namespaces)
+
+    def _refresh(self) -> None:
+        """A file that is broken or gone after a change lets nobody in."""
+        try:
+            changed_at = self._path.stat().st_mtime_ns
+            if changed_at != self._changed_at:
+                self._subjects, self._changed_at = _read(self._path), changed_at
+        except (OSError, TokenFileError):
+            self._subjects, self._changed_at = {}, 0
+
+
+def _read(path: Path) -> dict[bytes, Subject]:
+    subjects: dict[bytes, Subject] = {}
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        words = line.split()
+        if not words or line.startswith("#"):
+            continue
+        if len(words) != 3:
+            raise TokenFileError(f"{path}:{number}: not <token> <subject> <namespace pattern>,…")
+        token, name, patterns = words
+        if _TOKEN.fullmatch(token) is None:
+            raise TokenFileError(
+                f"{path}:{number}: a token has 16 to 4096 characters of A-Z a-z 0-9 . _ ~ + / - ="
+            )
+        subjects[_fingerprint(token)] = Subject(name, namespaces=tuple(patterns.split(",")))
+    return subjects
+
+
+def _fingerprint(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="replace")).digest()

@@ -1,0 +1,226 @@
+"""A client for one registry: within time, within bytes, and to no other host than is allowed."""
+
+import asyncio
+import ipaddress
+import json
+import re
+import socket
+import ssl
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+
+import httpx
+
+from app.registry import manifest
+from app.registry.credentials import NO_CREDENTIALS, Credentials
+from app.registry.errors import RegistryError
+from app.registry.manifest import PushedManifest
+from app.registry.names import Reference
+from app.registry.tokens import Challenge, Tokens
+
+_TIMEOUT = 10.0
+"""Seconds for one question, every request that it takes included."""
+_MAX_HOPS = 3
+_PAGE = 1000
+_ACCEPT = ", ".join(manifest.MEDIA_TYPES)
+_NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
+
+
+class RegistryUnavailableError(Exception):
+    """The registry gave no usable answer; the text says which request failed, and how."""
+
+
+@dataclass(frozen=True)
+class StoredManifest:
+    digest: str
+    media_type: str
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+class RegistryClient:
+    """Questions about what a registry stores. Every failure is a RegistryUnavailableError."""
+
+    def __init__(
+        self,
+        origin: str,
+        credentials: Credentials = NO_CREDENTIALS,
+        *,
+        allowed_hosts: Collection[str] = (),
+        context: ssl.SSLContext | None = None,
+        timeout: float = _TIMEOUT,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """`origin` is `https://host[:port]`; it may send on to `allowed_hosts` for tokens only.
+
+        `timeout`: seconds for one question. `transport` replaces the network.
+        """
+        self._origin = httpx.URL(origin)
+        self._allowed = {host_of(self._origin), *allowed_hosts}
+        self._timeout = timeout
+        self._http = httpx.AsyncClient(
+            verify=context or True,
+            transport=transport,
+            timeout=timeout,
+            trust_env=False,
+            follow_redirects=False,
+            headers={"User-Agent": "registry-admission"},
+        )
+        self._tokens = Tokens(credentials, self._token_answer)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def manifest_head(self, repository: str, reference: str) -> StoredManifest | None:
+        """What a tag or digest stands for; None if nothing is stored under it."""
+        answer = await self._ask("HEAD", f"/v2/{repository}/manifests/{reference}", repository)
+        if answer is None:
+            return None
+        digest = answer.headers.get("docker-content-digest", "")
+        if not digest:
+            stored = await self.manifest(repository, reference)
+            return StoredManifest(stored.digest, stored.media_type) if stored else None
+        media_type = answer.headers.get("content-type", "").partition(";")[0].strip()
+        return StoredManifest(digest, media_type)
+
+    async def manifest(self, repository: str, reference: str) -> PushedManifest | None:
+        """A stored manifest, verified if asked for by digest; None if there is none."""
+        answer = await self._ask("GET", f"/v2/{repository}/manifests/{reference}", repository)
+        if answer is None:
+            return None
+        expected = Reference(digest=reference) if ":" in reference else Reference(tag=reference)
+        try:
+            return manifest.parse(answer.body, answer.headers.get("content-type", ""), expected)
+        except RegistryError as error:
+            raise RegistryUnavailableError(f"{repository}@{reference}: {error}") from None
+
+    async def blob_size(self, repository: str, digest: str) -> int | None:
+        """Bytes; None if the repository has no such blob."""
+        answer = await self._ask("HEAD", f"/v2/{repository}/blobs/{digest}", repository)
+        length = answer.headers.get("content-length", "") if answer else ""
+        return int(length) if length.isdecimal() else None
+
+    async def tags(self, repository: str) -> AsyncIterator[str]:
+        async for tag in self._list(f"/v2/{repository}/tags/list", repository, "tags"):
+            yield tag
+
+    async def repositories(self) -> AsyncIterator[str]:
+        """The registry's catalog."""
+        async for name in self._list("/v2/_catalog", "", "repositories"):
+            yield name
+
+    async def _list(self, path: str, repository: str, field: str) -> AsyncIterator[str]:
+        page: str | None = f"{path}?n={_PAGE}"
+        while page is not None:
+            answer = await self._ask("GET", page, repository)
+            if answer is None:
+                return
+            try:
+                names = json.loads(answer.body)[field] or []
+            except (ValueError, KeyError, TypeError, RecursionError):
+                raise RegistryUnavailableError(f"GET {path}: no list of {field}") from None
+            for name in names:
+                yield str(name)
+            following = _NEXT.search(answer.headers.get("link", ""))
+            page = following[1] if following and names else None
+
+    async def _ask(self, method: str, path: str, repository: str) -> _Answer | None:
+        """A successful answer; None for 404."""
+        url = self._origin.join(path)
+        scope = f"repository:{repository}:pull" if repository else "registry:catalog:*"
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self._authorized(method, url, scope)
+        except (httpx.HTTPError, TimeoutError, ValueError) as error:
+            what = str(error) or type(error).__name__
+            raise RegistryUnavailableError(f"{method} {url}: {what}") from None
+        if answer.status == httpx.codes.NOT_FOUND:
+            return None
+        if answer.status != httpx.codes.OK:
+            raise RegistryUnavailableError(f"{method} {url}: status {answer.status}")
+        return answer
+
+    async def _authorized(self, method: str, url: httpx.URL, scope: str) -> _Answer:
+        answer = await self._follow(method, url, self._tokens.header(scope))
+        if answer.status != httpx.codes.UNAUTHORIZED:
+            return answer
+        challenge = Challenge.parse(answer.headers.get("www-authenticate", ""))
+        header = await self._tokens.answer(challenge, scope)
+        return await self._follow(method, url, header) if header else answer
+
+    async def _follow(self, method: str, url: httpx.URL, authorization: str) -> _Answer:
+        """Redirects lead to the same registry or nowhere."""
+        headers = {"Accept": _ACCEPT, **({"Authorization": authorization} if authorization else {})}
+        for _ in range(_MAX_HOPS):
+            if host_of(url) != host_of(self._origin) or url.scheme != self._origin.scheme:
+                raise ValueError(f"leads to another host, {host_of(url)}, which is not asked")
+            answer = await self._send(method, url, headers)
+            if answer.status not in (301, 302, 303, 307, 308):
+                return answer
+            url = url.join(answer.headers.get("location", ""))
+        raise ValueError("redirects without end")
+
+    async def _token_answer(
+        self, method: str, url: str, headers: dict[str, str], data: dict[str, str] | None = None
+    ) -> bytes:
+        answer = await self._send(method, httpx.URL(url), headers, data)
+        if answer.status != httpx.codes.OK:
+            raise ValueError(f"token request to {host_of(httpx.URL(url))}: status {answer.status}")
+        return answer.body
+
+    async def _send(
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: dict[str, str],
+        data: dict[str, str] | None = None,
+    ) -> _Answer:
+        await self._check_host(url)
+        async with self._http.stream(method, url, headers=headers, data=data) as response:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > manifest.MAX_BYTES:
+                    raise ValueError(f"answers with more than {manifest.MAX_BYTES} bytes")
+            return _Answer(response.status_code, response.headers, bytes(body))
+
+    async def _check_host(self, url: httpx.URL) -> None:
+        """A name that is allowed may still lead to this machine or to a cloud's metadata."""
+        if host_of(url) not in self._allowed:
+            raise ValueError(f"host {host_of(url)} is not on the allow-list")
+        if url.host == "localhost" or _is_address(url.host):
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise ValueError(f"host {url.host}: {error}") from None
+        for *_, address in found:
+            if _is_local(str(address[0])):
+                raise ValueError(f"host {url.host} leads to {address[0]}, which is not asked")
+
+
+def host_of(url: httpx.URL) -> str:
+    """`host[:port]`, as allow-lists and docker configs name a registry."""
+    return url.netloc.decode()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_local(address: str) -> bool:
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(parsed, "ipv4_mapped", None) or parsed
+    return bool(
+        mapped.is_loopback or mapped.is_link_local or mapped.is_unspecified or mapped.is_multicast
+    )

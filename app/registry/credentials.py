@@ -1,0 +1,75 @@
+"""Credentials from a docker config JSON, which `kubernetes.io/dockerconfigjson` Secrets hold."""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, Field, ValidationError
+
+from app.model.base import problems
+
+
+class CredentialsError(Exception):
+    """A docker config that cannot be used; the text names the file and what is wrong."""
+
+
+class _Entry(BaseModel):
+    auth: str = ""
+    username: str = ""
+    password: str = ""
+    identitytoken: str = ""
+    registrytoken: str = ""
+
+
+class _DockerConfig(BaseModel):
+    auths: dict[str, _Entry] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What one registry is told; empty for a registry that nobody has credentials for."""
+
+    username: str = ""
+    password: str = ""
+    identity_token: str = ""
+    """An OAuth2 refresh token, exchanged for access tokens."""
+    registry_token: str = ""
+    """An access token, sent as it is."""
+
+    @property
+    def basic(self) -> str:
+        """The `Authorization` header for basic authentication; empty without a username."""
+        if not self.username:
+            return ""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+
+
+NO_CREDENTIALS = Credentials()
+
+
+def read(path: Path) -> dict[str, Credentials]:
+    """Credentials by host, `host[:port]`. Raises CredentialsError."""
+    try:
+        config = _DockerConfig.model_validate_json(path.read_bytes())
+        return {_host(name): _credentials(entry) for name, entry in config.auths.items()}
+    except OSError as error:
+        raise CredentialsError(f"{path}: {error.strerror}") from None
+    except ValidationError as error:
+        raise CredentialsError(f"{path}: {'; '.join(problems(error))}") from None
+    except ValueError:
+        raise CredentialsError(f"{path}: an auth is not base64 of <username>:<password>") from None
+
+
+def _host(name: str) -> str:
+    """Docker writes some keys as URLs, such as `https://index.docker.io/v1/`."""
+    return name.partition("://")[2].partition("/")[0] if "://" in name else name.partition("/")[0]
+
+
+def _credentials(entry: _Entry) -> Credentials:
+    username, password = entry.username, entry.password
+    if entry.auth:
+        decoded = base64.b64decode(entry.auth, validate=True).decode()
+        username, colon, password = decoded.partition(":")
+        if not colon:
+            raise ValueError(decoded)
+    return Credentials(username, password, entry.identitytoken, entry.registrytoken)

@@ -1,0 +1,187 @@
+"""What a gateway knows of its registry, in one SQLite file that survives restarts.
+
+An *intent* is written before a manifest is forwarded and removed with the outcome: whatever
+was in flight when the process died is known afterwards, and can be asked for.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from app.registry.names import Reference, Repository
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS images (
+    namespace TEXT, stream TEXT, digest TEXT, PRIMARY KEY (namespace, stream, digest)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tags (
+    namespace TEXT, stream TEXT, tag TEXT, digest TEXT NOT NULL,
+    PRIMARY KEY (namespace, stream, tag)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS intents (
+    id INTEGER PRIMARY KEY, namespace TEXT, stream TEXT, tag TEXT, digest TEXT NOT NULL
+);
+"""
+_DROP_TAG = "DELETE FROM tags WHERE namespace = ? AND stream = ? AND tag = ?"
+_DROP_IMAGE = "DELETE FROM images WHERE namespace = ? AND stream = ? AND digest = ?"
+
+Result = TypeVar("Result")
+
+
+class DatabaseError(Exception):
+    """A file that cannot be used; the text names it and says why."""
+
+
+@dataclass
+class Contents:
+    """One repository: where its tags point, and every manifest in it."""
+
+    tags: dict[str, str] = field(default_factory=dict)
+    images: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A manifest on its way to the registry."""
+
+    number: int
+    repository: Repository
+    reference: Reference
+    digest: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the registry said about references: a digest for what is there, None for the rest."""
+
+    tags: dict[str, str | None]
+    images: dict[str, bool]
+
+
+class Database:
+    """Each write is durable when it returns. One process at a time has the file."""
+
+    def __init__(self, path: Path, upstream: str) -> None:
+        """Raises DatabaseError."""
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(
+                path, timeout=1.0, isolation_level=None, check_same_thread=False
+            )
+            self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.executescript(_SCHEMA)
+            self._set("upstream", self._fact("upstream") or upstream)
+        except (sqlite3.Error, OSError) as error:
+            raise DatabaseError(f"{path}: {error}") from None
+        known = self._fact("upstream")
+        if known != upstream:
+            self.close()
+            raise DatabaseError(f"{path}: is about {known}, not about {upstream}; name another")
+
+    def close(self) -> None:
+        self._thread.shutdown()
+        self._connection.close()
+
+    @property
+    def filled(self) -> bool:
+        """Whether the whole catalog was read once."""
+        return bool(self._fact("filled"))
+
+    def contents(self) -> dict[Repository, Contents]:
+        found: dict[Repository, Contents] = {}
+        for namespace, stream, digest in self._connection.execute("SELECT * FROM images"):
+            repository = Repository(namespace, stream)
+            found.setdefault(repository, Contents()).images.add(digest)
+        for namespace, stream, tag, digest in self._connection.execute("SELECT * FROM tags"):
+            found.setdefault(Repository(namespace, stream), Contents()).tags[tag] = digest
+        return found
+
+    def intents(self) -> list[Intent]:
+        """Manifests of which no outcome is known."""
+        return [
+            Intent(
+                number, Repository(namespace, stream), Reference(tag, "" if tag else digest), digest
+            )
+            for number, namespace, stream, tag, digest in self._connection.execute(
+                "SELECT id, namespace, stream, tag, digest FROM intents"
+            )
+        ]
+
+    async def mark_filled(self) -> None:
+        await self._write(lambda: self._set("filled", "yes"))
+
+    async def begin(self, repository: Repository, reference: Reference, digest: str) -> Intent:
+        def insert() -> Intent:
+            row = (*_key(repository), reference.tag, digest)
+            cursor = self._connection.execute(
+                "INSERT INTO intents (namespace, stream, tag, digest) VALUES (?, ?, ?, ?)", row
+            )
+            return Intent(cursor.lastrowid or 0, repository, reference, digest)
+
+        return await self._write(insert)
+
+    async def finish(self, intent: Intent, *, stored: bool) -> None:
+        def end() -> None:
+            self._connection.execute("DELETE FROM intents WHERE id = ?", (intent.number,))
+            if stored:
+                self._put(intent.repository, intent.reference.tag, intent.digest)
+
+        await self._write(end)
+
+    async def apply(self, repository: Repository, findings: Findings) -> None:
+        def update() -> None:
+            for tag, digest in findings.tags.items():
+                if digest is None:
+                    self._connection.execute(_DROP_TAG, (*_key(repository), tag))
+                else:
+                    self._put(repository, tag, digest)
+            for digest, there in findings.images.items():
+                if there:
+                    self._put(repository, "", digest)
+                else:
+                    self._connection.execute(_DROP_IMAGE, (*_key(repository), digest))
+
+        await self._write(update)
+
+    def _put(self, repository: Repository, tag: str, digest: str) -> None:
+        key = _key(repository)
+        self._connection.execute("INSERT OR IGNORE INTO images VALUES (?, ?, ?)", (*key, digest))
+        if tag:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?)", (*key, tag, digest)
+            )
+
+    def _fact(self, name: str) -> str:
+        row = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def _set(self, name: str, value: str) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    async def _write(self, action: Callable[[], Result]) -> Result:
+        """One transaction, off the event loop; writes take effect in the order of the calls."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, self._transaction, action
+        )
+
+    def _transaction(self, action: Callable[[], Result]) -> Result:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = action()
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+        return result
+
+
+def _key(repository: Repository) -> tuple[str, str]:
+    return repository.namespace, repository.stream

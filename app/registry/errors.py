@@ -1,0 +1,70 @@
+"""Errors as the OCI distribution spec has them: `{"errors": [{"code", "message", "detail"}]}`."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+from app.cluster.state import StateUnavailableError
+from app.policy.verdict import Verdict
+
+STATUS_OF = {
+    "BLOB_UPLOAD_INVALID": 400,
+    "DENIED": 403,
+    "DIGEST_INVALID": 400,
+    "MANIFEST_INVALID": 400,
+    "NAME_INVALID": 400,
+    "SIZE_INVALID": 400,
+    "TOOMANYREQUESTS": 429,
+    "UNAUTHORIZED": 401,
+    "UNAVAILABLE": 503,
+    "UNSUPPORTED": 405,
+}
+"""The HTTP status that each code goes with."""
+
+
+@dataclass
+class RegistryError(Exception):
+    """One refusal; clients print its message, so it says everything that its reader needs."""
+
+    code: str
+    message: str
+    detail: dict[str, Any] = field(default_factory=dict)
+    retry_after: int | None = None
+    """Seconds after which the same request may be answered otherwise."""
+
+    def __str__(self) -> str:
+        return self.message
+
+    @property
+    def status(self) -> int:
+        return STATUS_OF[self.code]
+
+    @property
+    def body(self) -> dict[str, Any]:
+        error = {"code": self.code, "message": self.message}
+        return {"errors": [{**error, "detail": self.detail} if self.detail else error]}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        if self.code == "UNAUTHORIZED":
+            return {"WWW-Authenticate": "Bearer"}
+        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+
+    def response(self) -> JSONResponse:
+        return JSONResponse(self.body, self.status, self.headers)
+
+
+def denied(verdict: Verdict) -> RegistryError:
+    """Every violation in one error, because some clients print only the first error."""
+    return RegistryError(
+        "DENIED",
+        "\n".join(str(violation) for violation in verdict.violations),
+        {"reasons": [violation.reason for violation in verdict.violations]},
+    )
+
+
+def unavailable(error: StateUnavailableError) -> RegistryError:
+    """There is no safe answer now, and the client should ask again."""
+    message = f"registry-admission cannot decide now: {error}; try again"
+    return RegistryError("UNAVAILABLE", message, retry_after=error.retry_after)

@@ -1,0 +1,64 @@
+"""Repository names and references, as the OCI distribution spec spells them."""
+
+import re
+from dataclasses import dataclass
+
+from app.model.base import DIGEST_PATTERN
+from app.registry.errors import RegistryError
+
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY = re.compile(rf"({_COMPONENT})/({_COMPONENT}(?:/{_COMPONENT})*)", re.ASCII)
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}", re.ASCII)
+_DIGEST = re.compile(DIGEST_PATTERN.strip("^$"), re.ASCII)
+_MAX_NAME = 255
+
+
+@dataclass(frozen=True, order=True)
+class Repository:
+    """`<namespace>/<stream>`; the name of a stream is the rest of the path."""
+
+    namespace: str
+    stream: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.stream}"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a manifest is pushed as; one of the two is empty."""
+
+    tag: str = ""
+    digest: str = ""
+
+    def __str__(self) -> str:
+        return self.tag or self.digest
+
+
+def parse_repository(name: str) -> Repository:
+    """Raises RegistryError for a name that has no namespace or is not in the spec's alphabet."""
+    match = _REPOSITORY.fullmatch(name) if len(name) <= _MAX_NAME else None
+    if match is None:
+        raise RegistryError(
+            "NAME_INVALID",
+            f"repository name {name[:_MAX_NAME]!r} is not of the form <namespace>/<stream>; "
+            "name the namespace that the image belongs to",
+        )
+    return Repository(match[1], match[2])
+
+
+def parse_reference(reference: str) -> Reference:
+    """Raises RegistryError for what is neither a tag nor a sha256 digest."""
+    if _TAG.fullmatch(reference):
+        return Reference(tag=reference)
+    if ":" not in reference:
+        raise RegistryError("MANIFEST_INVALID", f"{reference[:200]!r} is no tag")
+    return Reference(digest=parse_digest(reference))
+
+
+def parse_digest(digest: str) -> str:
+    if _DIGEST.fullmatch(digest) is None:
+        raise RegistryError(
+            "DIGEST_INVALID", f"{digest[:200]!r} is no digest of the form sha256:<64 hex digits>"
+        )
+    return digest

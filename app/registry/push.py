@@ -1,0 +1,131 @@
+"""Push checks: what a registry asks before it takes a blob, and before it takes a manifest.
+
+A manifest is decided as the ImageStreamMapping that its push ends with, by the same code. The
+admission review of that mapping claims the same members, and a set counts each of them once.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass
+
+from app.admission import changes
+from app.admission.changes import Change
+from app.admission.image_kinds import ImageAdmission
+from app.cluster.state import require_available
+from app.model.base import ObjectMeta
+from app.model.image import Image
+from app.model.stream import ImageStreamMapping
+from app.policy import image_limits
+from app.policy.image_limits import SizedImage
+from app.policy.verdict import Verdict
+from app.registry.manifest import PushedManifest
+from app.registry.names import Reference, Repository
+
+RESERVATION_PATTERN = r"^push-[0-9a-f]{32}$"
+_RESERVATION = re.compile(RESERVATION_PATTERN)
+_WITHIN = 8.0
+"""Seconds for one decision."""
+
+
+@dataclass(frozen=True)
+class BlobCheck:
+    verdict: Verdict
+    remaining: int | None
+    """Bytes that the upload may still grow by; None without a limit."""
+
+
+@dataclass(frozen=True)
+class ManifestCheck:
+    verdict: Verdict
+    digest: str
+    size: int | None
+    """Bytes of the image, None if only its digest is given."""
+    reservation: str
+    """Gives the members back when it is cancelled; empty for a refused manifest."""
+
+
+class PushChecks:
+    """Decides pushes by the policies of admission, and reserves what they add."""
+
+    def __init__(self, admission: ImageAdmission) -> None:
+        self._admission = admission
+
+    def allowance(self, repository: Repository) -> int | None:
+        """Bytes that one image, and so one blob, may have; None without a limit.
+
+        Raises StateUnavailableError.
+        """
+        require_available(self._admission.state)
+        limit = self._admission.state.limits(repository.namespace).image_size
+        return None if limit is None else max(limit.max.floor, 0)
+
+    def blob(self, repository: Repository, uploaded: int, declared: int | None) -> BlobCheck:
+        """Whether an upload of `uploaded` bytes so far may become `declared` bytes.
+
+        Raises StateUnavailableError.
+        """
+        allowance = self.allowance(repository)
+        size = max(uploaded, declared or 0)
+        verdict = image_limits.check_size(
+            SizedImage(f"a blob for {repository}", size),
+            self._admission.state.limits(repository.namespace).image_size,
+            namespace=repository.namespace,
+            domain=self._admission.domain,
+            unknown_size=self._admission.unknown_size,
+        )
+        return BlobCheck(verdict, None if allowance is None else max(allowance - uploaded, 0))
+
+    async def manifest(
+        self, repository: Repository, reference: Reference, manifest: PushedManifest
+    ) -> ManifestCheck:
+        """Decide a whole manifest. Raises StateUnavailableError."""
+        image = Image(
+            metadata=ObjectMeta(name=manifest.digest),
+            docker_image_manifest=manifest.content.decode(),
+            docker_image_manifest_media_type=manifest.media_type,
+        )
+        return await self._decide(repository, reference, image)
+
+    async def descriptor(
+        self, repository: Repository, reference: Reference, digest: str
+    ) -> ManifestCheck:
+        """Decide a manifest of which the caller gives the digest only: its size is what the
+        state knows of it. Raises StateUnavailableError."""
+        image = Image(metadata=ObjectMeta(name=digest))
+        return await self._decide(repository, reference, image)
+
+    async def cancel(self, repository: Repository, reservation: str) -> bool:
+        """Give back what a failed push has reserved; False if it holds nothing any more.
+
+        Only reservations of push checks can be cancelled: those of admission reviews have
+        other names. Raises StateUnavailableError.
+        """
+        if _RESERVATION.fullmatch(reservation) is None:
+            return False
+        return await self._admission.enforcer.cancel(repository.namespace, reservation)
+
+    async def _decide(
+        self, repository: Repository, reference: Reference, image: Image
+    ) -> ManifestCheck:
+        # A reservation of its own for each push: when one of two equal pushes fails, the place
+        # that the other one relies on stays taken.
+        reservation = f"push-{secrets.token_hex(16)}"
+        verdict = await self._admission.decide(
+            change_of(repository, reference, image),
+            reserve=True,
+            within=_WITHIN,
+            holder=reservation,
+        )
+        return ManifestCheck(
+            verdict, image.digest, image.size, reservation if verdict.allowed else ""
+        )
+
+
+def change_of(repository: Repository, reference: Reference, image: Image) -> Change:
+    """What admission will be asked when the registry has stored the manifest."""
+    mapping = ImageStreamMapping(
+        metadata=ObjectMeta(name=repository.stream, namespace=repository.namespace),
+        image=image,
+        tag=reference.tag,
+    )
+    return changes.of_mapping(mapping, repository.namespace)

@@ -1,0 +1,105 @@
+"""What a request to `/v2/` wants.
+
+Writes are recognised by their exact spelling. A path that the gateway would read otherwise than
+the registry does, because something in it is percent-encoded, empty or a dot, could carry a push
+past the checks; no client writes one, so none is passed on.
+"""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+from app.registry.errors import RegistryError
+from app.registry.names import (
+    Reference,
+    Repository,
+    parse_digest,
+    parse_reference,
+    parse_repository,
+)
+
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_PLAIN = re.compile(r"[A-Za-z0-9/_.:=~+-]*", re.ASCII)
+_MANIFEST = re.compile(r"/v2/(.+)/manifests/([^/]+)")
+_UPLOADS = re.compile(r"/v2/(.+)/blobs/uploads/?")
+_UPLOAD = re.compile(r"/v2/(.+)/blobs/uploads/([A-Za-z0-9_=~-][A-Za-z0-9_.=~-]*)")
+_BLOB = re.compile(r"/v2/(.+)/blobs/([^/]+:[^/]+)")
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Nothing that is limited."""
+
+
+@dataclass(frozen=True)
+class StartUpload:
+    repository: Repository
+    mount: str = ""
+    """The digest of a blob to mount instead, and the repository that it is in."""
+    mount_from: str = ""
+
+
+@dataclass(frozen=True)
+class ContinueUpload:
+    repository: Repository
+    session: str
+
+
+@dataclass(frozen=True)
+class PutManifest:
+    repository: Repository
+    reference: Reference
+
+
+@dataclass(frozen=True)
+class DeleteManifest:
+    repository: Repository
+    reference: Reference
+
+
+Route = Pass | StartUpload | ContinueUpload | PutManifest | DeleteManifest
+
+
+def route(method: str, path: str, query: str) -> Route:
+    """`path` as it was sent. Raises RegistryError for a write that the distribution spec has not,
+    or that is not spelled as the spec has it."""
+    if method in _READS:
+        return Pass()
+    if not _PLAIN.fullmatch(path):
+        raise _unsupported(method, path)
+    match method:
+        case "POST" if found := _UPLOADS.fullmatch(path):
+            return _start(parse_repository(found[1]), query)
+        case "PATCH" | "PUT" if found := _UPLOAD.fullmatch(path):
+            return ContinueUpload(parse_repository(found[1]), found[2])
+        case "PUT" if found := _MANIFEST.fullmatch(path):
+            if "tag" in parse_qs(query, keep_blank_values=True):
+                raise RegistryError("UNSUPPORTED", "one push is one tag; push each tag by itself")
+            return PutManifest(parse_repository(found[1]), parse_reference(found[2]))
+        case "DELETE" if found := _MANIFEST.fullmatch(path):
+            return DeleteManifest(parse_repository(found[1]), parse_reference(found[2]))
+        case "DELETE" if _UPLOAD.fullmatch(path) or _BLOB.fullmatch(path):
+            return Pass()
+        case _:
+            raise _unsupported(method, path)
+
+
+def session_of(path: str) -> str:
+    """The upload session that a path leads to; empty if it leads elsewhere."""
+    found = _UPLOAD.fullmatch(path)
+    return found[2] if found else ""
+
+
+def _start(repository: Repository, query: str) -> StartUpload:
+    parameters = parse_qs(query, keep_blank_values=True)
+    mounts, sources = parameters.get("mount", []), parameters.get("from", [])
+    if not any(mounts):
+        return StartUpload(repository)
+    if len(mounts) != 1 or len(sources) > 1:
+        raise RegistryError("UNSUPPORTED", "a mount names one blob and one repository")
+    source = str(parse_repository(sources[0])) if sources else ""
+    return StartUpload(repository, parse_digest(mounts[0]), source)
+
+
+def _unsupported(method: str, path: str) -> RegistryError:
+    return RegistryError("UNSUPPORTED", f"{method[:20]} {path[:300]} is not passed on")

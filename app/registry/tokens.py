@@ -1,0 +1,97 @@
+"""The registry token protocol: a challenge, a token service, a token for one scope."""
+
+import json
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import httpx
+
+from app.registry.credentials import Credentials
+
+_PARAMETER = re.compile(r'(\w+)="([^"]*)"')
+_DEFAULT_LIFE = 60.0
+"""Seconds that a token holds which does not say how long: the token protocol's own default."""
+_MARGIN = 10.0
+_CAPACITY = 1000
+_CLIENT = "registry-admission"
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """A `WWW-Authenticate` header."""
+
+    scheme: str = ""
+    realm: str = ""
+    service: str = ""
+
+    @classmethod
+    def parse(cls, header: str) -> "Challenge":
+        scheme, _, rest = header.partition(" ")
+        parameters = dict(_PARAMETER.findall(rest))
+        realm, service = parameters.get("realm", ""), parameters.get("service", "")
+        return cls(scheme.lower(), realm, service)
+
+
+class Send(Protocol):
+    """Sends a request to a token service; hosts that are not allowed are its business."""
+
+    async def __call__(
+        self, method: str, url: str, headers: dict[str, str], data: dict[str, str] | None = None
+    ) -> bytes: ...
+
+
+class Tokens:
+    """`Authorization` headers, remembered by scope until their tokens expire."""
+
+    def __init__(
+        self, credentials: Credentials, send: Send, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._credentials = credentials
+        self._send = send
+        self._clock = clock
+        self._basic = False
+        self._headers: OrderedDict[str, tuple[float, str]] = OrderedDict()
+
+    def header(self, scope: str) -> str:
+        """What to send unasked; empty while nothing is known that the registry would take."""
+        if self._credentials.registry_token:
+            return f"Bearer {self._credentials.registry_token}"
+        if self._basic:
+            return self._credentials.basic
+        expires_at, header = self._headers.get(scope, (0.0, ""))
+        return header if self._clock() < expires_at else ""
+
+    async def answer(self, challenge: Challenge, scope: str) -> str:
+        """The header that a challenge asks for; empty if there is none to give.
+
+        Raises ValueError for a token service that does not keep to the protocol.
+        """
+        if challenge.scheme == "basic":
+            self._basic = True
+            return self._credentials.basic
+        if challenge.scheme != "bearer" or not challenge.realm:
+            return ""
+        content = json.loads(await self._request(challenge, scope))
+        token = content.get("token") or content.get("access_token")
+        if not isinstance(token, str):
+            raise ValueError(f"{challenge.realm}: no token in its answer")
+        life = float(content.get("expires_in") or _DEFAULT_LIFE) - _MARGIN
+        self._headers[scope] = (self._clock() + life, f"Bearer {token}")
+        self._headers.move_to_end(scope)
+        if len(self._headers) > _CAPACITY:
+            self._headers.popitem(last=False)
+        return f"Bearer {token}"
+
+    async def _request(self, challenge: Challenge, scope: str) -> bytes:
+        about = {"service": challenge.service, "scope": scope}
+        if self._credentials.identity_token:
+            grant = {"grant_type": "refresh_token", "client_id": _CLIENT}
+            data = {**about, **grant, "refresh_token": self._credentials.identity_token}
+            return await self._send("POST", challenge.realm, {}, data)
+        basic = self._credentials.basic
+        url = str(httpx.URL(challenge.realm).copy_merge_params(about))
+        return await self._send("GET", url, {"Authorization": basic} if basic else {})

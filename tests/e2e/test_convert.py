@@ -1,0 +1,120 @@
+"""Limits converted from a cluster's legacy gateway, applied to it, decide as they did before."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from tests.legacy_gateway import CONFIG_MAP, LOOSER, NAMESPACES, SAME, gateway_allows
+from tests.legacy_gateway import Push as Case
+
+from .cluster import Cluster
+from .pushes import Push, Pusher
+from .replicas import Replicas
+
+pytestmark = pytest.mark.e2e
+
+LIMITS = "limitrange/image-registry-limits"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def gateway(cluster: Cluster) -> Iterator[None]:
+    """The legacy ConfigMap and the namespaces that it has limits for."""
+    namespaces = ["cpaas-system", *NAMESPACES]
+    objects = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in namespaces
+    ]
+    text = yaml.safe_dump_all([*objects, yaml.safe_load(CONFIG_MAP)])
+    cluster.kubectl("apply", "-f", "-", input=text)
+    yield
+    cluster.kubectl("delete", "namespace", *namespaces, "--wait=false")
+
+
+def convert(cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
+    chosen = ("--from-cluster", "--namespaces", ",".join(NAMESPACES))
+    return subprocess.run(
+        [sys.executable, "-m", "app", "convert", *chosen, *arguments],
+        env={**os.environ, "KUBECONFIG": str(cluster.kubeconfig)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def limits(cluster: Cluster, namespace: str) -> str:
+    path = "jsonpath={.spec.limits[*].max}"
+    return cluster.kubectl("get", LIMITS, "-n", namespace, "-o", path, check=False).stdout
+
+
+def test_a_dry_run_on_the_server_leaves_no_trace(cluster: Cluster) -> None:
+    answer = convert(cluster, "--dry-run=server", "--tags-per-namespace", "5")
+    assert answer.returncode == 3, answer.stderr
+    assert "22 of 22 objects would be applied." in answer.stderr
+    assert limits(cluster, "team-a") == ""
+
+
+def test_what_is_printed_can_be_applied_with_kubectl(cluster: Cluster) -> None:
+    printed = convert(cluster).stdout
+    cluster.kubectl("apply", "-f", "-", input=printed)
+    assert limits(cluster, "team-a") == '{"storage":"100Mi"} {"alauda.io/image-tags":"3"}'
+    cluster.kubectl("delete", "-f", "-", input=printed)
+
+
+def test_applying_again_changes_nothing_and_takes_nothing_from_others(cluster: Cluster) -> None:
+    assert convert(cluster, "--apply").returncode == 3
+    assert convert(cluster, "--apply").returncode == 3
+    raised = '{"spec":{"limits":[{"type":"alauda.io/Image","max":{"storage":"9Gi"}}]}}'
+    cluster.kubectl("patch", LIMITS, "-n", "red", "--type=merge", "-p", raised)
+
+    answer = convert(cluster, "--apply")
+
+    assert answer.returncode == 1
+    assert "Failed: LimitRange red/image-registry-limits" in answer.stderr
+    assert "10 of 11 objects applied." in answer.stderr
+    assert limits(cluster, "red") == '{"storage":"9Gi"}'
+    cluster.kubectl("delete", LIMITS, "-n", "red")
+
+
+def stream(case: Case) -> dict[str, object]:
+    return {
+        "apiVersion": "image.alauda.io/v1",
+        "kind": "ImageStream",
+        "metadata": {"name": stream_name(case), "namespace": case.namespace},
+        "spec": {"tags": [{"name": f"tag-{i}"} for i in range(case.tags)]},
+    }
+
+
+def stream_name(case: Case) -> str:
+    """Cases share repositories, but each has its own number of tags."""
+    return f"{case.stream}.{case.tags}"
+
+
+async def test_every_push_is_decided_as_before_or_allowed_on_purpose(
+    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    cases = [*SAME, *LOOSER]
+    streams = {(case.namespace, stream_name(case)): stream(case) for case in cases}
+    cluster.kubectl(
+        "create", "-f", "-", input=yaml.dump_all(streams.values(), Dumper=yaml.CSafeDumper)
+    )
+    assert convert(cluster, "--apply").returncode == 3
+    pushes = {
+        Push(case.namespace, stream_name(case), f"new-{number}", case.bytes): case
+        for number, case in enumerate(cases)
+    }
+
+    with Replicas(cluster, tmp_path_factory.mktemp("replicas"), 1):
+        # A stream that is nearly full has room for one: one push after another, each forgotten.
+        answers = [(await Pusher(cluster).push([push]))[0] for push in pushes]
+
+    decided = {pushes[answer.push]: answer for answer in answers}
+    assert {answer.code for answer in answers} == {201, 403}
+    wrong = {
+        str(case): answer.message
+        for case, answer in decided.items()
+        if answer.admitted is not (gateway_allows(case) or case in LOOSER)
+    }
+    assert wrong == {}

@@ -1,0 +1,182 @@
+"""What the API server asks the service about, shown by a service that does not answer."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.kustomization import Manifest
+
+from .cluster import Cluster
+from .overlays import CONFIGURATIONS, NAMESPACE, apply, overlay, remove_webhooks
+
+pytestmark = pytest.mark.e2e
+
+NOWHERE = "https://127.0.0.1:1/"
+"""Nothing listens there: that a webhook is asked shows as a refused connection."""
+HEARD_WITHIN = 10.0
+
+
+@pytest.fixture(autouse=True)
+def _no_webhooks_for_others(cluster: Cluster) -> Iterator[None]:
+    yield
+    remove_webhooks(cluster)
+
+
+def config_map(**data: str) -> Manifest:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe"}, "data": data}
+
+
+def quota(**spec: Any) -> Manifest:
+    return {
+        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "probe"}, "spec": spec,
+    }  # fmt: skip
+
+
+def limit_range(*limits: dict[str, Any]) -> Manifest:
+    return {
+        "apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "probe"},
+        "spec": {"limits": list(limits)},
+    }  # fmt: skip
+
+
+def image_kind(kind: str, **content: Any) -> Manifest:
+    return {
+        "apiVersion": "image.alauda.io/v1", "kind": kind, "metadata": {"name": "probe"}, **content,
+    }  # fmt: skip
+
+
+def registry_kind(kind: str) -> Manifest:
+    return {
+        "apiVersion": "imageregistry.operator.alauda.io/v1", "kind": kind,
+        "metadata": {"name": "cluster"}, "spec": {"managementState": "Managed"},
+    }  # fmt: skip
+
+
+POD = {
+    "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"},
+    "spec": {"containers": [{"name": "probe", "image": "probe"}]},
+}  # fmt: skip
+CONTAINER = {"type": "Container", "max": {"cpu": "1", "memory": "1Gi"}}
+
+
+@pytest.fixture
+def unanswered(cluster: Cluster) -> Cluster:
+    """The webhooks, all of them with `Fail`, and nobody who answers."""
+    apply(cluster, overlay(cluster, "self-signed"))
+    for resource in CONFIGURATIONS:
+        found = json.loads(cluster.kubectl("get", resource, NAMESPACE, "--output=json").stdout)
+        for webhook in found["webhooks"]:
+            webhook["clientConfig"] = {"url": NOWHERE}
+            webhook["failurePolicy"] = "Fail"
+        cluster.kubectl("replace", "--filename=-", input=json.dumps(found))
+    # API servers hear of it a moment later.
+    for manifest in (config_map(rules="-"), registry_kind("Config")):
+        deadline = time.monotonic() + HEARD_WITHIN
+        while not asked(cluster, manifest) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    return cluster
+
+
+def asked(cluster: Cluster, manifest: Manifest, namespace: str = "default") -> str:
+    """The webhook that the API server asks about the creation of an object."""
+    created = cluster.kubectl(
+        "create", f"--namespace={namespace}", "--dry-run=server", "--filename=-",
+        input=json.dumps(manifest), check=False,
+    )  # fmt: skip
+    if created.returncode == 0:
+        return ""
+    assert "failed calling webhook" in created.stderr, created.stderr
+    return created.stderr.split('failed calling webhook "')[1].partition(".")[0]
+
+
+def test_only_what_the_service_has_something_to_say_about_reaches_it(unanswered: Cluster) -> None:
+    expected: list[tuple[Manifest, str]] = [
+        (POD, ""),
+        (config_map(max_image_size="1GB"), "configmaps"),
+        (config_map(tag_count_limit="10"), "configmaps"),
+        (config_map(rules="[]"), "configmaps"),
+        (config_map(other="rules"), ""),
+        ({**config_map(), "binaryData": {"rules": "AA=="}}, ""),
+        (quota(), ""),
+        (quota(hard={"pods": "1", "requests.storage": "1Gi"}), ""),
+        (quota(hard={"pods": "1", "alauda.io/images": "1"}), "limits"),
+        (quota(hard={"alauda.io/imagestream": "1"}), "limits"),
+        (quota(hard={"image.alauda.io/images": "1"}), "limits"),
+        (quota(hard={"openshift.io/images": "1"}), "limits"),
+        (quota(hard={"xalauda.io/images": "1"}), ""),
+        (limit_range(), ""),
+        ({**limit_range(), "spec": {}}, ""),
+        (limit_range(CONTAINER), ""),
+        (limit_range(CONTAINER, {"type": "alauda.io/Image", "max": {"storage": "1"}}), "limits"),
+        (limit_range({"type": "Pod", "min": {"alauda.io/images": "1"}}), "limits"),
+        (image_kind("ImageStream"), "pushes"),
+        (image_kind("ImageStreamMapping", image={}, tag="v1"), "pushes"),
+        (image_kind("ImageStreamTag"), "pushes"),
+        (image_kind("ImageTag"), "pushes"),
+        (image_kind("ImageStreamImport", spec={"import": True}), "pushes"),
+        (image_kind("Image"), "images"),
+        (registry_kind("Config"), "registry-defaults"),
+        (registry_kind("ImagePruner"), "registry"),
+    ]
+
+    assert [(manifest, asked(unanswered, manifest)) for manifest, _ in expected] == expected
+
+
+@pytest.mark.parametrize("namespace", ["kube-system", NAMESPACE])
+def test_system_namespaces_do_not_wait_for_the_service(unanswered: Cluster, namespace: str) -> None:
+    for manifest in (config_map(rules="-"), quota(hard={"alauda.io/images": "1"})):
+        assert asked(unanswered, manifest, namespace) == ""
+    assert asked(unanswered, image_kind("ImageStream"), namespace) == ""
+
+
+@pytest.fixture
+def stored(cluster: Cluster) -> Iterator[None]:
+    """A stream and a quota from before the service went away, the quota with a finalizer."""
+    held = quota(hard={"alauda.io/images": "1"})
+    held["metadata"]["finalizers"] = ["example.com/held"]
+    tagged = image_kind("ImageStream", spec={"tags": [{"name": "v1"}]})
+    for manifest in (held, tagged):
+        cluster.kubectl("create", "--filename=-", input=json.dumps(manifest))
+    yield
+    remove_webhooks(cluster)
+    cluster.kubectl("delete", "--ignore-not-found", "imagestream", "probe")
+    cluster.kubectl("delete", "--ignore-not-found", "--wait=false", "quota", "probe")
+    patch = '{"metadata":{"finalizers":null}}'
+    cluster.kubectl("patch", "quota", "probe", "--type=merge", f"--patch={patch}", check=False)
+
+
+@pytest.mark.parametrize(
+    ("target", "patch", "refused"),
+    [
+        (["imagestream"], {"metadata": {"labels": {"a": "b"}}}, False),
+        (["imagestream"], {"spec": {"tags": [{"name": "v1"}, {"name": "v2"}]}}, True),
+        (["imagestream"], {"spec": None}, True),
+        (["imagestream", "--subresource=status"], {"status": {"tags": [{"tag": "v1"}]}}, True),
+        (["quota"], {"spec": {"hard": {"alauda.io/images": "2"}}}, True),
+        (["quota", "--subresource=status"], {"status": {"used": {"alauda.io/images": "1"}}}, False),
+    ],
+    ids=["label", "new tag", "no tags", "status", "limit", "count"],
+)
+@pytest.mark.usefixtures("stored")
+def test_updates_that_bring_nothing_do_not_wait_for_the_service(
+    unanswered: Cluster, target: list[str], patch: dict[str, Any], refused: bool
+) -> None:
+    patched = unanswered.kubectl(
+        "patch", *target, "probe", "--type=merge", f"--patch={json.dumps(patch)}", check=False
+    )
+
+    assert ("failed calling webhook" in patched.stderr) is refused, patched.stderr
+    assert (patched.returncode != 0) is refused, patched.stderr
+
+
+@pytest.mark.usefixtures("stored")
+def test_what_is_being_deleted_does_not_wait_for_the_service(unanswered: Cluster) -> None:
+    unanswered.kubectl("delete", "--wait=false", "quota", "probe")
+    patch = '{"metadata":{"finalizers":null}}'
+
+    unanswered.kubectl("patch", "quota", "probe", "--type=merge", f"--patch={patch}")
+
+    assert "NotFound" in unanswered.kubectl("get", "quota", "probe", check=False).stderr

@@ -1,0 +1,45 @@
+"""One registry with one gateway before it, for the tests that ask for no other."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from .programs import Clients, Gateway, Registry, build_tools, gateway, registry
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    return build_tools()
+
+
+@pytest.fixture
+def clients(tools: Path, tmp_path: Path) -> Clients:
+    return Clients(tools, tmp_path / "docker")
+
+
+@pytest_asyncio.fixture
+async def upstream(tools: Path, tmp_path: Path) -> AsyncIterator[Registry]:
+    (tmp_path / "limits").mkdir(exist_ok=True)
+    async with registry(tools, tmp_path) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def gate(upstream: Registry, tmp_path: Path) -> AsyncIterator[Gateway]:
+    async with gateway(tmp_path, upstream.url) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def client(gate: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=gate.url, timeout=60) as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def direct(upstream: Registry) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=upstream.url, timeout=60) as client:
+        yield client

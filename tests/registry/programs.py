@@ -1,0 +1,181 @@
+"""A real registry, the real gateway before it, and the clients, as processes of the tests."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+_ANNOUNCED = re.compile(r"listens on (http://\S+)")
+_START_TIMEOUT = 30.0
+
+
+def build_tools() -> Path:
+    """The directory with the registry and its clients, built first where they are missing."""
+    build = Path(__file__).parent / "tools" / "build"
+    built = subprocess.run([build], stdout=subprocess.PIPE, text=True, check=True)
+    return Path(built.stdout.strip())
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    output: str
+    """Standard output and standard error together."""
+
+
+async def run(*command: str | Path, **environment: str) -> Result:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, **environment},
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 120)
+    return Result(process.returncode or 0, output.decode())
+
+
+@dataclass(frozen=True)
+class Clients:
+    """skopeo and crane, with a docker config of their own."""
+
+    tools: Path
+    config: Path
+
+    async def crane(self, *arguments: str | Path) -> Result:
+        return await run(self.tools / "crane", *arguments, DOCKER_CONFIG=str(self.config))
+
+    async def skopeo_copy(self, source: str, target: str, *flags: str) -> Result:
+        insecure = ("--src-tls-verify=false", "--dest-tls-verify=false")
+        command = ("--insecure-policy", "copy", *insecure, *flags, source, target)
+        return await run(self.tools / "skopeo", *command)
+
+
+@dataclass
+class Registry:
+    url: str
+
+    @property
+    def host(self) -> str:
+        return self.url.partition("://")[2]
+
+
+@asynccontextmanager
+async def registry(tools: Path, folder: Path, **settings: Any) -> AsyncIterator[Registry]:
+    """Debian's docker-registry on a folder of its own."""
+    address = f"127.0.0.1:{_free_port()}"
+    config = {
+        "version": 0.1,
+        "log": {"level": "error", "accesslog": {"disabled": True}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(folder / "registry")},
+            "delete": {"enabled": True},
+        },
+        "http": {"addr": address},
+        **settings,
+    }
+    (folder / "registry.yaml").write_text(yaml.safe_dump(config))
+    with (folder / "registry.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            tools / "docker-registry", "serve", folder / "registry.yaml", stdout=log, stderr=log
+        )
+    running = Registry(f"http://{address}")
+    try:
+        await _wait_for(f"{running.url}/")
+        yield running
+    finally:
+        process.kill()
+        await process.wait()
+
+
+@dataclass
+class Gateway:
+    url: str
+    process: asyncio.subprocess.Process
+
+    @property
+    def host(self) -> str:
+        return self.url.partition("://")[2]
+
+    async def kill(self) -> None:
+        """As a crash does: nothing is finished and nothing written any more."""
+        self.process.kill()
+        await self.process.wait()
+
+    async def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return await asyncio.wait_for(self.process.wait(), 30)
+
+    def resident_bytes(self) -> int:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
+        assert found is not None
+        return int(found[1]) * 1024
+
+
+@asynccontextmanager
+async def gateway(
+    folder: Path, upstream: str, *flags: str, kubeconfig: Path | None = None
+) -> AsyncIterator[Gateway]:
+    """`registry-admission gateway`, ready, with limits from a cluster or `folder/limits`."""
+    command = _command(folder, upstream, kubeconfig)
+    with (folder / "gateway.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *command, *flags, stdout=asyncio.subprocess.PIPE, stderr=log
+        )
+    try:
+        assert process.stdout is not None
+        line = await asyncio.wait_for(process.stdout.readline(), _START_TIMEOUT)
+        found = _ANNOUNCED.search(line.decode())
+        assert found is not None, (folder / "gateway.log").read_text()
+        await _wait_for(f"{found[1]}/readyz")
+        yield Gateway(found[1], process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def gateway_refusal(folder: Path, upstream: str) -> str:
+    """What a gateway says that does not start."""
+    result = await run(*_command(folder, upstream))
+    assert result.code == 1
+    return result.output
+
+
+def _command(folder: Path, upstream: str, kubeconfig: Path | None = None) -> tuple[str, ...]:
+    source = (
+        ("--kubeconfig", str(kubeconfig))
+        if kubeconfig
+        else ("--state", str(folder / "limits"), "--database", str(folder / "gateway.db"))
+    )
+    command = (sys.executable, "-m", "app", "gateway", "--port", "0", "--upstream", upstream)
+    return (*command, *source)
+
+
+async def _wait_for(url: str) -> None:
+    async with asyncio.timeout(_START_TIMEOUT), httpx.AsyncClient() as client:
+        while True:
+            try:
+                if (await client.get(url)).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.05)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

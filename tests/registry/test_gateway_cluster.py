@@ -1,0 +1,109 @@
+"""Gateways, and push checks, on the state of a real API server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from app.cluster.api import KubeApi
+from app.model.domain import ApiDomain
+from app.registry.names import Repository
+from app.registry.reviews import KubernetesAccess
+from tests.e2e.cluster import Cluster, build_tools
+from tests.e2e.observed import quota
+
+from . import images
+from .programs import Registry, gateway
+
+pytestmark = pytest.mark.e2e
+
+_PUSHER = """
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: pusher, namespace: team-p}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: puller, namespace: team-p}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: pusher, namespace: team-p}
+rules:
+  - {apiGroups: [image.alauda.io], resources: [imagestreams/layers], verbs: [get, update]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: pusher, namespace: team-p}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: pusher}
+subjects: [{kind: ServiceAccount, name: pusher, namespace: team-p}]
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    running = Cluster(build_tools(), tmp_path_factory.mktemp("cluster"))
+    with ExitStack() as stack:
+        stack.callback(running.stop)
+        running.start()
+        running.start_controller_manager()
+        running.install_crds()
+        running.kubectl("create", "namespace", "registry-admission")
+        yield running
+
+
+@pytest_asyncio.fixture
+async def api(cluster: Cluster) -> AsyncIterator[KubeApi]:
+    connected = await KubeApi.connect(str(cluster.kubeconfig), None)
+    yield connected
+    await connected.close()
+
+
+async def test_200_concurrent_pushes_through_three_gateways_leave_exactly_50_tags(
+    cluster: Cluster, upstream: Registry, direct: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    cluster.kubectl("apply", "-f", "-", input=quota("team-g", "image-tags", 50))
+    await images.push_blob(direct, "team-g/app")
+    async with AsyncExitStack() as stack:
+        urls = []
+        for _ in range(3):
+            running = gateway(tmp_path, upstream.url, kubeconfig=cluster.kubeconfig)
+            urls.append((await stack.enter_async_context(running)).url)
+        client = await stack.enter_async_context(httpx.AsyncClient(timeout=60))
+
+        answers = await asyncio.gather(
+            *(
+                images.push_manifest(
+                    client, "team-g/app", f"v{n}", images.image(f"v{n}"), urls[n % 3]
+                )
+                for n in range(200)
+            )
+        )
+
+    statuses = [answer.status_code for answer in answers]
+    assert (statuses.count(201), statuses.count(403)) == (50, 150)
+    assert len(await images.tags(direct, "team-g/app")) == 50
+
+
+async def test_a_pusher_is_whoever_may_update_the_layers_of_a_stream(
+    cluster: Cluster, api: KubeApi
+) -> None:
+    cluster.kubectl("create", "namespace", "team-p")
+    cluster.kubectl("apply", "-f", "-", input=_PUSHER)
+    access = KubernetesAccess(api, ApiDomain())
+    rights = {}
+    for account in ("pusher", "puller"):
+        created = cluster.kubectl("-n", "team-p", "create", "token", account)
+        subject = await access.authenticate(created.stdout.strip())
+        assert subject is not None
+        assert subject.name == f"system:serviceaccount:team-p:{account}"
+        for namespace in ("team-p", "team-q"):
+            repository = Repository(namespace, "app")
+            rights[account, namespace] = await access.may_push(subject, repository)
+
+    assert [who for who, may in rights.items() if may] == [("pusher", "team-p")]
+    assert await access.authenticate("not-a-token") is None

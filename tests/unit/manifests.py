@@ -1,0 +1,28 @@
+"""The manifests of an installation, and parts of them."""
+
+from typing import Any
+
+from app import installing
+from app.kustomization import Manifest
+
+
+def manifests(namespace: str = "registry-admission", **options: Any) -> list[Manifest]:
+    given = {"image": "registry-admission", "replicas": 3, "api_domain": "alauda.io", **options}
+    return installing.manifests(namespace=namespace, **given)
+
+
+def only(kind: str, name: str = "registry-admission", **options: Any) -> Manifest:
+    [found] = [
+        manifest
+        for manifest in manifests(**options)
+        if (manifest["kind"], manifest["metadata"]["name"]) == (kind, name)
+    ]
+    return found
+
+
+def all_webhooks(**options: Any) -> list[dict[str, Any]]:
+    kinds = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
+    webhooks: list[dict[str, Any]] = [
+        webhook for kind in kinds for webhook in only(kind, **options)["webhooks"]
+    ]
+    return webhooks

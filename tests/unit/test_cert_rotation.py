@@ -1,0 +1,237 @@
+"""What becomes of the shared certificates next, by what they are and what time it is."""
+
+from base64 import b64encode
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.certs import authority, rotation, trust
+from app.certs.authority import KeyPair
+from app.certs.rotation import Certificates, Schedule
+from tests.unit.certificates import verify
+
+NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+NAME = "registry-admission.registry-admission.svc"
+SCHEDULE = Schedule(authority_lifetime=100 * DAY, serving_lifetime=10 * DAY, overlap=HOUR)
+
+
+def step(
+    found: Certificates | None,
+    now: datetime = NOW,
+    in_force_since: datetime | None = None,
+    published: tuple[bytes, ...] = (),
+    name: str = NAME,
+) -> Certificates | None:
+    return rotation.next_step(
+        found,
+        names=[name],
+        now=now,
+        in_force_since=in_force_since,
+        published=published,
+        schedule=SCHEDULE,
+    )
+
+
+def due(
+    found: Certificates | None,
+    now: datetime = NOW,
+    in_force_since: datetime | None = None,
+    published: tuple[bytes, ...] = (),
+    name: str = NAME,
+) -> Certificates:
+    made = step(found, now, in_force_since, published, name)
+    assert made is not None
+    verify(made.serving.certificate, made.trusted, name, now)
+    return made
+
+
+def trusted_by(certificates: Certificates) -> list[bytes]:
+    return trust.split(certificates.trusted)
+
+
+FRESH = due(None)
+CA = FRESH.signer
+LATE = NOW + 70 * DAY
+WITH_SUCCESSOR = due(replace(FRESH, serving=authority.make_serving(CA, [NAME], LATE)), LATE)
+NEXT = WITH_SUCCESSOR.successor or CA
+SUCCEEDED = due(WITH_SUCCESSOR, LATE + HOUR, in_force_since=LATE)
+
+
+def test_the_first_certificate_is_signed_by_the_first_ca() -> None:
+    assert trusted_by(FRESH) == [CA.certificate]
+    assert FRESH.successor is None
+    assert step(FRESH, in_force_since=NOW) is None
+
+
+def test_a_secret_that_got_lost_leaves_trusted_what_others_still_serve() -> None:
+    expired = authority.make_authority(NOW - 200 * DAY, DAY).certificate
+
+    made = due(None, published=(CA.certificate, expired))
+
+    assert trusted_by(made) == [made.signer.certificate, CA.certificate]
+
+
+@pytest.mark.parametrize(
+    ("found", "now", "in_force_since"),
+    [
+        pytest.param(FRESH, NOW + 6 * DAY, NOW, id="before two thirds of the serving life"),
+        pytest.param(WITH_SUCCESSOR, LATE + HOUR, None, id="successor not seen in the caBundle"),
+        pytest.param(
+            WITH_SUCCESSOR, LATE + HOUR, LATE + timedelta(seconds=1), id="successor seen too late"
+        ),
+        pytest.param(
+            SUCCEEDED,
+            LATE + 2 * HOUR - timedelta(seconds=1),
+            LATE,
+            id="others may serve what the old CA signed",
+        ),
+    ],
+)
+def test_nothing_is_due(
+    found: Certificates, now: datetime, in_force_since: datetime | None
+) -> None:
+    assert step(found, now, in_force_since) is None
+
+
+def test_a_serving_certificate_is_renewed_by_the_same_ca() -> None:
+    later = NOW + 7 * DAY
+
+    made = due(FRESH, later)
+
+    assert made.serving != FRESH.serving
+    assert authority.expires_at(made.serving.certificate) == later + SCHEDULE.serving_lifetime
+    assert replace(made, serving=FRESH.serving) == FRESH
+
+
+def test_a_name_that_is_missing_renews_the_serving_certificate() -> None:
+    made = due(FRESH, name="other.example")
+
+    assert replace(made, serving=FRESH.serving) == FRESH
+
+
+def test_a_successor_is_published_first_and_signs_nothing() -> None:
+    assert WITH_SUCCESSOR.signer == CA
+    assert trusted_by(WITH_SUCCESSOR) == [CA.certificate, NEXT.certificate]
+    verify(WITH_SUCCESSOR.serving.certificate, CA.certificate, NAME, LATE)
+
+
+def test_a_successor_that_everybody_knows_signs_and_the_old_ca_stays_trusted() -> None:
+    assert SUCCEEDED.signer == NEXT != CA
+    assert SUCCEEDED.successor is None
+    assert trusted_by(SUCCEEDED) == [NEXT.certificate, CA.certificate]
+    verify(SUCCEEDED.serving.certificate, NEXT.certificate, NAME, LATE + HOUR)
+
+
+def test_the_old_ca_goes_when_nobody_serves_what_it_signed() -> None:
+    made = due(SUCCEEDED, LATE + 2 * HOUR, in_force_since=LATE)
+
+    assert made == replace(SUCCEEDED, trusted=NEXT.certificate)
+
+
+def test_a_successor_waits_no_longer_than_the_ca_lives() -> None:
+    over = NOW + 100 * DAY
+
+    made = due(WITH_SUCCESSOR, over)
+
+    assert made.signer == NEXT
+    assert trusted_by(made) == [NEXT.certificate]
+
+
+def test_a_ca_that_expired_without_a_successor_is_made_anew() -> None:
+    made = due(FRESH, NOW + 100 * DAY)
+
+    assert trusted_by(made) == [made.signer.certificate]
+    assert made.signer != CA
+
+
+def test_a_successor_that_expired_is_made_anew() -> None:
+    outlived = replace(
+        WITH_SUCCESSOR,
+        successor=authority.make_authority(LATE - 2 * DAY, DAY),
+        trusted=CA.certificate,
+    )
+
+    made = due(outlived, LATE)
+
+    assert made.signer == CA
+    assert made.successor not in (None, outlived.successor)
+
+
+@pytest.mark.parametrize("certificates", [FRESH, WITH_SUCCESSOR, SUCCEEDED])
+def test_what_is_stored_is_read_again(certificates: Certificates) -> None:
+    assert rotation.decode(rotation.encode(certificates)) == certificates
+
+
+def stored(certificates: Certificates, **changes: bytes | None) -> dict[str, str]:
+    data = rotation.encode(certificates)
+    for name, content in changes.items():
+        key = name.replace("_", ".").replace("next.", "next-")
+        if content is None:
+            del data[key]
+        else:
+            data[key] = b64encode(content).decode()
+    return data
+
+
+OTHER = authority.make_serving(authority.make_authority(NOW), [NAME], NOW)
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        pytest.param({}, "tls.crt is missing", id="empty"),
+        pytest.param(stored(FRESH, ca_crt=None), "ca.crt is missing", id="no CA"),
+        pytest.param({**stored(FRESH), "tls.key": "?"}, "padding|cannot be read", id="no base64"),
+        pytest.param(stored(FRESH, ca_crt=b"?"), "cannot be read", id="no certificate"),
+        pytest.param(stored(FRESH, ca_key=OTHER.key), "is not the cert", id="another CA's key"),
+        pytest.param(stored(FRESH, tls_crt=OTHER.certificate), "is not the cert", id="another key"),
+        pytest.param(
+            stored(FRESH, tls_crt=OTHER.certificate, tls_key=OTHER.key),
+            "tls.crt is not signed by ca.crt",
+            id="another CA's certificate",
+        ),
+        pytest.param(
+            stored(WITH_SUCCESSOR, next_ca_key=None), "cannot be read", id="successor without key"
+        ),
+    ],
+)
+def test_data_that_nobody_can_serve_with_is_refused(data: dict[str, str], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        rotation.decode(data)
+
+
+CHAIN = KeyPair(FRESH.serving.certificate + CA.certificate, FRESH.serving.key)
+WILDCARD = authority.make_serving(CA, ["*.example.com", "10.0.0.1"], NOW)
+
+
+@pytest.mark.parametrize(
+    ("pair", "names", "missing"),
+    [
+        pytest.param(WILDCARD, ["a.example.com", "A.EXAMPLE.COM", "10.0.0.1"], [], id="covered"),
+        pytest.param(WILDCARD, ["a.b.example.com"], ["a.b.example.com"], id="one label only"),
+        pytest.param(WILDCARD, ["example.com"], ["example.com"], id="not the parent"),
+        pytest.param(WILDCARD, ["10.0.0.2", "::1"], ["10.0.0.2", "::1"], id="other addresses"),
+        pytest.param(CA, ["a.example.com"], ["a.example.com"], id="no names at all"),
+    ],
+)
+def test_which_names_a_certificate_lacks(
+    pair: KeyPair, names: list[str], missing: list[str]
+) -> None:
+    assert trust.missing_names(pair.certificate, names) == missing
+
+
+@pytest.mark.parametrize(
+    ("certificate", "trusted", "expected"),
+    [
+        pytest.param(FRESH.serving, CA, True, id="signed by the CA"),
+        pytest.param(CHAIN, CA, True, id="a chain that ends at the CA"),
+        pytest.param(OTHER, OTHER, True, id="trusted itself"),
+        pytest.param(FRESH.serving, NEXT, False, id="another CA of the same name"),
+    ],
+)
+def test_whether_a_certificate_is_trusted(
+    certificate: KeyPair, trusted: KeyPair, expected: bool
+) -> None:
+    assert trust.is_trusted(certificate.certificate, trusted.certificate) is expected

@@ -1,0 +1,189 @@
+"""What a replica does about the certificates that it shares with others."""
+
+import asyncio
+import copy
+from base64 import b64decode
+from pathlib import Path
+
+import pytest
+
+from app.certs import files, rotation, trust
+from app.cluster.api import ApiError, Content
+from tests.unit.certificates import verify
+from tests.unit.cluster_certs import (
+    HOUR,
+    MUTATING,
+    NAMES,
+    NOW,
+    SECRET,
+    VALIDATING,
+    FakeApi,
+    Replica,
+    always,
+    never,
+)
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    return FakeApi()
+
+
+@pytest.fixture
+def replica(api: FakeApi, tmp_path: Path) -> Replica:
+    return Replica(api, tmp_path / "a")
+
+
+def without(content: Content, *names: str) -> Content:
+    return {key: value for key, value in content.items() if key not in names}
+
+
+async def test_a_first_replica_makes_everything(api: FakeApi, replica: Replica) -> None:
+    before = {path: copy.deepcopy(api.objects[path]) for path in (VALIDATING, MUTATING)}
+    await replica.settle()
+
+    secret = api.objects[SECRET]
+    assert secret["type"] == "kubernetes.io/tls"
+    trusted = b64decode(secret["data"]["ca.crt"])
+    assert api.bundles() == [trusted] * 3
+    for name in NAMES:
+        verify(replica.served, trusted, name, NOW)
+    assert replica.ready
+    for path, content in before.items():
+        assert [without(hook, "clientConfig") for hook in api.objects[path]["webhooks"]] == [
+            without(hook, "clientConfig") for hook in content["webhooks"]
+        ]
+
+
+async def test_replicas_that_start_together_share_one_certificate(
+    api: FakeApi, tmp_path: Path
+) -> None:
+    replicas = [Replica(api, tmp_path / name) for name in "abc"]
+
+    await asyncio.gather(*(replica.certificates.prepare() for replica in replicas))
+    await asyncio.gather(*(replica.settle() for replica in replicas))
+
+    assert len({replica.served for replica in replicas}) == 1
+    assert all(replica.ready for replica in replicas)
+    assert api.writes.count(SECRET) == 1
+
+
+async def test_when_nothing_is_due_nothing_is_written(api: FakeApi, replica: Replica) -> None:
+    await replica.settle()
+    api.writes.clear()
+    replica.now += 100 * HOUR
+
+    assert not await replica.certificates.step()
+    assert api.writes == []
+
+
+async def test_a_replica_is_not_ready_before_its_ca_was_seen_in_place(
+    api: FakeApi, replica: Replica
+) -> None:
+    await replica.certificates.step()
+    api.failing = lambda path: path == MUTATING
+    with pytest.raises(ApiError):
+        await replica.certificates.step()
+
+    assert replica.served  # it answers probes with it
+    assert not replica.ready
+
+    api.failing = never
+    assert await replica.certificates.step()
+    assert "only just written" in replica.certificates.problems()[0]
+    await replica.settle()
+    assert replica.ready
+
+
+async def test_a_ready_replica_stays_ready_while_the_api_server_is_away(
+    api: FakeApi, replica: Replica
+) -> None:
+    await replica.settle()
+    served = replica.served
+    api.failing = always
+
+    with pytest.raises(ApiError):
+        await replica.certificates.step()
+
+    assert replica.ready
+    assert replica.served == served
+
+
+async def test_preparing_waits_for_the_api_server(api: FakeApi, replica: Replica) -> None:
+    down = iter([True])
+    api.failing = lambda _path: next(down, False)
+
+    await replica.certificates.prepare()
+
+    verify(replica.served, b64decode(api.objects[SECRET]["data"]["ca.crt"]), NAMES[0], NOW)
+
+
+async def test_a_ca_bundle_that_somebody_removed_is_put_back(
+    api: FakeApi, replica: Replica
+) -> None:
+    await replica.settle()
+    bundles = api.bundles()
+    del api.objects[VALIDATING]["webhooks"][1]["clientConfig"]["caBundle"]
+    assert api.bundles() != bundles
+
+    await replica.settle()
+
+    assert api.bundles() == bundles
+
+
+async def test_a_configuration_that_does_not_exist_needs_nothing(
+    api: FakeApi, replica: Replica, caplog: pytest.LogCaptureFixture
+) -> None:
+    del api.objects[MUTATING]
+
+    await replica.settle()
+
+    assert replica.ready
+    assert "MutatingWebhookConfiguration registry-admission" in caplog.text
+
+
+async def test_a_secret_of_somebody_else_is_left_alone(api: FakeApi, replica: Replica) -> None:
+    theirs = {
+        "metadata": {"resourceVersion": "7"},
+        "data": {"tls.crt": "dGhlaXJz", "tls.key": "dGhlaXJz"},
+    }
+    api.objects[SECRET] = copy.deepcopy(theirs)
+
+    with pytest.raises(files.CertificateError, match=r"has no ca\.key.*--tls-dir, or delete it"):
+        await replica.certificates.step()
+
+    assert api.objects[SECRET] == theirs
+
+
+@pytest.mark.parametrize("data", [{"ca.key": "?"}, {}, None], ids=["broken", "empty", "no data"])
+async def test_a_broken_secret_is_filled_anew_and_keeps_its_labels(
+    api: FakeApi, replica: Replica, data: dict[str, str] | None
+) -> None:
+    metadata = {"resourceVersion": "7", "labels": {"team": "platform"}}
+    api.objects[SECRET] = {"metadata": metadata, "data": data}
+
+    await replica.settle()
+
+    assert api.objects[SECRET]["metadata"]["labels"] == {"team": "platform"}
+    assert rotation.decode(api.objects[SECRET]["data"]).serving.certificate == replica.served
+
+
+async def test_a_deleted_secret_is_a_rotation_by_hand(api: FakeApi, replica: Replica) -> None:
+    await replica.settle()
+    old, old_bundle = replica.served, api.bundles()[0]
+    del api.objects[SECRET]
+    replica.now += HOUR
+
+    await replica.certificates.step()
+    assert await replica.certificates.step()
+    assert replica.served == old  # until the API servers have heard of the new CA
+    for bundle in api.bundles():
+        verify(old, bundle, NAMES[0], replica.now)
+
+    await replica.settle()
+    verify(replica.served, api.bundles()[0], NAMES[0], replica.now)
+    assert replica.served != old
+
+    replica.now += 2 * HOUR
+    await replica.settle()
+    assert set(trust.split(api.bundles()[0])).isdisjoint(trust.split(old_bundle))

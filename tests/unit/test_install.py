@@ -1,0 +1,171 @@
+"""`install` and `uninstall`, up to the API server."""
+
+from base64 import b64decode
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from app import installing, kustomization
+from app.certs import files
+from app.cli.main import main
+from app.cluster.api import ApiError, KubeApi, NotFoundError
+from tests.unit.manifests import all_webhooks, manifests, only
+
+SERVICE_NAME = "registry-admission.registry-admission.svc"
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> Path:
+    files.make(tmp_path / "tls", [SERVICE_NAME])
+    return tmp_path / "tls"
+
+
+def test_a_certificate_is_mounted_and_its_ca_trusted(tls: Path) -> None:
+    own = installing.read_certificate(tls, "registry-admission")
+
+    secret = only("Secret", "registry-admission-tls", certificate=own)
+    content = {name: b64decode(text) for name, text in secret["data"].items()}
+    assert content == {name: (tls / name).read_bytes() for name in ("tls.crt", "tls.key", "ca.crt")}
+    for webhook in all_webhooks(certificate=own):
+        assert b64decode(webhook["clientConfig"]["caBundle"]) == content["ca.crt"]
+    container = only("Deployment", certificate=own)["spec"]["template"]["spec"]["containers"][0]
+    [mounted] = [one["mountPath"] for one in container["volumeMounts"] if one["name"] == "tls"]
+    assert {"name": "REGISTRY_ADMISSION_TLS_DIR", "value": mounted} in container["env"]
+    names = {one["metadata"]["name"] for one in manifests(certificate=own)}
+    assert "registry-admission-certificates" not in names
+
+
+def test_a_certificate_for_another_name_is_refused(tls: Path) -> None:
+    with pytest.raises(
+        files.CertificateError, match=r"is not for registry-admission\.x\.svc.*make"
+    ):
+        installing.read_certificate(tls, "x")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "cannot read .*ca.crt: .*; bring the CA that signed tls.crt"),
+        (b"?", "ca.crt: the certificate cannot be read; bring it as PEM"),
+    ],
+    ids=["missing", "broken"],
+)
+def test_a_ca_that_cannot_be_read_is_named(tls: Path, content: bytes | None, problem: str) -> None:
+    (tls / "ca.crt").unlink()
+    if content is not None:
+        (tls / "ca.crt").write_bytes(content)
+
+    with pytest.raises(files.CertificateError, match=problem):
+        installing.read_certificate(tls, "registry-admission")
+
+
+def test_a_certificate_of_another_ca_is_refused(tls: Path, tmp_path: Path) -> None:
+    files.make(tmp_path / "other", [SERVICE_NAME])
+    (tmp_path / "other" / "ca.crt").replace(tls / "ca.crt")
+
+    with pytest.raises(files.CertificateError, match=r"tls\.crt is not signed by .*; bring"):
+        installing.read_certificate(tls, "registry-admission")
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_install_prints_what_it_would_apply(tls: Path) -> None:
+    options = ("--image", "i:1", "--namespace", "platform", "--replicas", "2")
+
+    answer = run("install", *options, "--api-domain", "openshift.io")
+
+    assert answer.exit_code == 0
+    assert list(yaml.safe_load_all(answer.output)) == manifests(
+        namespace="platform", image="i:1", replicas=2, api_domain="openshift.io"
+    )
+
+
+def test_uninstall_prints_the_webhooks_first_and_spares_the_namespace() -> None:
+    printed = list(yaml.safe_load_all(run("uninstall", "--namespace", "platform").output))
+
+    kinds = [one["kind"] for one in printed]
+    assert set(kinds[:2]) == {"ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"}
+    assert "Namespace" not in kinds
+    assert len(printed) == len(manifests()) - 1
+
+
+def test_uninstall_names_the_namespace_last_if_asked_to() -> None:
+    answer = run("uninstall", "--namespace", "platform", "--delete-namespace")
+
+    assert list(yaml.safe_load_all(answer.output))[-1] == {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "platform"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        pytest.param([], "Missing option '--image'", id="no image"),
+        pytest.param(["--image", "i", "--namespace", "A_b"], "'A_b' is no name", id="namespace"),
+        pytest.param(["--image", "i", "--replicas", "0"], "0 is not in the range", id="replicas"),
+        pytest.param(["--image", "i", "--api-domain", "a.io"], "'a.io' is not one of", id="domain"),
+        pytest.param(["--image", "i", "--tls-dir", "none"], "'none' does not exist", id="tls"),
+    ],
+)
+def test_a_wrong_option_is_named(arguments: list[str], problem: str) -> None:
+    answer = run("install", *arguments)
+
+    assert answer.exit_code == 2
+    assert problem in answer.output
+
+
+def test_a_certificate_that_nobody_would_accept_is_not_installed(tls: Path) -> None:
+    answer = run("install", "--image", "i", "--namespace", "x", "--tls-dir", tls)
+
+    assert answer.exit_code == 1
+    assert "is not for registry-admission.x.svc" in answer.output
+
+
+class Recorder(KubeApi):
+    def __init__(self, missing: str = "", forbidden: str = "") -> None:
+        self.paths: list[str] = []
+        self._missing = missing
+        self._forbidden = forbidden
+
+    async def delete(self, path: str, content: dict[str, Any] | None = None) -> None:
+        if self._missing and self._missing in path:
+            raise NotFoundError(404, f"{path} not found")
+        if self._forbidden and self._forbidden in path:
+            raise ApiError(403, f"{path} is forbidden")
+        self.paths.append(path)
+
+
+async def test_deleting_goes_on_where_there_is_nothing() -> None:
+    api, done = Recorder(missing="/services/"), list[str]()
+
+    await installing.delete(api, installing.leftovers("platform", and_namespace=True), done.append)
+
+    assert "/apis/networking.k8s.io/v1/namespaces/platform/networkpolicies/registry-admission" in (
+        api.paths
+    )
+    assert api.paths[-1] == "/api/v1/namespaces/platform"
+    assert len(done) == len(api.paths) == len(manifests()) - 1
+    assert done[-1] == "Namespace platform deleted"
+
+
+async def test_deleting_stops_where_it_is_not_allowed() -> None:
+    api = Recorder(forbidden="/clusterroles/")
+
+    with pytest.raises(ApiError, match="is forbidden"):
+        await installing.delete(api, installing.leftovers("x", and_namespace=True), print)
+
+    assert "/api/v1/namespaces/x" not in api.paths
+
+
+def test_what_kustomize_can_and_this_cannot_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text("resources: []\nnamePrefix: a-\n")
+
+    with pytest.raises(ValueError, match=r"kustomization\.yaml: namePrefix is not supported here"):
+        kustomization.build(tmp_path)

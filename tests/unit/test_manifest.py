@@ -1,0 +1,246 @@
+"""A pushed manifest says one thing only, and its size is that of its distinct blobs."""
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.registry.errors import RegistryError
+from app.registry.manifest import (
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    MAX_BYTES,
+    MAX_ENTRIES,
+    OCI_ARTIFACT,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    parse,
+)
+from app.registry.names import Reference, parse_reference, parse_repository
+
+TAG = Reference(tag="v1")
+SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+
+
+def digest_of(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def blob(name: str, size: int) -> dict[str, Any]:
+    return {"mediaType": "x/y", "digest": digest_of(name.encode()), "size": size}
+
+
+def image(**fields: Any) -> dict[str, Any]:
+    return {"schemaVersion": 2, "config": blob("c", 10), "layers": [blob("a", 100)], **fields}
+
+
+def index(**fields: Any) -> dict[str, Any]:
+    return {"schemaVersion": 2, "manifests": [blob("m", 500), blob("n", 600)], **fields}
+
+
+def encoded(document: Any) -> bytes:
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize(
+    ("document", "media_type", "size"),
+    [
+        pytest.param(image(), DOCKER_MANIFEST, 110, id="Docker schema 2"),
+        pytest.param(image(), OCI_MANIFEST, 110, id="OCI image"),
+        pytest.param(image(mediaType=OCI_MANIFEST), OCI_MANIFEST, 110, id="named twice"),
+        pytest.param(image(mediaType=OCI_MANIFEST), "", 110, id="named in the document only"),
+        pytest.param(image(), f"{OCI_MANIFEST}; charset=utf-8", 110, id="with a parameter"),
+        pytest.param(
+            image(layers=[blob("a", 100), blob("a", 100), blob("b", 1)]),
+            OCI_MANIFEST,
+            111,
+            id="a layer listed twice is stored once",
+        ),
+        pytest.param(image(layers=[]), OCI_MANIFEST, 10, id="no layers"),
+        pytest.param(index(), OCI_INDEX, 0, id="OCI index"),
+        pytest.param(index(), DOCKER_LIST, 0, id="Docker manifest list"),
+        pytest.param(
+            image(artifactType="x/sbom", subject=blob("s", 7)), OCI_MANIFEST, 110, id="referrer"
+        ),
+        pytest.param({"blobs": [blob("b", 5)]}, OCI_ARTIFACT, 5, id="artifact manifest"),
+        pytest.param({"subject": blob("s", 7)}, OCI_ARTIFACT, 0, id="artifact without blobs"),
+        pytest.param(
+            image(annotations={"Layers": "none", "Size": "3"}),
+            OCI_MANIFEST,
+            110,
+            id="annotations are named freely",
+        ),
+    ],
+)
+def test_every_current_media_type_has_a_size(
+    document: dict[str, Any], media_type: str, size: int
+) -> None:
+    content = encoded(document)
+
+    parsed = parse(content, media_type, TAG)
+
+    assert (parsed.size, parsed.digest) == (size, digest_of(content))
+    assert parsed.media_type == (media_type.partition(";")[0] or OCI_MANIFEST)
+
+
+def test_an_index_names_its_children_and_a_referrer_its_subject() -> None:
+    children = tuple(child["digest"] for child in index()["manifests"])
+    subject = blob("s", 7)
+
+    assert parse(encoded(index()), OCI_INDEX, TAG).children == children
+    assert parse(encoded(image(subject=subject)), OCI_MANIFEST, TAG).subject == subject["digest"]
+
+
+@pytest.mark.parametrize(
+    ("document", "media_type", "message"),
+    [
+        pytest.param({"schemaVersion": 1, "fsLayers": []}, SCHEMA_1, "schema 1", id="schema 1"),
+        pytest.param({"schemaVersion": 1}, "application/json", "schema 1", id="schema 1 as JSON"),
+        pytest.param(image(), SCHEMA_1, "schema 1", id="schema 1 by its header alone"),
+        pytest.param(image(), "text/plain", "supported are", id="an unknown media type"),
+        pytest.param(image(), "", "supported are", id="no media type at all"),
+        pytest.param(image(mediaType=OCI_MANIFEST), OCI_INDEX, "is sent as", id="two media types"),
+        pytest.param(image(mediaType=5), OCI_MANIFEST, "is sent as", id="a number as media type"),
+        pytest.param(image(), OCI_INDEX, "has no 'manifests'", id="an image sent as index"),
+        pytest.param(index(), OCI_MANIFEST, "has no 'config'", id="an index sent as image"),
+        pytest.param(
+            {**image(), **index()}, OCI_INDEX, "belongs to another", id="image and index at once"
+        ),
+        pytest.param(
+            {"schemaVersion": 2, "config": blob("c", 1)}, OCI_MANIFEST, "'layers'", id="no layers"
+        ),
+        pytest.param(image(Layers=[]), OCI_MANIFEST, "spells 'layers' as 'Layers'", id="case"),
+        pytest.param(image(**{"layer\u017f": []}), OCI_MANIFEST, "spells 'layers'", id="a long s"),
+        pytest.param(
+            image(layers=[{**blob("a", 1), "Size": 10**12}]), OCI_MANIFEST, "'Size'", id="Size"
+        ),
+        pytest.param(
+            image(layers=[{"digest": digest_of(b"a")}]), OCI_MANIFEST, "without a size", id="size"
+        ),
+        pytest.param(image(layers=[blob("a", -1)]), OCI_MANIFEST, "size", id="a negative size"),
+        pytest.param(
+            image(layers=[blob("a", 1)] * MAX_ENTRIES), OCI_MANIFEST, "4097 entries", id="entries"
+        ),
+        pytest.param(
+            image(annotations=[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]),
+            OCI_MANIFEST,
+            "nested deeper than 32",
+            id="nesting",
+        ),
+        pytest.param([], OCI_MANIFEST, "not a JSON object", id="a list"),
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_refused(
+    document: Any, media_type: str, message: str
+) -> None:
+    with pytest.raises(RegistryError, match=message) as refusal:
+        parse(encoded(document), media_type, TAG)
+
+    assert (refusal.value.code, refusal.value.status) == ("MANIFEST_INVALID", 400)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\xff\xfe{\x00}\x00", id="UTF-16"),
+        pytest.param(b"[" * 100_000, id="nesting without end"),
+        pytest.param(b'{"layers": [], "layers": []}', id="a field twice"),
+        pytest.param(b'{"layers": [' + b"1" * 5000 + b"]}", id="a number without end"),
+    ],
+)
+def test_bytes_that_are_no_json_are_refused(content: bytes) -> None:
+    with pytest.raises(RegistryError, match="is not JSON") as refusal:
+        parse(content, OCI_MANIFEST, TAG)
+
+    assert refusal.value.code == "MANIFEST_INVALID"
+
+
+def test_a_manifest_of_too_many_bytes_is_refused() -> None:
+    with pytest.raises(RegistryError, match="more than 4194304 bytes") as refusal:
+        parse(b" " * (MAX_BYTES + 1), OCI_MANIFEST, TAG)
+
+    assert refusal.value.code == "SIZE_INVALID"
+
+
+def test_the_bytes_must_be_those_of_the_digest_they_are_pushed_as() -> None:
+    content = encoded(image())
+
+    assert parse(content, OCI_MANIFEST, Reference(digest=digest_of(content))).size == 110
+    with pytest.raises(RegistryError, match=digest_of(content)) as refusal:
+        parse(content, OCI_MANIFEST, Reference(digest=digest_of(b"other")))
+    assert refusal.value.code == "DIGEST_INVALID"
+
+
+@given(st.binary(max_size=200) | st.recursive(
+    st.none() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["layers", "config", "manifests", "size", "digest", "x"]), inner
+    ),
+).map(encoded))  # fmt: skip
+def test_no_bytes_end_in_anything_but_a_refusal(content: bytes) -> None:
+    media_types = (OCI_MANIFEST, OCI_INDEX, OCI_ARTIFACT, "")
+    assert {status(content, media_type) for media_type in media_types} <= {200, 400}
+
+
+def status(content: bytes, media_type: str) -> int:
+    try:
+        return 200 if parse(content, media_type, TAG).size >= 0 else 500
+    except RegistryError as error:
+        return error.status
+
+
+@pytest.mark.parametrize(
+    ("name", "namespace", "stream"),
+    [
+        pytest.param("team-a/app", "team-a", "app", id="two parts"),
+        pytest.param("team-a/web/app.v2", "team-a", "web/app.v2", id="the rest is the stream"),
+        pytest.param("a__b/c---d", "a__b", "c---d", id="separators"),
+    ],
+)
+def test_a_repository_is_a_namespace_and_a_stream(name: str, namespace: str, stream: str) -> None:
+    repository = parse_repository(name)
+
+    assert (repository.namespace, repository.stream) == (namespace, stream)
+    assert str(repository) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["app", "", "Team/app", "team//app", "team/app/", "/app", "../app", "a/b:c", "a/" + "b" * 254],
+)
+def test_other_names_are_refused(name: str) -> None:
+    with pytest.raises(RegistryError) as refusal:
+        parse_repository(name)
+
+    assert (refusal.value.code, refusal.value.status) == ("NAME_INVALID", 400)
+
+
+@pytest.mark.parametrize(
+    ("text", "reference"),
+    [
+        pytest.param("v1.0-rc_1", Reference(tag="v1.0-rc_1"), id="tag"),
+        pytest.param(digest_of(b""), Reference(digest=digest_of(b"")), id="digest"),
+    ],
+)
+def test_a_reference_is_a_tag_or_a_digest(text: str, reference: Reference) -> None:
+    assert parse_reference(text) == reference
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        pytest.param("-v1", "MANIFEST_INVALID", id="a tag that starts with a dash"),
+        pytest.param("a" * 129, "MANIFEST_INVALID", id="a tag that is too long"),
+        pytest.param("sha256:abc", "DIGEST_INVALID", id="a short digest"),
+        pytest.param("sha512:" + "a" * 128, "DIGEST_INVALID", id="another algorithm"),
+    ],
+)
+def test_other_references_are_refused(text: str, code: str) -> None:
+    with pytest.raises(RegistryError) as refusal:
+        parse_reference(text)
+
+    assert refusal.value.code == code

@@ -1,0 +1,166 @@
+"""What an installation consists of."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.certs import cluster
+from app.cluster import heartbeat
+from app.settings import ENV_PREFIX, Settings
+from tests.unit.manifests import all_webhooks, manifests, only
+
+
+def leaves(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for value in node.values():
+            yield from leaves(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from leaves(value)
+    else:
+        yield str(node)
+
+
+@pytest.mark.parametrize(
+    ("webhook", "failure_policy", "side_effects", "resources"),
+    [
+        ("pushes", "Fail", "NoneOnDryRun", {
+            "image.alauda.io/imagestreams", "image.alauda.io/imagestreams/status",
+            "image.alauda.io/imagestreammappings", "image.alauda.io/imagestreamtags",
+            "image.alauda.io/imagetags", "image.alauda.io/imagestreamimports",
+        }),
+        ("images", "Fail", "None", {"image.alauda.io/images"}),
+        ("limits", "Fail", "None", {"/limitranges", "/resourcequotas"}),
+        ("configmaps", "Ignore", "None", {"/configmaps"}),
+        ("registry", "Ignore", "None", {
+            "imageregistry.operator.alauda.io/configs",
+            "imageregistry.operator.alauda.io/imagepruners",
+        }),
+        ("registry-defaults", "Ignore", "None", {"imageregistry.operator.alauda.io/configs"}),
+    ],
+)  # fmt: skip
+def test_what_each_webhook_is_asked_and_what_happens_without_an_answer(
+    webhook: str, failure_policy: str, side_effects: str, resources: set[str]
+) -> None:
+    [found] = [
+        one for one in all_webhooks() if one["name"] == f"{webhook}.registry-admission.alauda.io"
+    ]
+    [rule] = found["rules"]
+
+    assert (found["failurePolicy"], found["sideEffects"]) == (failure_policy, side_effects)
+    assert {f"{group}/{name}" for group in rule["apiGroups"] for name in rule["resources"]} == (
+        resources
+    )
+    assert rule["operations"] == ["CREATE", "UPDATE"]
+
+
+def test_there_are_no_other_webhooks() -> None:
+    assert len({webhook["name"] for webhook in all_webhooks()}) == len(all_webhooks()) == 6
+
+
+@pytest.mark.parametrize("namespace", ["registry-admission", "platform"])
+def test_no_webhook_is_asked_about_kube_system_or_the_service_itself(namespace: str) -> None:
+    expected = {
+        "key": "kubernetes.io/metadata.name",
+        "operator": "NotIn",
+        "values": ["kube-system", namespace],
+    }
+    for webhook in all_webhooks(namespace=namespace):
+        assert webhook["namespaceSelector"] == {"matchExpressions": [expected]}, webhook["name"]
+        assert webhook["clientConfig"]["service"]["namespace"] == namespace
+        assert 1 <= webhook["timeoutSeconds"] <= 10
+
+
+def test_the_pod_is_restricted() -> None:
+    pod = only("Deployment")["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    labels = only("Namespace")["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_the_environment_of_the_pod_makes_valid_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    pod = only("Deployment", api_domain="openshift.io")["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    for variable in container["env"]:
+        name = variable["name"].removeprefix(ENV_PREFIX).lower()
+        if variable["name"].startswith(ENV_PREFIX):
+            assert name in Settings.model_fields
+            monkeypatch.setenv(variable["name"], variable["value"])
+    monkeypatch.setenv("POD_NAMESPACE", "platform")
+
+    settings = Settings()
+
+    assert (settings.host, settings.api_domain) == ("0.0.0.0", "openshift.io")
+    assert settings.namespace == "platform"
+    assert [port["containerPort"] for port in container["ports"]] == [settings.port]
+    grace = pod["terminationGracePeriodSeconds"]
+    assert grace > settings.shutdown_delay + settings.shutdown_timeout
+
+
+def test_the_service_is_not_announced_as_a_setting_of_itself() -> None:
+    """Kubernetes would set REGISTRY_ADMISSION_PORT to the Service's URL."""
+    assert only("Deployment")["spec"]["template"]["spec"]["enableServiceLinks"] is False
+
+
+def test_names_in_the_roles_are_those_in_the_code() -> None:
+    named = {
+        (resource, name)
+        for manifest in manifests()
+        for rule in manifest.get("rules", [])
+        for resource in rule["resources"]
+        for name in rule.get("resourceNames", [])
+    }
+    assert named == {
+        ("imagestreams", heartbeat.NAME),
+        ("secrets", cluster.NAME),
+        ("leases", "registry-admission"),
+        ("validatingwebhookconfigurations", "registry-admission"),
+        ("mutatingwebhookconfigurations", "registry-admission"),
+    }
+
+
+def test_every_object_is_there_once() -> None:
+    keys = [(one["kind"], one["metadata"]["name"]) for one in manifests()]
+
+    assert len(keys) == len(set(keys))
+
+
+def test_the_namespace_is_first_and_the_webhooks_are_last() -> None:
+    kinds = [manifest["kind"] for manifest in manifests()]
+
+    assert kinds[0] == "Namespace"
+    assert kinds[-2:] == ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"]
+
+
+def test_another_namespace_is_meant_everywhere() -> None:
+    moved = manifests(namespace="platform")
+
+    assert {one["metadata"].get("namespace", "platform") for one in moved} == {"platform"}
+    assert moved[0]["metadata"]["name"] == "platform"
+    subjects = [subject for one in moved for subject in one.get("subjects", [])]
+    assert {(one["name"], one["namespace"]) for one in subjects} == {
+        ("registry-admission", "platform")
+    }
+
+
+def test_another_domain_is_meant_everywhere() -> None:
+    texts = list(leaves(manifests(api_domain="openshift.io")))
+
+    assert [text for text in texts if "alauda.io" in text] == []
+    assert "image.openshift.io" in texts
+
+
+def test_image_and_replicas_are_set() -> None:
+    spec = only("Deployment", image="registry.example.com/ra:1", replicas=5)["spec"]
+
+    assert spec["replicas"] == 5
+    assert spec["template"]["spec"]["containers"][0]["image"] == "registry.example.com/ra:1"

@@ -1,0 +1,192 @@
+"""`POST /v1/push/…` over HTTP: strangers learn nothing, refusals are OCI errors."""
+
+import base64
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+
+from app.api.push import PushApi
+from app.model.limits import NamespaceLimits
+from app.registry.authentication import StaticTokens
+from app.registry.manifest import OCI_MANIFEST
+from tests.unit.pushes import Pushes, digest_of, image
+from tests.unit.stores import limit, quota
+
+TOKEN = "0123456789abcdef"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+APP = "team-a/app"
+BLOB = {"repository": APP, "size": 0}
+
+
+@pytest.fixture
+def pushes() -> Pushes:
+    return Pushes(NamespaceLimits(image_size=limit("1Ki"), quotas=(quota(image_tags=1),)))
+
+
+@pytest_asyncio.fixture
+async def client(pushes: Pushes, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    tokens = tmp_path / "tokens"
+    tokens.write_text(f"{TOKEN} ci team-a\n")
+    app = FastAPI()
+    app.include_router(PushApi(pushes.checks, StaticTokens(tokens), max_concurrent=2).router())
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+def question(content: bytes, tag: str = "v1", **fields: Any) -> dict[str, Any]:
+    manifest = base64.b64encode(content).decode()
+    return {
+        "repository": APP,
+        "reference": tag,
+        "mediaType": OCI_MANIFEST,
+        "manifest": manifest,
+        **fields,
+    }
+
+
+async def ask(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    answer = await client.post(f"/v1/push/{path}", json=body, headers=BEARER)
+    assert answer.status_code == 200, answer.text
+    content: dict[str, Any] = answer.json()
+    return content
+
+
+async def test_a_blob_is_told_how_much_is_left(client: httpx.AsyncClient) -> None:
+    answer = await ask(client, "blob", {**BLOB, "size": 1000, "upload": "u1"})
+
+    assert (answer["allowed"], answer["status"], answer["remaining"]) == (True, 200, 24)
+    assert answer["errors"] == []
+
+
+async def test_a_blob_that_declares_too_much_is_refused(client: httpx.AsyncClient) -> None:
+    answer = await ask(client, "blob", {**BLOB, "declaredSize": 2048})
+
+    assert (answer["allowed"], answer["status"], answer["remaining"]) == (False, 403, 1024)
+    [error] = answer["errors"]
+    assert error["code"] == "DENIED"
+    assert "2Ki > 1Ki" in error["message"]
+    assert error["detail"] == {"reasons": ["ImageTooLarge"]}
+    [violation] = answer["violations"]
+    assert violation["reason"] == "ImageTooLarge"
+    assert violation["nextStep"].startswith("make the image smaller")
+
+
+async def test_a_push_reserves_until_it_is_cancelled(client: httpx.AsyncClient) -> None:
+    first = await ask(client, "manifest", question(image(10)))
+    assert (first["allowed"], first["digest"], first["size"]) == (True, digest_of(image(10)), 10)
+    held = {"repository": APP, "reservation": first["reservation"]}
+
+    assert await ask(client, "commit", held) == {"done": True}
+    assert not (await ask(client, "manifest", question(image(20), "v2")))["allowed"]
+    assert await ask(client, "cancel", held) == {"done": True}
+    assert await ask(client, "cancel", held) == {"done": False}
+    assert (await ask(client, "manifest", question(image(20), "v2")))["allowed"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        pytest.param({"mediaType": "text/plain"}, 400, "MANIFEST_INVALID", id="media type"),
+        pytest.param({"reference": digest_of(b"")}, 400, "DIGEST_INVALID", id="another digest"),
+        pytest.param({"reference": "-"}, 400, "MANIFEST_INVALID", id="no reference"),
+        pytest.param(
+            {"manifest": None, "digest": digest_of(b"")}, 403, "DENIED", id="an unknown size"
+        ),
+    ],
+)
+async def test_a_manifest_that_is_wrong_is_refused_with_its_own_status(
+    client: httpx.AsyncClient, fields: dict[str, Any], status: int, code: str
+) -> None:
+    answer = await ask(client, "manifest", question(image(10), **fields))
+
+    assert (answer["allowed"], answer["status"]) == (False, status)
+    assert [error["code"] for error in answer["errors"]] == [code]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({}, id="no token"),
+        pytest.param({"Authorization": "Bearer " + "0" * 16}, id="an unknown token"),
+        pytest.param({"Authorization": f"Basic {TOKEN}"}, id="another scheme"),
+        pytest.param({"Authorization": "Bearer"}, id="an empty token"),
+    ],
+)
+@pytest.mark.parametrize("repository", [APP, "team-b/app", "nonsense"])
+async def test_a_stranger_gets_the_same_answer_whatever_is_asked(
+    client: httpx.AsyncClient, headers: dict[str, str], repository: str
+) -> None:
+    body = {"repository": repository, "declaredSize": 2048}
+
+    answer = await client.post("/v1/push/blob", json=body, headers=headers)
+
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert answer.json() == {
+        "errors": [{"code": "UNAUTHORIZED", "message": "a bearer token that is known is required"}]
+    }
+
+
+async def test_who_may_not_push_learns_no_limit(client: httpx.AsyncClient) -> None:
+    body = {"repository": "team-b/app", "declaredSize": 2**60}
+
+    answer = await client.post("/v1/push/blob", json=body, headers=BEARER)
+
+    assert answer.status_code == 403
+    assert answer.json()["errors"] == [
+        {"code": "DENIED", "message": "ci may not push to team-b/app"}
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"repository": APP}, id="neither manifest nor digest"),
+        pytest.param({"repository": APP, "manifest": "e30="}, id="no reference"),
+        pytest.param(
+            {"repository": APP, "reference": "v1", "manifest": "e30=", "digest": digest_of(b"")},
+            id="both",
+        ),
+        pytest.param({"repository": APP, "reference": "v1", "manifest": 5}, id="a number"),
+    ],
+)
+async def test_a_question_that_is_incomplete_is_refused(
+    client: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
+    assert (await client.post("/v1/push/manifest", json=body, headers=BEARER)).status_code == 400
+
+
+async def test_without_a_state_the_answer_is_to_be_asked_for_again(
+    client: httpx.AsyncClient, pushes: Pushes
+) -> None:
+    pushes.state.reasons = ["imagestreams: not loaded"]
+
+    answer = await client.post("/v1/push/blob", json=BLOB, headers=BEARER)
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    [error] = answer.json()["errors"]
+    assert error["code"] == "UNAVAILABLE"
+    assert "imagestreams: not loaded" in error["message"]
+
+
+async def test_the_openapi_document_describes_questions_and_answers(
+    client: httpx.AsyncClient,
+) -> None:
+    document = (await client.get("/openapi.json")).json()
+
+    assert set(document["paths"]) == {
+        f"/v1/push/{name}" for name in ("blob", "manifest", "commit", "cancel")
+    }
+    post = document["paths"]["/v1/push/manifest"]["post"]
+    asked = post["requestBody"]["content"]["application/json"]["schema"]
+    assert {"repository", "reference", "mediaType", "manifest", "digest"} <= set(
+        asked["properties"]
+    )
+    answer = document["components"]["schemas"]["ManifestAnswer"]["properties"]
+    assert {"allowed", "status", "errors", "violations", "size", "reservation"} <= set(answer)

@@ -1,0 +1,186 @@
+"""Who may push: by a file of tokens, or by the API server's word."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.cluster.api import ApiError
+from app.cluster.state import StateUnavailableError
+from app.registry.authentication import StaticTokens, TokenFileError
+from app.registry.names import Repository
+from app.registry.reviews import KubernetesAccess
+from tests.unit.stores import DOMAIN
+
+TOKEN = "0123456789abcdef"
+OTHER = "fedcba9876543210"
+APP = Repository("team-a", "app")
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> Path:
+    path = tmp_path / "tokens"
+    path.write_text(f"# pushers\n\n{TOKEN} ci team-a,team-b-*\n{OTHER} admin *\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("token", "name", "allowed"),
+    [
+        pytest.param(TOKEN, "ci", {"team-a", "team-b-1"}, id="patterns"),
+        pytest.param(OTHER, "admin", {"team-a", "team-b", "team-b-1"}, id="every namespace"),
+    ],
+)
+async def test_a_token_pushes_to_the_namespaces_it_is_for(
+    tokens: Path, token: str, name: str, allowed: set[str]
+) -> None:
+    subject = await StaticTokens(tokens).authenticate(token)
+
+    assert subject is not None
+    assert subject.name == name
+    assert {
+        namespace
+        for namespace in ("team-a", "team-b", "team-b-1")
+        if await StaticTokens(tokens).may_push(subject, Repository(namespace, "app"))
+    } == allowed
+
+
+@pytest.mark.parametrize("token", ["", "0" * 16, TOKEN + "0", TOKEN[:-1], "\udcff"])
+async def test_other_tokens_are_nobodys(tokens: Path, token: str) -> None:
+    assert await StaticTokens(tokens).authenticate(token) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "known"),
+    [
+        pytest.param(f"{OTHER} admin *\n", False, id="a token that is taken out"),
+        pytest.param(f"{TOKEN} ci *\n", True, id="a token that stays"),
+        pytest.param(f"{TOKEN} ci\n", False, id="a broken file lets nobody in"),
+        pytest.param(None, False, id="a file that is gone lets nobody in"),
+    ],
+)
+async def test_a_changed_file_counts_at_once(tokens: Path, change: str | None, known: bool) -> None:
+    subject = StaticTokens(tokens)
+    rewrite(tokens, change)
+
+    assert (await subject.authenticate(TOKEN) is not None) == known
+
+
+def rewrite(path: Path, content: str | None) -> None:
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content)
+        os.utime(path, ns=(1, 1))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        pytest.param(f"{TOKEN} ci", r"tokens:1: not <token> <subject>", id="no namespaces"),
+        pytest.param("short ci *", r"tokens:1: a token has 16 to 4096", id="a short token"),
+    ],
+)
+def test_a_file_that_is_wrong_from_the_start_is_named(
+    tmp_path: Path, line: str, message: str
+) -> None:
+    (tmp_path / "tokens").write_text(line)
+
+    with pytest.raises(TokenFileError, match=message):
+        StaticTokens(tmp_path / "tokens")
+
+
+class FakeApi:
+    """Knows one token, and who may push what."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.allowed = True
+        self.fails = False
+
+    async def create(self, path: str, content: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append({"path": path, **content})
+        if self.fails:
+            raise ApiError(500, "etcd is gone")
+        if content["kind"] == "TokenReview":
+            user = {"username": "ci", "uid": "u1", "groups": ["g"], "extra": {"scopes": ["s"]}}
+            known = content["spec"]["token"] == TOKEN
+            return {"status": {"authenticated": known, "user": user}}
+        return {"status": {"allowed": self.allowed}}
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_the_api_server_is_asked_for_the_right_that_the_registry_asks_for() -> None:
+    api = FakeApi()
+    access = KubernetesAccess(api, DOMAIN)
+
+    subject = await access.authenticate(TOKEN)
+    assert subject is not None
+    assert await access.may_push(subject, APP)
+
+    assert api.asked == [
+        {
+            "path": "/apis/authentication.k8s.io/v1/tokenreviews",
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenReview",
+            "spec": {"token": TOKEN},
+        },
+        {
+            "path": "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {
+                "user": "ci",
+                "uid": "u1",
+                "groups": ["g"],
+                "extra": {"scopes": ["s"]},
+                "resourceAttributes": {
+                    "namespace": "team-a",
+                    "verb": "update",
+                    "group": "image.alauda.io",
+                    "resource": "imagestreams",
+                    "subresource": "layers",
+                    "name": "app",
+                },
+            },
+        },
+    ]
+
+
+async def test_a_token_that_the_api_server_does_not_know_is_nobodys() -> None:
+    assert await KubernetesAccess(FakeApi(), DOMAIN).authenticate(OTHER) is None
+
+
+async def test_an_answer_holds_for_ten_seconds() -> None:
+    api, clock = FakeApi(), Clock()
+    access = KubernetesAccess(api, DOMAIN, clock)
+    subject = await access.authenticate(TOKEN)
+    assert subject is not None
+    await access.may_push(subject, APP)
+    api.allowed = False
+
+    clock.now = 9.9
+    assert await access.authenticate(TOKEN) == subject
+    assert await access.may_push(subject, APP)
+    assert len(api.asked) == 2
+    assert not await access.may_push(subject, Repository("team-b", "app"))
+    clock.now = 10.0
+    assert not await access.may_push(subject, APP)
+
+
+async def test_without_an_answer_nobody_is_let_in_and_nothing_is_remembered() -> None:
+    api = FakeApi()
+    access = KubernetesAccess(api, DOMAIN)
+    api.fails = True
+
+    with pytest.raises(StateUnavailableError, match="TokenReview failed: etcd is gone"):
+        await access.authenticate(TOKEN)
+    api.fails = False
+    assert await access.authenticate(TOKEN) is not None

@@ -1,0 +1,295 @@
+"""The registry client: within time, within bytes, and to no host that is not allowed."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.registry import credentials
+from app.registry.client import RegistryClient, RegistryUnavailableError, StoredManifest
+from app.registry.credentials import Credentials, CredentialsError
+from app.registry.manifest import MAX_BYTES, OCI_MANIFEST
+from app.registry.sizes import RegistrySizes
+from tests.unit.pushes import digest_of, image
+
+ORIGIN = "http://10.1.2.3:5000"
+MANIFEST = image(100)
+DIGEST = digest_of(MANIFEST)
+BASIC = "Basic " + base64.b64encode(b"user:secret").decode()
+USER = Credentials("user", "secret")
+
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def manifest_answer(_request: httpx.Request) -> httpx.Response:
+    headers = {"Content-Type": OCI_MANIFEST, "Docker-Content-Digest": DIGEST}
+    return httpx.Response(200, content=MANIFEST, headers=headers)
+
+
+def client(
+    handler: Any, identity: Credentials = credentials.NO_CREDENTIALS, **options: Any
+) -> RegistryClient:
+    return RegistryClient(ORIGIN, identity, transport=httpx.MockTransport(handler), **options)
+
+
+async def test_a_manifest_is_asked_for_in_every_media_type_and_verified() -> None:
+    asked: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return manifest_answer(request)
+
+    stored = await client(handler).manifest("team-a/app", DIGEST)
+
+    assert stored is not None
+    assert (stored.size, stored.digest) == (100, DIGEST)
+    assert str(asked[0].url) == f"{ORIGIN}/v2/team-a/app/manifests/{DIGEST}"
+    assert OCI_MANIFEST in asked[0].headers["accept"]
+    assert "docker.distribution.manifest.list.v2" in asked[0].headers["accept"]
+
+
+async def test_bytes_of_another_digest_are_no_answer() -> None:
+    with pytest.raises(RegistryUnavailableError, match="but is pushed as"):
+        await client(manifest_answer).manifest("team-a/app", digest_of(b"other"))
+
+
+async def test_a_head_names_digest_and_media_type() -> None:
+    assert await client(manifest_answer).manifest_head("team-a/app", "v1") == StoredManifest(
+        DIGEST, OCI_MANIFEST
+    )
+
+
+@pytest.mark.parametrize("question", ["manifest", "manifest_head", "blob_size"])
+async def test_what_is_not_stored_is_none(question: str) -> None:
+    subject = client(lambda _: httpx.Response(404))
+
+    assert await getattr(subject, question)("team-a/app", DIGEST) is None
+
+
+async def test_the_size_of_a_blob() -> None:
+    subject = client(lambda _: httpx.Response(200, headers={"Content-Length": "12345"}))
+
+    assert await subject.blob_size("team-a/app", DIGEST) == 12345
+
+
+async def test_lists_are_read_page_by_page() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        if "last" in request.url.params:
+            return httpx.Response(200, json={"tags": ["v3"]})
+        following = f'<{request.url.path}?last=v2>; rel="next"'
+        return httpx.Response(200, json={"tags": ["v1", "v2"]}, headers={"Link": following})
+
+    assert [tag async for tag in client(handler).tags("team-a/app")] == ["v1", "v2", "v3"]
+
+
+@pytest.mark.parametrize(
+    ("handler", "message"),
+    [
+        pytest.param(lambda _: httpx.Response(500), "status 500", id="an error"),
+        pytest.param(lambda _: httpx.Response(403), "status 403", id="no right"),
+        pytest.param(
+            lambda _: httpx.Response(200, content=bytes(MAX_BYTES + 1)),
+            "more than 4194304 bytes",
+            id="too many bytes",
+        ),
+        pytest.param(
+            lambda _: httpx.Response(307, headers={"Location": "http://169.254.169.254/x"}),
+            "another host, 169.254.169.254",
+            id="a redirect to a cloud's metadata",
+        ),
+        pytest.param(
+            lambda _: httpx.Response(307, headers={"Location": "//evil.example.com/x"}),
+            "another host, evil.example.com",
+            id="a redirect elsewhere",
+        ),
+        pytest.param(
+            lambda _: httpx.Response(307, headers={"Location": "https://10.1.2.3:5000/x"}),
+            "another host",
+            id="a redirect to another scheme",
+        ),
+        pytest.param(
+            lambda request: httpx.Response(307, headers={"Location": str(request.url)}),
+            "redirects without end",
+            id="a redirect to itself",
+        ),
+        pytest.param(
+            lambda _: httpx.Response(
+                401, headers={"WWW-Authenticate": 'Bearer realm="http://evil.example.com/token"'}
+            ),
+            "evil.example.com is not on the allow-list",
+            id="a token service elsewhere",
+        ),
+    ],
+)
+async def test_an_answer_that_cannot_be_used_is_named(handler: Handler, message: str) -> None:
+    with pytest.raises(RegistryUnavailableError, match=message):
+        await client(handler).manifest("team-a/app", DIGEST)
+
+
+async def test_a_registry_that_hangs_is_given_up() -> None:
+    async def handler(_: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        return httpx.Response(200)
+
+    with pytest.raises(RegistryUnavailableError, match="TimeoutError"):
+        await client(handler, timeout=0.05).manifest("team-a/app", DIGEST)
+
+
+async def test_an_answer_without_end_is_given_up() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(2**16)
+
+    with pytest.raises(RegistryUnavailableError, match="more than"):
+        await client(lambda _: httpx.Response(200, content=endless())).manifest("a/b", DIGEST)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "169.254.169.254", "::1", "fe80::1%eth0", "0.0.0.0", "::ffff:127.0.0.1"],
+)
+async def test_a_name_that_leads_to_this_machine_or_its_link_is_not_asked(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def resolve(*_: Any, **__: Any) -> list[Any]:
+        return [(2, 1, 6, "", ("10.1.2.3", 5000)), (2, 1, 6, "", (address, 5000))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    transport = httpx.MockTransport(manifest_answer)
+    subject = RegistryClient("http://registry.example.com:5000", transport=transport)
+
+    with pytest.raises(RegistryUnavailableError, match="which is not asked"):
+        await subject.manifest("team-a/app", DIGEST)
+
+
+async def test_basic_credentials_are_sent_when_they_are_asked_for_and_then_unasked() -> None:
+    sent: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers.get("authorization", ""))
+        if not sent[-1]:
+            return httpx.Response(401, headers={"WWW-Authenticate": 'Basic realm="r"'})
+        return manifest_answer(request)
+
+    subject = client(handler, USER)
+    await subject.manifest("team-a/app", DIGEST)
+    await subject.manifest("team-a/app", DIGEST)
+
+    assert sent == ["", BASIC, BASIC]
+
+
+async def test_a_token_is_fetched_for_the_scope_and_kept_until_it_expires() -> None:
+    asked: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/token":
+            assert request.headers["authorization"] == BASIC
+            asked.append(f"{request.url.params['service']} {request.url.params['scope']}")
+            return httpx.Response(200, json={"token": "t0k3n", "expires_in": 300})
+        if request.headers.get("authorization") != "Bearer t0k3n":
+            challenge = f'Bearer realm="{ORIGIN}/token",service="reg",scope="x"'
+            return httpx.Response(401, headers={"WWW-Authenticate": challenge})
+        return manifest_answer(request)
+
+    subject = client(handler, USER)
+    for _ in range(3):
+        assert await subject.manifest("team-a/app", DIGEST) is not None
+
+    assert asked == ["reg repository:team-a/app:pull"]
+
+
+async def test_an_identity_token_is_exchanged() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/token":
+            form = dict(httpx.QueryParams(request.content.decode()))
+            assert (form["grant_type"], form["refresh_token"]) == ("refresh_token", "identity")
+            return httpx.Response(200, json={"access_token": "t0k3n"})
+        if request.headers.get("authorization") != "Bearer t0k3n":
+            challenge = f'Bearer realm="{ORIGIN}/token",service="reg"'
+            return httpx.Response(401, headers={"WWW-Authenticate": challenge})
+        return manifest_answer(request)
+
+    subject = client(handler, Credentials(identity_token="identity"))
+
+    assert await subject.manifest("team-a/app", DIGEST) is not None
+
+
+async def test_a_size_is_asked_for_once_and_only_of_allowed_registries() -> None:
+    asked = 0
+
+    async def handler(request: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.01)
+        return manifest_answer(request)
+
+    sizes = RegistrySizes({"registry.svc:5000": client(handler)})
+    names = ("registry.svc:5000", "team-a/app", DIGEST)
+
+    assert await asyncio.gather(*(sizes.size(*names) for _ in range(10))) == [100] * 10
+    assert await sizes.size(*names) == 100
+    other = digest_of(b"other")
+    assert await sizes.size("evil.example.com", "team-a/app", other) is None
+    assert await sizes.size("registry.svc:5000", "team-a/../../app", other) is None
+    assert asked == 1
+
+
+async def test_sizes_are_forgotten_rather_than_kept_without_bound() -> None:
+    manifests = {digest_of(image(n)): image(n) for n in range(3)}
+    asked: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path.rpartition("/")[2])
+        headers = {"Content-Type": OCI_MANIFEST}
+        return httpx.Response(200, content=manifests[asked[-1]], headers=headers)
+
+    sizes = RegistrySizes({"r": client(handler)}, capacity=2)
+    first, *others = manifests
+    for digest in (first, *others, first):
+        await sizes.size("r", "team-a/app", digest)
+
+    assert asked == [first, *others, first]
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        pytest.param({"auth": BASIC.partition(" ")[2]}, USER, id="auth"),
+        pytest.param({"username": "user", "password": "secret"}, USER, id="username"),
+        pytest.param({"identitytoken": "i"}, Credentials(identity_token="i"), id="identity token"),
+        pytest.param({"registrytoken": "r"}, Credentials(registry_token="r"), id="token"),
+    ],
+)
+def test_docker_configs_name_credentials(
+    tmp_path: Path, entry: dict[str, str], expected: Credentials
+) -> None:
+    path = tmp_path / "config.json"
+    auths = {"registry:5000": entry, "https://index.docker.io/v1/": entry}
+    path.write_text(json.dumps({"auths": auths}))
+
+    assert credentials.read(path) == {"registry:5000": expected, "index.docker.io": expected}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("{", "Invalid JSON", id="no JSON"),
+        pytest.param('{"auths": {"r": {"auth": "!"}}}', "is not base64", id="no base64"),
+        pytest.param('{"auths": {"r": {"auth": "YQ=="}}}', "is not base64", id="no password"),
+        pytest.param(None, "No such file", id="no file"),
+    ],
+)
+def test_docker_configs_that_are_wrong_are_named(
+    tmp_path: Path, text: str | None, message: str
+) -> None:
+    path = tmp_path / "config.json"
+    if text is not None:
+        path.write_text(text)
+
+    with pytest.raises(CredentialsError, match=f"config.json: .*{message}"):
+        credentials.read(path)
