@@ -93,7 +93,7 @@ def _cluster(api: KubeApi, settings: Settings, folder: Path, *, inside: bool) ->
     state = KubernetesState(
         api, domain, namespace=namespace, timing=timing, silence=settings.watch_silence
     )
-    ledgers = KubernetesLedgers(api, namespace)
+    ledgers = KubernetesLedgers(api, namespace, identity)
     watched = Informer(
         api, ledgers.path, "ledgers", ledgers, silence=settings.watch_silence, select=LABEL
     )

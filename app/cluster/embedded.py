@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,6 +47,10 @@ class EmbeddedState:
     def view(self) -> float:
         return time.time()
 
+    def namespaces(self) -> list[str]:
+        """Every namespace that has a limit or an ImageStream."""
+        return sorted({*self._snapshot.limits, *self._snapshot.usage})
+
     def limits(self, namespace: str) -> NamespaceLimits:
         return self._snapshot.limits.get(namespace, NO_LIMITS)
 
@@ -77,21 +82,37 @@ class EmbeddedState:
             await asyncio.to_thread(self.reload)
 
 
+def read_limits(files: Iterable[Path], domain: ApiDomain) -> dict[str, NamespaceLimits]:
+    """The limits that files hold, by namespace. Raises ManifestError."""
+    return _read_files(files, domain).limits
+
+
+def namespace_or_default(name: str) -> str:
+    """As kubectl does, an object without a namespace belongs to `default`."""
+    return name or "default"
+
+
 def _read(folder: Path, domain: ApiDomain) -> _Snapshot:
     if not folder.is_dir():
         raise ManifestError(f"{folder}:1: not a folder")
+    return _read_files(manifests.files(folder), domain)
+
+
+def _read_files(files: Iterable[Path], domain: ApiDomain) -> _Snapshot:
     limit_ranges: dict[str, list[LimitRange]] = defaultdict(list)
     quotas: dict[str, list[ResourceQuota]] = defaultdict(list)
     snapshot = _Snapshot()
-    for path in manifests.files(folder):
+    for path in files:
         for manifest in manifests.read(path):
             match manifest.api_version.rpartition("/")[0], manifest.kind:
                 case "", "LimitRange":
                     limit_range = manifest.parse(LimitRange)
-                    limit_ranges[_namespace(limit_range.metadata.namespace)].append(limit_range)
+                    limit_ranges[namespace_or_default(limit_range.metadata.namespace)].append(
+                        limit_range
+                    )
                 case "", "ResourceQuota":
                     quota = manifest.parse(ResourceQuota)
-                    quotas[_namespace(quota.metadata.namespace)].append(quota)
+                    quotas[namespace_or_default(quota.metadata.namespace)].append(quota)
                 case domain.image_group, "ImageStream":
                     _add_stream(snapshot, manifest)
                 case domain.image_group, "Image":
@@ -107,10 +128,5 @@ def _read(folder: Path, domain: ApiDomain) -> _Snapshot:
 
 def _add_stream(snapshot: _Snapshot, manifest: Manifest) -> None:
     stream = manifest.parse(ImageStream)
-    namespace = _namespace(stream.metadata.namespace)
+    namespace = namespace_or_default(stream.metadata.namespace)
     snapshot.usage.put(namespace, stream.metadata.name, StreamUsage.of(stream))
-
-
-def _namespace(name: str) -> str:
-    """As kubectl does, an object without a namespace belongs to `default`."""
-    return name or "default"

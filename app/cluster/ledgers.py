@@ -4,7 +4,9 @@ A ConfigMap rather than a Lease: a Lease has room only in annotations, 256 KiB i
 busy namespace has thousands of pushes in flight. Compare-and-swap is `resourceVersion`.
 """
 
+import asyncio
 import json
+from collections import Counter
 from functools import lru_cache
 
 from pydantic_core import from_json
@@ -18,6 +20,11 @@ from app.quota.store import LedgerConflictError
 
 LABEL = "registry-admission/ledger"
 _PREFIX = "ledger-"
+_TURN = "registry-admission/turn"
+_PATIENCE = 1
+"""Conflicts in a row that a replica bears before it asks for a turn."""
+_YIELD = 0.02
+"""Seconds that are left to whoever has asked for a turn."""
 _MAX_BYTES = 900_000
 """The API server refuses objects above 1 MiB."""
 
@@ -26,10 +33,16 @@ class KubernetesLedgers:
     """Reads ledgers off a watch, and writes them with the version that the decision saw.
 
     Also the store of the informer that watches them.
+
+    Whoever has just written a ledger is the first to know its new version, and would win against
+    the others again and again. One that has lost twice asks for a turn, with a note on the
+    ledger that needs no version: that makes the next writer lose once, and see the note.
     """
 
-    def __init__(self, api: KubeApi, namespace: str) -> None:
+    def __init__(self, api: KubeApi, namespace: str, identity: str) -> None:
         self._api = api
+        self._identity = identity
+        self._lost: Counter[str] = Counter()
         self.path = f"/api/v1/namespaces/{namespace}/configmaps"
         self._known: dict[str, _Known] = {}
 
@@ -69,11 +82,32 @@ class KubernetesLedgers:
             else:
                 written = await self._api.create(self.path, content)
         except (ConflictError, NotFoundError):
-            await self.refresh(namespace)
+            await self._lose(namespace)
             raise LedgerConflictError from None
         except ApiError as error:
             raise StateUnavailableError(f"the ledger cannot be written: {error}") from None
+        self._lost.pop(namespace, None)
         self._known[namespace] = _Known(written["metadata"]["resourceVersion"], ledger=ledger)
+
+    async def _lose(self, namespace: str) -> None:
+        """Learn what was written instead, and see to it that everybody gets a turn."""
+        self._lost[namespace] += 1
+        await self.refresh(namespace)
+        known = self._known.get(namespace)
+        if known is None:
+            return
+        if known.turn not in ("", self._identity):
+            await asyncio.sleep(_YIELD)
+            await self.refresh(namespace)
+        elif self._lost[namespace] > _PATIENCE:
+            note = {"metadata": {"annotations": {_TURN: self._identity}}}
+            try:
+                self._remember(
+                    namespace,
+                    await self._api.merge(f"{self.path}/{_PREFIX}{namespace}", note),
+                )
+            except ApiError as error:
+                raise StateUnavailableError(f"the ledger cannot be written: {error}") from None
 
     async def discard(self, namespace: str) -> None:
         """Delete the ledger of a namespace if it is still the one that was last seen."""
@@ -123,6 +157,9 @@ class _Known:
         self.version = version
         self._content = content
         self._ledger = ledger
+        annotations = content["metadata"].get("annotations") if content else None
+        self.turn: str = (annotations or {}).get(_TURN, "")
+        """The replica that has asked for a turn, if any."""
 
     @property
     def ledger(self) -> Ledger:

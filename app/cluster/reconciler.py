@@ -101,8 +101,11 @@ class Reconciler:
                 asyncio.get_running_loop().call_later(_RETRY, self.notice, namespace)
 
     async def _tidy(self, namespace: str) -> None:
-        """Note what is stored, and drop what no replica needs any more. A ledger that is empty goes, and so does that of
-        a namespace that is gone: nothing can be stored there now."""
+        """Note what is stored, and drop what no replica needs any more.
+
+        A ledger that is empty goes, and so does that of a namespace that is gone: nothing can
+        be stored there now.
+        """
         if self._state.problems():
             return
         ledger, version = await self._ledgers.load(namespace)

@@ -23,6 +23,11 @@ from app.quota.store import LedgerConflictError, LedgerStore
 logger = logging.getLogger("registry_admission.quota")
 
 _CANCEL_ATTEMPTS = 8
+_PAUSE = 0.015
+_MAX_PAUSE = 0.06
+_CALM = 0.8
+"""Seconds, and a factor. Replicas that get into each other's way at a ledger wait longer before
+they decide, which makes their batches larger and their writes fewer; each success shortens it."""
 
 
 @dataclass
@@ -52,6 +57,7 @@ class Enforcer:
         self._timing = timing
         self._clock = clock
         self._waiting: dict[str, list[_Waiting]] = {}
+        self._pause: dict[str, float] = {}
         self._workers: set[asyncio.Task[None]] = set()
 
     async def decide(
@@ -87,7 +93,7 @@ class Enforcer:
             try:
                 await self._ledgers.save(namespace, ledger, version)
             except LedgerConflictError:
-                await asyncio.sleep(_pause(attempt))
+                await asyncio.sleep(random.uniform(0, _PAUSE * attempt))
             else:
                 return True
         raise StateUnavailableError(f"the ledger of namespace {namespace} is too busy")
@@ -113,26 +119,31 @@ class Enforcer:
 
     async def _work(self, namespace: str) -> None:
         """Decide batches until nobody waits for the namespace any more."""
-        conflicts = 0
-        while batch := self._take(namespace):
+        while self._waiting[namespace]:
+            await asyncio.sleep(random.uniform(0, self._pause.get(namespace, 0.0)))
+            batch = self._take(namespace)
             try:
                 verdicts = await self._decide_batch(namespace, batch)
             except LedgerConflictError:
                 # Decided again, together with whoever has come since, on what was written.
                 self._waiting[namespace] = batch + self._waiting[namespace]
-                await asyncio.sleep(_pause(conflicts))
-                conflicts += 1
+                self._pause[namespace] = min(_MAX_PAUSE, self._pause.get(namespace, 0.0) + _PAUSE)
             except Exception as error:
                 if not isinstance(error, StateUnavailableError):
                     logger.exception("deciding failed", extra={"namespace": namespace})
                     error = StateUnavailableError(f"the quota enforcer failed: {error}")
                 _fail(batch, error)
             else:
-                conflicts = 0
+                self._calm(namespace)
                 for waiting, verdict in zip(batch, verdicts, strict=True):
                     if not waiting.answer.done():
                         waiting.answer.set_result(verdict)
         del self._waiting[namespace]
+
+    def _calm(self, namespace: str) -> None:
+        pause = self._pause.pop(namespace, 0.0) * _CALM
+        if pause > _PAUSE / 4:
+            self._pause[namespace] = pause
 
     def _take(self, namespace: str) -> list[_Waiting]:
         """Everyone who waits and has not given up."""
@@ -181,11 +192,6 @@ class Enforcer:
         ledger.reserve(Reservation(waiting.holder, unseen, now, now + self._timing.expiry))
         effective.add(unseen)
         return verdict, True
-
-
-def _pause(conflicts: int) -> float:
-    """Seconds before the next try: more and more, spread so that replicas take turns."""
-    return random.uniform(0, min(0.2, 0.005 * 2.0 ** min(conflicts, 6)))
 
 
 def _fail(batch: list[_Waiting], error: Exception) -> None:

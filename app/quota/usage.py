@@ -52,6 +52,10 @@ class StreamUsage:
     def has_tag(self, tag: str) -> bool:
         return tag in self._tags
 
+    def history(self, tag: str) -> tuple[str, ...]:
+        """The digests that a tag has pointed at, newest first."""
+        return tuple(map(unpack, _each(self._tags.get(tag, ()))))
+
     def latest(self, tag: str) -> str | None:
         """The digest that a tag points at now."""
         digests = _each(self._tags.get(tag, ()))
