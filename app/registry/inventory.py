@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from app.quota.digests import Packed, pack
 from app.quota.usage import StreamUsage, UsageIndex
 from app.registry.client import RegistryClient, RegistryUnavailableError, StoredManifest
 from app.registry.database import Contents, Database, Findings, Intent
@@ -29,11 +30,11 @@ class RepositoryUsage(StreamUsage):
 
     def __init__(self, contents: Contents) -> None:
         super().__init__({tag: (digest,) for tag, digest in contents.tags.items()})
-        self._all_images = frozenset(contents.images)
+        self._all_images = frozenset(map(pack, contents.images))
 
     @property
-    def images(self) -> frozenset[str]:
-        return self._all_images | super().images
+    def packed_images(self) -> frozenset[Packed]:
+        return self._all_images | super().packed_images
 
 
 @dataclass(eq=False)

@@ -6,7 +6,7 @@ from typing import Annotated
 import httpx
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
-from app.settings import Settings
+from app.settings import Names, Settings
 
 
 def _origin(text: str) -> str:
@@ -38,7 +38,7 @@ class GatewaySettings(Settings):
         description="Docker config JSON with credentials that may read the registry's catalog "
         "and manifests.",
     )
-    upstream_token_hosts: list[str] = Field(
+    upstream_token_hosts: Names = Field(
         default_factory=list,
         description="Hosts of the registry's token service, if it has one elsewhere.",
     )

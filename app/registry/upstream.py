@@ -66,10 +66,12 @@ class Upstream:
         idle_timeout: float,
         answer_timeout: float,
         context: ssl.SSLContext | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """`external` is the origin that clients know; without it, it is derived from requests.
 
         `answer_timeout`: seconds that the registry may take to answer a whole request.
+        `transport` replaces the network.
         """
         self._origin = httpx.URL(origin)
         self._external = httpx.URL(external) if external else None
@@ -79,7 +81,7 @@ class Upstream:
             "read": answer_timeout,
             "write": idle_timeout,
         }
-        self._transport = httpx.AsyncHTTPTransport(
+        self._transport = transport or httpx.AsyncHTTPTransport(
             verify=context or True,
             trust_env=False,
             limits=httpx.Limits(max_connections=_MAX_CONNECTIONS, keepalive_expiry=30.0),
