@@ -3,14 +3,17 @@
 import asyncio
 import os
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from app import examples
+from app.admission.image_kinds import RegistrySize
 from app.admission.review import AdmissionRequest, Outcome
 from app.certs.cluster import ClusterCertificates, service_names
 from app.cluster.api import KubeApi
@@ -23,8 +26,11 @@ from app.cluster.ledgers import LABEL, KubernetesLedgers
 from app.cluster.reconciler import Reconciler
 from app.cluster.state import ClusterState
 from app.quota.store import LedgerStore, MemoryLedgers
+from app.registry import credentials
 from app.registry.authentication import Authenticator, StaticTokens
+from app.registry.client import RegistryClient
 from app.registry.reviews import KubernetesAccess
+from app.registry.sizes import RegistrySizes
 from app.settings import Settings
 
 Job = Callable[[], Coroutine[Any, Any, None]]
@@ -40,6 +46,7 @@ class Backend:
     refused: Refused
     broken: Callable[[], bool]
     """Whether the last reading of the state failed while an older one stays in force."""
+    registry_size: RegistrySize | None = None
     certificates: ClusterCertificates | None = None
     """Self-made ones that all replicas share."""
     authenticator: Authenticator | None = None
@@ -47,12 +54,38 @@ class Backend:
 
 
 @asynccontextmanager
-async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
+async def open_backend(settings: Settings, *, leads: bool = True) -> AsyncIterator[Backend]:
     """The folder that `state` names; else the cluster around us, or the one that a kubeconfig
     names; else the examples.
 
-    Raises ManifestError for a folder, and ConfigException for a kubeconfig, that is no use.
+    `leads`: whether this process may be the one that writes quota status for all. Raises
+    ManifestError for a folder, ConfigException for a kubeconfig, and CredentialsError for a
+    docker config, that is no use.
     """
+    async with _registry(settings) as registry_size, _source(settings, leads) as backend:
+        yield replace(backend, registry_size=registry_size)
+
+
+@asynccontextmanager
+async def _registry(settings: Settings) -> AsyncIterator[RegistrySize | None]:
+    """Sizes from the internal registry, if it may be asked."""
+    if settings.registry_url is None:
+        yield None
+        return
+    known = credentials.read(settings.registry_auth) if settings.registry_auth else {}
+    host = settings.registry_url.partition("://")[2]
+    context = ssl.create_default_context(cafile=settings.registry_ca)
+    client = RegistryClient(
+        settings.registry_url, known.get(host, credentials.NO_CREDENTIALS), context=context
+    )
+    try:
+        yield partial(RegistrySizes({host: client}).size, host)
+    finally:
+        await client.close()
+
+
+@asynccontextmanager
+async def _source(settings: Settings, leads: bool) -> AsyncIterator[Backend]:
     outside = settings.kubeconfig is not None or settings.context is not None
     inside = "KUBERNETES_SERVICE_HOST" in os.environ
     if settings.state is not None or not (outside or inside):
@@ -62,7 +95,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
     api = await KubeApi.connect(kubeconfig, settings.context)
     try:
         with TemporaryDirectory() as folder:
-            yield _cluster(api, settings, Path(folder), inside=inside and not outside)
+            yield _cluster(api, settings, Path(folder), inside=inside and not outside, leads=leads)
     finally:
         await api.close()
 
@@ -87,7 +120,9 @@ def _nobody_listens(_request: AdmissionRequest, _outcome: Outcome) -> None:
     """Without a cluster there is nowhere to write Events."""
 
 
-def _cluster(api: KubeApi, settings: Settings, folder: Path, *, inside: bool) -> Backend:
+def _cluster(
+    api: KubeApi, settings: Settings, folder: Path, *, inside: bool, leads: bool
+) -> Backend:
     domain, timing, namespace = settings.domain, settings.timing, settings.namespace
     identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}-{os.getpid()}"
     state = KubernetesState(
@@ -104,15 +139,11 @@ def _cluster(api: KubeApi, settings: Settings, folder: Path, *, inside: bool) ->
         names += ["localhost", settings.host]
     certificates = ClusterCertificates(api, folder, namespace=namespace, names=names)
     reconciler = Reconciler(api, state, ledgers, domain, timing)
+    leading = partial(lead, api, namespace, identity, reconciler.run)
     return Backend(
         state,
         ledgers,
-        jobs=[
-            state.run,
-            watched.run,
-            events.run,
-            lambda: lead(api, namespace, identity, reconciler.run),
-        ],
+        jobs=[state.run, watched.run, events.run, *([leading] if leads else [])],
         refused=events.refused,
         broken=lambda: False,
         certificates=certificates if shared and not settings.tls_dir else None,

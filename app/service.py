@@ -36,7 +36,9 @@ def build(
     state, domain = backend.state, settings.domain
     enforcer = Enforcer(state, backend.ledgers, domain, settings.timing)
     references = References(state, settings.internal_hosts)
-    images = ImageAdmission(state, enforcer, references, domain, settings.unknown_size)
+    images = ImageAdmission(
+        state, enforcer, references, domain, settings.unknown_size, backend.registry_size
+    )
     admission = Admission(images, ObjectAdmission(state, settings), domain)
     metrics = Metrics()
     metrics.gauge("reservations", "Reservations in flight.", enforcer.reservations)

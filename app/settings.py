@@ -95,6 +95,15 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Host names of the internal registry, besides its Service's.",
     )
+    registry_url: str | None = Field(
+        None,
+        description="Internal registry to ask for sizes that nothing else tells, "
+        "https://host[:port]; without it, it is not asked.",
+    )
+    registry_auth: Path | None = Field(
+        None, description="Docker config JSON with credentials for it."
+    )
+    registry_ca: Path | None = Field(None, description="CA certificates to trust it by.")
     registry_namespace: str = Field(
         "image-registry-system", description="Namespace of the internal registry's Service."
     )

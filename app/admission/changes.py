@@ -30,6 +30,8 @@ class IncomingImage:
     """The Image, when the request carries it."""
     may_be_unknown: bool = False
     """True where nobody can know the size yet, and that is no sign of anything being hidden."""
+    repository: str = ""
+    """Where the internal registry keeps the image, if it does."""
 
 
 @dataclass
@@ -53,7 +55,12 @@ def of_mapping(mapping: ImageStreamMapping, namespace: str) -> Change:
     if not image.digest:
         problems.append("image.metadata.name: the digest of the image is required")
     tag = f" of tag {stream}:{mapping.tag}" if mapping.tag else ""
-    incoming = IncomingImage(f"image {image.digest}{tag}", image.digest or None, image)
+    incoming = IncomingImage(
+        f"image {image.digest}{tag}",
+        image.digest or None,
+        image,
+        repository=f"{namespace}/{stream}",
+    )
     return Change(claims, [incoming], problems)
 
 
@@ -144,6 +151,7 @@ def _incoming(stream: str, tag: str, target: Target) -> IncomingImage:
         f"{image} of tag {stream}:{tag}, from {target.label}",
         target.digest,
         may_be_unknown=target.external or target.digest is None,
+        repository=target.repository,
     )
 
 

@@ -1,5 +1,6 @@
 """Reviews of `image.alauda.io/v1`: size first, then the quota, one verdict with everything."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,6 +26,7 @@ from app.policy.image_limits import SizedImage, UnknownSize
 from app.policy.verdict import Verdict
 from app.quota.enforcer import Enforcer
 
+RegistrySize = Callable[[str, str], Awaitable[int | None]]
 Model = TypeVar("Model", bound=KubeObject)
 
 
@@ -37,6 +39,8 @@ class ImageAdmission:
     references: References
     domain: ApiDomain
     unknown_size: UnknownSize
+    registry_size: RegistrySize | None = None
+    """Asks the internal registry for the size of (repository, digest)."""
 
     async def review(self, request: AdmissionRequest, within: float) -> Verdict | None:
         """The verdict on a create or update; None for a kind that brings nothing.
@@ -91,12 +95,16 @@ class ImageAdmission:
         return verdict
 
     async def _size(self, image: IncomingImage) -> int | None:
-        """Bytes, by the request and by what is known of the digest, whichever is larger."""
+        """Bytes, by the request and by what is known of the digest, whichever is larger; if
+        neither says, by the internal registry."""
         sizes = (
             image.content.size if image.content is not None else None,
             await self.state.image_size(image.digest) if image.digest else None,
         )
-        return max((size for size in sizes if size is not None), default=None)
+        known = max((size for size in sizes if size is not None), default=None)
+        if known is not None or self.registry_size is None or image.may_be_unknown:
+            return known
+        return await self.registry_size(image.repository, image.digest or "")
 
 
 def _change_of(request: AdmissionRequest, references: References) -> Change | None:

@@ -14,6 +14,8 @@ class Target:
     label: str
     digest: str | None
     external: bool
+    repository: str = ""
+    """Where the internal registry keeps the image; empty for an image from elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,14 @@ class References:
         home = source.namespace or namespace
         label = f"{source.kind} {source.name}"
         if source.kind == "ImageStreamImage":
-            _, _, digest = source.name.partition("@")
-            return Target(f"{source.kind} {home}/{source.name}", digest or None, external=False)
+            stream, _, digest = source.name.partition("@")
+            label = f"{source.kind} {home}/{source.name}"
+            return Target(label, digest or None, external=False, repository=f"{home}/{stream}")
         if source.kind == "ImageStreamTag":
             stream, _, tag = source.name.partition(":")
-            digest_or_none = self._latest(home, stream, tag or "latest")
-            return Target(f"{source.kind} {home}/{source.name}", digest_or_none, external=False)
+            label = f"{source.kind} {home}/{source.name}"
+            latest = self._latest(home, stream, tag or "latest")
+            return Target(label, latest, external=False, repository=f"{home}/{stream}")
         if source.kind == "DockerImage":
             return self._pull_spec_target(label, parse_pull_spec(source.name))
         return Target(label, None, external=True)
@@ -54,7 +58,8 @@ class References:
         if internal and digest is None:
             namespace, _, stream = spec.path.partition("/")
             digest = self._latest(namespace, stream, spec.tag or "latest")
-        return Target(label, digest, external=not internal)
+        repository = spec.path if internal else ""
+        return Target(label, digest, external=not internal, repository=repository)
 
     def _latest(self, namespace: str, stream: str, tag: str) -> str | None:
         stored = self._state.usage(namespace).streams.get(stream)

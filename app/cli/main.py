@@ -3,12 +3,14 @@
 import click
 from click.shell_completion import get_completion_class
 
+from app.cli.audit import audit
 from app.cli.certs import certs
 from app.cli.check import check
 from app.cli.convert import convert_command
 from app.cli.gateway import gateway
 from app.cli.install import install, uninstall
 from app.cli.serve import serve
+from app.cli.usage import usage
 from app.version import VERSION
 
 PROGRAM = "registry-admission"
@@ -24,6 +26,8 @@ def main() -> None:
       registry-admission serve --state limits/      decide on a folder of manifests
       registry-admission check stream.yaml --state limits/
       registry-admission gateway --upstream http://localhost:5000 --state limits/
+      registry-admission audit --state limits/      what is over a limit, and by how much
+      registry-admission usage --state limits/      show how full everything is
       registry-admission convert gateway.yaml --namespaces team-a,team-b
       registry-admission certs make --out tls/ --name webhook.example.svc
     """
@@ -57,3 +61,5 @@ main.add_command(certs)
 main.add_command(gateway)
 main.add_command(install)
 main.add_command(uninstall)
+main.add_command(usage)
+main.add_command(audit)

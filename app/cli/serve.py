@@ -10,7 +10,17 @@ from app.certs.files import CertificateError
 from app.cli.options import SettingsCommand
 from app.cluster.manifests import ManifestError
 from app.registry.authentication import TokenFileError
+from app.registry.credentials import CredentialsError
 from app.settings import Settings
+
+_UNUSABLE = (
+    CertificateError,
+    ConfigException,
+    CredentialsError,
+    ManifestError,
+    OSError,
+    TokenFileError,
+)
 
 
 @click.command(cls=SettingsCommand)
@@ -33,5 +43,5 @@ def serve(settings: Settings, show_settings: bool) -> None:
     logs.configure(settings.log_level, settings.log_format)
     try:
         uvloop.run(serving.serve(settings, announce=click.echo))
-    except (CertificateError, ConfigException, ManifestError, OSError, TokenFileError) as error:
+    except _UNUSABLE as error:
         raise click.ClickException(str(error)) from None

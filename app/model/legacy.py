@@ -147,7 +147,7 @@ def limit_range(
     }
 
 
-def resource_quota(domain: ApiDomain, namespace: str, hard: Mapping[str, str]) -> dict[str, Any]:
+def resource_quota(namespace: str, hard: Mapping[str, str]) -> dict[str, Any]:
     """A ResourceQuota manifest as on Registry v2's page."""
     return {
         "apiVersion": "v1",

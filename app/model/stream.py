@@ -24,6 +24,8 @@ class TagReference(KubeModel):
 
 
 class TagEvent(KubeModel):
+    created: str = ""
+    """RFC 3339."""
     image: str = ""
     docker_image_reference: str = ""
 

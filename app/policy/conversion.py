@@ -44,7 +44,7 @@ class Totals:
             domain.image_tags: self.image_tags,
         }
         hard = {name: str(count) for name, count in counts.items() if count is not None}
-        return resource_quota(domain, namespace, hard) if hard else None
+        return resource_quota(namespace, hard) if hard else None
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ async def _open(settings: GatewaySettings, trust: ssl.SSLContext) -> AsyncIterat
     outside = settings.kubeconfig is not None or settings.context is not None
     if not outside and "KUBERNETES_SERVICE_HOST" not in os.environ:
         raise GatewayError("name a folder of limits with --state, or a cluster with --kubeconfig")
-    async with open_backend(settings) as backend:
+    async with open_backend(settings, leads=False) as backend:
         yield _Source(backend)
 
 

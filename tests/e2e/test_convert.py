@@ -4,12 +4,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.legacy_gateway import CONFIG_MAP, LOOSER, NAMESPACES, SAME, gateway_allows
-from tests.legacy_gateway import Push as Case
 
 from .cluster import Cluster
 from .pushes import Push, Pusher
@@ -78,43 +78,35 @@ def test_applying_again_changes_nothing_and_takes_nothing_from_others(cluster: C
     cluster.kubectl("delete", LIMITS, "-n", "red")
 
 
-def stream(case: Case) -> dict[str, object]:
+def stream(push: Push, tags: int) -> dict[str, object]:
     return {
         "apiVersion": "image.alauda.io/v1",
         "kind": "ImageStream",
-        "metadata": {"name": stream_name(case), "namespace": case.namespace},
-        "spec": {"tags": [{"name": f"tag-{i}"} for i in range(case.tags)]},
+        "metadata": {"name": push.stream, "namespace": push.namespace},
+        "spec": {"tags": [{"name": f"tag-{i}"} for i in range(tags)]},
     }
-
-
-def stream_name(case: Case) -> str:
-    """Cases share repositories, but each has its own number of tags."""
-    return f"{case.stream}.{case.tags}"
 
 
 async def test_every_push_is_decided_as_before_or_allowed_on_purpose(
-    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+    cluster: Cluster, tmp_path: Path
 ) -> None:
-    cases = [*SAME, *LOOSER]
-    streams = {(case.namespace, stream_name(case)): stream(case) for case in cases}
-    cluster.kubectl(
-        "create", "-f", "-", input=yaml.dump_all(streams.values(), Dumper=yaml.CSafeDumper)
-    )
-    assert convert(cluster, "--apply").returncode == 3
-    pushes = {
-        Push(case.namespace, stream_name(case), f"new-{number}", case.bytes): case
-        for number, case in enumerate(cases)
+    # Cases share repositories, but each has its own number of tags: each gets its own stream.
+    cases = {
+        Push(case.namespace, f"{case.stream}.{number}", "new", case.bytes): case
+        for number, case in enumerate([*SAME, *LOOSER])
     }
+    streams = (stream(push, case.tags) for push, case in cases.items())
+    cluster.kubectl("create", "-f", "-", input=yaml.dump_all(streams, Dumper=yaml.CSafeDumper))
+    assert convert(cluster, "--apply").returncode == 3
 
-    with Replicas(cluster, tmp_path_factory.mktemp("replicas"), 1):
-        # A stream that is nearly full has room for one: one push after another, each forgotten.
-        answers = [(await Pusher(cluster).push([push]))[0] for push in pushes]
+    with Replicas(cluster, tmp_path, 1):
+        answers = await Pusher(cluster).push(cases)
 
-    decided = {pushes[answer.push]: answer for answer in answers}
     assert {answer.code for answer in answers} == {201, 403}
     wrong = {
         str(case): answer.message
-        for case, answer in decided.items()
-        if answer.admitted is not (gateway_allows(case) or case in LOOSER)
+        for answer in answers
+        if (case := cases[answer.push])
+        and answer.admitted is not (gateway_allows(case) or case in LOOSER)
     }
     assert wrong == {}

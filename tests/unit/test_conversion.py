@@ -90,8 +90,7 @@ def test_limits_that_all_repositories_share_are_exact(
             [rule("^team-a/x", "5Gi", 3), rule("^team-a/", "2Gi", 7)],
             limits("5Gi", 7),
             [
-                "repositories such as team-a/x (rules[0] '^team-a/x') "
-                "may have 7 tags instead of 3",
+                "repositories such as team-a/x (rules[0] '^team-a/x') may have 7 tags instead of 3",
                 "repositories such as team-a/a (rules[1] '^team-a/') "
                 "may have images up to 5Gi instead of 2Gi",
             ],

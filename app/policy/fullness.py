@@ -1,0 +1,88 @@
+"""How full limits are: what is used, what is allowed, and what is left."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from app.model.domain import ApiDomain
+from app.model.limits import Limit, NamespaceLimits
+from app.model.quantity import Quantity
+from app.quota.usage import NamespaceUsage
+
+Kind = Literal["Namespace", "ImageStream", "Image"]
+
+
+@dataclass(frozen=True)
+class Level:
+    """One count, or one size in bytes, and what limits it."""
+
+    kind: Kind
+    name: str
+    """Of the namespace, stream or image (its digest) that is counted in."""
+    resource: str
+    """`alauda.io/image-tags`, `storage`."""
+    used: int
+    hard: Quantity | None = None
+    """None: not limited."""
+    source: str = ""
+    """The object that sets the limit, `ResourceQuota image-registry-quota`."""
+
+    @property
+    def left(self) -> int | None:
+        """What still fits in; negative if there is too much. None if nothing limits it."""
+        return None if self.hard is None else self.hard.floor - self.used
+
+    @property
+    def over(self) -> int:
+        """By how much the limit is passed."""
+        return max(0, -(self.left or 0))
+
+    @property
+    def percent(self) -> int | None:
+        """How full it is; a limit of zero is full. None if nothing limits it."""
+        if self.hard is None:
+            return None
+        return self.used * 100 // self.hard.floor if self.hard.floor > 0 else 100
+
+
+def of_namespace(
+    namespace: str, usage: NamespaceUsage, limits: NamespaceLimits, domain: ApiDomain
+) -> Iterator[Level]:
+    """The counts of a namespace: each ResourceQuota by itself, then what no quota limits."""
+    counts = {
+        domain.imagestreams: usage.stream_count,
+        domain.images: usage.image_count,
+        domain.image_tags: usage.tag_count,
+    }
+    limited = set()
+    for quota in limits.quotas:
+        hard = (quota.imagestreams, quota.images, quota.image_tags)
+        for (resource, used), limit in zip(counts.items(), hard, strict=True):
+            if limit is not None:
+                limited.add(resource)
+                source = f"ResourceQuota {quota.source}"
+                yield Level("Namespace", namespace, resource, used, limit, source)
+    for resource, used in counts.items():
+        if resource not in limited:
+            yield Level("Namespace", namespace, resource, used)
+
+
+def of_streams(
+    usage: NamespaceUsage, limits: NamespaceLimits, domain: ApiDomain
+) -> Iterator[Level]:
+    """The counts of each stream, in alphabetical order."""
+    for name, stream in sorted(usage.streams.items()):
+        images = len(usage.images_of(name))
+        yield _of("ImageStream", name, domain.images, images, limits.stream_images)
+        yield _of("ImageStream", name, domain.image_tags, stream.tag_count, limits.stream_tags)
+
+
+def of_image(digest: str, size: int, limits: NamespaceLimits) -> Level:
+    """The size of an image against the largest that the namespace allows."""
+    return _of("Image", digest, "storage", size, limits.image_size)
+
+
+def _of(kind: Kind, name: str, resource: str, used: int, limit: Limit | None) -> Level:
+    if limit is None:
+        return Level(kind, name, resource, used)
+    return Level(kind, name, resource, used, limit.max, f"LimitRange {limit.source}")

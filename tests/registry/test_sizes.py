@@ -1,0 +1,57 @@
+"""The size of an image that a review only names is asked of the internal registry."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app import service
+from app.admission.review import AdmissionRequest
+from app.backends import open_backend
+from app.settings import Settings
+
+from .images import descriptor, digest_of, image, limits, push_blob, push_manifest
+from .programs import Registry
+
+LAYER = bytes(5000)
+
+
+def by_hand(digest: str) -> AdmissionRequest:
+    """What a migration runbook creates: a mapping that says nothing of the size."""
+    return AdmissionRequest.model_validate(
+        {
+            "uid": "1",
+            "kind": {"group": "image.alauda.io", "version": "v1", "kind": "ImageStreamMapping"},
+            "operation": "CREATE",
+            "name": "app",
+            "namespace": "team-a",
+            "object": {
+                "metadata": {"name": "app"},
+                "tag": "v1",
+                "image": {
+                    "metadata": {"name": digest},
+                    "dockerImageReference": f"registry.example.com/elsewhere@{digest}",
+                },
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize(("storage", "allowed"), [("4Ki", False), ("1Mi", True)])
+async def test_a_size_that_nothing_else_tells_is_asked_of_the_registry(
+    upstream: Registry, direct: httpx.AsyncClient, tmp_path: Path, storage: str, allowed: bool
+) -> None:
+    manifest = image("app", layers=[descriptor(LAYER, "application/vnd.oci.image.layer.v1.tar")])
+    await push_blob(direct, "team-a/app")
+    await push_blob(direct, "team-a/app", LAYER)
+    assert (await push_manifest(direct, "team-a/app", "v1", manifest)).status_code == 201
+    limits(tmp_path, "team-a", storage=storage)
+    settings = Settings(state=tmp_path / "limits", registry_url=upstream.url)
+
+    async with open_backend(settings) as backend:
+        admission = service.build(settings, backend).admission
+        outcome = await admission.validate(by_hand(digest_of(manifest)), within=5)
+        unknown = await admission.validate(by_hand("sha256:" + "0" * 64), within=5)
+
+    assert outcome.allowed is allowed, outcome.message
+    assert unknown.causes == ("ImageSizeUnknown",)

@@ -1,0 +1,134 @@
+"""`registry-admission usage`: how full everything is."""
+
+import itertools
+import json
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from app.cli.main import main
+
+STATE = """\
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: small, namespace: team-a}
+spec: {hard: {alauda.io/image-tags: "1", alauda.io/imagestreams: "4"}}
+---
+apiVersion: v1
+kind: LimitRange
+metadata: {name: limits, namespace: team-a}
+spec: {limits: [{type: alauda.io/ImageStream, max: {alauda.io/images: "5"}}]}
+---
+apiVersion: image.alauda.io/v1
+kind: ImageStream
+metadata: {name: app, namespace: team-a}
+spec: {tags: [{name: v1}, {name: v2}]}
+---
+apiVersion: image.alauda.io/v1
+kind: ImageStream
+metadata: {name: web, namespace: team-b}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "state.yaml").write_text(STATE)
+    return tmp_path
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner(env={"COLUMNS": "200"}).invoke(main, ["usage", *map(str, arguments)])
+
+
+def test_the_table_has_used_hard_left_and_percent(folder: Path) -> None:
+    answer = run("--state", folder)
+    assert answer.exit_code == 0
+    for words in (
+        r"team-a +│ +│ alauda.io/imagestreams +│ +1 │ +4 │ +3 │ +25 % │ ResourceQuota small",
+        r"team-a +│ +│ alauda.io/image-tags +│ +2 │ +1 │ +-1 │ +200 % │ ResourceQuota small",
+        r"team-a +│ +│ alauda.io/images +│ +0 │ +- │ +- │ +- │ +│",
+        r"team-a +│ app +│ alauda.io/images +│ +0 │ +5 │ +5 │ +0 % │ LimitRange limits",
+        r"team-b +│ web +│ alauda.io/image-tags +│ +0 │ +- │",
+    ):
+        assert re.search(words, answer.output), words
+
+
+@pytest.mark.parametrize(("output", "load"), [("json", json.loads), ("yaml", yaml.safe_load)])
+def test_counts_for_scripts(folder: Path, output: str, load: Callable[[str], Any]) -> None:
+    [report] = load(run("--state", folder, "-n", "team-a", "-o", output).output)
+    assert report["namespace"] == "team-a"
+    assert report["totals"][1] == {
+        "resource": "alauda.io/image-tags", "used": 2, "hard": "1", "left": -1,
+        "source": "ResourceQuota small",
+    }  # fmt: skip
+    assert report["streams"] == [
+        {
+            "stream": "app", "resource": "alauda.io/images", "used": 0, "hard": "5", "left": 5,
+            "source": "LimitRange limits",
+        },
+        {
+            "stream": "app", "resource": "alauda.io/image-tags", "used": 2, "hard": None,
+            "left": None, "source": None,
+        },
+    ]  # fmt: skip
+
+
+def test_a_folder_that_is_broken_ends_with_2(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("kind: [")
+    answer = run("--state", tmp_path)
+    assert answer.exit_code == 2
+    assert f"{tmp_path / 'bad.yaml'}:1: " in answer.output
+
+
+@contextmanager
+def changing(path: Path, text: str) -> Iterator[None]:
+    """Write a file again and again: nobody says from when on it is watched."""
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.wait(0.3):
+            path.write_text(text)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        done.set()
+        writer.join()
+
+
+def test_a_watch_prints_again_and_survives_a_broken_file(folder: Path) -> None:
+    command = [sys.executable, "-m", "app", "usage", "--state", str(folder), "-o", "json", "-w"]
+    watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    guard = threading.Timer(30, watching.kill)
+    guard.start()
+    assert watching.stdout is not None
+    reports = iter(watching.stdout.readline, "")
+
+    def tags() -> int:
+        """Of team-a, in the next report."""
+        report = "".join(itertools.takewhile(lambda line: line != "]\n", reports)) + "]"
+        used: int = json.loads(report)[0]["totals"][1]["used"]
+        return used
+
+    try:
+        assert tags() == 2
+        with changing(folder / "state.yaml", "kind: ["):
+            assert tags() == 2
+        with changing(folder / "state.yaml", STATE.replace(", {name: v2}", "")):
+            while tags() != 1:
+                pass
+    finally:
+        guard.cancel()
+        watching.kill()
+    assert f"Error: {folder / 'state.yaml'}:1: " in watching.communicate()[1]
