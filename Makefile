@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint unit e2e e2e-tools clean
+.PHONY: run test lint unit e2e e2e-tools registry registry-tools bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/registry-admission serve --log-format text $(ARGS)
@@ -24,6 +24,19 @@ e2e: $(VENV)/.installed e2e-tools
 
 e2e-tools:
 	tests/e2e/tools/build
+
+# Debian's docker-registry and skopeo, and crane built with Go, before and behind the gateway.
+registry: $(VENV)/.installed registry-tools
+	$(BIN)/pytest tests/registry -n 2
+
+registry-tools:
+	tests/registry/tools/build
+
+# Figures for benchmarks/RESULTS.md; the second needs the tools of the end-to-end tests.
+bench: $(VENV)/.installed e2e-tools
+	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.review
+	$(BIN)/python -m benchmarks.creates
 
 $(VENV)/.installed: requirements-dev.lock pyproject.toml app/version.py
 	$(PYTHON) -m venv $(VENV)
