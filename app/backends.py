@@ -67,8 +67,11 @@ async def open_backend(settings: Settings, *, leads: bool = True) -> AsyncIterat
 
 
 @asynccontextmanager
-async def _registry(settings: Settings) -> AsyncIterator[RegistrySize | None]:
-    """Sizes from the internal registry, if it may be asked."""
+async def open_registry(settings: Settings) -> AsyncIterator[tuple[str, RegistryClient] | None]:
+    """The internal registry as `host[:port]` and a client, if it may be asked.
+
+    Raises CredentialsError for a docker config, and OSError for CA certificates, of no use.
+    """
     if settings.registry_url is None:
         yield None
         return
@@ -79,9 +82,16 @@ async def _registry(settings: Settings) -> AsyncIterator[RegistrySize | None]:
         settings.registry_url, known.get(host, credentials.NO_CREDENTIALS), context=context
     )
     try:
-        yield partial(RegistrySizes({host: client}).size, host)
+        yield host, client
     finally:
         await client.close()
+
+
+@asynccontextmanager
+async def _registry(settings: Settings) -> AsyncIterator[RegistrySize | None]:
+    """Sizes from the internal registry, if it may be asked."""
+    async with open_registry(settings) as registry:
+        yield partial(RegistrySizes(dict([registry])).size, registry[0]) if registry else None
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from app.cli.audit import audit
 from app.cli.certs import certs
 from app.cli.check import check
 from app.cli.convert import convert_command
+from app.cli.doctor import doctor
 from app.cli.gateway import gateway
 from app.cli.install import install, uninstall
 from app.cli.serve import serve
@@ -27,6 +28,7 @@ def main() -> None:
       registry-admission check stream.yaml --state limits/
       registry-admission gateway --upstream http://localhost:5000 --state limits/
       registry-admission audit --state limits/      what is over a limit, and by how much
+      registry-admission doctor                     what is wrong with the cluster's registry
       registry-admission usage --state limits/      show how full everything is
       registry-admission convert gateway.yaml --namespaces team-a,team-b
       registry-admission certs make --out tls/ --name webhook.example.svc
@@ -63,3 +65,4 @@ main.add_command(install)
 main.add_command(uninstall)
 main.add_command(usage)
 main.add_command(audit)
+main.add_command(doctor)

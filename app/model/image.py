@@ -98,6 +98,13 @@ class Image(KubeObject):
         return max((size for size in sizes if size is not None), default=None)
 
     @property
+    def condensed(self) -> "Image":
+        """The same name and size, without all that they follow from."""
+        return Image(
+            metadata=self.metadata, docker_image_metadata=DockerImageMetadata(size=self.size)
+        )
+
+    @property
     def contradictions(self) -> list[str]:
         """Where this object contradicts itself; empty for an honest one."""
         return [*self._size_contradictions(), *self._manifest_contradictions()]

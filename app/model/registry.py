@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from app.model.base import KubeModel, KubeObject
 from app.model.quantity import Quantity
+from app.model.stored import Condition
 
 
 class Resources(KubeModel):
@@ -101,6 +102,19 @@ class Config(KubeObject):
 
     kind: str = "Config"
     spec: ConfigSpec = Field(default_factory=ConfigSpec)
+
+
+class ConfigStatus(KubeModel):
+    """What the operator says of the registry that it runs."""
+
+    storage: Storage = Field(default_factory=Storage)
+    conditions: list[Condition] = Field(default_factory=list)
+
+
+class OperatedConfig(Config):
+    """A Config with what has become of it."""
+
+    status: ConfigStatus = Field(default_factory=ConfigStatus)
 
 
 class ImagePrunerSpec(KubeModel):

@@ -33,7 +33,7 @@ _ADDRESSES = ("regionEndpoint", "authURL")
 def check(config: Config, old: Config, *, domain: ApiDomain, guard: DataLossGuard) -> Verdict:
     """Hold an update against what the registry holds now; only for one that holds images."""
     verdict = Verdict()
-    losses = list(_losses(config, old))
+    losses = list(losses_between(config, old))
     annotation = domain.acknowledge_data_loss
     command = f"kubectl annotate configs.{domain.operator_group} cluster {annotation}"
     acknowledged = config.metadata.annotations.get(annotation) == "true"
@@ -52,7 +52,7 @@ def check(config: Config, old: Config, *, domain: ApiDomain, guard: DataLossGuar
     return verdict
 
 
-def _losses(config: Config, old: Config) -> Iterator[tuple[str, str]]:
+def losses_between(config: Config, old: Config) -> Iterator[tuple[str, str]]:
     """Reason and description of each."""
     before, after = old.spec.storage.backends, config.spec.storage.backends
     if before.keys() - after.keys():

@@ -21,6 +21,7 @@ from app.registry.tokens import Challenge, Tokens
 _TIMEOUT = 10.0
 """Seconds for one question, every request that it takes included."""
 _MAX_HOPS = 3
+_REDIRECTS = (301, 302, 303, 307, 308)
 _PAGE = 1000
 _ACCEPT = ", ".join(manifest.MEDIA_TYPES)
 _NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
@@ -105,6 +106,14 @@ class RegistryClient:
         length = answer.headers.get("content-length", "") if answer else ""
         return int(length) if length.isdecimal() else None
 
+    async def has_blob(self, repository: str, digest: str) -> bool:
+        """Whether the repository has a blob.
+
+        A registry that redirects to its storage has looked there before; that is not followed.
+        """
+        path = f"/v2/{repository}/blobs/{digest}"
+        return await self._ask("HEAD", path, repository, follow=False) is not None
+
     async def tags(self, repository: str) -> AsyncIterator[str]:
         async for tag in self._list(f"/v2/{repository}/tags/list", repository, "tags"):
             yield tag
@@ -129,38 +138,42 @@ class RegistryClient:
             following = _NEXT.search(answer.headers.get("link", ""))
             page = following[1] if following and names else None
 
-    async def _ask(self, method: str, path: str, repository: str) -> _Answer | None:
-        """A successful answer; None for 404."""
+    async def _ask(
+        self, method: str, path: str, repository: str, *, follow: bool = True
+    ) -> _Answer | None:
+        """A successful answer, or a redirect that is not to be followed; None for 404."""
         url = self._origin.join(path)
         scope = f"repository:{repository}:pull" if repository else "registry:catalog:*"
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await self._authorized(method, url, scope)
+                answer = await self._authorized(method, url, scope, follow)
         except (httpx.HTTPError, TimeoutError, ValueError) as error:
             what = str(error) or type(error).__name__
             raise RegistryUnavailableError(f"{method} {url}: {what}") from None
         if answer.status == httpx.codes.NOT_FOUND:
             return None
-        if answer.status != httpx.codes.OK:
+        if answer.status != httpx.codes.OK and (follow or answer.status not in _REDIRECTS):
             raise RegistryUnavailableError(f"{method} {url}: status {answer.status}")
         return answer
 
-    async def _authorized(self, method: str, url: httpx.URL, scope: str) -> _Answer:
-        answer = await self._follow(method, url, self._tokens.header(scope))
+    async def _authorized(self, method: str, url: httpx.URL, scope: str, follow: bool) -> _Answer:
+        answer = await self._follow(method, url, self._tokens.header(scope), follow)
         if answer.status != httpx.codes.UNAUTHORIZED:
             return answer
         challenge = Challenge.parse(answer.headers.get("www-authenticate", ""))
         header = await self._tokens.answer(challenge, scope)
-        return await self._follow(method, url, header) if header else answer
+        return await self._follow(method, url, header, follow) if header else answer
 
-    async def _follow(self, method: str, url: httpx.URL, authorization: str) -> _Answer:
+    async def _follow(
+        self, method: str, url: httpx.URL, authorization: str, follow: bool
+    ) -> _Answer:
         """Redirects lead to the same registry or nowhere."""
         headers = {"Accept": _ACCEPT, **({"Authorization": authorization} if authorization else {})}
         for _ in range(_MAX_HOPS):
             if host_of(url) != host_of(self._origin) or url.scheme != self._origin.scheme:
                 raise ValueError(f"leads to another host, {host_of(url)}, which is not asked")
             answer = await self._send(method, url, headers)
-            if answer.status not in (301, 302, 303, 307, 308):
+            if answer.status not in _REDIRECTS or not follow:
                 return answer
             url = url.join(answer.headers.get("location", ""))
         raise ValueError("redirects without end")

@@ -74,15 +74,18 @@ class Cluster:
             process.wait()
         self._processes.clear()
 
-    def start_controller_manager(self) -> None:
-        """Starts the controllers a cluster without nodes needs; a second call does nothing."""
+    def start_controller_manager(self, *more: str) -> None:
+        """Starts the controllers that a cluster without nodes needs, and those that a test does.
+
+        A second call does nothing.
+        """
         name = "kube-controller-manager"
         if name in self._processes:
             return
         self._spawn(
             name,
             f"--kubeconfig={self.kubeconfig}",
-            f"--controllers={','.join(CONTROLLERS)}",
+            f"--controllers={','.join((*CONTROLLERS, *more))}",
             f"--service-account-private-key-file={self.directory / 'service-account.key'}",
             f"--root-ca-file={self.ca_file}",
             "--leader-elect=false",

@@ -1,0 +1,80 @@
+"""What ImageStreams hold, kept small: counts, times, and a few images to look at closely."""
+
+import hashlib
+import heapq
+from array import array
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.model.stored import time_of
+from app.model.stream import ImageStream, TagEvent
+from app.quota.usage import StreamUsage, UsageIndex
+
+
+@dataclass(frozen=True, order=True)
+class Sample:
+    """An image that the registry should hold the data of."""
+
+    repository: str
+    """`<namespace>/<stream>`"""
+    tag: str
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.repository}:{self.tag} ({self.digest})"
+
+
+class Inventory:
+    """Filled one stream at a time."""
+
+    def __init__(self, hosts: frozenset[str] = frozenset(), samples: int = 0) -> None:
+        """`hosts`: the names of the registry itself, whose images have their data in it.
+
+        `samples`: how many images to keep, spread evenly over all tags and the same every time.
+        """
+        self.usage = UsageIndex()
+        self._hosts = hosts
+        self._count = samples
+        self._samples: list[tuple[int, Sample]] = []
+        self._pushed = array("d")
+        self._undated = 0
+
+    def add(self, stream: ImageStream) -> None:
+        namespace, name = stream.metadata.namespace, stream.metadata.name
+        self.usage.put(namespace, name, StreamUsage.of(stream))
+        for history in stream.status.tags:
+            if history.items and self._is_local(history.items[0]):
+                newest = history.items[0]
+                time = time_of(newest.created)
+                if time:
+                    self._pushed.append(time.timestamp())
+                else:
+                    self._undated += 1
+                self._consider(Sample(f"{namespace}/{name}", history.tag, newest.image))
+
+    @property
+    def pushed(self) -> int:
+        """How many tags point at an image whose data should be in the registry."""
+        return len(self._pushed) + self._undated
+
+    def pushed_before(self, time: datetime) -> int:
+        """How many of them were pushed, as far as is known, before a point in time."""
+        return sum(pushed < time.timestamp() for pushed in self._pushed)
+
+    @property
+    def samples(self) -> list[Sample]:
+        return sorted(sample for _, sample in self._samples)
+
+    def _is_local(self, event: TagEvent) -> bool:
+        host, slash, _ = event.docker_image_reference.partition("/")
+        return bool(event.image) and (not slash or host in self._hosts)
+
+    def _consider(self, sample: Sample) -> None:
+        if not self._count:
+            return
+        digest = hashlib.sha256(f"{sample.repository}:{sample.tag}".encode()).digest()
+        ranked = (-int.from_bytes(digest[:8]), sample)
+        if len(self._samples) < self._count:
+            heapq.heappush(self._samples, ranked)
+        else:
+            heapq.heappushpop(self._samples, ranked)

@@ -1,0 +1,295 @@
+"""`doctor` on a real cluster, as an account that may change nothing: what is broken is named.
+
+Each case is a line of the page's "Common actions". PVCs and PVs are settled by Kubernetes' own
+binder; what a kubelet or an attacher would say is written by hand, there is no node.
+"""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from app.diagnosing import dump_commands
+from app.model.domain import ApiDomain
+
+from . import broken
+from .broken import REGISTRY, Diagnosis, Manifest
+from .cluster import Cluster, build_tools
+
+pytestmark = pytest.mark.e2e
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+DIGEST = "sha256:" + "1" * 64
+BEFORE, AFTER = "2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z"
+FOREVER = 30.0
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One of its own: what other tests leave behind would be found, too."""
+    running = Cluster(build_tools(), tmp_path_factory.mktemp("cluster"))
+    running.start()
+    try:
+        running.start_controller_manager(*broken.CONTROLLERS)
+        running.install_crds()
+        names = (REGISTRY, "registry-admission", "team-a")
+        broken.create(running, *map(broken.namespace, names))
+        running.kubectl("apply", "-k", str(MANIFESTS / "doctor"))
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def viewer(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return broken.viewer(cluster, tmp_path_factory.mktemp("viewer"))
+
+
+@contextmanager
+def existing(cluster: Cluster, *objects: Manifest) -> Iterator[None]:
+    try:
+        broken.create(cluster, *objects)
+        yield
+    finally:
+        broken.remove(cluster, *objects)
+
+
+def settled(viewer: Path, reason: str, evidence: str = "") -> Diagnosis:
+    """What doctor says once controllers have done their part."""
+    deadline = time.monotonic() + FOREVER
+    while True:
+        found = broken.doctor("--kubeconfig", viewer)
+        if found.shows(reason, evidence) or time.monotonic() > deadline:
+            return found
+        time.sleep(0.3)
+
+
+PENDING: dict[str, tuple[list[Manifest], str, str]] = {
+    "StorageClassMissing": (
+        [broken.claim(storageClassName="fast")],
+        "StorageClass fast does not exist",
+        'ProvisioningFailed: storageclass.storage.k8s.io "fast" not found',
+    ),
+    "NoDefaultStorageClass": (
+        [broken.claim()],
+        "no default",
+        "FailedBinding: no persistent volumes available",
+    ),
+    "AccessModeUnsupported": (
+        [
+            broken.storage_class("block", "ebs.csi.aws.com"),
+            broken.claim("ReadWriteMany", storageClassName="block"),
+        ],
+        "cannot provide ReadWriteMany",
+        "ExternalProvisioning",
+    ),
+    "WaitsForPod": (
+        [
+            broken.storage_class("late", "ebs.csi.aws.com", "WaitForFirstConsumer"),
+            broken.claim(storageClassName="late"),
+        ],
+        "until a Pod uses it",
+        "WaitForFirstConsumer",
+    ),
+    "NoVolumeFits": (
+        [
+            broken.storage_class("static", "kubernetes.io/no-provisioner"),
+            broken.volume("small", "static", capacity={"storage": "5Gi"}),
+            broken.claim("ReadWriteMany", storageClassName="static"),
+        ],
+        "no PV fits",
+        "PersistentVolume small: access mode ReadWriteOnce, not ReadWriteMany; "
+        "capacity 5Gi, less than 10Gi",
+    ),
+    "ClaimPending": (
+        [
+            broken.storage_class("shared", "nfs.example.com"),
+            broken.claim(storageClassName="shared"),
+        ],
+        "it is Pending",
+        "ExternalProvisioning",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", PENDING)
+def test_a_pending_pvc_is_explained(cluster: Cluster, viewer: Path, reason: str) -> None:
+    objects, problem, evidence = PENDING[reason]
+    with existing(cluster, broken.on_claim(), *objects):
+        found = settled(viewer, reason, evidence)
+
+    finding = found.one(reason)
+    assert found.code == 1
+    assert finding["severity"] == "error"
+    assert finding["object"] == f"PersistentVolumeClaim {REGISTRY}/image-registry"
+    assert problem in finding["problem"]
+    assert any(evidence in line for line in finding["evidence"]), finding
+    assert f"kubectl -n {REGISTRY} describe pvc image-registry" in finding["next"]
+    assert finding["reminder"].startswith("Do not delete PVCs")
+
+
+def test_a_quota_that_keeps_the_pvc_out_is_named(cluster: Cluster, viewer: Path) -> None:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "no-storage", "namespace": REGISTRY},
+        "spec": {"hard": {"persistentvolumeclaims": "0", "requests.storage": "1Gi"}},
+    }
+    with existing(cluster, broken.on_claim(), quota):
+        counted = "--for=jsonpath={.status.used.persistentvolumeclaims}=0"
+        cluster.kubectl("wait", counted, "--timeout=30s", "quota/no-storage", f"-n{REGISTRY}")
+        with pytest.raises(RuntimeError, match="exceeded quota: no-storage"):
+            broken.create(cluster, broken.claim(storageClassName=""))
+        found = broken.doctor("--kubeconfig", viewer)
+
+    evidence = found.one("ClaimMissing")["evidence"]
+    assert "ResourceQuota no-storage: persistentvolumeclaims, 0 of 0" in evidence
+    assert found.one("StorageQuotaExhausted")["object"] == f"ResourceQuota {REGISTRY}/no-storage"
+
+
+def test_a_volume_that_outlives_its_pvc_is_kept_in_mind(cluster: Cluster, viewer: Path) -> None:
+    kept, gone = broken.volume("kept"), broken.claim(storageClassName="")
+    with existing(cluster, broken.on_claim(), kept, gone):
+        bound = "--for=jsonpath={.status.phase}=Bound"
+        cluster.kubectl("wait", bound, "--timeout=30s", "pvc/image-registry", f"-n{REGISTRY}")
+        assert broken.doctor("--kubeconfig", viewer).errors == set()
+        broken.remove(cluster, gone)
+        found = settled(viewer, "VolumeReleased")
+
+    assert found.one("VolumeReleased")["object"] == "PersistentVolume kept"
+    assert found.errors == {"ClaimMissing"}
+
+
+def test_a_volume_that_cannot_be_reclaimed_is_named(cluster: Cluster, viewer: Path) -> None:
+    failing = broken.volume("failing", persistentVolumeReclaimPolicy="Delete")
+    bound = broken.claim(storageClassName="")
+    with existing(cluster, broken.on_claim(), failing, bound):
+        found = settled(viewer, "VolumeGoesWithClaim")
+        assert found.reasons == {"VolumeGoesWithClaim", "NotInstalled"}
+        broken.remove(cluster, bound)
+        found = settled(viewer, "VolumeFailed")
+
+    assert "deleter" in str(found.one("VolumeFailed")["evidence"])
+
+
+def test_a_pvc_whose_volume_is_gone_is_lost(cluster: Cluster, viewer: Path) -> None:
+    short, lost = broken.volume("short-lived"), broken.claim(storageClassName="")
+    with existing(cluster, broken.on_claim(), short, lost):
+        bound = "--for=jsonpath={.status.phase}=Bound"
+        cluster.kubectl("wait", bound, "--timeout=30s", "pvc/image-registry", f"-n{REGISTRY}")
+        cluster.kubectl("delete", "pv", "short-lived", "--wait=false")
+        cluster.kubectl(
+            "patch", "pv", "short-lived", "--type=merge", "-p", '{"metadata":{"finalizers":null}}'
+        )
+        found = settled(viewer, "ClaimLost")
+
+    assert "short-lived, which does not exist" in found.one("ClaimLost")["problem"]
+
+
+MULTI_ATTACH = 'Multi-Attach error for volume "kept" Volume is already used by pod(s) old'
+MOUNTS: dict[str, tuple[str, str]] = {
+    "VolumeInUseElsewhere": ("FailedAttachVolume", MULTI_ATTACH),
+    "AttachFailed": ("FailedAttachVolume", "AttachVolume.Attach failed: volume not found"),
+    "MountFailed": ("FailedMount", "MountVolume.SetUp failed: mount.nfs: Connection timed out"),
+}
+
+
+@pytest.mark.parametrize("reason", MOUNTS)
+def test_a_pod_that_cannot_mount_its_storage_is_named(
+    cluster: Cluster, viewer: Path, reason: str
+) -> None:
+    waiting = broken.pod("new", "node-2")
+    attachment = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "VolumeAttachment",
+        "metadata": {"name": "csi-kept"},
+        "spec": {
+            "attacher": "csi.example.com",
+            "nodeName": "node-1",
+            "source": {"persistentVolumeName": "kept"},
+        },
+        "status": {"attached": True, "detachError": {"message": "node-1 does not answer"}},
+    }
+    with existing(
+        cluster,
+        broken.on_claim(),
+        broken.volume("kept"),
+        broken.claim(storageClassName=""),
+        broken.pod("old", "node-1", AFTER),
+        waiting,
+        broken.event(waiting, *MOUNTS[reason]),
+        attachment,
+    ):
+        bound = "--for=jsonpath={.status.phase}=Bound"
+        cluster.kubectl("wait", bound, "--timeout=30s", "pvc/image-registry", f"-n{REGISTRY}")
+        found = broken.doctor("--kubeconfig", viewer)
+
+    finding = found.one(reason)
+    assert finding["object"] == f"Pod {REGISTRY}/new"
+    assert f"event {MOUNTS[reason][0]}: {MOUNTS[reason][1]}" in finding["evidence"]
+    assert "Pod old on node node-1 uses PVC image-registry" in finding["evidence"]
+    assert "PersistentVolume kept is attached to node node-1" in finding["evidence"]
+    assert found.one("AttachmentFailed")["evidence"] == ["detach: node-1 does not answer"]
+    assert found.errors == {reason, "AttachmentFailed", "VolumeOnSeveralNodes"}
+
+
+def test_an_empty_dir_that_was_lost_with_its_pod_is_named(cluster: Cluster, viewer: Path) -> None:
+    streams = [
+        broken.stream("old", {"v1": DIGEST}, BEFORE),
+        broken.stream("new", {"v1": DIGEST}, "2025-06-03T00:00:00Z"),
+        broken.stream("imported", {"v1": DIGEST}, BEFORE, host="quay.io"),
+    ]
+    storage = broken.config(storage={"emptyDir": {}})
+    with existing(cluster, storage, *streams):
+        found = broken.doctor("--kubeconfig", viewer)
+        assert found.one("EmptyDirHoldsImages")["severity"] == "warning"
+        assert (found.code, found.errors) == (0, set())
+        with existing(cluster, broken.pod("registry", "node-1", AFTER, claim="")):
+            found = broken.doctor("--kubeconfig", viewer)
+
+    assert "1 of 2 tags were pushed before" in found.one("EmptyDirLostImages")["problem"]
+    assert (found.code, found.errors) == (1, {"EmptyDirLostImages"})
+
+
+def test_storage_that_was_changed_under_images_is_named(cluster: Cluster, viewer: Path) -> None:
+    changed = broken.config(
+        status={"storage": {"pvc": {"claim": "former"}}},
+        storage={"pvc": {"claim": "image-registry"}},
+    )
+    with existing(
+        cluster,
+        changed,
+        broken.volume("kept"),
+        broken.claim(storageClassName=""),
+        broken.stream("old", {"v1": DIGEST}, BEFORE),
+    ):
+        found = settled(viewer, "StorageChanged")
+
+    [evidence] = found.one("StorageChanged")["evidence"]
+    assert 'spec.storage.pvc changes its claim from "former" to "image-registry"' in evidence
+    assert "1 of 1 tags" in found.one("ImagesOlderThanVolume")["problem"]
+
+
+def test_what_kubectl_dumped_of_a_broken_cluster_is_found_in_the_dump(
+    cluster: Cluster, viewer: Path, tmp_path: Path
+) -> None:
+    objects = PENDING["NoVolumeFits"][0]
+    streams = [broken.stream("old", {"v1": DIGEST}, BEFORE)]
+    dump = tmp_path / "dump"
+    with existing(cluster, broken.on_claim(), *objects, *streams):
+        there = settled(viewer, "NoVolumeFits")
+        commands = "\n".join(dump_commands(ApiDomain(), str(dump)))
+        path = f"{build_tools()}:{os.environ['PATH']}"
+        environment = {"PATH": path, "KUBECONFIG": str(cluster.kubeconfig)}
+        subprocess.run(["sh", "-ec", commands], env=environment, check=True, timeout=120)
+        there = broken.doctor("--kubeconfig", viewer)
+
+    here = broken.doctor("--state", dump)
+
+    assert here.content["findings"] == there.content["findings"]
+    assert there.not_checked == {"image data"}
+    assert here.not_checked == {"image data"}
