@@ -1,4 +1,4 @@
-"""Registries as `doctor` meets them: whole ones, and what can break of them."""
+"""What `doctor` says of a cluster, and bringing registries to it that are broken."""
 
 import json
 from collections.abc import Mapping
@@ -10,17 +10,16 @@ import yaml
 from click.testing import CliRunner
 
 from app.cli.main import main
+from tests.registry_objects import Manifest
 
 from .cluster import Cluster
 
-REGISTRY = "image-registry-system"
 ACCOUNT = ("registry-admission", "registry-admission-doctor")
 CONTROLLERS = (
     "persistentvolume-binder-controller",
     "persistentvolume-protection-controller",
     "persistentvolumeclaim-protection-controller",
 )
-Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -87,117 +86,6 @@ def _resource(item: Manifest) -> str:
 
 def _namespace(metadata: Mapping[str, Any]) -> list[str]:
     return ["--namespace", metadata["namespace"]] if "namespace" in metadata else []
-
-
-def config(status: Manifest | None = None, **spec: Any) -> Manifest:
-    return {
-        "apiVersion": "imageregistry.operator.alauda.io/v1",
-        "kind": "Config",
-        "metadata": {"name": "cluster"},
-        "spec": {"managementState": "Managed", "replicas": 1, **spec},
-        "status": status or {},
-    }
-
-
-def on_claim(name: str = "image-registry") -> Manifest:
-    return config(storage={"managementState": "Unmanaged", "pvc": {"claim": name}})
-
-
-def claim(mode: str = "ReadWriteOnce", size: str = "10Gi", **spec: Any) -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "image-registry", "namespace": REGISTRY},
-        "spec": {"accessModes": [mode], "resources": {"requests": {"storage": size}}, **spec},
-    }
-
-
-def volume(name: str, storage_class: str = "", **spec: Any) -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": name},
-        "spec": {
-            "accessModes": ["ReadWriteOnce"],
-            "capacity": {"storage": "10Gi"},
-            "persistentVolumeReclaimPolicy": "Retain",
-            "storageClassName": storage_class,
-            "nfs": {"server": "nfs.example.com", "path": "/images"},
-            **spec,
-        },
-    }
-
-
-def storage_class(name: str, provisioner: str, binding: str = "Immediate") -> Manifest:
-    return {
-        "apiVersion": "storage.k8s.io/v1",
-        "kind": "StorageClass",
-        "metadata": {"name": name},
-        "provisioner": provisioner,
-        "volumeBindingMode": binding,
-    }
-
-
-def pod(name: str, node: str, start: str = "", claim: str = "image-registry") -> Manifest:
-    """Of the registry; with a start it runs, without one it waits for its storage."""
-    source = {"persistentVolumeClaim": {"claimName": claim}} if claim else {"emptyDir": {}}
-    ready = {"type": "Ready", "status": "True" if start else "False"}
-    status = {"phase": "Running" if start else "Pending", "conditions": [ready]}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": REGISTRY},
-        "spec": {
-            "nodeName": node,
-            "containers": [{"name": "registry", "image": "registry"}],
-            "volumes": [{"name": "registry-storage", **source}],
-        },
-        "status": {**status, "startTime": start} if start else status,
-    }
-
-
-def event(on: Manifest, reason: str, message: str) -> Manifest:
-    metadata = on["metadata"]
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{metadata['name']}.{reason.lower()}", "namespace": REGISTRY},
-        "involvedObject": {"kind": on["kind"], "name": metadata["name"], "namespace": REGISTRY},
-        "type": "Warning",
-        "reason": reason,
-        "message": message,
-        "lastTimestamp": "2026-01-02T03:04:05Z",
-    }
-
-
-def stream(name: str, digests: Mapping[str, str], created: str, host: str = "") -> Manifest:
-    """In namespace team-a, with its tags' digests; pushed to the registry itself."""
-    host = host or f"image-registry.{REGISTRY}.svc:5000"
-    return {
-        "apiVersion": "image.alauda.io/v1",
-        "kind": "ImageStream",
-        "metadata": {"name": name, "namespace": "team-a"},
-        "status": {
-            "tags": [
-                {
-                    "tag": tag,
-                    "items": [
-                        {
-                            "created": created,
-                            "dockerImageReference": f"{host}/team-a/{name}@{digest}",
-                            "generation": 1,
-                            "image": digest,
-                        }
-                    ],
-                }
-                for tag, digest in digests.items()
-            ]
-        },
-    }
-
-
-def namespace(name: str) -> Manifest:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
 def viewer(cluster: Cluster, directory: Path) -> Path:

@@ -15,9 +15,11 @@ import pytest
 
 from app.diagnosing import dump_commands
 from app.model.domain import ApiDomain
+from tests import registry_objects as objects
+from tests.registry_objects import REGISTRY, Manifest
 
 from . import broken
-from .broken import REGISTRY, Diagnosis, Manifest
+from .broken import Diagnosis
 from .cluster import Cluster, build_tools
 
 pytestmark = pytest.mark.e2e
@@ -37,7 +39,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         running.start_controller_manager(*broken.CONTROLLERS)
         running.install_crds()
         names = (REGISTRY, "registry-admission", "team-a")
-        broken.create(running, *map(broken.namespace, names))
+        broken.create(running, *map(objects.namespace, names))
         running.kubectl("apply", "-k", str(MANIFESTS / "doctor"))
         yield running
     finally:
@@ -50,12 +52,12 @@ def viewer(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def existing(cluster: Cluster, *objects: Manifest) -> Iterator[None]:
+def existing(cluster: Cluster, *parts: Manifest) -> Iterator[None]:
     try:
-        broken.create(cluster, *objects)
+        broken.create(cluster, *parts)
         yield
     finally:
-        broken.remove(cluster, *objects)
+        broken.remove(cluster, *parts)
 
 
 def settled(viewer: Path, reason: str, evidence: str = "") -> Diagnosis:
@@ -70,36 +72,36 @@ def settled(viewer: Path, reason: str, evidence: str = "") -> Diagnosis:
 
 PENDING: dict[str, tuple[list[Manifest], str, str]] = {
     "StorageClassMissing": (
-        [broken.claim(storageClassName="fast")],
+        [objects.claim(storageClassName="fast")],
         "StorageClass fast does not exist",
         'ProvisioningFailed: storageclass.storage.k8s.io "fast" not found',
     ),
     "NoDefaultStorageClass": (
-        [broken.claim()],
+        [objects.claim()],
         "no default",
         "FailedBinding: no persistent volumes available",
     ),
     "AccessModeUnsupported": (
         [
-            broken.storage_class("block", "ebs.csi.aws.com"),
-            broken.claim("ReadWriteMany", storageClassName="block"),
+            objects.storage_class("block", "ebs.csi.aws.com"),
+            objects.claim("ReadWriteMany", storageClassName="block"),
         ],
         "cannot provide ReadWriteMany",
         "ExternalProvisioning",
     ),
     "WaitsForPod": (
         [
-            broken.storage_class("late", "ebs.csi.aws.com", "WaitForFirstConsumer"),
-            broken.claim(storageClassName="late"),
+            objects.storage_class("late", "ebs.csi.aws.com", "WaitForFirstConsumer"),
+            objects.claim(storageClassName="late"),
         ],
         "until a Pod uses it",
         "WaitForFirstConsumer",
     ),
     "NoVolumeFits": (
         [
-            broken.storage_class("static", "kubernetes.io/no-provisioner"),
-            broken.volume("small", "static", capacity={"storage": "5Gi"}),
-            broken.claim("ReadWriteMany", storageClassName="static"),
+            objects.storage_class("static", "kubernetes.io/no-provisioner"),
+            objects.volume("small", "static", capacity={"storage": "5Gi"}),
+            objects.claim("ReadWriteMany", storageClassName="static"),
         ],
         "no PV fits",
         "PersistentVolume small: access mode ReadWriteOnce, not ReadWriteMany; "
@@ -107,8 +109,8 @@ PENDING: dict[str, tuple[list[Manifest], str, str]] = {
     ),
     "ClaimPending": (
         [
-            broken.storage_class("shared", "nfs.example.com"),
-            broken.claim(storageClassName="shared"),
+            objects.storage_class("shared", "nfs.example.com"),
+            objects.claim(storageClassName="shared"),
         ],
         "it is Pending",
         "ExternalProvisioning",
@@ -118,8 +120,8 @@ PENDING: dict[str, tuple[list[Manifest], str, str]] = {
 
 @pytest.mark.parametrize("reason", PENDING)
 def test_a_pending_pvc_is_explained(cluster: Cluster, viewer: Path, reason: str) -> None:
-    objects, problem, evidence = PENDING[reason]
-    with existing(cluster, broken.on_claim(), *objects):
+    parts, problem, evidence = PENDING[reason]
+    with existing(cluster, objects.on_claim(), *parts):
         found = settled(viewer, reason, evidence)
 
     finding = found.one(reason)
@@ -139,11 +141,11 @@ def test_a_quota_that_keeps_the_pvc_out_is_named(cluster: Cluster, viewer: Path)
         "metadata": {"name": "no-storage", "namespace": REGISTRY},
         "spec": {"hard": {"persistentvolumeclaims": "0", "requests.storage": "1Gi"}},
     }
-    with existing(cluster, broken.on_claim(), quota):
+    with existing(cluster, objects.on_claim(), quota):
         counted = "--for=jsonpath={.status.used.persistentvolumeclaims}=0"
         cluster.kubectl("wait", counted, "--timeout=30s", "quota/no-storage", f"-n{REGISTRY}")
         with pytest.raises(RuntimeError, match="exceeded quota: no-storage"):
-            broken.create(cluster, broken.claim(storageClassName=""))
+            broken.create(cluster, objects.claim(storageClassName=""))
         found = broken.doctor("--kubeconfig", viewer)
 
     evidence = found.one("ClaimMissing")["evidence"]
@@ -152,8 +154,8 @@ def test_a_quota_that_keeps_the_pvc_out_is_named(cluster: Cluster, viewer: Path)
 
 
 def test_a_volume_that_outlives_its_pvc_is_kept_in_mind(cluster: Cluster, viewer: Path) -> None:
-    kept, gone = broken.volume("kept"), broken.claim(storageClassName="")
-    with existing(cluster, broken.on_claim(), kept, gone):
+    kept, gone = objects.volume("kept"), objects.claim(storageClassName="")
+    with existing(cluster, objects.on_claim(), kept, gone):
         bound = "--for=jsonpath={.status.phase}=Bound"
         cluster.kubectl("wait", bound, "--timeout=30s", "pvc/image-registry", f"-n{REGISTRY}")
         assert broken.doctor("--kubeconfig", viewer).errors == set()
@@ -165,9 +167,9 @@ def test_a_volume_that_outlives_its_pvc_is_kept_in_mind(cluster: Cluster, viewer
 
 
 def test_a_volume_that_cannot_be_reclaimed_is_named(cluster: Cluster, viewer: Path) -> None:
-    failing = broken.volume("failing", persistentVolumeReclaimPolicy="Delete")
-    bound = broken.claim(storageClassName="")
-    with existing(cluster, broken.on_claim(), failing, bound):
+    failing = objects.volume("failing", persistentVolumeReclaimPolicy="Delete")
+    bound = objects.claim(storageClassName="")
+    with existing(cluster, objects.on_claim(), failing, bound):
         found = settled(viewer, "VolumeGoesWithClaim")
         assert found.reasons == {"VolumeGoesWithClaim", "NotInstalled"}
         broken.remove(cluster, bound)
@@ -177,8 +179,8 @@ def test_a_volume_that_cannot_be_reclaimed_is_named(cluster: Cluster, viewer: Pa
 
 
 def test_a_pvc_whose_volume_is_gone_is_lost(cluster: Cluster, viewer: Path) -> None:
-    short, lost = broken.volume("short-lived"), broken.claim(storageClassName="")
-    with existing(cluster, broken.on_claim(), short, lost):
+    short, lost = objects.volume("short-lived"), objects.claim(storageClassName="")
+    with existing(cluster, objects.on_claim(), short, lost):
         bound = "--for=jsonpath={.status.phase}=Bound"
         cluster.kubectl("wait", bound, "--timeout=30s", "pvc/image-registry", f"-n{REGISTRY}")
         cluster.kubectl("delete", "pv", "short-lived", "--wait=false")
@@ -202,7 +204,7 @@ MOUNTS: dict[str, tuple[str, str]] = {
 def test_a_pod_that_cannot_mount_its_storage_is_named(
     cluster: Cluster, viewer: Path, reason: str
 ) -> None:
-    waiting = broken.pod("new", "node-2")
+    waiting = objects.pod("new", "node-2")
     attachment = {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "VolumeAttachment",
@@ -216,12 +218,12 @@ def test_a_pod_that_cannot_mount_its_storage_is_named(
     }
     with existing(
         cluster,
-        broken.on_claim(),
-        broken.volume("kept"),
-        broken.claim(storageClassName=""),
-        broken.pod("old", "node-1", AFTER),
+        objects.on_claim(),
+        objects.volume("kept"),
+        objects.claim(storageClassName=""),
+        objects.pod("old", "node-1", AFTER),
         waiting,
-        broken.event(waiting, *MOUNTS[reason]),
+        objects.event(waiting, *MOUNTS[reason]),
         attachment,
     ):
         bound = "--for=jsonpath={.status.phase}=Bound"
@@ -239,16 +241,16 @@ def test_a_pod_that_cannot_mount_its_storage_is_named(
 
 def test_an_empty_dir_that_was_lost_with_its_pod_is_named(cluster: Cluster, viewer: Path) -> None:
     streams = [
-        broken.stream("old", {"v1": DIGEST}, BEFORE),
-        broken.stream("new", {"v1": DIGEST}, "2025-06-03T00:00:00Z"),
-        broken.stream("imported", {"v1": DIGEST}, BEFORE, host="quay.io"),
+        objects.stream("old", {"v1": DIGEST}, BEFORE),
+        objects.stream("new", {"v1": DIGEST}, "2025-06-03T00:00:00Z"),
+        objects.stream("imported", {"v1": DIGEST}, BEFORE, host="quay.io"),
     ]
-    storage = broken.config(storage={"emptyDir": {}})
+    storage = objects.config(storage={"emptyDir": {}})
     with existing(cluster, storage, *streams):
         found = broken.doctor("--kubeconfig", viewer)
         assert found.one("EmptyDirHoldsImages")["severity"] == "warning"
         assert (found.code, found.errors) == (0, set())
-        with existing(cluster, broken.pod("registry", "node-1", AFTER, claim="")):
+        with existing(cluster, objects.pod("registry", "node-1", AFTER, claim="")):
             found = broken.doctor("--kubeconfig", viewer)
 
     assert "1 of 2 tags were pushed before" in found.one("EmptyDirLostImages")["problem"]
@@ -256,16 +258,16 @@ def test_an_empty_dir_that_was_lost_with_its_pod_is_named(cluster: Cluster, view
 
 
 def test_storage_that_was_changed_under_images_is_named(cluster: Cluster, viewer: Path) -> None:
-    changed = broken.config(
+    changed = objects.config(
         status={"storage": {"pvc": {"claim": "former"}}},
         storage={"pvc": {"claim": "image-registry"}},
     )
     with existing(
         cluster,
         changed,
-        broken.volume("kept"),
-        broken.claim(storageClassName=""),
-        broken.stream("old", {"v1": DIGEST}, BEFORE),
+        objects.volume("kept"),
+        objects.claim(storageClassName=""),
+        objects.stream("old", {"v1": DIGEST}, BEFORE),
     ):
         found = settled(viewer, "StorageChanged")
 
@@ -277,10 +279,10 @@ def test_storage_that_was_changed_under_images_is_named(cluster: Cluster, viewer
 def test_what_kubectl_dumped_of_a_broken_cluster_is_found_in_the_dump(
     cluster: Cluster, viewer: Path, tmp_path: Path
 ) -> None:
-    objects = PENDING["NoVolumeFits"][0]
-    streams = [broken.stream("old", {"v1": DIGEST}, BEFORE)]
+    parts = PENDING["NoVolumeFits"][0]
+    streams = [objects.stream("old", {"v1": DIGEST}, BEFORE)]
     dump = tmp_path / "dump"
-    with existing(cluster, broken.on_claim(), *objects, *streams):
+    with existing(cluster, objects.on_claim(), *parts, *streams):
         there = settled(viewer, "NoVolumeFits")
         commands = "\n".join(dump_commands(ApiDomain(), str(dump)))
         path = f"{build_tools()}:{os.environ['PATH']}"

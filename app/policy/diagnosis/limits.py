@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from app.model.domain import ApiDomain
 from app.model.image import Image
 from app.model.limits import LimitRange, NamespaceLimits, ResourceQuota, namespace_limits
 from app.policy import fullness
@@ -22,7 +23,7 @@ def check_counts(snapshot: Snapshot) -> Iterator[Finding]:
         ]
         for level in levels:
             if level.over:
-                yield _over(namespace, level)
+                yield _over(snapshot.domain, namespace, level)
 
 
 def check_sizes(snapshot: Snapshot) -> Iterator[Finding]:
@@ -48,7 +49,10 @@ def check_sizes(snapshot: Snapshot) -> Iterator[Finding]:
                 f"{over[0].source.replace(' ', f' {namespace}/', 1)}",
                 f"{len(over)} images are larger than max.storage {over[0].hard}: they stay, and "
                 "no tag can be set to them",
-                (f"registry-admission audit --state <folder> -n {namespace}",),
+                (
+                    f"kubectl -n {namespace} describe limitrange",
+                    f"kubectl get images.{snapshot.domain.image_group} {over[0].name} -o yaml",
+                ),
                 tuple(f"{level.name} has {level.used} bytes" for level in over[:5]),
             )
 
@@ -96,7 +100,7 @@ def _limits(snapshot: Snapshot) -> dict[str, NamespaceLimits]:
     }
 
 
-def _over(namespace: str, level: Level) -> Finding:
+def _over(domain: ApiDomain, namespace: str, level: Level) -> Finding:
     quota = level.kind == "Namespace"
     where = "" if quota else f" in ImageStream {level.name}"
     kind, _, name = level.source.partition(" ")
@@ -109,6 +113,6 @@ def _over(namespace: str, level: Level) -> Finding:
         "deleted, and pushes that add more are refused",
         (
             f"kubectl -n {namespace} describe {look} {name}",
-            f"registry-admission usage --state <folder> -n {namespace}",
+            f"kubectl -n {namespace} get imagestreams.{domain.image_group}",
         ),
     )

@@ -1,0 +1,147 @@
+"""`doctor` on a real cluster with this service installed: whole, and with parts that are not."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from app.certs import authority
+from app.certs.cluster import ClusterCertificates, service_names
+from app.cluster.api import KubeApi
+from tests import registry_objects as objects
+from tests.registry_objects import REGISTRY, SERVICE, Manifest
+
+from . import broken
+from .cluster import Cluster
+from .overlays import apply, overlay, remove_webhooks
+
+pytestmark = pytest.mark.e2e
+
+DIGEST = "sha256:" + "1" * 64
+DAY, LATER = "2025-06-01T00:00:00Z", "2099-01-01T00:00:00Z"
+VALIDATING = "validatingwebhookconfigurations"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installation(
+    doctor_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """A registry with an image on a bound volume, limits, and the service with its certificate.
+
+    No node runs its Pods, so what kubelets and controllers would write is written by hand; the
+    webhooks come last, because nobody answers them.
+    """
+    parts: list[Manifest] = [
+        objects.on_claim(),
+        objects.volume("kept"),
+        objects.claim(storageClassName=""),
+        objects.pod("registry", "node-1", DAY),
+        objects.deployment("image-registry", REGISTRY),
+        objects.stream("app", {"v1": DIGEST}, LATER),
+        objects.limit_range("alauda.io/ImageStream", image_tags="2"),
+        objects.quota({"alauda.io/image-tags": "1"}, image_tags="2"),
+        objects.endpoints(),
+    ]
+    broken.create(doctor_cluster, *parts)
+    bound = "--for=jsonpath={.status.phase}=Bound"
+    doctor_cluster.kubectl("wait", bound, "--timeout=30s", "pvc/image-registry", f"-n{REGISTRY}")
+    apply(doctor_cluster, overlay(doctor_cluster, "self-signed"))
+    ready(doctor_cluster, 3)
+    asyncio.run(certify(doctor_cluster, tmp_path_factory.mktemp("certificates")))
+    yield
+    remove_webhooks(doctor_cluster)
+    broken.remove(doctor_cluster, *parts)
+
+
+def ready(cluster: Cluster, replicas: int) -> None:
+    status = json.dumps({"status": {"replicas": 3, "readyReplicas": replicas}})
+    cluster.kubectl(
+        "patch", "deployment", SERVICE, f"-n{SERVICE}", "--subresource=status",
+        "--type=merge", "-p", status,
+    )  # fmt: skip
+
+
+async def certify(cluster: Cluster, folder: Path) -> None:
+    """What the service does at its start."""
+    api = await KubeApi.connect(str(cluster.kubeconfig), None)
+    names = service_names(SERVICE, SERVICE)
+    certificates = ClusterCertificates(api, folder, namespace=SERVICE, names=names)
+    try:
+        await certificates.prepare()
+        while await certificates.step():
+            pass
+    finally:
+        await api.close()
+
+
+def patch(cluster: Cluster, path: str, value: object) -> None:
+    change = json.dumps([{"op": "replace", "path": path, "value": value}])
+    cluster.kubectl("patch", VALIDATING, SERVICE, "--type=json", "-p", change)
+
+
+def test_nothing_is_found_where_nothing_is_wrong(viewer: Path) -> None:
+    found = broken.doctor("--kubeconfig", viewer)
+    assert found.content["findings"] == []
+    assert found.not_checked == {"image data"}
+    assert found.code == 0
+
+
+def test_a_webhook_that_was_changed_is_named(doctor_cluster: Cluster, viewer: Path) -> None:
+    patch(doctor_cluster, "/webhooks/0/failurePolicy", "Ignore")
+    try:
+        found = broken.doctor("--kubeconfig", viewer)
+    finally:
+        patch(doctor_cluster, "/webhooks/0/failurePolicy", "Fail")
+    assert found.one("WebhooksOutdated")["evidence"] == [
+        'failurePolicy: "Ignore", and install prints "Fail"'
+    ]
+
+
+@pytest.mark.parametrize("reason", ["CABundleEmpty", "CABundleMismatch"])
+def test_a_service_that_is_not_trusted_is_named(
+    doctor_cluster: Cluster, viewer: Path, reason: str
+) -> None:
+    path = "jsonpath={.webhooks[0].clientConfig.caBundle}"
+    bundle = doctor_cluster.kubectl("get", VALIDATING, SERVICE, "-o", path).stdout
+    others = objects.secret("ca", SERVICE, ca=authority_of_others())["data"]["ca"]
+    field = "/webhooks/0/clientConfig/caBundle"
+    patch(doctor_cluster, field, "" if reason == "CABundleEmpty" else others)
+    try:
+        found = broken.doctor("--kubeconfig", viewer)
+    finally:
+        patch(doctor_cluster, field, bundle)
+    assert found.errors == {reason}
+    assert found.one(reason)["object"] == f"ValidatingWebhookConfiguration {SERVICE}"
+
+
+def authority_of_others() -> bytes:
+    return authority.make_authority(datetime.now(UTC)).certificate
+
+
+def test_a_service_that_nobody_answers_for_is_named(doctor_cluster: Cluster, viewer: Path) -> None:
+    ready(doctor_cluster, 0)
+    broken.create(doctor_cluster, objects.endpoints(ready=False))
+    try:
+        found = broken.doctor("--kubeconfig", viewer)
+    finally:
+        ready(doctor_cluster, 3)
+        broken.create(doctor_cluster, objects.endpoints())
+    assert found.errors == {"NoEndpoints", "ReplicasNotReady"}
+
+
+def test_the_account_may_look_and_nothing_else(doctor_cluster: Cluster) -> None:
+    account = f"--as=system:serviceaccount:{SERVICE}:registry-admission-doctor"
+    rights = doctor_cluster.kubectl("auth", "can-i", "--list", f"-n{REGISTRY}", account).stdout
+    verbs = {
+        verb
+        for line in rights.splitlines()[1:]
+        # Anybody may ask who they are and what they may do.
+        if "selfsubject" not in line
+        for verb in line[line.rindex("[") + 1 : line.rindex("]")].split()
+    }
+    assert verbs <= {"get", "list"}
+    secrets = doctor_cluster.kubectl("auth", "can-i", "list", "secrets", account, check=False)
+    assert secrets.stdout.strip() == "no"
