@@ -1,7 +1,9 @@
 """What `doctor` says of a cluster, and bringing registries to it that are broken."""
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,13 @@ import yaml
 from click.testing import CliRunner
 
 from app.cli.main import main
-from tests.registry_objects import Manifest
+from tests.registry_objects import REGISTRY, SERVICE, Manifest, namespace
 
-from .cluster import Cluster
+from .cluster import Cluster, build_tools
 
-ACCOUNT = ("registry-admission", "registry-admission-doctor")
+ACCOUNT = (SERVICE, "registry-admission-doctor")
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+_FOREVER = 30.0
 CONTROLLERS = (
     "persistentvolume-binder-controller",
     "persistentvolume-protection-controller",
@@ -86,6 +90,42 @@ def _resource(item: Manifest) -> str:
 
 def _namespace(metadata: Mapping[str, Any]) -> list[str]:
     return ["--namespace", metadata["namespace"]] if "namespace" in metadata else []
+
+
+@contextmanager
+def registry_cluster(directory: Path) -> Iterator[Cluster]:
+    """A cluster with a binder of volumes, the registry's namespaces, and the account to look."""
+    running = Cluster(build_tools(), directory)
+    running.start()
+    try:
+        running.start_controller_manager(*CONTROLLERS)
+        running.install_crds()
+        create(running, *map(namespace, (REGISTRY, SERVICE, "team-a", "cpaas-system")))
+        running.kubectl("apply", "-k", str(MANIFESTS / "doctor"))
+        running.kubectl("wait", "--for=create", "serviceaccount/default", f"-n{REGISTRY}")
+        yield running
+    finally:
+        running.stop()
+
+
+@contextmanager
+def existing(cluster: Cluster, *parts: Manifest) -> Iterator[None]:
+    """Objects for the time of a test."""
+    try:
+        create(cluster, *parts)
+        yield
+    finally:
+        remove(cluster, *parts)
+
+
+def settled(viewer: Path, reason: str, evidence: str = "") -> Diagnosis:
+    """What doctor says once controllers have done their part."""
+    deadline = time.monotonic() + _FOREVER
+    while True:
+        found = doctor("--kubeconfig", viewer)
+        if found.shows(reason, evidence) or time.monotonic() > deadline:
+            return found
+        time.sleep(0.3)
 
 
 def viewer(cluster: Cluster, directory: Path) -> Path:

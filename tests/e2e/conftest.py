@@ -1,9 +1,11 @@
 """One control plane for all end-to-end tests: starting it takes longer than most of them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from . import broken
 from .cluster import Cluster, build_tools
 
 
@@ -18,3 +20,16 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield running
     finally:
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def doctor_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One for `doctor` alone: what other tests leave behind would be found, too."""
+    with broken.registry_cluster(tmp_path_factory.mktemp("doctor")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def viewer(doctor_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its kubeconfig for an account that may change nothing."""
+    return broken.viewer(doctor_cluster, tmp_path_factory.mktemp("viewer"))

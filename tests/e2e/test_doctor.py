@@ -6,9 +6,6 @@ binder; what a kubelet or an attacher would say is written by hand, there is no 
 
 import os
 import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,55 +16,13 @@ from tests import registry_objects as objects
 from tests.registry_objects import REGISTRY, Manifest
 
 from . import broken
-from .broken import Diagnosis
+from .broken import existing, settled
 from .cluster import Cluster, build_tools
 
 pytestmark = pytest.mark.e2e
 
-MANIFESTS = Path(__file__).parents[2] / "manifests"
 DIGEST = "sha256:" + "1" * 64
 BEFORE, AFTER = "2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z"
-FOREVER = 30.0
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One of its own: what other tests leave behind would be found, too."""
-    running = Cluster(build_tools(), tmp_path_factory.mktemp("cluster"))
-    running.start()
-    try:
-        running.start_controller_manager(*broken.CONTROLLERS)
-        running.install_crds()
-        names = (REGISTRY, "registry-admission", "team-a")
-        broken.create(running, *map(objects.namespace, names))
-        running.kubectl("apply", "-k", str(MANIFESTS / "doctor"))
-        yield running
-    finally:
-        running.stop()
-
-
-@pytest.fixture(scope="module")
-def viewer(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return broken.viewer(cluster, tmp_path_factory.mktemp("viewer"))
-
-
-@contextmanager
-def existing(cluster: Cluster, *parts: Manifest) -> Iterator[None]:
-    try:
-        broken.create(cluster, *parts)
-        yield
-    finally:
-        broken.remove(cluster, *parts)
-
-
-def settled(viewer: Path, reason: str, evidence: str = "") -> Diagnosis:
-    """What doctor says once controllers have done their part."""
-    deadline = time.monotonic() + FOREVER
-    while True:
-        found = broken.doctor("--kubeconfig", viewer)
-        if found.shows(reason, evidence) or time.monotonic() > deadline:
-            return found
-        time.sleep(0.3)
 
 
 PENDING: dict[str, tuple[list[Manifest], str, str]] = {
@@ -119,9 +74,9 @@ PENDING: dict[str, tuple[list[Manifest], str, str]] = {
 
 
 @pytest.mark.parametrize("reason", PENDING)
-def test_a_pending_pvc_is_explained(cluster: Cluster, viewer: Path, reason: str) -> None:
+def test_a_pending_pvc_is_explained(doctor_cluster: Cluster, viewer: Path, reason: str) -> None:
     parts, problem, evidence = PENDING[reason]
-    with existing(cluster, objects.on_claim(), *parts):
+    with existing(doctor_cluster, objects.on_claim(), *parts):
         found = settled(viewer, reason, evidence)
 
     finding = found.one(reason)
@@ -134,18 +89,20 @@ def test_a_pending_pvc_is_explained(cluster: Cluster, viewer: Path, reason: str)
     assert finding["reminder"].startswith("Do not delete PVCs")
 
 
-def test_a_quota_that_keeps_the_pvc_out_is_named(cluster: Cluster, viewer: Path) -> None:
+def test_a_quota_that_keeps_the_pvc_out_is_named(doctor_cluster: Cluster, viewer: Path) -> None:
     quota = {
         "apiVersion": "v1",
         "kind": "ResourceQuota",
         "metadata": {"name": "no-storage", "namespace": REGISTRY},
         "spec": {"hard": {"persistentvolumeclaims": "0", "requests.storage": "1Gi"}},
     }
-    with existing(cluster, objects.on_claim(), quota):
+    with existing(doctor_cluster, objects.on_claim(), quota):
         counted = "--for=jsonpath={.status.used.persistentvolumeclaims}=0"
-        cluster.kubectl("wait", counted, "--timeout=30s", "quota/no-storage", f"-n{REGISTRY}")
+        doctor_cluster.kubectl(
+            "wait", counted, "--timeout=30s", "quota/no-storage", f"-n{REGISTRY}"
+        )
         with pytest.raises(RuntimeError, match="exceeded quota: no-storage"):
-            broken.create(cluster, objects.claim(storageClassName=""))
+            broken.create(doctor_cluster, objects.claim(storageClassName=""))
         found = broken.doctor("--kubeconfig", viewer)
 
     evidence = found.one("ClaimMissing")["evidence"]
@@ -153,38 +110,44 @@ def test_a_quota_that_keeps_the_pvc_out_is_named(cluster: Cluster, viewer: Path)
     assert found.one("StorageQuotaExhausted")["object"] == f"ResourceQuota {REGISTRY}/no-storage"
 
 
-def test_a_volume_that_outlives_its_pvc_is_kept_in_mind(cluster: Cluster, viewer: Path) -> None:
+def test_a_volume_that_outlives_its_pvc_is_kept_in_mind(
+    doctor_cluster: Cluster, viewer: Path
+) -> None:
     kept, gone = objects.volume("kept"), objects.claim(storageClassName="")
-    with existing(cluster, objects.on_claim(), kept, gone):
+    with existing(doctor_cluster, objects.on_claim(), kept, gone):
         bound = "--for=jsonpath={.status.phase}=Bound"
-        cluster.kubectl("wait", bound, "--timeout=30s", "pvc/image-registry", f"-n{REGISTRY}")
+        doctor_cluster.kubectl(
+            "wait", bound, "--timeout=30s", "pvc/image-registry", f"-n{REGISTRY}"
+        )
         assert broken.doctor("--kubeconfig", viewer).errors == set()
-        broken.remove(cluster, gone)
+        broken.remove(doctor_cluster, gone)
         found = settled(viewer, "VolumeReleased")
 
     assert found.one("VolumeReleased")["object"] == "PersistentVolume kept"
     assert found.errors == {"ClaimMissing"}
 
 
-def test_a_volume_that_cannot_be_reclaimed_is_named(cluster: Cluster, viewer: Path) -> None:
+def test_a_volume_that_cannot_be_reclaimed_is_named(doctor_cluster: Cluster, viewer: Path) -> None:
     failing = objects.volume("failing", persistentVolumeReclaimPolicy="Delete")
     bound = objects.claim(storageClassName="")
-    with existing(cluster, objects.on_claim(), failing, bound):
+    with existing(doctor_cluster, objects.on_claim(), failing, bound):
         found = settled(viewer, "VolumeGoesWithClaim")
         assert found.reasons == {"VolumeGoesWithClaim", "NotInstalled"}
-        broken.remove(cluster, bound)
+        broken.remove(doctor_cluster, bound)
         found = settled(viewer, "VolumeFailed")
 
     assert "deleter" in str(found.one("VolumeFailed")["evidence"])
 
 
-def test_a_pvc_whose_volume_is_gone_is_lost(cluster: Cluster, viewer: Path) -> None:
+def test_a_pvc_whose_volume_is_gone_is_lost(doctor_cluster: Cluster, viewer: Path) -> None:
     short, lost = objects.volume("short-lived"), objects.claim(storageClassName="")
-    with existing(cluster, objects.on_claim(), short, lost):
+    with existing(doctor_cluster, objects.on_claim(), short, lost):
         bound = "--for=jsonpath={.status.phase}=Bound"
-        cluster.kubectl("wait", bound, "--timeout=30s", "pvc/image-registry", f"-n{REGISTRY}")
-        cluster.kubectl("delete", "pv", "short-lived", "--wait=false")
-        cluster.kubectl(
+        doctor_cluster.kubectl(
+            "wait", bound, "--timeout=30s", "pvc/image-registry", f"-n{REGISTRY}"
+        )
+        doctor_cluster.kubectl("delete", "pv", "short-lived", "--wait=false")
+        doctor_cluster.kubectl(
             "patch", "pv", "short-lived", "--type=merge", "-p", '{"metadata":{"finalizers":null}}'
         )
         found = settled(viewer, "ClaimLost")
@@ -202,7 +165,7 @@ MOUNTS: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize("reason", MOUNTS)
 def test_a_pod_that_cannot_mount_its_storage_is_named(
-    cluster: Cluster, viewer: Path, reason: str
+    doctor_cluster: Cluster, viewer: Path, reason: str
 ) -> None:
     waiting = objects.pod("new", "node-2")
     attachment = {
@@ -217,7 +180,7 @@ def test_a_pod_that_cannot_mount_its_storage_is_named(
         "status": {"attached": True, "detachError": {"message": "node-1 does not answer"}},
     }
     with existing(
-        cluster,
+        doctor_cluster,
         objects.on_claim(),
         objects.volume("kept"),
         objects.claim(storageClassName=""),
@@ -227,7 +190,9 @@ def test_a_pod_that_cannot_mount_its_storage_is_named(
         attachment,
     ):
         bound = "--for=jsonpath={.status.phase}=Bound"
-        cluster.kubectl("wait", bound, "--timeout=30s", "pvc/image-registry", f"-n{REGISTRY}")
+        doctor_cluster.kubectl(
+            "wait", bound, "--timeout=30s", "pvc/image-registry", f"-n{REGISTRY}"
+        )
         found = broken.doctor("--kubeconfig", viewer)
 
     finding = found.one(reason)
@@ -239,31 +204,35 @@ def test_a_pod_that_cannot_mount_its_storage_is_named(
     assert found.errors == {reason, "AttachmentFailed", "VolumeOnSeveralNodes"}
 
 
-def test_an_empty_dir_that_was_lost_with_its_pod_is_named(cluster: Cluster, viewer: Path) -> None:
+def test_an_empty_dir_that_was_lost_with_its_pod_is_named(
+    doctor_cluster: Cluster, viewer: Path
+) -> None:
     streams = [
         objects.stream("old", {"v1": DIGEST}, BEFORE),
         objects.stream("new", {"v1": DIGEST}, "2025-06-03T00:00:00Z"),
         objects.stream("imported", {"v1": DIGEST}, BEFORE, host="quay.io"),
     ]
     storage = objects.config(storage={"emptyDir": {}})
-    with existing(cluster, storage, *streams):
+    with existing(doctor_cluster, storage, *streams):
         found = broken.doctor("--kubeconfig", viewer)
         assert found.one("EmptyDirHoldsImages")["severity"] == "warning"
         assert (found.code, found.errors) == (0, set())
-        with existing(cluster, objects.pod("registry", "node-1", AFTER, claim="")):
+        with existing(doctor_cluster, objects.pod("registry", "node-1", AFTER, claim="")):
             found = broken.doctor("--kubeconfig", viewer)
 
     assert "1 of 2 tags were pushed before" in found.one("EmptyDirLostImages")["problem"]
     assert (found.code, found.errors) == (1, {"EmptyDirLostImages"})
 
 
-def test_storage_that_was_changed_under_images_is_named(cluster: Cluster, viewer: Path) -> None:
+def test_storage_that_was_changed_under_images_is_named(
+    doctor_cluster: Cluster, viewer: Path
+) -> None:
     changed = objects.config(
         status={"storage": {"pvc": {"claim": "former"}}},
         storage={"pvc": {"claim": "image-registry"}},
     )
     with existing(
-        cluster,
+        doctor_cluster,
         changed,
         objects.volume("kept"),
         objects.claim(storageClassName=""),
@@ -277,16 +246,16 @@ def test_storage_that_was_changed_under_images_is_named(cluster: Cluster, viewer
 
 
 def test_what_kubectl_dumped_of_a_broken_cluster_is_found_in_the_dump(
-    cluster: Cluster, viewer: Path, tmp_path: Path
+    doctor_cluster: Cluster, viewer: Path, tmp_path: Path
 ) -> None:
     parts = PENDING["NoVolumeFits"][0]
     streams = [objects.stream("old", {"v1": DIGEST}, BEFORE)]
     dump = tmp_path / "dump"
-    with existing(cluster, objects.on_claim(), *parts, *streams):
+    with existing(doctor_cluster, objects.on_claim(), *parts, *streams):
         there = settled(viewer, "NoVolumeFits")
         commands = "\n".join(dump_commands(ApiDomain(), str(dump)))
         path = f"{build_tools()}:{os.environ['PATH']}"
-        environment = {"PATH": path, "KUBECONFIG": str(cluster.kubeconfig)}
+        environment = {"PATH": path, "KUBECONFIG": str(doctor_cluster.kubeconfig)}
         subprocess.run(["sh", "-ec", commands], env=environment, check=True, timeout=120)
         there = broken.doctor("--kubeconfig", viewer)
 

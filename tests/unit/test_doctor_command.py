@@ -164,7 +164,7 @@ class Api:
         self.asked: list[web.Request] = []
         self.refuse: Answer = lambda _: None
 
-    async def __call__(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(request)
         return self.refuse(request) or self._answer(request)
 
@@ -199,7 +199,7 @@ def _status(code: int, message: str) -> web.Response:
 async def api() -> AsyncIterator[tuple[Api, str]]:
     answers = Api(healthy())
     application = web.Application()
-    application.router.add_route("*", "/{path:.*}", answers)
+    application.router.add_route("*", "/{path:.*}", answers.answer)
     async with TestServer(application) as server:
         yield answers, str(server.make_url(""))
 
