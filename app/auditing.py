@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +13,7 @@ from app.cluster.embedded import namespace_or_default
 from app.cluster.state import ClusterState
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
+from app.model.stored import time_of
 from app.model.stream import ImageStream
 from app.policy import fullness
 from app.policy.audit import NamespaceAudit, Tag, audit
@@ -89,16 +90,7 @@ def pushed_in(folder: Path, domain: ApiDomain) -> dict[str, dict[Tag, datetime]]
             stream = manifest.parse(ImageStream)
             times = found[namespace_or_default(stream.metadata.namespace)]
             for history in stream.status.tags:
-                created = _time(history.items[0].created) if history.items else None
+                created = time_of(history.items[0].created) if history.items else None
                 if created:
                     times[stream.metadata.name, history.tag] = created
     return found
-
-
-def _time(text: str) -> datetime | None:
-    """A point in time in RFC 3339; None for text that is none."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

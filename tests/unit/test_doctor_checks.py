@@ -103,7 +103,10 @@ def test_images_without_data_are_found_and_those_not_asked_about_are_named() -> 
     [finding] = found.findings
     assert (finding.severity, finding.reason) == ("error", "BlobsMissing")
     assert finding.problem.startswith("1 of 2 images")
-    assert finding.evidence == (f"team-a/app:v1 ({DIGEST}): no manifest {DIGEST}",)
+    assert finding.evidence == (
+        f"team-a/app:v1 ({DIGEST}): no manifest {DIGEST}",
+        "spec.storage of Config cluster: pvc",
+    )
     assert [str(item.why) for item in found.not_checked] == ["1 of 3 images: timed out"]
 
 

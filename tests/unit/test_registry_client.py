@@ -53,6 +53,27 @@ async def test_a_manifest_is_asked_for_in_every_media_type_and_verified() -> Non
     assert "docker.distribution.manifest.list.v2" in asked[0].headers["accept"]
 
 
+@pytest.mark.parametrize(("status", "there"), [(200, True), (307, True), (404, False)])
+async def test_a_blob_is_there_if_the_registry_has_it_or_sends_on_to_its_storage(
+    status: int, there: bool
+) -> None:
+    asked: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(status, headers={"Location": "https://s3.example.com/signed"})
+
+    assert await client(handler).has_blob("team-a/app", DIGEST) is there
+    assert [(one.method, str(one.url)) for one in asked] == [
+        ("HEAD", f"{ORIGIN}/v2/team-a/app/blobs/{DIGEST}")
+    ]
+
+
+async def test_a_blob_that_the_registry_fails_on_is_neither_there_nor_not() -> None:
+    with pytest.raises(RegistryUnavailableError, match="status 500"):
+        await client(lambda _: httpx.Response(500)).has_blob("team-a/app", DIGEST)
+
+
 async def test_bytes_of_another_digest_are_no_answer() -> None:
     with pytest.raises(RegistryUnavailableError, match="but is pushed as"):
         await client(manifest_answer).manifest("team-a/app", digest_of(b"other"))

@@ -4,12 +4,12 @@ Rule: "If image metadata exists but blob data is missing, verify whether the Reg
 or whether the storage backend was changed." (Registry v2, "Operate Storage")
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.policy.diagnosis.finding import Finding, listed
 from app.policy.diagnosis.inventory import Sample
-from app.policy.diagnosis.snapshot import Snapshot
+from app.policy.diagnosis.snapshot import NotReadError, Snapshot
 
 _MAX_SHOWN = 10
 
@@ -46,9 +46,23 @@ def findings(snapshot: Snapshot, examined: Sequence[Examined]) -> list[Finding]:
                 "kubectl get pv   # a Released volume may hold the data",
                 "push the images that are needed again",
             ),
-            tuple(f"{item.sample}: no {listed(list(item.missing), 2)}" for item in broken)[
-                :_MAX_SHOWN
-            ],
+            (
+                *(
+                    f"{item.sample}: no {listed(list(item.missing), 2)}"
+                    for item in broken[:_MAX_SHOWN]
+                ),
+                *_storage(snapshot),
+            ),
             concerns_data=True,
         )
     ]
+
+
+def _storage(snapshot: Snapshot) -> Iterator[str]:
+    """What the registry stores images in now, if that is known."""
+    try:
+        config = snapshot.config
+    except NotReadError:
+        return
+    if config is not None:
+        yield f"spec.storage of Config cluster: {listed(list(config.spec.storage.backends))}"
