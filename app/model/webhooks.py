@@ -24,6 +24,12 @@ class MutatingWebhookConfiguration(WebhookConfiguration):
     kind: str = "MutatingWebhookConfiguration"
 
 
+WEBHOOK_KINDS: tuple[type[WebhookConfiguration], ...] = (
+    ValidatingWebhookConfiguration,
+    MutatingWebhookConfiguration,
+)
+
+
 class Secret(StoredObject):
     """Which keys a Secret has. Of their values only certificates, which are public, are kept."""
 

@@ -255,7 +255,11 @@ def test_what_kubectl_dumped_of_a_broken_cluster_is_found_in_the_dump(
         there = settled(viewer, "NoVolumeFits")
         commands = "\n".join(dump_commands(ApiDomain(), str(dump)))
         path = f"{build_tools()}:{os.environ['PATH']}"
-        environment = {"PATH": path, "KUBECONFIG": str(doctor_cluster.kubeconfig)}
+        environment = {
+            "PATH": path,
+            "HOME": str(tmp_path),
+            "KUBECONFIG": str(doctor_cluster.kubeconfig),
+        }
         subprocess.run(["sh", "-ec", commands], env=environment, check=True, timeout=120)
         there = broken.doctor("--kubeconfig", viewer)
 

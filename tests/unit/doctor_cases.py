@@ -16,6 +16,7 @@ CONFIG = "Config cluster"
 USERS = f"Secret {REGISTRY}/{S3_SECRET}"
 TRUSTED = f"ConfigMap {REGISTRY}/private-ca"
 TLS = f"Secret {SERVICE}/registry-admission-tls"
+WAITING = objects.pod("waiting", "node-2")
 DAY = "2025-06-01T00:00:00Z"
 
 
@@ -36,12 +37,8 @@ def pending(**spec: object) -> Manifest:
     return {**objects.claim(mode, size, **spec), "status": {"phase": "Pending"}}
 
 
-def waiting() -> Manifest:
-    return objects.pod("waiting", "node-2")
-
-
 def event(reason: str, message: str, on: Manifest | None = None) -> Manifest:
-    return objects.event(on or waiting(), reason, message)
+    return objects.event(on or WAITING, reason, message)
 
 
 def attachment(node: str, **status: object) -> Manifest:
@@ -205,7 +202,7 @@ STORAGE: dict[str, Case] = {
     "mount: attached elsewhere": Case(
         (f"error VolumeInUseElsewhere {POD}", f"error VolumeOnSeveralNodes {CLAIM}",
          "warning AttachedToLostNode VolumeAttachment csi-1"),
-        (waiting(), event("FailedAttachVolume", "Multi-Attach error for volume"),
+        (WAITING, event("FailedAttachVolume", "Multi-Attach error for volume"),
          attachment("node-1", attached=True), node("node-1", "Unknown"), node("node-2", "True")),
         "PersistentVolume kept is attached to node node-1, which is not ready",
     ),
@@ -221,7 +218,7 @@ STORAGE: dict[str, Case] = {
     ),
     "mount: the claim is pending": Case(
         (f"error StorageClassMissing {CLAIM}", f"error PodWaitsForClaim {POD}"),
-        (pending(storageClassName="fast"), waiting()), without=("Pod",),
+        (pending(storageClassName="fast"), WAITING), without=("Pod",),
     ),
     "emptyDir: holds images": Case(
         (f"warning EmptyDirHoldsImages {CONFIG}",), (objects.config(storage={"emptyDir": {}}),),

@@ -122,6 +122,11 @@ SERVICE_CASES: dict[str, Case] = {
     "service: nobody answers": Case(
         (f"error NoEndpoints Service {SERVICE}/{SERVICE}",), (objects.endpoints(ready=False),),
     ),
+    "service: gone, and its webhooks are not": Case(
+        (f"error NoEndpoints Service {SERVICE}/{SERVICE}",),
+        (objects.deployment("image-registry", REGISTRY),),
+        without=("Deployment", "EndpointSlice"),
+    ),
     "service: not installed": Case(
         (f"warning NotInstalled Deployment {SERVICE}/{SERVICE}",),
         without=(*WEBHOOKS, "Deployment", "EndpointSlice", "Secret"),

@@ -138,7 +138,7 @@ def _mount_failures(snapshot: Snapshot, pod: Pod) -> Iterator[Finding]:
             "error",
             "AttachFailed" if attach else "MountFailed",
             pod.title,
-            f"its storage cannot be {'attached' if attach else 'mounted'}{where}: check PV "
+            f"a volume of it cannot be {'attached' if attach else 'mounted'}{where}: check PV "
             "binding, node attachment, and backend storage availability",
             (describe, "kubectl get pv,volumeattachments"),
             (*_holders(snapshot, pod), *quoted),

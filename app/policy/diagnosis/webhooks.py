@@ -6,21 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.certs import trust
-from app.model.webhooks import (
-    MutatingWebhookConfiguration,
-    Secret,
-    ValidatingWebhookConfiguration,
-    WebhookConfiguration,
-)
+from app.model.webhooks import WEBHOOK_KINDS, Secret, WebhookConfiguration
 from app.model.workloads import Deployment
 from app.policy.diagnosis.finding import Finding, Severity, title
 from app.policy.diagnosis.snapshot import NotReadError, Snapshot
 from app.policy.diagnosis.workloads import SERVICE
 
-KINDS: tuple[type[WebhookConfiguration], ...] = (
-    ValidatingWebhookConfiguration,
-    MutatingWebhookConfiguration,
-)
 SERVED = "registry-admission-tls"
 """The Secret with the certificate that is served."""
 _DECISIVE = ("rules", "matchConditions", "namespaceSelector", "objectSelector", "clientConfig")
@@ -30,9 +21,9 @@ _MAX_SHOWN = 120
 
 def check(snapshot: Snapshot) -> Iterator[Finding]:
     """Both configurations; extra fields are the API server's defaults and don't count."""
-    missing = [kind for kind in KINDS if snapshot.find(kind, SERVICE) is None]
+    missing = [kind for kind in WEBHOOK_KINDS if snapshot.find(kind, SERVICE) is None]
     if (
-        len(missing) == len(KINDS)
+        len(missing) == len(WEBHOOK_KINDS)
         and snapshot.find(Deployment, SERVICE, snapshot.service_namespace) is None
     ):
         yield Finding(
@@ -43,7 +34,7 @@ def check(snapshot: Snapshot) -> Iterator[Finding]:
             (_install(snapshot),),
         )
         return
-    for kind in KINDS:
+    for kind in WEBHOOK_KINDS:
         found, wanted = snapshot.find(kind, SERVICE), _wanted(snapshot, kind)
         if found is None:
             yield Finding(
@@ -59,7 +50,7 @@ def check(snapshot: Snapshot) -> Iterator[Finding]:
 
 def check_trust(snapshot: Snapshot) -> Iterator[Finding]:
     """Whether API servers trust the certificate that is served."""
-    found = [item for kind in KINDS if (item := snapshot.find(kind, SERVICE)) is not None]
+    found = [item for kind in WEBHOOK_KINDS if (item := snapshot.find(kind, SERVICE)) is not None]
     empty = {
         item.title: [hook["name"] for hook in item.webhooks if not _bundle(hook)] for item in found
     }

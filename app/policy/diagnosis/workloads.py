@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from app.model.webhooks import WEBHOOK_KINDS
 from app.model.workloads import Deployment, EndpointSlice
 from app.policy.diagnosis.finding import Finding, title
 from app.policy.diagnosis.snapshot import Snapshot
@@ -17,12 +18,13 @@ def check_registry(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def check_service(snapshot: Snapshot) -> Iterator[Finding]:
-    """This service's replicas, and whether API servers reach any of them."""
+    """This service's replicas, and whether API servers, where they ask it, reach any of them."""
     namespace = snapshot.service_namespace
     deployment = snapshot.find(Deployment, SERVICE, namespace)
-    if deployment is None:
+    if deployment is not None:
+        yield from _readiness(deployment)
+    elif not any(snapshot.find(kind, SERVICE) for kind in WEBHOOK_KINDS):
         return
-    yield from _readiness(deployment)
     slices = [item for item in snapshot.all(EndpointSlice, namespace) if item.service == SERVICE]
     if not any(endpoint.conditions.ready for item in slices for endpoint in item.endpoints):
         yield Finding(
