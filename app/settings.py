@@ -129,7 +129,10 @@ class Settings(BaseSettings):
         5.0, gt=0, description="How old the view of the ImageStreams may be to decide on it."
     )
     clock_skew: float = Field(
-        2.0, ge=0, description="How far this replica's clock may be from the API server's."
+        2.0,
+        gt=1,
+        description="How far this replica's clock may be from the API server's, "
+        "which tells its time to the second.",
     )
     watch_silence: float = Field(
         150.0,
@@ -186,9 +189,10 @@ class Settings(BaseSettings):
 
     @property
     def timing(self) -> Timing:
-        """Reservations outlast the way to storage, however old the view and wrong the clock."""
-        expiry = self.request_timeout + self.watch_lag + self.clock_skew
-        return Timing(expiry, self.watch_lag, self.clock_skew)
+        """Reservations outlast the way to storage, however old the view and wrong the clocks: two
+        replicas may be off to either side of the API server."""
+        skew = 2 * self.clock_skew
+        return Timing(self.request_timeout + self.watch_lag + skew, self.watch_lag, skew)
 
     def legacy_mode(self, namespace: str) -> LegacyMode:
         for rule in self.legacy_modes:

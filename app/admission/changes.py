@@ -74,14 +74,14 @@ def of_stream(
     known = {tag.name: tag for tag in old.spec.tags} if old else {}
     changed = [tag for tag in stream.spec.tags if known.get(tag.name) != tag]
     change = _of_references(name, changed, namespace, references)
-    adds = after | change.claims.adds
+    adds = (after - before) | change.claims.adds
     stored = {digest for _, digest in before.images}
     change.images += [
         IncomingImage(f"image {digest} of ImageStream {name}", digest, may_be_unknown=True)
         for _, digest in sorted(after.images)
         if digest not in stored
     ]
-    change.claims = Claims(namespace, adds, before - adds)
+    change.claims = Claims(namespace, adds, before - after - adds)
     return change
 
 

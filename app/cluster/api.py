@@ -17,6 +17,8 @@ from kubernetes_asyncio import config
 from kubernetes_asyncio.client import ApiClient, Configuration
 from pydantic_core import from_json
 
+from app.cluster.clock import ServerClock
+
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 _REQUEST_TIMEOUT = 10.0
@@ -57,9 +59,7 @@ class KubeApi:
 
     def __init__(self, client: ApiClient) -> None:
         self.client = client
-        self.clock_offset: float | None = None
-        """Seconds that the API server's clock is ahead of ours, to the second; None before its
-        first answer."""
+        self.clock = ServerClock()
 
     @classmethod
     async def connect(cls, kubeconfig: str | None, context: str | None) -> "KubeApi":
@@ -148,6 +148,7 @@ class KubeApi:
         content_type: str = "application/json",
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = {"Accept": "application/json", "Content-Type": content_type}
+        sent = time.time()
         try:
             response: aiohttp.ClientResponse = await self.client.call_api(
                 path,
@@ -161,7 +162,9 @@ class KubeApi:
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiError(0, f"{method} {path}: {error or type(error).__name__}") from error
-        self._compare_clocks(response.headers.get("Date", ""))
+        with contextlib.suppress(ValueError, TypeError):
+            date = parsedate_to_datetime(response.headers.get("Date", ""))
+            self.clock.observe(date.timestamp(), sent=sent, received=time.time())
         try:
             if response.status >= HTTPStatus.BAD_REQUEST:
                 raise await _error(method, path, response)
@@ -170,11 +173,6 @@ class KubeApi:
             raise ApiError(0, f"{method} {path}: {error or type(error).__name__}") from error
         finally:
             response.release()
-
-    def _compare_clocks(self, date: str) -> None:
-        with contextlib.suppress(ValueError, TypeError):
-            # The header leaves out the fraction of a second; on average that is half a one.
-            self.clock_offset = parsedate_to_datetime(date).timestamp() + 0.5 - time.time()
 
 
 async def _error(method: str, path: str, response: aiohttp.ClientResponse) -> ApiError:

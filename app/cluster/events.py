@@ -1,6 +1,7 @@
 """Events on ImageStreams whose pushes are refused, so that `kubectl describe` tells why."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import OrderedDict
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.admission.review import AdmissionRequest, Outcome
-from app.cluster.api import ApiError, KubeApi
+from app.cluster.api import ApiError, KubeApi, NotFoundError
 from app.model.domain import ApiDomain
 
 logger = logging.getLogger("registry_admission.events")
@@ -71,18 +72,29 @@ class RefusalEvents:
     async def run(self) -> None:
         """Write Events until cancelled."""
         while True:
-            request, outcome, series = await self._queue.get()
-            try:
-                await self._write(request, outcome, series)
-            except ApiError as error:
-                logger.warning("event not written", extra={"problem": str(error)})
+            await self._write_one(await self._queue.get())
+
+    async def write_waiting(self) -> None:
+        """Write what waits to be written now."""
+        while not self._queue.empty():
+            await self._write_one(self._queue.get_nowait())
+
+    async def _write_one(self, waiting: tuple[AdmissionRequest, Outcome, _Series]) -> None:
+        try:
+            await self._write(*waiting)
+        except ApiError as error:
+            logger.warning("event not written", extra={"problem": str(error)})
 
     async def _write(self, request: AdmissionRequest, outcome: Outcome, series: _Series) -> None:
         path = f"/api/v1/namespaces/{request.namespace}/events"
         if series.count > 1:
             seen = {"count": series.count, "lastTimestamp": _timestamp(series.written)}
-            await self._api.merge(f"{path}/{series.name}", {**seen, "message": _message(outcome)})
-            return
+            # The API server forgets Events after an hour; then it is written anew.
+            with contextlib.suppress(NotFoundError):
+                message = _message(outcome)
+                await self._api.merge(f"{path}/{series.name}", {**seen, "message": message})
+                return
+        stream = request.name.partition(":")[0]
         await self._api.create(
             path,
             {
@@ -93,7 +105,8 @@ class RefusalEvents:
                     "apiVersion": f"{self._domain.image_group}/v1",
                     "kind": "ImageStream",
                     "namespace": request.namespace,
-                    "name": request.name.partition(":")[0],
+                    "name": stream,
+                    **await self._uid(request.namespace, stream),
                 },
                 "type": "Warning",
                 "reason": outcome.causes[0],
@@ -106,6 +119,14 @@ class RefusalEvents:
                 "reportingInstance": self._identity,
             },
         )
+
+    async def _uid(self, namespace: str, stream: str) -> dict[str, str]:
+        """`kubectl describe` shows only what happened to the very object it describes."""
+        path = f"/apis/{self._domain.image_group}/v1/namespaces/{namespace}/imagestreams/{stream}"
+        try:
+            return {"uid": (await self._api.get(path))["metadata"]["uid"]}
+        except NotFoundError:
+            return {}
 
 
 def _message(outcome: Outcome) -> str:

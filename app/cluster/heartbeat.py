@@ -30,12 +30,12 @@ class Heartbeat:
         *,
         group: str,
         namespace: str,
-        max_offset: float,
+        max_error: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._api = api
         self._namespace = namespace
-        self._max_offset = max_offset
+        self._max_error = max_error
         self._api_version = f"{group}/v1"
         self._path = f"/apis/{group}/v1/namespaces/{namespace}/imagestreams"
         self._annotation = f"{NAME}.{group}/time"
@@ -47,22 +47,28 @@ class Heartbeat:
         return namespace == self._namespace and name == NAME
 
     def see(self, content: Content) -> None:
-        """A heartbeat has come in."""
+        """A heartbeat has come in.
+
+        One from the future, written by somebody else, is none: it would make every view look
+        fresh, and every reservation expired.
+        """
         annotations = content["metadata"].get("annotations") or {}
         try:
             written_at = float(annotations.get(self._annotation, 0))
         except ValueError:
             return
-        self.seen_at = max(self.seen_at, written_at)
+        if written_at <= self._clock() + 2 * self._max_error:
+            self.seen_at = max(self.seen_at, written_at)
 
     async def run(self) -> None:
         """Write whenever the last heartbeat seen is too old, until cancelled.
 
-        A replica whose clock is wrong writes none: it would make the others misjudge their age.
+        A replica whose clock is wrong, or not compared yet, writes none: it would make the others
+        misjudge their age.
         """
         while True:
-            offset = abs(self._api.clock_offset or 0.0)
-            if self._clock() - self.seen_at >= _INTERVAL and offset <= self._max_offset:
+            right = self._api.clock.error <= self._max_error
+            if right and self._clock() - self.seen_at >= _INTERVAL:
                 try:
                     await self._write()
                 except ConflictError:

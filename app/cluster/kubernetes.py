@@ -15,9 +15,6 @@ from app.model.limits import NO_LIMITS, LimitRange, NamespaceLimits, ResourceQuo
 from app.quota.ledger import Timing
 from app.quota.usage import NamespaceUsage
 
-_DATE_PRECISION = 1.0
-"""Seconds; what is learned of the API server's clock is no finer."""
-
 
 class KubernetesState:
     """Limits and usage of a cluster, no older than the timing's lag."""
@@ -36,14 +33,14 @@ class KubernetesState:
         self._domain = domain
         self._clock = clock
         self._max_lag = timing.lag
-        self._max_skew = timing.skew + _DATE_PRECISION
+        self._max_error = timing.skew / 2
         self._listeners: list[Changed] = []
         self._limits: dict[str, NamespaceLimits] = {}
         self._heartbeat = Heartbeat(
             api,
             group=domain.image_group,
             namespace=namespace,
-            max_offset=self._max_skew,
+            max_error=self._max_error,
             clock=clock,
         )
         self._streams = Streams(self._heartbeat, self._notify)
@@ -103,11 +100,11 @@ class KubernetesState:
         return False
 
     def _age_problems(self) -> list[str]:
-        offset = self._api.clock_offset or 0.0
-        if abs(offset) > self._max_skew:
+        clock = self._api.clock
+        if clock.error > self._max_error:
             return [
-                f"clock: {abs(offset):.0f} s {'behind' if offset > 0 else 'ahead of'} the API "
-                f"server's, accepted are {self._max_skew:g} s"
+                f"clock: up to {clock.error:.1f} s {'behind' if clock.behind else 'ahead of'} the "
+                f"API server's, accepted are {self._max_error:g} s"
             ]
         name = f"imagestreams.{self._domain.image_group}"
         if self._heartbeat.seen_at == 0.0:

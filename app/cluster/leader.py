@@ -30,7 +30,13 @@ async def lead(
             if task is not None:
                 leading.add(task)
             logger.info("leading", extra={"identity": identity})
-            await work()
+            while True:
+                # Nobody looks at this task: it would end unseen, and the Lease be kept.
+                try:
+                    await work()
+                except Exception:
+                    logger.exception("the leader's work failed, it is taken up again")
+                await asyncio.sleep(_RETRY_SECONDS)
 
         async def stopped() -> None:
             logger.info("no longer leading", extra={"identity": identity})

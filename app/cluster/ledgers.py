@@ -5,6 +5,7 @@ busy namespace has thousands of pushes in flight. Compare-and-swap is `resourceV
 """
 
 import asyncio
+import contextlib
 import json
 from collections import Counter
 from functools import lru_cache
@@ -109,17 +110,13 @@ class KubernetesLedgers:
             except ApiError as error:
                 raise StateUnavailableError(f"the ledger cannot be written: {error}") from None
 
-    async def discard(self, namespace: str) -> None:
-        """Delete the ledger of a namespace if it is still the one that was last seen."""
-        known = self._known.get(namespace)
-        if known is None:
-            return
-        options = {"preconditions": {"resourceVersion": known.version}}
-        try:
-            await self._api.delete(f"{self.path}/{_PREFIX}{namespace}", options)
-        except (ConflictError, NotFoundError):
-            return
-        self._known.pop(namespace, None)
+    async def discard(self, namespace: str, version: str) -> None:
+        """Delete the ledger of a namespace if it still has the version that was loaded; the
+        watch tells of it. Raises ApiError."""
+        if version:
+            options = {"preconditions": {"resourceVersion": version}}
+            with contextlib.suppress(ConflictError, NotFoundError):
+                await self._api.delete(f"{self.path}/{_PREFIX}{namespace}", options)
 
     def reservations(self) -> int:
         return sum(len(known.ledger) for known in self._known.values())
@@ -131,6 +128,7 @@ class KubernetesLedgers:
         self._remember(key[1].removeprefix(_PREFIX), content)
 
     def remove(self, key: Key) -> None:
+        # Even if it has been made anew since: an empty one costs a conflict at worst.
         self._known.pop(key[1].removeprefix(_PREFIX), None)
 
     def retain(self, keys: set[Key]) -> None:

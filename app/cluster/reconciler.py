@@ -5,9 +5,10 @@ import logging
 import time
 from collections.abc import Callable
 
-from app.cluster.api import ApiError, ConflictError, KubeApi, NotFoundError
+from app.cluster.api import ApiError, KubeApi, NotFoundError
 from app.cluster.kubernetes import KubernetesState
 from app.cluster.ledgers import KubernetesLedgers
+from app.cluster.state import StateUnavailableError
 from app.model.domain import ApiDomain
 from app.quota.ledger import Timing
 from app.quota.status import status_patch
@@ -67,7 +68,7 @@ class Reconciler:
             for namespace in sorted(changed):
                 await self._write_status(namespace)
                 if namespace not in self._state.namespaces:
-                    await self._tidy(namespace)
+                    await self.tidy(namespace)
 
     async def _resync(self) -> None:
         while True:
@@ -78,7 +79,7 @@ class Reconciler:
     async def _tidy_all(self) -> None:
         while True:
             for namespace in self._ledgers.namespaces():
-                await self._tidy(namespace)
+                await self.tidy(namespace)
             await asyncio.sleep(_TIDY)
 
     async def _write_status(self, namespace: str) -> None:
@@ -100,25 +101,37 @@ class Reconciler:
                 logger.warning("status not written", extra={"quota": name, "problem": str(error)})
                 asyncio.get_running_loop().call_later(_RETRY, self.notice, namespace)
 
-    async def _tidy(self, namespace: str) -> None:
+    async def tidy(self, namespace: str) -> None:
         """Note what is stored, and drop what no replica needs any more.
 
         A ledger that is empty goes, and so does that of a namespace that is gone: nothing can
         be stored there now.
         """
-        if self._state.problems():
-            return
-        ledger, version = await self._ledgers.load(namespace)
-        before = list(ledger)
-        usage, view = self._state.usage(namespace), self._state.view()
-        ledger.settle(usage, now=self._clock(), view=view, timing=self._timing)
-        gone = namespace not in self._state.namespaces
         try:
+            gone = await self._is_gone(namespace)
+            if self._state.problems():
+                return
+            ledger, version = await self._ledgers.load(namespace)
+            before = list(ledger)
+            usage, view = self._state.usage(namespace), self._state.view()
+            ledger.settle(usage, now=self._clock(), view=view, timing=self._timing)
             if gone or not len(ledger):
-                await self._ledgers.discard(namespace)
+                await self._ledgers.discard(namespace, version)
             elif list(ledger) != before:
                 await self._ledgers.save(namespace, ledger, version)
-        except (LedgerConflictError, ConflictError):
+        except LedgerConflictError:
             return
-        except ApiError as error:
-            logger.warning("ledger not tidied", extra={"problem": str(error)})
+        except (ApiError, StateUnavailableError) as error:
+            logger.warning(
+                "ledger not tidied", extra={"namespace": namespace, "problem": str(error)}
+            )
+
+    async def _is_gone(self, namespace: str) -> bool:
+        """Asked of the API server: a watch that lags has not heard of a new namespace yet."""
+        if namespace in self._state.namespaces:
+            return False
+        try:
+            await self._api.get(f"/api/v1/namespaces/{namespace}")
+        except NotFoundError:
+            return True
+        return False

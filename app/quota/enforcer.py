@@ -186,11 +186,12 @@ class Enforcer:
         if verdict.allowed and image_quota.unsettled(assessment, limits):
             _fail([waiting], StateUnavailableError("a deletion nearby is not seen everywhere yet"))
             return verdict, False
-        unseen = assessment.unseen
-        if not (verdict.allowed and waiting.reserve and unseen):
+        if not (verdict.allowed and waiting.reserve and assessment.unseen):
             return verdict, False
-        ledger.reserve(Reservation(waiting.holder, unseen, now, now + self._timing.expiry))
-        effective.add(unseen)
+        # All that it claims: what is stored now may be deleted before this request is.
+        expires_at = now + self._timing.expiry
+        ledger.reserve(Reservation(waiting.holder, claims.adds, now, expires_at))
+        effective.add(claims.adds)
         return verdict, True
 
 

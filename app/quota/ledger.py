@@ -8,8 +8,11 @@ until this replica's view of the ImageStreams proves that it must not:
   will be, and what was stored is observed.
 
 `view` is the point in time (seconds since the epoch) up to which a replica has seen every
-write. A member that one replica has seen stored may still be unseen by another, so a fulfilled
-reservation leaves the ledger only when every replica that may decide has seen as much.
+write; it may have seen later ones, too. Times are read off different clocks, so one proves to be
+after another only if it is later by more than the skew. A member that one replica has seen stored
+may still be unseen by another whose view is the same: a fulfilled reservation counts there until
+that replica's view is newer than the moment at which the member was noted, and leaves the ledger
+when every replica that may decide has got so far.
 """
 
 import hashlib
@@ -30,17 +33,21 @@ class Reservation:
     claimed_at: float
     expires_at: float
     fulfilled_at: float | None = None
+    """A view as late as this has seen the members stored."""
 
     def settled(self, view: float) -> bool:
         """Whether observed usage alone tells the truth about these members."""
-        settled_at = self.expires_at if self.fulfilled_at is None else self.fulfilled_at
-        return settled_at <= view
+        if self.fulfilled_at is None:
+            return self.expires_at <= view
+        # What has expired must not come to count again: its place may be taken.
+        return min(self.expires_at, self.fulfilled_at) <= view
 
 
 @dataclass(frozen=True)
 class Timing:
     """Seconds. `expiry` outlasts the way from admission to storage (60 s) by the clock skew;
-    `lag` is the oldest view that may decide, `skew` how far two clocks may be apart."""
+    `lag` is the oldest view that may decide, `skew` how far the clocks of two replicas may be
+    apart."""
 
     expiry: float = 90.0
     lag: float = 0.0
@@ -73,7 +80,8 @@ class Ledger:
             newer = reservation.claimed_at + timing.skew <= view
             noted = reservation.fulfilled_at is not None
             if newer and not noted and not usage.missing(reservation.members):
-                reservation = replace(reservation, fulfilled_at=view)
+                # Not `view`: what fulfils it may have been stored after that.
+                reservation = replace(reservation, fulfilled_at=now + timing.skew)
                 self._by_holder[holder] = reservation
             if reservation.settled(min(view, oldest_view)):
                 del self._by_holder[holder]

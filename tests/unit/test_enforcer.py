@@ -88,6 +88,17 @@ async def test_a_push_that_failed_after_admission_gives_its_place_back_when_it_e
     assert await allowed(subject, tag("v2"))
 
 
+async def test_a_new_image_for_a_tag_that_is_deleted_before_it_is_stored_keeps_its_place() -> None:
+    state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
+    subject = enforcer(state)
+    state.store("ns", "app", {"v1": ("old",)})
+    pushed = Members(frozenset({"app"}), frozenset({("app", "new")}), frozenset({("app", "v1")}))
+    assert await allowed(subject, Claims("ns", pushed))
+    state.store("ns", "app", {})
+
+    assert not await allowed(subject, tag("v2"))
+
+
 async def test_an_expired_place_is_not_given_away_while_the_view_is_older() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
     subject = enforcer(state)

@@ -44,7 +44,7 @@ def test_a_stored_member_that_is_deleted_again_gives_its_place_back() -> None:
     ledger = Ledger([RESERVATION])
     ledger.settle(usage("v1"), now=102, view=102, timing=SPREAD)
 
-    assert used(ledger, usage(), view=102) == 0
+    assert used(ledger, usage(), view=104) == 0
 
 
 def test_what_a_view_from_before_the_claim_shows_fulfils_nothing() -> None:
@@ -61,12 +61,26 @@ def test_a_replica_that_lags_counts_what_another_one_has_seen_stored() -> None:
     assert used(ledger, usage(), view=104) == 1
 
 
+def test_it_counts_where_the_view_is_the_same_but_what_came_after_it_is_not_seen_yet() -> None:
+    ledger = Ledger([RESERVATION])
+    ledger.settle(usage("v1"), now=105, view=104, timing=SPREAD)
+
+    assert used(ledger, usage(), view=104) == 1
+
+
+def test_what_has_expired_does_not_come_to_count_again() -> None:
+    ledger = Ledger([RESERVATION])
+    ledger.settle(usage("v1"), now=191, view=190, timing=SPREAD)
+
+    assert used(ledger, usage(), view=190) == 0
+
+
 def test_a_fulfilled_reservation_stays_in_the_ledger_until_every_replica_has_seen_it() -> None:
     ledger = Ledger([RESERVATION])
     ledger.settle(usage("v1"), now=105, view=105, timing=SPREAD)
     assert len(ledger) == 1
 
-    ledger.settle(usage("v1"), now=115, view=115, timing=SPREAD)
+    ledger.settle(usage("v1"), now=117, view=117, timing=SPREAD)
     assert len(ledger) == 0
 
 

@@ -32,6 +32,7 @@ def test_flags_win_over_environment_over_file_over_defaults(
         ({"legacy_modes": "enforce"}, "legacy_modes"),
         ({"max_body_bytes": "0"}, "max_body_bytes"),
         ({"request_timeout": "0"}, "request_timeout"),
+        ({"clock_skew": "0.5"}, "clock_skew"),
         ({"no_such_setting": "1"}, "no_such_setting"),
     ],
 )
@@ -68,3 +69,9 @@ def test_the_internal_registry_has_its_service_names_and_the_configured_ones() -
         "image-registry.image-registry-system.svc.cluster.local",
         "image-registry.image-registry-system.svc.cluster.local:5000",
     }
+
+
+def test_a_reservation_outlasts_the_way_to_storage_and_two_clocks_off_to_either_side() -> None:
+    timing = Settings(request_timeout=60, watch_lag=5, clock_skew=2).timing
+
+    assert (timing.expiry, timing.lag, timing.skew) == (69, 5, 4)

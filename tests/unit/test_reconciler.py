@@ -1,0 +1,109 @@
+"""What the leader does with ledgers, whatever goes wrong meanwhile."""
+
+import pytest
+
+from app.cluster.kubernetes import KubernetesState
+from app.cluster.ledgers import KubernetesLedgers
+from app.cluster.reconciler import Reconciler
+from app.model.domain import ApiDomain
+from app.quota.ledger import Ledger, Reservation, Timing
+from app.quota.members import Members
+from tests.unit.cluster_certs import always
+from tests.unit.kube import FakeKube
+
+NOW = 1_800_000_000.0
+OWN = "registry-admission"
+TIMING = Timing(70, lag=5, skew=4)
+MEMBERS = Members(frozenset({"app"}), tags=frozenset({("app", "v1")}))
+RESERVATION = Reservation("holder", MEMBERS, NOW - 1, NOW + 69)
+
+
+class State(KubernetesState):
+    """Up to date, whatever the API server says."""
+
+    def __init__(self, api: FakeKube) -> None:
+        super().__init__(api, ApiDomain(), namespace=OWN, timing=TIMING, silence=150)
+
+    def problems(self) -> list[str]:
+        return []
+
+    def view(self) -> float:
+        return NOW
+
+
+class Leader:
+    def __init__(self) -> None:
+        self.api = FakeKube(NOW)
+        self.state = State(self.api)
+        self.ledgers = KubernetesLedgers(self.api, OWN, "one")
+        self.reconciler = Reconciler(
+            self.api, self.state, self.ledgers, ApiDomain(), TIMING, clock=lambda: NOW
+        )
+
+    async def reserve(self, namespace: str, *reservations: Reservation) -> None:
+        await self.ledgers.save(namespace, Ledger(reservations), "")
+
+    def stored(self) -> list[str]:
+        return sorted(path.rpartition("/")[2] for path in self.api.objects if "configmaps" in path)
+
+
+@pytest.fixture
+def leader() -> Leader:
+    return Leader()
+
+
+async def test_the_ledger_of_a_namespace_that_is_gone_goes(leader: Leader) -> None:
+    await leader.reserve("gone", RESERVATION)
+
+    await leader.reconciler.tidy("gone")
+
+    assert leader.stored() == []
+
+
+async def test_a_namespace_that_the_watch_has_not_heard_of_keeps_its_reservations(
+    leader: Leader,
+) -> None:
+    await leader.reserve("new", RESERVATION)
+    leader.api.objects["/api/v1/namespaces/new"] = {"metadata": {"name": "new"}}
+
+    await leader.reconciler.tidy("new")
+
+    assert leader.stored() == ["ledger-new"]
+
+
+async def test_a_ledger_that_was_written_meanwhile_is_not_thrown_away(leader: Leader) -> None:
+    await leader.reserve("gone")
+    path = f"/api/v1/namespaces/{OWN}/configmaps/ledger-gone"
+    await leader.api.merge(path, {"data": {"reservations": "[]"}})
+
+    await leader.reconciler.tidy("gone")
+
+    assert leader.stored() == ["ledger-gone"]
+
+
+async def test_what_has_expired_leaves_the_ledger(leader: Leader) -> None:
+    leader.state.namespaces.put(("", "ns"), {})
+    old = Reservation("old", MEMBERS, NOW - 100, NOW - 30)
+    await leader.reserve("ns", old, RESERVATION)
+
+    await leader.reconciler.tidy("ns")
+
+    ledger, _ = await leader.ledgers.load("ns")
+    assert list(ledger) == [RESERVATION]
+
+
+@pytest.mark.parametrize("broken", ["no answer", "not understood"])
+async def test_a_ledger_that_cannot_be_tidied_does_not_end_the_work(
+    leader: Leader, broken: str
+) -> None:
+    leader.state.namespaces.put(("", "ns"), {})
+    await leader.reserve("ns", Reservation("holder", MEMBERS, NOW - 100, NOW - 30))
+    if broken == "no answer":
+        leader.api.failing = always
+    else:
+        content = {"metadata": {"resourceVersion": "99"}, "data": {"reservations": "?"}}
+        leader.ledgers.put((OWN, "ledger-ns"), content)
+
+    await leader.reconciler.tidy("ns")
+
+    assert leader.stored() == ["ledger-ns"]

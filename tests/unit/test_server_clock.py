@@ -1,0 +1,74 @@
+"""What the API server's answers tell of its clock."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.cluster.clock import ServerClock
+
+NOON = 1_800_000_000.0
+
+
+def answered(clock: ServerClock, at: float, *, offset: float, took: float = 0.0) -> None:
+    """An answer that is written just before it comes, by a server that is `offset` ahead."""
+    clock.observe(math.floor(at + offset), sent=at - took, received=at)
+
+
+def test_nothing_is_known_before_the_first_answer() -> None:
+    assert ServerClock().error == math.inf
+
+
+@pytest.mark.parametrize(("offset", "behind"), [(7.0, True), (-7.0, False)])
+def test_one_answer_tells_it_to_the_second(offset: float, behind: bool) -> None:
+    clock = ServerClock()
+
+    answered(clock, NOON + 0.3, offset=offset)
+
+    assert 7.0 <= clock.error <= 8.0
+    assert clock.behind is behind
+
+
+def test_many_answers_tell_it_more_closely() -> None:
+    clock = ServerClock()
+
+    for number in range(10):
+        answered(clock, NOON + number * 1.1, offset=0.0)
+
+    assert clock.error < 0.2
+
+
+def test_a_slow_answer_is_no_sign_of_a_wrong_clock() -> None:
+    clock = ServerClock()
+    answered(clock, NOON, offset=0.0)
+
+    answered(clock, NOON + 6.5, offset=0.0, took=5.0)
+
+    assert clock.error <= 1.01
+
+
+def test_a_clock_that_is_set_is_noticed() -> None:
+    clock = ServerClock()
+    for number in range(10):
+        answered(clock, NOON + number * 1.1, offset=0.0)
+
+    answered(clock, NOON + 12, offset=60.0)
+
+    assert 60.0 <= clock.error <= 61.0
+
+
+@given(
+    offset=st.floats(-100, 100),
+    answers=st.lists(st.tuples(st.floats(0.01, 30), st.floats(0, 10)), min_size=1, max_size=30),
+)
+def test_the_true_offset_is_never_outside_the_bounds(
+    offset: float, answers: list[tuple[float, float]]
+) -> None:
+    clock, now = ServerClock(), NOON
+
+    for pause, took in answers:
+        now += pause + took
+        answered(clock, now, offset=offset, took=took)
+
+    assert clock.error >= abs(offset) - 1e-6
