@@ -14,6 +14,7 @@ class Balancer:
     def __init__(self, targets: Callable[[], list[int]]) -> None:
         self._targets = targets
         self._turn = count()
+        self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -25,6 +26,14 @@ class Balancer:
         self._loop.call_soon_threadsafe(self._server.close)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+
+    def cut(self) -> None:
+        """Ends every connection that is open."""
+        self._loop.call_soon_threadsafe(self._abort)
+
+    def _abort(self) -> None:
+        for writer in self._open:
+            writer.transport.abort()
 
     async def _start(self) -> asyncio.Server:
         return await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024)
@@ -38,7 +47,10 @@ class Balancer:
                 upstream = await asyncio.open_connection("127.0.0.1", port)
             except OSError:
                 continue
+            ends = {writer, upstream[1]}
+            self._open |= ends
             await asyncio.gather(_pump(reader, upstream[1]), _pump(upstream[0], writer))
+            self._open -= ends
             return
         writer.close()
 

@@ -22,6 +22,8 @@ HERE = Path(__file__).parent
 START_TIMEOUT = 90.0
 STOP_TIMEOUT = 2.0
 KUBECTL_TIMEOUT = 60.0
+AUDITED = "system:serviceaccount:registry-admission:registry-admission"
+"""Whose requests are written down: what the service asks for in its own name."""
 CONTROLLERS = (
     "clusterrole-aggregation-controller",
     "garbage-collector-controller",
@@ -48,6 +50,7 @@ class Cluster:
         self.token = secrets.token_hex(16)
         self.kubeconfig = directory / "kubeconfig"
         self.ca_file = directory / "apiserver" / "apiserver.crt"
+        self.audit_log = directory / "audit.log"
         self._tools = tools
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         port, self._etcd_port, self._etcd_peer_port = _free_ports(3)
@@ -60,6 +63,7 @@ class Cluster:
             self._write_service_account_keys()
             tokens = f"{self.token},admin,admin,system:masters\n"
             (self.directory / "tokens.csv").write_text(tokens)
+            self._write_audit_policy()
             self._start_etcd()
             self._start_apiserver()
             self.write_kubeconfig(self.kubeconfig, self.token)
@@ -166,6 +170,15 @@ class Cluster:
             )
         )
 
+    def _write_audit_policy(self) -> None:
+        policy = {
+            "apiVersion": "audit.k8s.io/v1",
+            "kind": "Policy",
+            "omitStages": ["RequestReceived"],
+            "rules": [{"level": "Metadata", "users": [AUDITED]}, {"level": "None"}],
+        }
+        (self.directory / "audit.yaml").write_text(yaml.safe_dump(policy))
+
     def _start_etcd(self) -> None:
         client = f"http://127.0.0.1:{self._etcd_port}"
         peer = f"http://127.0.0.1:{self._etcd_peer_port}"
@@ -197,6 +210,8 @@ class Cluster:
             f"--service-account-issuer={self.url}",
             f"--service-account-key-file={key}",
             f"--service-account-signing-key-file={key}",
+            f"--audit-policy-file={self.directory / 'audit.yaml'}",
+            f"--audit-log-path={self.audit_log}",
         )
         self._wait_for("kube-apiserver", "/readyz")
         # Created by a hook that /readyz does not wait for.

@@ -1,4 +1,8 @@
-"""Replicas of the service as processes beside the API server, registered as its webhook."""
+"""Replicas of the service as processes beside the API server, registered as its webhooks.
+
+They have the rights of the service account that is installed, and the webhooks are those that
+are installed, but for the address: there is no network of Services here.
+"""
 
 import base64
 import os
@@ -13,33 +17,61 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import yaml
 
+from app import installing
 from app.certs import files
+from app.kustomization import Manifest
 
 from .balancer import Balancer
 from .cluster import Cluster
 
 NAMESPACE = "registry-admission"
 _ANNOUNCED = re.compile(r"registry-admission listens on https://[^:]+:(\d+)")
-_RULES = {
-    "image.{domain}": ["imagestreams", "imagestreams/status", "imagestreammappings",
-                       "imagestreamtags", "imagetags", "imagestreamimports", "images"],
-    "imageregistry.operator.{domain}": ["configs", "imagepruners"],
-    "": ["limitranges", "resourcequotas", "configmaps"],
-}  # fmt: skip
+_RIGHTS = (
+    "Namespace",
+    "ServiceAccount",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Role",
+    "RoleBinding",
+)
+_WEBHOOKS = {
+    "ValidatingWebhookConfiguration": "validate",
+    "MutatingWebhookConfiguration": "mutate",
+}
+_MANY = 1000
+
+
+def account_kubeconfig(cluster: Cluster, path: Path, domain: str = "alauda.io") -> Path:
+    """Grants what `install` grants, and writes a kubeconfig for the service account."""
+    rights = [manifest for manifest in _manifests(domain) if manifest["kind"] in _RIGHTS]
+    text = yaml.safe_dump_all(rights)
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", input=text)
+    token = cluster.kubectl(
+        "create", "token", f"--namespace={NAMESPACE}", "--duration=8h", "registry-admission"
+    )
+    cluster.write_kubeconfig(path, token.stdout.strip())
+    return path
+
+
+def _manifests(domain: str) -> list[Manifest]:
+    return installing.manifests(
+        namespace=NAMESPACE, image="registry-admission", replicas=3, api_domain=domain
+    )
 
 
 class Replica:
     """One process."""
 
-    def __init__(self, cluster: Cluster, folder: Path, index: int, flags: tuple[str, ...]) -> None:
+    def __init__(self, kubeconfig: Path, folder: Path, index: int, flags: tuple[str, ...]) -> None:
         self._log = folder / f"replica-{index}.log"
         arguments = [
             sys.executable, "-m", "app", "serve", "--port", "0",
-            "--kubeconfig", str(cluster.kubeconfig), "--namespace", NAMESPACE, *flags,
+            "--kubeconfig", str(kubeconfig), "--namespace", NAMESPACE, *flags,
         ]  # fmt: skip
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -51,7 +83,7 @@ class Replica:
         self.port = self._read_port()
         self.url = f"https://127.0.0.1:{self.port}"
 
-    def wait_until_ready(self, seconds: float = 40) -> None:
+    def wait_until_ready(self, seconds: float = 90) -> None:
         deadline = time.monotonic() + seconds
         reasons: Any = "no answer"
         while time.monotonic() < deadline:
@@ -71,6 +103,18 @@ class Replica:
         reasons: list[str] = answer.json()["reasons"]
         return reasons
 
+    def review(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Its answer to an AdmissionReview that does not come from the API server."""
+        review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
+        answer = httpx.post(
+            f"{self.url}/validate",
+            json={**review, "request": request},
+            verify=self._context(),
+            timeout=30,
+        )
+        response: dict[str, Any] = answer.json()["response"]
+        return response
+
     def log(self) -> str:
         return self._log.read_text()
 
@@ -82,7 +126,7 @@ class Replica:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(20)
+            return self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
@@ -120,7 +164,7 @@ class Replicas(AbstractContextManager["Replicas"]):
         """With shared certificates the replicas make them and have the webhooks trust them."""
         self._cluster = cluster
         self._domain = domain
-        self._excluded = [NAMESPACE, "kube-system", *excluded]
+        self._excluded = excluded
         self._authority = b""
         self._name = "e2e"
         certificates = ["--certificates", "secret"]
@@ -132,8 +176,13 @@ class Replicas(AbstractContextManager["Replicas"]):
             certificates = ["--tls-dir", str(folder / "tls")]
         self.folder = folder
         self._flags = (*certificates, *flags, "--api-domain", domain)
-        cluster.kubectl("create", "namespace", NAMESPACE, check=False)
-        self.running = [Replica(cluster, folder, index, self._flags) for index in range(count)]
+        kubeconfig = account_kubeconfig(cluster, folder / "kubeconfig", domain)
+        self.way = Balancer(lambda: [urlsplit(cluster.url).port or 0])
+        """What the replicas reach the API server through."""
+        text = kubeconfig.read_text().replace(cluster.url, f"https://127.0.0.1:{self.way.port}")
+        kubeconfig.write_text(text)
+        self._kubeconfig = kubeconfig
+        self.running = [Replica(kubeconfig, folder, index, self._flags) for index in range(count)]
         self._balancer = Balancer(self._ports)
 
     def __enter__(self) -> "Replicas":
@@ -163,10 +212,37 @@ class Replicas(AbstractContextManager["Replicas"]):
         for replica in self.running:
             replica.stop()
         self._balancer.stop()
+        self.way.stop()
+
+    def wait_until_limited(self, namespace: str, seconds: float = 60) -> None:
+        """Until every replica has heard of limits on a namespace that are far below 1000: a
+        request that nobody sees, for more tags and images than that, is refused by all."""
+        request = {
+            "uid": "1",
+            "kind": {"group": f"image.{self._domain}", "version": "v1", "kind": "ImageStream"},
+            "operation": "CREATE",
+            "name": "limited",
+            "namespace": namespace,
+            "dryRun": True,
+            "object": {
+                "metadata": {"name": "limited", "namespace": namespace},
+                "status": {
+                    "tags": [
+                        {"tag": f"v{number}", "items": [{"image": f"sha256:{number:064x}"}]}
+                        for number in range(_MANY)
+                    ]
+                },
+            },
+        }
+        deadline = time.monotonic() + seconds
+        for replica in self.running:
+            while (answer := replica.review(request)).get("status", {}).get("code") != 403:
+                assert time.monotonic() < deadline, answer
+                time.sleep(0.1)
 
     def start(self, index: int) -> Replica:
         """A new process in the place of one that has ended; ready when this returns."""
-        replica = Replica(self._cluster, self.folder, index, self._flags)
+        replica = Replica(self._kubeconfig, self.folder, index, self._flags)
         replica.wait_until_ready()
         self.running[index] = replica
         return replica
@@ -176,47 +252,20 @@ class Replicas(AbstractContextManager["Replicas"]):
 
     def _register(self) -> None:
         documents = [
-            self._configuration("ValidatingWebhookConfiguration", "validate"),
-            self._configuration("MutatingWebhookConfiguration", "mutate"),
+            self._configuration(manifest)
+            for manifest in _manifests(self._domain)
+            if manifest["kind"] in _WEBHOOKS
         ]
         self._cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(documents))
 
-    def _webhook(self, path: str) -> dict[str, Any]:
-        return {
-            "name": f"{path}.registry-admission.example.com",
-            "clientConfig": {
+    def _configuration(self, manifest: Manifest) -> Manifest:
+        """What is installed, at another address."""
+        path = _WEBHOOKS[manifest["kind"]]
+        for webhook in manifest["webhooks"]:
+            webhook["clientConfig"] = {
                 "url": f"https://127.0.0.1:{self._balancer.port}/{path}",
                 "caBundle": base64.b64encode(self._authority).decode(),
-            },
-            "rules": [
-                {
-                    "apiGroups": [group.format(domain=self._domain)],
-                    "apiVersions": ["v1"],
-                    "operations": ["CREATE", "UPDATE"],
-                    "resources": resources,
-                    "scope": "*",
-                }
-                for group, resources in _RULES.items()
-            ],
-            "namespaceSelector": {
-                "matchExpressions": [
-                    {
-                        "key": "kubernetes.io/metadata.name",
-                        "operator": "NotIn",
-                        "values": self._excluded,
-                    }
-                ]
-            },
-            "admissionReviewVersions": ["v1"],
-            "sideEffects": "NoneOnDryRun",
-            "failurePolicy": "Fail",
-            "timeoutSeconds": 10,
-        }
-
-    def _configuration(self, kind: str, path: str) -> dict[str, Any]:
-        return {
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": kind,
-            "metadata": {"name": self._name},
-            "webhooks": [self._webhook(path)],
-        }
+            }
+            [system] = webhook["namespaceSelector"]["matchExpressions"]
+            system["values"] = [*system["values"], *self._excluded]
+        return {**manifest, "metadata": {"name": self._name}}
