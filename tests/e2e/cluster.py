@@ -143,6 +143,11 @@ class Cluster:
         )
         self._wait_for_custom_resources()
 
+    def remove_crds(self, domain: str) -> None:
+        """Takes the APIs away again, and what is stored of them."""
+        names = self.kubectl("get", "crds", "--output=name").stdout.split()
+        self.kubectl("delete", *(name for name in names if name.endswith(f".{domain}")))
+
     def write_kubeconfig(self, path: Path, token: str) -> None:
         """Writes a kubeconfig for the owner of a token, such as a service account."""
         config = {

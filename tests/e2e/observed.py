@@ -26,8 +26,9 @@ def used(cluster: Cluster, namespace: str) -> dict[str, str]:
     return counts
 
 
-def stored_tags(cluster: Cluster, namespace: str) -> int:
-    answer = cluster.kubectl("-n", namespace, "get", "imagestreams.image.alauda.io", "-o", "json")
+def stored_tags(cluster: Cluster, namespace: str, domain: str = "alauda.io") -> int:
+    streams_of = f"imagestreams.image.{domain}"
+    answer = cluster.kubectl("-n", namespace, "get", streams_of, "-o", "json")
     streams = json.loads(answer.stdout)["items"]
     return sum(len(stream.get("status", {}).get("tags", [])) for stream in streams)
 
@@ -40,12 +41,15 @@ async def becomes(seconds: float, what: str, read: Callable[[], object], wanted:
         await asyncio.sleep(0.2)
 
 
-async def tells_the_truth(cluster: Cluster, namespace: str, tags: int) -> None:
+async def tells_the_truth(
+    cluster: Cluster, namespace: str, tags: int, domain: str = "alauda.io"
+) -> None:
     """What is stored, and what `kubectl describe quota` shows, come to be the same."""
-    counts = {"alauda.io/image-tags": str(tags), "pods": "0"}
-    await becomes(20, f"tags of {namespace}", partial(stored_tags, cluster, namespace), tags)
+    counts = {f"{domain}/image-tags": str(tags), "pods": "0"}
+    stored = partial(stored_tags, cluster, namespace, domain)
+    await becomes(90, f"tags of {namespace}", stored, tags)
     # A leader that was killed keeps its Lease for a while.
-    await becomes(30, f"status of {namespace}", partial(used, cluster, namespace), counts)
+    await becomes(90, f"status of {namespace}", partial(used, cluster, namespace), counts)
 
 
 def unsettled(cluster: Cluster, namespace: str) -> int:

@@ -5,7 +5,7 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 
 import pytest
@@ -13,54 +13,91 @@ import pytest_asyncio
 
 from .cluster import Cluster
 from .image_api import ImageApi
-from .observed import becomes, quota, stored_tags, tells_the_truth, unsettled
+from .observed import becomes, quota, tells_the_truth, unsettled
 from .pushes import Push, Pusher
 from .replicas import Replicas
 
 pytestmark = pytest.mark.e2e
 
 LIMIT = 15
+DOMAINS = ("alauda.io", "openshift.io")
+REPEATS = [("alauda.io", number) for number in range(20)]
+REPEATS += [("openshift.io", number) for number in range(4)]
 _SERIAL = itertools.count()
 
 
+@pytest.fixture(scope="module", params=DOMAINS)
+def domain(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Every test is run under both names of the API."""
+    name: str = request.param
+    cluster.install_crds(name)
+    yield name
+    if name != DOMAINS[0]:
+        cluster.remove_crds(name)
+
+
 @pytest.fixture(scope="module")
-def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
-    with Replicas(cluster, tmp_path_factory.mktemp("replicas"), 3) as running:
+def replicas(
+    cluster: Cluster, domain: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Replicas]:
+    folder = tmp_path_factory.mktemp("replicas")
+    with Replicas(cluster, folder, 3, domain=domain) as running:
         yield running
 
 
 @pytest_asyncio.fixture
-async def image_api(cluster: Cluster) -> AsyncIterator[ImageApi]:
-    api = ImageApi(cluster.kubeconfig, delay=0.5)
+async def image_api(cluster: Cluster, domain: str) -> AsyncIterator[ImageApi]:
+    api = ImageApi(cluster.kubeconfig, domain, delay=0.5)
     await api.start()
     yield api
     await api.stop()
+    assert api.failures == []
 
 
 @pytest.fixture
-def namespaces(cluster: Cluster) -> Iterator[list[str]]:
+def pusher(cluster: Cluster, domain: str) -> Pusher:
+    return Pusher(cluster, domain=domain)
+
+
+def limit(
+    cluster: Cluster, replicas: Replicas, namespaces: list[str], tags: int, domain: str
+) -> None:
+    """Lets each namespace have so many tags; returns when every replica knows."""
+    text = "---\n".join(quota(name, "image-tags", tags, domain) for name in namespaces)
+    cluster.kubectl("apply", "-f", "-", input=text)
+    for name in namespaces:
+        replicas.wait_until_limited(name)
+
+
+@pytest.fixture
+def namespaces(cluster: Cluster, replicas: Replicas, domain: str) -> Iterator[list[str]]:
     """Five of them, each with room for LIMIT tags, that no other test has pushed to."""
     names = [f"team-{next(_SERIAL)}" for _ in range(5)]
-    text = "---\n".join(quota(name, "image-tags", LIMIT) for name in names)
-    cluster.kubectl("apply", "-f", "-", input=text)
+    limit(cluster, replicas, names, LIMIT, domain)
     yield names
     cluster.kubectl("delete", "namespace", *names, "--wait=false")
 
 
-@pytest.mark.parametrize("repeat", range(20))
+def many(namespaces: list[str]) -> list[Push]:
+    """300 pushes, 60 to each namespace."""
+    return [
+        Push(namespaces[number % 5], f"app-{number % 7}", f"v{number}") for number in range(300)
+    ]
+
+
+@pytest.mark.parametrize(("domain", "repeat"), REPEATS, indirect=["domain"])
 async def test_300_concurrent_pushes_to_three_replicas_admit_exactly_the_limit(
     cluster: Cluster,
     replicas: Replicas,
     image_api: ImageApi,
     namespaces: list[str],
+    domain: str,
+    pusher: Pusher,
     repeat: int,
 ) -> None:
     image_api.delay = (0.0, 0.5, 2.0, 5.0)[repeat % 4]
-    pushes = [
-        Push(namespaces[number % 5], f"app-{number % 7}", f"v{number}") for number in range(300)
-    ]
 
-    answers = await Pusher(cluster).push(pushes)
+    answers = await pusher.push(many(namespaces))
 
     admitted = Counter(answer.push.namespace for answer in answers if answer.admitted)
     assert admitted == dict.fromkeys(namespaces, LIMIT)
@@ -68,89 +105,147 @@ async def test_300_concurrent_pushes_to_three_replicas_admit_exactly_the_limit(
     assert {answer.code for answer in refused} == {403}
     assert all("exceeded quota: image-registry-quota" in answer.message for answer in refused)
     for namespace in namespaces:
-        await tells_the_truth(cluster, namespace, LIMIT)
+        await tells_the_truth(cluster, namespace, LIMIT, domain)
 
 
-async def test_no_limit_is_passed_while_a_replica_is_killed_and_watches_are_cut(
-    cluster: Cluster, replicas: Replicas, image_api: ImageApi, namespaces: list[str]
-) -> None:
-    image_api.delay = 1.0
-    pushes = [
-        Push(namespaces[number % 5], f"app-{number % 7}", f"v{number}") for number in range(300)
-    ]
-    pushing = asyncio.create_task(Pusher(cluster).push(pushes))
+async def kill_a_replica(cluster: Cluster, replicas: Replicas) -> None:
     await asyncio.sleep(0.7)
     await asyncio.to_thread(replicas.running[0].kill)
-    await asyncio.sleep(0.5)
+
+
+async def cut_the_watches(cluster: Cluster, replicas: Replicas) -> None:
+    """Every connection of the replicas to the API server, again and again."""
+    for _ in range(8):
+        await asyncio.sleep(0.4)
+        replicas.way.cut()
+
+
+async def restart_the_api_server(cluster: Cluster, replicas: Replicas) -> None:
+    await asyncio.sleep(0.7)
     await asyncio.to_thread(cluster.restart_apiserver)
+
+
+@pytest.mark.parametrize("harm", [kill_a_replica, cut_the_watches, restart_the_api_server])
+async def test_no_limit_is_passed_when_things_break_midway(
+    cluster: Cluster,
+    replicas: Replicas,
+    image_api: ImageApi,
+    namespaces: list[str],
+    domain: str,
+    pusher: Pusher,
+    harm: Callable[[Cluster, Replicas], Awaitable[None]],
+) -> None:
+    image_api.delay = 1.0
+    pushing = asyncio.create_task(pusher.push(many(namespaces), patience=180))
+    await harm(cluster, replicas)
 
     answers = await pushing
 
-    await asyncio.to_thread(replicas.start, 0)
+    if replicas.running[0].process.poll() is not None:
+        await asyncio.to_thread(replicas.start, 0)
     admitted = Counter(answer.push.namespace for answer in answers if answer.admitted)
     assert {answer.code for answer in answers} == {201, 403}
     for namespace in namespaces:
         # A create whose answer was lost with the API server is admitted all the same.
         assert admitted[namespace] <= LIMIT
-        await becomes(30, namespace, partial(stored_tags, cluster, namespace), LIMIT)
+        await tells_the_truth(cluster, namespace, LIMIT, domain)
 
 
 async def test_deletes_and_a_restart_of_everything_leave_the_counts_true(
-    cluster: Cluster, replicas: Replicas, image_api: ImageApi, namespaces: list[str]
+    cluster: Cluster,
+    replicas: Replicas,
+    image_api: ImageApi,
+    namespaces: list[str],
+    domain: str,
+    pusher: Pusher,
 ) -> None:
     namespace = namespaces[0]
     pushes = [Push(namespace, f"app-{number}", "v1") for number in range(LIMIT)]
-    assert all(answer.admitted for answer in await Pusher(cluster).push(pushes))
-    await tells_the_truth(cluster, namespace, LIMIT)
-    await becomes(20, "reservations", partial(unsettled, cluster, namespace), 0)
+    assert all(answer.admitted for answer in await pusher.push(pushes))
+    await tells_the_truth(cluster, namespace, LIMIT, domain)
+    await becomes(90, "reservations", partial(unsettled, cluster, namespace), 0)
 
     stop = [asyncio.to_thread(replica.stop) for replica in replicas.running]
     assert await asyncio.gather(*stop) == [0, 0, 0]
-    cluster.kubectl("-n", namespace, "delete", "imagestreams.image.alauda.io", "app-0", "app-1")
+    cluster.kubectl("-n", namespace, "delete", f"imagestreams.image.{domain}", "app-0", "app-1")
     await asyncio.to_thread(cluster.restart_apiserver)
     for index in range(3):
         await asyncio.to_thread(replicas.start, index)
 
-    await tells_the_truth(cluster, namespace, LIMIT - 2)
+    await tells_the_truth(cluster, namespace, LIMIT - 2, domain)
     described = cluster.kubectl("-n", namespace, "describe", "quota").stdout
-    assert re.search(rf"alauda.io/image-tags +{LIMIT - 2} +{LIMIT}\n", described)
+    assert re.search(rf"{domain}/image-tags +{LIMIT - 2} +{LIMIT}\n", described)
     again = [Push(namespace, f"again-{number}", "v1") for number in range(5)]
-    answers = await Pusher(cluster).push(again)
+    answers = await pusher.push(again)
     assert sum(answer.admitted for answer in answers) == 2
 
 
 async def test_a_server_side_dry_run_is_decided_and_leaves_no_trace(
-    cluster: Cluster, replicas: Replicas, namespaces: list[str]
+    cluster: Cluster, replicas: Replicas, namespaces: list[str], domain: str, pusher: Pusher
 ) -> None:
     namespace = namespaces[1]
-    cluster.kubectl("apply", "-f", "-", input=quota(namespace, "image-tags", 1))
+    limit(cluster, replicas, [namespace], 1, domain)
     for tag in ("v1", "v2", "v3"):
-        mapping = json.dumps(Push(namespace, "app", tag).mapping("alauda.io"))
+        mapping = json.dumps(Push(namespace, "app", tag).mapping(domain))
         cluster.kubectl("create", "--dry-run=server", "-f", "-", input=mapping)
+    ledgers = cluster.kubectl("-n", "registry-admission", "get", "configmaps", "-o", "name")
+    assert f"configmap/ledger-{namespace}" not in ledgers.stdout.split()
 
-    answers = await Pusher(cluster).push([Push(namespace, "app", "real")])
+    answers = await pusher.push([Push(namespace, "app", "real")])
     assert answers[0].admitted
-    mapping = json.dumps(Push(namespace, "app", "v4").mapping("alauda.io"))
+    mapping = json.dumps(Push(namespace, "app", "v4").mapping(domain))
     refused = cluster.kubectl("create", "--dry-run=server", "-f", "-", input=mapping, check=False)
     assert refused.returncode == 1
     assert "exceeded quota: image-registry-quota" in refused.stderr
-    assert "used: alauda.io/image-tags=1, limited: alauda.io/image-tags=1" in refused.stderr
+    assert f"used: {domain}/image-tags=1, limited: {domain}/image-tags=1" in refused.stderr
+    assert cluster.kubectl("-n", namespace, "get", "events", "-o", "name").stdout == ""
 
 
-async def test_a_refused_push_is_an_event_on_its_stream(
-    cluster: Cluster, replicas: Replicas, namespaces: list[str]
+async def test_a_refused_push_is_an_event_that_describe_shows(
+    cluster: Cluster, replicas: Replicas, namespaces: list[str], domain: str, pusher: Pusher
 ) -> None:
     namespace = namespaces[2]
-    cluster.kubectl("apply", "-f", "-", input=quota(namespace, "image-tags", 0))
-    await asyncio.sleep(1)
-    await Pusher(cluster).push([Push(namespace, "app", f"v{number}") for number in range(5)])
+    stream = {
+        "apiVersion": f"image.{domain}/v1",
+        "kind": "ImageStream",
+        "metadata": {"name": "app", "namespace": namespace},
+    }
+    cluster.kubectl("create", "-f", "-", input=json.dumps(stream))
+    limit(cluster, replicas, [namespace], 0, domain)
+    await pusher.push([Push(namespace, "app", f"v{number}") for number in range(30)])
 
-    def events() -> list[tuple[str, str]]:
-        answer = cluster.kubectl("-n", namespace, "get", "events", "-o", "json")
-        items = json.loads(answer.stdout)["items"]
-        return [(item["involvedObject"]["name"], item["reason"]) for item in items]
+    def described() -> list[str]:
+        """One line from each of the replicas that refused, however often they did."""
+        shown = cluster.kubectl("-n", namespace, "describe", f"imagestreams.image.{domain}", "app")
+        lines = shown.stdout.partition("\nEvents:")[2].splitlines()
+        return [line for line in lines if "QuotaExceeded" in line]
 
-    def replicas_that_wrote() -> bool:
-        return 1 <= len(events()) <= 3 and set(events()) == {("app", "QuotaExceeded")}
+    await becomes(60, "events", lambda: 1 <= len(described()) <= 3, True)
+    [event, *_] = described()
+    assert "exceeded quota: image-registry-quota" in event
+    assert event.split()[0] == "Warning"
 
-    await becomes(10, "events", replicas_that_wrote, True)
+
+async def test_a_namespace_that_is_made_anew_starts_empty(
+    cluster: Cluster,
+    replicas: Replicas,
+    image_api: ImageApi,
+    namespaces: list[str],
+    domain: str,
+    pusher: Pusher,
+) -> None:
+    namespace = namespaces[3]
+    pushes = [Push(namespace, "app", f"v{number}") for number in range(LIMIT + 1)]
+    assert sum(answer.admitted for answer in await pusher.push(pushes)) == LIMIT
+    cluster.kubectl("delete", "namespace", namespace, "--timeout=60s")
+
+    def ledger() -> str:
+        return cluster.kubectl(
+            "-n", "registry-admission", "get", "configmap", f"ledger-{namespace}",
+            "-o", "name", "--ignore-not-found",
+        ).stdout  # fmt: skip
+
+    await becomes(60, "the ledger", ledger, "")
+    limit(cluster, replicas, [namespace], LIMIT, domain)
+    pushes = [Push(namespace, "other", f"v{number}") for number in range(LIMIT + 1)]
+    assert sum(answer.admitted for answer in await pusher.push(pushes)) == LIMIT

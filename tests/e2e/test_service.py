@@ -21,8 +21,10 @@ from .replicas import Replicas
 pytestmark = pytest.mark.e2e
 
 _SERIAL = itertools.count()
+EXPIRY = 17
+"""Seconds: what follows from these settings."""
 SHORT = (
-    *("--request-timeout", "3", "--watch-lag", "3", "--clock-skew", "2"),
+    *("--request-timeout", "3", "--watch-lag", "10", "--clock-skew", "2"),
     *("--shutdown-delay", "2"),
 )
 
@@ -83,7 +85,7 @@ def test_kubectl_shows_why_an_image_is_refused(
     cluster: Cluster, replicas: Replicas, namespace: str
 ) -> None:
     limits_of_the_page(cluster, namespace)
-    time.sleep(1)
+    replicas.wait_until_limited(namespace)
     mapping = json.dumps(Push(namespace, "app", "v1", size=1200 * 2**20).mapping("alauda.io"))
 
     refused = cluster.kubectl("create", "-f", "-", input=mapping, check=False)
@@ -109,25 +111,62 @@ def test_the_legacy_config_map_is_refused_with_its_replacement(
     assert "storage: 2Gi" in refused.stderr
 
 
-async def test_a_push_that_is_refused_after_admission_gives_its_place_back(
+@pytest.fixture
+def another_webhook(cluster: Cluster, replicas: Replicas) -> Iterator[None]:
+    """One that refuses tags called `lost`, because nobody answers for it."""
+    configuration = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "another"},
+        "webhooks": [
+            {
+                "name": "another.example.com",
+                "clientConfig": {"url": "https://127.0.0.1:1/"},
+                "rules": [
+                    {
+                        "apiGroups": ["image.alauda.io"],
+                        "apiVersions": ["v1"],
+                        "operations": ["CREATE"],
+                        "resources": ["imagestreammappings"],
+                    }
+                ],
+                "matchConditions": [{"name": "lost", "expression": "object.tag == 'lost'"}],
+                "admissionReviewVersions": ["v1"],
+                "sideEffects": "None",
+                "failurePolicy": "Fail",
+            }
+        ],
+    }
+    cluster.kubectl("apply", "-f", "-", input=json.dumps(configuration))
+    probe = json.dumps(Push("default", "probe", "lost").mapping("alauda.io"))
+    deadline = time.monotonic() + 30
+    while (
+        cluster.kubectl("create", "--dry-run=server", "-f", "-", input=probe, check=False)
+    ).returncode == 0:
+        assert time.monotonic() < deadline, "the API server has not heard of the webhook"
+        time.sleep(0.1)
+    yield
+    cluster.kubectl("delete", "validatingwebhookconfiguration", "another")
+
+
+@pytest.mark.usefixtures("another_webhook")
+async def test_a_push_that_another_webhook_refuses_gives_its_place_back_when_it_expires(
     cluster: Cluster, replicas: Replicas, namespace: str
 ) -> None:
-    """Nothing stores these mappings' tags: to the service they are pushes that failed."""
     cluster.kubectl("apply", "-f", "-", input=quota(namespace, "image-tags", 1))
-    await asyncio.sleep(1)
+    await asyncio.to_thread(replicas.wait_until_limited, namespace)
     pusher = Pusher(cluster)
-    assert (await pusher.push([Push(namespace, "lost", "v1")]))[0].admitted
-
-    assert not (await pusher.push([Push(namespace, "app", "v1")]))[0].admitted
+    started = time.monotonic()
+    [lost] = await pusher.push([Push(namespace, "app", "lost")], patience=0)
+    assert 'failed calling webhook "another.example.com"' in lost.message
 
     async def admitted() -> bool:
-        return (await pusher.push([Push(namespace, "app", "v2")]))[0].admitted
+        return (await pusher.push([Push(namespace, "other", "v1")]))[0].admitted
 
-    started = time.monotonic()
     while not await admitted():
-        assert time.monotonic() - started < 30
+        assert time.monotonic() - started < 90
         await asyncio.sleep(0.5)
-    assert time.monotonic() - started > 3
+    assert time.monotonic() - started > EXPIRY
 
 
 async def test_a_view_that_is_too_old_refuses_says_why_and_recovers(
@@ -136,14 +175,15 @@ async def test_a_view_that_is_too_old_refuses_says_why_and_recovers(
     replica = replicas.running[0]
     cluster.pause_apiserver()
     try:
-        while not (reasons := await asyncio.to_thread(replica.reasons)):
-            await asyncio.sleep(0.2)
+        async with asyncio.timeout(60):
+            while not (reasons := await asyncio.to_thread(replica.reasons)):
+                await asyncio.sleep(0.2)
         assert "imagestreams.image.alauda.io: the watch is" in reasons[0]
-        assert "accepted are 3 s" in reasons[0]
+        assert "accepted are 10 s" in reasons[0]
     finally:
         cluster.resume_apiserver()
 
-    await becomes(30, "readiness", replica.reasons, [])
+    await becomes(90, "readiness", replica.reasons, [])
     assert (await Pusher(cluster).push([Push(namespace, "app", "v1")]))[0].admitted
 
 
@@ -211,14 +251,3 @@ async def test_certificates_that_the_replicas_share_are_replaced_under_load(
         assert serial() not in ("", first)
         assert load.failures == []
         assert load.count > 20
-
-
-def test_a_cluster_without_the_image_api_is_a_reported_state(
-    cluster: Cluster, tmp_path: Path
-) -> None:
-    replicas = Replicas(cluster, tmp_path, 1, domain="openshift.io")
-    try:
-        with pytest.raises(AssertionError, match=r"image.openshift.io: the API is not installed"):
-            replicas.running[0].wait_until_ready(5)
-    finally:
-        replicas.stop()

@@ -1,0 +1,28 @@
+"""The service in a cluster whose Image API is not there yet."""
+
+from pathlib import Path
+
+import pytest
+
+from .cluster import Cluster
+from .replicas import Replicas
+
+pytestmark = pytest.mark.e2e
+
+DOMAIN = "openshift.io"
+
+
+def test_a_missing_image_api_is_a_reported_state_until_it_is_there(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    replicas = Replicas(cluster, tmp_path, 1, domain=DOMAIN)
+    [replica] = replicas.running
+    try:
+        with pytest.raises(AssertionError, match=r"image.openshift.io: the API is not installed"):
+            replica.wait_until_ready(8)
+        cluster.install_crds(DOMAIN)
+        replica.wait_until_ready()
+        assert replica.process.poll() is None
+    finally:
+        replicas.stop()
+        cluster.remove_crds(DOMAIN)
