@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from starlette.types import ASGIApp
 
 from app import examples, service
+from app.api.clients import NamedClients, RequireClientCertificate
 from app.api.server import Server, listen
 from app.backends import open_backend, running
 from app.certs import files
@@ -34,7 +36,9 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             jobs.append(backend.certificates.run)
         else:
             certificates = settings.tls_dir or _self_made(settings.host)
-        context = ServingContext(certificates / files.CERTIFICATE, certificates / files.KEY)
+        context = ServingContext(
+            certificates / files.CERTIFICATE, certificates / files.KEY, settings.client_ca
+        )
         built = service.build(settings, backend, draining=lambda: server.draining)
         built.metrics.gauge(
             "certificate_expiry_timestamp_seconds",
@@ -42,12 +46,16 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             context.expires_at,
         )
         listener = listen(settings.host, settings.port)
+        app: ASGIApp = built.app
+        if settings.client_ca is not None:
+            app = RequireClientCertificate(app, settings.client_names)
         server = Server(
-            built.app,
+            app,
             context.ssl,
             shutdown_delay=settings.shutdown_delay,
             shutdown_timeout=settings.shutdown_timeout,
         )
+        server.config.http_protocol_class = NamedClients
         announce(_welcome(settings.host, listener.getsockname()[1], certificates))
 
         def failed() -> None:

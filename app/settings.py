@@ -66,6 +66,15 @@ class Settings(BaseSettings):
         description="Folder with tls.crt and tls.key, reloaded when they change. "
         "Without it, a self-made certificate is used.",
     )
+    client_ca: Path | None = Field(
+        None,
+        description="CA certificates of the API servers' client certificates; with it, reviews "
+        "from anybody else are refused.",
+    )
+    client_names: Names = Field(
+        default_factory=list,
+        description="Common names that such a certificate may have; any, if none is given.",
+    )
     certificates: Literal["auto", "secret", "local"] = Field(
         "auto",
         description="Where self-made certificates are kept: in a Secret that all replicas share, "

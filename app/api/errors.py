@@ -6,6 +6,7 @@ from starlette.responses import JSONResponse, Response
 
 _REASONS = {
     400: "BadRequest",
+    401: "Unauthorized",
     404: "NotFound",
     405: "MethodNotAllowed",
     413: "RequestEntityTooLarge",

@@ -33,12 +33,16 @@ class ServingContext:
     replaces it, and a half-written pair would break the context.
     """
 
-    def __init__(self, certificate: Path, key: Path) -> None:
-        """Raises CertificateError if the files cannot be used from the start."""
+    def __init__(self, certificate: Path, key: Path, client_ca: Path | None = None) -> None:
+        """Clients may show a certificate of `client_ca`, where it is given, and no other.
+
+        Raises CertificateError if the files cannot be used from the start.
+        """
         self._certificate = certificate
         self._key = key
-        self._loaded = _load(certificate, key)
-        self.ssl = _context()
+        self._client_ca = client_ca
+        self._loaded = self._load()
+        self.ssl = _context(client_ca)
         """What the listener is given; it stays the same object."""
         self.ssl.sni_callback = self._begin
 
@@ -49,7 +53,7 @@ class ServingContext:
     def reload(self) -> None:
         """Take up the files if they have changed; if they are broken the old pair stays."""
         try:
-            loaded = _load(self._certificate, self._key, self._loaded)
+            loaded = self._load(self._loaded)
         except CertificateError as error:
             logger.error("certificate not reloaded, the old one stays: %s", error)
             return
@@ -93,28 +97,33 @@ class ServingContext:
         """Called by OpenSSL for each handshake, whether or not the client names the server."""
         handshake.context = self._loaded.context
 
+    def _load(self, present: _Loaded | None = None) -> _Loaded:
+        """The files' content, ready to serve; `present` again if it is the same.
 
-def _context() -> ssl.SSLContext:
+        The content is read before OpenSSL opens the files once more: if they change in between,
+        the next look sees another content than the one remembered here and loads again.
+        """
+        pair = files.read(self._certificate, self._key)
+        if present and pair == present.pair:
+            return present
+        context = _context(self._client_ca)
+        try:
+            context.load_cert_chain(self._certificate, self._key)
+        except OSError as error:
+            raise CertificateError(
+                f"{self._certificate} with {self._key}: OpenSSL refuses them ({error}); "
+                "make a certificate with an ECDSA P-256 or RSA 2048 key"
+            ) from None
+        return _Loaded(pair, context, authority.expires_at(pair.certificate).timestamp())
+
+
+def _context(client_ca: Path | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if client_ca is not None:
+        try:
+            context.load_verify_locations(client_ca)
+        except OSError as error:
+            raise CertificateError(f"no CA certificates in {client_ca}: {error}") from None
+        context.verify_mode = ssl.CERT_OPTIONAL
     return context
-
-
-def _load(certificate: Path, key: Path, present: _Loaded | None = None) -> _Loaded:
-    """The files' content, ready to serve; `present` again if it is the same.
-
-    The content is read before OpenSSL opens the files once more: if they change in between, the
-    next look sees another content than the one remembered here and loads again.
-    """
-    pair = files.read(certificate, key)
-    if present and pair == present.pair:
-        return present
-    context = _context()
-    try:
-        context.load_cert_chain(certificate, key)
-    except OSError as error:
-        raise CertificateError(
-            f"{certificate} with {key}: OpenSSL refuses them ({error}); "
-            "make a certificate with an ECDSA P-256 or RSA 2048 key"
-        ) from None
-    return _Loaded(pair, context, authority.expires_at(pair.certificate).timestamp())

@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -18,12 +19,16 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from app.certs.authority import make_authority
+from tests.unit.certificates import client_of
+
 HERE = Path(__file__).parent
 START_TIMEOUT = 90.0
 STOP_TIMEOUT = 2.0
 KUBECTL_TIMEOUT = 60.0
 AUDITED = "system:serviceaccount:registry-admission:registry-admission"
 """Whose requests are written down: what the service asks for in its own name."""
+CLIENT_NAME = "kube-apiserver"
 CONTROLLERS = (
     "clusterrole-aggregation-controller",
     "garbage-collector-controller",
@@ -51,6 +56,7 @@ class Cluster:
         self.kubeconfig = directory / "kubeconfig"
         self.ca_file = directory / "apiserver" / "apiserver.crt"
         self.audit_log = directory / "audit.log"
+        self.client_ca = directory / "client-ca.crt"
         self._tools = tools
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         port, self._etcd_port, self._etcd_peer_port = _free_ports(3)
@@ -64,6 +70,7 @@ class Cluster:
             tokens = f"{self.token},admin,admin,system:masters\n"
             (self.directory / "tokens.csv").write_text(tokens)
             self._write_audit_policy()
+            self._write_client_certificate()
             self._start_etcd()
             self._start_apiserver()
             self.write_kubeconfig(self.kubeconfig, self.token)
@@ -184,6 +191,36 @@ class Cluster:
         }
         (self.directory / "audit.yaml").write_text(yaml.safe_dump(policy))
 
+    def _write_client_certificate(self) -> None:
+        """Who the API server is to every webhook that asks."""
+        now = datetime.now(UTC)
+        signer = make_authority(now)
+        self.client_ca.write_bytes(signer.certificate)
+        shown = client_of(signer, CLIENT_NAME, now)
+        (self.directory / "client.crt").write_bytes(shown.certificate)
+        (self.directory / "client.key").write_bytes(shown.key)
+        user = {"client-certificate": "client.crt", "client-key": "client.key"}
+        kubeconfig = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "users": [{"name": "*", "user": user}],
+        }
+        path = self.directory / "webhooks.kubeconfig"
+        path.write_text(yaml.safe_dump(kubeconfig))
+        version = "apiserver.config.k8s.io/v1"
+        configuration = {
+            "apiVersion": version,
+            "kind": "WebhookAdmissionConfiguration",
+            "kubeConfigFile": str(path),
+        }
+        plugins = ("ValidatingAdmissionWebhook", "MutatingAdmissionWebhook")
+        admission = {
+            "apiVersion": version,
+            "kind": "AdmissionConfiguration",
+            "plugins": [{"name": name, "configuration": configuration} for name in plugins],
+        }
+        (self.directory / "admission.yaml").write_text(yaml.safe_dump(admission))
+
     def _start_etcd(self) -> None:
         client = f"http://127.0.0.1:{self._etcd_port}"
         peer = f"http://127.0.0.1:{self._etcd_peer_port}"
@@ -215,6 +252,7 @@ class Cluster:
             f"--service-account-issuer={self.url}",
             f"--service-account-key-file={key}",
             f"--service-account-signing-key-file={key}",
+            f"--admission-control-config-file={self.directory / 'admission.yaml'}",
             f"--audit-policy-file={self.directory / 'audit.yaml'}",
             f"--audit-log-path={self.audit_log}",
         )

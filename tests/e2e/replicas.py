@@ -115,6 +115,10 @@ class Replica:
         response: dict[str, Any] = answer.json()["response"]
         return response
 
+    def stranger(self) -> int:
+        """The HTTP code of a review that somebody sends who shows no certificate."""
+        return httpx.post(f"{self.url}/validate", json={}, verify=self._context()).status_code
+
     def log(self) -> str:
         return self._log.read_text()
 

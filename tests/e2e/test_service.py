@@ -1,10 +1,13 @@
 """The service on a real API server: what users see, and what happens when things break."""
 
 import asyncio
+import base64
 import itertools
 import json
+import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,10 +16,10 @@ import yaml
 from app.certs import files
 from tests import page
 
-from .cluster import Cluster
+from .cluster import CLIENT_NAME, Cluster
 from .observed import becomes, quota
 from .pushes import Push, Pusher
-from .replicas import Replicas
+from .replicas import Replica, Replicas
 
 pytestmark = pytest.mark.e2e
 
@@ -233,6 +236,11 @@ async def test_a_rolling_restart_and_new_certificates_under_load_fail_no_review(
     assert load.count > 20
 
 
+def _is_served(replica: Replica, stored: Callable[[], str]) -> bool:
+    served = ssl.get_server_certificate(("127.0.0.1", replica.port)).strip()
+    return base64.b64decode(stored()).decode().strip().startswith(served)
+
+
 async def test_certificates_that_the_replicas_share_are_replaced_under_load(
     cluster: Cluster, tmp_path: Path, namespace: str
 ) -> None:
@@ -241,13 +249,33 @@ async def test_certificates_that_the_replicas_share_are_replaced_under_load(
     def serial() -> str:
         return cluster.kubectl("get", *secret, "-o", "jsonpath={.data.tls\\.crt}").stdout
 
-    with Replicas(cluster, tmp_path, 2, *SHORT, shared_certificates=True):
+    with Replicas(cluster, tmp_path, 2, *SHORT, shared_certificates=True) as replicas:
         first = serial()
         async with Load(cluster, namespace) as load:
             await asyncio.sleep(1)
             await asyncio.to_thread(cluster.kubectl, "delete", *secret)
-            await asyncio.sleep(15)
+            await becomes(90, "a new one", lambda: serial() not in ("", first), True)
+            for replica in replicas.running:
+                await becomes(90, "readiness", replica.reasons, [])
+                await becomes(90, "a new one", partial(_is_served, replica, serial), True)
 
-        assert serial() not in ("", first)
         assert load.failures == []
         assert load.count > 20
+
+
+async def test_reviews_are_taken_from_the_api_server_only(
+    cluster: Cluster, tmp_path: Path, namespace: str
+) -> None:
+    flags = ("--client-ca", str(cluster.client_ca), "--client-names", CLIENT_NAME)
+    with Replicas(cluster, tmp_path, 1, *flags) as replicas:
+        limits_of_the_page(cluster, namespace)
+
+        async def refused_as_too_large() -> bool:
+            push = Push(namespace, "app", "v1", size=1200 * 2**20)
+            [answer] = await Pusher(cluster).push([push], patience=0)
+            return answer.code == 403 and "(1200Mi > 1Gi)" in answer.message
+
+        async with asyncio.timeout(60):
+            while not await refused_as_too_large():
+                await asyncio.sleep(0.2)
+        assert replicas.running[0].stranger() == 401

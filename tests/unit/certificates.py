@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from app.certs.authority import KeyPair
@@ -57,6 +57,26 @@ def self_signed(key: Key, now: datetime, *extensions: x509.ExtensionType) -> Key
         builder = builder.add_extension(extension, critical=False)
     certificate = builder.sign(
         key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return KeyPair(certificate.public_bytes(Encoding.PEM), pem)
+
+
+def client_of(signer: KeyPair, name: str, now: datetime) -> KeyPair:
+    """A client certificate that a CA has signed, as API servers have one for their webhooks."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    signing = load_pem_private_key(signer.key, None)
+    assert isinstance(signing, ec.EllipticCurvePrivateKey)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(parsed(signer).subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1000))
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(signing, hashes.SHA256())
     )
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return KeyPair(certificate.public_bytes(Encoding.PEM), pem)

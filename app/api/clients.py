@@ -1,0 +1,52 @@
+"""Reviews are taken only from API servers that prove who they are, where that is asked for."""
+
+from collections.abc import Collection
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.api.errors import status_response
+
+_REVIEWS = frozenset({"/validate", "/mutate"})
+_STATE = "client_certificate_name"
+
+
+class NamedClients(HttpToolsProtocol):
+    """HTTP/1.1 whose requests know the common name of their sender's certificate.
+
+    TLS has checked the certificate by then; None if there is none.
+    """
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        name = _common_name(transport.get_extra_info("peercert") or {})
+        self.app_state = {**self.app_state, _STATE: name}
+
+
+class RequireClientCertificate:
+    """Answers reviews of strangers with 401; probes, metrics and push checks go through, as
+    kubelets, Prometheus and registries have no certificate of this kind."""
+
+    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+        """Without `names` every certificate that TLS accepts will do."""
+        self._app = app
+        self._names = frozenset(names)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in _REVIEWS:
+            name = scope["state"][_STATE]
+            if name is None or (self._names and name not in self._names):
+                message = "reviews need the client certificate of an API server"
+                who = f"not that of {name}" if name else "there is none"
+                await status_response(401, f"{message}; {who}")(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _common_name(certificate: dict[str, Any]) -> str | None:
+    """Of a certificate in the form of `ssl.SSLSocket.getpeercert`."""
+    if not certificate:
+        return None
+    names = (value for part in certificate["subject"] for key, value in part if key == "commonName")
+    return next(names, "")
