@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -49,6 +49,8 @@ class Backend:
     registry_size: RegistrySize | None = None
     certificates: ClusterCertificates | None = None
     """Self-made ones that all replicas share."""
+    registry_hosts: Callable[[], Collection[str]] = tuple
+    """What the registry's configuration calls it."""
     authenticator: Authenticator | None = None
     """Who may ask for push checks; None: nobody."""
 
@@ -157,6 +159,7 @@ def _cluster(
         refused=events.refused,
         broken=lambda: False,
         certificates=certificates if shared and not settings.tls_dir else None,
+        registry_hosts=state.registry_hosts,
         authenticator=KubernetesAccess(api, domain),
     )
 

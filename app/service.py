@@ -35,7 +35,7 @@ def build(
     """The service on any backend; `draining` says that it is about to stop."""
     state, domain = backend.state, settings.domain
     enforcer = Enforcer(state, backend.ledgers, domain, settings.timing)
-    references = References(state, settings.internal_hosts)
+    references = References(state, settings.internal_hosts, backend.registry_hosts)
     images = ImageAdmission(
         state, enforcer, references, domain, settings.unknown_size, backend.registry_size
     )

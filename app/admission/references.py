@@ -1,6 +1,6 @@
 """What the `from` of a tag or an import points at: a stored digest, or something not known yet."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from app.cluster.state import ClusterState
@@ -31,9 +31,16 @@ class _PullSpec:
 class References:
     """Resolves references against the stored ImageStreams; reads only, never waits."""
 
-    def __init__(self, state: ClusterState, registry_hosts: Collection[str]) -> None:
+    def __init__(
+        self,
+        state: ClusterState,
+        registry_hosts: Collection[str],
+        configured_hosts: Callable[[], Collection[str]] = tuple,
+    ) -> None:
+        """Names of the internal registry: those that never change, and those of its Config."""
         self._state = state
         self._registry_hosts = frozenset(registry_hosts)
+        self._configured_hosts = configured_hosts
 
     def target(self, source: ObjectReference, namespace: str) -> Target:
         """Follow a `from`; `namespace` is that of the object it stands in."""
@@ -53,7 +60,7 @@ class References:
         return Target(label, None, external=True)
 
     def _pull_spec_target(self, label: str, spec: _PullSpec) -> Target:
-        internal = spec.host in self._registry_hosts
+        internal = spec.host in self._registry_hosts or spec.host in self._configured_hosts()
         digest = spec.digest or None
         if internal and digest is None:
             namespace, _, stream = spec.path.partition("/")

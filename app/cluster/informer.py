@@ -52,13 +52,16 @@ class Informer:
         silence: float,
         clock: Callable[[], float] = time.time,
         select: str = "",
+        optional: bool = False,
     ) -> None:
+        """`optional`: an API that is not installed has no objects, and that is no problem."""
         self._api = api
         self._path = path
         self.name = name
         self._store = store
         self._silence = silence
         self._clock = clock
+        self._optional = optional
         self._query = {"labelSelector": select} if select else {}
         self._version = ""
         self._heard_at: float | None = None
@@ -150,6 +153,11 @@ class Informer:
         self._problem = "the API is not installed" if missing else str(error)
         if missing:
             self._version, self._heard_at = "", None
+        if missing and self._optional:
+            self._store.retain(set())
+            self._heard()
+            self.synced.set()
+            return
         logger.warning("watch failed", extra={"resource": self.name, "problem": self._problem})
 
 

@@ -9,7 +9,7 @@ from app.cluster.api import KubeApi
 from app.cluster.heartbeat import Heartbeat
 from app.cluster.image_sizes import ImageSizes
 from app.cluster.informer import Informer, Store
-from app.cluster.stores import Changed, Namespaces, Objects, Streams
+from app.cluster.stores import Changed, Namespaces, Objects, RegistryHosts, Streams
 from app.model.domain import ApiDomain
 from app.model.limits import NO_LIMITS, LimitRange, NamespaceLimits, ResourceQuota, namespace_limits
 from app.quota.ledger import Timing
@@ -47,17 +47,21 @@ class KubernetesState:
         self._limit_ranges = Objects(LimitRange, self._limits_changed)
         self.quotas = Objects(ResourceQuota, self._limits_changed)
         self.namespaces = Namespaces(self._notify)
+        self._registry_hosts = RegistryHosts()
         self._sizes = ImageSizes(api, domain)
 
-        def informer(path: str, name: str, store: Store) -> Informer:
-            return Informer(api, path, name, store, silence=silence, clock=clock)
+        def informer(path: str, name: str, store: Store, *, optional: bool = False) -> Informer:
+            return Informer(api, path, name, store, silence=silence, clock=clock, optional=optional)
 
         streams_path = f"/apis/{domain.image_group}/v1/imagestreams"
+        configs_path = f"/apis/{domain.operator_group}/v1/configs"
+        configs = f"configs.{domain.operator_group}"
         self._informers = [
             informer("/api/v1/namespaces", "namespaces", self.namespaces),
             informer("/api/v1/limitranges", "limitranges", self._limit_ranges),
             informer("/api/v1/resourcequotas", "resourcequotas", self.quotas),
             informer(streams_path, f"imagestreams.{domain.image_group}", self._streams),
+            informer(configs_path, configs, self._registry_hosts, optional=True),
         ]
 
     def on_change(self, listener: Changed) -> None:
@@ -76,6 +80,10 @@ class KubernetesState:
 
     def usage(self, namespace: str) -> NamespaceUsage:
         return self._streams.usage[namespace]
+
+    def registry_hosts(self) -> frozenset[str]:
+        """What the internal registry is called in Config/cluster."""
+        return self._registry_hosts.names
 
     def holds_images(self) -> bool:
         return self._streams.usage.holds_images

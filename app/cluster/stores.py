@@ -7,10 +7,12 @@ from app.cluster.api import Content
 from app.cluster.heartbeat import Heartbeat
 from app.cluster.informer import Key
 from app.model.base import KubeObject
+from app.model.registry import Config
 from app.model.stream import ImageStream
 from app.quota.usage import StreamUsage, UsageIndex
 
 Model = TypeVar("Model", bound=KubeObject)
+_CONFIG = "cluster"
 Changed = Callable[[str], None]
 """Called with the namespace in which something changed."""
 
@@ -71,6 +73,25 @@ class Streams:
         known = {(ns, name) for ns in self.usage for name in self.usage[ns].streams}
         for key in known - keys:
             self.remove(key)
+
+
+class RegistryHosts:
+    """The names that Config/cluster gives the internal registry."""
+
+    def __init__(self) -> None:
+        self.names: frozenset[str] = frozenset()
+
+    def put(self, key: Key, content: Content) -> None:
+        if key[1] == _CONFIG:
+            self.names = frozenset(Config.model_validate(content).registry_hosts)
+
+    def remove(self, key: Key) -> None:
+        if key[1] == _CONFIG:
+            self.names = frozenset()
+
+    def retain(self, keys: set[Key]) -> None:
+        if ("", _CONFIG) not in keys:
+            self.names = frozenset()
 
 
 class Namespaces:

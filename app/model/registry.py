@@ -103,6 +103,12 @@ class Config(KubeObject):
     kind: str = "Config"
     spec: ConfigSpec = Field(default_factory=ConfigSpec)
 
+    @property
+    def registry_hosts(self) -> set[str]:
+        """Names, besides its Service's, by which pull specs may call the internal registry."""
+        routes = {route.hostname for route in self.spec.routes if route.hostname}
+        return routes | set(self.spec.image_pull_secret.additional_registry_hosts)
+
 
 class ConfigStatus(KubeModel):
     """What the operator says of the registry that it runs."""

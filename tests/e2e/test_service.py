@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -82,6 +83,52 @@ def test_a_config_gets_its_defaults(cluster: Cluster, replicas: Replicas) -> Non
     assert spec["managementState"] == "Managed"
     assert spec["disableRedirect"] is True
     assert spec["storage"]["managementState"] == "Unmanaged"
+
+
+async def test_the_registry_is_known_by_the_names_of_its_config(
+    cluster: Cluster, replicas: Replicas, namespace: str
+) -> None:
+    """What a tag of a registry that is not ours leads to is not known beforehand."""
+
+    def stream(name: str, **content: Any) -> str:
+        metadata = {"name": name, "namespace": namespace}
+        kind = {"apiVersion": "image.alauda.io/v1", "kind": "ImageStream"}
+        return json.dumps({**kind, "metadata": metadata, **content})
+
+    status = {"status": {"tags": [{"tag": "v1", "items": [{"image": f"sha256:{'0' * 64}"}]}]}}
+    cluster.kubectl("create", "-f", "-", input=stream("source"))
+    cluster.kubectl(
+        "-n", namespace, "patch", "imagestream", "source", "--subresource=status",
+        "--type=merge", f"--patch={json.dumps(status)}",
+    )  # fmt: skip
+    limits = {"limits": [{"type": "alauda.io/ImageStream", "max": {"alauda.io/images": "0"}}]}
+    limit_range = {
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "no-images", "namespace": namespace},
+        "spec": limits,
+    }
+    cluster.kubectl("create", "-f", "-", input=json.dumps(limit_range))
+    await asyncio.to_thread(replicas.wait_until_limited, namespace)
+    image = {"kind": "DockerImage", "name": f"images.example.com/{namespace}/source:v1"}
+    copy = stream("copy", spec={"tags": [{"name": "v1", "from": image}]})
+    create = ("create", "--dry-run=server", "-f", "-")
+
+    def refused() -> int:
+        return cluster.kubectl(*create, input=copy, check=False).returncode
+
+    config = {
+        "apiVersion": "imageregistry.operator.alauda.io/v1",
+        "kind": "Config",
+        "metadata": {"name": "cluster"},
+        "spec": {"imagePullSecret": {"additionalRegistryHosts": ["images.example.com"]}},
+    }
+    cluster.kubectl("create", "-f", "-", input=json.dumps(config))
+    try:
+        await becomes(60, "the tag", refused, 1)
+    finally:
+        cluster.kubectl("delete", "configs.imageregistry.operator.alauda.io", "cluster")
+    await becomes(60, "the tag", refused, 0)
 
 
 def test_kubectl_shows_why_an_image_is_refused(

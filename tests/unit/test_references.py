@@ -3,6 +3,7 @@
 import pytest
 
 from app.admission.references import References, Target
+from app.cluster.stores import RegistryHosts
 from app.model.stream import ObjectReference
 from tests.unit.stores import FakeState
 
@@ -48,6 +49,23 @@ def test_targets(kind: str, name: str, namespace: str, digest: str | None, exter
     target = resolve(kind, name, namespace)
 
     assert (target.digest, target.external) == (digest, external)
+
+
+def test_the_registry_has_the_names_that_its_configuration_gives_it() -> None:
+    state, hosts = FakeState(), RegistryHosts()
+    references = References(state, {REGISTRY}, lambda: hosts.names)
+    image = ObjectReference(kind="DockerImage", name="images.example.com/team-b/big@sha256:x")
+    routes = [{"name": "public", "hostname": "images.example.com"}]
+
+    assert references.target(image, "team-a").external
+    for spec in (
+        {"routes": routes},
+        {"imagePullSecret": {"additionalRegistryHosts": ["images.example.com"]}},
+    ):
+        hosts.put(("", "cluster"), {"metadata": {"name": "cluster"}, "spec": spec})
+        assert not references.target(image, "team-a").external
+        hosts.retain(set())
+        assert references.target(image, "team-a").external
 
 
 def test_a_label_names_kind_namespace_and_name() -> None:
