@@ -95,7 +95,13 @@ async def test_the_registry_is_known_by_the_names_of_its_config(
         kind = {"apiVersion": "image.alauda.io/v1", "kind": "ImageStream"}
         return json.dumps({**kind, "metadata": metadata, **content})
 
-    status = {"status": {"tags": [{"tag": "v1", "items": [{"image": f"sha256:{'0' * 64}"}]}]}}
+    item = {
+        "created": "2026-01-01T00:00:00Z",
+        "dockerImageReference": "",
+        "generation": 1,
+        "image": f"sha256:{'0' * 64}",
+    }
+    status = {"status": {"tags": [{"tag": "v1", "items": [item]}]}}
     cluster.kubectl("create", "-f", "-", input=stream("source"))
     cluster.kubectl(
         "-n", namespace, "patch", "imagestream", "source", "--subresource=status",
