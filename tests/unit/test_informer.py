@@ -1,0 +1,150 @@
+"""A list, then a watch that goes on from where it was cut."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from app.cluster.api import ApiError, Content, GoneError, NotFoundError, Query
+from app.cluster.informer import Informer, Key
+from tests.unit.kube import FakeKube
+
+NOW = 1_800_000_000.0
+PATH = "/api/v1/things"
+
+
+class Things:
+    """A store that keeps names."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def put(self, key: Key, content: Content) -> None:
+        if content.get("broken"):
+            raise ValueError("not understood")
+        self.names.add(key[1])
+
+    def remove(self, key: Key) -> None:
+        self.names.discard(key[1])
+
+    def retain(self, keys: set[Key]) -> None:
+        self.names &= {name for _, name in keys}
+
+
+class Server(FakeKube):
+    """Lists what it is given, and plays watches one after another; the last stays open."""
+
+    def __init__(self, lists: list[list[str] | ApiError], *watches: list[Content | ApiError]):
+        super().__init__(NOW)
+        self._lists = lists
+        self._watches = list(watches)
+        self.versions: list[str] = []
+
+    async def get(self, path: str, query: Query | None = None) -> Content:
+        found = self._lists.pop(0) if len(self._lists) > 1 else self._lists[0]
+        if isinstance(found, ApiError):
+            raise found
+        items = [{"metadata": {"name": name}} for name in found]
+        return {"items": items, "metadata": {"resourceVersion": "10"}}
+
+    async def watch(self, path: str, query: Query, silence: float) -> AsyncGenerator[Content, None]:
+        self.versions.append(query["resourceVersion"])
+        if not self._watches:
+            await asyncio.Event().wait()
+        for event in self._watches.pop(0):
+            if isinstance(event, ApiError):
+                raise event
+            yield event
+
+
+def event(kind: str, name: str, version: str, **content: object) -> Content:
+    metadata = {"name": name, "resourceVersion": version}
+    return {"type": kind, "object": {"metadata": metadata, **content}}
+
+
+MISSING = NotFoundError(404, "no such API")
+CUT = ApiError(0, "connection reset")
+
+
+@asynccontextmanager
+async def following(
+    server: Server, *, optional: bool = False
+) -> AsyncIterator[tuple[Informer, Things]]:
+    things = Things()
+    informer = Informer(server, PATH, "things", things, silence=150, optional=optional)
+    task = asyncio.create_task(informer.run())
+    yield informer, things
+    task.cancel()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("server", "names", "versions"),
+    [
+        pytest.param(
+            Server([["a"]], [event("ADDED", "b", "11"), event("DELETED", "a", "12"), CUT]),
+            {"b"},
+            ["10", "12"],
+            id="a cut watch goes on where it was",
+        ),
+        pytest.param(
+            Server([["a", "b"], ["b"]], [GoneError(410, "too old")]),
+            {"b"},
+            ["10", "10"],
+            id="what the API server has forgotten is listed again",
+        ),
+        pytest.param(
+            Server([["a"], ["a", "c"]], [event("ADDED", "c", "11", broken=True)]),
+            {"a", "c"},
+            ["10", "10"],
+            id="an event that cannot be applied is not skipped",
+        ),
+        pytest.param(
+            Server([["a"]], [event("BOOKMARK", "", "20"), CUT]),
+            {"a"},
+            ["10", "20"],
+            id="a bookmark moves the place",
+        ),
+    ],
+)
+async def test_nothing_is_missed(server: Server, names: set[str], versions: list[str]) -> None:
+    async with following(server) as (informer, things):
+        await until(lambda: len(server.versions) == 2)
+
+        assert server.versions == versions
+        assert things.names == names
+        assert informer.problem() is None
+
+
+async def test_an_api_that_is_not_installed_is_a_problem_until_it_is() -> None:
+    async with following(Server([MISSING, ["a"]])) as (informer, things):
+        await until(lambda: "not installed" in (informer.problem() or ""))
+        await until(lambda: informer.problem() is None)
+
+        assert things.names == {"a"}
+
+
+async def test_an_optional_api_that_is_not_installed_has_no_objects() -> None:
+    async with following(Server([MISSING]), optional=True) as (informer, _):
+        await until(informer.synced.is_set)
+
+        assert informer.problem() is None
+
+
+async def test_an_optional_api_that_goes_away_takes_its_objects_along() -> None:
+    server = Server([["a"], MISSING], [MISSING])
+    async with following(server, optional=True) as (informer, things):
+        await until(lambda: bool(server.versions) and not things.names)
+
+        assert informer.problem() is None
+
+
+async def test_an_api_that_does_not_answer_is_a_problem_even_if_optional() -> None:
+    async with following(Server([CUT]), optional=True) as (informer, _):
+        await until(lambda: "connection reset" in (informer.problem() or ""))
