@@ -300,7 +300,8 @@ async def test_certificates_that_the_replicas_share_are_replaced_under_load(
     secret = ("-n", "registry-admission", "secret", "registry-admission-tls")
 
     def serial() -> str:
-        return cluster.kubectl("get", *secret, "-o", "jsonpath={.data.tls\\.crt}").stdout
+        wanted = ("--ignore-not-found", "-o", "jsonpath={.data.tls\\.crt}")
+        return cluster.kubectl("get", *secret, *wanted).stdout
 
     with Replicas(cluster, tmp_path, 2, *SHORT, shared_certificates=True) as replicas:
         first = serial()
