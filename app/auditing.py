@@ -1,30 +1,17 @@
-"""Collecting what `registry-admission usage` and `audit` show, from any state."""
+"""Collecting what `registry-admission usage` and `audit` show, from any inventory."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import chain
-from pathlib import Path
-from typing import Protocol
 
-from app.cluster import manifests
-from app.cluster.embedded import namespace_or_default
-from app.cluster.state import ClusterState
+from app.cluster.embedded import LimitFiles
+from app.cluster.inventory import Inventory
 from app.model.domain import ApiDomain
-from app.model.limits import NamespaceLimits
-from app.model.stored import time_of
-from app.model.stream import ImageStream
+from app.model.limits import NamespaceLimits, namespace_limits, overlaid
 from app.policy import fullness
-from app.policy.audit import NamespaceAudit, Tag, audit
+from app.policy.audit import NamespaceAudit, audit
 from app.policy.fullness import Level
-
-
-class Inventory(ClusterState, Protocol):
-    """A state that can say what it has, too."""
-
-    def namespaces(self) -> list[str]:
-        """Every namespace that has a limit or an ImageStream."""
+from app.policy.images import LargeImage, largest_images, tags_of
+from app.quota.in_flight import NOTHING_IN_FLIGHT
 
 
 @dataclass(frozen=True)
@@ -32,65 +19,98 @@ class NamespaceFullness:
     namespace: str
     totals: tuple[Level, ...]
     streams: tuple[Level, ...]
+    reservations: int | None
+    """Pushes in flight; None if nobody tells."""
+    largest: tuple[LargeImage, ...]
+    """The largest images, largest first."""
+
+    @property
+    def percent(self) -> int:
+        """How full the fullest limit of the namespace or of one of its streams is."""
+        return max((level.percent or 0 for level in (*self.totals, *self.streams)), default=0)
 
 
-def fullness_of(
-    state: Inventory, domain: ApiDomain, namespaces: Iterable[str] = ()
+async def fullness_of(
+    inventory: Inventory, domain: ApiDomain, namespaces: Sequence[str] = (), *, top: int = 0
 ) -> list[NamespaceFullness]:
-    """What is used and left in the namespaces given, or in all."""
-    return [
-        NamespaceFullness(
-            name,
-            tuple(fullness.of_namespace(name, state.usage(name), state.limits(name), domain)),
-            tuple(fullness.of_streams(state.usage(name), state.limits(name), domain)),
-        )
-        for name in namespaces or state.namespaces()
-    ]
+    """What is used, reserved and left in the namespaces given, or in all.
+
+    `top` is how many images are listed for each; their sizes are only asked for if there are any.
+    Raises ApiError.
+    """
+    names = namespaces or inventory.namespaces()
+    if top:
+        await inventory.expect_sizes(sum(inventory.usage(name).image_count for name in names))
+    return [await _fullness(inventory, domain, name, top) for name in names]
+
+
+async def _fullness(
+    inventory: Inventory, domain: ApiDomain, name: str, top: int
+) -> NamespaceFullness:
+    usage, limits = inventory.usage(name), inventory.limits(name)
+    in_flight = await inventory.in_flight(name)
+    reserved = in_flight or NOTHING_IN_FLIGHT
+    tags = tags_of(usage) if top else {}
+    return NamespaceFullness(
+        name,
+        tuple(fullness.of_namespace(name, usage, limits, domain, reserved)),
+        tuple(fullness.of_streams(usage, limits, domain, reserved)),
+        None if in_flight is None else in_flight.reservations,
+        largest_images(tags, await inventory.sizes(tags), top) if top else (),
+    )
 
 
 async def audit_all(
-    state: Inventory,
+    inventory: Inventory,
     domain: ApiDomain,
     *,
     namespaces: Sequence[str] = (),
-    proposed: Mapping[str, NamespaceLimits],
-    pushed: Mapping[str, Mapping[Tag, datetime]],
+    proposed: LimitFiles,
     top: int,
 ) -> list[NamespaceAudit]:
-    """Hold the namespaces given, or all, against their limits.
+    """Hold the namespaces given, or all, against their limits as if `proposed` were applied.
 
-    A namespace that has `proposed` limits is held against these instead of its own. `pushed`
-    has the times of tags by namespace.
+    `top` is how many images and tags are listed; sizes are asked for where any are, or where they
+    are limited. Raises ApiError.
     """
-    audits = []
-    for name in namespaces or sorted({*state.namespaces(), *proposed}):
-        usage = state.usage(name)
-        digests = {digest for stream in usage.streams.values() for digest in stream.images}
-        sizes = {digest: await state.image_size(digest) for digest in digests}
-        audits.append(
-            audit(
-                name,
-                usage,
-                proposed.get(name) or state.limits(name),
-                sizes={digest: size for digest, size in sizes.items() if size is not None},
-                pushed=pushed.get(name, {}),
-                domain=domain,
-                top=top,
-            )
-        )
-    return audits
+    names = namespaces or sorted({*inventory.namespaces(), *proposed.namespaces})
+    limits = {name: _limits(inventory, proposed, name, domain) for name in names}
+    sized = {name for name in names if top or limits[name].image_size}
+    await inventory.expect_sizes(sum(inventory.usage(name).image_count for name in sized))
+    return [
+        await _audit(inventory, name, limits[name], name in sized, domain, top) for name in names
+    ]
 
 
-def pushed_in(folder: Path, domain: ApiDomain) -> dict[str, dict[Tag, datetime]]:
-    """When each tag of a state folder was last pushed, by namespace. Raises ManifestError."""
-    found: dict[str, dict[Tag, datetime]] = defaultdict(dict)
-    for manifest in chain.from_iterable(map(manifests.read, manifests.files(folder))):
-        group = manifest.api_version.rpartition("/")[0]
-        if (group, manifest.kind) == (domain.image_group, "ImageStream"):
-            stream = manifest.parse(ImageStream)
-            times = found[namespace_or_default(stream.metadata.namespace)]
-            for history in stream.status.tags:
-                created = time_of(history.items[0].created) if history.items else None
-                if created:
-                    times[stream.metadata.name, history.tag] = created
-    return found
+async def _audit(
+    inventory: Inventory,
+    name: str,
+    limits: NamespaceLimits,
+    sized: bool,
+    domain: ApiDomain,
+    top: int,
+) -> NamespaceAudit:
+    usage = inventory.usage(name)
+    digests = {digest for stream in usage.streams.values() for digest in stream.images}
+    sizes: Mapping[str, int] = await inventory.sizes(digests) if sized else {}
+    return audit(
+        name,
+        usage,
+        limits,
+        sizes=sizes,
+        pushed=inventory.pushed(name),
+        domain=domain,
+        top=top,
+    )
+
+
+def _limits(
+    inventory: Inventory, proposed: LimitFiles, name: str, domain: ApiDomain
+) -> NamespaceLimits:
+    if name not in proposed.namespaces:
+        return inventory.limits(name)
+    return namespace_limits(
+        domain,
+        overlaid(inventory.limit_ranges(name), proposed.limit_ranges.get(name, ())),
+        overlaid(inventory.quotas(name), proposed.quotas.get(name, ())),
+    )

@@ -1,14 +1,12 @@
 """Reading the legacy gateway's ConfigMaps, and bringing their replacement to a cluster."""
 
 from collections.abc import AsyncIterator, Collection, Iterable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import aclosing
 from pathlib import Path
 
 import yaml
-from kubernetes_asyncio.config import ConfigException
 
-from app.cluster.api import ApiError, Content, KubeApi
+from app.cluster.api import Content, KubeApi, Query
 from app.cluster.manifests import Manifest
 from app.model.domain import ApiDomain
 from app.model.legacy import ConfigMap, LegacyConfig, UnitBase, parse
@@ -16,22 +14,9 @@ from app.policy.conversion import NamespaceConversion, Totals
 from app.policy.legacy_config import LEGACY_NAMES, is_legacy
 from app.policy.names import is_label
 
-MANAGER = "registry-admission"
-_RESOURCES = {"LimitRange": "limitranges", "ResourceQuota": "resourcequotas"}
-
 
 class ConversionError(Exception):
     """Input that cannot be converted; says what to do instead."""
-
-
-@dataclass(frozen=True)
-class Applied:
-    """What became of one object."""
-
-    object: str
-    ok: bool
-    message: str
-    """Why it was not applied."""
 
 
 def config_maps_of(documents: Iterable[Manifest]) -> list[ConfigMap]:
@@ -42,17 +27,17 @@ def config_maps_of(documents: Iterable[Manifest]) -> list[ConfigMap]:
 
 async def config_maps_in(api: KubeApi) -> list[ConfigMap]:
     """The ConfigMaps of a cluster, in any namespace, that have one of the gateway's names."""
-    found = []
-    for name in LEGACY_NAMES:
-        listed = await api.get("/api/v1/configmaps", {"fieldSelector": f"metadata.name={name}"})
-        found += [ConfigMap.model_validate(item) for item in listed.get("items") or []]
+    found = [
+        ConfigMap.model_validate(item)
+        for name in LEGACY_NAMES
+        async for item in _listed(api, "configmaps", {"fieldSelector": f"metadata.name={name}"})
+    ]
     return [config_map for config_map in found if is_legacy(config_map, LEGACY_NAMES, [])]
 
 
 async def namespaces_in(api: KubeApi) -> list[str]:
     """Every namespace of a cluster that is not being deleted."""
-    listed = await api.get("/api/v1/namespaces")
-    metadata = [item["metadata"] for item in listed.get("items") or []]
+    metadata = [item["metadata"] async for item in _listed(api, "namespaces", {})]
     return [item["name"] for item in metadata if "deletionTimestamp" not in item]
 
 
@@ -111,35 +96,8 @@ def write_files(
         (folder / f"{item.namespace}.yaml").write_text(text, encoding="utf-8")
 
 
-async def apply(
-    api: KubeApi, objects: Iterable[Content], *, dry_run: bool
-) -> AsyncIterator[Applied]:
-    """Apply objects one after another, whatever becomes of the ones before.
-
-    What another manager has set differently is left as it is and reported.
-    """
-    for content in objects:
-        kind, metadata = content["kind"], content["metadata"]
-        path = f"/api/v1/namespaces/{metadata['namespace']}/{_RESOURCES[kind]}/{metadata['name']}"
-        title = f"{kind} {metadata['namespace']}/{metadata['name']}"
-        try:
-            await api.apply(path, content, MANAGER, force=False, dry_run=dry_run)
-        except ApiError as error:
-            yield Applied(title, False, str(error))
-        else:
-            yield Applied(title, True, "")
-
-
-@asynccontextmanager
-async def connected(kubeconfig: str, context: str | None) -> AsyncIterator[KubeApi]:
-    """The API server that a kubeconfig names. Raises ConversionError if there is none."""
-    try:
-        api = await KubeApi.connect(kubeconfig, context)
-    except ConfigException as error:
-        raise ConversionError(
-            f"no cluster to talk to: {error}; name one with --kubeconfig"
-        ) from None
-    try:
-        yield api
-    finally:
-        await api.close()
+async def _listed(api: KubeApi, resource: str, query: Query) -> AsyncIterator[Content]:
+    async with aclosing(api.pages(f"/api/v1/{resource}", query)) as pages:
+        async for page in pages:
+            for item in page.get("items") or []:
+                yield item

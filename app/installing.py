@@ -13,6 +13,7 @@ from app.certs.cluster import NAME as TLS_SECRET
 from app.certs.cluster import service_names
 from app.certs.files import CertificateError
 from app.cluster.api import KubeApi, NotFoundError
+from app.cluster.applying import path_of
 from app.kustomization import Manifest
 
 NAME = "registry-admission"
@@ -111,7 +112,7 @@ def leftovers(namespace: str, *, and_namespace: bool) -> list[Manifest]:
 async def apply(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str], None]) -> None:
     """Server-side apply, again and again if wanted. Raises ApiError at the first refusal."""
     for manifest in objects:
-        await api.apply(_path(manifest), manifest, _MANAGER)
+        await api.apply(path_of(manifest), manifest, _MANAGER)
         done(f"{_title(manifest)} applied")
 
 
@@ -119,7 +120,7 @@ async def delete(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str]
     """Delete what is there. Raises ApiError at the first refusal."""
     for manifest in objects:
         try:
-            await api.delete(_path(manifest))
+            await api.delete(path_of(manifest))
         except NotFoundError:
             continue
         done(f"{_title(manifest)} deleted")
@@ -173,13 +174,3 @@ def _without_labels(metadata: dict[str, Any]) -> dict[str, Any]:
 
 def _title(manifest: Manifest) -> str:
     return f"{manifest['kind']} {manifest['metadata']['name']}"
-
-
-def _path(manifest: Manifest) -> str:
-    """Where the API server has an object; the plurals are regular for everything applied here."""
-    version, metadata = manifest["apiVersion"], manifest["metadata"]
-    root = f"/apis/{version}" if "/" in version else f"/api/{version}"
-    scope = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""
-    singular = manifest["kind"].lower()
-    plural = f"{singular[:-1]}ies" if singular.endswith("y") else f"{singular}s"
-    return f"{root}{scope}/{plural}/{metadata['name']}"

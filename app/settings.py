@@ -81,7 +81,7 @@ class Settings(BaseSettings):
         "or in a local folder; auto is the Secret inside a cluster.",
     )
     kubeconfig: Path | None = Field(
-        None, description="Cluster to serve, from outside; inside a cluster none is needed."
+        None, description="Kubeconfig of the cluster; inside a cluster none is needed."
     )
     context: str | None = Field(None, description="Context of the kubeconfig.")
     namespace: str = Field(

@@ -1,30 +1,38 @@
 """`registry-admission audit`."""
 
-import asyncio
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
 import click
 
-from app import auditing, examples
-from app.cli import audit_report
+from app import auditing, inventories
+from app.cli import audit_report, looking
+from app.cli.applying import apply_with_progress
 from app.cli.options import SettingsCommand
-from app.cluster import manifests
-from app.cluster.embedded import EmbeddedState, read_limits
-from app.cluster.manifests import ManifestError
+from app.cluster import connection, manifests
+from app.cluster.api import ApiError, Content, NotFoundError
+from app.cluster.embedded import LimitFiles
+from app.cluster.inventory import Inventory
+from app.cluster.manifests import Manifest
+from app.policy import policy_report
 from app.policy.audit import NamespaceAudit
 from app.settings import Settings
 
+_OVER = 1
+_STDIN = Path("-")
 
-@click.command(cls=SettingsCommand, settings=("state", "api_domain"))
+
+@click.command(cls=SettingsCommand, settings=inventories.SETTINGS)
+@looking.options
 @click.option(
     "--proposed",
     multiple=True,
-    type=click.Path(exists=True, path_type=Path),
-    help="File or folder of LimitRanges and ResourceQuotas to try; may be repeated.",
+    type=click.Path(exists=True, allow_dash=True, path_type=Path),
+    help="File or folder of LimitRanges and ResourceQuotas to try, - is stdin; may be repeated.",
 )
-@click.option("-n", "--namespace", "namespaces", multiple=True, help="Only this; may be repeated.")
 @click.option(
     "--top",
     type=click.IntRange(min=0),
@@ -35,50 +43,82 @@ from app.settings import Settings
     "-o", "--output", type=click.Choice(audit_report.FORMATS), default="table",
     help="How to print the report.  [default: table]",
 )  # fmt: skip
+@click.option(
+    "--apply", is_flag=True, help="With -o policyreport: write the reports to the cluster."
+)
 def audit(
     settings: Settings,
-    proposed: tuple[Path, ...],
     namespaces: tuple[str, ...],
+    service_namespace: str | None,
+    proposed: tuple[Path, ...],
     top: int,
     output: str,
+    apply: bool,
 ) -> None:
     """Show what passes its limits, and what to look at first.
 
-    Namespaces that --proposed objects name are held against these alone, all others against
-    their present limits. Limits delete nothing, they refuse what is new: what is over a limit
-    stays and cannot grow.
+    Looks at a folder (--state), or at the cluster that kubectl would take, as it would be if the
+    --proposed objects were applied. Limits delete nothing, they refuse what is new: what is over
+    a limit stays and cannot grow.
 
-    The exit code is 1 if anything is over a limit, 2 if a file cannot be read.
+    The exit code is 1 if anything is over a limit, 2 if something cannot be read or written.
 
     \b
     Examples:
-      registry-admission audit --state limits/
-      registry-admission audit --state limits/ --proposed converted/
-      registry-admission audit --state limits/ -o html > audit.html
+      registry-admission audit
+      registry-admission convert --from-cluster | registry-admission audit --proposed -
+      registry-admission audit --proposed converted/ -o html > audit.html
+      registry-admission audit -o policyreport --apply
     """
-    try:
-        audits = asyncio.run(_audit(settings, proposed, namespaces, top))
-    except ManifestError as error:
-        click.echo(f"Error: {error}", err=True)
-        raise SystemExit(2) from None
-    audit_report.show(audits, output)
+    if apply and (output != "policyreport" or settings.state is not None):
+        raise click.UsageError("--apply writes PolicyReports to a cluster: use -o policyreport")
+
+    async def collect(inventory: Inventory) -> list[NamespaceAudit]:
+        files = LimitFiles.of(chain.from_iterable(map(_documents, proposed)))
+        with looking.busy("Holding them against each other"):
+            audits = await auditing.audit_all(
+                inventory, settings.domain, namespaces=namespaces, proposed=files, top=top
+            )
+        looking.show_notes(inventory)
+        return audits
+
+    audits = looking.look(settings, service_namespace, namespaces, collect, ledgers=False)
+    if output == "policyreport":
+        now = datetime.now(UTC)
+        reports = [policy_report.of(item, settings.domain, now) for item in audits]
+        if apply:
+            looking.run(_write(settings, reports))
+        else:
+            audit_report.show_objects(reports)
+    else:
+        audit_report.show(audits, output)
     if any(item.over for item in audits):
-        raise SystemExit(1)
+        raise SystemExit(_OVER)
 
 
-async def _audit(
-    settings: Settings, proposed: tuple[Path, ...], namespaces: tuple[str, ...], top: int
-) -> list[NamespaceAudit]:
-    folder = settings.state or examples.state_folder()
-    return await auditing.audit_all(
-        EmbeddedState(folder, settings.domain),
-        settings.domain,
-        namespaces=namespaces,
-        proposed=read_limits(chain.from_iterable(map(_files, proposed)), settings.domain),
-        pushed=auditing.pushed_in(folder, settings.domain),
-        top=top,
-    )
+def _documents(path: Path) -> Iterator[Manifest]:
+    if path == _STDIN:
+        yield from manifests.read_text(sys.stdin.read(), Path("stdin"))
+    elif path.is_dir():
+        yield from chain.from_iterable(map(manifests.read, manifests.files(path)))
+    else:
+        yield from manifests.read(path)
 
 
-def _files(path: Path) -> Iterable[Path]:
-    return manifests.files(path) if path.is_dir() else [path]
+async def _write(settings: Settings, reports: Sequence[Content]) -> None:
+    """Bring PolicyReports to the cluster. Raises ApiError, also if it has no such kind."""
+    async with connection.connected(settings.kubeconfig, settings.context) as api:
+        try:
+            await api.get(f"/apis/{policy_report.GROUP}/{policy_report.VERSION}")
+        except NotFoundError as error:
+            problem = (
+                "the cluster has no PolicyReports (wgpolicyk8s.io/v1alpha2): install their CRD"
+            )
+            raise ApiError(error.status, problem) from None
+        applied = await apply_with_progress(api, reports, force=True)
+    failed = [item for item in applied if not item.ok]
+    for item in failed:
+        click.echo(f"Failed: {item.object}: {item.message}", err=True)
+    click.echo(f"{len(applied) - len(failed)} of {len(applied)} PolicyReports applied.", err=True)
+    if failed:
+        raise SystemExit(looking.UNREADABLE)

@@ -10,11 +10,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from rich.console import Console
 from rich.table import Table
 
+from app.cli.looking import readable
+from app.cluster.api import Content
 from app.policy.audit import NamespaceAudit
 from app.policy.fullness import Level
 
-FORMATS = ("table", "json", "yaml", "html")
-_BINARY_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
+FORMATS = ("table", "json", "yaml", "html", "policyreport")
 
 
 def show(audits: Sequence[NamespaceAudit], output: str) -> None:
@@ -23,12 +24,19 @@ def show(audits: Sequence[NamespaceAudit], output: str) -> None:
         case "json":
             click.echo(json.dumps([content(item) for item in audits], indent=2))
         case "yaml":
-            text = yaml.safe_dump([content(item) for item in audits], sort_keys=False)
+            found = [content(item) for item in audits]
+            text = yaml.dump(found, Dumper=yaml.CSafeDumper, sort_keys=False)
             click.echo(text, nl=False)
         case "html":
             click.echo(page(audits))
         case _:
             _show_table(audits)
+
+
+def show_objects(objects: Sequence[Content]) -> None:
+    """Print Kubernetes objects for kubectl."""
+    text = yaml.dump_all(objects, Dumper=yaml.CSafeDumper, sort_keys=False, explicit_start=True)
+    click.echo(text, nl=False)
 
 
 def content(item: NamespaceAudit) -> dict[str, Any]:
@@ -79,13 +87,6 @@ def page(audits: Sequence[NamespaceAudit]) -> str:
 def amount(level: Level, number: int) -> str:
     """A number of bytes in a readable unit, or a count as it is."""
     return readable(number) if level.resource == "storage" else str(number)
-
-
-def readable(size: int) -> str:
-    """Bytes in the largest unit that leaves at least one; two digits behind the point."""
-    power = min(max(size.bit_length() - 1, 0) // 10, len(_BINARY_UNITS) - 1)
-    number = f"{size / 1024**power:.2f}".rstrip("0").rstrip(".")
-    return f"{number} {_BINARY_UNITS[power]}"
 
 
 def _show_table(audits: Sequence[NamespaceAudit]) -> None:

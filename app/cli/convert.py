@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import click
-from kubernetes_asyncio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
-from rich.progress import Progress
 
 from app import converting
 from app.cli import convert_report
+from app.cli.applying import apply_with_progress
 from app.cli.options import SettingsCommand
-from app.cluster import manifests
+from app.cluster import connection, manifests
 from app.cluster.api import ApiError, KubeApi
+from app.cluster.applying import Applied
+from app.cluster.connection import NoClusterError
 from app.cluster.manifests import Manifest, ManifestError
-from app.converting import Applied, ConversionError
+from app.converting import ConversionError
 from app.model.domain import ApiDomain
 from app.model.legacy import LegacyConfig, LegacyConfigError, UnitBase
 from app.policy.conversion import Conversion, Totals, convert
@@ -33,6 +34,7 @@ _FAILURES = (
     ConversionError,
     LegacyConfigError,
     ManifestError,
+    NoClusterError,
     OSError,
     UnicodeDecodeError,
 )
@@ -44,6 +46,8 @@ class _Options:
     """What was asked for on the command line."""
 
     domain: ApiDomain
+    kubeconfig: Path | None
+    context: str | None
     files: tuple[Path, ...]
     from_cluster: bool
     config_map: str | None
@@ -57,8 +61,6 @@ class _Options:
     out: Path | None
     dry_run: str | None
     apply: bool
-    kubeconfig: str
-    context: str | None
     output: str
 
     @property
@@ -73,7 +75,7 @@ class _Options:
         return self.apply or self.dry_run is not None
 
 
-@click.command(cls=SettingsCommand, settings=("api_domain",))
+@click.command(cls=SettingsCommand, settings=("kubeconfig", "context", "api_domain"))
 @click.argument(
     "files",
     nargs=-1,
@@ -120,12 +122,6 @@ class _Options:
 )
 @click.option("--apply", is_flag=True, help="Apply the objects to the cluster.")
 @click.option(
-    "--kubeconfig",
-    default=KUBE_CONFIG_DEFAULT_LOCATION,
-    help="Kubeconfig of the cluster.  [default: kubectl's]",
-)
-@click.option("--context", help="Context of the kubeconfig.")
-@click.option(
     "-o", "--output", type=click.Choice(convert_report.FORMATS), default="table",
     help="How to print the report, on stderr.  [default: table]",
 )  # fmt: skip
@@ -147,7 +143,7 @@ def convert_command(settings: Settings, **options: Any) -> None:
       registry-admission convert --from-cluster --dry-run=server
       registry-admission convert --from-cluster --apply --tags-per-namespace 2000
     """
-    given = _Options(settings.domain, **options)
+    given = _Options(settings.domain, settings.kubeconfig, settings.context, **options)
     if bool(given.files) == given.from_cluster:
         raise click.UsageError("name a FILE with the ConfigMap, or use --from-cluster")
     try:
@@ -182,7 +178,7 @@ async def _cluster(options: _Options) -> AsyncIterator[KubeApi | None]:
     if not (options.from_cluster or options.writes):
         yield None
         return
-    async with converting.connected(options.kubeconfig, options.context) as api:
+    async with connection.connected(options.kubeconfig, options.context) as api:
         yield api
 
 
@@ -225,11 +221,4 @@ async def _apply(options: _Options, conversion: Conversion, api: KubeApi) -> lis
         for item in conversion.namespaces
         for content in item.manifests(options.domain, options.totals)
     ]
-    console = convert_report.console()
-    applied = []
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("Applying", total=len(objects))
-        async for item in converting.apply(api, objects, dry_run=options.dry_run is not None):
-            applied.append(item)
-            progress.advance(task)
-    return applied
+    return await apply_with_progress(api, objects, dry_run=options.dry_run is not None)

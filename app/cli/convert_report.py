@@ -10,7 +10,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from app.converting import Applied
+from app.cluster.applying import Applied
 from app.policy.conversion import Conversion, NamespaceConversion, Totals
 
 FORMATS = ("table", "json", "yaml")

@@ -1,115 +1,80 @@
 """`registry-admission usage`."""
 
-import asyncio
-import json
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from contextlib import aclosing
 
 import click
-import yaml
-from rich.console import Console
-from rich.table import Table
-from watchfiles import awatch
 
-from app import auditing, examples
-from app.auditing import NamespaceFullness
+from app import auditing, inventories
+from app.cli import looking, usage_report
 from app.cli.options import SettingsCommand
-from app.cluster.embedded import EmbeddedState
-from app.cluster.manifests import ManifestError
-from app.policy.fullness import Level
+from app.cluster.inventory import Inventory
 from app.settings import Settings
 
+_TOP = 5
 
-@click.command(cls=SettingsCommand, settings=("state", "api_domain"))
-@click.option("-n", "--namespace", "namespaces", multiple=True, help="Only this; may be repeated.")
+
+@click.command(cls=SettingsCommand, settings=inventories.SETTINGS)
+@looking.options
 @click.option(
-    "-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table",
+    "--streams/--no-streams", default=None,
+    help="Show every ImageStream.  [default: with -n]",
+)  # fmt: skip
+@click.option(
+    "--top",
+    type=click.IntRange(min=0),
+    help=f"How many of each namespace's largest images to list.  [default: {_TOP} with -n, else 0]",
+)
+@click.option(
+    "--sort", type=click.Choice(["full", "name"]), default="full",
+    help="What comes first: the fullest, or the first in the alphabet.  [default: full]",
+)  # fmt: skip
+@click.option(
+    "-o", "--output", type=click.Choice(usage_report.FORMATS), default="table",
     help="How to print the counts.  [default: table]",
 )  # fmt: skip
-@click.option("-w", "--watch", is_flag=True, help="Print again whenever the folder changes.")
-def usage(settings: Settings, namespaces: tuple[str, ...], output: str, watch: bool) -> None:
+@click.option("-w", "--watch", is_flag=True, help="Print again whenever something changes.")
+def usage(
+    settings: Settings,
+    namespaces: tuple[str, ...],
+    service_namespace: str | None,
+    streams: bool | None,
+    top: int | None,
+    sort: str,
+    output: str,
+    watch: bool,
+) -> None:
     """Show how full namespaces and their ImageStreams are.
 
-    Each ResourceQuota counts by itself; of several LimitRanges the lowest maximum is shown.
+    Looks at a folder (--state), or at the cluster that kubectl would take. Each ResourceQuota
+    counts by itself; of several LimitRanges the lowest maximum is shown. In flight is what was
+    admitted and is not stored yet; it counts as used.
 
     \b
     Examples:
+      registry-admission usage
+      registry-admission usage -n team-a --watch
+      registry-admission usage --context staging -o json
       registry-admission usage --state limits/
-      registry-admission usage --state limits/ -n team-a --watch
-      registry-admission usage --state limits/ -o json
     """
-    folder = settings.state or examples.state_folder()
-    try:
-        state = EmbeddedState(folder, settings.domain)
-    except ManifestError as error:
-        click.echo(f"Error: {error}", err=True)
-        raise SystemExit(2) from None
+    chosen = bool(namespaces)
+    shown = usage_report.Shown(
+        streams=chosen if streams is None else streams,
+        top=(_TOP if chosen else 0) if top is None else top,
+        fullest_first=sort == "full",
+    )
 
-    def show() -> None:
-        _print(auditing.fullness_of(state, settings.domain, namespaces), output)
+    async def show(inventory: Inventory) -> None:
+        rows = await auditing.fullness_of(inventory, settings.domain, namespaces, top=shown.top)
+        usage_report.show(rows, shown, output)
+        looking.show_notes(inventory)
 
-    show()
-    if watch:
-        asyncio.run(_follow(state, folder, show))
+    async def follow(inventory: Inventory) -> None:
+        await show(inventory)
+        async with aclosing(inventory.changes()) as changes:
+            async for _ in changes:
+                if sys.stdout.isatty():
+                    click.clear()
+                await show(inventory)
 
-
-async def _follow(state: EmbeddedState, folder: Path, show: Callable[[], None]) -> None:
-    async for _ in awatch(folder):
-        state.reload()
-        if sys.stdout.isatty():
-            click.clear()
-        show()
-        if state.broken:
-            click.echo(f"Error: {state.broken}", err=True)
-
-
-def _print(rows: list[NamespaceFullness], output: str) -> None:
-    if output == "json":
-        click.echo(json.dumps([_content(row) for row in rows], indent=2))
-    elif output == "yaml":
-        click.echo(yaml.safe_dump([_content(row) for row in rows], sort_keys=False), nl=False)
-    else:
-        Console(markup=False, highlight=False).print(_table(rows))
-
-
-def _content(row: NamespaceFullness) -> dict[str, Any]:
-    return {
-        "namespace": row.namespace,
-        "totals": [_level(level) for level in row.totals],
-        "streams": [{"stream": level.name, **_level(level)} for level in row.streams],
-    }
-
-
-def _level(level: Level) -> dict[str, Any]:
-    return {
-        "resource": level.resource,
-        "used": level.used,
-        "hard": None if level.hard is None else str(level.hard),
-        "left": level.left,
-        "source": level.source or None,
-    }
-
-
-def _table(rows: list[NamespaceFullness]) -> Table:
-    table = Table("Namespace", "ImageStream", "Resource")
-    for heading in ("Used", "Hard", "Left", "Full"):
-        table.add_column(heading, justify="right")
-    table.add_column("Limited by")
-    for row in rows:
-        for level in (*row.totals, *row.streams):
-            limited = level.hard is not None
-            table.add_row(
-                row.namespace,
-                level.name if level.kind == "ImageStream" else "",
-                level.resource,
-                str(level.used),
-                str(level.hard) if limited else "-",
-                str(level.left) if limited else "-",
-                f"{level.percent} %" if limited else "-",
-                level.source,
-                style="red" if level.over else None,
-            )
-        table.add_section()
-    return table
+    looking.look(settings, service_namespace, namespaces, follow if watch else show)

@@ -21,6 +21,8 @@ from app.cluster.clock import ServerClock
 
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+PAGE = 500
+"""Objects of a list that are asked for at once."""
 _REQUEST_TIMEOUT = 10.0
 
 
@@ -40,12 +42,17 @@ class NotFoundError(ApiError):
     """404: no such object, or no such API."""
 
 
+class ForbiddenError(ApiError):
+    """403: RBAC does not allow it."""
+
+
 class GoneError(ApiError):
     """410: the version asked for is too old; list again."""
 
 
 _ERRORS: dict[int, type[ApiError]] = {
     HTTPStatus.CONFLICT: ConflictError,
+    HTTPStatus.FORBIDDEN: ForbiddenError,
     HTTPStatus.NOT_FOUND: NotFoundError,
     HTTPStatus.GONE: GoneError,
 }
@@ -82,6 +89,19 @@ class KubeApi:
 
     async def get(self, path: str, query: Query | None = None) -> Content:
         return await self._request("GET", path, query)
+
+    async def pages(
+        self, path: str, query: Query | None = None, limit: int = PAGE
+    ) -> AsyncGenerator[Content, None]:
+        """A list as the API server gives it out, `limit` objects at a time."""
+        query = {**(query or {}), "limit": str(limit)}
+        while True:
+            page = await self.get(path, query)
+            yield page
+            following = page["metadata"].get("continue")
+            if not following:
+                return
+            query["continue"] = following
 
     async def create(self, path: str, content: Content, query: Query | None = None) -> Content:
         return await self._request("POST", path, query, content)

@@ -12,7 +12,6 @@ from app.cluster.api import ApiError, Content, GoneError, KubeApi, NotFoundError
 
 logger = logging.getLogger("registry_admission.informer")
 
-_PAGE = "500"
 _WATCH_SECONDS = (240, 300)
 _BACKOFF = (0.2, 15.0)
 """Seconds before the first and before the later retries."""
@@ -83,7 +82,7 @@ class Informer:
         while True:
             try:
                 if not self._version:
-                    await self._list()
+                    await self.load()
                 started = time.monotonic()
                 await self._watch()
                 failures = failures + 1 if time.monotonic() - started < _SHORT else 0
@@ -101,20 +100,20 @@ class Informer:
                 self._version, self._heard_at, self._problem = "", None, repr(error)
                 await asyncio.sleep(_backoff(failures))
 
-    async def _list(self) -> None:
-        """Page through everything; half a list is not trusted."""
+    async def load(self) -> None:
+        """Page through everything; half a list is not trusted. Raises ApiError.
+
+        Called before `run`, the watch goes on from there.
+        """
         self._heard_at = None
         keys: set[Key] = set()
-        query = {**self._query, "limit": _PAGE}
-        while True:
-            page = await self._api.get(self._path, query)
-            for content in page.get("items") or []:
-                keys.add(_key(content))
-                self._store.put(_key(content), content)
-            metadata = page["metadata"]
-            if not metadata.get("continue"):
-                break
-            query = {**query, "continue": metadata["continue"]}
+        metadata: Content = {}
+        async with aclosing(self._api.pages(self._path, self._query)) as pages:
+            async for page in pages:
+                metadata = page["metadata"]
+                for content in page.get("items") or []:
+                    keys.add(_key(content))
+                    self._store.put(_key(content), content)
         self._store.retain(keys)
         self._version = metadata["resourceVersion"]
         self._heard()

@@ -9,9 +9,9 @@ from app.cluster.api import KubeApi
 from app.cluster.heartbeat import Heartbeat
 from app.cluster.image_sizes import ImageSizes
 from app.cluster.informer import Informer, Store
-from app.cluster.stores import Changed, Namespaces, Objects, RegistryHosts, Streams
+from app.cluster.stores import Changed, LimitObjects, Namespaces, RegistryHosts, Streams
 from app.model.domain import ApiDomain
-from app.model.limits import NO_LIMITS, LimitRange, NamespaceLimits, ResourceQuota, namespace_limits
+from app.model.limits import NamespaceLimits
 from app.quota.ledger import Timing
 from app.quota.usage import NamespaceUsage
 
@@ -35,7 +35,6 @@ class KubernetesState:
         self._max_lag = timing.lag
         self._max_error = timing.skew / 2
         self._listeners: list[Changed] = []
-        self._limits: dict[str, NamespaceLimits] = {}
         self._heartbeat = Heartbeat(
             api,
             group=domain.image_group,
@@ -44,8 +43,8 @@ class KubernetesState:
             clock=clock,
         )
         self._streams = Streams(self._heartbeat, self._notify)
-        self._limit_ranges = Objects(LimitRange, self._limits_changed)
-        self.quotas = Objects(ResourceQuota, self._limits_changed)
+        self._limits = LimitObjects(domain, self._notify)
+        self.quotas = self._limits.quotas
         self.namespaces = Namespaces(self._notify)
         self._registry_hosts = RegistryHosts()
         self._sizes = ImageSizes(api, domain)
@@ -58,7 +57,7 @@ class KubernetesState:
         configs = f"configs.{domain.operator_group}"
         self._informers = [
             informer("/api/v1/namespaces", "namespaces", self.namespaces),
-            informer("/api/v1/limitranges", "limitranges", self._limit_ranges),
+            informer("/api/v1/limitranges", "limitranges", self._limits.limit_ranges),
             informer("/api/v1/resourcequotas", "resourcequotas", self.quotas),
             informer(streams_path, f"imagestreams.{domain.image_group}", self._streams),
             informer(configs_path, configs, self._registry_hosts, optional=True),
@@ -76,7 +75,7 @@ class KubernetesState:
         return self._heartbeat.seen_at
 
     def limits(self, namespace: str) -> NamespaceLimits:
-        return self._limits.get(namespace, NO_LIMITS)
+        return self._limits[namespace]
 
     def usage(self, namespace: str) -> NamespaceUsage:
         return self._streams.usage[namespace]
@@ -121,18 +120,6 @@ class KubernetesState:
         if age > self._max_lag:
             return [f"{name}: the watch is {age:.0f} s behind, accepted are {self._max_lag:g} s"]
         return []
-
-    def _limits_changed(self, namespace: str) -> None:
-        limits = namespace_limits(
-            self._domain,
-            self._limit_ranges.in_namespace(namespace),
-            self.quotas.in_namespace(namespace),
-        )
-        if limits == NO_LIMITS:
-            self._limits.pop(namespace, None)
-        else:
-            self._limits[namespace] = limits
-        self._notify(namespace)
 
     def _notify(self, namespace: str) -> None:
         for listener in self._listeners:

@@ -1,14 +1,17 @@
 """What informers fill: small objects as they are, ImageStreams as usage only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from app.cluster.api import Content
 from app.cluster.heartbeat import Heartbeat
 from app.cluster.informer import Key
 from app.model.base import KubeObject
+from app.model.domain import ApiDomain
+from app.model.limits import NO_LIMITS, LimitRange, NamespaceLimits, ResourceQuota, namespace_limits
 from app.model.registry import Config
 from app.model.stream import ImageStream
+from app.quota.push_times import PushTimes
 from app.quota.usage import StreamUsage, UsageIndex
 
 Model = TypeVar("Model", bound=KubeObject)
@@ -50,23 +53,65 @@ class Objects(Generic[Model]):
             self.remove(key)
 
 
-class Streams:
-    """The usage index, fed by ImageStreams; heartbeats are taken out of the stream of events."""
+class LimitObjects:
+    """LimitRanges and ResourceQuotas, and what they add up to in each namespace."""
 
-    def __init__(self, heartbeat: Heartbeat, changed: Changed) -> None:
+    def __init__(self, domain: ApiDomain, changed: Changed) -> None:
+        self._domain = domain
+        self._changed = changed
+        self._limits: dict[str, NamespaceLimits] = {}
+        self.limit_ranges = Objects(LimitRange, self._add_up)
+        self.quotas = Objects(ResourceQuota, self._add_up)
+
+    def __getitem__(self, namespace: str) -> NamespaceLimits:
+        return self._limits.get(namespace, NO_LIMITS)
+
+    def __iter__(self) -> Iterator[str]:
+        """The namespaces that have a limit of ours."""
+        return iter(self._limits)
+
+    def _add_up(self, namespace: str) -> None:
+        limits = namespace_limits(
+            self._domain,
+            self.limit_ranges.in_namespace(namespace),
+            self.quotas.in_namespace(namespace),
+        )
+        if limits == NO_LIMITS:
+            self._limits.pop(namespace, None)
+        else:
+            self._limits[namespace] = limits
+        self._changed(namespace)
+
+
+class Streams:
+    """The usage index, fed by ImageStreams; heartbeats are taken out of the stream of events.
+
+    `times`, if given, are fed as well.
+    """
+
+    def __init__(
+        self, heartbeat: Heartbeat, changed: Changed, times: PushTimes | None = None
+    ) -> None:
         self.usage = UsageIndex()
         self._heartbeat = heartbeat
         self._changed = changed
+        self._times = times
 
     def put(self, key: Key, content: Content) -> None:
         if self._heartbeat.is_heartbeat(*key):
             self._heartbeat.see(content)
             return
-        self.usage.put(*key, StreamUsage.of(ImageStream.model_validate(content)))
+        stream = ImageStream.model_validate(content)
+        usage = StreamUsage.of(stream)
+        self.usage.put(*key, usage)
+        if self._times is not None:
+            self._times.put(key, stream, usage)
         self._changed(key[0])
 
     def remove(self, key: Key) -> None:
         self.usage.put(*key, None)
+        if self._times is not None:
+            self._times.remove(key)
         self._changed(key[0])
 
     def retain(self, keys: set[Key]) -> None:

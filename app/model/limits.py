@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field
 
@@ -44,6 +44,9 @@ class ResourceQuota(KubeObject):
     kind: str = "ResourceQuota"
     spec: ResourceQuotaSpec = Field(default_factory=ResourceQuotaSpec)
     status: ResourceQuotaStatus = Field(default_factory=ResourceQuotaStatus)
+
+
+Named = TypeVar("Named", LimitRange, ResourceQuota)
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,13 @@ def namespace_limits(
         stream_tags=_lowest(ranges, domain.stream_type, domain.image_tags),
         quotas=tuple(sorted(filter(None, hard_limits), key=lambda hard: hard.source)),
     )
+
+
+def overlaid(present: Iterable[Named], proposed: Iterable[Named]) -> list[Named]:
+    """The objects of one kind and namespace as they are once `proposed` ones are applied."""
+    applied = list(proposed)
+    names = {item.metadata.name for item in applied}
+    return [item for item in present if item.metadata.name not in names] + applied
 
 
 def _lowest(limit_ranges: list[LimitRange], item_type: str, resource: str) -> Limit | None:

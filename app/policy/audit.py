@@ -6,26 +6,21 @@ Limits refuse what is new and delete nothing: what is over them now stays, and c
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
 from app.policy import fullness
 from app.policy.fullness import Level
+from app.policy.images import LargeImage, largest_images, tags_of
+from app.quota.members import StreamTag
 from app.quota.usage import NamespaceUsage
 
-Tag = tuple[str, str]
-"""(stream, tag)"""
-
+Severity = Literal["high", "medium", "low"]
+SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
+_LEAST = {"high": 1.0, "medium": 0.1}
+"""By what part of the limit it is passed at least: twice what is allowed is high."""
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class LargeImage:
-    digest: str
-    size: int
-    """Bytes."""
-    tags: tuple[str, ...]
-    """`stream:tag` of each tag that points, or has pointed, at it."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +32,21 @@ class OldTag:
 
 
 @dataclass(frozen=True)
+class Limited:
+    """One limit that a namespace has been held against."""
+
+    source: str
+    """`ResourceQuota image-registry-quota`."""
+    resource: str
+
+
+@dataclass(frozen=True)
 class NamespaceAudit:
     namespace: str
     over: tuple[Level, ...]
     """What passes a limit, the worst first."""
+    met: tuple[Limited, ...]
+    """The limits that nothing passes."""
     unlimited: bool
     """Whether nothing limits the namespace."""
     unknown_sizes: int
@@ -50,6 +56,29 @@ class NamespaceAudit:
     oldest: tuple[OldTag, ...]
     """Tags to delete first where there are too many tags or images, oldest first."""
 
+    @property
+    def severity(self) -> Severity | None:
+        """Of the worst; None if nothing is over."""
+        return severity(self.over[0]) if self.over else None
+
+
+def severity(level: Level) -> Severity:
+    """How bad it is that a level is over its limit."""
+    excess = _excess(level)
+    return next((name for name in SEVERITIES if excess >= _LEAST.get(name, 0.0)), "low")
+
+
+def worst_first(audits: list[NamespaceAudit]) -> list[NamespaceAudit]:
+    """By how far the worst limit is passed, then by how many are; what is fine comes last."""
+    return sorted(
+        audits,
+        key=lambda item: (
+            -_excess(item.over[0]) if item.over else 0.0,
+            -len(item.over),
+            item.namespace,
+        ),
+    )
+
 
 def audit(
     namespace: str,
@@ -57,7 +86,7 @@ def audit(
     limits: NamespaceLimits,
     *,
     sizes: Mapping[str, int],
-    pushed: Mapping[Tag, datetime],
+    pushed: Mapping[StreamTag, datetime],
     domain: ApiDomain,
     top: int,
 ) -> NamespaceAudit:
@@ -66,27 +95,27 @@ def audit(
     `sizes` has the bytes of the images that are known, `pushed` the times of the tags that are
     known; `top` is how many images and tags are listed.
     """
-    tags_of = _tags_of(usage)
+    tags = tags_of(usage)
     levels = [
         *fullness.of_namespace(namespace, usage, limits, domain),
         *fullness.of_streams(usage, limits, domain),
         *(
             fullness.of_image(digest, sizes[digest], limits)
-            for digest in sorted(tags_of.keys() & sizes.keys())
+            for digest in sorted(tags.keys() & sizes.keys())
         ),
     ]
     over = sorted((level for level in levels if level.over), key=lambda level: -_excess(level))
-    largest = sorted(tags_of.keys() & sizes.keys(), key=lambda digest: (-sizes[digest], digest))
-    unknown = len(tags_of.keys() - sizes.keys())
+    passed = {Limited(level.source, level.resource) for level in over}
+    held = dict.fromkeys(
+        Limited(level.source, level.resource) for level in levels if level.hard is not None
+    )
     return NamespaceAudit(
         namespace,
         tuple(over),
+        tuple(limited for limited in held if limited not in passed),
         unlimited=limits.image_size is None and not limits.limits_members,
-        unknown_sizes=unknown if limits.image_size else 0,
-        largest=tuple(
-            LargeImage(digest, sizes[digest], tuple(sorted(tags_of[digest])))
-            for digest in largest[:top]
-        ),
+        unknown_sizes=len(tags.keys() - sizes.keys()) if limits.image_size else 0,
+        largest=largest_images(tags, sizes, top),
         oldest=_oldest(over, usage, pushed, domain)[:top],
     )
 
@@ -97,18 +126,11 @@ def _excess(level: Level) -> float:
     return level.over / hard if hard > 0 else float("inf")
 
 
-def _tags_of(usage: NamespaceUsage) -> dict[str, list[str]]:
-    """The tags of each image of a namespace."""
-    found: dict[str, list[str]] = {}
-    for name, stream in usage.streams.items():
-        for tag in stream.tags:
-            for digest in stream.history(tag):
-                found.setdefault(digest, []).append(f"{name}:{tag}")
-    return found
-
-
 def _oldest(
-    over: list[Level], usage: NamespaceUsage, pushed: Mapping[Tag, datetime], domain: ApiDomain
+    over: list[Level],
+    usage: NamespaceUsage,
+    pushed: Mapping[StreamTag, datetime],
+    domain: ApiDomain,
 ) -> tuple[OldTag, ...]:
     """The tags of the streams that are too full, or of all streams if the namespace is."""
     crowded = [level for level in over if level.resource in (domain.images, domain.image_tags)]

@@ -7,6 +7,7 @@ from typing import Literal
 from app.model.domain import ApiDomain
 from app.model.limits import Limit, NamespaceLimits
 from app.model.quantity import Quantity
+from app.quota.in_flight import NO_STREAM_IN_FLIGHT, NOTHING_IN_FLIGHT, InFlight
 from app.quota.usage import NamespaceUsage
 
 Kind = Literal["Namespace", "ImageStream", "Image"]
@@ -26,55 +27,68 @@ class Level:
     """None: not limited."""
     source: str = ""
     """The object that sets the limit, `ResourceQuota image-registry-quota`."""
+    reserved: int = 0
+    """Admitted and not seen stored; counted on top of what is used."""
 
     @property
     def left(self) -> int | None:
         """What still fits in; negative if there is too much. None if nothing limits it."""
-        return None if self.hard is None else self.hard.floor - self.used
+        return None if self.hard is None else self.hard.floor - self.used - self.reserved
 
     @property
     def over(self) -> int:
-        """By how much the limit is passed."""
-        return max(0, -(self.left or 0))
+        """By how much the limit is passed by what is stored."""
+        return 0 if self.hard is None else max(0, self.used - self.hard.floor)
 
     @property
     def percent(self) -> int | None:
         """How full it is; a limit of zero is full. None if nothing limits it."""
         if self.hard is None:
             return None
-        return self.used * 100 // self.hard.floor if self.hard.floor > 0 else 100
+        counted = self.used + self.reserved
+        return counted * 100 // self.hard.floor if self.hard.floor > 0 else 100
 
 
 def of_namespace(
-    namespace: str, usage: NamespaceUsage, limits: NamespaceLimits, domain: ApiDomain
+    namespace: str,
+    usage: NamespaceUsage,
+    limits: NamespaceLimits,
+    domain: ApiDomain,
+    in_flight: InFlight = NOTHING_IN_FLIGHT,
 ) -> Iterator[Level]:
     """The counts of a namespace: each ResourceQuota by itself, then what no quota limits."""
     counts = {
-        domain.imagestreams: usage.stream_count,
-        domain.images: usage.image_count,
-        domain.image_tags: usage.tag_count,
+        domain.imagestreams: (usage.stream_count, in_flight.imagestreams),
+        domain.images: (usage.image_count, in_flight.images),
+        domain.image_tags: (usage.tag_count, in_flight.image_tags),
     }
     limited = set()
     for quota in limits.quotas:
         hard = (quota.imagestreams, quota.images, quota.image_tags)
-        for (resource, used), limit in zip(counts.items(), hard, strict=True):
+        for (resource, (used, reserved)), limit in zip(counts.items(), hard, strict=True):
             if limit is not None:
                 limited.add(resource)
                 source = f"ResourceQuota {quota.source}"
-                yield Level("Namespace", namespace, resource, used, limit, source)
-    for resource, used in counts.items():
+                yield Level("Namespace", namespace, resource, used, limit, source, reserved)
+    for resource, (used, reserved) in counts.items():
         if resource not in limited:
-            yield Level("Namespace", namespace, resource, used)
+            yield Level("Namespace", namespace, resource, used, reserved=reserved)
 
 
 def of_streams(
-    usage: NamespaceUsage, limits: NamespaceLimits, domain: ApiDomain
+    usage: NamespaceUsage,
+    limits: NamespaceLimits,
+    domain: ApiDomain,
+    in_flight: InFlight = NOTHING_IN_FLIGHT,
 ) -> Iterator[Level]:
     """The counts of each stream, in alphabetical order."""
-    for name, stream in sorted(usage.streams.items()):
-        images = len(usage.images_of(name))
-        yield _of("ImageStream", name, domain.images, images, limits.stream_images)
-        yield _of("ImageStream", name, domain.image_tags, stream.tag_count, limits.stream_tags)
+    for name in sorted({*usage.streams, *in_flight.streams}):
+        reserved = in_flight.streams.get(name, NO_STREAM_IN_FLIGHT)
+        images, tags = usage.image_count_of(name), usage.tag_count_of(name)
+        yield _of("ImageStream", name, domain.images, images, limits.stream_images, reserved.images)
+        yield _of(
+            "ImageStream", name, domain.image_tags, tags, limits.stream_tags, reserved.image_tags
+        )
 
 
 def of_image(digest: str, size: int, limits: NamespaceLimits) -> Level:
@@ -82,7 +96,9 @@ def of_image(digest: str, size: int, limits: NamespaceLimits) -> Level:
     return _of("Image", digest, "storage", size, limits.image_size)
 
 
-def _of(kind: Kind, name: str, resource: str, used: int, limit: Limit | None) -> Level:
+def _of(
+    kind: Kind, name: str, resource: str, used: int, limit: Limit | None, reserved: int = 0
+) -> Level:
     if limit is None:
-        return Level(kind, name, resource, used)
-    return Level(kind, name, resource, used, limit.max, f"LimitRange {limit.source}")
+        return Level(kind, name, resource, used, reserved=reserved)
+    return Level(kind, name, resource, used, limit.max, f"LimitRange {limit.source}", reserved)

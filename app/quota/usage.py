@@ -121,6 +121,9 @@ class NamespaceUsage:
             self._images_of[stream] = images
         return images
 
+    def image_count_of(self, stream: str) -> int:
+        return len(self.streams[stream].packed_images) if stream in self.streams else 0
+
     def tag_count_of(self, stream: str) -> int:
         return self.streams[stream].tag_count if stream in self.streams else 0
 

@@ -11,13 +11,15 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from app.cli.audit_report import readable
+from app.cli.looking import readable
 from app.cli.main import main
 from app.model.limits import NamespaceLimits
 from app.model.quantity import Quantity
 from app.policy import fullness
-from app.policy.audit import LargeImage, NamespaceAudit, OldTag, Tag, audit
+from app.policy.audit import NamespaceAudit, OldTag, audit
 from app.policy.fullness import Level
+from app.policy.images import LargeImage
+from app.quota.members import StreamTag
 from app.quota.usage import NamespaceUsage, StreamUsage
 from tests.unit.stores import DOMAIN, limit, quota
 
@@ -39,7 +41,7 @@ def run_audit(
     limits: NamespaceLimits,
     *,
     sizes: dict[str, int] | None = None,
-    pushed: dict[Tag, datetime] | None = None,
+    pushed: dict[StreamTag, datetime] | None = None,
     top: int = 5,
 ) -> NamespaceAudit:
     known = {DIGESTS[name]: size for name, size in (sizes or {}).items()}

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from app import converting
 from app.cli.main import main
+from app.cluster import connection
 from app.cluster.api import ConflictError, Content, KubeApi, Query
 from tests.legacy_gateway import CONFIG_MAP
 
@@ -50,13 +50,13 @@ class Cluster(KubeApi):
             field, _, name = (query or {})["fieldSelector"].partition("=")
             assert field == "metadata.name"
             found = [item for item in self._config_maps if item["metadata"]["name"] == name]
-            return {"items": found}
+            return {"metadata": {}, "items": found}
         assert path == "/api/v1/namespaces"
         deleted = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
         metadata = [
             {"name": name, **(deleted if going else {})} for name, going in self._namespaces.items()
         ]
-        return {"items": [{"metadata": item} for item in metadata]}
+        return {"metadata": {}, "items": [{"metadata": item} for item in metadata]}
 
     async def apply(
         self,
@@ -81,10 +81,10 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     )
 
     @asynccontextmanager
-    async def connected(kubeconfig: str, context: str | None) -> AsyncIterator[KubeApi]:
+    async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterator[KubeApi]:
         yield fake
 
-    monkeypatch.setattr(converting, "connected", connected)
+    monkeypatch.setattr(connection, "connected", connected)
     return fake
 
 

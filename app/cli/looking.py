@@ -1,0 +1,94 @@
+"""What the commands that look at limits and usage have in common."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.status import Status
+
+from app import inventories
+from app.cluster.api import ApiError
+from app.cluster.connection import NoClusterError
+from app.cluster.inventory import Inventory
+from app.cluster.manifests import ManifestError
+from app.settings import Settings
+
+UNREADABLE = 2
+"""The exit code if what is to be looked at cannot be read."""
+_INTERRUPTED = 130
+Result = TypeVar("Result")
+_BINARY_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
+_SHORT_DIGEST = len("sha256:") + 12
+_FAILURES = (ApiError, ManifestError, NoClusterError, OSError, UnicodeDecodeError)
+
+
+def options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """-n and --service-namespace."""
+    service = click.option(
+        "--service-namespace",
+        metavar="NAMESPACE",
+        help="Namespace of the service, whose ledgers have the reservations in flight.  "
+        "[default: registry-admission]",
+    )
+    chosen = click.option(
+        "-n", "--namespace", "namespaces", multiple=True, help="Only this; may be repeated."
+    )
+    return chosen(service(command))
+
+
+def look(
+    settings: Settings,
+    service_namespace: str | None,
+    namespaces: Collection[str],
+    work: Callable[[Inventory], Awaitable[Result]],
+    *,
+    ledgers: bool = True,
+) -> Result:
+    """Do some work on what the settings name; ends the program if that cannot be read."""
+
+    async def opened() -> Result:
+        async with AsyncExitStack() as stack:
+            with busy("Reading limits and ImageStreams"):
+                inventory = await stack.enter_async_context(
+                    inventories.opened(settings, service_namespace, namespaces, ledgers=ledgers)
+                )
+            return await work(inventory)
+
+    return run(opened())
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Work that reads or writes a state; ends the program with 2 if it cannot."""
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        raise SystemExit(_INTERRUPTED) from None
+    except _FAILURES as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(UNREADABLE) from None
+
+
+def busy(text: str) -> Status:
+    """Something that moves on a terminal while people wait."""
+    return Console(stderr=True).status(text)
+
+
+def show_notes(inventory: Inventory) -> None:
+    """Say on stderr what is not the whole truth."""
+    for note in inventory.notes():
+        click.echo(f"Note: {note}", err=True)
+
+
+def readable(size: int) -> str:
+    """Bytes in the largest unit that leaves at least one; two digits behind the point."""
+    power = min(max(size.bit_length() - 1, 0) // 10, len(_BINARY_UNITS) - 1)
+    number = f"{size / 1024**power:.2f}".rstrip("0").rstrip(".")
+    return f"{number} {_BINARY_UNITS[power]}"
+
+
+def short(digest: str) -> str:
+    """Enough of a digest to recognise it."""
+    return digest[:_SHORT_DIGEST]

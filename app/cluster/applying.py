@@ -1,0 +1,61 @@
+"""Objects brought to a cluster with server-side apply, several at a time."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+
+from app.cluster.api import ApiError, Content, KubeApi
+
+MANAGER = "registry-admission"
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What became of one object."""
+
+    object: str
+    ok: bool
+    message: str
+    """Why it was not applied."""
+
+
+async def apply(
+    api: KubeApi, objects: Iterable[Content], *, force: bool = False, dry_run: bool = False
+) -> AsyncIterator[Applied]:
+    """Apply objects, whatever becomes of the others; answers come in the objects' order.
+
+    Without `force`, what another manager has set differently is left as it is and reported.
+    """
+    running: deque[asyncio.Task[Applied]] = deque()
+    try:
+        for content in objects:
+            running.append(asyncio.create_task(_apply(api, content, force, dry_run)))
+            if len(running) == _AT_ONCE:
+                yield await running.popleft()
+        while running:
+            yield await running.popleft()
+    finally:
+        for task in running:
+            task.cancel()
+
+
+async def _apply(api: KubeApi, content: Content, force: bool, dry_run: bool) -> Applied:
+    metadata = content["metadata"]
+    title = f"{content['kind']} {metadata['namespace']}/{metadata['name']}"
+    try:
+        await api.apply(path_of(content), content, MANAGER, force=force, dry_run=dry_run)
+    except ApiError as error:
+        return Applied(title, False, str(error))
+    return Applied(title, True, "")
+
+
+def path_of(content: Content) -> str:
+    """Where the API server has an object; the plurals are regular for everything applied here."""
+    version, metadata = content["apiVersion"], content["metadata"]
+    root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    scope = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""
+    singular = content["kind"].lower()
+    plural = f"{singular[:-1]}ies" if singular.endswith("y") else f"{singular}s"
+    return f"{root}{scope}/{plural}/{metadata['name']}"

@@ -1,0 +1,77 @@
+"""The sizes of many images, with a bounded number of requests at a time."""
+
+import asyncio
+import contextlib
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+
+from pydantic import ValidationError
+
+from app.cluster.api import Content, ForbiddenError, GoneError, KubeApi, NotFoundError
+from app.model.domain import ApiDomain
+from app.model.image import Image
+from app.quota.digests import Packed, pack
+
+_FEW = 500
+"""So many images are asked for by name; more are read off the list of all."""
+_AT_ONCE = 16
+_PAGE = 100
+"""Images carry their manifests: a page of them is some megabytes."""
+
+
+class SizeSurvey:
+    """A digest never changes what it stands for, so nothing is asked twice."""
+
+    def __init__(self, api: KubeApi, domain: ApiDomain) -> None:
+        self._api = api
+        self._path = f"/apis/{domain.image_group}/v1/images"
+        self._known: dict[Packed, int | None] = {}
+        self.problem = ""
+        """Why sizes cannot be read; empty if they can."""
+
+    async def expect(self, count: int) -> None:
+        """So many of the cluster's images will be asked for: many are read off one list.
+
+        Raises ApiError; what RBAC forbids is only noted.
+        """
+        if count <= _FEW:
+            return
+        # A list that the API server has forgotten half-way leaves the rest to be asked by name.
+        with contextlib.suppress(GoneError), self._noting_what_is_forbidden():
+            async with aclosing(self._api.pages(self._path, limit=_PAGE)) as pages:
+                async for page in pages:
+                    for content in page.get("items") or []:
+                        self._known[pack(content["metadata"]["name"])] = _size(content)
+
+    async def of(self, digests: Collection[str]) -> Mapping[str, int]:
+        """Bytes of those images that are known. Raises ApiError; see `expect`."""
+        unknown = [digest for digest in digests if pack(digest) not in self._known]
+        with self._noting_what_is_forbidden():
+            for start in range(0, len(unknown) if not self.problem else 0, _AT_ONCE):
+                batch = unknown[start : start + _AT_ONCE]
+                sizes = await asyncio.gather(*map(self._get, batch))
+                self._known.update(zip(map(pack, batch), sizes, strict=True))
+        found = {digest: self._known.get(pack(digest)) for digest in digests}
+        return {digest: size for digest, size in found.items() if size is not None}
+
+    @contextmanager
+    def _noting_what_is_forbidden(self) -> Iterator[None]:
+        try:
+            yield
+        except ForbiddenError as error:
+            self.problem = f"image sizes are not readable: {error}"
+
+    async def _get(self, digest: str) -> int | None:
+        if "/" in digest:
+            return None
+        try:
+            return _size(await self._api.get(f"{self._path}/{digest}"))
+        except NotFoundError:
+            return None
+
+
+def _size(content: Content) -> int | None:
+    try:
+        return Image.model_validate(content).size
+    except ValidationError:
+        return None

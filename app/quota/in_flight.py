@@ -1,0 +1,52 @@
+"""Reservations in flight: what was admitted and nobody has seen stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app.quota.effective import Effective
+from app.quota.ledger import Ledger
+from app.quota.members import Claims
+from app.quota.usage import NamespaceUsage
+
+
+@dataclass(frozen=True)
+class StreamInFlight:
+    images: int = 0
+    image_tags: int = 0
+
+
+@dataclass(frozen=True)
+class InFlight:
+    """How much of a namespace is reserved on top of what is stored."""
+
+    reservations: int = 0
+    imagestreams: int = 0
+    images: int = 0
+    image_tags: int = 0
+    streams: Mapping[str, StreamInFlight] = field(default_factory=dict)
+    """Of each stream that has any."""
+
+
+NOTHING_IN_FLIGHT = InFlight()
+NO_STREAM_IN_FLIGHT = StreamInFlight()
+
+
+def in_flight(ledger: Ledger, usage: NamespaceUsage, now: float) -> InFlight:
+    """What a ledger holds at a time, in seconds since the epoch, that is not stored."""
+    effective, touched, count = Effective(usage), set[str](), 0
+    for reservation in ledger:
+        if not reservation.settled(now) and usage.missing(reservation.members):
+            effective.add(reservation.members)
+            touched |= reservation.members.touched_streams
+            count += 1
+    found = effective.assess(Claims("", open_ended=frozenset(touched)))
+    return InFlight(
+        count,
+        found.namespace.imagestreams.pending,
+        found.namespace.images.pending,
+        found.namespace.image_tags.pending,
+        {
+            name: StreamInFlight(change.images.pending, change.image_tags.pending)
+            for name, change in found.streams.items()
+        },
+    )
