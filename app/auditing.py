@@ -25,9 +25,15 @@ class NamespaceFullness:
     """The largest images, largest first."""
 
     @property
+    def fullest(self) -> Level | None:
+        """Of the namespace and its streams; None if nothing limits them."""
+        limited = [level for level in (*self.totals, *self.streams) if level.hard is not None]
+        return max(limited, key=lambda level: level.percent or 0, default=None)
+
+    @property
     def percent(self) -> int:
-        """How full the fullest limit of the namespace or of one of its streams is."""
-        return max((level.percent or 0 for level in (*self.totals, *self.streams)), default=0)
+        """How full the fullest is; zero if nothing is limited."""
+        return (self.fullest.percent or 0) if self.fullest else 0
 
 
 async def fullness_of(

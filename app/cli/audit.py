@@ -40,6 +40,10 @@ _STDIN = Path("-")
     help="How many images and tags to list for each namespace.  [default: 5]",
 )
 @click.option(
+    "--details/--no-details", default=None,
+    help="Print everything that is over, not only the worst.  [default: with -n]",
+)  # fmt: skip
+@click.option(
     "-o", "--output", type=click.Choice(audit_report.FORMATS), default="table",
     help="How to print the report.  [default: table]",
 )  # fmt: skip
@@ -52,6 +56,7 @@ def audit(
     service_namespace: str | None,
     proposed: tuple[Path, ...],
     top: int,
+    details: bool | None,
     output: str,
     apply: bool,
 ) -> None:
@@ -91,7 +96,8 @@ def audit(
         else:
             audit_report.show_objects(reports)
     else:
-        audit_report.show(audits, output)
+        chosen = bool(namespaces) if details is None else details
+        audit_report.show(audits, output, details=chosen, proposed=bool(proposed))
     if any(item.over for item in audits):
         raise SystemExit(_OVER)
 

@@ -1,25 +1,31 @@
-"""What `registry-admission audit` prints: a table, data for scripts, or a page."""
+"""What `registry-admission audit` prints: a table, data for scripts, a page, or objects."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from rich.console import Console
 from rich.table import Table
 
-from app.cli.looking import readable
+from app.cli import audit_page
+from app.cli.printing import amount, console, readable, short, some
 from app.cluster.api import Content
-from app.policy.audit import NamespaceAudit
+from app.policy.audit import NamespaceAudit, severity, worst_first
 from app.policy.fullness import Level
 
 FORMATS = ("table", "json", "yaml", "html", "policyreport")
+_NAMED = 3
+"""So many of an image's tags, or of the namespaces of which there is nothing else to say."""
+_STYLES = {"high": "bold red", "medium": "red", "low": "yellow"}
 
 
-def show(audits: Sequence[NamespaceAudit], output: str) -> None:
-    """Print the report in one of FORMATS."""
+def show(audits: Sequence[NamespaceAudit], output: str, *, details: bool, proposed: bool) -> None:
+    """Print the report in one of FORMATS; a table has everything, or a line for each namespace.
+
+    `proposed` says that limits were tried that are not in force.
+    """
     match output:
         case "json":
             click.echo(json.dumps([content(item) for item in audits], indent=2))
@@ -28,9 +34,9 @@ def show(audits: Sequence[NamespaceAudit], output: str) -> None:
             text = yaml.dump(found, Dumper=yaml.CSafeDumper, sort_keys=False)
             click.echo(text, nl=False)
         case "html":
-            click.echo(page(audits))
+            click.echo(audit_page.render(audits, now=datetime.now(UTC), proposed=proposed))
         case _:
-            _show_table(audits)
+            _show_table(worst_first(list(audits)), details)
 
 
 def show_objects(objects: Sequence[Content]) -> None:
@@ -42,18 +48,8 @@ def show_objects(objects: Sequence[Content]) -> None:
 def content(item: NamespaceAudit) -> dict[str, Any]:
     return {
         "namespace": item.namespace,
-        "over": [
-            {
-                "kind": level.kind,
-                "name": level.name,
-                "resource": level.resource,
-                "used": level.used,
-                "hard": str(level.hard),
-                "over": level.over,
-                "source": level.source,
-            }
-            for level in item.over
-        ],
+        "severity": item.severity,
+        "over": [_level(level, item) for level in item.over],
         "unlimited": item.unlimited,
         "unknown_sizes": item.unknown_sizes,
         "largest": [
@@ -67,31 +63,53 @@ def content(item: NamespaceAudit) -> dict[str, Any]:
     }
 
 
-def page(audits: Sequence[NamespaceAudit]) -> str:
-    """One self-contained HTML file, the namespaces that are over their limits first."""
-    environment = Environment(
-        loader=PackageLoader("app.cli"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["amount"] = amount
-    environment.filters["bytes"] = readable
-    over = sorted((item for item in audits if item.over), key=lambda item: -len(item.over))
-    return environment.get_template("audit.html.j2").render(
-        over=over, fine=[item for item in audits if not item.over], count=len(audits)
-    )
+def _level(level: Level, item: NamespaceAudit) -> dict[str, Any]:
+    tags = {"tags": list(item.tags[level.name])} if level.kind == "Image" else {}
+    return {
+        "kind": level.kind,
+        "name": level.name,
+        **tags,
+        "resource": level.resource,
+        "used": level.used,
+        "hard": str(level.hard),
+        "over": level.over,
+        "severity": severity(level),
+        "source": level.source,
+    }
 
 
-def amount(level: Level, number: int) -> str:
-    """A number of bytes in a readable unit, or a count as it is."""
-    return readable(number) if level.resource == "storage" else str(number)
+def _show_table(audits: Sequence[NamespaceAudit], details: bool) -> None:
+    out = console()
+    over = [item for item in audits if item.over]
+    if over:
+        out.print(_details(over) if details else _overview(over))
+    for line in _hints(over) if details else ():
+        out.print(line)
+    for line in _rest(audits):
+        out.print(line)
+    out.print(f"{len(audits)} namespaces: {len(over)} over a limit.")
+    if over and not details:
+        out.print("See all of one with -n NAMESPACE or --details, of every one with -o html.")
 
 
-def _show_table(audits: Sequence[NamespaceAudit]) -> None:
-    out = Console(markup=False, highlight=False)
-    table = Table("Namespace", "Over its limit", "Resource")
+def _overview(audits: Sequence[NamespaceAudit]) -> Table:
+    """One line for each namespace."""
+    table = Table("Namespace", "Severity", "Over", "The worst", "Limited by")
+    table.columns[2].justify = "right"
+    for item in audits:
+        worst, found = item.over[0], item.severity or ""
+        hard = amount(worst, worst.hard.floor) if worst.hard else ""
+        unit = "" if worst.kind == "Image" else f" {worst.resource}"
+        what = f"{_title(worst, item)}: {amount(worst, worst.used)} of {hard}{unit}"
+        table.add_row(
+            item.namespace, found, str(len(item.over)), what, worst.source, style=_STYLES[found]
+        )
+    return table
+
+
+def _details(audits: Sequence[NamespaceAudit]) -> Table:
+    """One line for everything that is over."""
+    table = Table("Namespace", "Severity", "Over its limit", "Resource")
     for heading in ("Used", "Hard", "Over by"):
         table.add_column(heading, justify="right")
     table.add_column("Limited by")
@@ -100,30 +118,38 @@ def _show_table(audits: Sequence[NamespaceAudit]) -> None:
             hard = amount(level, level.hard.floor) if level.hard else ""
             table.add_row(
                 item.namespace,
-                f"{level.kind} {level.name}",
+                severity(level),
+                _title(level, item),
                 level.resource,
                 amount(level, level.used),
                 hard,
                 amount(level, level.over),
                 level.source,
             )
-    if table.row_count:
-        out.print(table)
+        table.add_section()
+    return table
+
+
+def _title(level: Level, item: NamespaceAudit) -> str:
+    if level.kind == "Image":
+        return f"Image {short(level.name)} ({some(item.tags[level.name], _NAMED)})"
+    return f"{level.kind} {level.name}"
+
+
+def _hints(audits: Sequence[NamespaceAudit]) -> Iterator[str]:
     for item in audits:
-        _show_hints(out, item)
-    over = sum(1 for item in audits if item.over)
-    out.print(f"{len(audits)} namespaces: {over} over a limit.")
-
-
-def _show_hints(out: Console, item: NamespaceAudit) -> None:
-    if item.over:
         for image in item.largest:
-            tags = ", ".join(image.tags)
-            out.print(f"{item.namespace}: {readable(image.size)} {image.digest} ({tags})")
+            tags = some(image.tags, _NAMED)
+            yield f"{item.namespace}: {readable(image.size)} {image.digest} ({tags})"
         for tag in item.oldest:
             pushed = f"{tag.pushed:%Y-%m-%d}" if tag.pushed else "at an unknown time"
-            out.print(f"{item.namespace}: {tag.name} was last pushed {pushed}")
-    if item.unknown_sizes:
-        out.print(f"{item.namespace}: images of unknown size: {item.unknown_sizes}")
-    if item.unlimited:
-        out.print(f"{item.namespace}: nothing limits it")
+            yield f"{item.namespace}: {tag.name} was last pushed {pushed}"
+
+
+def _rest(audits: Sequence[NamespaceAudit]) -> Iterator[str]:
+    unknown = [f"{item.namespace} ({item.unknown_sizes})" for item in audits if item.unknown_sizes]
+    if unknown:
+        yield f"Images of unknown size: {some(unknown, _NAMED)}"
+    unlimited = [item.namespace for item in audits if item.unlimited]
+    if unlimited:
+        yield f"Nothing limits {some(unlimited, _NAMED)}"

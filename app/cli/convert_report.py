@@ -7,13 +7,15 @@ from typing import Any
 
 import click
 import yaml
-from rich.console import Console
 from rich.table import Table
 
+from app.cli.printing import console, some
 from app.cluster.applying import Applied
 from app.policy.conversion import Conversion, NamespaceConversion, Totals
 
 FORMATS = ("table", "json", "yaml")
+_NAMED = 3
+"""So many of the namespaces that are converted alike are named."""
 _UNIT_NOTES = {
     "binary": "One GB is read as 2^30 bytes: Registry v2's page replaces 1GB by 1Gi, and nothing "
     "that was allowed is refused. --size-unit decimal reads 10^9 bytes.",
@@ -30,10 +32,6 @@ class Report:
     """Whether the namespaces were listed, rather than taken from the rules."""
     applied: Sequence[Applied]
     dry_run: str | None
-
-
-def console() -> Console:
-    return Console(stderr=True, markup=False, highlight=False)
 
 
 def show(report: Report, output: str) -> None:
@@ -80,18 +78,8 @@ def _namespace(item: NamespaceConversion) -> dict[str, Any]:
 
 
 def _show_table(report: Report) -> None:
-    conversion, out = report.conversion, console()
-    table = Table("Namespace", "Images up to", "Tags", "From", "Result", "What changes")
-    for item in conversion.namespaces:
-        table.add_row(
-            item.namespace,
-            str(item.limits.max_image_size),
-            str(item.limits.tag_count_limit),
-            "\n".join(source.name for source in item.sources),
-            "exact" if item.exact else "approximate",
-            "\n".join(item.changes),
-        )
-    out.print(table)
+    conversion, out = report.conversion, console(stderr=True)
+    out.print(_limits(conversion))
     for name, problem in conversion.undecided.items():
         out.print(f"Undecided: {name}: {problem}; counted as if it may apply everywhere")
     for name in conversion.unused:
@@ -101,6 +89,24 @@ def _show_table(report: Report) -> None:
     for failed in (item for item in report.applied if not item.ok):
         out.print(f"Failed: {failed.object}: {failed.message}")
     out.print(_summary(report))
+
+
+def _limits(conversion: Conversion) -> Table:
+    """One row for all namespaces that get the same for the same reason."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for item in conversion.namespaces:
+        row = (
+            str(item.limits.max_image_size),
+            str(item.limits.tag_count_limit),
+            "\n".join(source.name for source in item.sources),
+            "exact" if item.exact else "approximate",
+            "\n".join(item.changes),
+        )
+        alike.setdefault(row, []).append(item.namespace)
+    table = Table("Namespaces", "Images up to", "Tags", "From", "Result", "What changes")
+    for cells, namespaces in alike.items():
+        table.add_row(some(namespaces, _NAMED), *cells)
+    return table
 
 
 def _notes(report: Report) -> Iterator[str]:

@@ -20,8 +20,6 @@ UNREADABLE = 2
 """The exit code if what is to be looked at cannot be read."""
 _INTERRUPTED = 130
 Result = TypeVar("Result")
-_BINARY_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
-_SHORT_DIGEST = len("sha256:") + 12
 _FAILURES = (ApiError, ManifestError, NoClusterError, OSError, UnicodeDecodeError)
 
 
@@ -80,15 +78,3 @@ def show_notes(inventory: Inventory) -> None:
     """Say on stderr what is not the whole truth."""
     for note in inventory.notes():
         click.echo(f"Note: {note}", err=True)
-
-
-def readable(size: int) -> str:
-    """Bytes in the largest unit that leaves at least one; two digits behind the point."""
-    power = min(max(size.bit_length() - 1, 0) // 10, len(_BINARY_UNITS) - 1)
-    number = f"{size / 1024**power:.2f}".rstrip("0").rstrip(".")
-    return f"{number} {_BINARY_UNITS[power]}"
-
-
-def short(digest: str) -> str:
-    """Enough of a digest to recognise it."""
-    return digest[:_SHORT_DIGEST]

@@ -1,22 +1,24 @@
 """What `registry-admission usage` prints."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import click
 import yaml
-from rich.console import Console
 from rich.table import Table
 
 from app.auditing import NamespaceFullness
-from app.cli.looking import readable, short
+from app.cli.printing import console, readable, short, some
 from app.policy.fullness import Level
 
 FORMATS = ("table", "json", "yaml")
 _NEARLY = 80
 """Percent from which on a limit is worth a look."""
+_RESOURCES = ("imagestreams", "images", "image-tags")
+_TAGS = 3
+"""So many of an image's tags are named."""
 
 
 @dataclass(frozen=True)
@@ -65,34 +67,76 @@ def _level(level: Level) -> dict[str, Any]:
 
 
 def _show_tables(rows: Sequence[NamespaceFullness], shown: Shown) -> None:
-    out = Console(markup=False, highlight=False)
-    out.print(_counts(rows, shown))
+    out = console()
+    out.print(_counts(rows) if shown.streams else _overview(rows))
     if any(row.largest for row in rows):
         out.print(_images(rows))
     out.print(_summary(rows))
 
 
-def _counts(rows: Sequence[NamespaceFullness], shown: Shown) -> Table:
+def _overview(rows: Sequence[NamespaceFullness]) -> Table:
+    """One line for each namespace."""
     table = Table("Namespace")
-    if shown.streams:
-        table.add_column("ImageStream")
-    table.add_column("Resource")
+    for heading in ("Streams", "Images", "Tags", "In flight", "Full"):
+        table.add_column(heading, justify="right")
+    table.add_column("The fullest")
+    for row in rows:
+        fullest = row.fullest
+        table.add_row(
+            row.namespace,
+            *map(_of, _tightest(row)),
+            _known(row.reservations),
+            f"{row.percent} %" if fullest else "-",
+            _use(fullest) if fullest else "nothing is limited",
+            style=_style(fullest) if fullest else None,
+        )
+    return table
+
+
+def _tightest(row: NamespaceFullness) -> Iterable[Level]:
+    """Streams, images and tags of the namespace; of several quotas the one with least room."""
+    found: dict[str, Level] = {}
+    for level in row.totals:
+        known = found.setdefault(level.resource, level)
+        if (level.left or 0) < (known.left or 0):
+            found[level.resource] = level
+    return (found[resource] for resource in sorted(found, key=_order))
+
+
+def _order(resource: str) -> int:
+    return _RESOURCES.index(resource.rpartition("/")[2])
+
+
+def _of(level: Level) -> str:
+    return str(level.used) if level.hard is None else f"{level.used} / {level.hard}"
+
+
+def _use(level: Level) -> str:
+    name = f"{level.name}: " if level.kind == "ImageStream" else ""
+    return f"{name}{level.used} of {level.hard} {level.resource}, {level.source}"
+
+
+def _known(count: int | None) -> str:
+    return "?" if count is None else str(count)
+
+
+def _counts(rows: Sequence[NamespaceFullness]) -> Table:
+    """One line for each count of a namespace and of each of its streams."""
+    table = Table("Namespace", "ImageStream", "Resource")
     for heading in ("Used", "In flight", "Hard", "Left", "Full"):
         table.add_column(heading, justify="right")
     table.add_column("Limited by")
     for row in rows:
-        for level in (*row.totals, *(row.streams if shown.streams else ())):
-            stream = [level.name if level.kind == "ImageStream" else ""] if shown.streams else []
-            in_flight = "?" if row.reservations is None else str(level.reserved)
+        for level in (*row.totals, *row.streams):
             cells = ["-", "-", "-"]
             if level.hard is not None:
                 cells = [str(level.hard), str(level.left), f"{level.percent} %"]
             table.add_row(
                 row.namespace,
-                *stream,
+                level.name if level.kind == "ImageStream" else "",
                 level.resource,
                 str(level.used),
-                in_flight,
+                _known(None if row.reservations is None else level.reserved),
                 *cells,
                 level.source,
                 style=_style(level),
@@ -115,7 +159,7 @@ def _images(rows: Sequence[NamespaceFullness]) -> Table:
             table.add_row(
                 row.namespace,
                 f"{readable(image.size)}  {short(image.digest)}",
-                ", ".join(image.tags),
+                some(image.tags, _TAGS),
             )
         table.add_section()
     return table

@@ -3,7 +3,7 @@
 Limits refuse what is new and delete nothing: what is over them now stays, and cannot grow.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -55,6 +55,8 @@ class NamespaceAudit:
     """The largest images, largest first."""
     oldest: tuple[OldTag, ...]
     """Tags to delete first where there are too many tags or images, oldest first."""
+    tags: Mapping[str, Sequence[str]]
+    """The tags, `stream:tag`, of each image that is too large, by its digest."""
 
     @property
     def severity(self) -> Severity | None:
@@ -106,18 +108,34 @@ def audit(
     ]
     over = sorted((level for level in levels if level.over), key=lambda level: -_excess(level))
     passed = {Limited(level.source, level.resource) for level in over}
-    held = dict.fromkeys(
-        Limited(level.source, level.resource) for level in levels if level.hard is not None
-    )
     return NamespaceAudit(
         namespace,
         tuple(over),
-        tuple(limited for limited in held if limited not in passed),
+        tuple(limited for limited in _limited(limits, domain) if limited not in passed),
         unlimited=limits.image_size is None and not limits.limits_members,
         unknown_sizes=len(tags.keys() - sizes.keys()) if limits.image_size else 0,
         largest=largest_images(tags, sizes, top),
         oldest=_oldest(over, usage, pushed, domain)[:top],
+        tags={level.name: sorted(tags[level.name]) for level in over if level.kind == "Image"},
     )
+
+
+def _limited(limits: NamespaceLimits, domain: ApiDomain) -> Iterator[Limited]:
+    """Every limit, whether or not there is anything that it limits."""
+    ranges = {
+        "storage": limits.image_size,
+        domain.images: limits.stream_images,
+        domain.image_tags: limits.stream_tags,
+    }
+    for resource, limit in ranges.items():
+        if limit is not None:
+            yield Limited(f"LimitRange {limit.source}", resource)
+    for quota in limits.quotas:
+        hard = (quota.imagestreams, quota.images, quota.image_tags)
+        resources = (domain.imagestreams, domain.images, domain.image_tags)
+        for resource, count in zip(resources, hard, strict=True):
+            if count is not None:
+                yield Limited(f"ResourceQuota {quota.source}", resource)
 
 
 def _excess(level: Level) -> float:

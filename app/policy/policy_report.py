@@ -27,7 +27,7 @@ def of(item: NamespaceAudit, domain: ApiDomain, now: datetime) -> dict[str, Any]
     failures than an object has room for, the worst are listed and all are counted.
     """
     namespace = {"apiVersion": "v1", "kind": "Namespace", "name": item.namespace}
-    timestamp = {"seconds": int(now.timestamp()), "nanos": 0}
+    seconds = int(now.timestamp())
     fails = [_failure(level, item.namespace, domain) for level in islice(item.over, _MAX_RESULTS)]
     passes = [
         _result("pass", _policy(limited.source), limited.resource, "Nothing is over the limit.")
@@ -52,7 +52,8 @@ def of(item: NamespaceAudit, domain: ApiDomain, now: datetime) -> dict[str, Any]
             "skip": len(skips),
         },
         "results": [
-            {**result, "timestamp": timestamp} for result in (*fails, *warns, *passes, *skips)
+            {**result, "timestamp": {"seconds": seconds, "nanos": 0}}
+            for result in (*fails, *warns, *passes, *skips)
         ],
     }
 

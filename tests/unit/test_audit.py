@@ -11,8 +11,8 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from app.cli.looking import readable
 from app.cli.main import main
+from app.cli.printing import readable
 from app.model.limits import NamespaceLimits
 from app.model.quantity import Quantity
 from app.policy import fullness

@@ -1,0 +1,63 @@
+"""The audit as one self-contained HTML file: no script, nothing loaded, light and dark."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from app.cli.printing import amount, readable, short
+from app.policy.audit import SEVERITIES, NamespaceAudit, severity, worst_first
+from app.policy.fullness import Level
+
+_DETAILED = 500
+"""So many namespaces, the worst, can be opened; the others have one line each, for the file's
+sake."""
+_ROWS = 10
+"""So much that is over is listed of each of them."""
+_OPEN = 3
+"""So many are open from the start, if there are few."""
+_FEW = 10
+_TAGS = 3
+
+
+def render(audits: Sequence[NamespaceAudit], *, now: datetime, proposed: bool) -> str:
+    """The page; `proposed` says that limits were tried that are not in force."""
+    environment = Environment(
+        loader=PackageLoader("app.cli"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "amount": amount,
+        "bytes": readable,
+        "percent": _percent,
+        "severity": severity,
+        "short": short,
+    }
+    ordered = worst_first(list(audits))
+    over = [item for item in ordered if item.over]
+    fine = [item for item in ordered if not item.over]
+    counts = Counter(item.severity for item in over)
+    return environment.get_template("audit.html.j2").render(
+        over=over,
+        within=[item for item in fine if not item.unlimited],
+        unlimited=[item for item in fine if item.unlimited],
+        unknown=[item for item in ordered if item.unknown_sizes],
+        severities=[(name, counts[name]) for name in SEVERITIES],
+        count=len(ordered),
+        now=now,
+        proposed=proposed,
+        detailed=_DETAILED,
+        rows=_ROWS,
+        opened=_OPEN if len(over) <= _FEW else 0,
+        named=_TAGS,
+    )
+
+
+def _percent(level: Level) -> int:
+    """Which part of what is used is allowed, of a hundred."""
+    allowed = level.hard.floor if level.hard else 0
+    return max(0, 100 * allowed // level.used)
