@@ -1,22 +1,15 @@
 """What passes its limits, by how much, and what to look at first."""
 
-import json
-import re
-from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from click.testing import CliRunner, Result
 
-from app.cli.main import main
 from app.cli.printing import readable
 from app.model.limits import NamespaceLimits
 from app.model.quantity import Quantity
 from app.policy import fullness
-from app.policy.audit import NamespaceAudit, OldTag, audit
+from app.policy.audit import NamespaceAudit, OldTag, audit, severity, worst_first
 from app.policy.fullness import Level
 from app.policy.images import LargeImage
 from app.quota.members import StreamTag
@@ -182,140 +175,30 @@ def test_sizes_are_readable(size: int, text: str) -> None:
     assert readable(size) == text
 
 
-HOSTILE = "<script>alert(1)</script>"
+@pytest.mark.parametrize(
+    ("used", "hard", "expected"),
+    [(2, "1", "high"), (5, "0", "high"), (11, "10", "medium"), (199, "100", "medium"),
+     (109, "100", "low")],
+)  # fmt: skip
+def test_how_bad_it_is(used: int, hard: str, expected: str) -> None:
+    assert severity(Level("Namespace", "team-a", "x", used, Quantity(hard))) == expected
 
 
-def stream(name: str, **tags: str) -> dict[str, Any]:
-    history = [
-        {
-            "tag": tag,
-            "items": [{"image": DIGESTS[char], "created": f"2026-0{number}-02T03:04:05Z"}],
-        }
-        for number, (tag, char) in enumerate(tags.items(), 1)
-    ]
-    return {
-        "apiVersion": "image.alauda.io/v1",
-        "kind": "ImageStream",
-        "metadata": {"name": name, "namespace": "team-a"},
-        "status": {"tags": history},
+def test_the_worst_comes_first_and_what_is_fine_last() -> None:
+    def named(name: str, hard: str | None) -> NamespaceAudit:
+        limits = NamespaceLimits(stream_tags=limit(hard) if hard else None)
+        return audit(name, TWO, limits, sizes={}, pushed={}, domain=DOMAIN, top=0)
+
+    audits = [named("fine", None), named("b", "1"), named("a", "1"), named("worst", "0")]
+    assert [item.namespace for item in worst_first(audits)] == ["worst", "a", "b", "fine"]
+
+
+def test_limits_that_nothing_passes_are_named_even_where_nothing_is_stored() -> None:
+    limits = NamespaceLimits(
+        image_size=limit("1Gi"), stream_tags=limit("1"), quotas=(quota(images=9),)
+    )
+    ours = {"storage", "alauda.io/image-tags", "alauda.io/images"}
+    assert {limited.resource for limited in run_audit(usage(), limits).met} == ours
+    assert {limited.resource for limited in run_audit(TWO, limits).met} == ours - {
+        "alauda.io/image-tags"
     }
-
-
-def image(char: str, size: int) -> dict[str, Any]:
-    return {
-        "apiVersion": "image.alauda.io/v1",
-        "kind": "Image",
-        "metadata": {"name": DIGESTS[char]},
-        "dockerImageMetadata": {"Size": size},
-    }
-
-
-def limit_range(storage: str, tags: str) -> dict[str, Any]:
-    items = [
-        {"type": "alauda.io/Image", "max": {"storage": storage}},
-        {"type": "alauda.io/ImageStream", "max": {"alauda.io/image-tags": tags}},
-    ]
-    return {
-        "apiVersion": "v1",
-        "kind": "LimitRange",
-        "metadata": {"name": "image-registry-limits", "namespace": "team-a"},
-        "spec": {"limits": items},
-    }
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    folder = tmp_path / "state"
-    folder.mkdir()
-    objects = [stream("app", v1="a", v2="b"), stream(HOSTILE, v1="c"), image("a", 3 * 2**20)]
-    (folder / "state.yaml").write_text(yaml.safe_dump_all([*objects, limit_range("4Mi", "2")]))
-    return folder
-
-
-@pytest.fixture
-def proposed(tmp_path: Path) -> Path:
-    folder = tmp_path / "proposed"
-    folder.mkdir()
-    (folder / "team-a.yaml").write_text(yaml.safe_dump(limit_range("2Mi", "1")))
-    other = limit_range("1", "1")
-    other["metadata"]["namespace"] = "team-b"
-    (folder / "team-b.yaml").write_text(yaml.safe_dump(other))
-    return folder
-
-
-def run(*arguments: str | Path) -> Result:
-    return CliRunner(env={"COLUMNS": "200"}).invoke(main, ["audit", *map(str, arguments)])
-
-
-def test_within_present_limits_the_exit_code_is_0(state: Path) -> None:
-    answer = run("--state", state)
-    assert answer.exit_code == 0
-    assert "1 namespaces: 0 over a limit." in answer.output
-
-
-def test_proposed_limits_that_are_passed_end_with_1(state: Path, proposed: Path) -> None:
-    answer = run("--state", state, "--proposed", proposed)
-    assert answer.exit_code == 1
-    for words in (
-        r"team-a .* ImageStream app .* alauda.io/image-tags .* 2 .* 1 .* 1 .* LimitRange image-reg",
-        r"team-a .* Image sha256:a{64} .* storage .* 3 MiB .* 2 MiB .* 1 MiB",
-        r"team-a: 3 MiB sha256:a{64} \(app:v1\)",
-        r"team-a: app:v1 was last pushed 2026-01-02\n.*app:v2 was last pushed 2026-02-02",
-        r"team-a: images of unknown size: 2",
-        r"2 namespaces: 1 over a limit.",
-    ):
-        assert re.search(words, answer.output), words
-
-
-@pytest.mark.parametrize(("output", "load"), [("json", json.loads), ("yaml", yaml.safe_load)])
-def test_the_report_for_scripts(
-    state: Path, proposed: Path, output: str, load: Callable[[str], Any]
-) -> None:
-    answer = run("--state", state, "--proposed", proposed / "team-a.yaml", "-o", output)
-    source = "LimitRange image-registry-limits"
-    [report] = load(answer.output)
-    assert report == {
-        "namespace": "team-a",
-        "over": [
-            {
-                "kind": "ImageStream", "name": "app", "resource": "alauda.io/image-tags",
-                "used": 2, "hard": "1", "over": 1, "source": source,
-            },
-            {
-                "kind": "Image", "name": DIGESTS["a"], "resource": "storage",
-                "used": 3 * 2**20, "hard": "2Mi", "over": 2**20, "source": source,
-            },
-        ],
-        "unlimited": False,
-        "unknown_sizes": 2,
-        "largest": [{"digest": DIGESTS["a"], "size": 3 * 2**20, "tags": ["app:v1"]}],
-        "oldest": [
-            {"tag": "app:v1", "pushed": "2026-01-02T03:04:05+00:00"},
-            {"tag": "app:v2", "pushed": "2026-02-02T03:04:05+00:00"},
-        ],
-    }  # fmt: skip
-
-
-def test_one_namespace_is_asked_for(state: Path, proposed: Path) -> None:
-    answer = run("--state", state, "--proposed", proposed, "-n", "team-b", "-o", "json")
-    assert [item["namespace"] for item in json.loads(answer.output)] == ["team-b"]
-    assert answer.exit_code == 0
-
-
-def test_the_page_is_one_file_and_trusts_no_name(state: Path, proposed: Path) -> None:
-    strict = yaml.safe_dump(limit_range("1", "0"))
-    (proposed / "team-a.yaml").write_text(strict)
-    page = run("--state", state, "--proposed", proposed, "-o", "html").output
-    assert "<script" not in page
-    assert "ImageStream &lt;script&gt;alert(1)&lt;/script&gt;" in page
-    assert not re.search(r"(src|href|url)\s*[=(]", page)
-    assert "prefers-color-scheme: dark" in page
-    assert "1 of 2 namespaces are over a limit." in page
-    assert "<li>team-b" in page
-
-
-def test_a_file_that_cannot_be_read_ends_with_2(state: Path, tmp_path: Path) -> None:
-    (tmp_path / "bad.yaml").write_text("kind: [")
-    answer = run("--state", state, "--proposed", tmp_path / "bad.yaml")
-    assert answer.exit_code == 2
-    assert f"{tmp_path / 'bad.yaml'}:1: " in answer.output

@@ -132,3 +132,57 @@ def test_a_watch_prints_again_and_survives_a_broken_file(folder: Path) -> None:
         guard.cancel()
         watching.kill()
     assert f"Note: {folder / 'state.yaml'}:1: " in watching.communicate()[1]
+
+
+def test_a_line_for_each_namespace_the_fullest_first(folder: Path) -> None:
+    output = run("--state", folder).output
+    assert re.search(
+        r"team-a +│ +1 / 4 │ +0 │ +2 / 1 │ +\? │ +200 % │ 2 of 1 alauda.io/image-tags, "
+        r"ResourceQuota small .*\n.*team-b +│ +1 │ +0 │ +0 │ +\? │ +- │ nothing is limited",
+        output,
+    )
+    assert "2 namespaces, 1 over a limit." in output
+
+
+@pytest.mark.parametrize(("sort", "first"), [("full", "team-b"), ("name", "team-a")])
+def test_what_comes_first(folder: Path, sort: str, first: str) -> None:
+    fuller = STATE.replace("namespace: team-a", "namespace: x").replace("team-b", "team-a")
+    (folder / "state.yaml").write_text(fuller.replace("namespace: x", "namespace: team-b"))
+    rows = json.loads(run("--state", folder, "-o", "json", "--sort", sort).output)
+    assert rows[0]["namespace"] == first
+
+
+IMAGES = """\
+---
+apiVersion: image.alauda.io/v1
+kind: ImageStream
+metadata: {name: big, namespace: team-a}
+status: {tags: [{tag: v1, items: [{image: 'sha256:b'}]}, {tag: v2, items: [{image: 'sha256:c'}]}]}
+---
+apiVersion: image.alauda.io/v1
+kind: Image
+metadata: {name: 'sha256:b'}
+dockerImageMetadata: {Size: 3145728}
+---
+apiVersion: image.alauda.io/v1
+kind: Image
+metadata: {name: 'sha256:c'}
+dockerImageMetadata: {Size: 1024}
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ((), []),
+        (("-n", "team-a"), ["3 MiB  sha256:b", "1 KiB  sha256:c"]),
+        (("--top", "1"), ["3 MiB  sha256:b"]),
+        (("-n", "team-a", "--top", "0"), []),
+    ],
+)
+def test_the_largest_images_of_what_is_asked_for(
+    folder: Path, arguments: tuple[str, ...], shown: list[str]
+) -> None:
+    (folder / "images.yaml").write_text(IMAGES)
+    output = run("--state", folder, *arguments).output
+    assert re.findall(r"\d [MK]iB  sha256:\w", output) == shown

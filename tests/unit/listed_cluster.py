@@ -1,0 +1,40 @@
+"""An API server that lists objects in pages, and forbids or forgets what it is told to."""
+
+from collections import Counter
+from typing import Any
+
+from app.cluster.api import Content, ForbiddenError, GoneError, KubeApi, NotFoundError, Query
+
+
+class ListedCluster(KubeApi):
+    """Objects by the path of their list."""
+
+    def __init__(self, lists: dict[str, list[dict[str, Any]]]) -> None:
+        self.lists = lists
+        self.asked: Counter[str] = Counter()
+        self.forbidden: set[str] = set()
+        self.forgotten: set[str] = set()
+        """Lists whose second page is too old, once."""
+        self.clock_offset = 0.0
+
+    async def get(self, path: str, query: Query | None = None) -> Content:
+        self.asked[path] += 1
+        parent, _, name = path.rpartition("/")
+        if path in self.forbidden or parent in self.forbidden:
+            raise ForbiddenError(403, f"GET {path}: forbidden")
+        if path in self.lists:
+            return self._page(path, query or {})
+        for item in self.lists.get(parent, []):
+            if item["metadata"]["name"] == name:
+                return item
+        raise NotFoundError(404, f"GET {path}: not found")
+
+    def _page(self, path: str, query: Query) -> Content:
+        start, limit = int(query.get("continue", 0)), int(query["limit"])
+        if start and path in self.forgotten:
+            self.forgotten.remove(path)
+            raise GoneError(410, "too old")
+        items, metadata = self.lists[path], {"resourceVersion": "7"}
+        if start + limit < len(items):
+            metadata["continue"] = str(start + limit)
+        return {"metadata": metadata, "items": items[start : start + limit]}

@@ -1,0 +1,201 @@
+"""`registry-admission audit`: what goes in, what comes out, and how it ends."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from app.cli.main import main
+
+DIGESTS = {name: "sha256:" + name * 64 for name in "abcdef"}
+HOSTILE = "<script>alert(1)</script>"
+
+
+def stream(name: str, **tags: str) -> dict[str, Any]:
+    history = [
+        {
+            "tag": tag,
+            "items": [{"image": DIGESTS[char], "created": f"2026-0{number}-02T03:04:05Z"}],
+        }
+        for number, (tag, char) in enumerate(tags.items(), 1)
+    ]
+    return {
+        "apiVersion": "image.alauda.io/v1",
+        "kind": "ImageStream",
+        "metadata": {"name": name, "namespace": "team-a"},
+        "status": {"tags": history},
+    }
+
+
+def image(char: str, size: int) -> dict[str, Any]:
+    return {
+        "apiVersion": "image.alauda.io/v1",
+        "kind": "Image",
+        "metadata": {"name": DIGESTS[char]},
+        "dockerImageMetadata": {"Size": size},
+    }
+
+
+def limit_range(storage: str, tags: str) -> dict[str, Any]:
+    items = [
+        {"type": "alauda.io/Image", "max": {"storage": storage}},
+        {"type": "alauda.io/ImageStream", "max": {"alauda.io/image-tags": tags}},
+    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "image-registry-limits", "namespace": "team-a"},
+        "spec": {"limits": items},
+    }
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    objects = [stream("app", v1="a", v2="b"), stream(HOSTILE, v1="c"), image("a", 3 * 2**20)]
+    (folder / "state.yaml").write_text(yaml.safe_dump_all([*objects, limit_range("4Mi", "2")]))
+    return folder
+
+
+@pytest.fixture
+def proposed(tmp_path: Path) -> Path:
+    folder = tmp_path / "proposed"
+    folder.mkdir()
+    (folder / "team-a.yaml").write_text(yaml.safe_dump(limit_range("2Mi", "1")))
+    other = limit_range("1", "1")
+    other["metadata"]["namespace"] = "team-b"
+    (folder / "team-b.yaml").write_text(yaml.safe_dump(other))
+    return folder
+
+
+def run(*arguments: str | Path, stdin: str = "") -> Result:
+    return CliRunner(env={"COLUMNS": "300"}).invoke(main, ["audit", *map(str, arguments)], stdin)
+
+
+def test_within_present_limits_the_exit_code_is_0(state: Path) -> None:
+    answer = run("--state", state)
+    assert answer.exit_code == 0
+    assert "1 namespaces: 0 over a limit." in answer.output
+
+
+def test_proposed_limits_that_are_passed_end_with_1(state: Path, proposed: Path) -> None:
+    answer = run("--state", state, "--proposed", proposed)
+    assert answer.exit_code == 1
+    for words in (
+        r"team-a +│ high +│ +2 │ ImageStream app: 2 of 1 alauda.io/image-tags +│ LimitRange image",
+        r"Images of unknown size: team-a \(2\)",
+        r"2 namespaces: 1 over a limit.\nSee all of one with -n NAMESPACE or --details",
+    ):
+        assert re.search(words, answer.output), words
+
+
+def test_everything_that_is_over_with_what_to_look_at_first(state: Path, proposed: Path) -> None:
+    answer = run("--state", state, "--proposed", proposed, "-n", "team-a")
+    for words in (
+        r"team-a .* ImageStream app .* alauda.io/image-tags .* 2 .* 1 .* 1 .* LimitRange image-reg",
+        r"team-a .* Image sha256:a{12} \(app:v1\) .* storage .* 3 MiB .* 2 MiB .* 1 MiB",
+        r"team-a: 3 MiB sha256:a{64} \(app:v1\)",
+        r"team-a: app:v1 was last pushed 2026-01-02\n.*app:v2 was last pushed 2026-02-02",
+    ):
+        assert re.search(words, answer.output), words
+
+
+def test_proposed_limits_from_a_pipe(state: Path) -> None:
+    answer = run("--state", state, "--proposed", "-", stdin=yaml.safe_dump(limit_range("2Mi", "9")))
+    assert answer.exit_code == 1
+    assert "Image sha256:aaaaaaaaaaaa (app:v1): 3 MiB of 2 MiB " in answer.output
+
+
+@pytest.mark.parametrize(
+    ("name", "over"), [("image-registry-limits", 0), ("others", 1)], ids=["same name", "another"]
+)
+def test_a_proposed_object_takes_the_place_of_the_one_with_its_name(
+    state: Path, name: str, over: int
+) -> None:
+    (state / "tight.yaml").write_text(yaml.safe_dump(limit_range("1Mi", "9")))
+    (state / "state.yaml").write_text(
+        yaml.safe_dump_all([stream("app", v1="a"), image("a", 3 * 2**20)])
+    )
+    loose = limit_range("9Mi", "9")
+    loose["metadata"]["name"] = name
+    answer = run("--state", state, "--proposed", "-", stdin=yaml.safe_dump(loose))
+    assert answer.exit_code == over
+
+
+def test_policy_reports_for_kubectl(state: Path, proposed: Path) -> None:
+    answer = run("--state", state, "--proposed", proposed, "-o", "policyreport")
+    reports = list(yaml.safe_load_all(answer.output))
+    assert [report["metadata"]["namespace"] for report in reports] == ["team-a", "team-b"]
+    assert [report["summary"]["fail"] for report in reports] == [2, 0]
+    assert "&id" not in answer.output
+
+
+@pytest.mark.parametrize("arguments", [("--apply",), ("--apply", "-o", "policyreport")])
+def test_only_policy_reports_of_a_cluster_can_be_applied(
+    state: Path, arguments: tuple[str, ...]
+) -> None:
+    answer = run("--state", state, *arguments)
+    assert answer.exit_code == 2
+    assert "--apply writes PolicyReports to a cluster: use -o policyreport" in answer.output
+
+
+@pytest.mark.parametrize(("output", "load"), [("json", json.loads), ("yaml", yaml.safe_load)])
+def test_the_report_for_scripts(
+    state: Path, proposed: Path, output: str, load: Callable[[str], Any]
+) -> None:
+    answer = run("--state", state, "--proposed", proposed / "team-a.yaml", "-o", output)
+    source = "LimitRange image-registry-limits"
+    [report] = load(answer.output)
+    assert report == {
+        "namespace": "team-a",
+        "severity": "high",
+        "over": [
+            {
+                "kind": "ImageStream", "name": "app", "resource": "alauda.io/image-tags",
+                "used": 2, "hard": "1", "over": 1, "severity": "high", "source": source,
+            },
+            {
+                "kind": "Image", "name": DIGESTS["a"], "tags": ["app:v1"], "resource": "storage",
+                "used": 3 * 2**20, "hard": "2Mi", "over": 2**20, "severity": "medium",
+                "source": source,
+            },
+        ],
+        "unlimited": False,
+        "unknown_sizes": 2,
+        "largest": [{"digest": DIGESTS["a"], "size": 3 * 2**20, "tags": ["app:v1"]}],
+        "oldest": [
+            {"tag": "app:v1", "pushed": "2026-01-02T03:04:05+00:00"},
+            {"tag": "app:v2", "pushed": "2026-02-02T03:04:05+00:00"},
+        ],
+    }  # fmt: skip
+
+
+def test_one_namespace_is_asked_for(state: Path, proposed: Path) -> None:
+    answer = run("--state", state, "--proposed", proposed, "-n", "team-b", "-o", "json")
+    assert [item["namespace"] for item in json.loads(answer.output)] == ["team-b"]
+    assert answer.exit_code == 0
+
+
+def test_the_page_is_one_file_and_trusts_no_name(state: Path, proposed: Path) -> None:
+    strict = yaml.safe_dump(limit_range("1", "0"))
+    (proposed / "team-a.yaml").write_text(strict)
+    page = run("--state", state, "--proposed", proposed, "-o", "html").output
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;, alauda.io/image-tags" in page
+    assert not re.search(r"(src|href|url)\s*[=(]", page)
+    assert "prefers-color-scheme: dark" in page
+    assert "1 of 2 namespaces over a limit" in page
+    assert "<li>team-b" in page
+
+
+def test_a_file_that_cannot_be_read_ends_with_2(state: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("kind: [")
+    answer = run("--state", state, "--proposed", tmp_path / "bad.yaml")
+    assert answer.exit_code == 2
+    assert f"{tmp_path / 'bad.yaml'}:1: " in answer.output

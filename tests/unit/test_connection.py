@@ -1,0 +1,81 @@
+"""Which cluster, or which folder, the commands look at."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import inventories
+from app.cluster import connection
+from app.cluster.api import KubeApi
+from app.cluster.connection import NoClusterError, connected
+from app.settings import Settings
+
+DEFAULT = "/home/me/.kube/config"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str | None, str | None]]:
+    """The kubeconfigs and contexts that are connected to."""
+    found: list[tuple[str | None, str | None]] = []
+
+    class Api:
+        async def close(self) -> None: ...
+
+    async def connect(kubeconfig: str | None, context: str | None) -> Any:
+        found.append((kubeconfig, context))
+        return Api()
+
+    monkeypatch.setattr(KubeApi, "connect", connect)
+    monkeypatch.setattr(connection, "KUBE_CONFIG_DEFAULT_LOCATION", DEFAULT)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kubeconfig", "context", "inside", "used"),
+    [
+        ("here", "a", True, ("here", "a")),
+        ("here", None, True, ("here", None)),
+        (None, "a", True, (DEFAULT, "a")),
+        (None, None, True, (None, None)),
+        (None, None, False, (DEFAULT, None)),
+    ],
+)
+async def test_what_is_named_comes_before_what_is_around(
+    asked: list[tuple[str | None, str | None]],
+    monkeypatch: pytest.MonkeyPatch,
+    kubeconfig: str | None,
+    context: str | None,
+    inside: bool,
+    used: tuple[str | None, str | None],
+) -> None:
+    if inside:
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    async with connected(Path(kubeconfig) if kubeconfig else None, context):
+        assert asked == [used]
+
+
+async def test_a_kubeconfig_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(NoClusterError, match="name one with --kubeconfig"):
+        async with connected(tmp_path / "none", None):
+            pass
+
+
+async def test_without_anything_the_examples_are_shown_and_called_so(
+    asked: list[tuple[str | None, str | None]],
+) -> None:
+    async with inventories.opened(Settings(), None, ()) as inventory:
+        assert inventory.namespaces() == ["team-a", "team-b", "team-full"]
+        [note] = inventory.notes()
+    assert note.startswith("these are examples")
+    assert asked == []
+
+
+async def test_a_folder_comes_before_a_cluster(
+    asked: list[tuple[str | None, str | None]], tmp_path: Path
+) -> None:
+    settings = Settings(state=tmp_path, kubeconfig=tmp_path / "kubeconfig")
+    async with inventories.opened(settings, None, ()) as inventory:
+        assert (inventory.namespaces(), inventory.notes()) == ([], [])
+    assert asked == []

@@ -1,0 +1,48 @@
+"""Reservations in flight: what was admitted and nobody has seen stored."""
+
+import pytest
+
+from app.quota.in_flight import InFlight, StreamInFlight, in_flight
+from app.quota.ledger import Ledger, Reservation
+from app.quota.members import Members
+from app.quota.usage import NamespaceUsage, StreamUsage
+
+NOW = 1000.0
+STORED = NamespaceUsage()
+STORED.put("app", StreamUsage({"v1": ("sha256:a",)}))
+
+
+def push(stream: str, tag: str, digest: str, *, expires: float = NOW + 60) -> Reservation:
+    members = Members(
+        frozenset({stream}), frozenset({(stream, digest)}), frozenset({(stream, tag)})
+    )
+    return Reservation(f"{stream}:{tag}@{digest}", members, NOW - 5, expires)
+
+
+@pytest.mark.parametrize(
+    ("reservations", "found"),
+    [
+        pytest.param([], InFlight(), id="nothing"),
+        pytest.param([push("app", "v1", "sha256:a")], InFlight(), id="it is stored already"),
+        pytest.param([push("app", "v2", "sha256:b", expires=NOW)], InFlight(), id="expired"),
+        pytest.param(
+            [push("app", "v2", "sha256:b")],
+            InFlight(1, 0, 1, 1, {"app": StreamInFlight(1, 1)}),
+            id="a new tag and image",
+        ),
+        pytest.param(
+            [push("app", "v2", "sha256:a"), push("app", "v3", "sha256:a")],
+            InFlight(2, 0, 0, 2, {"app": StreamInFlight(0, 2)}),
+            id="tags of an image that is stored",
+        ),
+        pytest.param(
+            [push("web", "v1", "sha256:a"), push("app", "v2", "sha256:b")],
+            InFlight(2, 1, 1, 2, {"web": StreamInFlight(1, 1), "app": StreamInFlight(1, 1)}),
+            id="an image that is new to one stream, and a stream that is new",
+        ),
+    ],
+)
+def test_what_is_reserved_on_top_of_what_is_stored(
+    reservations: list[Reservation], found: InFlight
+) -> None:
+    assert in_flight(Ledger(reservations), STORED, NOW) == found
