@@ -1,8 +1,6 @@
 """Limits converted from a cluster's legacy gateway, applied to it, decide as they did before."""
 
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import yaml
 
 from tests.legacy_gateway import CONFIG_MAP, LOOSER, NAMESPACES, SAME, gateway_allows
 
+from . import commands
 from .cluster import Cluster
 from .pushes import Push, Pusher
 from .replicas import Replicas
@@ -35,13 +34,7 @@ def gateway(cluster: Cluster) -> Iterator[None]:
 
 def convert(cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
     chosen = ("--from-cluster", "--namespaces", ",".join(NAMESPACES))
-    return subprocess.run(
-        [sys.executable, "-m", "app", "convert", *chosen, *arguments],
-        env={**os.environ, "KUBECONFIG": str(cluster.kubeconfig)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return commands.run(cluster, "convert", *chosen, *arguments)
 
 
 def limits(cluster: Cluster, namespace: str) -> str:
@@ -97,9 +90,10 @@ async def test_every_push_is_decided_as_before_or_allowed_on_purpose(
     }
     streams = (stream(push, case.tags) for push, case in cases.items())
     cluster.kubectl("create", "-f", "-", input=yaml.dump_all(streams, Dumper=yaml.CSafeDumper))
-    assert convert(cluster, "--apply").returncode == 3
 
     with Replicas(cluster, tmp_path, 1):
+        # The service has its say on the limits, too.
+        assert convert(cluster, "--apply").returncode == 3
         answers = await Pusher(cluster).push(cases)
 
     assert {answer.code for answer in answers} == {201, 403}

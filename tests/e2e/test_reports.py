@@ -1,0 +1,243 @@
+"""`usage` and `audit` on a cluster: what is stored, what is in flight, and what RBAC hides."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from . import commands
+from .cluster import Cluster
+from .image_api import ImageApi
+from .observed import becomes
+from .pushes import Push, Pusher
+from .replicas import NAMESPACE as SERVICE
+from .replicas import Replicas
+
+pytestmark = pytest.mark.e2e
+
+TEAM = "reports"
+# A custom resource cannot be named sha256:…, so that the images are called otherwise here.
+SMALL, LARGE = f"sha256-{'a' * 64}", f"sha256-{'b' * 64}"
+
+
+def image(name: str, size: int) -> dict[str, Any]:
+    return {
+        "apiVersion": "image.alauda.io/v1",
+        "kind": "Image",
+        "metadata": {"name": name},
+        "dockerImageMetadata": {"Size": size},
+    }
+
+
+def item(digest: str, month: int) -> dict[str, Any]:
+    return {
+        "created": f"2026-{month:02}-01T00:00:00Z",
+        "dockerImageReference": "registry/app",
+        "generation": 1,
+        "image": digest,
+    }
+
+
+STREAM = {
+    "apiVersion": "image.alauda.io/v1",
+    "kind": "ImageStream",
+    "metadata": {"name": "app", "namespace": TEAM},
+}
+STATUS = {
+    "tags": [{"tag": "v1", "items": [item(SMALL, 2)]}, {"tag": "v2", "items": [item(LARGE, 1)]}]
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def team(cluster: Cluster) -> Iterator[None]:
+    """A namespace with a quota, and a stream of two tags."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TEAM}}
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "image-registry-quota", "namespace": TEAM},
+        "spec": {"hard": {"alauda.io/image-tags": "4"}},
+    }
+    objects = [namespace, quota, STREAM, image(SMALL, 5 * 2**20), image(LARGE, 50 * 2**20)]
+    cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(objects))
+    cluster.kubectl(
+        "-n", TEAM, "patch", "imagestreams.image.alauda.io", "app", "--subresource=status",
+        "--type=merge", "-p", json.dumps({"status": STATUS}),
+    )  # fmt: skip
+    yield
+    cluster.kubectl("delete", "namespace", TEAM, "--wait=false")
+    cluster.kubectl("delete", "images.image.alauda.io", SMALL, LARGE)
+
+
+@pytest.fixture
+async def image_api(cluster: Cluster, tmp_path: Path) -> AsyncIterator[ImageApi]:
+    """The service, and an Image API that stores nothing of what was admitted."""
+    running = ImageApi(cluster.kubeconfig, delay=None)
+    await running.start()
+    with Replicas(cluster, tmp_path, 1):
+        yield running
+    await running.stop()
+    cluster.kubectl("-n", SERVICE, "delete", "configmaps", "-l", "registry-admission/ledger")
+
+
+def usage(cluster: Cluster, *arguments: str) -> dict[str, Any]:
+    answer = commands.run(cluster, "usage", "-n", TEAM, "-o", "json", *arguments)
+    assert answer.returncode == 0, answer.stderr
+    [row] = json.loads(answer.stdout)
+    found: dict[str, Any] = row
+    return found
+
+
+def tags(row: dict[str, Any]) -> dict[str, Any]:
+    """The line of the namespace's tags."""
+    [found] = [level for level in row["totals"] if level["resource"] == "alauda.io/image-tags"]
+    return dict(found)
+
+
+def test_what_is_stored_and_how_large_it_is(cluster: Cluster) -> None:
+    row = usage(cluster)
+    assert tags(row) == {
+        "resource": "alauda.io/image-tags", "used": 2, "reserved": 0, "hard": "4", "left": 2,
+        "source": "ResourceQuota image-registry-quota",
+    }  # fmt: skip
+    assert row["largest"] == [
+        {"digest": LARGE, "size": 50 * 2**20, "tags": ["app:v2"]},
+        {"digest": SMALL, "size": 5 * 2**20, "tags": ["app:v1"]},
+    ]
+
+
+async def test_a_push_in_flight_counts(cluster: Cluster, image_api: ImageApi) -> None:
+    [answer] = await Pusher(cluster).push([Push(TEAM, "app", "v3")])
+    assert answer.admitted, answer.message
+    row = usage(cluster)
+    assert row["reservations"] == 1
+    assert (tags(row)["used"], tags(row)["reserved"], tags(row)["left"]) == (2, 1, 1)
+    everything = commands.run(cluster, "usage").stdout
+    assert "1 pushes in flight." in everything
+    # The heartbeat is a stream of the service itself.
+    assert SERVICE not in everything
+
+
+@contextmanager
+def watching(cluster: Cluster) -> Iterator[list[dict[str, Any]]]:
+    """`usage --watch`: the rows that it has printed, the latest last."""
+    command = [sys.executable, "-m", "app", "usage", "-n", TEAM, "-o", "json", "--watch"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=commands.environment(cluster.kubeconfig)
+    )
+    rows: list[dict[str, Any]] = []
+    assert process.stdout is not None
+    lines = iter(process.stdout.readline, "")
+
+    def read() -> None:
+        text = ""
+        for line in lines:
+            text += line
+            if line == "]\n":
+                rows.extend(json.loads(text))
+                text = ""
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield rows
+    finally:
+        process.kill()
+        process.wait()
+        reader.join()
+
+
+async def test_a_watch_shows_a_push_come_into_flight(cluster: Cluster, image_api: ImageApi) -> None:
+    with watching(cluster) as rows:
+        await becomes(60, "the first row", lambda: len(rows) > 0, True)
+        assert tags(rows[0])["reserved"] == 0
+        [answer] = await Pusher(cluster).push([Push(TEAM, "app", "v4")])
+        assert answer.admitted, answer.message
+        await becomes(60, "a push in flight", lambda: tags(rows[-1])["reserved"], 1)
+
+
+def test_a_tenant_sees_the_own_namespace_and_is_told_what_is_hidden(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    rights = [
+        {"apiGroups": [""], "resources": ["limitranges", "resourcequotas"], "verbs": ["list"]},
+        {"apiGroups": ["image.alauda.io"], "resources": ["imagestreams"], "verbs": ["list"]},
+    ]
+    metadata = {"name": "tenant", "namespace": TEAM}
+    rbac = "rbac.authorization.k8s.io"
+    objects = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
+        {"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": rights},
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "tenant"},
+            "subjects": [{"kind": "ServiceAccount", **metadata}],
+        },
+    ]
+    cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(objects))
+    token = cluster.kubectl("-n", TEAM, "create", "token", "tenant").stdout.strip()
+    cluster.write_kubeconfig(tmp_path / "tenant", token)
+
+    answer = commands.run(cluster, "usage", "-n", TEAM, kubeconfig=tmp_path / "tenant")
+
+    assert answer.returncode == 0, answer.stderr
+    assert "image-registry-quota" in answer.stdout
+    assert "Note: reservations in flight are not readable: " in answer.stderr
+    assert "Note: image sizes are not readable: " in answer.stderr
+    elsewhere = commands.run(cluster, "usage", kubeconfig=tmp_path / "tenant")
+    assert elsewhere.returncode == 2
+    assert "forbidden" in elsewhere.stderr
+
+
+def proposal(tags: int) -> str:
+    """A LimitRange for the team."""
+    limits = [
+        {"type": "alauda.io/Image", "max": {"storage": "10Mi"}},
+        {"type": "alauda.io/ImageStream", "max": {"alauda.io/image-tags": str(tags)}},
+    ]
+    metadata = {"name": "image-registry-limits", "namespace": TEAM}
+    return yaml.safe_dump(
+        {"apiVersion": "v1", "kind": "LimitRange", "metadata": metadata, "spec": {"limits": limits}}
+    )
+
+
+def test_an_audit_of_proposed_limits(cluster: Cluster) -> None:
+    assert commands.run(cluster, "audit", "-n", TEAM).returncode == 0
+    answer = commands.run(
+        cluster, "audit", "-n", TEAM, "-o", "json", "--proposed", "-", stdin=proposal(1)
+    )
+    assert answer.returncode == 1, answer.stderr
+    [report] = json.loads(answer.stdout)
+    over = [(level["kind"], level["name"], level["severity"]) for level in report["over"]]
+    assert over == [("Image", LARGE, "high"), ("ImageStream", "app", "high")]
+    assert report["over"][0]["tags"] == ["app:v2"]
+    assert [tag["tag"] for tag in report["oldest"]] == ["app:v2", "app:v1"]
+
+
+def test_policy_reports_that_the_cluster_takes(cluster: Cluster) -> None:
+    chosen = ("audit", "-n", TEAM, "-o", "policyreport", "--proposed", "-")
+    for tags, failures in ((1, "2"), (9, "1")):
+        answer = commands.run(cluster, *chosen, "--apply", stdin=proposal(tags))
+        assert answer.returncode == 1, answer.stderr
+        assert "1 of 1 PolicyReports applied." in answer.stderr
+        stored = cluster.kubectl(
+            "-n", TEAM, "get", "policyreports", "-o", "jsonpath={.items[*].summary.fail}"
+        )
+        assert stored.stdout == failures
+    printed = commands.run(cluster, *chosen, stdin=proposal(1)).stdout
+    cluster.kubectl("apply", "--validate=strict", "--dry-run=server", "-f", "-", input=printed)
+
+
+def test_a_cluster_that_cannot_be_reached(cluster: Cluster, tmp_path: Path) -> None:
+    answer = commands.run(cluster, "audit", "--kubeconfig", str(tmp_path / "none"))
+    assert answer.returncode == 2
+    assert "Error: no cluster to talk to" in answer.stderr
