@@ -21,7 +21,7 @@ from app.model.legacy import (
     quoted,
     resource_quota,
 )
-from app.policy.first_match import first_matches
+from app.policy.first_match import FirstMatches, OrderedRules
 from app.policy.regex_automaton import Automaton
 from app.policy.regex_syntax import UnsupportedRegexError
 
@@ -112,8 +112,11 @@ def convert(config: LegacyConfig, namespaces: Iterable[str], *, flat: bool = Fal
     """
     rules = [_rule(index, rule) for index, rule in enumerate(config.rules)]
     ordered = [*rules, _Rule("the defaults", config.limits, Automaton(""))]
+    automata = OrderedRules([rule.automaton for rule in ordered])
     converted = tuple(
-        NamespaceConversion(namespace, _sources(namespace, ordered, flat))
+        NamespaceConversion(
+            namespace, _sources(automata.first_matches(namespace, flat=flat), ordered)
+        )
         for namespace in sorted(set(namespaces))
     )
     used = {source.name for item in converted for source in item.sources}
@@ -156,8 +159,7 @@ def _refusal(regex: str) -> str:
     return ""
 
 
-def _sources(namespace: str, rules: Sequence[_Rule], flat: bool) -> tuple[Source, ...]:
-    found = first_matches(namespace, [rule.automaton for rule in rules], flat=flat)
+def _sources(found: FirstMatches, rules: Sequence[_Rule]) -> tuple[Source, ...]:
     return tuple(
         Source(rule.name, rule.limits, found.examples[index])
         if index in found.examples

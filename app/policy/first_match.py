@@ -39,56 +39,81 @@ class _Place:
     states: tuple[State, ...]
 
 
-def first_matches(
-    namespace: str, rules: Sequence[Automaton | None], *, flat: bool = False
-) -> FirstMatches:
-    """Follow all repository names of a namespace at once through all rules.
-
-    None stands for a rule of which nothing is known. `flat` leaves out repositories with more
-    than one path component below the namespace. Exact, unless a rule is None or the rules need
-    more than a bounded number of steps: then all that may apply are undecided.
-    """
-    live = _live(f"{namespace}/", rules)
-    found = FirstMatches()
-    first = _Place(_START, tuple(state for _, _, state in live))
-    waiting, seen, steps = deque([(first, "")]), {first}, 0
-    while waiting:
-        place, text = waiting.popleft()
-        settled = _is_settled(place, live)
-        if settled or place.name == _INSIDE:
-            repository = text if place.name == _INSIDE else text + _COMPLETION
-            _record(found, place, live, f"{namespace}/{repository}")
-        if settled:
-            continue
-        for char, name in _NAME[place.name].items():
-            if flat and char == "/":
-                continue
-            steps += len(live)
-            if steps > _MAX_STEPS:
-                return FirstMatches(undecided={index for index, _, _ in live})
-            following = _Place(name, _step(place, live, char))
-            if following not in seen:
-                seen.add(following)
-                waiting.append((following, text + char))
-    found.undecided -= found.examples.keys()
-    return found
-
-
 _Live = list[tuple[int, Automaton | None, State]]
 """(index, automaton, state after the namespace) of each rule that can match in the namespace."""
 
 
-def _live(prefix: str, rules: Sequence[Automaton | None]) -> _Live:
-    live: _Live = []
-    for index, automaton in enumerate(rules):
+class OrderedRules:
+    """Path rules of which the first that matches decides.
+
+    Namespaces that begin alike are best asked for one after another: what the rules make of their
+    common beginning is found once.
+    """
+
+    def __init__(self, rules: Sequence[Automaton | None]) -> None:
+        """None stands for a rule of which nothing is known."""
+        live = [(index, rule, rule.start if rule else DEAD) for index, rule in enumerate(rules)]
+        self._path = [("", _decided(live))]
+        """The beginnings of the last namespace, each with the rules that can match after it."""
+
+    def first_matches(self, namespace: str, *, flat: bool = False) -> FirstMatches:
+        """Follow all repository names of a namespace at once through all rules.
+
+        `flat` leaves out repositories with more than one path component below the namespace.
+        Exact, unless nothing is known of a rule or the rules need more than a bounded number of
+        steps: then all that may apply are undecided.
+        """
+        live = self._live(f"{namespace}/")
+        found = FirstMatches()
+        first = _Place(_START, tuple(state for _, _, state in live))
+        waiting, seen, steps = deque([(first, "")]), {first}, 0
+        while waiting:
+            place, text = waiting.popleft()
+            settled = _is_settled(place, live)
+            if settled or place.name == _INSIDE:
+                repository = text if place.name == _INSIDE else text + _COMPLETION
+                _record(found, place, live, f"{namespace}/{repository}")
+            if settled:
+                continue
+            for char, name in _NAME[place.name].items():
+                if flat and char == "/":
+                    continue
+                steps += len(live)
+                if steps > _MAX_STEPS:
+                    return FirstMatches(undecided={index for index, _, _ in live})
+                following = _Place(name, _step(place, live, char))
+                if following not in seen:
+                    seen.add(following)
+                    waiting.append((following, text + char))
+        found.undecided -= found.examples.keys()
+        return found
+
+    def _live(self, prefix: str) -> _Live:
+        while not prefix.startswith(self._path[-1][0]):
+            self._path.pop()
+        known, live = self._path[-1]
+        for end in range(len(known) + 1, len(prefix) + 1):
+            live = _decided(_advance(live, prefix[end - 1]))
+            self._path.append((prefix[:end], live))
+        return live
+
+
+def _advance(live: _Live, char: str) -> _Live:
+    """The rules that can still match after one more character."""
+    found: _Live = []
+    for index, automaton, state in live:
         if automaton is None:
-            live.append((index, None, DEAD))
-            continue
-        state = automaton.run(automaton.start, prefix)
-        if state:
-            live.append((index, automaton, state))
-        if automaton.matches_whatever_follows(state):
-            break
+            found.append((index, None, DEAD))
+        elif following := automaton.step(state, char):
+            found.append((index, automaton, following))
+    return found
+
+
+def _decided(live: _Live) -> _Live:
+    """Without those behind a rule that matches whatever follows."""
+    for position, (_, automaton, state) in enumerate(live):
+        if automaton and automaton.matches_whatever_follows(state):
+            return live[: position + 1]
     return live
 
 

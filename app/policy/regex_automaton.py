@@ -64,13 +64,6 @@ class Automaton:
             self._steps[key] = following
         return following
 
-    def run(self, state: State, text: str) -> State:
-        for char in text:
-            if not state:
-                break
-            state = self.step(state, char)
-        return state
-
     def matches_whatever_follows(self, state: State) -> bool:
         return _ACCEPT in state
 

@@ -1,0 +1,99 @@
+"""What `usage` and `audit` cost in a cluster of 5,000 namespaces, 100,000 streams and a million
+images; the API server is played by this process."""
+
+import asyncio
+import gc
+import hashlib
+import time
+from collections import Counter
+from datetime import UTC, datetime
+
+from app import auditing
+from app.cli import audit_page
+from app.cluster.api import Content, KubeApi, Query
+from app.cluster.embedded import LimitFiles
+from app.cluster.survey import Survey
+from app.model.domain import ApiDomain
+from benchmarks.scale import resident_megabytes
+
+_NAMESPACES, _STREAMS, _TAGS = 5_000, 20, 10
+"""Streams of each namespace, tags of each stream; each tag has an image of its own."""
+_GROUP = "/apis/image.alauda.io/v1"
+
+
+class Cluster(KubeApi):
+    """Makes its lists up as they are asked for."""
+
+    def __init__(self) -> None:
+        self.clock_offset = 0.0
+        self.requests: Counter[str] = Counter()
+
+    async def get(self, path: str, query: Query | None = None) -> Content:
+        self.requests[path] += 1
+        make, total = {
+            f"{_GROUP}/imagestreams": (_stream, _NAMESPACES * _STREAMS),
+            f"{_GROUP}/images": (_image, _NAMESPACES * _STREAMS * _TAGS),
+            "/api/v1/limitranges": (_limit_range, _NAMESPACES),
+        }.get(path, (_stream, 0))
+        start, limit = int((query or {}).get("continue", 0)), int((query or {})["limit"])
+        metadata = {"resourceVersion": "1"}
+        if start + limit < total:
+            metadata["continue"] = str(start + limit)
+        items = [make(number) for number in range(start, min(total, start + limit))]
+        return {"metadata": metadata, "items": items}
+
+
+def _digest(number: int) -> str:
+    return "sha256:" + hashlib.sha256(str(number).encode()).hexdigest()
+
+
+def _stream(number: int) -> Content:
+    metadata = {"namespace": f"ns-{number // _STREAMS:05}", "name": f"stream-{number % _STREAMS}"}
+    created = "2026-01-02T03:04:05Z"
+    tags = [
+        {"tag": f"v{tag}", "items": [{"image": _digest(number * _TAGS + tag), "created": created}]}
+        for tag in range(_TAGS)
+    ]
+    return {"metadata": metadata, "status": {"tags": tags}}
+
+
+def _image(number: int) -> Content:
+    size = number * 7919 % 2**30
+    return {"metadata": {"name": _digest(number)}, "dockerImageMetadata": {"Size": size}}
+
+
+def _limit_range(number: int) -> Content:
+    limits = [
+        {"type": "alauda.io/Image", "max": {"storage": "1000Mi"}},
+        {"type": "alauda.io/ImageStream", "max": {"alauda.io/image-tags": str(9 + number % 5)}},
+    ]
+    metadata = {"namespace": f"ns-{number:05}", "name": "image-registry-limits"}
+    return {"metadata": metadata, "spec": {"limits": limits}}
+
+
+async def main() -> None:
+    cluster, domain = Cluster(), ApiDomain()
+    gc.collect()
+    before = started = 0.0
+
+    def note(title: str) -> None:
+        nonlocal started
+        seconds, megabytes = time.perf_counter() - started, resident_megabytes() - before
+        count = cluster.requests.total()
+        print(f"{title}: {seconds:.1f} s, {megabytes:.0f} MB in all, {count} requests in all")
+        started = time.perf_counter()
+
+    before, started = resident_megabytes(), time.perf_counter()
+    survey = Survey(cluster, domain, service_namespace="registry-admission")
+    await survey.read()
+    note("100,000 streams read")
+    rows = await auditing.fullness_of(survey, domain)
+    note(f"usage of {len(rows)} namespaces")
+    audits = await auditing.audit_all(survey, domain, proposed=LimitFiles(), top=5)
+    note(f"audit, {sum(bool(item.over) for item in audits)} over a limit")
+    page = audit_page.render(audits, now=datetime.now(UTC), proposed=False)
+    note(f"its page, {len(page) / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
