@@ -32,9 +32,10 @@ registry: $(VENV)/.installed registry-tools
 registry-tools:
 	tests/registry/tools/build
 
-# Figures for benchmarks/RESULTS.md; the second needs the tools of the end-to-end tests.
+# Figures for benchmarks/RESULTS.md; the last two need the tools of the end-to-end tests.
 bench: $(VENV)/.installed e2e-tools
 	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.reports
 	$(BIN)/python -m benchmarks.review
 	$(BIN)/python -m benchmarks.creates
 

@@ -1,6 +1,7 @@
 """What the commands that look at limits and usage have in common."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
@@ -28,7 +29,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     service = click.option(
         "--service-namespace",
         metavar="NAMESPACE",
-        help="Namespace of the service, whose ledgers have the reservations in flight.  "
+        help="Namespace of the service, with its ledgers and its heartbeat.  "
         "[default: registry-admission]",
     )
     chosen = click.option(
@@ -60,6 +61,8 @@ def look(
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Work that reads or writes a state; ends the program with 2 if it cannot."""
+    # What an inventory has to say is in its notes.
+    logging.getLogger("registry_admission").addHandler(logging.NullHandler())
     try:
         return asyncio.run(work)
     except KeyboardInterrupt:

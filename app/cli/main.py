@@ -27,9 +27,9 @@ def main() -> None:
       registry-admission serve --state limits/      decide on a folder of manifests
       registry-admission check stream.yaml --state limits/
       registry-admission gateway --upstream http://localhost:5000 --state limits/
-      registry-admission audit --state limits/      what is over a limit, and by how much
+      registry-admission usage                      show how full everything is
+      registry-admission audit                      what is over a limit, and by how much
       registry-admission doctor                     what is wrong with the cluster's registry
-      registry-admission usage --state limits/      show how full everything is
       registry-admission convert gateway.yaml --namespaces team-a,team-b
       registry-admission certs make --out tls/ --name webhook.example.svc
     """
