@@ -25,6 +25,12 @@ def report(limits: NamespaceLimits, size: int | None = None) -> dict[str, Any]:
 
 
 SOURCE = {"source": "registry-admission", "category": "Image registry limits"}
+TAGS = {
+    "rule": "alauda.io/image-tags",
+    "severity": "high",
+    "message": "2 of alauda.io/image-tags in use, 1 allowed, 1 over.",
+    "properties": {"used": "2", "hard": "1", "over": "1"},
+}
 TIME = {"timestamp": {"seconds": 1767323045, "nanos": 0}}
 
 
@@ -89,11 +95,8 @@ def test_results_and_their_sum(
             NamespaceLimits(quotas=(quota(image_tags=1),)),
             {
                 "policy": "ResourceQuota/q",
-                "rule": "alauda.io/image-tags",
-                "severity": "high",
-                "message": "2 of alauda.io/image-tags in use, 1 allowed, 1 over.",
+                **TAGS,
                 "resources": [{"apiVersion": "v1", "kind": "Namespace", "name": "team-a"}],
-                "properties": {"used": "2", "hard": "1", "over": "1"},
             },
             id="the namespace",
         ),
@@ -101,9 +104,7 @@ def test_results_and_their_sum(
             NamespaceLimits(stream_tags=limit("1")),
             {
                 "policy": "LimitRange/limits",
-                "rule": "alauda.io/image-tags",
-                "severity": "high",
-                "message": "2 of alauda.io/image-tags in use, 1 allowed, 1 over.",
+                **TAGS,
                 "resources": [
                     {
                         "apiVersion": "image.alauda.io/v1",
@@ -112,7 +113,6 @@ def test_results_and_their_sum(
                         "namespace": "team-a",
                     }
                 ],
-                "properties": {"used": "2", "hard": "1", "over": "1"},
             },
             id="a stream",
         ),
