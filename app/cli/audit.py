@@ -16,7 +16,7 @@ from app.cluster import connection, manifests
 from app.cluster.api import ApiError, Content, NotFoundError
 from app.cluster.embedded import LimitFiles
 from app.cluster.inventory import Inventory
-from app.cluster.manifests import Manifest
+from app.cluster.manifests import Manifest, ManifestError
 from app.policy import policy_report
 from app.policy.audit import NamespaceAudit
 from app.settings import Settings
@@ -80,6 +80,9 @@ def audit(
 
     async def collect(inventory: Inventory) -> list[NamespaceAudit]:
         files = LimitFiles.of(chain.from_iterable(map(_documents, proposed)))
+        if proposed and not files.namespaces:
+            # What stands before a pipe may have failed; that must not look like a good result.
+            raise ManifestError("--proposed: there is no LimitRange and no ResourceQuota in it")
         with looking.busy("Holding them against each other"):
             audits = await auditing.audit_all(
                 inventory, settings.domain, namespaces=namespaces, proposed=files, top=top

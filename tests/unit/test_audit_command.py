@@ -112,6 +112,12 @@ def test_proposed_limits_from_a_pipe(state: Path) -> None:
     assert "Image sha256:aaaaaaaaaaaa (app:v1): 3 MiB of 2 MiB " in answer.output
 
 
+def test_a_pipe_from_which_nothing_comes_is_no_good_result(state: Path) -> None:
+    answer = run("--state", state, "--proposed", "-")
+    assert answer.exit_code == 2
+    assert "--proposed: there is no LimitRange and no ResourceQuota in it" in answer.output
+
+
 @pytest.mark.parametrize(
     ("name", "over"), [("image-registry-limits", 0), ("others", 1)], ids=["same name", "another"]
 )
