@@ -47,11 +47,10 @@ class Survey:
         namespaces: Collection[str] = (),
         ledgers: bool = True,
     ) -> None:
-        self._api = api
         self._changed = asyncio.Event()
         self._followed = False
         heartbeat = Heartbeat(
-            api, group=domain.image_group, namespace=service_namespace, max_offset=0.0
+            api, group=domain.image_group, namespace=service_namespace, max_error=0.0
         )
         self._scopes = {
             name: _Scope(api, domain, heartbeat, name, self._notice) for name in namespaces or ("",)
@@ -101,8 +100,7 @@ class Survey:
             ledger, _ = await self._ledgers.load(namespace)
         except StateUnavailableError:
             return None
-        now = time.time() + (self._api.clock_offset or 0.0)
-        return in_flight(ledger, self.usage(namespace), now)
+        return in_flight(ledger, self.usage(namespace), time.time())
 
     async def expect_sizes(self, count: int) -> None:
         if "" in self._scopes:
