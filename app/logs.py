@@ -1,7 +1,9 @@
 """Logging: one JSON object per line on standard error, or text for people."""
 
 import logging
+from typing import Any
 
+from pydantic_core import to_json
 from pythonjsonlogger.json import JsonFormatter
 
 from app.settings import LogFormat, LogLevel
@@ -18,6 +20,7 @@ def configure(level: LogLevel, log_format: LogFormat) -> None:
                 ["asctime", "levelname", "name", "message"],
                 rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
                 datefmt="%Y-%m-%dT%H:%M:%S%z",
+                json_serializer=_to_json,
             )
         )
     else:
@@ -25,3 +28,8 @@ def configure(level: LogLevel, log_format: LogFormat) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in ("httpx", "uvicorn"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def _to_json(record: dict[str, Any], **_options: Any) -> str:
+    """Each review writes a line, so writing it must cost little; a value of any type is text."""
+    return to_json(record, serialize_unknown=True).decode()

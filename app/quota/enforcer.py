@@ -120,7 +120,9 @@ class Enforcer:
     async def _work(self, namespace: str) -> None:
         """Decide batches until nobody waits for the namespace any more."""
         while self._waiting[namespace]:
-            await asyncio.sleep(random.uniform(0, self._pause.get(namespace, 0.0)))
+            pause = self._pause.get(namespace)
+            if pause:
+                await asyncio.sleep(random.uniform(0, pause))
             batch = self._take(namespace)
             try:
                 verdicts = await self._decide_batch(namespace, batch)
