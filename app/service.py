@@ -43,7 +43,7 @@ def build(
     metrics = Metrics()
     metrics.gauge("reservations", "Reservations in flight.", enforcer.reservations)
     metrics.gauge(
-        "state_age_seconds", "Age of the state decided on.", lambda: time.time() - state.view()
+        "state_age_seconds", "Age of the state decided on.", lambda: time.time() - state.view().time
     )
     metrics.gauge(
         "state_broken",

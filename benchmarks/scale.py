@@ -12,7 +12,7 @@ from app.model.limits import HardLimits, NamespaceLimits
 from app.model.quantity import Quantity
 from app.model.stream import ImageStream
 from app.quota.enforcer import Enforcer
-from app.quota.ledger import Timing
+from app.quota.ledger import Timing, View
 from app.quota.members import Claims, Members
 from app.quota.store import MemoryLedgers
 from app.quota.usage import NamespaceUsage, StreamUsage, UsageIndex
@@ -33,8 +33,8 @@ class State:
     def problems(self) -> list[str]:
         return []
 
-    def view(self) -> float:
-        return time.time()
+    def view(self) -> View:
+        return View(0, time.time())
 
     def limits(self, namespace: str) -> NamespaceLimits:
         return self._limits

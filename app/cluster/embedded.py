@@ -18,6 +18,7 @@ from app.model.domain import ApiDomain
 from app.model.image import Image
 from app.model.limits import NO_LIMITS, LimitRange, NamespaceLimits, ResourceQuota, namespace_limits
 from app.model.stream import ImageStream
+from app.quota.ledger import View
 from app.quota.members import StreamTag
 from app.quota.push_times import PushTimes
 from app.quota.usage import NamespaceUsage, StreamUsage, UsageIndex
@@ -86,8 +87,9 @@ class EmbeddedState:
     def problems(self) -> list[str]:
         return []
 
-    def view(self) -> float:
-        return time.time()
+    def view(self) -> View:
+        """Nobody else decides on this state, so that its changes need no order."""
+        return View(0, time.time())
 
     def namespaces(self) -> list[str]:
         """Every namespace that has a limit or an ImageStream."""

@@ -67,6 +67,14 @@ class Informer:
         self._problem = "not listed yet"
         self.synced = asyncio.Event()
 
+    @property
+    def position(self) -> int:
+        """How far in the resource's history the store has got: every change up to there is in it.
+
+        A `resourceVersion` is a number that grows with each change (Kubernetes API concepts).
+        """
+        return int(self._version or 0)
+
     def problem(self) -> str | None:
         """Why the store must not be trusted now."""
         if self._heard_at is None:

@@ -12,7 +12,7 @@ from app.cluster.informer import Informer, Store
 from app.cluster.stores import Changed, LimitObjects, Namespaces, RegistryHosts, Streams
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
-from app.quota.ledger import Timing
+from app.quota.ledger import Timing, View
 from app.quota.usage import NamespaceUsage
 
 
@@ -53,13 +53,14 @@ class KubernetesState:
             return Informer(api, path, name, store, silence=silence, clock=clock, optional=optional)
 
         streams_path = f"/apis/{domain.image_group}/v1/imagestreams"
+        self._images = informer(streams_path, f"imagestreams.{domain.image_group}", self._streams)
         configs_path = f"/apis/{domain.operator_group}/v1/configs"
         configs = f"configs.{domain.operator_group}"
         self._informers = [
             informer("/api/v1/namespaces", "namespaces", self.namespaces),
             informer("/api/v1/limitranges", "limitranges", self._limits.limit_ranges),
             informer("/api/v1/resourcequotas", "resourcequotas", self.quotas),
-            informer(streams_path, f"imagestreams.{domain.image_group}", self._streams),
+            self._images,
             informer(configs_path, configs, self._registry_hosts, optional=True),
         ]
 
@@ -71,8 +72,8 @@ class KubernetesState:
         found = [problem for problem in (i.problem() for i in self._informers) if problem]
         return found or self._age_problems()
 
-    def view(self) -> float:
-        return self._heartbeat.seen_at
+    def view(self) -> View:
+        return View(self._images.position, self._heartbeat.seen_at)
 
     def limits(self, namespace: str) -> NamespaceLimits:
         return self._limits[namespace]

@@ -6,16 +6,15 @@ busy namespace has thousands of pushes in flight. Compare-and-swap is `resourceV
 
 import asyncio
 import contextlib
-import json
 from collections import Counter
-from functools import lru_cache
+from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from app.cluster.api import ApiError, ConflictError, Content, KubeApi, NotFoundError
 from app.cluster.informer import Key
 from app.cluster.state import StateUnavailableError
-from app.quota.ledger import Ledger, Reservation
+from app.quota.ledger import Floor, Ledger, Reservation
 from app.quota.members import Members
 from app.quota.store import LedgerConflictError
 
@@ -50,7 +49,7 @@ class KubernetesLedgers:
     async def load(self, namespace: str) -> tuple[Ledger, str]:
         """The ledger as last seen. A stale one costs a conflict, never a wrong admission."""
         known = self._known.get(namespace)
-        return (Ledger(known.ledger), known.version) if known else (Ledger(), "")
+        return (known.ledger.copy(), known.version) if known else (Ledger(), "")
 
     async def refresh(self, namespace: str) -> tuple[Ledger, str]:
         """The ledger as it is now. Raises StateUnavailableError."""
@@ -67,14 +66,14 @@ class KubernetesLedgers:
     async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
         """Raises LedgerConflictError, and StateUnavailableError if nobody knows the outcome."""
         name = f"{_PREFIX}{namespace}"
-        text = encode(ledger)
-        if len(text) > _MAX_BYTES:
+        data = encode(ledger)
+        if len(data["reservations"]) > _MAX_BYTES:
             raise StateUnavailableError(f"too many pushes in flight in namespace {namespace}")
         content: Content = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": name, "labels": {LABEL: "true"}},
-            "data": {"namespace": namespace, "reservations": text},
+            "data": {"namespace": namespace, **data},
         }
         try:
             if version:
@@ -171,41 +170,43 @@ class _Known:
         return self._ledger
 
 
-def encode(ledger: Ledger) -> str:
-    """A JSON list with one row per reservation."""
-    return f"[{','.join(map(_row, ledger))}]"
+def encode(ledger: Ledger) -> dict[str, str]:
+    """The data of its ConfigMap, in JSON: a list with one row per reservation, and the floor."""
+    return {
+        "reservations": _compact([_row(reservation) for reservation in ledger]),
+        "floor": _compact([ledger.floor.position, round(ledger.floor.set_at, 3)]),
+    }
 
 
 def decode(content: Content) -> Ledger:
     """Raises ValueError for a ledger that somebody has broken by hand."""
     try:
-        rows = from_json((content.get("data") or {})["reservations"])
-        return Ledger([_reservation(*row) for row in rows])
+        data = content.get("data") or {}
+        position, set_at = from_json(data["floor"])
+        rows = from_json(data["reservations"])
+        return Ledger([_reservation(*row) for row in rows], Floor(position, set_at))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the ledger is not understood: {error!r}") from None
 
 
-@lru_cache(maxsize=20_000)
-def _row(reservation: Reservation) -> str:
-    """Written again with every change of its ledger, so its text is kept."""
+def _row(reservation: Reservation) -> list[Any]:
     members = reservation.members
-    row = [
+    return [
         reservation.holder,
-        round(reservation.claimed_at, 3),
         round(reservation.expires_at, 3),
-        reservation.fulfilled_at and round(reservation.fulfilled_at, 3),
         sorted(members.streams),
         sorted(members.images),
         sorted(members.tags),
     ]
-    return json.dumps(row, separators=(",", ":"))
+
+
+def _compact(content: list[Any]) -> str:
+    return to_json(content).decode()
 
 
 def _reservation(
     holder: str,
-    claimed_at: float,
     expires_at: float,
-    fulfilled_at: float | None,
     streams: list[str],
     images: list[list[str]],
     tags: list[list[str]],
@@ -215,4 +216,4 @@ def _reservation(
         frozenset((stream, digest) for stream, digest in images),
         frozenset((stream, tag) for stream, tag in tags),
     )
-    return Reservation(holder, members, claimed_at, expires_at, fulfilled_at)
+    return Reservation(holder, members, expires_at)

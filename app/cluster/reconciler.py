@@ -10,7 +10,7 @@ from app.cluster.kubernetes import KubernetesState
 from app.cluster.ledgers import KubernetesLedgers
 from app.cluster.state import StateUnavailableError
 from app.model.domain import ApiDomain
-from app.quota.ledger import Timing
+from app.quota.ledger import Floor, Timing
 from app.quota.status import status_patch
 from app.quota.store import LedgerConflictError
 
@@ -19,8 +19,8 @@ logger = logging.getLogger("registry_admission.reconciler")
 _DEBOUNCE = 0.3
 """Seconds in which the changes of one namespace are written once."""
 _RESYNC = 30.0
-_TIDY = 5.0
-"""Seconds; what is stored is noted this often, so that deleting it gives its place back."""
+_TIDY = 1.0
+"""Seconds; what is stored leaves the ledgers this often, so that deleting it makes room."""
 _RETRY = 2.0
 
 
@@ -102,22 +102,21 @@ class Reconciler:
                 asyncio.get_running_loop().call_later(_RETRY, self.notice, namespace)
 
     async def tidy(self, namespace: str) -> None:
-        """Note what is stored, and drop what no replica needs any more.
+        """Drop what is stored, so that deleting it gives its place back, and what has expired.
 
-        A ledger that is empty goes, and so does that of a namespace that is gone: nothing can
-        be stored there now.
+        A ledger that is empty goes once no replica can have seen less than its floor; that of a
+        namespace that is gone goes, too: nothing can be stored there now.
         """
         try:
             gone = await self._is_gone(namespace)
             if self._state.problems():
                 return
             ledger, version = await self._ledgers.load(namespace)
-            before = list(ledger)
-            usage, view = self._state.usage(namespace), self._state.view()
-            ledger.settle(usage, now=self._clock(), view=view, timing=self._timing)
-            if gone or not len(ledger):
+            now, usage, view = self._clock(), self._state.usage(namespace), self._state.view()
+            if gone or ledger.is_spent(now, self._timing):
                 await self._ledgers.discard(namespace, version)
-            elif list(ledger) != before:
+            elif ledger.covered_by(view, self._timing) and ledger.settle(usage, view):
+                ledger.floor = Floor(view.position, now)
                 await self._ledgers.save(namespace, ledger, version)
         except LedgerConflictError:
             return

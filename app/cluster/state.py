@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from app.model.limits import NamespaceLimits
+from app.quota.ledger import View
 from app.quota.usage import NamespaceUsage
 
 
@@ -19,8 +20,8 @@ class ClusterState(Protocol):
     def problems(self) -> list[str]:
         """Why the state must not be decided on now; empty when it is loaded and fresh."""
 
-    def view(self) -> float:
-        """The time (seconds since the epoch) up to which every stored change is seen."""
+    def view(self) -> View:
+        """How much of what is stored is seen; `usage` is never older than that."""
 
     def limits(self, namespace: str) -> NamespaceLimits: ...
 

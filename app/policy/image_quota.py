@@ -4,7 +4,6 @@ Namespace: every ResourceQuota by itself. Stream: the lowest LimitRange maximum.
 shapes are those of the API server's own quota and of OpenShift's image limits.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from app.model.domain import ApiDomain
@@ -26,28 +25,6 @@ def check(
         for stream, change in sorted(assessment.streams.items()):
             _check_stream(verdict, stream, claims, change, limits, domain)
     return verdict
-
-
-def unsettled(assessment: Assessment, limits: NamespaceLimits) -> bool:
-    """Whether the view must catch up before the claims can be decided (see Change.unsettled)."""
-    return any(
-        count.unsettled(hard.floor)
-        for count, hard in _counts(assessment, limits)
-        if hard is not None
-    )
-
-
-def _counts(
-    assessment: Assessment, limits: NamespaceLimits
-) -> Iterator[tuple[Change, Quantity | None]]:
-    """Every count that the claims touch, with what limits it."""
-    for quota in limits.quotas:
-        yield assessment.namespace.imagestreams, quota.imagestreams
-        yield assessment.namespace.images, quota.images
-        yield assessment.namespace.image_tags, quota.image_tags
-    for change in assessment.streams.values():
-        yield change.images, _max(limits.stream_images)
-        yield change.image_tags, _max(limits.stream_tags)
 
 
 def _check_quota(
@@ -101,10 +78,6 @@ def _check_stream(
             f"delete {noun} of the stream that are not needed, or raise max of {name} in "
             f"LimitRange {claims.namespace}/{limit.source}",
         )
-
-
-def _max(limit: Limit | None) -> Quantity | None:
-    return None if limit is None else limit.max
 
 
 def _refused(count: Change, hard: Quantity, open_ended: bool) -> bool:

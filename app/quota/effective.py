@@ -8,15 +8,11 @@ from app.quota.usage import NamespaceUsage
 
 @dataclass(frozen=True)
 class Change:
-    """What a request does to one count: the use before it, new members, and members it frees.
-
-    `pending` of the used are reserved by others and not seen stored.
-    """
+    """What a request does to one count: the use before it, new members, and members it frees."""
 
     used: int
     requested: int
     freed: int = 0
-    pending: int = 0
 
     @property
     def after(self) -> int:
@@ -29,15 +25,6 @@ class Change:
         or leaves it as it was: it always passes.
         """
         return self.after > hard and self.after > self.used and self.requested > 0
-
-    def unsettled(self, hard: int) -> bool:
-        """Whether a view that is not up to date may be what lets this request pass.
-
-        Observed and reserved members together pass a limit only when one that is still seen
-        has been deleted and its place was taken. A request for the deleted one adds nothing in
-        such a view, but it does in truth: it has to wait until the view has caught up.
-        """
-        return self.after > hard and self.pending > 0 and not self.exceeds(hard)
 
 
 @dataclass(frozen=True)
@@ -111,60 +98,46 @@ class Effective:
         names = claims.adds.touched_streams | claims.open_ended
         if len(names) == 1:
             [name] = names
-            streams = {name: self._stream_change(name, unseen, new, claims.removes)}
+            streams = {name: self._stream_change(name, new, claims.removes)}
         else:
             streams = {
-                name: self._stream_change(
-                    name, unseen.of_stream(name), new.of_stream(name), claims.removes
-                )
+                name: self._stream_change(name, new.of_stream(name), claims.removes)
                 for name in names
             }
-        return Assessment(unseen, self._namespace_change(claims, unseen, new), streams)
+        return Assessment(unseen, self._namespace_change(claims, new), streams)
 
-    def _namespace_change(self, claims: Claims, unseen: Members, new: Members) -> NamespaceChange:
+    def _namespace_change(self, claims: Claims, new: Members) -> NamespaceChange:
         usage, digests = self._usage, {digest for _, digest in claims.adds.images}
         unseen_digests = {digest for digest in digests if not usage.references(digest)}
-        own_digests = unseen_digests & self._digests
         freed = {digest for _, digest in claims.removes.images if self._frees(digest)} - digests
         return NamespaceChange(
-            Change(
-                usage.stream_count + len(self._streams),
-                len(new.streams),
-                pending=len(self._streams) - (len(unseen.streams) - len(new.streams)),
-            ),
+            Change(usage.stream_count + len(self._streams), len(new.streams)),
             Change(
                 usage.image_count + self._new_digests,
-                len(unseen_digests) - len(own_digests),
+                len(unseen_digests - self._digests),
                 len(freed),
-                pending=self._new_digests - len(own_digests),
             ),
             Change(
                 usage.tag_count + self._tag_count,
                 len(new.tags),
                 sum(1 for pair in claims.removes.tags if usage.has_tag(*pair)),
-                pending=self._tag_count - (len(unseen.tags) - len(new.tags)),
             ),
         )
 
-    def _stream_change(
-        self, name: str, unseen: Members, new: Members, removes: Members
-    ) -> StreamChange:
-        """`unseen` and `new` are the members of this stream; `removes` may hold others too."""
+    def _stream_change(self, name: str, new: Members, removes: Members) -> StreamChange:
+        """`new` are members of this stream; `removes` may hold others too."""
         usage, removed = self._usage, removes.of_stream(name) if removes else removes
         observed = usage.images_of(name)
-        images, tags = len(self._images.get(name, ())), len(self._tags.get(name, ()))
         return StreamChange(
             Change(
-                len(observed) + images,
+                len(observed) + len(self._images.get(name, ())),
                 len(new.images),
                 sum(1 for _, digest in removed.images if digest in observed),
-                pending=images - (len(unseen.images) - len(new.images)),
             ),
             Change(
-                usage.tag_count_of(name) + tags,
+                usage.tag_count_of(name) + len(self._tags.get(name, ())),
                 len(new.tags),
                 sum(1 for pair in removed.tags if usage.has_tag(*pair)),
-                pending=tags - (len(unseen.tags) - len(new.tags)),
             ),
         )
 

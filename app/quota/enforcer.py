@@ -16,13 +16,15 @@ from app.model.domain import ApiDomain
 from app.policy import image_quota
 from app.policy.verdict import Verdict
 from app.quota.effective import Effective
-from app.quota.ledger import Ledger, Reservation, Timing, holder_of
+from app.quota.ledger import Floor, Ledger, Reservation, Timing, holder_of
 from app.quota.members import Claims
 from app.quota.store import LedgerConflictError, LedgerStore
 
 logger = logging.getLogger("registry_admission.quota")
 
 _CANCEL_ATTEMPTS = 8
+_CATCH_UP = 0.005
+"""Seconds between two looks at whether this replica has seen what the ledger rests on."""
 _PAUSE = 0.015
 _MAX_PAUSE = 0.06
 _CALM = 0.8
@@ -155,44 +157,54 @@ class Enforcer:
 
     async def _decide_batch(self, namespace: str, batch: list[_Waiting]) -> list[Verdict]:
         """One verdict for each. Raises LedgerConflictError if none of them holds."""
-        ledger, version = await self._ledgers.load(namespace)
+        ledger, version = await self._covered_ledger(namespace)
         verdicts, reserved = self._decide_on(ledger, namespace, batch)
         if not all(verdict.allowed for verdict in verdicts):
-            refreshed, latest = await self._ledgers.refresh(namespace)
+            _, latest = await self._ledgers.refresh(namespace)
             if latest != version:
-                ledger, version = refreshed, latest
+                ledger, version = await self._covered_ledger(namespace)
                 verdicts, reserved = self._decide_on(ledger, namespace, batch)
         if reserved:
             await self._ledgers.save(namespace, ledger, version)
         return verdicts
 
+    async def _covered_ledger(self, namespace: str) -> tuple[Ledger, str]:
+        """The ledger, once this replica has seen as much as the one that wrote it.
+
+        Raises StateUnavailableError.
+        """
+        while True:
+            ledger, version = await self._ledgers.load(namespace)
+            require_available(self._state)
+            if ledger.covered_by(self._state.view(), self._timing):
+                return ledger, version
+            await asyncio.sleep(_CATCH_UP)
+
     def _decide_on(
         self, ledger: Ledger, namespace: str, batch: list[_Waiting]
     ) -> tuple[list[Verdict], bool]:
         """Decide a batch one after another, and whether the ledger holds more afterwards."""
-        require_available(self._state)
         usage, now, view = self._state.usage(namespace), self._clock(), self._state.view()
-        ledger.settle(usage, now=now, view=view, timing=self._timing)
-        effective = ledger.effective(usage, view)
-        decided = [self._decide_one(waiting, ledger, effective, now) for waiting in batch]
+        ledger.settle(usage, view)
+        ledger.floor = Floor(view.position, now)
+        effective = ledger.effective(usage)
+        decided = [self._decide_one(waiting, ledger, effective) for waiting in batch]
         return [verdict for verdict, _ in decided], any(reserved for _, reserved in decided)
 
     def _decide_one(
-        self, waiting: _Waiting, ledger: Ledger, effective: Effective, now: float
+        self, waiting: _Waiting, ledger: Ledger, effective: Effective
     ) -> tuple[Verdict, bool]:
         """The verdict, and whether the ledger holds a new reservation because of it."""
         claims = waiting.claims
         limits = self._state.limits(claims.namespace)
         assessment = effective.assess(claims)
         verdict = image_quota.check(claims, assessment, limits, self._domain)
-        if verdict.allowed and image_quota.unsettled(assessment, limits):
-            _fail([waiting], StateUnavailableError("a deletion nearby is not seen everywhere yet"))
-            return verdict, False
         if not (verdict.allowed and waiting.reserve and assessment.unseen):
             return verdict, False
-        # All that it claims: what is stored now may be deleted before this request is.
-        expires_at = now + self._timing.expiry
-        ledger.reserve(Reservation(waiting.holder, claims.adds, now, expires_at))
+        # All that is claimed, not only what is missing: a tag that is pushed to again keeps its
+        # place even if it is deleted before this push is stored.
+        expires_at = ledger.floor.set_at + self._timing.expiry
+        ledger.reserve(Reservation(waiting.holder, claims.adds, expires_at))
         effective.add(claims.adds)
         return verdict, True
 

@@ -35,18 +35,21 @@ def in_flight(ledger: Ledger, usage: NamespaceUsage, now: float) -> InFlight:
     """What a ledger holds at a time, in seconds since the epoch, that is not stored."""
     effective, touched, count = Effective(usage), set[str](), 0
     for reservation in ledger:
-        if not reservation.settled(now) and usage.missing(reservation.members):
+        if reservation.expires_at > now and usage.missing(reservation.members):
             effective.add(reservation.members)
             touched |= reservation.members.touched_streams
             count += 1
     found = effective.assess(Claims("", open_ended=frozenset(touched)))
     return InFlight(
         count,
-        found.namespace.imagestreams.pending,
-        found.namespace.images.pending,
-        found.namespace.image_tags.pending,
+        found.namespace.imagestreams.used - usage.stream_count,
+        found.namespace.images.used - usage.image_count,
+        found.namespace.image_tags.used - usage.tag_count,
         {
-            name: StreamInFlight(change.images.pending, change.image_tags.pending)
+            name: StreamInFlight(
+                change.images.used - len(usage.images_of(name)),
+                change.image_tags.used - usage.tag_count_of(name),
+            )
             for name, change in found.streams.items()
         },
     )

@@ -1,27 +1,46 @@
 """The ledger: the reservations of one namespace.
 
-A reservation holds the members of a request that was admitted and is not stored yet. It counts
-until this replica's view of the ImageStreams proves that it must not:
+A reservation holds the members of a request that was admitted and is not stored yet. It leaves the
+ledger as soon as observed usage alone tells the truth about its members:
 
-- all its members were seen stored, by a view that is newer than the claim, or
-- it has expired, and the view is newer than the expiry: what was not stored by then never
-  will be, and what was stored is observed.
+- all of them are seen stored: when they were claimed they were not, or
+- it has expired, by a view that is newer: what was not stored by then never will be, and what
+  was is seen.
 
-`view` is the point in time (seconds since the epoch) up to which a replica has seen every
-write; it may have seen later ones, too. Times are read off different clocks, so one proves to be
-after another only if it is later by more than the skew. A member that one replica has seen stored
-may still be unseen by another whose view is the same: a fulfilled reservation counts there until
-that replica's view is newer than the moment at which the member was noted, and leaves the ledger
-when every replica that may decide has got so far.
+One replica may have seen what another has not. So whoever changes a ledger leaves a *floor* in it,
+what the change rests on, and nobody decides on that ledger who has not seen as much: every member
+that has left the ledger, and every deletion that made room in it.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.quota.effective import Effective
 from app.quota.members import Members
 from app.quota.usage import NamespaceUsage
+
+
+@dataclass(frozen=True)
+class View:
+    """How much a replica has seen of what is stored."""
+
+    position: int
+    """In the order of all changes of ImageStreams, their `resourceVersion`: exactly how far."""
+    time: float
+    """Seconds since the epoch: everything that was stored by then, perhaps more."""
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What one must have seen to decide on a ledger."""
+
+    position: int = 0
+    set_at: float = 0.0
+    """Seconds since the epoch, when a replica had got to that position."""
+
+
+_GROUND = Floor()
 
 
 @dataclass(frozen=True)
@@ -30,17 +49,7 @@ class Reservation:
 
     holder: str
     members: Members
-    claimed_at: float
     expires_at: float
-    fulfilled_at: float | None = None
-    """A view as late as this has seen the members stored."""
-
-    def settled(self, view: float) -> bool:
-        """Whether observed usage alone tells the truth about these members."""
-        if self.fulfilled_at is None:
-            return self.expires_at <= view
-        # What has expired must not come to count again: its place may be taken.
-        return min(self.expires_at, self.fulfilled_at) <= view
 
 
 @dataclass(frozen=True)
@@ -57,14 +66,31 @@ class Timing:
 class Ledger:
     """Reservations by holder: a holder that claims again renews its reservation."""
 
-    def __init__(self, reservations: Iterable[Reservation] = ()) -> None:
+    def __init__(self, reservations: Iterable[Reservation] = (), floor: Floor = _GROUND) -> None:
         self._by_holder = {reservation.holder: reservation for reservation in reservations}
+        self.floor = floor
 
     def __iter__(self) -> Iterator[Reservation]:
         return iter(self._by_holder.values())
 
     def __len__(self) -> int:
         return len(self._by_holder)
+
+    def copy(self) -> "Ledger":
+        return Ledger(self, self.floor)
+
+    def covered_by(self, view: View, timing: Timing) -> bool:
+        """Whether a view may decide on this ledger.
+
+        Normally by its position. A view that is newer than the floor covers it, too: an API
+        server that was restored from a backup counts its positions anew.
+        """
+        floor = self.floor
+        return view.position >= floor.position or view.time >= floor.set_at + timing.skew
+
+    def is_spent(self, now: float, timing: Timing) -> bool:
+        """Whether nothing is reserved, and every view that may decide covers the floor."""
+        return not self and now >= self.floor.set_at + timing.lag + 2 * timing.skew
 
     def reserve(self, reservation: Reservation) -> None:
         self._by_holder[reservation.holder] = reservation
@@ -73,25 +99,25 @@ class Ledger:
         """Give a holder's members back; False if it holds none."""
         return self._by_holder.pop(holder, None) is not None
 
-    def settle(self, usage: NamespaceUsage, *, now: float, view: float, timing: Timing) -> None:
-        """Mark what is fulfilled, and drop what no replica can need any more."""
-        oldest_view = now - timing.lag - timing.skew
-        for holder, reservation in list(self._by_holder.items()):
-            newer = reservation.claimed_at + timing.skew <= view
-            noted = reservation.fulfilled_at is not None
-            if newer and not noted and not usage.missing(reservation.members):
-                # Not `view`: what fulfils it may have been stored after that.
-                reservation = replace(reservation, fulfilled_at=now + timing.skew)
-                self._by_holder[holder] = reservation
-            if reservation.settled(min(view, oldest_view)):
-                del self._by_holder[holder]
+    def settle(self, usage: NamespaceUsage, view: View) -> bool:
+        """Drop what `usage` alone tells the truth about, as seen by a view that covers the ledger.
 
-    def effective(self, usage: NamespaceUsage, view: float) -> Effective:
-        """Observed usage with every reservation that still counts on top."""
+        Returns whether anything was dropped.
+        """
+        settled = [
+            holder
+            for holder, held in self._by_holder.items()
+            if held.expires_at <= view.time or not usage.missing(held.members)
+        ]
+        for holder in settled:
+            del self._by_holder[holder]
+        return bool(settled)
+
+    def effective(self, usage: NamespaceUsage) -> Effective:
+        """Observed usage with every reservation on top."""
         effective = Effective(usage)
         for reservation in self._by_holder.values():
-            if not reservation.settled(view):
-                effective.add(reservation.members)
+            effective.add(reservation.members)
         return effective
 
 

@@ -30,7 +30,8 @@ class MemoryLedgers:
         self._ledgers: dict[str, Ledger] = {}
 
     async def load(self, namespace: str) -> tuple[Ledger, str]:
-        return Ledger(self._ledgers.get(namespace, ())), ""
+        ledger = self._ledgers.get(namespace)
+        return ledger.copy() if ledger is not None else Ledger(), ""
 
     async def refresh(self, namespace: str) -> tuple[Ledger, str]:
         return await self.load(namespace)

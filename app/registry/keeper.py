@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from app.cluster.embedded import EmbeddedState
 from app.model.limits import NamespaceLimits
+from app.quota.ledger import View
 from app.quota.usage import NamespaceUsage
 from app.registry.client import RegistryClient, RegistryUnavailableError
 from app.registry.database import Database
@@ -108,7 +109,7 @@ class GatewayState:
     def problems(self) -> list[str]:
         return [*self._folder.problems(), *self._keeper.problems()]
 
-    def view(self) -> float:
+    def view(self) -> View:
         return self._folder.view()
 
     def limits(self, namespace: str) -> NamespaceLimits:

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from .cluster import Cluster
 from .image_api import ImageApi
-from .observed import becomes, quota, tells_the_truth, unsettled
+from .observed import becomes, quota, reserved, tells_the_truth
 from .pushes import Push, Pusher
 from .replicas import Replicas
 
@@ -162,7 +162,7 @@ async def test_deletes_and_a_restart_of_everything_leave_the_counts_true(
     pushes = [Push(namespace, f"app-{number}", "v1") for number in range(LIMIT)]
     assert all(answer.admitted for answer in await pusher.push(pushes))
     await tells_the_truth(cluster, namespace, LIMIT, domain)
-    await becomes(90, "reservations", partial(unsettled, cluster, namespace), 0)
+    await becomes(20, "reservations", partial(reserved, cluster, namespace), 0)
 
     stop = [asyncio.to_thread(replica.stop) for replica in replicas.running]
     assert await asyncio.gather(*stop) == [0, 0, 0]

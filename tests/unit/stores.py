@@ -3,6 +3,7 @@
 from app.model.domain import ApiDomain
 from app.model.limits import NO_LIMITS, HardLimits, Limit, NamespaceLimits
 from app.model.quantity import Quantity
+from app.quota.ledger import View
 from app.quota.usage import NamespaceUsage, StreamUsage, UsageIndex
 
 DOMAIN = ApiDomain()
@@ -15,6 +16,7 @@ class FakeState:
         self.index = UsageIndex()
         self.now = 1000.0
         self.lag = 0.0
+        self.position = 0
         self.sizes: dict[str, int] = {}
         self.reasons: list[str] = []
         self._limits = limits
@@ -22,8 +24,8 @@ class FakeState:
     def clock(self) -> float:
         return self.now
 
-    def view(self) -> float:
-        return self.now - self.lag
+    def view(self) -> View:
+        return View(self.position, self.now - self.lag)
 
     def problems(self) -> list[str]:
         return self.reasons

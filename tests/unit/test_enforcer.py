@@ -109,20 +109,31 @@ async def test_an_expired_place_is_not_given_away_while_the_view_is_older() -> N
 
 
 async def test_a_view_that_still_shows_a_deleted_tag_does_not_let_it_back_over_the_limit() -> None:
-    shared, now = Versioned(), 1000.0
+    shared = Versioned()
     fresh, behind = (FakeState(NamespaceLimits(quotas=(quota(image_tags=1),))) for _ in range(2))
     behind.store("ns", "app", {"v1": ()})
-    behind.lag = 5
+    fresh.position, behind.position, behind.lag = 20, 10, 5
     await enforcer(fresh, Replica(shared)).decide(tag("v2"))
     ledgers = Replica(shared)
     await ledgers.refresh("ns")
     lagging = enforcer(behind, ledgers)
 
-    with pytest.raises(StateUnavailableError, match="deletion nearby"):
-        await lagging.decide(tag("v1"))
-    behind.now, behind.lag = now + 10, 0
-    behind.store("ns", "app", {"v2": ()})
+    with pytest.raises(StateUnavailableError, match="was not decided"):
+        await lagging.decide(tag("v1"), within=0.05)
+    behind.index.put("ns", "app", None)
+    behind.position = 20
     assert not await allowed(lagging, tag("v1"))
+
+
+async def test_a_tag_that_is_pushed_to_again_keeps_its_place_while_it_is_deleted() -> None:
+    state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
+    state.store("ns", "app", {"v1": ("sha256:old",)})
+    subject = enforcer(state)
+    again = tag("v1").adds | Members(images=frozenset({("app", "sha256:new")}))
+
+    assert await allowed(subject, Claims("ns", again))
+    state.index.put("ns", "app", None)
+    assert not await allowed(subject, tag("v2"))
 
 
 async def test_a_cancelled_holder_gives_its_place_back_at_once() -> None:
@@ -240,11 +251,11 @@ class Replica(MemoryLedgers):
         self.conflicts = 0
 
     async def load(self, namespace: str) -> tuple[Ledger, str]:
-        return Ledger(self._seen[0]), self._seen[1]
+        return self._seen[0].copy(), self._seen[1]
 
     async def refresh(self, namespace: str) -> tuple[Ledger, str]:
         await asyncio.sleep(0)
-        self._seen = Ledger(self._shared.ledger), str(self._shared.version)
+        self._seen = self._shared.ledger.copy(), str(self._shared.version)
         return await self.load(namespace)
 
     async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
@@ -253,8 +264,8 @@ class Replica(MemoryLedgers):
             self.conflicts += 1
             await self.refresh(namespace)
             raise LedgerConflictError
-        self._shared.ledger, self._shared.version = Ledger(ledger), int(version) + 1
-        self._seen = Ledger(ledger), str(self._shared.version)
+        self._shared.ledger, self._shared.version = ledger.copy(), int(version) + 1
+        self._seen = ledger.copy(), str(self._shared.version)
 
 
 class AlwaysLate(Replica):

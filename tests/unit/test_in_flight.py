@@ -16,7 +16,7 @@ def push(stream: str, tag: str, digest: str, *, expires: float = NOW + 60) -> Re
     members = Members(
         frozenset({stream}), frozenset({(stream, digest)}), frozenset({(stream, tag)})
     )
-    return Reservation(f"{stream}:{tag}@{digest}", members, NOW - 5, expires)
+    return Reservation(f"{stream}:{tag}@{digest}", members, expires)
 
 
 @pytest.mark.parametrize(

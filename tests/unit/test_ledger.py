@@ -2,13 +2,13 @@
 
 import pytest
 
-from app.quota.ledger import Ledger, Reservation, Timing, holder_of
+from app.quota.ledger import Floor, Ledger, Reservation, Timing, View, holder_of
 from app.quota.members import Claims, Members
 from app.quota.usage import NamespaceUsage, StreamUsage
 
 TAG = Members(frozenset({"app"}), tags=frozenset({("app", "v1")}))
-SPREAD = Timing(lag=8, skew=2)
-RESERVATION = Reservation("holder", TAG, claimed_at=100.0, expires_at=190.0)
+TIMING = Timing(lag=8, skew=2)
+RESERVATION = Reservation("holder", TAG, expires_at=190.0)
 
 
 def usage(*tags: str) -> NamespaceUsage:
@@ -18,79 +18,58 @@ def usage(*tags: str) -> NamespaceUsage:
     return observed
 
 
-def used(ledger: Ledger, observed: NamespaceUsage, view: float) -> int:
-    return ledger.effective(observed, view).assess(Claims("ns")).namespace.image_tags.used
+def used(ledger: Ledger, observed: NamespaceUsage) -> int:
+    return ledger.effective(observed).assess(Claims("ns")).namespace.image_tags.used
 
 
 @pytest.mark.parametrize(
-    ("observed", "now", "view", "counted"),
+    ("observed", "view", "counted", "held"),
     [
-        pytest.param(usage(), 101, 101, 1, id="admitted and not stored yet"),
-        pytest.param(usage("v1"), 101, 101, 1, id="stored: never counted twice"),
-        pytest.param(usage("v2"), 101, 101, 2, id="on top of what is stored"),
-        pytest.param(usage(), 191, 189, 1, id="expired, but a late event may still come"),
-        pytest.param(usage(), 191, 190, 0, id="expired for a view that is newer"),
+        pytest.param(usage(), View(60, 101), 1, 1, id="admitted and not stored yet"),
+        pytest.param(usage("v1"), View(60, 101), 1, 0, id="stored: never counted twice"),
+        pytest.param(usage("v2"), View(60, 101), 2, 1, id="on top of what is stored"),
+        pytest.param(usage(), View(60, 189), 1, 1, id="expired, but a late event may still come"),
+        pytest.param(usage(), View(60, 190), 0, 0, id="expired for a view that is newer"),
     ],
 )
-def test_effective_use(observed: NamespaceUsage, now: float, view: float, counted: int) -> None:
+def test_effective_use(observed: NamespaceUsage, view: View, counted: int, held: int) -> None:
     ledger = Ledger([RESERVATION])
 
-    ledger.settle(observed, now=now, view=view, timing=Timing())
+    assert ledger.settle(observed, view) == (held == 0)
 
-    assert used(ledger, observed, view) == counted
+    assert (used(ledger, observed), len(ledger)) == (counted, held)
 
 
 def test_a_stored_member_that_is_deleted_again_gives_its_place_back() -> None:
     ledger = Ledger([RESERVATION])
-    ledger.settle(usage("v1"), now=102, view=102, timing=SPREAD)
+    ledger.settle(usage("v1"), View(60, 102))
 
-    assert used(ledger, usage(), view=104) == 0
-
-
-def test_what_a_view_from_before_the_claim_shows_fulfils_nothing() -> None:
-    ledger = Ledger([RESERVATION])
-    ledger.settle(usage("v1"), now=101, view=101, timing=SPREAD)
-
-    assert used(ledger, usage(), view=101) == 1
+    assert used(ledger, usage()) == 0
 
 
-def test_a_replica_that_lags_counts_what_another_one_has_seen_stored() -> None:
-    ledger = Ledger([RESERVATION])
-    ledger.settle(usage("v1"), now=105, view=105, timing=SPREAD)
-
-    assert used(ledger, usage(), view=104) == 1
-
-
-def test_it_counts_where_the_view_is_the_same_but_what_came_after_it_is_not_seen_yet() -> None:
-    ledger = Ledger([RESERVATION])
-    ledger.settle(usage("v1"), now=105, view=104, timing=SPREAD)
-
-    assert used(ledger, usage(), view=104) == 1
-
-
-def test_what_has_expired_does_not_come_to_count_again() -> None:
-    ledger = Ledger([RESERVATION])
-    ledger.settle(usage("v1"), now=191, view=190, timing=SPREAD)
-
-    assert used(ledger, usage(), view=190) == 0
+@pytest.mark.parametrize(
+    ("view", "covered"),
+    [
+        pytest.param(View(70, 95), True, id="as much seen as the ledger's writer had"),
+        pytest.param(View(69, 95), False, id="something that it rests on may be unseen"),
+        pytest.param(View(5, 102), True, id="newer by more than clocks differ, counted anew"),
+        pytest.param(View(5, 101), False, id="newer, but clocks differ"),
+    ],
+)
+def test_who_may_decide_on_a_ledger(view: View, covered: bool) -> None:
+    assert Ledger(floor=Floor(70, 100.0)).covered_by(view, TIMING) == covered
 
 
-def test_a_fulfilled_reservation_stays_in_the_ledger_until_every_replica_has_seen_it() -> None:
-    ledger = Ledger([RESERVATION])
-    ledger.settle(usage("v1"), now=105, view=105, timing=SPREAD)
-    assert len(ledger) == 1
-
-    ledger.settle(usage("v1"), now=117, view=117, timing=SPREAD)
-    assert len(ledger) == 0
-
-
-def test_an_expired_reservation_leaves_the_ledger_after_the_spread() -> None:
-    ledger = Ledger([RESERVATION])
-    ledger.settle(usage(), now=195, view=195, timing=SPREAD)
-    assert len(ledger) == 1
-
-    ledger.settle(usage(), now=200, view=200, timing=SPREAD)
-    assert len(ledger) == 0
+@pytest.mark.parametrize(
+    ("held", "now", "spent"),
+    [
+        pytest.param([], 111, False, id="a replica may decide that has not seen its floor"),
+        pytest.param([], 112, True, id="every replica that may decide has seen its floor"),
+        pytest.param([RESERVATION], 500, False, id="something is reserved"),
+    ],
+)
+def test_when_a_ledger_may_go(held: list[Reservation], now: float, spent: bool) -> None:
+    assert Ledger(held, Floor(70, 100.0)).is_spent(now, TIMING) == spent
 
 
 def test_cancelling_gives_members_back_once() -> None:
@@ -98,7 +77,7 @@ def test_cancelling_gives_members_back_once() -> None:
 
     assert ledger.cancel("holder")
     assert not ledger.cancel("holder")
-    assert used(ledger, usage(), view=101) == 0
+    assert used(ledger, usage()) == 0
 
 
 def test_equal_claims_have_one_holder_and_different_claims_different_ones() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from app.model.limits import NamespaceLimits
 from app.policy import image_quota
-from app.quota.ledger import Ledger, Reservation, Timing, holder_of
+from app.quota.ledger import Floor, Ledger, Reservation, Timing, View, holder_of
 from app.quota.members import Claims, Members
 from app.quota.usage import NamespaceUsage, StreamUsage
 from tests.unit.stores import DOMAIN, quota
@@ -39,7 +39,11 @@ class Replica:
 
     error: float = 0.0
     seen: int = 0
-    view: float = 0.0
+    heard: float = 0.0
+
+    @property
+    def view(self) -> View:
+        return View(self.seen, self.heard)
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class TwoReplicas:
         asked, (stream, tag) = self.random.choice(self.replicas), self.random.choice(NAMES)
         self._read(asked, self.random.choice([0, 1, 1, 2, 1000]))
         clock = self.now + asked.error
-        if clock - asked.view > MAX_LAG:
+        if clock - asked.heard > MAX_LAG:
             return
         self.serial += 1
         digest = f"digest-{self.serial}"
@@ -85,15 +89,16 @@ class TwoReplicas:
             "ns",
             Members(images=frozenset({(stream, digest)}), tags=frozenset({(stream, tag)})),
         )
-        ledger = Ledger(self.ledger)
-        ledger.settle(usage, now=clock, view=asked.view, timing=TIMING)
-        assessment = ledger.effective(usage, asked.view).assess(claims)
+        ledger = self.ledger.copy()
+        if not ledger.covered_by(asked.view, TIMING):
+            return
+        ledger.settle(usage, asked.view)
+        assessment = ledger.effective(usage).assess(claims)
         if not image_quota.check(claims, assessment, LIMITS, DOMAIN).allowed:
             return
-        if image_quota.unsettled(assessment, LIMITS):
-            return
+        ledger.floor = Floor(asked.seen, clock)
         expires_at = clock + TIMING.expiry
-        ledger.reserve(Reservation(holder_of(claims.adds), claims.adds, clock, expires_at))
+        ledger.reserve(Reservation(holder_of(claims.adds), claims.adds, expires_at))
         self.ledger = ledger
         self.in_flight.append(Pushed(self.now + STORAGE, stream, tag, digest))
 
@@ -129,16 +134,18 @@ class TwoReplicas:
         asked = self.random.choice(self.replicas)
         self._read(asked, 1000)
         clock = self.now + asked.error
-        if clock - asked.view <= MAX_LAG:
-            ledger = Ledger(self.ledger)
-            ledger.settle(self._usage(asked), now=clock, view=asked.view, timing=TIMING)
-            self.ledger = ledger
+        if clock - asked.heard > MAX_LAG or not self.ledger.covered_by(asked.view, TIMING):
+            return
+        if self.ledger.settle(self._usage(asked), asked.view):
+            self.ledger.floor = Floor(asked.seen, clock)
+        elif self.ledger.is_spent(clock, TIMING):
+            self.ledger = Ledger()
 
     def _read(self, replica: Replica, events: int) -> None:
         for event in self.log[replica.seen : replica.seen + events]:
             replica.seen += 1
             if isinstance(event, float):
-                replica.view = max(replica.view, event)
+                replica.heard = max(replica.heard, event)
 
     def _usage(self, replica: Replica) -> NamespaceUsage:
         states = [event for event in self.log[: replica.seen] if not isinstance(event, float)]

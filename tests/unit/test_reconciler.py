@@ -6,7 +6,7 @@ from app.cluster.kubernetes import KubernetesState
 from app.cluster.ledgers import KubernetesLedgers
 from app.cluster.reconciler import Reconciler
 from app.model.domain import ApiDomain
-from app.quota.ledger import Ledger, Reservation, Timing
+from app.quota.ledger import Floor, Ledger, Reservation, Timing, View
 from app.quota.members import Members
 from tests.unit.cluster_certs import always
 from tests.unit.kube import FakeKube
@@ -15,7 +15,7 @@ NOW = 1_800_000_000.0
 OWN = "registry-admission"
 TIMING = Timing(70, lag=5, skew=4)
 MEMBERS = Members(frozenset({"app"}), tags=frozenset({("app", "v1")}))
-RESERVATION = Reservation("holder", MEMBERS, NOW - 1, NOW + 69)
+RESERVATION = Reservation("holder", MEMBERS, NOW + 69)
 
 
 class State(KubernetesState):
@@ -27,8 +27,8 @@ class State(KubernetesState):
     def problems(self) -> list[str]:
         return []
 
-    def view(self) -> float:
-        return NOW
+    def view(self) -> View:
+        return View(10, NOW)
 
 
 class Leader:
@@ -83,7 +83,7 @@ async def test_a_ledger_that_was_written_meanwhile_is_not_thrown_away(leader: Le
 
 async def test_what_has_expired_leaves_the_ledger(leader: Leader) -> None:
     leader.state.namespaces.put(("", "ns"), {})
-    old = Reservation("old", MEMBERS, NOW - 100, NOW - 30)
+    old = Reservation("old", MEMBERS, NOW - 30)
     await leader.reserve("ns", old, RESERVATION)
 
     await leader.reconciler.tidy("ns")
@@ -92,12 +92,41 @@ async def test_what_has_expired_leaves_the_ledger(leader: Leader) -> None:
     assert list(ledger) == [RESERVATION]
 
 
+@pytest.mark.parametrize(
+    ("set_at", "stored"),
+    [
+        pytest.param(NOW - 12, ["ledger-ns"], id="a replica may not have seen its floor"),
+        pytest.param(NOW - 13, [], id="every replica that may decide has"),
+    ],
+)
+async def test_an_empty_ledger_goes_when_nobody_needs_its_floor(
+    leader: Leader, set_at: float, stored: list[str]
+) -> None:
+    leader.state.namespaces.put(("", "ns"), {})
+    await leader.ledgers.save("ns", Ledger(floor=Floor(10, set_at)), "")
+
+    await leader.reconciler.tidy("ns")
+
+    assert leader.stored() == stored
+
+
+async def test_a_ledger_whose_floor_is_not_seen_is_left_to_those_who_have(leader: Leader) -> None:
+    leader.state.namespaces.put(("", "ns"), {})
+    expired = Reservation("old", MEMBERS, NOW - 30)
+    await leader.ledgers.save("ns", Ledger([expired], Floor(11, NOW)), "")
+
+    await leader.reconciler.tidy("ns")
+
+    ledger, _ = await leader.ledgers.load("ns")
+    assert list(ledger) == [expired]
+
+
 @pytest.mark.parametrize("broken", ["no answer", "not understood"])
 async def test_a_ledger_that_cannot_be_tidied_does_not_end_the_work(
     leader: Leader, broken: str
 ) -> None:
     leader.state.namespaces.put(("", "ns"), {})
-    await leader.reserve("ns", Reservation("holder", MEMBERS, NOW - 100, NOW - 30))
+    await leader.reserve("ns", Reservation("holder", MEMBERS, NOW - 30))
     if broken == "no answer":
         leader.api.failing = always
     else:

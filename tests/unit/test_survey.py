@@ -58,7 +58,7 @@ def quota(namespace: str, tags: int) -> dict[str, Any]:
 
 def ledger(namespace: str, *members: Members) -> dict[str, Any]:
     now = time.time()
-    rows = Ledger(Reservation(str(i), m, now, now + 60) for i, m in enumerate(members))
+    rows = Ledger(Reservation(str(i), m, now + 60) for i, m in enumerate(members))
     return {
         "metadata": {
             "namespace": SERVICE,
@@ -66,7 +66,7 @@ def ledger(namespace: str, *members: Members) -> dict[str, Any]:
             "resourceVersion": "3",
             "labels": {"registry-admission/ledger": "true"},
         },
-        "data": {"namespace": namespace, "reservations": encode(rows)},
+        "data": {"namespace": namespace, **encode(rows)},
     }
 
 
