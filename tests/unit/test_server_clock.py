@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.cluster.clock import ServerClock
@@ -58,6 +58,7 @@ def test_a_clock_that_is_set_is_noticed() -> None:
     assert 60.0 <= clock.error <= 61.0
 
 
+@settings(deadline=None)
 @given(
     offset=st.floats(-100, 100),
     answers=st.lists(st.tuples(st.floats(0.01, 30), st.floats(0, 10)), min_size=1, max_size=30),
