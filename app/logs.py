@@ -1,14 +1,28 @@
 """Logging: one JSON object per line on standard error, or text for people."""
 
+import json
 import logging
 from typing import Any
 
 from pydantic_core import to_json
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 from app.settings import LogFormat, LogLevel
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+class TextFormatter(logging.Formatter):
+    """One line per record: the message, and `name=value` for everything that it carries."""
+
+    def __init__(self) -> None:
+        super().__init__(_TEXT)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        extra = (item for item in vars(record).items() if item[0] not in RESERVED_ATTRS)
+        shown = (f" {name}={json.dumps(value, default=str)}" for name, value in extra)
+        return super().formatMessage(record) + "".join(shown)
 
 
 def configure(level: LogLevel, log_format: LogFormat) -> None:
@@ -24,7 +38,7 @@ def configure(level: LogLevel, log_format: LogFormat) -> None:
             )
         )
     else:
-        handler.setFormatter(logging.Formatter(_TEXT))
+        handler.setFormatter(TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in ("httpx", "uvicorn"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))

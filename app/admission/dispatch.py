@@ -21,6 +21,8 @@ from app.model.domain import ApiDomain
 from app.policy import registry_defaults
 from app.policy.verdict import Verdict
 
+_NO_OBJECT = "object: missing from the request"
+
 
 class Admission:
     """Answers every request: with a verdict, or with why there is none."""
@@ -36,12 +38,11 @@ class Admission:
             return not_handled(f"{request.operation} adds nothing")
         if request.sub_resource not in ("", "status"):
             return not_handled(f"subresource {request.sub_resource} adds nothing")
-        if request.object is None:
-            return invalid(request.title, ["object: missing from the request"])
         try:
             verdict = await self._verdict(request, within)
         except ValidationError as error:
-            return invalid(request.title, list(problems(error)))
+            found = list(problems(error)) if request.object is not None else [_NO_OBJECT]
+            return invalid(request.title, found)
         except StateUnavailableError as error:
             return unavailable(request.title, str(error), error.retry_after)
         if verdict is None:
@@ -55,7 +56,7 @@ class Admission:
         if (request.kind.group, request.kind.kind) != config or not writes:
             return not_handled("nothing to default")
         if request.object is None:
-            return invalid(request.title, ["object: missing from the request"])
+            return invalid(request.title, [_NO_OBJECT])
         defaulted = registry_defaults.with_defaults(request.object)
         patch: list[dict[str, Any]] = jsonpatch.make_patch(request.object, defaulted).patch
         return Outcome(patch=patch, audit={"defaulted": str(bool(patch)).lower()})

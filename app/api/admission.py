@@ -1,6 +1,7 @@
 """`POST /validate` and `POST /mutate`."""
 
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -22,6 +23,7 @@ logger = logging.getLogger("registry_admission.review")
 Review = Callable[[AdmissionRequest, float], Awaitable[Outcome]]
 
 _RETRY_AFTER = 1
+_TIMEOUT = re.compile(r"([0-9]{1,4})s")
 _ANSWER_MARGIN = 0.5
 """Seconds between the decision's deadline and the API server's, for the way back."""
 
@@ -105,10 +107,10 @@ class AdmissionApi:
 
     def _seconds_left(self, request: Request) -> float:
         """The API server names its own deadline in the query: `?timeout=10s`."""
-        text = request.query_params.get("timeout", "").removesuffix("s")
-        if not text.isdecimal():
+        named = _TIMEOUT.fullmatch(request.query_params.get("timeout", ""))
+        if named is None:
             return self._review_timeout
-        return min(self._review_timeout, max(int(text) - _ANSWER_MARGIN, _ANSWER_MARGIN))
+        return min(self._review_timeout, max(int(named[1]) - _ANSWER_MARGIN, _ANSWER_MARGIN))
 
 
 def _log(endpoint: str, request: AdmissionRequest, outcome: Outcome, seconds: float) -> None:

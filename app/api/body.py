@@ -16,7 +16,10 @@ async def read_json(request: Request, max_bytes: int) -> Mapping[str, Any]:
     """
     media_type = request.headers.get("content-type", "application/json").partition(";")[0]
     if media_type.strip().lower() != "application/json":
-        raise BadRequestError(f"the body must be application/json, not {media_type}", 415)
+        raise BadRequestError(f"the body must be application/json, not {media_type!r}", 415)
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        raise BadRequestError(f"the body must be sent as it is, not encoded as {encoding!r}", 415)
     body = await _read(request, max_bytes)
     try:
         content = from_json(body, allow_inf_nan=False)

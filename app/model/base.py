@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -16,6 +17,16 @@ from pydantic.alias_generators import to_camel
 DIGEST_PATTERN = r"^sha256:[a-f0-9]{64}$"
 Digest = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)]
 """A content digest, the name of an Image: `sha256:` and 64 hexadecimal digits."""
+
+
+def _null_is_empty(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: "" if text is None else text for key, text in value.items()}
+    return value
+
+
+TextMap = Annotated[dict[str, str], BeforeValidator(_null_is_empty)]
+"""Text by name; `null` is the empty text, as it is for the API server."""
 
 
 class KubeModel(BaseModel):
@@ -42,7 +53,7 @@ class ObjectMeta(KubeModel):
     namespace: str = ""
     uid: str = ""
     resource_version: str = ""
-    annotations: dict[str, str] = Field(default_factory=dict)
+    annotations: TextMap = Field(default_factory=dict)
     deletion_timestamp: str | None = None
 
 
@@ -60,8 +71,18 @@ class KubeObject(KubeModel):
         return f"{self.kind} {name}"
 
 
+_IN_PLAIN_WORDS = {
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dict_type": "must be an object",
+    "extra_forbidden": "there is nothing of this name",
+}
+"""For pydantic's messages that speak of Python, by their type."""
+
+
 def problems(error: ValidationError) -> Iterator[str]:
     """Each problem of a ValidationError as `path.to.field: what is wrong`."""
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         path = ".".join(str(part) for part in item["loc"])
-        yield f"{path}: {item['msg']}" if path else item["msg"]
+        text = _IN_PLAIN_WORDS.get(item["type"], item["msg"])
+        yield f"{path}: {text}" if path else text

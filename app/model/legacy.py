@@ -12,7 +12,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field
 
-from app.model.base import KubeObject
+from app.model.base import KubeObject, TextMap
 from app.model.domain import ApiDomain
 from app.model.quantity import Quantity
 
@@ -47,7 +47,7 @@ class LegacyConfigError(ValueError):
 
 class ConfigMap(KubeObject):
     kind: str = "ConfigMap"
-    data: dict[str, str] = Field(default_factory=dict)
+    data: TextMap = Field(default_factory=dict)
 
     @property
     def legacy_data(self) -> dict[str, str]:

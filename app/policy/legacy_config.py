@@ -73,7 +73,7 @@ def check(
     else:
         verdict.deny(
             "LegacyLimits",
-            f"{config_map.title} holds limits of the legacy registry gateway ({content}). {_WHY}",
+            f"it holds limits of the legacy registry gateway ({content}). {_WHY}",
             remedy,
         )
     return verdict

@@ -100,7 +100,7 @@ class _Check:
         }
 
     def deny(self, reason: str, message: str, next_step: str) -> None:
-        self.verdict.deny(reason, f"{self._title}: {message}", next_step)
+        self.verdict.deny(reason, message, next_step)
 
     def warn(self, message: str) -> None:
         self.verdict.warn(f"{self._title}: {message}")

@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import gzip
 import json
 import shlex
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +73,17 @@ async def test_a_served_process_decides_reports_and_stops_cleanly(tmp_path: Path
 async def test_the_printed_curl_works_as_pasted(tmp_path: Path) -> None:
     async with serve(tmp_path) as running:
         command = running.banner.partition("Try it:\n")[2].replace("\\\n", " ")
-        curl = await asyncio.create_subprocess_exec(
-            *shlex.split(command), "--silent", stdout=asyncio.subprocess.PIPE
-        )
-        answer, _ = await curl.communicate()
+        curl, *arguments, url = shlex.split(command)
+        options = dict(zip(arguments[::2], arguments[1::2], strict=True))
+        context = ssl.create_default_context(cafile=options.pop("--cacert"))
+        name, _, value = options.pop("-H").partition(": ")
+        file = Path(options.pop("--data").removeprefix("@"))
+        body = await asyncio.to_thread(file.read_bytes)
+        async with httpx.AsyncClient(verify=context) as stranger:
+            answer = await stranger.post(url, content=body, headers={name: value})
 
-    assert curl.returncode == 0
-    assert json.loads(answer)["response"]["allowed"] is True
+    assert (curl, options) == ("curl", {})
+    assert answer.json()["response"]["allowed"] is True
 
 
 async def test_500_concurrent_pushes_against_a_limit_of_100_admit_exactly_100(
@@ -132,6 +138,10 @@ async def test_too_many_reviews_at_once_are_refused_at_once(tmp_path: Path) -> N
         ),
         pytest.param(b"x" * 2000, ADMISSION, 413, "larger than 1000 bytes", id="too large"),
         pytest.param(b"a=b", {"Content-Type": "text/plain"}, 415, "must be", id="not JSON at all"),
+        pytest.param(
+            gzip.compress(b"{}"), {**ADMISSION, "Content-Encoding": "gzip"},
+            415, "not encoded as 'gzip'", id="compressed",
+        ),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/validate", "/mutate"])
@@ -176,6 +186,35 @@ async def test_an_object_of_a_wrong_shape_is_a_refusal_that_names_the_field(
 
     assert response["status"]["code"] == 422
     assert "image.dockerImageLayers: Input should be a valid list" in response["status"]["message"]
+
+
+@pytest.mark.parametrize("deadline", ["", "10s", "0s", "-1s", "1m0s", "soon", "9" * 5000 + "s"])
+async def test_a_deadline_is_read_or_ignored_but_never_breaks_a_review(
+    small: httpx.AsyncClient, deadline: str
+) -> None:
+    response = await review(small, f"/validate?timeout={deadline}", push("v1"))
+
+    assert response["allowed"] is True
+
+
+async def test_kinds_that_nobody_limits_pass_even_without_an_object(
+    small: httpx.AsyncClient,
+) -> None:
+    body = push("v1")
+    body["request"] |= {"kind": {"group": "", "version": "v1", "kind": "Pod"}, "object": None}
+
+    response = await review(small, "/validate", body)
+
+    assert response["auditAnnotations"] == {"skipped": "kind Pod is not limited"}
+
+
+async def test_a_limited_kind_without_an_object_is_refused(small: httpx.AsyncClient) -> None:
+    body = push("v1")
+    body["request"]["object"] = None
+
+    response = await review(small, "/validate", body)
+
+    assert response["status"]["message"].endswith("is invalid: object: missing from the request")
 
 
 async def test_reviews_in_flight_finish_while_the_listener_drains(tmp_path: Path) -> None:

@@ -144,11 +144,11 @@ def test_a_long_warning_is_cut_where_the_api_server_would(new: ConfigMap) -> Non
     assert warning.endswith("…")
 
 
-def test_a_refusal_names_the_object_its_limits_and_the_rule() -> None:
+def test_a_refusal_names_the_limits_and_the_rule() -> None:
     violation = refusal(LEGACY)
     assert violation.reason == "LegacyLimits"
     assert violation.message == (
-        "ConfigMap cpaas-system/image-registry-limit-config holds limits of the legacy registry "
+        "it holds limits of the legacy registry "
         "gateway (images up to 2Gi, 50 tags per repository, rules: 1). In Registry v2, image size "
         "and tag-count limits are represented with Kubernetes LimitRange and ResourceQuota objects"
     )

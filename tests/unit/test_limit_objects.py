@@ -104,8 +104,7 @@ def test_a_misspelled_type_is_refused_with_the_right_one(written: str, meant: st
     assert refusals(check_items({}, item(written, max={"storage": "1Gi"}))) == [
         (
             "MisspelledName",
-            f'LimitRange team-a/limits: spec.limits[1] has an unknown type "{written}"; '
-            f"did you mean {meant}?",
+            f'spec.limits[1] has an unknown type "{written}"; did you mean {meant}?',
         )
     ]
 
@@ -137,8 +136,7 @@ def test_a_misspelled_resource_is_refused_with_the_right_one(
     assert refusals(check_items({}, item(item_type, max={written: "5"}))) == [
         (
             "MisspelledName",
-            f'LimitRange team-a/limits: spec.limits[1].max has no resource "{written}"; '
-            f"did you mean {meant}?",
+            f'spec.limits[1].max has no resource "{written}"; did you mean {meant}?',
         )
     ]
 
@@ -164,7 +162,7 @@ def test_a_resource_under_the_wrong_type_is_refused_with_its_place(
     assert refusals(check_items(item(item_type, max={written: "5"}))) == [
         (
             "WrongType",
-            f'LimitRange team-a/limits: spec.limits[0].max["{written}"] cannot be limited '
+            f'spec.limits[0].max["{written}"] cannot be limited '
             f"under type {item_type}; {next_step}",
         )
     ]
@@ -187,8 +185,7 @@ def test_a_resource_that_a_type_does_not_have_is_refused(
     assert refusals(check_items(item(item_type, max={written: "5"}))) == [
         (
             "UnknownResource",
-            f'LimitRange team-a/limits: spec.limits[0].max has no resource "{written}"; '
-            f"type {item_type} limits {known}",
+            f'spec.limits[0].max has no resource "{written}"; type {item_type} limits {known}',
         )
     ]
 
@@ -211,7 +208,7 @@ def test_a_stream_is_limited_by_whole_numbers(
     assert refusals(check_items(item(STREAM, max={resource: number}))) == [
         (
             reason,
-            f'LimitRange team-a/limits: spec.limits[0].max["{resource}"] is {shown}, {rest}',
+            f'spec.limits[0].max["{resource}"] is {shown}, {rest}',
         )
     ]
 
@@ -223,7 +220,7 @@ def test_a_namespace_is_limited_by_whole_numbers(
 ) -> None:
     shown = PRINTED.get(number, number)
     assert refusals(check_hard({resource: number})) == [
-        (reason, f'ResourceQuota team-a/quota: spec.hard["{resource}"] is {shown}, {rest}')
+        (reason, f'spec.hard["{resource}"] is {shown}, {rest}')
     ]
 
 
@@ -240,7 +237,7 @@ def test_a_namespace_is_limited_by_whole_numbers(
 )
 def test_a_size_must_be_possible(size: str, reason: str, rest: str) -> None:
     assert refusals(check_items(item(IMAGE, max={"storage": size}))) == [
-        (reason, f'LimitRange team-a/limits: spec.limits[0].max["storage"] is {size}, {rest}')
+        (reason, f'spec.limits[0].max["storage"] is {size}, {rest}')
     ]
 
 
@@ -368,8 +365,7 @@ def test_a_misspelled_quota_is_refused_with_the_right_name(written: str, meant: 
     assert refusals(check_hard({"pods": "1", written: "5"})) == [
         (
             "MisspelledName",
-            f'ResourceQuota team-a/quota: spec.hard has no resource "{written}"; '
-            f"did you mean {meant}?",
+            f'spec.hard has no resource "{written}"; did you mean {meant}?',
         )
     ]
 
@@ -409,7 +405,7 @@ def test_scopes_are_refused_with_names_of_ours(spec: dict[str, Any], field: str)
     assert refusals(check_hard({"pods": "1", IMAGES: "5", TAGS: "5"}, **spec)) == [
         (
             "ScopedQuota",
-            f"ResourceQuota team-a/quota: spec.{field} cannot apply to {IMAGES}, {TAGS}: "
+            f"spec.{field} cannot apply to {IMAGES}, {TAGS}: "
             "images have no scope; move these names to a ResourceQuota without scopes",
         )
     ]

@@ -138,11 +138,15 @@ def test_every_payload_has_an_expectation() -> None:
 async def test_validation(name: str) -> None:
     expected = EXPECTED[name]
 
-    outcome = await admission().validate(request(name), within=5)
+    asked = request(name)
+
+    outcome = await admission().validate(asked, within=5)
 
     assert outcome.allowed is isinstance(expected, Allowed), outcome.message
     if isinstance(expected, Denied):
         assert (outcome.code, outcome.reason) == (403, "Forbidden")
+        assert outcome.message.startswith(f"{asked.title}: ")
+        assert outcome.message.count(asked.title) == 1
         assert outcome.causes == expected.causes
         for text in expected.texts:
             assert text in outcome.message
