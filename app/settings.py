@@ -192,8 +192,8 @@ class Settings(BaseSettings):
     @property
     def internal_hosts(self) -> set[str]:
         """Every name that a pull spec may call the internal registry by."""
-        service = f"image-registry.{self.registry_namespace}.svc"
-        names = (service, f"{service}.cluster.local")
+        service = f"image-registry.{self.registry_namespace}"
+        names = (service, f"{service}.svc", f"{service}.svc.cluster.local")
         return {*self.registry_hosts, *names, *(f"{name}:5000" for name in names)}
 
     @property

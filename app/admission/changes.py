@@ -3,7 +3,7 @@
 One function per kind of `image.alauda.io/v1`; each reads an object that is already parsed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from app.admission.references import References, Target, parse_pull_spec
@@ -14,6 +14,7 @@ from app.model.stream import (
     ImageStreamMapping,
     ImageStreamTag,
     ImageTag,
+    ObjectReference,
     TagReference,
 )
 from app.quota.members import Claims, Members
@@ -65,15 +66,23 @@ def of_mapping(mapping: ImageStreamMapping, namespace: str) -> Change:
 
 
 def of_stream(
-    stream: ImageStream, old: ImageStream | None, namespace: str, references: References
+    stream: ImageStream,
+    old: ImageStream | None,
+    namespace: str,
+    references: References,
+    *,
+    status: bool = False,
 ) -> Change:
-    """A stream as a whole, spec and status; what an update drops makes room for what it adds."""
+    """A stream as a whole, spec and status; what an update drops makes room for what it adds.
+
+    `status`: the request is for the subresource, which leaves the spec as it is. Any other
+    update leaves the status as it is, whatever the object says.
+    """
     name = stream.metadata.name or f"{stream.metadata.generate_name}*{stream.metadata.uid}"
     before = StreamUsage.of(old).members(name) if old else Members()
     after = StreamUsage.of(stream).members(name)
     known = {tag.name: tag for tag in old.spec.tags} if old else {}
-    changed = [tag for tag in stream.spec.tags if known.get(tag.name) != tag]
-    change = _of_references(name, changed, namespace, references)
+    change = _of_references(name, stream.spec.tags, namespace, references, known)
     adds = (after - before) | change.claims.adds
     stored = {digest for _, digest in before.images}
     change.images += [
@@ -81,8 +90,17 @@ def of_stream(
         for _, digest in sorted(after.images)
         if digest not in stored
     ]
-    change.claims = Claims(namespace, adds, before - after - adds)
+    kept = _kept(name, old, status=status)
+    change.claims = Claims(namespace, adds, before - after - adds - kept)
     return change
+
+
+def _kept(name: str, old: ImageStream | None, *, status: bool) -> Members:
+    """What an update cannot take away: the spec, for one of the status, and the other way."""
+    if old is None:
+        return Members()
+    part = ImageStream(spec=old.spec) if status else ImageStream(status=old.status)
+    return StreamUsage.of(part).members(name)
 
 
 def of_stream_tag(
@@ -97,10 +115,8 @@ def of_stream_tag(
         problem = f"metadata.name: {tag.metadata.name!r} is not of the form <stream>:<tag>"
         return Change(Claims(namespace), problems=[problem])
     reference = _reference_of(tag).model_copy(update={"name": name})
-    change = _of_references(stream, [reference], namespace, references)
-    if old is not None and _reference_of(old).source == reference.source:
-        change.images = []
-    return change
+    known = {name: _reference_of(old)} if old else {}
+    return _of_references(stream, [reference], namespace, references, known)
 
 
 def of_import(request: ImageStreamImport, namespace: str, references: References) -> Change:
@@ -114,12 +130,24 @@ def of_import(request: ImageStreamImport, namespace: str, references: References
         )
         for item in request.spec.images
     ]
-    change = _of_references(stream, named, namespace, references)
+    change = _of_references(stream, named, namespace, references, known={})
     if not stream:
         change.problems.append("metadata.name: the name of the ImageStream is required")
     if request.spec.repository is not None:
         change.claims = Claims(namespace, change.claims.adds, open_ended=frozenset({stream}))
+        change.images += _of_repository(stream, request.spec.repository.source, references)
     return change
+
+
+def _of_repository(
+    stream: str, source: ObjectReference, references: References
+) -> list[IncomingImage]:
+    """The images of a whole repository, or the one thing to say of those that nobody knows."""
+    known = references.repository(source)
+    if not known:
+        label = f"the images of {source.kind} {source.name}"
+        return [IncomingImage(label, None, may_be_unknown=True)]
+    return [_incoming(stream, tag, target) for tag, target in known.items()]
 
 
 def _reference_of(tag: ImageStreamTag | ImageTag) -> TagReference:
@@ -128,18 +156,28 @@ def _reference_of(tag: ImageStreamTag | ImageTag) -> TagReference:
 
 
 def _of_references(
-    stream: str, tags: Iterable[TagReference], namespace: str, references: References
+    stream: str,
+    tags: Iterable[TagReference],
+    namespace: str,
+    references: References,
+    known: Mapping[str, TagReference],
 ) -> Change:
-    """Tags that are made to point somewhere; the images they lead to come with them."""
+    """Tags that are made to point somewhere; the images they lead to come with them.
+
+    `known`: the tags before an update, by name. One that points where it did is left alone,
+    unless it is to be followed again; then it brings what has come there since.
+    """
     digests: dict[str, str] = {}
     images: list[IncomingImage] = []
     for tag in tags:
         digests[tag.name] = ""
-        if tag.source is None or tag.reference:
+        before = known.get(tag.name, TagReference())
+        if tag.source is None or not tag.brings_image or not tag.is_followed_again(before):
             continue
-        target = references.target(tag.source, namespace)
+        target = references.target(tag.source, namespace, stream)
         digests[tag.name] = target.digest or ""
-        images.append(_incoming(stream, tag.name, target))
+        if not (tag.points_like(before) and references.holds(namespace, stream, target.digest)):
+            images.append(_incoming(stream, tag.name, target))
     return Change(_claims(namespace, stream, digests), images)
 
 

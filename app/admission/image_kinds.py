@@ -115,7 +115,11 @@ def _change_of(request: AdmissionRequest, references: References) -> Change | No
         case "ImageStream":
             stream = ImageStream.model_validate(request.object)
             return changes.of_stream(
-                stream, old_version(ImageStream, request), namespace, references
+                stream,
+                old_version(ImageStream, request),
+                namespace,
+                references,
+                status=request.sub_resource == "status",
             )
         case "ImageStreamTag":
             tag = ImageStreamTag.model_validate(request.object)

@@ -1,10 +1,14 @@
 """What the `from` of a tag or an import points at: a stored digest, or something not known yet."""
 
+import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.cluster.state import ClusterState
+from app.model.base import DIGEST_PATTERN
 from app.model.stream import ObjectReference
+
+_DIGEST = re.compile(DIGEST_PATTERN)
 
 
 @dataclass(frozen=True)
@@ -39,28 +43,54 @@ class References:
     ) -> None:
         """Names of the internal registry: those that never change, and those of its Config."""
         self._state = state
-        self._registry_hosts = frozenset(registry_hosts)
+        self._registry_hosts = frozenset(map(_address, registry_hosts))
         self._configured_hosts = configured_hosts
 
-    def target(self, source: ObjectReference, namespace: str) -> Target:
-        """Follow a `from`; `namespace` is that of the object it stands in."""
+    def target(self, source: ObjectReference, namespace: str, stream: str) -> Target:
+        """Follow a `from`; `namespace` and `stream` are those that it stands in.
+
+        A name without a stream, `<tag>` or `<digest>`, means a stream of the same name.
+        """
         home = source.namespace or namespace
         label = f"{source.kind} {source.name}"
         if source.kind == "ImageStreamImage":
-            stream, _, digest = source.name.partition("@")
-            label = f"{source.kind} {home}/{source.name}"
-            return Target(label, digest or None, external=False, repository=f"{home}/{stream}")
+            origin, name = _parts(source.name, "@", stream)
+            digest = self._image(home, origin, name)
+            label = f"{source.kind} {home}/{origin}@{name}"
+            return Target(label, digest, external=False, repository=f"{home}/{origin}")
         if source.kind == "ImageStreamTag":
-            stream, _, tag = source.name.partition(":")
-            label = f"{source.kind} {home}/{source.name}"
-            latest = self._latest(home, stream, tag or "latest")
-            return Target(label, latest, external=False, repository=f"{home}/{stream}")
+            origin, tag = _parts(source.name, ":", stream)
+            latest = self._latest(home, origin, tag or "latest")
+            label = f"{source.kind} {home}/{origin}:{tag or 'latest'}"
+            return Target(label, latest, external=False, repository=f"{home}/{origin}")
         if source.kind == "DockerImage":
             return self._pull_spec_target(label, parse_pull_spec(source.name))
         return Target(label, None, external=True)
 
+    def repository(self, source: ObjectReference) -> dict[str, Target]:
+        """Every tag that the import of a whole repository is known to bring, by its name."""
+        spec = parse_pull_spec(source.name)
+        namespace, _, stream = spec.path.partition("/")
+        if not self._is_internal(spec):
+            return {}
+        stored = self._state.usage(namespace).streams.get(stream)
+        tags = sorted(stored.tags) if stored else []
+        label = f"{source.kind} {spec.host}/{spec.path}"
+        return {
+            tag: self._pull_spec_target(f"{label}:{tag}", replace(spec, tag=tag, digest=""))
+            for tag in tags
+        }
+
+    def holds(self, namespace: str, stream: str, digest: str | None) -> bool:
+        """Whether a stream has an image already."""
+        return digest is not None and digest in self._state.usage(namespace).images_of(stream)
+
+    def _is_internal(self, spec: _PullSpec) -> bool:
+        host = _address(spec.host)
+        return host in self._registry_hosts or host in map(_address, self._configured_hosts())
+
     def _pull_spec_target(self, label: str, spec: _PullSpec) -> Target:
-        internal = spec.host in self._registry_hosts or spec.host in self._configured_hosts()
+        internal = self._is_internal(spec)
         digest = spec.digest or None
         if internal and digest is None:
             namespace, _, stream = spec.path.partition("/")
@@ -71,6 +101,25 @@ class References:
     def _latest(self, namespace: str, stream: str, tag: str) -> str | None:
         stored = self._state.usage(namespace).streams.get(stream)
         return stored.latest(tag) if stored else None
+
+    def _image(self, namespace: str, stream: str, name: str) -> str | None:
+        """The digest that a name means: a whole one, or the beginning of one in the stream."""
+        if not name or _DIGEST.fullmatch(name):
+            return name or None
+        stored = self._state.usage(namespace).images_of(stream)
+        meant = [digest for digest in stored if digest.startswith((name, f"sha256:{name}"))]
+        return meant[0] if len(meant) == 1 else name
+
+
+def _parts(name: str, separator: str, stream: str) -> tuple[str, str]:
+    """The stream that a name begins with, `stream` if it has none, and the rest."""
+    origin, found, rest = name.partition(separator)
+    return (origin, rest) if found else (stream, origin)
+
+
+def _address(host: str) -> str:
+    """A host as it is compared: names have no case, and a port that is understood says nothing."""
+    return host.lower().removesuffix(":443").removesuffix(":80")
 
 
 def parse_pull_spec(name: str) -> _PullSpec:

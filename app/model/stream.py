@@ -21,6 +21,23 @@ class TagReference(KubeModel):
     source: ObjectReference | None = Field(default=None, alias="from")
     reference: bool = False
     """True for a tag that is only a pointer: nothing is imported for it."""
+    generation: int | None = None
+    """Another one than before has the Image API follow `from` once more."""
+
+    def points_like(self, other: "TagReference") -> bool:
+        return (self.source, self.reference) == (other.source, other.reference)
+
+    def is_followed_again(self, before: "TagReference") -> bool:
+        """Whether an update has the Image API look at what `from` leads to now."""
+        return not self.points_like(before) or self.generation not in (None, before.generation)
+
+    @property
+    def brings_image(self) -> bool:
+        """Whether the Image API stores an image under the tag: that which a pull spec only
+        points at is not, but an image of another stream is, pointer or not."""
+        return self.source is not None and not (
+            self.reference and self.source.kind == "DockerImage"
+        )
 
 
 class TagEvent(KubeModel):

@@ -115,10 +115,11 @@ class NamespaceUsage:
 
     def images_of(self, stream: str) -> frozenset[str]:
         """The digests of one stream, remembered for the streams that are asked about."""
+        if stream not in self.streams:
+            return frozenset()
         images = self._images_of.get(stream)
         if images is None:
-            images = self.streams[stream].images if stream in self.streams else frozenset()
-            self._images_of[stream] = images
+            images = self._images_of[stream] = self.streams[stream].images
         return images
 
     def image_count_of(self, stream: str) -> int:

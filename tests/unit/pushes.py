@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from typing import Any
 
 from app.admission.image_kinds import ImageAdmission
@@ -43,12 +44,12 @@ def pushed(content: bytes) -> PushedManifest:
 class Pushes:
     """Push checks and the admission that follows them, on one state and one ledger."""
 
-    def __init__(self, limits: NamespaceLimits) -> None:
+    def __init__(self, limits: NamespaceLimits, registry_hosts: Collection[str] = ()) -> None:
         self.state = FakeState(limits)
         self.enforcer = Enforcer(
             self.state, MemoryLedgers(), DOMAIN, Timing(expiry=90), clock=self.state.clock
         )
         self.admission = ImageAdmission(
-            self.state, self.enforcer, References(self.state, []), DOMAIN, "deny"
+            self.state, self.enforcer, References(self.state, registry_hosts), DOMAIN, "deny"
         )
         self.checks = PushChecks(self.admission)

@@ -92,7 +92,7 @@ EXPECTED: dict[str, Denied | Allowed] = {
     "imagestreamimport-create": Allowed(("the size of the image of tag app:v9",)),
     "imagestreamimport-look-only": Allowed(),
     "imagestreamimport-101st-tag": Denied(("(101 > 100)",), ("StreamLimitExceeded",)),
-    "imagestreamimport-repository": Allowed(),
+    "imagestreamimport-repository": Allowed(("the size of the images of DockerImage",)),
     "imagestreamimport-repository-full": Denied(("(101 > 100)",), ("StreamLimitExceeded",)),
     "image-create": Allowed(),
     "image-create-understated-size": Denied(

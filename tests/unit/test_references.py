@@ -13,19 +13,36 @@ REGISTRY = "image-registry.image-registry-system.svc:5000"
 def resolve(kind: str, name: str, namespace: str = "") -> Target:
     state = FakeState()
     state.store("team-b", "big", {"v1": ("sha256:new", "sha256:old"), "latest": ("sha256:last",)})
+    state.store("team-b", "app", {"v1": ("sha256:same",)})
     reference = ObjectReference(kind=kind, name=name, namespace=namespace)
-    return References(state, {REGISTRY}).target(reference, "team-a")
+    return References(state, {REGISTRY, "Registry.example.com"}).target(reference, "team-a", "app")
 
 
 @pytest.mark.parametrize(
     ("kind", "name", "namespace", "digest", "external"),
     [
         pytest.param("ImageStreamTag", "big:v1", "team-b", "sha256:new", False, id="tag"),
-        pytest.param("ImageStreamTag", "big", "team-b", "sha256:last", False, id="latest tag"),
+        pytest.param("ImageStreamTag", "big:", "team-b", "sha256:last", False, id="latest tag"),
+        pytest.param("ImageStreamTag", "v1", "team-b", "sha256:same", False, id="its own stream"),
         pytest.param("ImageStreamTag", "big:v1", "", None, False, id="in its own namespace"),
         pytest.param("ImageStreamTag", "big:none", "team-b", None, False, id="no such tag"),
         pytest.param("ImageStreamImage", "big@sha256:x", "team-b", "sha256:x", False, id="image"),
-        pytest.param("ImageStreamImage", "big", "team-b", None, False, id="image without digest"),
+        pytest.param("ImageStreamImage", "big@", "team-b", None, False, id="image without digest"),
+        pytest.param(
+            "ImageStreamImage", "sha256:same", "team-b", "sha256:same", False,
+            id="image of its own stream",
+        ),
+        pytest.param(
+            "ImageStreamImage", "big@sha256:n", "team-b", "sha256:new", False,
+            id="the beginning of a digest",
+        ),
+        pytest.param(
+            "ImageStreamImage", "big@ol", "team-b", "sha256:old", False,
+            id="the beginning of its digits",
+        ),
+        pytest.param(
+            "ImageStreamImage", "big@sha256:", "team-b", "sha256:", False, id="an unclear beginning"
+        ),
         pytest.param(
             "DockerImage", f"{REGISTRY}/team-b/big@sha256:x", "", "sha256:x", False, id="internal"
         ),
@@ -34,6 +51,14 @@ def resolve(kind: str, name: str, namespace: str = "") -> Target:
         ),
         pytest.param(
             "DockerImage", f"{REGISTRY}/team-b/big", "", "sha256:last", False, id="internal latest"
+        ),
+        pytest.param(
+            "DockerImage", f"{REGISTRY.upper()}/team-b/big:v1", "", "sha256:new", False,
+            id="internal in capitals",
+        ),
+        pytest.param(
+            "DockerImage", "registry.example.com:443/team-b/big:v1", "", "sha256:new", False,
+            id="internal with the port that is understood",
         ),
         pytest.param("DockerImage", f"{REGISTRY}/nothing", "", None, False, id="internal unknown"),
         pytest.param("DockerImage", "example.com/team-b/big:v1", "", None, True, id="external"),
@@ -44,7 +69,7 @@ def resolve(kind: str, name: str, namespace: str = "") -> Target:
         pytest.param("DockerImage", "", "", None, True, id="empty"),
         pytest.param("Surprise", "big:v1", "team-b", None, True, id="unknown kind"),
     ],
-)
+)  # fmt: skip
 def test_targets(kind: str, name: str, namespace: str, digest: str | None, external: bool) -> None:
     target = resolve(kind, name, namespace)
 
@@ -70,3 +95,5 @@ def test_the_registry_has_the_names_that_its_configuration_gives_it() -> None:
 
 def test_a_label_names_kind_namespace_and_name() -> None:
     assert resolve("ImageStreamTag", "big:v1", "team-b").label == "ImageStreamTag team-b/big:v1"
+    assert resolve("ImageStreamTag", "v1").label == "ImageStreamTag team-a/app:v1"
+    assert resolve("ImageStreamImage", "sha256:x").label == "ImageStreamImage team-a/app@sha256:x"

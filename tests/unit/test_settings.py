@@ -64,6 +64,8 @@ def test_the_internal_registry_has_its_service_names_and_the_configured_ones() -
 
     assert settings.internal_hosts == {
         "registry.example.com",
+        "image-registry.image-registry-system",
+        "image-registry.image-registry-system:5000",
         "image-registry.image-registry-system.svc",
         "image-registry.image-registry-system.svc:5000",
         "image-registry.image-registry-system.svc.cluster.local",

@@ -1,0 +1,247 @@
+"""What the kinds of the image group bring into a namespace, by whatever way."""
+
+from typing import Any
+
+import pytest
+
+from app.admission.review import AdmissionRequest
+from app.model.limits import NamespaceLimits
+from app.policy.verdict import Verdict
+from tests.unit.pushes import Pushes, digest_of
+from tests.unit.stores import limit, quota
+
+BIG, SMALL, OWN_BIG = (digest_of(name) for name in (b"big", b"small", b"own"))
+REGISTRY = "image-registry.image-registry-system.svc:5000"
+FROM_BIG = {"kind": "ImageStreamTag", "namespace": "team-b", "name": "origin:big"}
+FROM_LATEST = {"kind": "ImageStreamTag", "namespace": "team-b", "name": "origin:latest"}
+
+
+def service(**limits: Any) -> Pushes:
+    """A small and a too large image in team-b, and a too large one from before in team-a."""
+    pushes = Pushes(NamespaceLimits(image_size=limit("1Ki"), **limits), registry_hosts=[REGISTRY])
+    pushes.state.sizes = {BIG: 4096, OWN_BIG: 4096, SMALL: 10}
+    pushes.state.store("team-b", "origin", {"big": (BIG,), "latest": (BIG,), "small": (SMALL,)})
+    pushes.state.store("team-b", "app", {"big": (BIG,)})
+    pushes.state.store("team-a", "app", {"v1": (SMALL,), "huge": (OWN_BIG,)})
+    return pushes
+
+
+async def decide(
+    pushes: Pushes,
+    kind: str,
+    content: dict[str, Any],
+    old: dict[str, Any] | None = None,
+    sub_resource: str = "",
+) -> Verdict:
+    request = AdmissionRequest.model_validate(
+        {
+            "uid": "u",
+            "kind": {"group": "image.alauda.io", "version": "v1", "kind": kind},
+            "operation": "UPDATE" if old else "CREATE",
+            "subResource": sub_resource,
+            "namespace": "team-a",
+            "object": content,
+            "oldObject": old,
+        }
+    )
+    verdict = await pushes.admission.review(request, within=5)
+    assert verdict is not None
+    return verdict
+
+
+def causes(verdict: Verdict) -> list[str]:
+    return [violation.reason for violation in verdict.violations]
+
+
+def stream(*tags: dict[str, Any], status: dict[str, list[str]] | None = None) -> dict[str, Any]:
+    history = [
+        {"tag": tag, "items": [{"image": digest} for digest in digests]}
+        for tag, digests in (status or {}).items()
+    ]
+    return {
+        "metadata": {"name": "app"},
+        "spec": {"tags": list(tags)},
+        "status": {"tags": history},
+    }
+
+
+def named(name: str, **tag: Any) -> dict[str, Any]:
+    return {"name": name, **tag}
+
+
+@pytest.mark.parametrize(
+    ("source", "refused"),
+    [
+        pytest.param(FROM_BIG, True, id="a tag of another namespace"),
+        pytest.param(
+            {"kind": "ImageStreamTag", "namespace": "team-b", "name": "big"},
+            True,
+            id="a tag of the stream of the same name",
+        ),
+        pytest.param(
+            {"kind": "ImageStreamImage", "namespace": "team-b", "name": BIG},
+            True,
+            id="an image of the stream of the same name",
+        ),
+        pytest.param(
+            {"kind": "ImageStreamImage", "namespace": "team-b", "name": f"origin@{BIG[:20]}"},
+            True,
+            id="the beginning of a digest",
+        ),
+        pytest.param(
+            {"kind": "DockerImage", "name": f"{REGISTRY.title()}/team-b/origin:big"},
+            True,
+            id="the internal registry in capitals",
+        ),
+        pytest.param(
+            {"kind": "ImageStreamTag", "namespace": "team-b", "name": "origin:small"},
+            False,
+            id="a small one",
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", ["ImageStream", "ImageStreamTag", "ImageTag"])
+async def test_a_large_image_is_not_tagged_over(
+    kind: str, source: dict[str, str], refused: bool
+) -> None:
+    content = {
+        "ImageStream": stream(named("v2", **{"from": source})),
+        "ImageStreamTag": {"metadata": {"name": "app:v2"}, "tag": {"from": source}},
+        "ImageTag": {"metadata": {"name": "app:v2"}, "spec": {"from": source}},
+    }[kind]
+
+    assert causes(await decide(service(), kind, content)) == ["ImageTooLarge"] * refused
+
+
+@pytest.mark.parametrize(
+    ("source", "refused"),
+    [
+        pytest.param(FROM_BIG, True, id="an image of another stream is stored in this one"),
+        pytest.param(
+            {"kind": "DockerImage", "name": f"{REGISTRY}/team-b/origin:big"},
+            False,
+            id="a pull spec is only pointed at",
+        ),
+    ],
+)
+async def test_a_reference_is_no_way_round_the_limit(source: dict[str, str], refused: bool) -> None:
+    pushes = service(quotas=(quota(images=3),))
+    tag = {"metadata": {"name": "app:v2"}, "tag": {"from": source, "reference": True}}
+
+    assert causes(await decide(pushes, "ImageStreamTag", tag)) == ["ImageTooLarge"] * refused
+
+
+async def test_an_image_behind_a_reference_is_counted() -> None:
+    pushes = service(quotas=(quota(images=2),))
+    source = {"kind": "ImageStreamTag", "namespace": "team-b", "name": "origin:other"}
+    pushes.state.store("team-b", "origin", {"other": (digest_of(b"other"),)})
+    pushes.state.sizes[digest_of(b"other")] = 1
+    tag = {"metadata": {"name": "app:v2"}, "tag": {"from": source, "reference": True}}
+
+    assert causes(await decide(pushes, "ImageStreamTag", tag)) == ["QuotaExceeded"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [
+        pytest.param({}, {"annotations": {"a": "b"}}, False, id="left as it was"),
+        pytest.param({"generation": 2}, {"generation": 2}, False, id="of the same generation"),
+        pytest.param({"generation": 2}, {}, False, id="of no generation"),
+        pytest.param({"generation": 2}, {"generation": 0}, True, id="to be followed again"),
+        pytest.param({"reference": True}, {"reference": False}, True, id="no reference any more"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["ImageStream", "ImageStreamTag"])
+async def test_a_tag_brings_what_its_source_has_become_once_it_is_followed_again(
+    kind: str, before: dict[str, Any], after: dict[str, Any], refused: bool
+) -> None:
+    source = {"from": FROM_LATEST}
+    old, new = (
+        stream(named("v1", **source, **tag))
+        if kind == "ImageStream"
+        else {"metadata": {"name": "app:v1"}, "tag": {**source, **tag}}
+        for tag in (before, after)
+    )
+
+    assert causes(await decide(service(), kind, new, old)) == ["ImageTooLarge"] * refused
+
+
+async def test_a_tag_that_is_followed_again_to_where_it_is_brings_nothing_new() -> None:
+    source = {"from": {"kind": "ImageStreamTag", "name": "app:huge"}}
+    old = stream(named("same", **source, generation=1))
+    new = stream(named("same", **source, generation=2))
+
+    assert (await decide(service(), "ImageStream", new, old)).allowed
+
+
+def imported(**spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "app"}, "spec": {"import": True, **spec}}
+
+
+async def test_the_import_of_a_whole_internal_repository_is_held_against_the_limit() -> None:
+    source = {"kind": "DockerImage", "name": f"{REGISTRY}/team-b/origin"}
+
+    verdict = await decide(service(), "ImageStreamImport", imported(repository={"from": source}))
+
+    assert [violation.message.partition(": ")[2] for violation in verdict.violations] == [
+        f"image {BIG} of tag app:{tag}, from DockerImage {REGISTRY}/team-b/origin:{tag}"
+        for tag in ("big", "latest")
+    ]
+
+
+@pytest.mark.parametrize("name", ["registry.example.com/team-b/origin", f"{REGISTRY}/team-b/none"])
+async def test_a_repository_that_nobody_knows_is_warned_about(name: str) -> None:
+    repository = {"from": {"kind": "DockerImage", "name": name}}
+
+    verdict = await decide(service(), "ImageStreamImport", imported(repository=repository))
+
+    assert verdict.allowed
+    assert f"the size of the images of DockerImage {name} is unknown" in verdict.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("sub_resource", "old", "new", "refused"),
+    [
+        pytest.param(
+            "", stream(named("a"), named("b")), stream(named("a"), named("c")), False,
+            id="a spec tag is renamed",
+        ),
+        pytest.param(
+            "", stream(status={"a": [SMALL], "b": [SMALL]}), stream(named("c")), True,
+            id="an update of the spec frees no status that it leaves out",
+        ),
+        pytest.param(
+            "status", stream(named("a"), named("b")), stream(status={"c": [SMALL]}), True,
+            id="an update of the status frees no spec that it leaves out",
+        ),
+        pytest.param(
+            "status", stream(status={"a": [SMALL], "b": [SMALL]}),
+            stream(status={"a": [SMALL], "c": [SMALL]}), False,
+            id="a status tag makes room for another",
+        ),
+        pytest.param(
+            "status", stream(named("a"), status={"b": [SMALL]}), stream(status={"b": [SMALL]}),
+            False, id="a status without a spec adds nothing",
+        ),
+    ],
+)  # fmt: skip
+async def test_an_update_frees_only_what_it_can_take_away(
+    sub_resource: str, old: dict[str, Any], new: dict[str, Any], refused: bool
+) -> None:
+    pushes = Pushes(NamespaceLimits(stream_tags=limit("2")))
+    pushes.state.store("team-a", "app", {"a": (SMALL,), "b": (SMALL,)})
+
+    verdict = await decide(pushes, "ImageStream", new, old, sub_resource)
+
+    assert causes(verdict) == ["StreamLimitExceeded"] * refused
+
+
+async def test_a_new_stream_with_a_status_is_counted_and_measured_by_it() -> None:
+    pushes = service(stream_tags=limit("1"))
+    content = stream(status={"a": [BIG], "b": [SMALL]})
+    content["metadata"]["name"] = "new"
+
+    assert causes(await decide(pushes, "ImageStream", content)) == [
+        "ImageTooLarge",
+        "StreamLimitExceeded",
+    ]
