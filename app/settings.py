@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+import yaml
 from pydantic import (
     AfterValidator,
     AliasChoices,
@@ -22,6 +23,7 @@ from pydantic_settings import (
 
 from app.model.domain import ApiDomain
 from app.policy.image_limits import UnknownSize
+from app.policy.names import host_of, parse_endpoint
 from app.quota.ledger import Timing
 
 ENV_PREFIX = "REGISTRY_ADMISSION_"
@@ -44,6 +46,20 @@ def _legacy_modes(rules: list[str]) -> list[str]:
         if not pattern or mode not in ("enforce", "warn", "off"):
             raise ValueError(f"{rule!r} is not <namespace pattern>=enforce|warn|off")
     return rules
+
+
+def _registry_url(url: str | None) -> str | None:
+    endpoint = None if url is None else parse_endpoint(url)
+    if url is not None and (endpoint is None or endpoint.path.strip("/")):
+        raise ValueError("it must be https://host[:port]; credentials belong into registry_auth")
+    return url and url.rstrip("/")
+
+
+def _registry_hosts(hosts: list[str]) -> list[str]:
+    for host in hosts:
+        if host_of(host) is None:
+            raise ValueError(f"{host!r} is not host[:port]")
+    return hosts
 
 
 Names = Annotated[list[str], BeforeValidator(_comma_separated)]
@@ -100,13 +116,13 @@ class Settings(BaseSettings):
     unknown_size: UnknownSize = Field(
         "deny", description="What to do with an image whose size no source knows."
     )
-    registry_hosts: Names = Field(
+    registry_hosts: Annotated[Names, AfterValidator(_registry_hosts)] = Field(
         default_factory=list,
         description="Host names of the internal registry, besides its Service's.",
     )
-    registry_url: str | None = Field(
+    registry_url: Annotated[str | None, AfterValidator(_registry_url)] = Field(
         None,
-        description="Internal registry to ask for sizes that nothing else tells, "
+        description="Internal registry to ask for sizes that nothing else proves, "
         "https://host[:port]; without it, it is not asked.",
     )
     registry_auth: Path | None = Field(
@@ -219,11 +235,13 @@ _MODES: dict[str, LegacyMode] = {"enforce": "enforce", "warn": "warn", "off": "o
 def load(flags: dict[str, Any], file: Path | None, model: type[Model]) -> Model:
     """Settings from flags over environment over file over defaults.
 
-    Raises ValidationError that names every wrong setting, OSError or yaml.YAMLError for a
-    file that cannot be read.
+    Raises ValidationError that names every wrong setting, OSError, ValueError or
+    yaml.YAMLError for a file that cannot be read.
     """
     token = _file.set(file)
     try:
+        if file and not isinstance(yaml.safe_load(file.read_text()) or {}, dict):
+            raise ValueError("it has to be `setting: value` lines")
         return model(**flags)
     finally:
         _file.reset(token)

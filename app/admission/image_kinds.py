@@ -1,5 +1,6 @@
 """Reviews of `image.alauda.io/v1`: size first, then the quota, one verdict with everything."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -49,7 +50,8 @@ class ImageAdmission:
         there is no safe answer within that many seconds.
         """
         if request.kind.kind == "Image":
-            return image_limits.check_truth(Image.model_validate(request.object))
+            image = Image.model_validate(request.object)
+            return image_limits.check_truth(image, old_version(Image, request))
         change = _change_of(request, self.references)
         if change is None:
             return None
@@ -63,26 +65,36 @@ class ImageAdmission:
         Raises StateUnavailableError.
         """
         require_available(self.state)
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + within
         verdict = Verdict()
         for problem in change.problems:
             verdict.deny("Incomplete", problem, "complete the object and send it again")
         for image in change.images:
-            verdict.include(await self._check_image(image, change.claims.namespace))
+            verdict.include(
+                await self._check_image(
+                    image, change.claims.namespace, ask_until=deadline - within / 2
+                )
+            )
         verdict.include(
             await self.enforcer.decide(
-                change.claims, reserve=reserve and verdict.allowed, within=within, holder=holder
+                change.claims,
+                reserve=reserve and verdict.allowed,
+                within=max(deadline - clock(), 0.0),
+                holder=holder,
             )
         )
         return verdict
 
-    async def _check_image(self, image: IncomingImage, namespace: str) -> Verdict:
+    async def _check_image(self, image: IncomingImage, namespace: str, ask_until: float) -> Verdict:
         verdict = Verdict()
         if image.content is not None:
             verdict.include(image_limits.check_truth(image.content))
         limit = self.state.limits(namespace).image_size
         if limit is None:
             return verdict
-        sized = SizedImage(image.label, await self._size(image), image.may_be_unknown)
+        size = await self._size(image, ask_until)
+        sized = SizedImage(image.label, size, image.may_be_unknown)
         verdict.include(
             image_limits.check_size(
                 sized,
@@ -94,17 +106,25 @@ class ImageAdmission:
         )
         return verdict
 
-    async def _size(self, image: IncomingImage) -> int | None:
+    async def _size(self, image: IncomingImage, ask_until: float) -> int | None:
         """Bytes, by the request and by what is known of the digest, whichever is larger; if
-        neither says, by the internal registry."""
-        sizes = (
-            image.content.size if image.content is not None else None,
-            await self.state.image_size(image.digest) if image.digest else None,
-        )
-        known = max((size for size in sizes if size is not None), default=None)
-        if known is not None or self.registry_size is None or image.may_be_unknown:
-            return known
-        return await self.registry_size(image.repository, image.digest or "")
+        that is only the request's own word, or nothing, by the internal registry as well."""
+        content = image.content
+        claimed = content.size if content is not None else None
+        known = await self.state.image_size(image.digest) if image.digest else None
+        proven = known is not None or (content is not None and content.is_proven)
+        asked = None if proven else await self._ask_registry(image, ask_until)
+        sizes = (size for size in (claimed, known, asked) if size is not None)
+        return max(sizes, default=None)
+
+    async def _ask_registry(self, image: IncomingImage, until: float) -> int | None:
+        if self.registry_size is None or image.may_be_unknown:
+            return None
+        try:
+            async with asyncio.timeout_at(until):
+                return await self.registry_size(image.repository, image.digest or "")
+        except TimeoutError:
+            return None
 
 
 def _change_of(request: AdmissionRequest, references: References) -> Change | None:

@@ -94,13 +94,16 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket; port 0 picks a free one. Raises OSError."""
+    """A bound socket; port 0 picks a free one. Raises OSError that names the address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise OSError(
+            f"cannot listen on {host} port {port}: {error.strerror}; "
+            "choose others with --host and --port"
+        ) from None
     return listener

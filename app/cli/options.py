@@ -63,5 +63,5 @@ def _load(flags: dict[str, Any], config: Path | None, model: type[Settings]) -> 
         return load(given, config, model)
     except ValidationError as error:
         raise click.UsageError("\n".join(problems(error))) from None
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise click.UsageError(f"{config}: {error}") from None

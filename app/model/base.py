@@ -84,5 +84,5 @@ def problems(error: ValidationError) -> Iterator[str]:
     """Each problem of a ValidationError as `path.to.field: what is wrong`."""
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         path = ".".join(str(part) for part in item["loc"])
-        text = _IN_PLAIN_WORDS.get(item["type"], item["msg"])
+        text = _IN_PLAIN_WORDS.get(item["type"], item["msg"].removeprefix("Value error, "))
         yield f"{path}: {text}" if path else text

@@ -5,11 +5,19 @@ Shapes: `image.alauda.io/v1` Image; its size is the distinct layers plus the con
 
 import hashlib
 import json
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from app.model.base import KubeModel, KubeObject
+
+_SCHEMA_1 = frozenset(
+    {
+        "application/vnd.docker.distribution.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v1+prettyjws",
+    }
+)
 
 ByteCount = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
@@ -51,6 +59,12 @@ class ManifestContent(KubeModel):
         """Bytes of the distinct blobs. An index counts nothing: its children are pushed first."""
         return _distinct_total([(blob.digest, blob.size) for blob in self.stored])
 
+    @property
+    def layers_size(self) -> int:
+        """The same without the config."""
+        layers = [*self.layers, *self.blobs]
+        return _distinct_total([(layer.digest, layer.size) for layer in layers])
+
 
 class ImageManifest(KubeModel):
     """An entry of `dockerImageManifests`: one child of an index."""
@@ -70,6 +84,7 @@ class Image(KubeObject):
     docker_image_manifests: list[ImageManifest] = Field(default_factory=list)
     docker_image_manifest: str = ""
     docker_image_manifest_media_type: str = ""
+    docker_image_config: str = ""
 
     @property
     def digest(self) -> str:
@@ -82,20 +97,22 @@ class Image(KubeObject):
 
     @property
     def measured_size(self) -> int | None:
-        """Bytes by the object's own layers and manifest, whichever names more.
+        """Bytes by the object's own layers and config, and by its manifest, whichever is more.
 
-        None if the object lists neither.
+        None if the object lists neither, or layers that all lack a size.
         """
-        sizes = [
-            size for size in (self._size_by_layers(), self._size_by_manifest()) if size is not None
-        ]
-        return max(sizes, default=None)
+        manifest = self._manifest
+        return _largest(self._size_by_layers(), manifest.size if manifest else None)
 
     @property
     def size(self) -> int | None:
         """Bytes; the larger of claim and measure, so that no claim makes an image smaller."""
-        sizes = (self.claimed_size, self.measured_size)
-        return max((size for size in sizes if size is not None), default=None)
+        return _largest(self.claimed_size, self.measured_size)
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the size follows from the digest: a manifest of that digest is embedded."""
+        return self._manifest is not None and not self._manifest_contradictions()
 
     @property
     def condensed(self) -> "Image":
@@ -110,16 +127,17 @@ class Image(KubeObject):
         return [*self._size_contradictions(), *self._manifest_contradictions()]
 
     def _size_contradictions(self) -> list[str]:
-        claimed, measured = self.claimed_size, self.measured_size
-        if claimed is None or measured is None or claimed >= measured:
+        claimed, manifest = self.claimed_size, self._manifest
+        layers = _largest(self._layers_total, manifest.layers_size if manifest else None)
+        if claimed is None or layers is None or claimed >= layers:
             return []
         return [
             f"dockerImageMetadata.Size claims {claimed} bytes, "
-            f"but its own layers add up to {measured} bytes"
+            f"but its own layers add up to {layers} bytes"
         ]
 
     def _manifest_contradictions(self) -> list[str]:
-        if not self.docker_image_manifest:
+        if not self.docker_image_manifest or self._is_schema_1:
             return []
         content = self.docker_image_manifest.encode(errors="replace")
         digest = "sha256:" + hashlib.sha256(content).hexdigest()
@@ -127,29 +145,39 @@ class Image(KubeObject):
             return []
         return [f"dockerImageManifest has digest {digest}, but the image is named {self.digest}"]
 
+    @property
+    def _is_schema_1(self) -> bool:
+        """Whether the digest is that of the manifest without its signatures, not of the text."""
+        return self.docker_image_manifest_media_type in _SCHEMA_1
+
+    @property
+    def _layers_total(self) -> int:
+        return _distinct_total([(layer.name, layer.size) for layer in self.docker_image_layers])
+
+    @cached_property
+    def _manifest(self) -> ManifestContent | None:
+        return read_manifest(self.docker_image_manifest)
+
     def _size_by_layers(self) -> int | None:
         if not self.docker_image_layers:
             return 0 if self.docker_image_manifests else None
-        return _distinct_total([(layer.name, layer.size) for layer in self.docker_image_layers])
-
-    def _size_by_manifest(self) -> int | None:
-        if not self.docker_image_manifest:
-            return None
-        return manifest_size(self.docker_image_manifest)
+        total = self._layers_total
+        return total + len(self.docker_image_config.encode(errors="replace")) if total else None
 
 
-def manifest_size(text: str) -> int | None:
-    """Bytes of the distinct layers and the config of a manifest; 0 for an index.
-
-    None for text that is no schema 2 or OCI manifest.
-    """
+def read_manifest(text: str) -> ManifestContent | None:
+    """None for text that is no schema 2 or OCI manifest."""
     try:
         content: Any = json.loads(text)
         manifest = ManifestContent.model_validate(content)
     except (ValueError, RecursionError):
         return None
     complete = manifest.stored or manifest.model_fields_set & {"manifests", "blobs"}
-    return manifest.size if complete else None
+    return manifest if complete else None
+
+
+def _largest(*sizes: int | None) -> int | None:
+    return max((size for size in sizes if size is not None), default=None)
 
 
 def _distinct_total(blobs: list[tuple[str, int]]) -> int:

@@ -25,13 +25,21 @@ class SizedImage:
     the import, and unknown is no sign of anything being hidden."""
 
 
-def check_truth(image: Image) -> Verdict:
-    """An object that contradicts itself is not believed."""
+def check_truth(image: Image, old: Image | None = None) -> Verdict:
+    """An object that contradicts itself is not believed.
+
+    `old` is the object before an update: what is stored can still be labelled and signed.
+    """
     verdict = Verdict()
+    stored = old.contradictions if old else []
     for contradiction in image.contradictions:
+        problem = f"image {image.digest} is not believed: {contradiction}"
+        if contradiction in stored:
+            verdict.warn(problem)
+            continue
         verdict.deny(
             "ImageContradictsItself",
-            f"image {image.digest} is not believed: {contradiction}",
+            problem,
             "push the image again, or send the metadata that the registry has for it",
         )
     return verdict

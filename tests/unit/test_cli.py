@@ -1,6 +1,7 @@
 """The commands, as a person types them."""
 
 import json
+import socket
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -54,6 +55,57 @@ def test_a_wrong_setting_is_a_usage_error_that_names_it() -> None:
 
     assert answer.exit_code == 2
     assert "port: Input should be a valid integer" in answer.output
+
+
+def test_no_setting_holds_a_secret_that_could_be_shown() -> None:
+    answer = run("serve", "--show-settings", "--registry-url", "https://user:secret@example.com")
+
+    assert answer.exit_code == 2
+    assert "registry_url: it must be https://host[:port]; credentials belong" in answer.output
+    assert "secret" not in answer.output
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        pytest.param(b"port: x", "port: Input should be a valid integer", id="a wrong value"),
+        pytest.param(b"prot: 1", "prot: there is nothing of this name", id="a wrong name"),
+        pytest.param(b"- port: 1", "`setting: value` lines", id="a list"),
+        pytest.param(b"port: [", "config.yaml: while parsing", id="no YAML"),
+        pytest.param(b"\xff", "config.yaml: 'utf-8' codec", id="no text"),
+    ],
+)
+def test_a_settings_file_that_is_wrong_is_a_usage_error(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_bytes(content)
+
+    answer = run("serve", "--config", str(file), "--show-settings")
+
+    assert answer.exit_code == 2
+    assert problem in answer.output
+
+
+def test_an_empty_settings_file_sets_nothing(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").touch()
+
+    answer = run("serve", "--config", str(tmp_path / "config.yaml"), "--show-settings")
+
+    assert yaml.safe_load(answer.output)["port"] == 8443
+
+
+def test_a_port_that_is_taken_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        answer = run("serve", "--port", str(port))
+
+    assert answer.exit_code == 1
+    assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in answer.output
+    assert "choose others with --host and --port" in answer.output
 
 
 def test_a_state_folder_that_is_broken_ends_serve_with_file_and_line(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app.model.image import Image, manifest_size
+from app.model.image import Image, read_manifest
 
 MIB = 1024**2
 
@@ -80,7 +80,9 @@ def named_after(manifest: str) -> dict[str, str]:
     ],
 )
 def test_size_of_a_manifest(manifest: dict[str, Any], size: int) -> None:
-    assert manifest_size(json.dumps(manifest)) == size
+    read = read_manifest(json.dumps(manifest))
+    assert read is not None
+    assert read.size == size
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_size_of_a_manifest(manifest: dict[str, Any], size: int) -> None:
     ],
 )
 def test_other_text_has_no_known_size(text: str) -> None:
-    assert manifest_size(text) is None
+    assert read_manifest(text) is None
 
 
 MANIFEST = json.dumps({"config": descriptor("c", 10), "layers": [descriptor("a", 100)]})
@@ -119,7 +121,15 @@ INDEX = json.dumps({"manifests": [descriptor("m", 5)]})
             150,
             id="distinct layers",
         ),
-        pytest.param({"dockerImageLayers": [{"name": "a"}]}, 0, id="a layer without a size"),
+        pytest.param({"dockerImageLayers": [{"name": "a"}]}, None, id="layers without a size"),
+        pytest.param(
+            {"dockerImageLayers": [{"name": "a"}, layer("b", 5)]}, 5, id="one layer with a size"
+        ),
+        pytest.param(
+            {"dockerImageLayers": [layer("a", 100)], "dockerImageConfig": "{...}"},
+            105,
+            id="the embedded config beside the layers",
+        ),
         pytest.param({"dockerImageManifest": MANIFEST}, 110, id="the embedded manifest"),
         pytest.param(
             {"dockerImageLayers": [layer("a", 1)], "dockerImageManifest": MANIFEST},
@@ -219,6 +229,24 @@ def test_sizes_that_cannot_be_are_refused(fields: dict[str, Any]) -> None:
             {"metadata": named_after(MANIFEST), "dockerImageManifest": MANIFEST},
             id="a manifest that the image is named after",
         ),
+        pytest.param(
+            {
+                "metadata": named_after(MANIFEST),
+                "dockerImageManifest": MANIFEST,
+                "dockerImageMetadata": {"Size": 100},
+            },
+            id="a claim that leaves out the config",
+        ),
+        pytest.param(
+            {
+                "metadata": {"name": "sha256:unsigned"},
+                "dockerImageManifest": '{"schemaVersion": 1, "signatures": []}',
+                "dockerImageManifestMediaType": (
+                    "application/vnd.docker.distribution.manifest.v1+prettyjws"
+                ),
+            },
+            id="a signed manifest, whose digest leaves out the signatures",
+        ),
     ],
 )
 def test_honest_objects_do_not_contradict_themselves(fields: dict[str, Any]) -> None:
@@ -241,7 +269,7 @@ def test_a_manifest_of_another_digest_is_a_contradiction() -> None:
 
 
 def test_every_contradiction_is_named() -> None:
-    liar = image(dockerImageMetadata={"Size": 109}, dockerImageManifest=MANIFEST)
+    liar = image(dockerImageMetadata={"Size": 99}, dockerImageManifest=MANIFEST)
     assert len(liar.contradictions) == 2
 
 
@@ -252,6 +280,29 @@ def test_a_manifest_that_is_no_unicode_text_is_a_contradiction() -> None:
 
 def test_the_digest_is_the_name() -> None:
     assert image(metadata={"name": "sha256:x"}).digest == "sha256:x"
+
+
+@pytest.mark.parametrize(
+    ("fields", "proven"),
+    [
+        pytest.param({"dockerImageMetadata": {"Size": 5}}, False, id="a claim"),
+        pytest.param({"dockerImageLayers": [layer("a", 5)]}, False, id="layers"),
+        pytest.param({"dockerImageManifests": [{"digest": "m"}]}, False, id="children"),
+        pytest.param({"dockerImageManifest": MANIFEST}, False, id="a manifest of another digest"),
+        pytest.param(
+            {"dockerImageManifest": MANIFEST, "metadata": named_after(MANIFEST)},
+            True,
+            id="a manifest of this digest",
+        ),
+        pytest.param(
+            {"dockerImageManifest": "{}", "metadata": named_after("{}")},
+            False,
+            id="text that is no manifest",
+        ),
+    ],
+)
+def test_a_size_is_proven_by_the_digest_alone(fields: dict[str, Any], proven: bool) -> None:
+    assert image(**fields).is_proven is proven
 
 
 BLOBS = st.lists(st.tuples(st.text("abc", min_size=1, max_size=1), st.integers(0, 2**40)))
@@ -268,8 +319,7 @@ def test_a_size_never_depends_on_the_order_of_layers(blobs: list[tuple[str, int]
 def test_a_size_lies_between_the_largest_layer_and_the_sum(blobs: list[tuple[str, int]]) -> None:
     sizes = [size for _, size in blobs]
     measured = image(dockerImageLayers=[layer(*blob) for blob in blobs]).measured_size
-    assert measured is not None
-    assert max(sizes) <= measured <= sum(sizes)
+    assert max(sizes) <= (measured or 0) <= sum(sizes)
 
 
 @given(BLOBS.filter(bool), st.integers(1, 2**42))
@@ -279,12 +329,10 @@ def test_a_claim_is_doubted_only_when_it_hides_something(
     claimant = image(
         dockerImageMetadata={"Size": claim}, dockerImageLayers=[layer(*blob) for blob in blobs]
     )
-    measured = claimant.measured_size
-    assert measured is not None
-    assert bool(claimant.contradictions) == (claim < measured)
+    assert bool(claimant.contradictions) == (claim < (claimant.measured_size or 0))
 
 
 @given(st.text())
 def test_any_text_has_a_size_or_none(text: str) -> None:
-    size = manifest_size(text)
-    assert size is None or size >= 0
+    read = read_manifest(text)
+    assert read is None or read.size >= 0

@@ -4,53 +4,13 @@ from typing import Any
 
 import pytest
 
-from app.admission.review import AdmissionRequest
 from app.model.limits import NamespaceLimits
-from app.policy.verdict import Verdict
 from tests.unit.pushes import Pushes, digest_of
+from tests.unit.reviews import BIG, REGISTRY, SMALL, causes, decide, service
 from tests.unit.stores import limit, quota
 
-BIG, SMALL, OWN_BIG = (digest_of(name) for name in (b"big", b"small", b"own"))
-REGISTRY = "image-registry.image-registry-system.svc:5000"
 FROM_BIG = {"kind": "ImageStreamTag", "namespace": "team-b", "name": "origin:big"}
 FROM_LATEST = {"kind": "ImageStreamTag", "namespace": "team-b", "name": "origin:latest"}
-
-
-def service(**limits: Any) -> Pushes:
-    """A small and a too large image in team-b, and a too large one from before in team-a."""
-    pushes = Pushes(NamespaceLimits(image_size=limit("1Ki"), **limits), registry_hosts=[REGISTRY])
-    pushes.state.sizes = {BIG: 4096, OWN_BIG: 4096, SMALL: 10}
-    pushes.state.store("team-b", "origin", {"big": (BIG,), "latest": (BIG,), "small": (SMALL,)})
-    pushes.state.store("team-b", "app", {"big": (BIG,)})
-    pushes.state.store("team-a", "app", {"v1": (SMALL,), "huge": (OWN_BIG,)})
-    return pushes
-
-
-async def decide(
-    pushes: Pushes,
-    kind: str,
-    content: dict[str, Any],
-    old: dict[str, Any] | None = None,
-    sub_resource: str = "",
-) -> Verdict:
-    request = AdmissionRequest.model_validate(
-        {
-            "uid": "u",
-            "kind": {"group": "image.alauda.io", "version": "v1", "kind": kind},
-            "operation": "UPDATE" if old else "CREATE",
-            "subResource": sub_resource,
-            "namespace": "team-a",
-            "object": content,
-            "oldObject": old,
-        }
-    )
-    verdict = await pushes.admission.review(request, within=5)
-    assert verdict is not None
-    return verdict
-
-
-def causes(verdict: Verdict) -> list[str]:
-    return [violation.reason for violation in verdict.violations]
 
 
 def stream(*tags: dict[str, Any], status: dict[str, list[str]] | None = None) -> dict[str, Any]:

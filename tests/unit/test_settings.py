@@ -34,6 +34,10 @@ def test_flags_win_over_environment_over_file_over_defaults(
         ({"request_timeout": "0"}, "request_timeout"),
         ({"clock_skew": "0.5"}, "clock_skew"),
         ({"no_such_setting": "1"}, "no_such_setting"),
+        ({"registry_hosts": "https://registry.example.com"}, "registry_hosts"),
+        ({"registry_url": "registry.example.com"}, "registry_url"),
+        ({"registry_url": "https://registry.example.com/v2"}, "registry_url"),
+        ({"registry_url": "https://user:secret@registry.example.com"}, "registry_url"),
     ],
 )
 def test_a_wrong_setting_is_named(flags: dict[str, str], field: str) -> None:

@@ -1,0 +1,50 @@
+"""Reviews of the image group, decided on a small registry that tests know by heart."""
+
+from typing import Any
+
+from app.admission.review import AdmissionRequest
+from app.model.limits import NamespaceLimits
+from app.policy.verdict import Verdict
+from tests.unit.pushes import Pushes, digest_of
+from tests.unit.stores import limit
+
+BIG, SMALL, OWN_BIG = (digest_of(name) for name in (b"big", b"small", b"own"))
+REGISTRY = "image-registry.image-registry-system.svc:5000"
+
+
+def service(**limits: Any) -> Pushes:
+    """A small and a too large image in team-b, and a too large one from before in team-a."""
+    pushes = Pushes(NamespaceLimits(image_size=limit("1Ki"), **limits), registry_hosts=[REGISTRY])
+    pushes.state.sizes = {BIG: 4096, OWN_BIG: 4096, SMALL: 10}
+    pushes.state.store("team-b", "origin", {"big": (BIG,), "latest": (BIG,), "small": (SMALL,)})
+    pushes.state.store("team-b", "app", {"big": (BIG,)})
+    pushes.state.store("team-a", "app", {"v1": (SMALL,), "huge": (OWN_BIG,)})
+    return pushes
+
+
+async def decide(
+    pushes: Pushes,
+    kind: str,
+    content: dict[str, Any],
+    old: dict[str, Any] | None = None,
+    sub_resource: str = "",
+    within: float = 5,
+) -> Verdict:
+    request = AdmissionRequest.model_validate(
+        {
+            "uid": "u",
+            "kind": {"group": "image.alauda.io", "version": "v1", "kind": kind},
+            "operation": "UPDATE" if old else "CREATE",
+            "subResource": sub_resource,
+            "namespace": "team-a",
+            "object": content,
+            "oldObject": old,
+        }
+    )
+    verdict = await pushes.admission.review(request, within=within)
+    assert verdict is not None
+    return verdict
+
+
+def causes(verdict: Verdict) -> list[str]:
+    return [violation.reason for violation in verdict.violations]
