@@ -101,7 +101,8 @@ async def _source(settings: Settings, leads: bool) -> AsyncIterator[Backend]:
     outside = settings.kubeconfig is not None or settings.context is not None
     inside = "KUBERNETES_SERVICE_HOST" in os.environ
     if settings.state is not None or not (outside or inside):
-        yield embedded(settings.state or examples.state_folder(), settings)
+        manifests = settings.state or examples.state_folder()
+        yield embedded(EmbeddedState(manifests, settings.domain), settings)
         return
     kubeconfig = str(settings.kubeconfig) if settings.kubeconfig else None
     api = await KubeApi.connect(kubeconfig, settings.context)
@@ -112,12 +113,11 @@ async def _source(settings: Settings, leads: bool) -> AsyncIterator[Backend]:
         await api.close()
 
 
-def embedded(folder: Path, settings: Settings) -> Backend:
+def embedded(state: EmbeddedState, settings: Settings) -> Backend:
     """A folder of manifests; reservations in the process.
 
-    Raises ManifestError for the folder, TokenFileError for the tokens of push checks.
+    Raises TokenFileError for the tokens of push checks.
     """
-    state = EmbeddedState(folder, settings.domain)
     return Backend(
         state,
         MemoryLedgers(),

@@ -1,7 +1,8 @@
 """Deciding files without a server: what `registry-admission check` does."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import jsonpatch
@@ -11,9 +12,17 @@ from app import service
 from app.admission.review import AdmissionRequest, AdmissionReview
 from app.backends import embedded
 from app.cluster import manifests
+from app.cluster.embedded import EmbeddedState, namespace_or_default
 from app.cluster.manifests import Manifest, ManifestError
 from app.model.base import problems
 from app.settings import Settings
+
+_NAMESPACED = frozenset(
+    {
+        "ConfigMap", "ImageStream", "ImageStreamImport", "ImageStreamMapping", "ImageStreamTag",
+        "ImageTag", "LimitRange", "ResourceQuota",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -29,13 +38,15 @@ class Result:
 
 
 async def check(files: Iterable[Path], settings: Settings, folder: Path) -> list[Result]:
-    """Decide every object in order, each on what the ones before it claim.
+    """Decide every object in order, each on what the ones before it have set and claimed.
 
-    Raises ManifestError for a file or a state folder that cannot be read.
+    Of a folder, every manifest is decided. Raises ManifestError for a file or a state folder
+    that cannot be read.
     """
-    admission = service.build(settings, embedded(folder, settings)).admission
+    state = EmbeddedState(folder, settings.domain)
+    admission = service.build(settings, embedded(state, settings)).admission
     results = []
-    for path in files:
+    for path in chain.from_iterable(map(_files, files)):
         for index, manifest in enumerate(manifests.read(path)):
             request = _request(manifest, index)
             defaults = await admission.mutate(request, settings.review_timeout)
@@ -43,6 +54,9 @@ async def check(files: Iterable[Path], settings: Settings, folder: Path) -> list
                 patched = jsonpatch.apply_patch(request.object, defaults.patch)
                 request = request.model_copy(update={"object": patched})
             outcome = await admission.validate(request, settings.review_timeout)
+            writes = request.operation in ("CREATE", "UPDATE") and not request.dry_run
+            if outcome.allowed and writes:
+                state.add(replace(manifest, content=request.object or {}))
             results.append(
                 Result(
                     str(path),
@@ -54,6 +68,10 @@ async def check(files: Iterable[Path], settings: Settings, folder: Path) -> list
                 )
             )
     return results
+
+
+def _files(path: Path) -> list[Path]:
+    return manifests.files(path) if path.is_dir() else [path]
 
 
 def _request(manifest: Manifest, index: int) -> AdmissionRequest:
@@ -69,12 +87,15 @@ def _request(manifest: Manifest, index: int) -> AdmissionRequest:
     group, _, version = manifest.api_version.rpartition("/")
     metadata = content.get("metadata")
     names = metadata if isinstance(metadata, dict) else {}
+    namespace = str(names.get("namespace") or "")
+    if manifest.kind in _NAMESPACED:
+        namespace = namespace_or_default(namespace)
     return AdmissionRequest.model_validate(
         {
             "uid": f"{manifest.path.name}-{index}"[-128:],
             "kind": {"group": group, "version": version, "kind": manifest.kind},
             "name": str(names.get("name") or ""),
-            "namespace": str(names.get("namespace") or ""),
+            "namespace": namespace,
             "operation": "CREATE",
             "object": content,
         }

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,7 +31,7 @@ _SETTINGS = (
 
 @click.command(cls=SettingsCommand, settings=_SETTINGS)
 @click.argument(
-    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+    "files", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True, path_type=Path)
 )
 @click.option(
     "-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table",
@@ -40,13 +40,15 @@ _SETTINGS = (
 def check(settings: Settings, files: tuple[Path, ...], output: str) -> None:
     """Decide files as if they were applied, one after another.
 
-    A FILE holds AdmissionReviews or plain manifests, in YAML or JSON. The exit code is 1 if
-    anything is refused, 2 if a file cannot be read.
+    A FILE holds AdmissionReviews or plain manifests, in YAML or JSON; `-` is standard input,
+    and of a folder every manifest is read. What is allowed counts for what comes after it. The
+    exit code is 1 if anything is refused, 2 if a file cannot be read.
 
     \b
     Examples:
       registry-admission check limits.yaml --state limits/
       registry-admission check review.json -o json
+      kubectl kustomize . | registry-admission check - --state limits/
     """
     try:
         results = asyncio.run(
@@ -60,18 +62,27 @@ def check(settings: Settings, files: tuple[Path, ...], output: str) -> None:
         raise SystemExit(1)
 
 
-def _print(results: Iterable[Result], output: str) -> None:
+def _print(results: Sequence[Result], output: str) -> None:
     rows = [asdict(result) for result in results]
     if output == "json":
         click.echo(json.dumps(rows, indent=2))
     elif output == "yaml":
         click.echo(yaml.safe_dump(rows, sort_keys=False), nl=False)
     else:
-        table = Table(show_lines=True)
-        for title in ("File", "Object", "Verdict", "Message"):
-            table.add_column(title, overflow="fold")
-        for row in rows:
-            verdict = "allowed" if row["allowed"] else "denied"
-            texts = [*([row["message"]] if row["message"] else []), *row["warnings"]]
-            table.add_row(f"{row['file']}:{row['line']}", row["object"], verdict, "\n".join(texts))
-        Console(markup=False).print(table)
+        _print_table(results)
+
+
+def _print_table(results: Iterable[Result]) -> None:
+    """What was decided at a glance, and below it why: texts that can be copied as they are."""
+    table = Table()
+    for title in ("File", "Object", "Verdict"):
+        table.add_column(title, overflow="fold")
+    texts = []
+    for result in results:
+        where = f"{result.file}:{result.line}"
+        table.add_row(where, result.object, "allowed" if result.allowed else "denied")
+        texts += [f"{where}: {result.message}"] if result.message else []
+        texts += [f"{where}: warning: {warning}" for warning in result.warnings]
+    Console(markup=False).print(table)
+    for text in texts:
+        click.echo(f"\n{text}")

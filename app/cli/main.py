@@ -18,6 +18,7 @@ PROGRAM = "registry-admission"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name=PROGRAM, message="%(prog)s %(version)s")
 def main() -> None:
     """Keep a Kubernetes cluster's image registry inside its limits.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from watchfiles import awatch
 
@@ -24,6 +25,11 @@ from app.quota.push_times import PushTimes
 from app.quota.usage import NamespaceUsage, StreamUsage, UsageIndex
 
 logger = logging.getLogger("registry_admission.state")
+
+Limits = TypeVar("Limits", LimitRange, ResourceQuota)
+
+_LOOK_AGAIN = 1.0
+"""Seconds until a folder that cannot be watched is looked for again."""
 
 
 @dataclass
@@ -53,24 +59,54 @@ class LimitFiles:
             case "LimitRange":
                 limit_range = manifest.parse(LimitRange)
                 namespace = namespace_or_default(limit_range.metadata.namespace)
-                self.limit_ranges[namespace].append(limit_range)
+                _put(self.limit_ranges[namespace], limit_range)
             case "ResourceQuota":
                 quota = manifest.parse(ResourceQuota)
-                self.quotas[namespace_or_default(quota.metadata.namespace)].append(quota)
+                _put(self.quotas[namespace_or_default(quota.metadata.namespace)], quota)
             case _:
                 return False
         return True
 
 
-@dataclass
 class _Snapshot:
     """Everything that a folder says, as of one reading."""
 
-    objects: LimitFiles
-    limits: dict[str, NamespaceLimits] = field(default_factory=dict)
-    usage: UsageIndex = field(default_factory=UsageIndex)
-    times: PushTimes = field(default_factory=PushTimes)
-    sizes: dict[str, int] = field(default_factory=dict)
+    def __init__(self, domain: ApiDomain) -> None:
+        self.objects = LimitFiles()
+        self.usage = UsageIndex()
+        self.times = PushTimes()
+        self.sizes: dict[str, int] = {}
+        self._domain = domain
+        self._limits: dict[str, NamespaceLimits] = {}
+
+    def limits(self, namespace: str) -> NamespaceLimits:
+        limits = self._limits.get(namespace)
+        if limits is None and namespace in self.objects.namespaces:
+            limits = self._limits[namespace] = namespace_limits(
+                self._domain,
+                self.objects.limit_ranges.get(namespace, ()),
+                self.objects.quotas.get(namespace, ()),
+            )
+        return limits or NO_LIMITS
+
+    def add(self, manifest: Manifest) -> None:
+        """Take in an object that is state, and pass over any other. Raises ManifestError."""
+        if self.objects.take(manifest):
+            self._limits.clear()
+            return
+        match manifest.api_version.rpartition("/")[0], manifest.kind:
+            case self._domain.image_group, "ImageStream":
+                self._add_stream(manifest.parse(ImageStream))
+            case self._domain.image_group, "Image":
+                image = manifest.parse(Image)
+                if image.size is not None:
+                    self.sizes[image.digest] = image.size
+
+    def _add_stream(self, stream: ImageStream) -> None:
+        key = (namespace_or_default(stream.metadata.namespace), stream.metadata.name)
+        usage = StreamUsage.of(stream)
+        self.usage.put(*key, usage)
+        self.times.put(key, stream, usage)
 
 
 class EmbeddedState:
@@ -80,6 +116,7 @@ class EmbeddedState:
         """Raises ManifestError if the folder cannot be used from the start."""
         self._folder = folder
         self._domain = domain
+        self._read_at = time.time()
         self._snapshot = _read(folder, domain)
         self.broken: str | None = None
         """What is wrong with the folder now, if its last reading failed."""
@@ -88,15 +125,17 @@ class EmbeddedState:
         return []
 
     def view(self) -> View:
-        """Nobody else decides on this state, so that its changes need no order."""
-        return View(0, time.time())
+        """Now, or when the folder was last read while it is broken: what was stored since
+        then is not seen, and reservations have to last. Nobody else decides on this state, so
+        that its changes need no order."""
+        return View(0, time.time() if self.broken is None else self._read_at)
 
     def namespaces(self) -> list[str]:
         """Every namespace that has a limit or an ImageStream."""
-        return sorted({*self._snapshot.limits, *self._snapshot.usage})
+        return sorted({*self._snapshot.objects.namespaces, *self._snapshot.usage})
 
     def limits(self, namespace: str) -> NamespaceLimits:
-        return self._snapshot.limits.get(namespace, NO_LIMITS)
+        return self._snapshot.limits(namespace)
 
     def limit_ranges(self, namespace: str) -> Sequence[LimitRange]:
         return self._snapshot.objects.limit_ranges.get(namespace, ())
@@ -119,21 +158,51 @@ class EmbeddedState:
 
     def reload(self) -> None:
         """Read the folder again; the last good state stays in force if it is broken."""
+        started = time.time()
         try:
             self._snapshot = _read(self._folder, self._domain)
         except ManifestError as error:
+            if self.broken != str(error):
+                logger.error(
+                    "state not reloaded, the last good one stays", extra={"problem": str(error)}
+                )
             self.broken = str(error)
-            logger.error(
-                "state not reloaded, the last good one stays", extra={"problem": str(error)}
-            )
         else:
-            self.broken = None
+            self._read_at, self.broken = started, None
             logger.info("state reloaded", extra={"folder": str(self._folder)})
 
+    def add(self, manifest: Manifest) -> None:
+        """Have an object in the state until the next reading. Raises ManifestError."""
+        self._snapshot.add(manifest)
+
     async def watch(self) -> None:
-        """Reload on every change below the folder, until cancelled."""
-        async for _ in awatch(self._folder, recursive=True):
+        """Reload on every change below the folder, and when another folder takes its place,
+        until cancelled."""
+        while True:
+            try:
+                await self._watch_present()
+            except (OSError, RuntimeError):  # watchfiles raises either, by the cause
+                await asyncio.sleep(_LOOK_AGAIN)
             await asyncio.to_thread(self.reload)
+
+    async def _watch_present(self) -> None:
+        """Watch the folder that is there now, until another one is in its place."""
+        watched = _identity(self._folder)
+        milliseconds = int(_LOOK_AGAIN * 1000)
+        async for changes in awatch(self._folder, rust_timeout=milliseconds, yield_on_timeout=True):
+            if _identity(self._folder) != watched:
+                return
+            if changes:
+                await asyncio.to_thread(self.reload)
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from another one of its name; None while there is none."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def namespace_or_default(name: str) -> str:
@@ -144,29 +213,14 @@ def namespace_or_default(name: str) -> str:
 def _read(folder: Path, domain: ApiDomain) -> _Snapshot:
     if not folder.is_dir():
         raise ManifestError(f"{folder}:1: not a folder")
-    snapshot = _Snapshot(LimitFiles())
+    snapshot = _Snapshot(domain)
     for manifest in chain.from_iterable(map(manifests.read, manifests.files(folder))):
-        if snapshot.objects.take(manifest):
-            continue
-        match manifest.api_version.rpartition("/")[0], manifest.kind:
-            case domain.image_group, "ImageStream":
-                _add_stream(snapshot, manifest)
-            case domain.image_group, "Image":
-                image = manifest.parse(Image)
-                if image.size is not None:
-                    snapshot.sizes[image.digest] = image.size
-    for namespace in snapshot.objects.namespaces:
-        snapshot.limits[namespace] = namespace_limits(
-            domain,
-            snapshot.objects.limit_ranges.get(namespace, ()),
-            snapshot.objects.quotas.get(namespace, ()),
-        )
+        snapshot.add(manifest)
     return snapshot
 
 
-def _add_stream(snapshot: _Snapshot, manifest: Manifest) -> None:
-    stream = manifest.parse(ImageStream)
-    key = (namespace_or_default(stream.metadata.namespace), stream.metadata.name)
-    usage = StreamUsage.of(stream)
-    snapshot.usage.put(*key, usage)
-    snapshot.times.put(key, stream, usage)
+def _put(present: list[Limits], limits: Limits) -> None:
+    """Of two objects of one name the later one counts, as if they were applied."""
+    name = limits.metadata.name
+    others = [other for other in present if not name or other.metadata.name != name]
+    present[:] = [*others, limits]

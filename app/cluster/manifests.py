@@ -1,5 +1,6 @@
 """Reading Kubernetes manifests from files, with the line that a problem is on."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from app.model.base import KubeObject
 
+STANDARD_INPUT = Path("-")
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 
 Model = TypeVar("Model", bound=KubeObject)
@@ -47,21 +49,29 @@ class Manifest:
 
 
 def files(folder: Path) -> list[Path]:
-    """Every manifest below a folder, in a stable order."""
+    """Every manifest below a folder, in a stable order; what is hidden is passed over.
+
+    A mounted ConfigMap keeps its versions in hidden folders, and links to the present one.
+    """
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix in SUFFIXES and path.is_file() and not path.name.startswith(".")
+        if path.suffix in SUFFIXES and path.is_file() and not _is_hidden(path.relative_to(folder))
     )
 
 
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
 def read(path: Path) -> Iterator[Manifest]:
-    """The objects of a YAML or JSON file; a `List` counts as its items.
+    """The objects of a YAML or JSON file, `-` for standard input; a `List` counts as its items.
 
     Raises ManifestError for text that is not YAML or an object that is not one.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = sys.stdin.buffer.read() if path == STANDARD_INPUT else path.read_bytes()
+        text = content.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path}:1: {error}") from None
     yield from read_text(text, path)

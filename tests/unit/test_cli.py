@@ -26,6 +26,7 @@ def test_the_installed_command_is_the_one_tested_here() -> None:
 
 def test_version() -> None:
     assert run("version").output == f"registry-admission {VERSION}\n"
+    assert run("--version").output == run("version").output
 
 
 @pytest.mark.parametrize("command", ["serve", "check", "certs", "completion"])
@@ -148,11 +149,85 @@ def test_check_decides_manifests_and_names_file_and_line(tmp_path: Path, output:
         ]
 
 
-def test_check_counts_what_the_files_before_it_claim() -> None:
-    """Two new streams in a namespace with room for one would be one too many."""
-    push = str(payloads.FOLDER / "push-allowed.json")
+def verdicts(answer: Result) -> list[tuple[str, bool]]:
+    return [(result["object"], result["allowed"]) for result in json.loads(answer.output)]
 
-    assert run("check", push, push).exit_code == 0
+
+def manifest(kind: str, metadata: str, spec: str) -> str:
+    group = "v1" if kind in ("LimitRange", "ResourceQuota") else "image.alauda.io/v1"
+    return f"apiVersion: {group}\nkind: {kind}\nmetadata: {{{metadata}}}\nspec: {spec}\n---\n"
+
+
+ONE_STREAM = manifest("ResourceQuota", "name: q", "{hard: {alauda.io/imagestreams: 1}}")
+TWO_STREAMS = "".join(manifest("ImageStream", f"name: {name}", "{}") for name in ("one", "two"))
+
+
+def test_check_counts_what_the_files_before_it_set_and_claim(tmp_path: Path) -> None:
+    (tmp_path / "limits.yaml").write_text(ONE_STREAM)
+    (tmp_path / "streams.yaml").write_text(TWO_STREAMS)
+    (tmp_path / "state").mkdir()
+    limits, streams = str(tmp_path / "limits.yaml"), str(tmp_path / "streams.yaml")
+
+    answer = run(
+        "check", limits, streams, streams, "--state", str(tmp_path / "state"), "-o", "json"
+    )
+
+    assert answer.exit_code == 1
+    assert verdicts(answer) == [
+        ("ResourceQuota default/q", True),
+        *[("ImageStream default/one", True), ("ImageStream default/two", False)] * 2,
+    ]
+
+
+def test_check_holds_an_image_against_a_limit_that_comes_with_it(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    file = tmp_path / "limits.yaml"
+    limit = "{limits: [{type: alauda.io/Image, max: {storage: 1Gi}}]}"
+    file.write_text(manifest("LimitRange", "name: l, namespace: team-a", limit))
+    push = str(payloads.FOLDER / "push-too-large.json")
+
+    before = run("check", push, "--state", str(tmp_path / "state"))
+    after = run("check", str(file), push, "--state", str(tmp_path / "state"))
+
+    assert (before.exit_code, after.exit_code) == (0, 1)
+    assert f"{push}:1: ImageStreamMapping team-a/app: requested usage of storage" in after.output
+
+
+def test_check_reads_standard_input_and_folders(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(ONE_STREAM)
+    (tmp_path / "b.yaml").write_text(TWO_STREAMS)
+    (tmp_path / "notes.txt").write_text("none of our business")
+    state = str(tmp_path / "state")
+    Path(state).mkdir()
+
+    piped = CliRunner().invoke(
+        main, ["check", "-", "--state", state, "-o", "json"], input=ONE_STREAM + TWO_STREAMS
+    )
+    folder = run("check", str(tmp_path), "--state", state, "-o", "json")
+
+    assert [result["file"] for result in json.loads(piped.output)] == ["-"] * 3
+    assert verdicts(piped) == verdicts(folder)
+    assert piped.exit_code == folder.exit_code == 1
+
+
+def test_check_takes_a_limit_without_a_namespace_for_one_of_the_default_namespace(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "quota.yaml").write_text(ONE_STREAM)
+    (tmp_path / "streams.yaml").write_text(TWO_STREAMS)
+
+    answer = run("check", str(tmp_path / "streams.yaml"), "--state", str(tmp_path / "state"))
+
+    assert answer.exit_code == 1
+    assert "exceeded quota: q" in answer.output
+
+
+def test_a_replacement_that_check_shows_can_be_copied() -> None:
+    answer = run("check", str(payloads.FOLDER / "configmap-legacy.json"))
+
+    shown = answer.output[answer.output.index("---\n") :]
+    assert [document["kind"] for document in yaml.safe_load_all(shown)][0:1] == ["LimitRange"]
 
 
 def test_check_of_an_unreadable_file_has_its_own_exit_code(tmp_path: Path) -> None:

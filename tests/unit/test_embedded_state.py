@@ -1,6 +1,9 @@
 """State from a folder: what is read, how problems are named, and what stays in force."""
 
 import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -139,11 +142,90 @@ def test_the_last_good_state_stays_in_force_while_a_file_is_broken(tmp_path: Pat
     assert not read.limits("default").limits_members
 
 
-async def test_a_change_is_seen_without_being_told(tmp_path: Path) -> None:
+def test_while_a_file_is_broken_the_view_is_as_old_as_what_was_read(tmp_path: Path) -> None:
+    file = tmp_path / "limits.yaml"
+    file.write_text(LIMITS)
     read = state(tmp_path)
+    assert read.view() >= time.time() - 1
+
+    file.write_text("a: [")
+    broken_since = time.time()
+    read.reload()
+    assert read.view() <= broken_since
+
+    file.write_text(LIMITS)
+    read.reload()
+    assert read.view() >= broken_since
+
+
+def test_a_problem_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read = state(tmp_path)
+    (tmp_path / "limits.yaml").write_text("a: [")
+
+    read.reload()
+    read.reload()
+
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+async def test_a_mounted_config_map_is_read_once_and_in_its_present_version(
+    tmp_path: Path,
+) -> None:
+    for version, storage in (("..1", "1Gi"), ("..2", "3Gi")):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "limits.yaml").write_text(LIMITS.replace("1Gi", storage))
+    (tmp_path / "..data").symlink_to("..2")
+    (tmp_path / "limits.yaml").symlink_to("..data/limits.yaml")
+
+    read = state(tmp_path)
+
+    image_size = read.limits("team-a").image_size
+    assert image_size is not None
+    assert image_size.max == Quantity("2Gi")
+    assert len(read.limits("default").quotas) == 1
+
+
+def test_of_two_objects_of_one_name_the_later_one_counts(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(LIMITS)
+    (tmp_path / "b.yaml").write_text(LIMITS.replace("alauda.io/images: 5", "alauda.io/images: 9"))
+
+    [quota] = state(tmp_path).limits("default").quotas
+
+    assert quota.images == Quantity("9")
+
+
+@asynccontextmanager
+async def watched(folder: Path) -> AsyncIterator[EmbeddedState]:
+    read = state(folder)
     watching = asyncio.create_task(read.watch())
-    async with asyncio.timeout(20):
+    try:
+        async with asyncio.timeout(20):
+            yield read
+    finally:
+        watching.cancel()
+
+
+async def test_a_change_is_seen_without_being_told(tmp_path: Path) -> None:
+    async with watched(tmp_path) as read:
         while not read.limits("default").limits_members:
             (tmp_path / "limits.yaml").write_text(LIMITS)
             await asyncio.sleep(0.2)
-    watching.cancel()
+
+
+async def test_a_folder_that_is_replaced_is_followed(tmp_path: Path) -> None:
+    folder, new = tmp_path / "state", tmp_path / "new"
+    folder.mkdir()
+    new.mkdir()
+    (folder / "limits.yaml").write_text(LIMITS)
+    (new / "limits.yaml").write_text(LIMITS.replace("alauda.io/images: 5", "alauda.io/images: 9"))
+
+    async with watched(folder) as read:
+        folder.rename(tmp_path / "old")
+        while read.broken is None:
+            await asyncio.sleep(0.05)
+        assert read.limits("default").quotas[0].images == Quantity("5")
+        new.rename(folder)
+        while read.broken is not None:
+            await asyncio.sleep(0.05)
+
+    assert read.limits("default").quotas[0].images == Quantity("9")

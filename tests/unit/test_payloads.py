@@ -9,6 +9,7 @@ from app import examples, service
 from app.admission.dispatch import Admission
 from app.admission.review import AdmissionRequest, AdmissionReview
 from app.backends import embedded
+from app.cluster.embedded import EmbeddedState
 from app.settings import Settings
 from tests import payloads
 
@@ -123,7 +124,8 @@ EXPECTED: dict[str, Denied | Allowed] = {
 
 def admission(**settings: str) -> Admission:
     chosen = Settings.model_validate(settings)
-    return service.build(chosen, embedded(examples.state_folder(), chosen)).admission
+    state = EmbeddedState(examples.state_folder(), chosen.domain)
+    return service.build(chosen, embedded(state, chosen)).admission
 
 
 def request(name: str) -> AdmissionRequest:
