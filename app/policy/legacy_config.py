@@ -55,7 +55,8 @@ def check(
     """Refuse (`enforce`) or warn about (`warn`) limits that Registry v2 never reads.
 
     `old` is the object before an update: one that only removes legacy keys, or leaves them as
-    they are (labels, owner references, finalizers), passes.
+    they are (labels, owner references, finalizers), passes. A new one of the gateway's names
+    needs no keys: the gateway takes its defaults for those that are missing.
     """
     verdict = Verdict()
     if mode == "off" or not is_legacy(config_map, names, key_namespaces):
@@ -84,15 +85,15 @@ def is_legacy(
 ) -> bool:
     """Whether a ConfigMap holds the legacy gateway's limits.
 
-    It has one of the gateway's names and at least one of its keys; or it is in a namespace that
-    a glob of `key_namespaces` matches and has `max_image_size`, `tag_count_limit`, or `rules`
-    that read as the gateway's. A key named `rules` alone means nothing: alerts have one, too.
+    It has one of the gateway's names; or it is in a namespace that a glob of `key_namespaces`
+    matches and has `max_image_size`, `tag_count_limit`, or `rules` that read as the gateway's.
+    A key named `rules` alone means nothing: alerts have one, too.
     """
     data = config_map.legacy_data
-    if not data or config_map.metadata.name in names:
-        return bool(data)
+    if config_map.metadata.name in names:
+        return True
     namespace = config_map.metadata.namespace
-    if not any(fnmatchcase(namespace, pattern) for pattern in key_namespaces):
+    if not data or not any(fnmatchcase(namespace, pattern) for pattern in key_namespaces):
         return False
     return MAX_IMAGE_SIZE in data or TAG_COUNT_LIMIT in data or is_rule_list(data[RULES])
 

@@ -98,6 +98,7 @@ def test_only_what_the_service_has_something_to_say_about_reaches_it(unanswered:
         (config_map(max_image_size="1GB"), "configmaps"),
         (config_map(tag_count_limit="10"), "configmaps"),
         (config_map(rules="[]"), "configmaps"),
+        ({**config_map(), "metadata": {"name": "registry-gateway-config"}}, "configmaps"),
         (config_map(other="rules"), ""),
         ({**config_map(), "binaryData": {"rules": "AA=="}}, ""),
         (quota(), ""),

@@ -66,9 +66,10 @@ def rules(*paths: str) -> dict[str, str]:
             "registry-gateway-config", "team-a", {"rules": ALERT_RULES}, True, id="by name any key"
         ),
         pytest.param(
-            "image-registry-limit-config", "cpaas-system", {"color": "red"}, False, id="no key"
+            "image-registry-limit-config", "cpaas-system", {"color": "red"}, True, id="no key"
         ),
-        pytest.param("image-registry-limit-config", "cpaas-system", {}, False, id="no data"),
+        pytest.param("registry-gateway-config", "team-a", {}, True, id="its defaults"),
+        pytest.param("other", "cpaas-system", {}, False, id="no data"),
         pytest.param("other", "cpaas-system", {"max_image_size": "1GB"}, True, id="size by key"),
         pytest.param("other", "cpaas-system", {"tag_count_limit": "1"}, True, id="tags by key"),
         pytest.param("other", "cpaas-system", {"rules": GATEWAY_RULES}, True, id="rules by key"),
