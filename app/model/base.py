@@ -19,6 +19,12 @@ Digest = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)]
 """A content digest, the name of an Image: `sha256:` and 64 hexadecimal digits."""
 
 
+def without_nulls(data: Any) -> Any:
+    if isinstance(data, dict) and None in data.values():
+        return {key: value for key, value in data.items() if value is not None}
+    return data
+
+
 def _null_is_empty(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: "" if text is None else text for key, text in value.items()}
@@ -42,9 +48,7 @@ class KubeModel(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_is_absent(cls, data: Any) -> Any:
-        if isinstance(data, dict) and None in data.values():
-            return {key: value for key, value in data.items() if value is not None}
-        return data
+        return without_nulls(data)
 
 
 class ObjectMeta(KubeModel):

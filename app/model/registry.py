@@ -3,18 +3,20 @@
 The schema follows `imageregistry.operator.openshift.io/v1` plus `spec.imagePullSecret`.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
-from app.model.base import KubeModel, KubeObject
+from app.model.base import KubeModel, KubeObject, without_nulls
 from app.model.quantity import Quantity
 from app.model.stored import Condition
 
+Quantities = Annotated[dict[str, Quantity], BeforeValidator(without_nulls)]
+
 
 class Resources(KubeModel):
-    requests: dict[str, Quantity] = Field(default_factory=dict)
-    limits: dict[str, Quantity] = Field(default_factory=dict)
+    requests: Quantities = Field(default_factory=dict)
+    limits: Quantities = Field(default_factory=dict)
 
 
 class BackendStorage(KubeModel):

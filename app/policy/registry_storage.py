@@ -33,6 +33,8 @@ def check(spec: ConfigSpec, old: ConfigSpec | None, *, domain: ApiDomain) -> Ver
     _check_backends(verdict, storage, old.storage if old else None, domain)
     _check_replicas(verdict, spec)
     _check_claim(verdict, storage)
+    if old is not None:
+        _check_inherited_state(verdict, storage, old.storage)
     if storage.s3 is not None:
         _check_bucket(verdict, storage.s3)
         _check_endpoint(verdict, storage.s3)
@@ -78,6 +80,17 @@ def _keep_one(backends: dict[str, Any], old: Storage | None, domain: ApiDomain) 
     patch = json.dumps({"spec": {"storage": wanted}}, separators=(",", ":"))
     resource = f"configs.{domain.operator_group}"
     return f"kubectl patch {resource} cluster --type=merge -p {shlex.quote(patch)}"
+
+
+def _check_inherited_state(verdict: Verdict, storage: Storage, old: Storage) -> None:
+    """A patch that brings a claim or a bucket leaves the state of what was there before it."""
+    brought = storage.default_management_state == "Unmanaged"
+    inherited = storage.management_state == old.management_state == "Managed"
+    if brought and inherited and not storage.backends.keys() <= old.backends.keys():
+        verdict.warn(
+            "spec.storage.managementState is still Managed, and managed storage is deleted with "
+            "the registry: set it to Unmanaged for a claim or bucket of your own"
+        )
 
 
 def _check_replicas(verdict: Verdict, spec: ConfigSpec) -> None:

@@ -1,11 +1,21 @@
 """Every example of the user-facing page works as printed."""
 
+import copy
+from collections.abc import Iterator
+from functools import reduce
+from operator import getitem
 from pathlib import Path
+from typing import Any
 
+import jsonpatch
 import pytest
 import yaml
 
+from app import service
+from app.admission.review import AdmissionRequest, GroupVersionKind
+from app.backends import embedded
 from app.checking import check
+from app.cluster.embedded import EmbeddedState
 from app.settings import Settings
 from tests import page
 
@@ -37,6 +47,56 @@ async def test_an_example_is_allowed(tmp_path: Path, number: int, domain: str) -
 
     assert [result.allowed for result in results] == [True] * len(KINDS[number])
     assert len(results) == len(KINDS[number])
+
+
+def paths(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every field of an object, by its way from the top."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield (*path, name)
+            yield from paths(item, (*path, name))
+
+
+CONFIGS = [
+    document
+    for text in page.examples()
+    for document in yaml.safe_load_all(text)
+    if document["kind"] == "Config"
+]
+REQUIRED = {"spec.storage.s3.bucket": ("BucketMissing",)}
+OPTIONAL = [
+    pytest.param(number, path, id=f"{number}:{'.'.join(path)}")
+    for number, document in enumerate(CONFIGS)
+    for path in paths({"spec": document["spec"]})
+]
+
+
+@pytest.mark.parametrize(("number", "path"), OPTIONAL)
+async def test_a_null_in_an_example_is_defaulted_and_allowed(
+    tmp_path: Path, number: int, path: tuple[str, ...]
+) -> None:
+    content = copy.deepcopy(CONFIGS[number])
+    *parents, last = path
+    reduce(getitem, parents, content)[last] = None
+    settings = Settings()
+    admission = service.build(
+        settings, embedded(EmbeddedState(tmp_path, settings.domain), settings)
+    ).admission
+    request = AdmissionRequest(
+        uid="1",
+        kind=GroupVersionKind(group=settings.domain.operator_group, version="v1", kind="Config"),
+        operation="CREATE",
+        name="cluster",
+        object=content,
+    )
+
+    defaults = await admission.mutate(request, within=5)
+    patched = jsonpatch.apply_patch(content, defaults.patch)
+    outcome = await admission.validate(request.model_copy(update={"object": patched}), within=5)
+
+    assert outcome.causes == REQUIRED.get(".".join(path), ()), outcome.message
+    assert patched["spec"]["managementState"]
+    assert patched["spec"]["imagePullSecret"]["managementState"]
 
 
 async def test_the_limits_of_the_page_limit(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ import jsonpatch
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from app.policy.registry_defaults import with_defaults
-from tests.unit.registry_configs import config, example
+from tests.unit.registry_configs import check, config, example, reasons
 
 RESOURCES = {
     "requests": {"cpu": "500m", "memory": "500Mi"},
@@ -244,6 +245,15 @@ def test_the_difference_is_a_json_patch_that_only_adds_or_replaces_null(
     patch = jsonpatch.make_patch(content, defaulted)
     assert patch.apply(content) == defaulted
     assert {operation["op"] for operation in patch} <= {"add", "replace"}
+
+
+@given(configs)
+def test_what_would_be_allowed_is_allowed_with_its_defaults(content: dict[str, Any]) -> None:
+    try:
+        before, after = check(content), check(with_defaults(content))
+    except ValidationError:
+        return
+    assert reasons(after) == reasons(before)
 
 
 def _assert_keeps(before: Any, after: Any) -> None:

@@ -140,3 +140,46 @@ def test_a_claim_is_named_as_a_pvc_can_be(claim: str | None, valid: bool) -> Non
 )
 def test_storage_is_managed_or_not(state: str, expected: list[str]) -> None:
     assert reasons(check_spec({"storage": {"managementState": state, "emptyDir": {}}})) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "warned"),
+    [
+        pytest.param(
+            {"managementState": "Managed", "emptyDir": {}},
+            {"managementState": "Managed", "pvc": {"claim": "images"}},
+            True,
+            id="a claim beside the default of an emptyDir",
+        ),
+        pytest.param(
+            {"managementState": "Managed", "emptyDir": {}},
+            {"managementState": "Managed", "s3": {"bucket": "images"}},
+            True,
+            id="a bucket",
+        ),
+        pytest.param(
+            {"managementState": "Managed", "emptyDir": {}},
+            {"managementState": "Unmanaged", "pvc": {"claim": "images"}},
+            False,
+            id="a state of its own",
+        ),
+        pytest.param(
+            {"managementState": "Managed", "pvc": {"claim": "images"}},
+            {"managementState": "Managed", "pvc": {"claim": "images"}},
+            False,
+            id="no new storage",
+        ),
+        pytest.param(
+            {"pvc": {"claim": "images"}},
+            {"managementState": "Managed", "pvc": {"claim": "images"}},
+            False,
+            id="a state that was chosen",
+        ),
+    ],
+)
+def test_storage_that_is_brought_is_not_left_to_be_deleted_unsaid(
+    before: dict[str, Any], after: dict[str, Any], warned: bool
+) -> None:
+    verdict = check(config({"storage": after}), config({"storage": before}))
+
+    assert any("is still Managed" in warning for warning in verdict.warnings) is warned
