@@ -3,7 +3,7 @@
 from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import (
@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     NonNegativeFloat,
     PositiveInt,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -130,7 +131,9 @@ class Settings(BaseSettings):
     )
     registry_ca: Path | None = Field(None, description="CA certificates to trust it by.")
     registry_namespace: str = Field(
-        "image-registry-system", description="Namespace of the internal registry's Service."
+        "",
+        description="Namespace of the internal registry's Service.  "
+        "[default: image-registry-system, or openshift-image-registry for openshift.io]",
     )
     legacy_modes: Annotated[Names, AfterValidator(_legacy_modes)] = Field(
         default_factory=lambda: ["*=enforce"],
@@ -200,6 +203,11 @@ class Settings(BaseSettings):
         file = _file.get()
         in_file = (YamlConfigSettingsSource(settings_cls, yaml_file=file),) if file else ()
         return (init_settings, env_settings, *in_file)
+
+    @model_validator(mode="after")
+    def _of_the_domain(self) -> Self:
+        self.registry_namespace = self.registry_namespace or self.domain.registry_namespace
+        return self
 
     @property
     def domain(self) -> ApiDomain:

@@ -41,7 +41,7 @@ class SettingsCommand(click.Command):
 def _option(name: str, field: FieldInfo) -> click.Option:
     default = field.get_default(call_default_factory=True, validated_data={})
     text = field.description or ""
-    if default is not None and default != []:
+    if default not in (None, [], ""):
         shown = ",".join(default) if isinstance(default, list) else default
         text += f"  [default: {shown}]"
     return click.Option([f"--{name.replace('_', '-')}", name], type=_type(field), help=text)

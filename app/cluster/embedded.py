@@ -222,5 +222,5 @@ def _read(folder: Path, domain: ApiDomain) -> _Snapshot:
 def _put(present: list[Limits], limits: Limits) -> None:
     """Of two objects of one name the later one counts, as if they were applied."""
     name = limits.metadata.name
-    others = [other for other in present if not name or other.metadata.name != name]
-    present[:] = [*others, limits]
+    present[:] = [other for other in present if not name or other.metadata.name != name]
+    present.append(limits)

@@ -22,6 +22,11 @@ class ApiDomain:
         return f"imageregistry.operator.{self.name}"
 
     @cached_property
+    def registry_namespace(self) -> str:
+        """Where the operator runs the internal registry."""
+        return {"openshift.io": "openshift-image-registry"}.get(self.name, "image-registry-system")
+
+    @cached_property
     def image_type(self) -> str:
         """The LimitRange item type for single images."""
         return f"{self.name}/Image"

@@ -32,7 +32,7 @@ def check(spec: ConfigSpec, old: ConfigSpec | None, *, domain: ApiDomain) -> Ver
     )
     _check_backends(verdict, storage, old.storage if old else None, domain)
     _check_replicas(verdict, spec)
-    _check_claim(verdict, storage)
+    _check_claim(verdict, storage, domain)
     if old is not None:
         _check_inherited_state(verdict, storage, old.storage)
     if storage.s3 is not None:
@@ -108,13 +108,13 @@ def _check_replicas(verdict: Verdict, spec: ConfigSpec) -> None:
         )
 
 
-def _check_claim(verdict: Verdict, storage: Storage) -> None:
+def _check_claim(verdict: Verdict, storage: Storage, domain: ApiDomain) -> None:
     claim = storage.pvc.claim if storage.pvc else ""
     if claim and not is_subdomain(claim) and not placeholders(claim):
         verdict.deny(
             "InvalidClaimName",
             f"spec.storage.pvc.claim is {shown(claim)}, which no PVC can be named",
-            "set it to a name that `kubectl -n image-registry-system get pvc` lists",
+            f"set it to a name that `kubectl -n {domain.registry_namespace} get pvc` lists",
         )
 
 

@@ -1,6 +1,7 @@
 """Every kind and verb, as the API server sends them, decided on the shipped examples."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import jsonpatch
 import pytest
@@ -130,6 +131,33 @@ def admission(**settings: str) -> Admission:
 
 def request(name: str) -> AdmissionRequest:
     return AdmissionReview.model_validate(payloads.load(name)).request
+
+
+def in_okd(text: str) -> str:
+    return text.replace("alauda.io", "openshift.io").replace(
+        "image-registry-system", "openshift-image-registry"
+    )
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+async def test_an_okd_cluster_gets_the_same_answers_in_its_own_names(
+    name: str, tmp_path: Path
+) -> None:
+    for file in examples.state_folder().iterdir():
+        (tmp_path / file.name).write_text(in_okd(file.read_text()))
+    asked = request(name)
+    settings = Settings(api_domain="openshift.io")
+    okd = service.build(settings, embedded(EmbeddedState(tmp_path, settings.domain), settings))
+    translated = AdmissionRequest.model_validate_json(in_okd(asked.model_dump_json(by_alias=True)))
+
+    expected = await admission().validate(asked, within=5)
+    outcome = await okd.admission.validate(translated, within=5)
+    patched = await okd.admission.mutate(translated, within=5)
+
+    assert (outcome.allowed, outcome.causes) == (expected.allowed, expected.causes)
+    assert outcome.message == in_okd(expected.message)
+    assert outcome.warnings == [in_okd(warning) for warning in expected.warnings]
+    assert patched.patch == (await admission().mutate(asked, within=5)).patch
 
 
 def test_every_payload_has_an_expectation() -> None:

@@ -81,3 +81,11 @@ def test_a_reservation_outlasts_the_way_to_storage_and_two_clocks_off_to_either_
     timing = Settings(request_timeout=60, watch_lag=5, clock_skew=2).timing
 
     assert (timing.expiry, timing.lag, timing.skew) == (69, 5, 4)
+
+
+def test_in_an_okd_cluster_the_internal_registry_is_where_its_operator_runs_it() -> None:
+    assert load({"api_domain": "openshift.io"}, None, Settings).internal_hosts >= {
+        "image-registry.openshift-image-registry.svc:5000"
+    }
+    elsewhere = {"api_domain": "openshift.io", "registry_namespace": "mine"}
+    assert load(elsewhere, None, Settings).internal_hosts >= {"image-registry.mine.svc:5000"}
