@@ -1,5 +1,6 @@
 """`POST /validate` and `POST /mutate`."""
 
+import asyncio
 import logging
 import re
 import time
@@ -86,8 +87,13 @@ class AdmissionApi:
 
     async def _read(self, request: Request) -> AdmissionReview:
         try:
-            content = await read_json(request, self._max_body_bytes)
+            async with asyncio.timeout(self._review_timeout):
+                content = await read_json(request, self._max_body_bytes)
             return AdmissionReview.model_validate(content)
+        except TimeoutError:
+            self._metrics.count_bad_request(408)
+            message = f"the body did not come in {self._review_timeout:g} s"
+            raise BadRequestError(message, 408) from None
         except BadRequestError as error:
             self._metrics.count_bad_request(error.status_code)
             raise

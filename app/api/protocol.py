@@ -1,4 +1,4 @@
-"""HTTP/1.1 with bounds on the head of a request, for listeners that strangers can reach."""
+"""HTTP/1.1 with bounds on the head of a request."""
 
 import asyncio
 from typing import Any
@@ -12,15 +12,21 @@ _HEAD_TIMEOUT = 15.0
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Ends connections that send heads without end, or heads that never end."""
+    """Ends connections that send heads without end, or heads that never end.
 
+    One that has not sent anything yet may wait longer: a client that pools connections opens
+    some before it needs them.
+    """
+
+    first_byte_timeout = 120.0
+    """Seconds."""
     _reading_head = True
     _head_bytes = 0
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._start_timer()
+        self._start_timer(self.first_byte_timeout)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -37,7 +43,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._reading_head = True
         self._head_bytes = 0
-        self._start_timer()
+        self._start_timer(_HEAD_TIMEOUT)
 
     def on_headers_complete(self) -> None:
         self._reading_head = False
@@ -46,11 +52,17 @@ class BoundedProtocol(HttpToolsProtocol):
             raise ValueError("the request's headers are too large")
         super().on_headers_complete()
 
-    def _start_timer(self) -> None:
+    def _start_timer(self, seconds: float) -> None:
         self._stop_timer()
-        self._timer = self.loop.call_later(_HEAD_TIMEOUT, self.transport.close)
+        self._timer = self.loop.call_later(seconds, self.transport.close)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class StrangersProtocol(BoundedProtocol):
+    """For listeners that everybody can reach: nobody needs to wait before the first byte."""
+
+    first_byte_timeout = _HEAD_TIMEOUT

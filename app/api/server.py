@@ -9,6 +9,8 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.protocol import BoundedProtocol
+
 logger = logging.getLogger("registry_admission.server")
 
 _BACKLOG = 2048
@@ -38,6 +40,7 @@ class Server(uvicorn.Server):
         self.draining = False
         config = uvicorn.Config(
             self._closing_while_draining(app),
+            http=BoundedProtocol,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -15,7 +15,7 @@ from app.admission.image_kinds import ImageAdmission
 from app.admission.references import References
 from app.api.health import HealthApi
 from app.api.metrics import Metrics
-from app.api.protocol import BoundedProtocol
+from app.api.protocol import StrangersProtocol
 from app.api.server import Server, listen
 from app.backends import Backend, Job, open_backend, running
 from app.certs import files
@@ -77,7 +77,7 @@ async def serve(settings: GatewaySettings, announce: Callable[[str], None]) -> N
             shutdown_delay=settings.shutdown_delay,
             shutdown_timeout=settings.shutdown_timeout,
         )
-        server.config.http_protocol_class = BoundedProtocol
+        server.config.http_protocol_class = StrangersProtocol
         server.config.limit_concurrency = _MAX_CONNECTIONS
         scheme = "https" if certificate else "http"
         address = f"{scheme}://{settings.host}:{listener.getsockname()[1]}"

@@ -82,15 +82,15 @@ def test_the_registry_has_the_names_that_its_configuration_gives_it() -> None:
     image = ObjectReference(kind="DockerImage", name="images.example.com/team-b/big@sha256:x")
     routes = [{"name": "public", "hostname": "images.example.com"}]
 
-    assert references.target(image, "team-a").external
+    assert references.target(image, "team-a", "app").external
     for spec in (
         {"routes": routes},
         {"imagePullSecret": {"additionalRegistryHosts": ["images.example.com"]}},
     ):
         hosts.put(("", "cluster"), {"metadata": {"name": "cluster"}, "spec": spec})
-        assert not references.target(image, "team-a").external
+        assert not references.target(image, "team-a", "app").external
         hosts.retain(set())
-        assert references.target(image, "team-a").external
+        assert references.target(image, "team-a", "app").external
 
 
 def test_a_label_names_kind_namespace_and_name() -> None:
