@@ -1,0 +1,128 @@
+"""How a review is decoded, bounded, counted and answered, whatever decides it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.admission.dispatch import Admission
+from app.admission.review import AdmissionRequest, Outcome
+from app.api.admission import AdmissionApi
+from app.api.app import create_app
+from app.api.health import HealthApi
+from app.api.metrics import Metrics
+from tests import payloads
+
+
+class Decisions:
+    """Decides when it is told to, and remembers how long it might have taken."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.asked = asyncio.Event()
+        self.within: list[float] = []
+        self.outcome = Outcome()
+
+    async def validate(self, request: AdmissionRequest, within: float) -> Outcome:
+        self.within.append(within)
+        self.asked.set()
+        await self.go.wait()
+        return self.outcome
+
+
+def client(
+    decisions: Decisions,
+    *,
+    max_concurrent: int = 10,
+    refused: Callable[[AdmissionRequest, Outcome], None] = lambda _request, _outcome: None,
+) -> httpx.AsyncClient:
+    metrics = Metrics()
+    api = AdmissionApi(
+        cast("Admission", decisions),
+        metrics,
+        refused,
+        max_body_bytes=10_000,
+        max_concurrent_reviews=max_concurrent,
+        review_timeout=8.0,
+    )
+    app: FastAPI = create_app(api, HealthApi(metrics, list))
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://service")
+
+
+def push() -> dict[str, Any]:
+    return payloads.load("push-allowed")
+
+
+async def test_one_review_too_many_is_refused_at_once_and_the_others_go_on() -> None:
+    decisions = Decisions()
+    async with client(decisions, max_concurrent=1) as service, asyncio.timeout(20):
+        first = asyncio.create_task(service.post("/validate", json=push()))
+        await decisions.asked.wait()
+        second = (await service.post("/validate", json=push())).json()["response"]
+        decisions.go.set()
+        assert (await first).json()["response"]["allowed"] is True
+        third = await service.post("/validate", json=push())
+        assert third.json()["response"]["allowed"] is True
+    assert second["status"]["code"] == 429
+    assert second["status"]["reason"] == "TooManyRequests"
+    assert second["status"]["details"] == {"retryAfterSeconds": 1}
+
+
+@pytest.mark.parametrize(
+    ("deadline", "within"),
+    [
+        ("", 8.0), ("3s", 2.5), ("30s", 8.0), ("1s", 0.5), ("0s", 0.5), ("soon", 8.0), ("-1s", 8.0),
+        ("9" * 5000 + "s", 8.0),
+    ],
+)  # fmt: skip
+async def test_a_decision_ends_before_the_api_server_gives_up(deadline: str, within: float) -> None:
+    decisions = Decisions()
+    decisions.go.set()
+    async with client(decisions) as service:
+        answer = await service.post(f"/validate?timeout={deadline}", json=push())
+
+    assert answer.status_code == 200
+    assert decisions.within == [within]
+
+
+async def test_reviews_are_counted_by_kind_verdict_and_every_reason() -> None:
+    decisions = Decisions()
+    decisions.go.set()
+    pod = push()
+    pod["request"]["kind"]["kind"] = "Anything/a tenant likes"
+    async with client(decisions) as service:
+        await service.post("/validate", json=pod)
+        decisions.outcome = Outcome(allowed=False, causes=("ImageTooLarge", "QuotaExceeded"))
+        await service.post("/validate", json=push())
+        await service.post("/validate", content=b"{")
+        metrics = (await service.get("/metrics")).text
+
+    for kind, reason, verdict in (
+        ("other", "", "allowed"),
+        ("ImageStreamMapping", "ImageTooLarge", "denied"),
+        ("ImageStreamMapping", "QuotaExceeded", "denied"),
+    ):
+        labels = f'endpoint="validate",kind="{kind}",reason="{reason}",verdict="{verdict}"'
+        assert f"registry_admission_reviews_total{{{labels}}} 1.0" in metrics
+    assert 'registry_admission_review_seconds_count{endpoint="validate"} 2.0' in metrics
+    assert 'registry_admission_bad_requests_total{code="400"} 1.0' in metrics
+
+
+async def test_what_fails_inside_is_a_status_and_no_traceback() -> None:
+    decisions = Decisions()
+    decisions.go.set()
+
+    def fail(_request: AdmissionRequest, _outcome: Outcome) -> None:
+        raise RuntimeError("secret detail")
+
+    decisions.outcome = Outcome(allowed=False)
+    async with client(decisions, refused=fail) as service:
+        answer = await service.post("/validate", json=push())
+
+    assert answer.status_code == 500
+    assert answer.json()["message"] == "registry-admission failed; its log says why"
+    assert "secret detail" not in answer.text
