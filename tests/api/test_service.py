@@ -6,7 +6,6 @@ import gzip
 import json
 import shlex
 import ssl
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -143,18 +142,6 @@ async def test_bad_requests_get_a_status_that_says_why(
     assert status["kind"] == "Status"
     assert text in status["message"]
     assert "Traceback" not in answer.text
-
-
-async def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path) -> None:
-    async def never() -> AsyncIterator[bytes]:
-        yield b"{"
-        await asyncio.sleep(20)
-
-    async with serve(tmp_path, "--review-timeout", "0.3") as running:
-        answer = await running.client.post("/validate", content=never(), headers=ADMISSION)
-
-    assert (answer.status_code, answer.json()["reason"]) == (408, "Timeout")
-    assert answer.json()["message"] == "the body did not come in 0.3 s"
 
 
 async def test_a_head_without_end_is_not_read(small: httpx.AsyncClient) -> None:

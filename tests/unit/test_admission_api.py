@@ -1,7 +1,7 @@
 """How a review is decoded, bounded, counted and answered, whatever decides it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 import httpx
@@ -37,6 +37,7 @@ def client(
     decisions: Decisions,
     *,
     max_concurrent: int = 10,
+    review_timeout: float = 8.0,
     refused: Callable[[AdmissionRequest, Outcome], None] = lambda _request, _outcome: None,
 ) -> httpx.AsyncClient:
     metrics = Metrics()
@@ -46,7 +47,7 @@ def client(
         refused,
         max_body_bytes=10_000,
         max_concurrent_reviews=max_concurrent,
-        review_timeout=8.0,
+        review_timeout=review_timeout,
     )
     app: FastAPI = create_app(api, HealthApi(metrics, list))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
@@ -87,6 +88,19 @@ async def test_a_decision_ends_before_the_api_server_gives_up(deadline: str, wit
 
     assert answer.status_code == 200
     assert decisions.within == [within]
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with client(Decisions(), review_timeout=0.1) as service, asyncio.timeout(20):
+        headers = {"Content-Type": "application/json"}
+        answer = await service.post("/validate", content=endless(), headers=headers)
+
+    assert (answer.status_code, answer.json()["reason"]) == (408, "Timeout")
+    assert answer.json()["message"] == "the body did not come in 0.1 s"
 
 
 async def test_reviews_are_counted_by_kind_verdict_and_every_reason() -> None:
