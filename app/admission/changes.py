@@ -4,7 +4,7 @@ One function per kind of `image.alauda.io/v1`; each reads an object that is alre
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.admission.references import References, Target, parse_pull_spec
 from app.model.image import Image
@@ -133,8 +133,10 @@ def of_import(request: ImageStreamImport, namespace: str, references: References
     change = _of_references(stream, named, namespace, references, known={})
     if not stream:
         change.problems.append("metadata.name: the name of the ImageStream is required")
+    if any(image.digest is None and not image.repository for image in change.images):
+        change.claims = replace(change.claims, unknown_images=frozenset({stream}))
     if request.spec.repository is not None:
-        change.claims = Claims(namespace, change.claims.adds, open_ended=frozenset({stream}))
+        change.claims = replace(change.claims, open_ended=frozenset({stream}))
         change.images += _of_repository(stream, request.spec.repository.source, references)
     return change
 

@@ -4,15 +4,15 @@ from collections.abc import Collection
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.api.errors import status_response
+from app.api.protocol import BoundedProtocol
 
 _REVIEWS = frozenset({"/validate", "/mutate"})
 _STATE = "client_certificate_name"
 
 
-class NamedClients(HttpToolsProtocol):
+class NamedClients(BoundedProtocol):
     """HTTP/1.1 whose requests know the common name of their sender's certificate.
 
     TLS has checked the certificate by then; None if there is none.

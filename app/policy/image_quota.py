@@ -30,10 +30,14 @@ def check(
 def _check_quota(
     verdict: Verdict, claims: Claims, change: NamespaceChange, quota: HardLimits, domain: ApiDomain
 ) -> None:
+    more_images, more_tags = (
+        bool(claims.open_ended | claims.unknown_images),
+        bool(claims.open_ended),
+    )
     rows = (
         (domain.imagestreams, change.imagestreams, quota.imagestreams, False),
-        (domain.images, change.images, quota.images, bool(claims.open_ended)),
-        (domain.image_tags, change.image_tags, quota.image_tags, bool(claims.open_ended)),
+        (domain.images, change.images, quota.images, more_images),
+        (domain.image_tags, change.image_tags, quota.image_tags, more_tags),
     )
     over = [
         (name, _at_least_one(count, open_ended), hard)
@@ -61,12 +65,13 @@ def _check_stream(
     limits: NamespaceLimits,
     domain: ApiDomain,
 ) -> None:
-    open_ended = stream in claims.open_ended
-    rows: tuple[tuple[str, str, Change, Limit | None], ...] = (
-        (domain.images, "images", change.images, limits.stream_images),
-        (domain.image_tags, "tags", change.image_tags, limits.stream_tags),
+    more_tags = stream in claims.open_ended
+    more_images = more_tags or stream in claims.unknown_images
+    rows: tuple[tuple[str, str, Change, Limit | None, bool], ...] = (
+        (domain.images, "images", change.images, limits.stream_images, more_images),
+        (domain.image_tags, "tags", change.image_tags, limits.stream_tags, more_tags),
     )
-    for name, noun, count, limit in rows:
+    for name, noun, count, limit, open_ended in rows:
         if limit is None or not _refused(count, limit.max, open_ended):
             continue
         count = _at_least_one(count, open_ended)

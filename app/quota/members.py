@@ -59,6 +59,9 @@ class Claims:
     namespace: str
     adds: Members = NONE
     removes: Members = NONE
+    unknown_images: frozenset[str] = frozenset()
+    """Streams that get an image whose digest nobody knows beforehand (the import of a tag from
+    elsewhere): they need room for it, and it counts as soon as it is seen."""
     open_ended: frozenset[str] = frozenset()
     """Streams that the request fills with more than can be named beforehand (the import of a
     whole repository): they need headroom, and what is added counts as soon as it is seen."""

@@ -205,3 +205,43 @@ async def test_a_new_stream_with_a_status_is_counted_and_measured_by_it() -> Non
         "ImageTooLarge",
         "StreamLimitExceeded",
     ]
+
+
+ELSEWHERE = "registry.example.com/library/app"
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        pytest.param(f"{ELSEWHERE}:latest", True, id="a tag from elsewhere"),
+        pytest.param(f"{ELSEWHERE}@{SMALL}", False, id="an image that is there already"),
+        pytest.param(f"{ELSEWHERE}@{BIG}", True, id="an image that is new"),
+        pytest.param(f"{REGISTRY}/team-b/origin:none", False, id="nothing at all"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("limits", "cause"),
+    [
+        ({"quotas": (quota(images=1, image_tags=1),)}, "QuotaExceeded"),
+        ({"stream_images": limit("1"), "stream_tags": limit("1")}, "StreamLimitExceeded"),
+    ],
+    ids=["namespace", "stream"],
+)
+async def test_an_import_needs_room_for_the_image_that_it_may_bring(
+    limits: dict[str, Any], cause: str, name: str, refused: bool
+) -> None:
+    pushes = Pushes(NamespaceLimits(**limits), registry_hosts=[REGISTRY])
+    pushes.state.store("team-a", "app", {"v1": (SMALL,)})
+    image = {"from": {"kind": "DockerImage", "name": name}, "to": {"name": "v1"}}
+
+    verdict = await decide(pushes, "ImageStreamImport", imported(images=[image]))
+
+    assert causes(verdict) == [cause] * refused
+
+
+async def test_an_import_with_room_reserves_its_tag() -> None:
+    pushes = Pushes(NamespaceLimits(quotas=(quota(images=1, image_tags=1),)))
+    image = {"from": {"kind": "DockerImage", "name": ELSEWHERE}, "to": {"name": "v1"}}
+
+    assert (await decide(pushes, "ImageStreamImport", imported(images=[image]))).allowed
+    assert pushes.enforcer.reservations() == 1
