@@ -45,13 +45,12 @@ def test_no_member_is_counted_twice_and_none_is_forgotten(
 ) -> None:
     usage, union = observed(stored)
     ledger = Ledger(
-        Reservation(str(number), members, claimed_at=1, expires_at=91)
-        for number, members in enumerate(reserved)
+        Reservation(str(number), members, expires_at=91) for number, members in enumerate(reserved)
     )
     for members in reserved:
         union |= members
 
-    assessment = ledger.effective(usage, view=1).assess(Claims("ns", claimed))
+    assessment = ledger.effective(usage).assess(Claims("ns", claimed))
 
     change = assessment.namespace
     rows = (change.imagestreams, change.images, change.image_tags)

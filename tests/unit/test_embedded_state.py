@@ -146,16 +146,16 @@ def test_while_a_file_is_broken_the_view_is_as_old_as_what_was_read(tmp_path: Pa
     file = tmp_path / "limits.yaml"
     file.write_text(LIMITS)
     read = state(tmp_path)
-    assert read.view() >= time.time() - 1
+    assert read.view().time >= time.time() - 1
 
     file.write_text("a: [")
     broken_since = time.time()
     read.reload()
-    assert read.view() <= broken_since
+    assert read.view().time <= broken_since
 
     file.write_text(LIMITS)
     read.reload()
-    assert read.view() >= broken_since
+    assert read.view().time >= broken_since
 
 
 def test_a_problem_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
