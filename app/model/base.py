@@ -14,9 +14,10 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-DIGEST_PATTERN = r"^sha256:[a-f0-9]{64}$"
+DIGEST_PATTERN = r"^(sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128})$"
 Digest = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)]
-"""A content digest, the name of an Image: `sha256:` and 64 hexadecimal digits."""
+"""A content digest, the name of an Image: `sha256:` and 64 hexadecimal digits, or `sha512:` and
+128, the two algorithms that the OCI image spec registers."""
 
 
 def without_nulls(data: Any) -> Any:

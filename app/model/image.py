@@ -139,8 +139,7 @@ class Image(KubeObject):
     def _manifest_contradictions(self) -> list[str]:
         if not self.docker_image_manifest or self._is_schema_1:
             return []
-        content = self.docker_image_manifest.encode(errors="replace")
-        digest = "sha256:" + hashlib.sha256(content).hexdigest()
+        digest = digest_of(self.docker_image_manifest.encode(errors="replace"), self.digest)
         if digest == self.digest:
             return []
         return [f"dockerImageManifest has digest {digest}, but the image is named {self.digest}"]
@@ -163,6 +162,13 @@ class Image(KubeObject):
             return 0 if self.docker_image_manifests else None
         total = self._layers_total
         return total + len(self.docker_image_config.encode(errors="replace")) if total else None
+
+
+def digest_of(content: bytes, expected: str = "") -> str:
+    """The digest of a manifest's bytes, by the algorithm of the digest that it should have."""
+    if expected.startswith("sha512:"):
+        return "sha512:" + hashlib.sha512(content).hexdigest()
+    return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
 def read_manifest(text: str) -> ManifestContent | None:

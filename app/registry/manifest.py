@@ -5,7 +5,6 @@ one document can look like an image and an index at once (CVE-2021-41190). Whoev
 manifest otherwise than the registry does can be told a wrong size, so none of them is accepted.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.model.base import problems
-from app.model.image import Descriptor, ManifestContent
+from app.model.image import Descriptor, ManifestContent, digest_of
 from app.registry.errors import RegistryError
 from app.registry.names import Reference, parse_digest
 
@@ -73,7 +72,7 @@ def parse(content: bytes, media_type: str, reference: Reference) -> PushedManife
         raise RegistryError(
             "SIZE_INVALID", f"the manifest has more than {MAX_BYTES} bytes; split it into an index"
         )
-    digest = "sha256:" + hashlib.sha256(content).hexdigest()
+    digest = digest_of(content, reference.digest)
     if reference.digest and reference.digest != digest:
         raise RegistryError(
             "DIGEST_INVALID",

@@ -9,7 +9,7 @@ from app.registry.errors import RegistryError
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"({_COMPONENT})/({_COMPONENT}(?:/{_COMPONENT})*)", re.ASCII)
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}", re.ASCII)
-_DIGEST = re.compile(DIGEST_PATTERN.strip("^$"), re.ASCII)
+_DIGEST = re.compile(DIGEST_PATTERN, re.ASCII)
 _MAX_NAME = 255
 
 
@@ -48,7 +48,7 @@ def parse_repository(name: str) -> Repository:
 
 
 def parse_reference(reference: str) -> Reference:
-    """Raises RegistryError for what is neither a tag nor a sha256 digest."""
+    """Raises RegistryError for what is neither a tag nor a digest."""
     if _TAG.fullmatch(reference):
         return Reference(tag=reference)
     if ":" not in reference:
@@ -59,6 +59,8 @@ def parse_reference(reference: str) -> Reference:
 def parse_digest(digest: str) -> str:
     if _DIGEST.fullmatch(digest) is None:
         raise RegistryError(
-            "DIGEST_INVALID", f"{digest[:200]!r} is no digest of the form sha256:<64 hex digits>"
+            "DIGEST_INVALID",
+            f"{digest[:200]!r} is no digest of the form sha256:<64 hex digits> "
+            "or sha512:<128 hex digits>",
         )
     return digest

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,14 +85,28 @@ async def registry(tools: Path, folder: Path, **settings: Any) -> AsyncIterator[
         **settings,
     }
     (folder / "registry.yaml").write_text(yaml.safe_dump(config))
-    with (folder / "registry.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            tools / "docker-registry", "serve", folder / "registry.yaml", stdout=log, stderr=log
-        )
-    running = Registry(f"http://{address}")
+    command = (tools / "docker-registry", "serve", folder / "registry.yaml")
+    async with _serving(command, f"http://{address}/", folder / "registry.log"):
+        yield Registry(f"http://{address}")
+
+
+@asynccontextmanager
+async def memory_registry(tools: Path, folder: Path) -> AsyncIterator[Registry]:
+    """A registry that knows referrers, which docker-registry does not."""
+    address = f"127.0.0.1:{_free_port()}"
+    command = (tools / "memory", address)
+    async with _serving(command, f"http://{address}/v2/", folder / "registry.log"):
+        yield Registry(f"http://{address}")
+
+
+@asynccontextmanager
+async def _serving(command: Sequence[str | Path], url: str, log: Path) -> AsyncIterator[None]:
+    """A process that is killed in the end; ready when `url` answers."""
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
     try:
-        await _wait_for(f"{running.url}/")
-        yield running
+        await _wait_for(url)
+        yield
     finally:
         process.kill()
         await process.wait()

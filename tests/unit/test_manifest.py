@@ -170,6 +170,8 @@ def test_the_bytes_must_be_those_of_the_digest_they_are_pushed_as() -> None:
     content = encoded(image())
 
     assert parse(content, OCI_MANIFEST, Reference(digest=digest_of(content))).size == 110
+    sha512 = "sha512:" + hashlib.sha512(content).hexdigest()
+    assert parse(content, OCI_MANIFEST, Reference(digest=sha512)).digest == sha512
     with pytest.raises(RegistryError, match=digest_of(content)) as refusal:
         parse(content, OCI_MANIFEST, Reference(digest=digest_of(b"other")))
     assert refusal.value.code == "DIGEST_INVALID"
@@ -236,7 +238,8 @@ def test_a_reference_is_a_tag_or_a_digest(text: str, reference: Reference) -> No
         pytest.param("-v1", "MANIFEST_INVALID", id="a tag that starts with a dash"),
         pytest.param("a" * 129, "MANIFEST_INVALID", id="a tag that is too long"),
         pytest.param("sha256:abc", "DIGEST_INVALID", id="a short digest"),
-        pytest.param("sha512:" + "a" * 128, "DIGEST_INVALID", id="another algorithm"),
+        pytest.param("sha512:" + "a" * 64, "DIGEST_INVALID", id="a digest of another length"),
+        pytest.param("md5:" + "a" * 32, "DIGEST_INVALID", id="another algorithm"),
     ],
 )
 def test_other_references_are_refused(text: str, code: str) -> None:
