@@ -20,8 +20,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     first_byte_timeout = 120.0
     """Seconds."""
-    _reading_head = True
-    _head_bytes = 0
+    _bare_bytes = 0
+    """What came since a request began or a part of its body came: lines without end, of headers,
+    of chunks or of trailers, are kept by the parser until they end."""
+    _arrived = 0
+    """What the latest data has besides bodies."""
+    _header_bytes = 0
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -33,24 +37,32 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._arrived = len(data)
+        self._bare_bytes += len(data)
         super().data_received(data)
-        if self._reading_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD and not self.transport.is_closing():
-                self.send_400_response("The request's headers are too large.")
+        if self._bare_bytes > MAX_HEAD and not self.transport.is_closing():
+            self.send_400_response("The request's headers are too large.")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._reading_head = True
-        self._head_bytes = 0
+        self._bare_bytes, self._header_bytes = self._arrived, 0
         self._start_timer(_HEAD_TIMEOUT)
 
-    def on_headers_complete(self) -> None:
-        self._reading_head = False
-        self._stop_timer()
-        if sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD:
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer after the last chunk."""
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > MAX_HEAD:
             raise ValueError("the request's headers are too large")
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._stop_timer()
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._bare_bytes = 0
+        self._arrived -= len(body)
+        super().on_body(body)
 
     def _start_timer(self, seconds: float) -> None:
         self._stop_timer()

@@ -7,7 +7,7 @@ from contextlib import suppress
 from starlette.requests import Request
 
 from app.policy.verdict import Verdict
-from app.registry.blob_sizes import BlobSizes
+from app.registry.blob_sizes import BlobSizes, SizeUnknownError
 from app.registry.errors import RegistryError, denied
 from app.registry.names import Repository
 from app.registry.push import PushChecks
@@ -32,9 +32,12 @@ class BlobUploads:
         rights: PushRights,
         sizes: BlobSizes,
         *,
+        alone: bool,
         max_uploads: int,
         idle_timeout: float,
     ) -> None:
+        """`alone`: no other gateway takes part in the uploads of this one."""
+        self._alone = alone
         self._upstream = upstream
         self._checks = checks
         self._rights = rights
@@ -52,20 +55,19 @@ class BlobUploads:
         if has_body(request):
             answer = await self._pass(request, start.repository, 0, "")
         else:
-            answer = self._note(await self._upstream.forward(request, None), "", 0)
+            answer = self._note(request, await self._upstream.forward(request, None), "", 0)
         if answer.status in (201, 202):
             self._rights.learn(request, start.repository)
         return answer
 
     async def go_on(self, request: Request, upload: ContinueUpload) -> Answer:
+        known = self._sessions.total(upload.session) if self._alone else None
         if not has_body(request):
-            known = self._sessions.total(upload.session)
-            return self._note(await self._upstream.forward(request, None), upload.session, known)
+            answer = await self._upstream.forward(request, None)
+            return self._note(request, answer, upload.session, known)
         if (refusal := await self._rights.refusal(request, upload.repository)) is not None:
             return refusal
-        start = self._sessions.total(upload.session)
-        if start is None:
-            start = await self._uploaded(request)
+        start = await self._uploaded(request) if known is None else known
         return await self._pass(request, upload.repository, start, upload.session)
 
     async def _pass(
@@ -85,11 +87,13 @@ class BlobUploads:
             except BaseException:
                 self._sessions.forget(session)
                 raise
-            return self._note(answer, session, body.total)
+            return self._note(request, answer, session, body.total)
 
-    def _note(self, answer: Answer, session: str, total: int | None) -> Answer:
-        """Remember how large a session is, if that is known; else the registry will be asked."""
+    def _note(self, request: Request, answer: Answer, session: str, total: int | None) -> Answer:
+        """Remember how large a session is, or the blob that it has become, if that is known."""
         self._sessions.forget(session)
+        if answer.status == 201 and total is not None:
+            self._sizes.learn(request.query_params.get("digest", ""), total)
         if answer.status == 202 and total is not None:
             location = self._upstream.path_of(answer.header("location")) or b""
             if following := session_of(location.decode("latin-1").partition("?")[0]):
@@ -97,10 +101,14 @@ class BlobUploads:
         return answer
 
     async def _mounted_size(self, request: Request, start: StartUpload) -> int | None:
-        """Bytes of a blob that is to be mounted; None if the registry does not say."""
+        """Bytes of a blob that is to be mounted; None if the registry does not say, then the
+        manifest that it is for is held against the limit."""
         if not (start.mount and start.mount_from):
             return None
-        return await self._sizes.size(start.mount_from, start.mount, authorization(request))
+        try:
+            return await self._sizes.size(start.mount_from, start.mount, authorization(request))
+        except SizeUnknownError:
+            return None
 
     async def _uploaded(self, request: Request) -> int:
         """Bytes of a session that another gateway, or an earlier process, has begun."""

@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 
 
 class DatabaseError(Exception):
-    """A file that cannot be used; the text names it and says why."""
+    """A file that cannot be used, or not written now; the text names it and says why."""
 
 
 @dataclass
@@ -64,10 +64,14 @@ class Findings:
 
 
 class Database:
-    """Each write is durable when it returns. One process at a time has the file."""
+    """Each write is durable when it returns, or raises DatabaseError and has changed nothing.
+
+    One process at a time has the file.
+    """
 
     def __init__(self, path: Path, upstream: str) -> None:
         """Raises DatabaseError."""
+        self._path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +82,8 @@ class Database:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.executescript(_SCHEMA)
-            self._set("upstream", self._fact("upstream") or upstream)
+            if not self._fact("upstream"):
+                self._set("upstream", upstream)
         except (sqlite3.Error, OSError) as error:
             raise DatabaseError(f"{path}: {error}") from None
         known = self._fact("upstream")
@@ -167,19 +172,24 @@ class Database:
         self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
     async def _write(self, action: Callable[[], Result]) -> Result:
-        """One transaction, off the event loop; writes take effect in the order of the calls."""
+        """One transaction, off the event loop; writes take effect in the order of the calls.
+
+        Raises DatabaseError, such as for a disk that is full; then nothing of it is written.
+        """
         return await asyncio.get_running_loop().run_in_executor(
             self._thread, self._transaction, action
         )
 
     def _transaction(self, action: Callable[[], Result]) -> Result:
-        self._connection.execute("BEGIN IMMEDIATE")
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
             result = action()
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise DatabaseError(f"{self._path}: {error}") from None
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
         return result
 
 

@@ -6,16 +6,18 @@ bytes pass, a manifest against everything before it is forwarded.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
 from app.cluster.state import StateUnavailableError
+from app.policy.image_limits import UnknownSize
 from app.registry import manifest
 from app.registry.blob_sizes import BlobSizes
 from app.registry.blobs import BlobUploads, require
-from app.registry.database import Intent
+from app.registry.database import DatabaseError, Intent
 from app.registry.errors import RegistryError, unavailable
 from app.registry.names import Reference, Repository
 from app.registry.push import ManifestCheck, PushChecks
@@ -28,12 +30,14 @@ from app.registry.routes import (
     StartUpload,
     route,
 )
-from app.registry.uploads import IdleError, MeteredBody, TooLargeError
+from app.registry.uploads import PROGRESS, IdleError, MeteredBody, Room, TooLargeError
 from app.registry.upstream import Answer, Upstream, UpstreamError, authorization, has_body
 
 logger = logging.getLogger("registry_admission.gateway")
 
 _RETRY_AFTER = 5
+_MANIFESTS_IN_MEMORY = 64 * 2**20
+"""Bytes."""
 
 
 class Books(Protocol):
@@ -59,11 +63,12 @@ class Gateway:
         checks: PushChecks,
         books: Books | None,
         *,
+        unknown_size: UnknownSize,
         max_uploads: int,
         idle_timeout: float,
         manifest_timeout: float,
     ) -> None:
-        """`books` is None where the Image API keeps the sets.
+        """`books` is None where the Image API keeps the sets, and other gateways may share them.
 
         `manifest_timeout`: seconds for the registry to take a manifest, less than a reservation
         lasts.
@@ -74,12 +79,14 @@ class Gateway:
         self._idle_timeout = idle_timeout
         self._manifest_timeout = manifest_timeout
         self._rights = PushRights(upstream)
-        self._sizes = BlobSizes(upstream)
+        self._sizes = BlobSizes(upstream, unknown_size)
+        self._room = Room(_MANIFESTS_IN_MEMORY)
         self._blobs = BlobUploads(
             upstream,
             checks,
             self._rights,
             self._sizes,
+            alone=books is not None,
             max_uploads=max_uploads,
             idle_timeout=idle_timeout,
         )
@@ -99,8 +106,14 @@ class Gateway:
             message = f"the registry behind this gateway does not answer: {error}; try again"
             refusal = RegistryError("UNAVAILABLE", message, retry_after=_RETRY_AFTER)
             await refuse(refusal, receive, send)
+        except DatabaseError as error:
+            logger.error("push not written", extra={"problem": str(error)})
+            message = "the gateway cannot write down what it counts, its log says why; try later"
+            await refuse(
+                RegistryError("UNAVAILABLE", message, retry_after=_RETRY_AFTER), receive, send
+            )
         except IdleError:
-            message = f"nothing was sent for {self._idle_timeout:g} s; send it again"
+            message = f"less than {PROGRESS} bytes came in {self._idle_timeout:g} s; send it again"
             await refuse(RegistryError("BLOB_UPLOAD_INVALID", message), receive, send)
         except ClientDisconnect:
             pass
@@ -118,7 +131,8 @@ class Gateway:
             case ContinueUpload() as upload:
                 return await self._blobs.go_on(request, upload)
             case PutManifest() as put:
-                return await self._put_manifest(request, put)
+                with self._room.shared() as take:
+                    return await self._put_manifest(request, put, take)
             case DeleteManifest() as delete:
                 answer = await self._upstream.forward(request, None)
                 if self._books is not None:
@@ -127,25 +141,37 @@ class Gateway:
             case _:
                 return await self._upstream.forward(request, self._body(request, None))
 
-    async def _put_manifest(self, request: Request, put: PutManifest) -> Answer:
+    async def _put_manifest(
+        self, request: Request, put: PutManifest, take: Callable[[int], None]
+    ) -> Answer:
         if (refusal := await self._rights.refusal(request, put.repository)) is not None:
             return refusal
-        content = await self._read_manifest(request)
+        content = await self._read_manifest(request, take)
         media_type = request.headers.get("content-type", "")
         parsed = manifest.parse(content, media_type, put.reference)
         if self._checks.allowance(put.repository) is not None:
             await self._sizes.require_truth(put.repository, parsed, authorization(request))
         check = await self._checks.manifest(put.repository, put.reference, parsed)
         require(put.repository, check.verdict)
-        keep = False
+        # The books show at once what is stored or may be, an ImageStream only when it is seen: what
+        # may come to be one keeps its place until then, or until it can be none any more.
+        keep = self._books is None
         try:
             answer = await self._forward_manifest(request, put, check, content)
-            # The books show at once what is stored, an ImageStream only when it is seen.
-            keep = answer.status < 300 and self._books is None
+            keep = keep and _may_be_stored(answer)
+        except UpstreamError as error:
+            keep = keep and error.maybe_done
+            raise
         finally:
             if not keep:
-                await self._checks.cancel(put.repository, check.reservation)
+                await self._give_back(put.repository, check)
         return answer
+
+    async def _give_back(self, repository: Repository, check: ManifestCheck) -> None:
+        try:
+            await self._checks.cancel(repository, check.reservation)
+        except StateUnavailableError as error:
+            logger.warning("reservation left to expire", extra={"problem": str(error)})
 
     async def _forward_manifest(
         self, request: Request, put: PutManifest, check: ManifestCheck, content: bytes
@@ -162,10 +188,10 @@ class Gateway:
             else:
                 await self._books.not_stored(intent)
             raise
-        if answer.status < 300:
-            await self._books.stored(intent)
-        elif answer.status < 500:
+        if not _may_be_stored(answer):
             await self._books.not_stored(intent)
+        elif answer.status < 300:
+            await self._books.stored(intent)
         else:
             await self._books.unknown(intent)
         return answer
@@ -178,12 +204,13 @@ class Gateway:
             message = f"no answer in {self._manifest_timeout:g} s"
             raise UpstreamError(message, maybe_done=True) from None
 
-    async def _read_manifest(self, request: Request) -> bytes:
+    async def _read_manifest(self, request: Request, take: Callable[[int], None]) -> bytes:
         content = bytearray()
         body = self._body(request, manifest.MAX_BYTES)
         try:
             if body is not None:
                 async for chunk in body:
+                    take(len(chunk))
                     content += chunk
         except TooLargeError:
             message = f"the manifest has more than {manifest.MAX_BYTES} bytes"
@@ -194,3 +221,8 @@ class Gateway:
         if not has_body(request):
             return None
         return MeteredBody(request, start=0, allowance=allowance, idle_timeout=self._idle_timeout)
+
+
+def _may_be_stored(answer: Answer) -> bool:
+    """A proxy before the registry may answer for it with a 5xx of its own."""
+    return answer.status < 300 or answer.status >= 500

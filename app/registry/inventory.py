@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from app.quota.digests import Packed, pack
 from app.quota.usage import StreamUsage, UsageIndex
 from app.registry.client import RegistryClient, RegistryUnavailableError, StoredManifest
-from app.registry.database import Contents, Database, Findings, Intent
+from app.registry.database import Contents, Database, DatabaseError, Findings, Intent
 from app.registry.manifest import INDEXES
 from app.registry.names import Reference, Repository
 
@@ -67,7 +67,7 @@ class Inventory:
         return list(self._contents)
 
     async def begin(self, repository: Repository, reference: Reference, digest: str) -> Intent:
-        """A manifest is about to be forwarded."""
+        """A manifest is about to be forwarded. Raises DatabaseError: then it must not be."""
         intent = await self._database.begin(repository, reference, digest)
         self._touch(intent, 1)
         return intent
@@ -109,13 +109,13 @@ class Inventory:
             del self._due[repository]
             try:
                 await self._verify(repository, references)
-            except RegistryUnavailableError as error:
+            except (RegistryUnavailableError, DatabaseError) as error:
                 logger.warning("registry not asked", extra={"problem": str(error)})
                 self._ask_later(repository, references)
         return not self._due
 
     async def scan(self, repository: Repository) -> None:
-        """Ask for everything in a repository. Raises RegistryUnavailableError."""
+        """Ask for everything in a repository. Raises RegistryUnavailableError, DatabaseError."""
         found = {tag async for tag in self._client.tags(str(repository))}
         known = self._contents.get(repository, Contents())
         await self._verify(repository, {*found, *known.tags, *known.images}, with_children=True)
@@ -123,13 +123,17 @@ class Inventory:
     async def _finish(self, intent: Intent, *, stored: bool) -> None:
         try:
             await self._database.finish(intent, stored=stored)
+        except DatabaseError as error:
+            # What came of it still counts from here on, and the file has the intent still.
+            logger.error("outcome not written", extra={"problem": str(error)})
+            self._ask_later(intent.repository, _references(intent))
+        finally:
             if stored:
                 contents = self._contents.setdefault(intent.repository, Contents())
                 contents.images.add(intent.digest)
                 if intent.reference.tag:
                     contents.tags[intent.reference.tag] = intent.digest
                 self._publish(intent.repository)
-        finally:
             self._touch(intent, -1)
 
     async def _verify(

@@ -10,7 +10,7 @@ from app.model.limits import NamespaceLimits
 from app.quota.ledger import View
 from app.quota.usage import NamespaceUsage
 from app.registry.client import RegistryClient, RegistryUnavailableError
-from app.registry.database import Database
+from app.registry.database import Database, DatabaseError
 from app.registry.errors import RegistryError
 from app.registry.inventory import Inventory
 from app.registry.names import Repository, parse_repository
@@ -65,15 +65,13 @@ class Keeper:
         while True:
             try:
                 await self._scan_all()
-            except RegistryUnavailableError as error:
+                if not self._filled:
+                    await self._database.mark_filled()
+                    self._filled = True
+                    logger.info("catalog read", extra={"repositories": self._read})
+            except (RegistryUnavailableError, DatabaseError) as error:
                 logger.warning("registry not compared", extra={"problem": str(error)})
-                await asyncio.sleep(_RETRY if not self._filled else self._interval)
-                continue
-            if not self._filled:
-                await self._database.mark_filled()
-                self._filled = True
-                logger.info("catalog read", extra={"repositories": self._read})
-            await asyncio.sleep(self._interval)
+            await asyncio.sleep(self._interval if self._filled else _RETRY)
 
     async def _scan_all(self) -> None:
         clock = asyncio.get_running_loop().time

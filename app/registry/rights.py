@@ -1,14 +1,17 @@
 """Whether a client may push at all, before it is told anything about a namespace.
 
 The registry decides. That it has let a client start an upload is remembered for a short time;
-otherwise an upload is started on the client's behalf and given up again.
+otherwise an upload is started on the client's behalf and given up again. What `/v2/` answers says
+nothing: a registry that everybody may read from may still choose who writes.
 """
 
+import asyncio
 import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
+from weakref import WeakValueDictionary
 
 from starlette.requests import Request
 
@@ -19,7 +22,6 @@ _REMEMBERED = 60.0
 """Seconds."""
 _CAPACITY = 20_000
 _ACCEPTED = 202
-_OK = 200
 
 _Key = tuple[bytes, Repository]
 
@@ -31,7 +33,7 @@ class PushRights:
         self._upstream = upstream
         self._clock = clock
         self._granted: OrderedDict[_Key, float] = OrderedDict()
-        self._open_until = 0.0
+        self._asking: WeakValueDictionary[_Key, asyncio.Lock] = WeakValueDictionary()
 
     def learn(self, request: Request, repository: Repository) -> None:
         """The registry has let this client start an upload."""
@@ -44,14 +46,15 @@ class PushRights:
 
         Raises UpstreamError.
         """
-        if self._clock() < self._granted.get(_key(request, repository), 0.0):
-            return None
-        if await self._is_open():
-            return None
-        headers = [
-            *authorization(request),
-            (b"content-length", b"0"),
-        ]
+        key = _key(request, repository)
+        asking = self._asking.setdefault(key, asyncio.Lock())
+        async with asking:
+            if self._clock() < self._granted.get(key, 0.0):
+                return None
+            return await self._ask(request, repository)
+
+    async def _ask(self, request: Request, repository: Repository) -> Answer | None:
+        headers = [*authorization(request), (b"content-length", b"0")]
         path = f"/v2/{repository}/blobs/uploads/".encode()
         answer = await self._upstream.send("POST", path, headers)
         if answer.status != _ACCEPTED:
@@ -62,16 +65,6 @@ class PushRights:
             with suppress(UpstreamError):
                 await (await self._upstream.send("DELETE", location, headers)).close()
         return None
-
-    async def _is_open(self) -> bool:
-        """A registry that knows no clients lets everyone push."""
-        if self._clock() >= self._open_until:
-            answer = await self._upstream.send("GET", b"/v2/")
-            await answer.close()
-            if answer.status != _OK:
-                return False
-            self._open_until = self._clock() + _REMEMBERED
-        return True
 
 
 def _key(request: Request, repository: Repository) -> _Key:

@@ -63,6 +63,7 @@ async def serve(settings: GatewaySettings, announce: Callable[[str], None]) -> N
         settings.external_url,
         idle_timeout=settings.idle_timeout,
         answer_timeout=settings.upstream_timeout,
+        storage_hosts=settings.upstream_storage_hosts,
         context=trust,
     )
     async with AsyncExitStack() as stack:
@@ -104,6 +105,7 @@ def _build(
         upstream,
         PushChecks(admission),
         source.books,
+        unknown_size=settings.unknown_size,
         max_uploads=settings.max_uploads,
         idle_timeout=settings.idle_timeout,
         manifest_timeout=settings.timing.expiry / 2,

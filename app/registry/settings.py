@@ -42,6 +42,11 @@ class GatewaySettings(Settings):
         default_factory=list,
         description="Hosts of the registry's token service, if it has one elsewhere.",
     )
+    upstream_storage_hosts: Names = Field(
+        default_factory=list,
+        description="Storage hosts that the registry redirects to for blobs, host[:port]; they "
+        "are asked how large a blob is.",
+    )
     upstream_timeout: PositiveFloat = Field(
         300.0, description="How long the registry may take to answer."
     )
@@ -61,5 +66,5 @@ class GatewaySettings(Settings):
         64, description="Blob uploads at once; more are refused at once with 429."
     )
     idle_timeout: PositiveFloat = Field(
-        60.0, description="How long a client may send or take nothing in the middle of a request."
+        60.0, description="How long a client may take for the next 16 KiB that it sends or takes."
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
 from starlette.requests import Request
@@ -11,10 +11,12 @@ from app.registry.errors import RegistryError
 
 _SESSIONS = 20_000
 _RETRY_AFTER = 5
+PROGRESS = 16 * 2**10
+"""Bytes that a client has to send in each idle time, unless that ends its request."""
 
 
 class IdleError(Exception):
-    """The client has sent nothing for too long."""
+    """The client has sent nothing, or next to nothing, for too long."""
 
 
 class TooLargeError(Exception):
@@ -67,6 +69,32 @@ class Slots:
             self.taken -= 1
 
 
+class Room:
+    """How many bytes of requests may be held in memory at once, all of them together."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._used = 0
+
+    @contextmanager
+    def shared(self) -> Iterator[Callable[[int], None]]:
+        """What it yields takes so many bytes more, until the end. Raises RegistryError."""
+        mine = 0
+
+        def take(size: int) -> None:
+            nonlocal mine
+            if self._used + size > self._limit:
+                message = "too many large manifests are being pushed at once; try again"
+                raise RegistryError("TOOMANYREQUESTS", message, retry_after=_RETRY_AFTER)
+            self._used += size
+            mine += size
+
+        try:
+            yield take
+        finally:
+            self._used -= mine
+
+
 class MeteredBody:
     """A request body, counted as it is passed on, and stopped where it passes its allowance."""
 
@@ -81,13 +109,19 @@ class MeteredBody:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Raises TooLargeError, IdleError and ClientDisconnect."""
+        clock = asyncio.get_running_loop().time
+        waited, came = 0.0, 0
         while True:
+            began = clock()
             try:
-                chunk = await asyncio.wait_for(anext(self._chunks), self._idle_timeout)
+                chunk = await asyncio.wait_for(anext(self._chunks), self._idle_timeout - waited)
             except StopAsyncIteration:
                 return
             except TimeoutError:
                 raise IdleError from None
+            waited, came = waited + clock() - began, came + len(chunk)
+            if came >= PROGRESS:
+                waited, came = 0.0, 0
             self.total += len(chunk)
             if self._allowance is not None and self.total > self._allowance:
                 raise TooLargeError(self.total)

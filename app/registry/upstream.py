@@ -2,7 +2,7 @@
 
 import re
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable
 from dataclasses import dataclass
 
 import httpx
@@ -65,16 +65,19 @@ class Upstream:
         *,
         idle_timeout: float,
         answer_timeout: float,
+        storage_hosts: Collection[str] = (),
         context: ssl.SSLContext | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """`external` is the origin that clients know; without it, it is derived from requests.
 
+        `storage_hosts`: `host[:port]` that the registry may redirect to for blobs.
         `answer_timeout`: seconds that the registry may take to answer a whole request.
         `transport` replaces the network.
         """
         self._origin = httpx.URL(origin)
         self._external = httpx.URL(external) if external else None
+        self._storage_hosts = frozenset(storage_hosts)
         self._timeouts = {
             "connect": _CONNECT,
             "pool": _CONNECT,
@@ -114,9 +117,25 @@ class Upstream:
         body: Body = None,
     ) -> Answer:
         """Raises UpstreamError, and whatever reading the body raises."""
+        return await self._send(method, self._origin.copy_with(raw_path=raw_path), headers, body)
+
+    async def head_of_stored(self, address: str) -> Answer | None:
+        """The head of what the registry's own redirect leads to, asked without credentials;
+        None for a host that is not a storage of the registry. Raises UpstreamError."""
+        try:
+            url = self._origin.join(address)
+        except httpx.InvalidURL:
+            return None
+        if url.netloc.decode() not in self._storage_hosts or url.scheme not in ("http", "https"):
+            return None
+        return await self._send("HEAD", url, (), None)
+
+    async def _send(
+        self, method: str, url: httpx.URL, headers: Iterable[tuple[bytes, bytes]], body: Body
+    ) -> Answer:
         request = httpx.Request(
             method,
-            self._origin.copy_with(raw_path=raw_path),
+            url,
             headers=list(headers),
             content=body,
             extensions={"timeout": self._timeouts},
@@ -138,6 +157,7 @@ class Upstream:
 
     def _readdressed(self, answer: Answer, external: httpx.URL) -> Answer:
         headers: RawHeaders = []
+        dropped = _NOT_PASSED_BACK | _named(answer.header("connection"))
         for name, value in answer.headers:
             text = value.decode("latin-1")
             if name == b"location":
@@ -146,7 +166,7 @@ class Upstream:
                 text = _URL_IN_LINK.sub(
                     lambda found: f"<{self._outside(found[1], external, ours=False)}>", text
                 )
-            if name.decode("latin-1") not in _NOT_PASSED_BACK:
+            if name.decode("latin-1") not in dropped:
                 headers.append((name, text.encode("latin-1")))
         return Answer(answer.status, headers, answer._response)
 
@@ -177,11 +197,16 @@ def _external(request: Request) -> httpx.URL:
 
 def _end_to_end(headers: Headers) -> RawHeaders:
     """What is meant for the registry, not for the connection to this gateway."""
-    named = {name.strip().lower() for name in headers.get("connection", "").split(",")}
-    dropped = {*_HOP_BY_HOP, *named, "host", "x-forwarded-host", "x-forwarded-proto"}
+    dropped = {*_HOP_BY_HOP, *_named(headers.get("connection", ""))}
+    dropped |= {"host", "x-forwarded-host", "x-forwarded-proto"}
     if "transfer-encoding" in headers:
         dropped.add("content-length")
     return [(name, value) for name, value in headers.raw if name.decode("latin-1") not in dropped]
+
+
+def _named(connection: str) -> set[str]:
+    """Headers that a `Connection` header keeps to one connection."""
+    return {name.strip().lower() for name in connection.split(",")}
 
 
 def _text(error: Exception) -> str:

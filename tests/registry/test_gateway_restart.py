@@ -1,6 +1,7 @@
 """The gateway's counts survive its death, and what happens behind its back."""
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -104,6 +105,38 @@ async def test_what_changes_behind_the_gateways_back_is_found(
         await until(client, 2, 201)
 
     assert await images.tags(direct, "team-a/app") == {"v1", "v2"}
+
+
+async def test_a_full_disk_refuses_pushes_until_there_is_room_again(
+    upstream: Registry, tmp_path: Path
+) -> None:
+    images.limits(tmp_path, "team-a", image_tags=2)
+    async with (
+        gateway(tmp_path, upstream.url) as gate,
+        httpx.AsyncClient(base_url=gate.url, timeout=30) as client,
+    ):
+        await images.push_blob(client, "team-a/app")
+        assert (await push(client, 1)).status_code == 201
+        written = (tmp_path / "gateway.db-wal").stat().st_size
+        limit_files(gate, written)
+
+        refused = await push(client, 2)
+        stored = await images.tags(client, "team-a/app")
+        digest = images.digest_of(images.image("v1"))
+        deleted = await client.delete(f"/v2/team-a/app/manifests/{digest}")
+        limit_files(gate, resource.RLIM_INFINITY)
+        await until(client, 2, 201)
+        statuses = [(await push(client, n)).status_code for n in (3, 4)]
+
+    assert refused.status_code == 503
+    assert "cannot write down what it counts" in refused.json()["errors"][0]["message"]
+    assert (stored, deleted.status_code) == ({"v1"}, 202)
+    assert statuses == [201, 403]
+
+
+def limit_files(gate: Gateway, size: int) -> None:
+    """No file of the gateway may grow past so many bytes, as on a disk without room."""
+    resource.prlimit(gate.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 async def test_a_database_is_about_one_registry(

@@ -206,6 +206,30 @@ async def test_a_scan_that_fails_changes_nothing(
     assert counts(inventory) == (1, 1, 1)
 
 
+async def test_what_is_stored_counts_even_while_nothing_can_be_written(
+    inventory: Inventory,
+    database: Database,
+    registry: FakeRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def full(*_arguments: object, **_keywords: object) -> None:
+        raise DatabaseError("database or disk is full")
+
+    intents = [await inventory.begin(APP, tag, digest_of(image(1))) for tag in (V1, V2)]
+    registry.store(image(1), "v1")
+    with monkeypatch.context() as patched:
+        for name in ("finish", "apply"):
+            patched.setattr(database, name, full)
+        await inventory.stored(intents[0])
+        await inventory.not_stored(intents[1])
+        assert counts(inventory) == (1, 1, 1)
+        assert not await inventory.ask_due()
+
+    assert await inventory.ask_due()
+    assert counts(inventory) == (1, 1, 1)
+    assert len(database.intents()) == 2
+
+
 async def test_a_database_is_about_one_registry(database: Database, tmp_path: Path) -> None:
     database.close()
 
