@@ -12,6 +12,7 @@ from app.admission.object_kinds import ObjectAdmission
 from app.admission.references import References
 from app.api.admission import AdmissionApi
 from app.api.app import create_app
+from app.api.authorize import AuthorizeApi
 from app.api.health import HealthApi
 from app.api.metrics import Metrics
 from app.api.push import PushApi
@@ -67,6 +68,8 @@ def build(
     app = create_app(api, HealthApi(metrics, not_ready))
     if backend.authenticator is not None:
         limit = settings.max_concurrent_reviews
-        checks = PushApi(PushChecks(images), backend.authenticator, max_concurrent=limit)
-        app.include_router(checks.router())
+        checks = PushChecks(images)
+        pushes = PushApi(checks, backend.authenticator, max_concurrent=limit)
+        app.include_router(pushes.router())
+        app.include_router(AuthorizeApi(checks, backend.authenticator).router())
     return Service(enforcer, admission, metrics, app)

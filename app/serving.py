@@ -14,6 +14,7 @@ from app.api.clients import NamedClients, RequireClientCertificate
 from app.api.server import Server, listen
 from app.backends import open_backend, running
 from app.certs import files
+from app.certs.files import CertificateError
 from app.certs.reload import ServingContext
 from app.settings import Settings
 
@@ -37,7 +38,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         else:
             certificates = settings.tls_dir or _self_made(settings.host)
         context = ServingContext(
-            certificates / files.CERTIFICATE, certificates / files.KEY, settings.client_ca
+            certificates / files.CERTIFICATE, certificates / files.KEY, *_client_cas(settings)
         )
         built = service.build(settings, backend, draining=lambda: server.draining)
         built.metrics.gauge(
@@ -64,6 +65,15 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
         async with running([*jobs, context.watch], on_failure=failed):
             await server.serve(sockets=[listener])
+
+
+def _client_cas(settings: Settings) -> list[Path]:
+    """One listener cannot tell by which of two authorities a certificate was signed: then names
+    tell API servers from the clients of push checks."""
+    given = [ca for ca in (settings.client_ca, settings.push_client_ca) if ca is not None]
+    if len(given) == 2 and not settings.client_names:
+        raise CertificateError("client-ca and push-client-ca together need client-names")
+    return given
 
 
 def _self_made(host: str) -> Path:

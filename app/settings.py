@@ -173,6 +173,12 @@ class Settings(BaseSettings):
         description="File of bearer tokens for push checks without a cluster, a line each: "
         "<token> <subject> <namespace pattern>,…",
     )
+    push_client_ca: Path | None = Field(
+        None,
+        description="CA certificates for clients of push checks: a client certificate that one "
+        "of them has signed is as good as a token; its common name is the user, its "
+        "organizations are the groups.",
+    )
     max_body_bytes: PositiveInt = Field(8 * 2**20, description="Largest request body.")
     max_concurrent_reviews: PositiveInt = Field(
         256, description="Reviews decided at once; more are refused at once with 429."

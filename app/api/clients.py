@@ -10,6 +10,8 @@ from app.api.protocol import BoundedProtocol
 
 _REVIEWS = frozenset({"/validate", "/mutate"})
 _STATE = "client_certificate_name"
+CERTIFICATE = "client_certificate"
+"""In a request's state: the certificate itself, as `ssl.SSLSocket.getpeercert` has it."""
 
 
 class NamedClients(BoundedProtocol):
@@ -20,8 +22,9 @@ class NamedClients(BoundedProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        name = _common_name(transport.get_extra_info("peercert") or {})
-        self.app_state = {**self.app_state, _STATE: name}
+        certificate = transport.get_extra_info("peercert") or {}
+        name = _common_name(certificate)
+        self.app_state = {**self.app_state, _STATE: name, CERTIFICATE: certificate}
 
 
 class RequireClientCertificate:

@@ -16,13 +16,14 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError,
 from pydantic.alias_generators import to_camel
 
 from app.api.body import read_json
+from app.api.clients import CERTIFICATE
 from app.api.errors import BadRequestError
 from app.cluster.state import StateUnavailableError
 from app.model.base import Digest, problems
 from app.model.image import ByteCount
 from app.policy.verdict import Verdict
 from app.registry import manifest
-from app.registry.authentication import Authenticator
+from app.registry.authentication import Authenticator, Subject
 from app.registry.errors import RegistryError, denied, unavailable
 from app.registry.names import Repository, parse_reference, parse_repository
 from app.registry.push import RESERVATION_PATTERN, PushChecks
@@ -206,9 +207,7 @@ class PushApi:
     async def _decide(
         self, request: Request, asked: type[Asked], decide: Decide[Asked]
     ) -> _Message:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        bearer = token.strip() if scheme.lower() == "bearer" else ""
-        subject = await self._authenticator.authenticate(bearer) if bearer else None
+        subject = await self._subject(request)
         if subject is None:
             raise RegistryError("UNAUTHORIZED", "a bearer token that is known is required")
         try:
@@ -219,6 +218,24 @@ class PushApi:
         if not await self._authenticator.may_push(subject, repository):
             raise RegistryError("DENIED", f"{subject.name} may not push to {repository}")
         return await decide(repository, question)
+
+    async def _subject(self, request: Request) -> Subject | None:
+        """By token; without one, by the client certificate that came with the connection."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        bearer = token.strip() if scheme.lower() == "bearer" else ""
+        if bearer:
+            return await self._authenticator.authenticate(bearer)
+        certificate = request.scope.get("state", {}).get(CERTIFICATE) or {"subject": ()}
+        names = _names(certificate, "commonName")
+        if len(names) != 1:
+            return None
+        groups = tuple(_names(certificate, "organizationName"))
+        return self._authenticator.certified(names[0], groups)
+
+
+def _names(certificate: dict[str, Any], field: str) -> list[str]:
+    """Values of a field of the subject, as `ssl.SSLObject.getpeercert` has them."""
+    return [value for part in certificate["subject"] for name, value in part if name == field]
 
 
 def _fields(verdict: Verdict) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,16 +34,16 @@ class ServingContext:
     replaces it, and a half-written pair would break the context.
     """
 
-    def __init__(self, certificate: Path, key: Path, client_ca: Path | None = None) -> None:
-        """Clients may show a certificate of `client_ca`, where it is given, and no other.
+    def __init__(self, certificate: Path, key: Path, *client_cas: Path) -> None:
+        """Clients may show a certificate of `client_cas`, where any are given, and no other.
 
         Raises CertificateError if the files cannot be used from the start.
         """
         self._certificate = certificate
         self._key = key
-        self._client_ca = client_ca
+        self._client_cas = client_cas
         self._loaded = self._load()
-        self.ssl = _context(client_ca)
+        self.ssl = _context(client_cas)
         """What the listener is given; it stays the same object."""
         self.ssl.sni_callback = self._begin
 
@@ -106,7 +107,7 @@ class ServingContext:
         pair = files.read(self._certificate, self._key)
         if present and pair == present.pair:
             return present
-        context = _context(self._client_ca)
+        context = _context(self._client_cas)
         try:
             context.load_cert_chain(self._certificate, self._key)
         except OSError as error:
@@ -117,10 +118,10 @@ class ServingContext:
         return _Loaded(pair, context, authority.expires_at(pair.certificate).timestamp())
 
 
-def _context(client_ca: Path | None) -> ssl.SSLContext:
+def _context(client_cas: Sequence[Path]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if client_ca is not None:
+    for client_ca in client_cas:
         try:
             context.load_verify_locations(client_ca)
         except OSError as error:

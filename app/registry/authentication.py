@@ -32,6 +32,9 @@ class Authenticator(Protocol):
     async def authenticate(self, token: str) -> Subject | None:
         """Whose token this is; None for one that nobody has issued."""
 
+    def certified(self, name: str, groups: tuple[str, ...]) -> Subject | None:
+        """Who a client certificate that is valid speaks of; None for somebody unknown."""
+
     async def may_push(self, subject: Subject, repository: Repository) -> bool: ...
 
 
@@ -61,6 +64,16 @@ class StaticTokens:
             if hmac.compare_digest(known, offered):
                 found = subject
         return found
+
+    def certified(self, name: str, groups: tuple[str, ...]) -> Subject | None:
+        self._refresh()
+        namespaces = {
+            pattern
+            for subject in self._subjects.values()
+            if subject.name == name
+            for pattern in subject.namespaces
+        }
+        return Subject(name, groups=groups, namespaces=tuple(namespaces)) if namespaces else None
 
     async def may_push(self, subject: Subject, repository: Repository) -> bool:
         return any(fnmatchcase(repository.namespace, pattern) for pattern in subject.namespaces)

@@ -1,22 +1,18 @@
 """Blob uploads through the gateway: held against `max.storage` while their bytes pass."""
 
 import asyncio
-import logging
 from contextlib import suppress
 
 from starlette.requests import Request
 
-from app.policy.verdict import Verdict
 from app.registry.blob_sizes import BlobSizes, SizeUnknownError
-from app.registry.errors import RegistryError, denied
+from app.registry.errors import RegistryError
 from app.registry.names import Repository
-from app.registry.push import PushChecks
+from app.registry.push import PushChecks, require
 from app.registry.rights import PushRights
 from app.registry.routes import ContinueUpload, StartUpload, session_of
 from app.registry.uploads import MeteredBody, Sessions, Slots, TooLargeError
 from app.registry.upstream import Answer, Upstream, UpstreamError, authorization, has_body
-
-logger = logging.getLogger("registry_admission.gateway")
 
 _GIVE_UP_TIMEOUT = 5.0
 """Seconds."""
@@ -135,11 +131,3 @@ class BlobUploads:
         return MeteredBody(
             request, start=start, allowance=allowance, idle_timeout=self._idle_timeout
         )
-
-
-def require(repository: Repository, verdict: Verdict) -> None:
-    """Raises RegistryError for a refusal, which is news for the log."""
-    if not verdict.allowed:
-        reasons = [violation.reason for violation in verdict.violations]
-        logger.info("denied", extra={"repository": str(repository), "reasons": reasons})
-        raise denied(verdict)

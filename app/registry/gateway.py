@@ -16,11 +16,11 @@ from app.cluster.state import StateUnavailableError
 from app.policy.image_limits import UnknownSize
 from app.registry import manifest
 from app.registry.blob_sizes import BlobSizes
-from app.registry.blobs import BlobUploads, require
+from app.registry.blobs import BlobUploads
 from app.registry.database import DatabaseError, Intent
 from app.registry.errors import RegistryError, unavailable
 from app.registry.names import Reference, Repository
-from app.registry.push import ManifestCheck, PushChecks
+from app.registry.push import ManifestCheck, PushChecks, require
 from app.registry.relay import SlowClientError, patient, refuse, relay
 from app.registry.rights import PushRights
 from app.registry.routes import (

@@ -4,6 +4,7 @@ A manifest is decided as the ImageStreamMapping that its push ends with, by the 
 admission review of that mapping claims the same members, and a set counts each of them once.
 """
 
+import logging
 import re
 import secrets
 from dataclasses import dataclass
@@ -18,8 +19,12 @@ from app.model.stream import ImageStreamMapping
 from app.policy import image_limits
 from app.policy.image_limits import SizedImage
 from app.policy.verdict import Verdict
+from app.quota.members import Claims, Members
+from app.registry.errors import denied
 from app.registry.manifest import PushedManifest
 from app.registry.names import Reference, Repository
+
+logger = logging.getLogger("registry_admission.push")
 
 RESERVATION_PATTERN = r"^push-[0-9a-f]{32}$"
 _RESERVATION = re.compile(RESERVATION_PATTERN)
@@ -94,6 +99,21 @@ class PushChecks:
         image = Image(metadata=ObjectMeta(name=digest))
         return await self._decide(repository, reference, image)
 
+    async def room(self, repository: Repository, reference: Reference) -> Verdict:
+        """Whether there is room for a push of which only the reference is known.
+
+        Reserves nothing. Raises StateUnavailableError.
+        """
+        stream, tag, digest = repository.stream, reference.tag, reference.digest
+        members = Members(
+            frozenset({stream}),
+            frozenset({(stream, digest)} if digest else ()),
+            frozenset({(stream, tag)} if tag else ()),
+        )
+        return await self._admission.enforcer.decide(
+            Claims(repository.namespace, members), reserve=False, within=_WITHIN
+        )
+
     async def cancel(self, repository: Repository, reservation: str) -> bool:
         """Give back what a failed push has reserved; False if it holds nothing any more.
 
@@ -129,3 +149,11 @@ def change_of(repository: Repository, reference: Reference, image: Image) -> Cha
         tag=reference.tag,
     )
     return changes.of_mapping(mapping, repository.namespace)
+
+
+def require(repository: Repository, verdict: Verdict) -> None:
+    """Raises RegistryError for a refusal, which is news for the log."""
+    if not verdict.allowed:
+        reasons = [violation.reason for violation in verdict.violations]
+        logger.info("denied", extra={"repository": str(repository), "reasons": reasons})
+        raise denied(verdict)

@@ -17,6 +17,8 @@ from app.registry.names import Repository
 
 _AUTHENTICATION = "/apis/authentication.k8s.io/v1/tokenreviews"
 _AUTHORIZATION = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+_AUTHENTICATED = "system:authenticated"
+"""The group that the API server adds for everybody whom it knows."""
 _REMEMBERED = 10.0
 """Seconds: a right that is withdrawn holds no longer than this."""
 _CAPACITY = 10_000
@@ -61,6 +63,9 @@ class KubernetesAccess:
     async def authenticate(self, token: str) -> Subject | None:
         key = hashlib.sha256(token.encode(errors="replace")).digest()
         return await self._subjects.get(key, lambda: self._authenticate(token))
+
+    def certified(self, name: str, groups: tuple[str, ...]) -> Subject:
+        return Subject(name, groups=(*groups, _AUTHENTICATED))
 
     async def may_push(self, subject: Subject, repository: Repository) -> bool:
         extra = tuple(sorted(subject.extra.items()))

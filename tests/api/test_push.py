@@ -1,7 +1,24 @@
 """Push checks of the real command, on the example state."""
 
+import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from app.certs import files
+from app.certs.authority import KeyPair, make_authority
 from tests.api.service import serve
 
 TOKEN = "0123456789abcdef"
@@ -29,3 +46,67 @@ async def test_without_tokens_and_cluster_nobody_is_answered(tmp_path: Path) -> 
         answer = await running.client.post("/v1/push/blob", json=QUESTION)
 
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        pytest.param("registry", 200, id="a name that the file has"),
+        pytest.param("nobody", 401, id="a name that it has not"),
+        pytest.param("", 401, id="no certificate"),
+    ],
+)
+async def test_a_client_certificate_is_as_good_as_a_token(
+    tmp_path: Path, name: str, status: int
+) -> None:
+    authority = make_authority(datetime.now(UTC))
+    (tmp_path / "clients.crt").write_bytes(authority.certificate)
+    async with serve(tmp_path, *certified(tmp_path)) as running:
+        context = ssl.create_default_context(cafile=tmp_path / "tls" / files.AUTHORITY)
+        if name:
+            context.load_cert_chain(client_certificate(tmp_path, authority, name))
+        async with httpx.AsyncClient(base_url=running.url, verify=context) as client:
+            answer = await client.post("/v1/push/blob", json=QUESTION)
+
+    assert answer.status_code == status
+
+
+async def test_a_certificate_of_another_authority_makes_no_connection(tmp_path: Path) -> None:
+    (tmp_path / "clients.crt").write_bytes(make_authority(datetime.now(UTC)).certificate)
+    stranger = client_certificate(tmp_path, make_authority(datetime.now(UTC)), "registry")
+    async with serve(tmp_path, *certified(tmp_path)) as running:
+        context = ssl.create_default_context(cafile=tmp_path / "tls" / files.AUTHORITY)
+        context.load_cert_chain(stranger)
+        async with httpx.AsyncClient(base_url=running.url, verify=context) as client:
+            with pytest.raises(httpx.TransportError):
+                await client.post("/v1/push/blob", json=QUESTION)
+
+
+def certified(folder: Path) -> tuple[str, ...]:
+    """Flags for a service that knows one subject, and the CA in `clients.crt`."""
+    (folder / "tokens").write_text(f"{TOKEN} registry *\n")
+    tokens, authorities = folder / "tokens", folder / "clients.crt"
+    return ("--push-tokens", str(tokens), "--push-client-ca", str(authorities))
+
+
+def client_certificate(folder: Path, authority: KeyPair, name: str) -> Path:
+    """Certificate and key of a client, in one file."""
+    issuer = x509.load_pem_x509_certificate(authority.certificate)
+    issuer_key = load_pem_private_key(authority.key, None)
+    assert isinstance(issuer_key, ec.EllipticCurvePrivateKey)
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(issuer.not_valid_before_utc)
+        .not_valid_after(issuer.not_valid_after_utc)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(issuer_key, hashes.SHA256())
+    )
+    path = folder / "client.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(certificate.public_bytes(Encoding.PEM) + private)
+    return path

@@ -184,3 +184,17 @@ async def test_without_an_answer_nobody_is_let_in_and_nothing_is_remembered() ->
         await access.authenticate(TOKEN)
     api.fails = False
     assert await access.authenticate(TOKEN) is not None
+
+
+def test_a_client_certificate_names_a_user_and_his_groups() -> None:
+    subject = KubernetesAccess(FakeApi(), DOMAIN).certified("registry", ("ops",))
+
+    assert (subject.name, subject.groups) == ("registry", ("ops", "system:authenticated"))
+
+
+def test_a_client_certificate_has_the_namespaces_of_its_name_in_the_file(tokens: Path) -> None:
+    known, stranger = (StaticTokens(tokens).certified(name, ()) for name in ("ci", "nobody"))
+
+    assert known is not None
+    assert set(known.namespaces) == {"team-a", "team-b-*"}
+    assert stranger is None

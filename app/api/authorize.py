@@ -1,0 +1,88 @@
+"""`/v1/push/authorize`: push checks for a proxy that asks before it passes a request on.
+
+nginx (`auth_request`) and Traefik name the request in headers, Envoy (`ext_authz` over HTTP) in
+method and path. None of them shows a body: a blob is held against the limit by its declared
+length, a manifest only against the room for its tag; the admission review decides on the rest.
+"""
+
+import base64
+import binascii
+import json
+
+from fastapi import APIRouter, Request, Response
+
+from app.cluster.state import StateUnavailableError
+from app.registry.authentication import Authenticator
+from app.registry.errors import RegistryError, unavailable
+from app.registry.names import Repository
+from app.registry.push import PushChecks, require
+from app.registry.routes import ContinueUpload, PutManifest, StartUpload, route
+
+PATH = "/v1/push/authorize"
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_ERROR = "X-Registry-Error"
+"""Carries the refusal for proxies that do not pass the body of one on."""
+
+
+class AuthorizeApi:
+    """200 for what may pass; else the status and the OCI errors for the client."""
+
+    def __init__(self, checks: PushChecks, authenticator: Authenticator) -> None:
+        self._checks = checks
+        self._authenticator = authenticator
+
+    def router(self) -> APIRouter:
+        router = APIRouter(include_in_schema=False)
+        router.add_api_route(PATH + "{path:path}", self.authorize, methods=_METHODS)
+        return router
+
+    async def authorize(self, request: Request) -> Response:
+        try:
+            await self._decide(request)
+        except RegistryError as error:
+            return _refusal(error)
+        except StateUnavailableError as error:
+            return _refusal(unavailable(error))
+        return Response()
+
+    async def _decide(self, request: Request) -> None:
+        own_path = request.scope["raw_path"].decode("latin-1").removeprefix(PATH)
+        own = f"{own_path}?{request.url.query}" if request.url.query else own_path
+        method = request.headers.get("x-original-method", request.method)
+        path, _, query = request.headers.get("x-original-uri", own).partition("?")
+        match route(method, path, query):
+            case StartUpload(repository) | ContinueUpload(repository):
+                await self._require_pusher(request, repository)
+                length = request.headers.get("x-original-content-length", "")
+                size = int(length) if length.isdecimal() else None
+                require(repository, self._checks.blob(repository, 0, size).verdict)
+            case PutManifest(repository, reference):
+                await self._require_pusher(request, repository)
+                require(repository, await self._checks.room(repository, reference))
+
+    async def _require_pusher(self, request: Request, repository: Repository) -> None:
+        token = _token(request.headers.get("authorization", ""))
+        subject = await self._authenticator.authenticate(token) if token else None
+        if subject is None:
+            raise RegistryError("UNAUTHORIZED", "a token that is known is required")
+        if not await self._authenticator.may_push(subject, repository):
+            raise RegistryError("DENIED", f"{subject.name} may not push to {repository}")
+
+
+def _token(authorization: str) -> str:
+    """A bearer token, or the token that `docker login` was given as a password."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(value, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _refusal(error: RegistryError) -> Response:
+    response = error.response()
+    response.headers[_ERROR] = json.dumps(error.body)
+    return response

@@ -1,0 +1,203 @@
+"""What hostile or broken clients and registries can not do to the gateway."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from . import images
+from .programs import Gateway, Registry, gateway
+
+MIB = 2**20
+MANIFEST = "/v2/team-a/app/manifests/v1"
+
+
+@pytest.fixture(autouse=True)
+def _limits(tmp_path: Path) -> None:
+    images.limits(tmp_path, "full", image_tags=0)
+    images.limits(tmp_path, "small", storage="1Mi")
+
+
+async def raw(gate: Gateway, request: bytes) -> bytes:
+    """All answers on one connection, until the gateway closes it or says nothing more."""
+    reader, writer = await asyncio.open_connection(*gate.host.split(":"))
+    writer.write(request)
+    answers = b""
+    try:
+        async with asyncio.timeout(3):
+            while chunk := await reader.read(2**16):
+                answers += chunk
+    except TimeoutError:
+        pass
+    writer.close()
+    return answers
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"Content-Length: 4\r\nTransfer-Encoding: chunked", id="both lengths"),
+        pytest.param(b"Transfer-Encoding: chunked\r\nContent-Length: 4", id="in the other order"),
+        pytest.param(b"Content-Length: 4\r\nContent-Length: 40", id="two lengths"),
+        pytest.param(b"Content-Length: +4", id="a sign"),
+        pytest.param(b"Content-Length: 0x4", id="hexadecimal"),
+        pytest.param(b"Transfer-Encoding: chunked, identity", id="not chunked last"),
+        pytest.param(b"Transfer-Encoding: xchunked", id="an unknown coding"),
+        pytest.param(b"Transfer-Encoding : chunked", id="a space before the colon"),
+        pytest.param(b" Transfer-Encoding: chunked", id="a folded line"),
+        pytest.param(b"X: a\rTransfer-Encoding: chunked", id="a bare return"),
+        pytest.param(b"X: a\x00b", id="a zero byte"),
+    ],
+)
+async def test_a_request_that_ends_in_two_places_reaches_no_registry(
+    upstream: Registry, gate: Gateway, direct: httpx.AsyncClient, head: bytes
+) -> None:
+    """Were such a request passed on, the registry could read the rest as one that nobody checks."""
+    await images.push_blob(direct, "team-a/app")
+    content = images.image("smuggled")
+    hidden = (
+        f"PUT {MANIFEST} HTTP/1.1\r\nHost: x\r\nContent-Type: {images.OCI_MANIFEST}\r\n"
+        f"Content-Length: {len(content)}\r\n\r\n"
+    ).encode() + content
+    outer = b"PATCH /v2/team-a/app/blobs/uploads/1 HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n"
+
+    answers = await raw(gate, outer + b"0\r\n\r\n" + hidden)
+
+    assert answers.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 404 ")), answers
+    assert answers.count(b"HTTP/1.1 ") == 1
+    assert await images.tags(direct, "team-a/app") == set()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("PUT http://elsewhere/v2/full/app/manifests/v1 HTTP/1.1", id="absolute"),
+        pytest.param("PUT //v2/full/app/manifests/v1 HTTP/1.1", id="two slashes"),
+        pytest.param("PUT /v2/full/app/manifests%2Fv1 HTTP/1.1", id="an encoded slash"),
+        pytest.param("PUT /v2/full/./app/manifests/v1 HTTP/1.1", id="a dot"),
+        pytest.param("PUT /v2/team-b/../full/app/manifests/v1 HTTP/1.1", id="two dots"),
+        pytest.param("PUT /v2/team-b/%2e%2e/full/app/manifests/v1 HTTP/1.1", id="encoded dots"),
+        pytest.param("PUT /V2/full/app/manifests/v1 HTTP/1.1", id="upper case"),
+        pytest.param("PUT /v2/Full/app/manifests/v1 HTTP/1.1", id="an upper case name"),
+        pytest.param("PUT /v2/full/app/manifests/v1;x HTTP/1.1", id="a parameter"),
+        pytest.param("PUT /v2/full/app\\manifests/v1 HTTP/1.1", id="a backslash"),
+        pytest.param("put /v2/full/app/manifests/v1 HTTP/1.1", id="a lower case method"),
+        pytest.param("PUT /v2/full/app/manifests/v1 HTTP/1.0", id="an old version"),
+    ],
+)
+async def test_no_spelling_carries_a_manifest_past_the_checks(
+    gate: Gateway, direct: httpx.AsyncClient, line: str
+) -> None:
+    await images.push_blob(direct, "full/app")
+    content = images.image("past")
+    head = f"{line}\r\nHost: x\r\nContent-Type: {images.OCI_MANIFEST}\r\n"
+    head += f"Connection: close\r\nContent-Length: {len(content)}\r\n\r\n"
+
+    answers = await raw(gate, head.encode() + content)
+
+    assert re.match(rb"HTTP/1\.[01] 4\d\d ", answers), answers
+    assert await images.tags(direct, "full/app") == set()
+
+
+async def test_a_client_that_expects_to_be_told_to_go_on_is_refused_before_it_sends(
+    gate: Gateway, client: httpx.AsyncClient
+) -> None:
+    started = await client.post("/v2/small/app/blobs/uploads/")
+    session = httpx.URL(started.headers["location"]).raw_path.decode()
+    head = f"PUT {session} HTTP/1.1\r\nHost: {gate.host}\r\nExpect: 100-continue\r\n"
+
+    answers = await raw(gate, f"{head}Content-Length: {2 * MIB}\r\n\r\n".encode())
+
+    assert answers.startswith(b"HTTP/1.1 403 ")
+    assert b"100 Continue" not in answers
+    assert b"(2Mi > 1Mi)" in answers
+
+
+async def test_an_upload_whose_client_goes_away_is_broken_off(
+    gate: Gateway, client: httpx.AsyncClient
+) -> None:
+    started = await client.post("/v2/team-a/app/blobs/uploads/")
+    session = httpx.URL(started.headers["location"]).raw_path.decode()
+    _, writer = await asyncio.open_connection(*gate.host.split(":"))
+    writer.write(f"PATCH {session} HTTP/1.1\r\nHost: {gate.host}\r\n".encode())
+    writer.write(f"Content-Length: {10 * MIB}\r\n\r\n".encode() + bytes(4 * MIB))
+    await writer.drain()
+    await metric(client, "uploads", 1)
+
+    writer.transport.abort()
+    await metric(client, "uploads", 0)
+
+    assert (await images.push_blob(client, "team-a/app", bytes(10 * MIB))).status_code == 201
+
+
+async def metric(client: httpx.AsyncClient, name: str, value: int) -> None:
+    """Wait until the gateway counts so many."""
+    async with asyncio.timeout(20):
+        while f"registry_admission_{name} {value}.0" not in (await client.get("/metrics")).text:
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def stalling_registry(upstream: Registry) -> AsyncIterator[str]:
+    """A way to the registry on which nothing of a PATCH is read after its head."""
+    host, port = upstream.host.split(":")
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if head.startswith(b"PATCH"):
+            await asyncio.sleep(60)
+        from_registry, to_registry = await asyncio.open_connection(host, port)
+        to_registry.write(head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        while chunk := await from_registry.read(2**16):
+            writer.write(chunk)
+        writer.close()
+
+    server = await asyncio.start_server(connect, "127.0.0.1", 0, limit=2**16)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+
+
+async def test_a_registry_that_stalls_holds_no_upload_for_ever(
+    upstream: Registry, tmp_path: Path
+) -> None:
+    async with (
+        stalling_registry(upstream) as url,
+        gateway(tmp_path, url, "--idle-timeout", "2") as gate,
+        httpx.AsyncClient(base_url=gate.url, timeout=30) as client,
+    ):
+        started = await client.post("/v2/team-a/app/blobs/uploads/")
+        answer = await client.patch(started.headers["location"], content=images.chunks(32 * MIB))
+        await metric(client, "uploads", 0)
+
+    assert answer.status_code == 503
+    assert "does not answer" in answer.json()["errors"][0]["message"]
+
+
+async def test_a_client_that_trickles_holds_no_upload_for_ever(
+    upstream: Registry, tmp_path: Path
+) -> None:
+    async with (
+        gateway(tmp_path, upstream.url, "--idle-timeout", "2") as gate,
+        httpx.AsyncClient(base_url=gate.url) as client,
+    ):
+        started = await client.post("/v2/team-a/app/blobs/uploads/")
+        session = httpx.URL(started.headers["location"]).raw_path.decode()
+        reader, writer = await asyncio.open_connection(*gate.host.split(":"))
+        writer.write(f"PATCH {session} HTTP/1.1\r\nHost: {gate.host}\r\n".encode())
+        writer.write(b"Content-Length: 1000000\r\n\r\n")
+        answer = asyncio.create_task(reader.readuntil(b"}]}"))
+        async with asyncio.timeout(30):
+            while not answer.done():
+                writer.write(b"x")
+                await asyncio.sleep(0.1)
+        writer.close()
+
+    text = (await answer).decode()
+    assert text.startswith("HTTP/1.1 400 ")
+    assert "came in 2 s" in text
