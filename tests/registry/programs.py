@@ -73,7 +73,7 @@ class Registry:
 @asynccontextmanager
 async def registry(tools: Path, folder: Path, **settings: Any) -> AsyncIterator[Registry]:
     """Debian's docker-registry on a folder of its own."""
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     config = {
         "version": 0.1,
         "log": {"level": "error", "accesslog": {"disabled": True}},
@@ -86,21 +86,21 @@ async def registry(tools: Path, folder: Path, **settings: Any) -> AsyncIterator[
     }
     (folder / "registry.yaml").write_text(yaml.safe_dump(config))
     command = (tools / "docker-registry", "serve", folder / "registry.yaml")
-    async with _serving(command, f"http://{address}/", folder / "registry.log"):
+    async with serving(command, f"http://{address}/", folder / "registry.log"):
         yield Registry(f"http://{address}")
 
 
 @asynccontextmanager
 async def memory_registry(tools: Path, folder: Path) -> AsyncIterator[Registry]:
     """A registry that knows referrers, which docker-registry does not."""
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     command = (tools / "memory", address)
-    async with _serving(command, f"http://{address}/v2/", folder / "registry.log"):
+    async with serving(command, f"http://{address}/v2/", folder / "registry.log"):
         yield Registry(f"http://{address}")
 
 
 @asynccontextmanager
-async def _serving(command: Sequence[str | Path], url: str, log: Path) -> AsyncIterator[None]:
+async def serving(command: Sequence[str | Path], url: str, log: Path) -> AsyncIterator[None]:
     """A process that is killed in the end; ready when `url` answers."""
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
@@ -188,7 +188,7 @@ async def _wait_for(url: str) -> None:
             await asyncio.sleep(0.05)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

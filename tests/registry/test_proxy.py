@@ -1,0 +1,133 @@
+"""nginx, Debian's own, asks the service before it passes a push on to the registry."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from app.certs import files
+from tests.api.service import serve
+
+from . import images
+from .programs import Clients, free_port, registry, serving
+
+TOKEN = "0123456789abcdef"
+HTPASSWD = "ci:$2y$05$abcdefghijklmnopqrstuuj.Rv.qwfKG7B1wzN.38Jh.6GGs18mW6\n"
+MIB = 2**20
+_NGINX = """
+daemon off;
+pid {folder}/nginx.pid;
+error_log stderr;
+events {{ }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  server {{
+    listen {address};
+    client_max_body_size 0;
+    location /ready {{ return 200; }}
+    location /v2/ {{
+      auth_request /push-check;
+      auth_request_set $refusal $upstream_http_x_registry_error;
+      error_page 403 = @refused;
+      proxy_pass {registry};
+      proxy_set_header Host $http_host;
+      proxy_request_buffering off;
+    }}
+    location = /push-check {{
+      internal;
+      proxy_pass {service}/v1/push/authorize;
+      proxy_ssl_trusted_certificate {authority};
+      proxy_ssl_verify on;
+      proxy_ssl_name localhost;
+      proxy_pass_request_body off;
+      proxy_set_header Content-Length "";
+      proxy_set_header X-Original-Method $request_method;
+      proxy_set_header X-Original-URI $request_uri;
+      proxy_set_header X-Original-Content-Length $http_content_length;
+    }}
+    location @refused {{
+      default_type application/json;
+      return 403 $refusal;
+    }}
+  }}
+}}
+"""
+
+
+@pytest_asyncio.fixture
+async def proxy(tools: Path, tmp_path: Path) -> AsyncIterator[str]:
+    """`host:port` of nginx before a registry with one user, whose password is a known token."""
+    images.limits(tmp_path, "team-a", storage="1Mi", image_tags=1)
+    (tmp_path / "htpasswd").write_text(HTPASSWD)
+    (tmp_path / "tokens").write_text(f"{TOKEN} ci team-a\n")
+    auth = {"htpasswd": {"realm": "test", "path": str(tmp_path / "htpasswd")}}
+    address = f"127.0.0.1:{free_port()}"
+    flags = ("--state", str(tmp_path / "limits"), "--push-tokens", str(tmp_path / "tokens"))
+    async with registry(tools, tmp_path, auth=auth) as upstream, serve(tmp_path, *flags) as service:
+        config = _NGINX.format(
+            folder=tmp_path,
+            address=address,
+            registry=upstream.url,
+            service=service.url,
+            authority=tmp_path / "tls" / files.AUTHORITY,
+        )
+        (tmp_path / "nginx.conf").write_text(config)
+        command = (tools / "nginx", "-c", tmp_path / "nginx.conf", "-p", tmp_path)
+        async with serving(command, f"http://{address}/ready", tmp_path / "nginx.log"):
+            yield address
+
+
+async def test_a_client_is_told_the_limit_by_nginx(
+    proxy: str, clients: Clients, tmp_path: Path
+) -> None:
+    small = images.layer_file(tmp_path / "small.tar", MIB // 2)
+    large = images.layer_file(tmp_path / "large.tar", 2 * MIB)
+    login = await clients.crane("auth", "login", proxy, "-u", "ci", "-p", TOKEN)
+    assert login.code == 0, login.output
+
+    pushed = await clients.crane("append", "-f", small, "-t", f"{proxy}/team-a/app:v1")
+    refused = await clients.crane("append", "-f", large, "-t", f"{proxy}/team-a/app:v2")
+
+    assert pushed.code == 0, pushed.output
+    assert refused.code != 0
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "status", "message"),
+    [
+        pytest.param("team-a/app/blobs/uploads/", MIB, 202, "", id="small"),
+        pytest.param(
+            "team-a/app/blobs/uploads/", 2 * MIB, 403, "(2Mi > 1Mi)", id="one that does not"
+        ),
+        pytest.param("team-b/app/blobs/uploads/", 1, 403, "may not push", id="elsewhere"),
+        pytest.param("app/blobs/uploads/", 1, 400, "", id="no namespace"),
+    ],
+)
+async def test_a_blob_is_held_against_the_limit(
+    proxy: str, path: str, size: int, status: int, message: str
+) -> None:
+    async with httpx.AsyncClient(auth=("ci", TOKEN)) as client:
+        answer = await client.post(f"http://{proxy}/v2/{path}", content=bytes(size))
+
+    assert answer.status_code == status
+    if message:
+        [error] = answer.json()["errors"]
+        assert error["code"] == "DENIED"
+        assert message in error["message"]
+
+
+async def test_a_stranger_is_told_nothing(proxy: str) -> None:
+    for auth in (None, ("ci", "wrong")):
+        async with httpx.AsyncClient(auth=auth) as client:
+            answer = await client.post(
+                f"http://{proxy}/v2/team-a/app/blobs/uploads/", content=bytes(2 * MIB)
+            )
+        assert answer.status_code == 401
+        assert "Mi" not in answer.text
