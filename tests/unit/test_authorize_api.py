@@ -53,7 +53,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
             "PUT", "/v2/team-b/app/manifests/v1", "500", BEARER, 403, "may not push", id="elsewhere"
         ),
         pytest.param(
-            "PUT", "/v2/x/../team-a/app/manifests/v1", "500", BEARER, 400, "form", id="dots"
+            "PUT", "/v2/app/manifests/v1", "500", BEARER, 400, "form", id="no namespace"
         ),
         pytest.param("PUT", "/elsewhere", "500", BEARER, 405, "passed on", id="no write of a push"),
     ],
