@@ -81,7 +81,10 @@ async def open_registry(settings: Settings) -> AsyncIterator[tuple[str, Registry
     host = settings.registry_url.partition("://")[2]
     context = ssl.create_default_context(cafile=settings.registry_ca)
     client = RegistryClient(
-        settings.registry_url, known.get(host, credentials.NO_CREDENTIALS), context=context
+        settings.registry_url,
+        known.get(host, credentials.NO_CREDENTIALS),
+        context=context,
+        http2=settings.registry_http2,
     )
     try:
         yield host, client

@@ -83,6 +83,9 @@ def _token(authorization: str) -> str:
 
 
 def _refusal(error: RegistryError) -> Response:
+    """nginx knows 401 and 403 as refusals, and takes every other status for a failure."""
     response = error.response()
+    if response.status_code in (400, 405):
+        response.status_code = 403
     response.headers[_ERROR] = json.dumps(error.body)
     return response

@@ -52,10 +52,8 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
         pytest.param(
             "PUT", "/v2/team-b/app/manifests/v1", "500", BEARER, 403, "may not push", id="elsewhere"
         ),
-        pytest.param(
-            "PUT", "/v2/app/manifests/v1", "500", BEARER, 400, "form", id="no namespace"
-        ),
-        pytest.param("PUT", "/elsewhere", "500", BEARER, 405, "passed on", id="no write of a push"),
+        pytest.param("PUT", "/v2/app/manifests/v1", "500", BEARER, 403, "form", id="no namespace"),
+        pytest.param("PUT", "/elsewhere", "500", BEARER, 403, "passed on", id="no write of a push"),
     ],
 )
 async def test_a_request_is_decided_by_its_head(
