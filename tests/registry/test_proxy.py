@@ -64,9 +64,10 @@ http {{
 @pytest_asyncio.fixture
 async def proxy(tools: Path, tmp_path: Path) -> AsyncIterator[str]:
     """`host:port` of nginx before a registry with one user, whose password is a known token."""
-    images.limits(tmp_path, "team-a", storage="1Mi", image_tags=1)
+    images.limits(tmp_path, "team-a", storage="1Mi")
+    images.limits(tmp_path, "full", image_tags=0)
     (tmp_path / "htpasswd").write_text(HTPASSWD)
-    (tmp_path / "tokens").write_text(f"{TOKEN} ci team-a\n")
+    (tmp_path / "tokens").write_text(f"{TOKEN} ci team-a,full\n")
     auth = {"htpasswd": {"realm": "test", "path": str(tmp_path / "htpasswd")}}
     address = f"127.0.0.1:{free_port()}"
     flags = ("--state", str(tmp_path / "limits"), "--push-tokens", str(tmp_path / "tokens"))
@@ -92,7 +93,7 @@ async def test_a_client_is_told_the_limit_by_nginx(
     assert login.code == 0, login.output
 
     pushed = await clients.crane("append", "-f", layer, "-t", f"{proxy}/team-a/app:v1")
-    refused = await clients.crane("append", "-f", layer, "-t", f"{proxy}/team-a/app:v2")
+    refused = await clients.crane("append", "-f", layer, "-t", f"{proxy}/full/app:v1")
 
     assert pushed.code == 0, pushed.output
     assert refused.code != 0
