@@ -86,7 +86,7 @@ async def registry(tools: Path, folder: Path, **settings: Any) -> AsyncIterator[
     }
     (folder / "registry.yaml").write_text(yaml.safe_dump(config))
     command = (tools / "docker-registry", "serve", folder / "registry.yaml")
-    async with serving(command, f"http://{address}/", folder / "registry.log"):
+    async with _serving(command, f"http://{address}/", folder / "registry.log"):
         yield Registry(f"http://{address}")
 
 
@@ -95,12 +95,31 @@ async def memory_registry(tools: Path, folder: Path) -> AsyncIterator[Registry]:
     """A registry that knows referrers, which docker-registry does not."""
     address = f"127.0.0.1:{free_port()}"
     command = (tools / "memory", address)
-    async with serving(command, f"http://{address}/v2/", folder / "registry.log"):
+    async with _serving(command, f"http://{address}/v2/", folder / "registry.log"):
         yield Registry(f"http://{address}")
 
 
 @asynccontextmanager
-async def serving(command: Sequence[str | Path], url: str, log: Path) -> AsyncIterator[None]:
+async def nginx(tools: Path, folder: Path, server: str) -> AsyncIterator[None]:
+    """Debian's nginx with one server, a `server` block without its braces."""
+    ready = f"127.0.0.1:{free_port()}"
+    paths = "".join(
+        f"{kind}_temp_path {folder}/{kind};\n"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (folder / "nginx.conf").write_text(
+        f"daemon off;\npid {folder}/nginx.pid;\nerror_log stderr;\nevents {{ }}\nhttp {{\n"
+        f"access_log {folder}/access.log combined;\n{paths}"
+        f"server {{ listen {ready}; location / {{ return 200; }} }}\n"
+        f"server {{ {server} }}\n}}\n"
+    )
+    command = (tools / "nginx", "-c", folder / "nginx.conf", "-p", folder)
+    async with _serving(command, f"http://{ready}/", folder / "nginx.log"):
+        yield
+
+
+@asynccontextmanager
+async def _serving(command: Sequence[str | Path], url: str, log: Path) -> AsyncIterator[None]:
     """A process that is killed in the end; ready when `url` answers."""
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)

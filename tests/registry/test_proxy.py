@@ -11,52 +11,37 @@ from app.certs import files
 from tests.api.service import serve
 
 from . import images
-from .programs import Clients, free_port, registry, serving
+from .programs import Clients, free_port, nginx, registry
 
 TOKEN = "0123456789abcdef"
 HTPASSWD = "ci:$2y$05$abcdefghijklmnopqrstuuj.Rv.qwfKG7B1wzN.38Jh.6GGs18mW6\n"
 MIB = 2**20
-_NGINX = """
-daemon off;
-pid {folder}/nginx.pid;
-error_log stderr;
-events {{ }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  server {{
-    listen {address};
-    client_max_body_size 0;
-    location /ready {{ return 200; }}
-    location /v2/ {{
-      auth_request /push-check;
-      auth_request_set $refusal $upstream_http_x_registry_error;
-      error_page 403 = @refused;
-      proxy_pass {registry};
-      proxy_set_header Host $http_host;
-      proxy_request_buffering off;
-    }}
-    location = /push-check {{
-      internal;
-      proxy_pass {service}/v1/push/authorize;
-      proxy_ssl_trusted_certificate {authority};
-      proxy_ssl_verify on;
-      proxy_ssl_name localhost;
-      proxy_pass_request_body off;
-      proxy_set_header Content-Length "";
-      proxy_set_header X-Original-Method $request_method;
-      proxy_set_header X-Original-URI $request_uri;
-      proxy_set_header X-Original-Content-Length $http_content_length;
-    }}
-    location @refused {{
-      default_type application/json;
-      return 403 $refusal;
-    }}
-  }}
+_SERVER = """
+listen {address};
+client_max_body_size 0;
+location /v2/ {{
+  auth_request /push-check;
+  auth_request_set $refusal $upstream_http_x_registry_error;
+  error_page 403 = @refused;
+  proxy_pass {registry};
+  proxy_set_header Host $http_host;
+  proxy_request_buffering off;
+}}
+location = /push-check {{
+  internal;
+  proxy_pass {service}/v1/push/authorize;
+  proxy_ssl_trusted_certificate {authority};
+  proxy_ssl_verify on;
+  proxy_ssl_name localhost;
+  proxy_pass_request_body off;
+  proxy_set_header Content-Length "";
+  proxy_set_header X-Original-Method $request_method;
+  proxy_set_header X-Original-URI $request_uri;
+  proxy_set_header X-Original-Content-Length $http_content_length;
+}}
+location @refused {{
+  default_type application/json;
+  return 403 $refusal;
 }}
 """
 
@@ -72,16 +57,13 @@ async def proxy(tools: Path, tmp_path: Path) -> AsyncIterator[str]:
     address = f"127.0.0.1:{free_port()}"
     flags = ("--state", str(tmp_path / "limits"), "--push-tokens", str(tmp_path / "tokens"))
     async with registry(tools, tmp_path, auth=auth) as upstream, serve(tmp_path, *flags) as service:
-        config = _NGINX.format(
-            folder=tmp_path,
+        server = _SERVER.format(
             address=address,
             registry=upstream.url,
             service=service.url,
             authority=tmp_path / "tls" / files.AUTHORITY,
         )
-        (tmp_path / "nginx.conf").write_text(config)
-        command = (tools / "nginx", "-c", tmp_path / "nginx.conf", "-p", tmp_path)
-        async with serving(command, f"http://{address}/ready", tmp_path / "nginx.log"):
+        async with nginx(tools, tmp_path, server):
             yield address
 
 

@@ -14,7 +14,7 @@ from app.registry.client import RegistryClient
 from app.settings import Settings
 
 from .images import descriptor, digest_of, image, limits, push_blob, push_manifest
-from .programs import Registry, free_port, serving
+from .programs import Registry, free_port, nginx
 
 LAYER = bytes(5000)
 
@@ -60,29 +60,11 @@ async def test_a_size_that_nothing_else_tells_is_asked_of_the_registry(
     assert unknown.causes == ("ImageSizeUnknown",)
 
 
-_NGINX = """
-daemon off;
-pid {folder}/nginx.pid;
-error_log stderr;
-events {{ }}
-http {{
-  access_log {folder}/access.log combined;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  server {{
-    listen {plain};
-    location / {{ return 200; }}
-  }}
-  server {{
-    listen {address} ssl http2;
-    ssl_certificate {folder}/tls/tls.crt;
-    ssl_certificate_key {folder}/tls/tls.key;
-    location / {{ proxy_pass {registry}; }}
-  }}
-}}
+_SERVER = """
+listen {address} ssl http2;
+ssl_certificate {folder}/tls/tls.crt;
+ssl_certificate_key {folder}/tls/tls.key;
+location / {{ proxy_pass {registry}; }}
 """
 
 
@@ -97,13 +79,11 @@ async def test_a_private_authority_is_trusted_and_http2_is_a_choice(
 ) -> None:
     await push_blob(direct, "team-a/app", LAYER)
     files.make(tmp_path / "tls", ["127.0.0.1"])
-    plain, address = (f"127.0.0.1:{free_port()}" for _ in range(2))
-    config = _NGINX.format(folder=tmp_path, plain=plain, address=address, registry=upstream.url)
-    (tmp_path / "nginx.conf").write_text(config)
-    command = (tools / "nginx", "-c", tmp_path / "nginx.conf", "-p", tmp_path)
+    address = f"127.0.0.1:{free_port()}"
+    server = _SERVER.format(folder=tmp_path, address=address, registry=upstream.url)
     trust = ssl.create_default_context(cafile=tmp_path / "tls" / files.AUTHORITY)
 
-    async with serving(command, f"http://{plain}/", tmp_path / "nginx.log"):
+    async with nginx(tools, tmp_path, server):
         client = RegistryClient(f"https://{address}", context=trust, http2=http2)
         size = await client.blob_size("team-a/app", digest_of(LAYER))
         await client.close()
