@@ -6,20 +6,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from click.testing import CliRunner
 
 from app.certs import files
 from app.certs.authority import KeyPair, make_authority
+from app.cli.main import main
 from tests.api.service import serve
+from tests.unit.certificates import client_of
 
 TOKEN = "0123456789abcdef"
 QUESTION = {"repository": "team-a/app", "declaredSize": 1200 * 2**20}
@@ -91,22 +84,24 @@ def certified(folder: Path) -> tuple[str, ...]:
 
 def client_certificate(folder: Path, authority: KeyPair, name: str) -> Path:
     """Certificate and key of a client, in one file."""
-    issuer = x509.load_pem_x509_certificate(authority.certificate)
-    issuer_key = load_pem_private_key(authority.key, None)
-    assert isinstance(issuer_key, ec.EllipticCurvePrivateKey)
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-        .issuer_name(issuer.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(issuer.not_valid_before_utc)
-        .not_valid_after(issuer.not_valid_after_utc)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-        .sign(issuer_key, hashes.SHA256())
-    )
+    pair = client_of(authority, name, datetime.now(UTC))
     path = folder / "client.pem"
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(certificate.public_bytes(Encoding.PEM) + private)
+    path.write_bytes(pair.certificate + pair.key)
     return path
+
+
+def test_two_authorities_need_names_to_tell_their_clients_apart(tmp_path: Path) -> None:
+    files.make(tmp_path / "tls", ["localhost"])
+    flags = [
+        "--tls-dir",
+        str(tmp_path / "tls"),
+        "--client-ca",
+        "a.crt",
+        "--push-client-ca",
+        "b.crt",
+    ]
+
+    result = CliRunner().invoke(main, ["serve", "--port", "0", *flags])
+
+    assert result.exit_code == 1
+    assert "client-ca and push-client-ca together need client-names" in result.output
