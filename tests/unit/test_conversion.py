@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.model.domain import ApiDomain
@@ -149,7 +149,6 @@ RULES = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(RULES, st.booleans())
 def test_no_repository_becomes_stricter(rules: list[LegacyRule], flat: bool) -> None:
     converted = convert_one(*rules, flat=flat)
@@ -207,7 +206,6 @@ def test_the_objects_pass_our_own_checks(domain: ApiDomain) -> None:
     assert checked.warnings == []
 
 
-@settings(deadline=None)
 @given(st.permutations(["a", "b", "c"]))
 def test_the_order_of_namespaces_changes_nothing(namespaces: list[str]) -> None:
     config = LegacyConfig(DEFAULTS, (rule("^b/", "1Mi", 1),))

@@ -6,7 +6,7 @@ import time
 
 import pytest
 import re2
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.policy.first_match import FirstMatches, OrderedRules
@@ -63,7 +63,6 @@ def first(rules: list[str], repository: str) -> int:
     return next(found, len(rules))
 
 
-@settings(deadline=None)
 @given(REGEXES, REPOSITORIES)
 def test_an_automaton_matches_what_re2_matches(regex: str, repository: str) -> None:
     machine = automaton(regex)
@@ -72,7 +71,6 @@ def test_an_automaton_matches_what_re2_matches(regex: str, repository: str) -> N
     assert machine.matches_at_end(state) is expected
 
 
-@settings(deadline=None)
 @given(REGEXES, REPOSITORIES, REPOSITORIES)
 def test_a_settled_state_holds_for_every_continuation(regex: str, head: str, tail: str) -> None:
     machine = automaton(regex)
@@ -84,7 +82,6 @@ def test_a_settled_state_holds_for_every_continuation(regex: str, head: str, tai
         assert not found
 
 
-@settings(deadline=None)
 @given(st.lists(REGEXES, max_size=3), st.lists(REPOSITORIES, max_size=5))
 def test_every_repository_has_a_first_match_that_is_foretold(
     rules: list[str], repositories: list[str]
@@ -202,7 +199,6 @@ def test_a_hostile_rule_costs_bounded_time(regex: str) -> None:
     assert time.perf_counter() - start < 10
 
 
-@settings(deadline=None)
 @given(
     st.lists(REGEXES, max_size=3),
     st.lists(st.from_regex(r"[abt]{1,4}", fullmatch=True), min_size=2, max_size=5),
