@@ -23,6 +23,7 @@ from app.cluster.informer import Informer
 from app.cluster.kubernetes import KubernetesState
 from app.cluster.leader import lead
 from app.cluster.ledgers import LABEL, KubernetesLedgers
+from app.cluster.objects import KubernetesObjects, ObjectReader
 from app.cluster.reconciler import Reconciler
 from app.cluster.state import ClusterState
 from app.quota.store import LedgerStore, MemoryLedgers
@@ -53,6 +54,8 @@ class Backend:
     """What the registry's configuration calls it."""
     authenticator: Authenticator | None = None
     """Who may ask for push checks; None: nobody."""
+    objects: ObjectReader | None = None
+    """What the registry's configuration refers to."""
 
 
 @asynccontextmanager
@@ -128,6 +131,7 @@ def embedded(state: EmbeddedState, settings: Settings) -> Backend:
         refused=_nobody_listens,
         broken=lambda: state.broken is not None,
         authenticator=StaticTokens(settings.push_tokens) if settings.push_tokens else None,
+        objects=state,
     )
 
 
@@ -164,6 +168,7 @@ def _cluster(
         certificates=certificates if shared and not settings.tls_dir else None,
         registry_hosts=state.registry_hosts,
         authenticator=KubernetesAccess(api, domain),
+        objects=KubernetesObjects(api),
     )
 
 

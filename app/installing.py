@@ -1,7 +1,7 @@
 """What an installation consists of: the manifests that kustomize uses, filled in."""
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,11 @@ NAME = "registry-admission"
 
 _HERE = Path(__file__).parent
 _MANIFESTS = _HERE / "manifests" if (_HERE / "manifests").is_dir() else _HERE.parent / "manifests"
+REGISTRY = "image-registry-system"
+"""The registry's namespace in the manifests."""
+
+_REFERENCES = "registry-admission-references"
+"""Of the Role, and its binding, in that namespace."""
 _DOMAIN = "alauda.io"
 _MANAGER = "registry-admission-install"
 _WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
@@ -70,6 +75,7 @@ def manifests(
     image: str,
     replicas: int,
     api_domain: str,
+    registry_namespace: str = REGISTRY,
     certificate: OwnCertificate | None = None,
 ) -> list[Manifest]:
     """Everything to apply, in order: the namespace first, the webhooks last.
@@ -78,8 +84,9 @@ def manifests(
     it is as in the overlay `mounted-secret`.
     """
     overlay = "mounted-secret" if certificate else "self-signed"
+    words = {_DOMAIN: api_domain, REGISTRY: registry_namespace}
     found = [
-        _filled(manifest, namespace, api_domain)
+        _filled(manifest, namespace, words)
         for manifest in kustomization.build(_MANIFESTS / "overlays" / overlay)
     ]
     if certificate:
@@ -94,13 +101,21 @@ def manifests(
     return sorted(found, key=_position)
 
 
-def leftovers(namespace: str, *, and_namespace: bool) -> list[Manifest]:
+def leftovers(
+    namespace: str, *, and_namespace: bool, registry_namespace: str = REGISTRY
+) -> list[Manifest]:
     """Everything to delete, in order: the webhooks first, so that nothing waits for nobody.
 
     The namespace, with the ledgers and the certificate in it, goes only if asked for: there may
     be something else in it.
     """
-    applied = manifests(namespace=namespace, image=NAME, replicas=1, api_domain=_DOMAIN)
+    applied = manifests(
+        namespace=namespace,
+        image=NAME,
+        replicas=1,
+        api_domain=_DOMAIN,
+        registry_namespace=registry_namespace,
+    )
     return [
         {key: manifest[key] for key in ("apiVersion", "kind")}
         | {"metadata": _without_labels(manifest["metadata"])}
@@ -110,10 +125,22 @@ def leftovers(namespace: str, *, and_namespace: bool) -> list[Manifest]:
 
 
 async def apply(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str], None]) -> None:
-    """Server-side apply, again and again if wanted. Raises ApiError at the first refusal."""
+    """Server-side apply, again and again if wanted. Raises ApiError at the first refusal.
+
+    What belongs into the registry's namespace waits for another time if there is none yet.
+    """
     for manifest in objects:
-        await api.apply(path_of(manifest), manifest, _MANAGER)
-        done(f"{_title(manifest)} applied")
+        try:
+            await api.apply(path_of(manifest), manifest, _MANAGER)
+        except NotFoundError:
+            if manifest["metadata"]["name"] != _REFERENCES:
+                raise
+            home = manifest["metadata"]["namespace"]
+            done(
+                f"{_title(manifest)} left out: no namespace {home}; install again when it is there"
+            )
+        else:
+            done(f"{_title(manifest)} applied")
 
 
 async def delete(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str], None]) -> None:
@@ -126,21 +153,23 @@ async def delete(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str]
         done(f"{_title(manifest)} deleted")
 
 
-def _filled(node: Any, namespace: str, api_domain: str, key: str = "") -> Any:
-    """A copy for another namespace and domain."""
+def _filled(node: Any, namespace: str, words: Mapping[str, str], key: str = "") -> Any:
+    """A copy for another namespace, with other words."""
     if isinstance(node, dict):
-        filled = {name: _filled(value, namespace, api_domain, name) for name, value in node.items()}
+        filled = {name: _filled(value, namespace, words, name) for name, value in node.items()}
         if node.get("kind") == "Namespace":
             filled["metadata"]["name"] = namespace
         return filled
     if isinstance(node, list):
-        return [_filled(item, namespace, api_domain, key) for item in node]
+        return [_filled(item, namespace, words, key) for item in node]
     if not isinstance(node, str):
         return node
     # `values` are those of the webhooks' namespaceSelector.
     if key in ("namespace", "values") and node == NAME:
         return namespace
-    return node.replace(_DOMAIN, api_domain)
+    for word, other in words.items():
+        node = node.replace(word, other)
+    return node
 
 
 def _secret(namespace: str, certificate: OwnCertificate) -> Manifest:

@@ -10,6 +10,7 @@ from app.admission.dispatch import Admission
 from app.admission.image_kinds import ImageAdmission
 from app.admission.object_kinds import ObjectAdmission
 from app.admission.references import References
+from app.admission.registry_kinds import RegistryAdmission
 from app.api.admission import AdmissionApi
 from app.api.app import create_app
 from app.api.authorize import AuthorizeApi
@@ -40,7 +41,8 @@ def build(
     images = ImageAdmission(
         state, enforcer, references, domain, settings.unknown_size, backend.registry_size
     )
-    admission = Admission(images, ObjectAdmission(state, settings), domain)
+    registry = RegistryAdmission(state, settings, backend.objects)
+    admission = Admission(images, ObjectAdmission(state, settings, registry), domain)
     metrics = Metrics()
     metrics.gauge("reservations", "Reservations in flight.", enforcer.reservations)
     metrics.gauge(

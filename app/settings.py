@@ -25,6 +25,7 @@ from pydantic_settings import (
 from app.model.domain import ApiDomain
 from app.policy.image_limits import UnknownSize
 from app.policy.names import host_of, parse_endpoint
+from app.policy.storage_references import ReferenceChecks
 from app.quota.ledger import Timing
 
 ENV_PREFIX = "REGISTRY_ADMISSION_"
@@ -135,7 +136,7 @@ class Settings(BaseSettings):
     )
     registry_namespace: str = Field(
         "",
-        description="Namespace of the internal registry's Service.  "
+        description="Namespace of the internal registry: its Service, its claim, its Secrets.  "
         "[default: image-registry-system, or openshift-image-registry for openshift.io]",
     )
     legacy_modes: Annotated[Names, AfterValidator(_legacy_modes)] = Field(
@@ -149,6 +150,16 @@ class Settings(BaseSettings):
     )
     data_loss_guard: Literal["warn", "deny"] = Field(
         "warn", description="What to do with a change of Config/cluster that can lose images."
+    )
+    reference_checks: ReferenceChecks = Field(
+        "warn",
+        description="What to do with a Config/cluster whose claim, storage credentials or "
+        "trusted CA is missing or of no use; off looks at none of them.",
+    )
+    trusted_ca_namespace: str | None = Field(
+        None,
+        description="Namespace of the ConfigMap that trustedCA names; "
+        "without it, that of the registry, or openshift-config for openshift.io.",
     )
     request_timeout: float = Field(
         60.0,
@@ -228,6 +239,12 @@ class Settings(BaseSettings):
         service = f"image-registry.{self.registry_namespace}"
         names = (service, f"{service}.svc", f"{service}.svc.cluster.local")
         return {*self.registry_hosts, *names, *(f"{name}:5000" for name in names)}
+
+    @property
+    def ca_namespace(self) -> str:
+        return (
+            self.trusted_ca_namespace or self.domain.config_namespace or self.registry_namespace
+        )
 
     @property
     def timing(self) -> Timing:

@@ -39,6 +39,9 @@ class State:
     def limits(self, namespace: str) -> NamespaceLimits:
         return self._limits
 
+    def limited_namespaces(self) -> list[str]:
+        return list(self.index)
+
     def usage(self, namespace: str) -> NamespaceUsage:
         return self.index[namespace]
 

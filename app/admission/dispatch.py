@@ -64,4 +64,4 @@ class Admission:
     async def _verdict(self, request: AdmissionRequest, within: float) -> Verdict | None:
         if request.kind.group == self._domain.image_group:
             return await self._images.review(request, within)
-        return self._objects.review(request)
+        return await self._objects.review(request)

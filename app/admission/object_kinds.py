@@ -1,27 +1,30 @@
-"""Reviews of the objects that set limits and of the registry's own configuration."""
+"""Reviews of everything but images: what sets limits, and the registry's own configuration."""
 
 from collections.abc import Mapping
 
 from app.admission.image_kinds import old_version
+from app.admission.registry_kinds import RegistryAdmission
 from app.admission.review import AdmissionRequest
-from app.cluster.state import ClusterState, require_available
+from app.cluster.state import ClusterState
 from app.model.legacy import ConfigMap
 from app.model.limits import LimitRange, ResourceQuota
-from app.model.registry import Config, ImagePruner
-from app.policy import image_pruner, legacy_config, limit_objects, registry_config
+from app.policy import legacy_config, limit_objects
 from app.policy.verdict import Verdict
 from app.settings import Settings
 
 
 class ObjectAdmission:
-    """Decides LimitRange, ResourceQuota, the legacy ConfigMap, Config and ImagePruner."""
+    """Decides LimitRange, ResourceQuota and the legacy ConfigMap, and has the rest decided."""
 
-    def __init__(self, state: ClusterState, settings: Settings) -> None:
+    def __init__(
+        self, state: ClusterState, settings: Settings, registry: RegistryAdmission
+    ) -> None:
         self._state = state
         self._settings = settings
+        self._registry = registry
         self._domain = settings.domain
 
-    def review(self, request: AdmissionRequest) -> Verdict | None:
+    async def review(self, request: AdmissionRequest) -> Verdict | None:
         """The verdict on a create or update; None for a kind that is not checked.
 
         Raises ValidationError for an object whose shape is wrong, StateUnavailableError if
@@ -29,12 +32,12 @@ class ObjectAdmission:
         """
         if request.sub_resource or _being_deleted(request):
             return None
-        verdict = self._verdict(request)
-        if verdict is not None and _unchanged(request):
-            return _reported(verdict)
-        return verdict
+        unchanged = _unchanged(request)
+        verdict = await self._verdict(request, unchanged)
+        # What was wrong before stays wrong: it is named, but labels can still be changed.
+        return verdict.tolerant() if verdict is not None and unchanged else verdict
 
-    def _verdict(self, request: AdmissionRequest) -> Verdict | None:
+    async def _verdict(self, request: AdmissionRequest, unchanged: bool) -> Verdict | None:
         match request.kind.group, request.kind.kind:
             case "", "ConfigMap":
                 return self._config_map(request)
@@ -43,9 +46,11 @@ class ObjectAdmission:
             case "", "ResourceQuota":
                 return self._resource_quota(request)
             case self._domain.operator_group, "Config":
-                return self._config(request)
+                return await self._registry.config(request, unchanged=unchanged)
             case self._domain.operator_group, "ImagePruner":
-                return image_pruner.check(ImagePruner.model_validate(request.object))
+                return await self._registry.pruner(request)
+            case "", "Secret":
+                return self._registry.secret(request)
             case _:
                 return None
 
@@ -73,18 +78,6 @@ class ObjectAdmission:
             self._domain.image_tags: usage.tag_count,
         }
         return limit_objects.check_resource_quota(quota, domain=self._domain, used=used)
-
-    def _config(self, request: AdmissionRequest) -> Verdict:
-        old = old_version(Config, request)
-        if old is not None:
-            require_available(self._state)
-        return registry_config.check(
-            Config.model_validate(request.object),
-            old,
-            domain=self._domain,
-            images_exist=self._state.holds_images(),
-            data_loss_guard=self._settings.data_loss_guard,
-        )
 
     def _largest(self, namespace: str) -> Mapping[str, tuple[str, int]]:
         """The fullest stream of a namespace and its count, by resource name."""
@@ -114,8 +107,3 @@ def _unchanged(request: AdmissionRequest) -> bool:
         content.pop("metadata", None)
         content.pop("status", None)
     return new == old
-
-
-def _reported(verdict: Verdict) -> Verdict:
-    """What was wrong before stays wrong: it is named, but labels can still be changed."""
-    return Verdict(warnings=[*verdict.warnings, *map(str, verdict.violations)])

@@ -9,10 +9,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from app.model.base import KubeModel
-from app.policy.verdict import Verdict
+from app.policy.verdict import MAX_WARNING, Verdict
 
 API_VERSION = "admission.k8s.io/v1"
-_MAX_WARNING = 256
 _MAX_WARNINGS = 12
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
@@ -160,7 +159,7 @@ def _failure(
 def _bounded(warnings: list[str]) -> list[str]:
     """The API server drops warnings that are long or many, so that none is lost silently."""
     texts = [
-        text if len(text) <= _MAX_WARNING else text[: _MAX_WARNING - 1] + "…"
+        text if len(text) <= MAX_WARNING else text[: MAX_WARNING - 1] + "…"
         for text in (warning.replace("\n", " ") for warning in dict.fromkeys(warnings))
     ]
     if len(texts) <= _MAX_WARNINGS:

@@ -12,6 +12,7 @@ _KINDS = frozenset(
     {
         "Config", "ConfigMap", "Image", "ImagePruner", "ImageStream", "ImageStreamImport",
         "ImageStreamMapping", "ImageStreamTag", "ImageTag", "LimitRange", "ResourceQuota",
+        "Secret",
     }
 )  # fmt: skip
 

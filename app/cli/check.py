@@ -26,6 +26,8 @@ _SETTINGS = (
     "legacy_modes",
     "legacy_namespaces",
     "data_loss_guard",
+    "reference_checks",
+    "trusted_ca_namespace",
 )
 
 

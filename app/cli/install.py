@@ -30,6 +30,10 @@ _NAMESPACE = click.option(
     "--namespace", default=NAME, show_default=True, callback=_namespace,
     help="Namespace of the service.",
 )  # fmt: skip
+_REGISTRY_NAMESPACE = click.option(
+    "--registry-namespace", default=installing.REGISTRY, show_default=True, callback=_namespace,
+    help="Namespace of the internal registry.",
+)  # fmt: skip
 _KUBECONFIG = click.option(
     "--kubeconfig", default=KUBE_CONFIG_DEFAULT_LOCATION,
     help="Kubeconfig of the cluster, with --apply.  [default: kubectl's]",
@@ -42,6 +46,7 @@ _CONTEXT = click.option("--context", help="Context of the kubeconfig, with --app
     "--image", required=True, help="Image of the service, in a registry that the nodes reach."
 )
 @_NAMESPACE
+@_REGISTRY_NAMESPACE
 @click.option(
     "--replicas", type=click.IntRange(min=1), default=3, show_default=True,
     help="Replicas of the service.",
@@ -61,6 +66,7 @@ _CONTEXT = click.option("--context", help="Context of the kubeconfig, with --app
 def install(
     image: str,
     namespace: str,
+    registry_namespace: str,
     replicas: int,
     api_domain: str,
     tls_dir: Path | None,
@@ -84,6 +90,7 @@ def install(
         image=image,
         replicas=replicas,
         api_domain=api_domain,
+        registry_namespace=registry_namespace,
         certificate=certificate,
     )
     if only_print:
@@ -95,12 +102,14 @@ def install(
 
 @click.command()
 @_NAMESPACE
+@_REGISTRY_NAMESPACE
 @click.option("--delete-namespace", is_flag=True, help="Delete the namespace with all in it, too.")
 @click.option("--print/--apply", "only_print", default=True, help="Print what goes, or delete it.")
 @_KUBECONFIG
 @_CONTEXT
 def uninstall(
     namespace: str,
+    registry_namespace: str,
     delete_namespace: bool,
     only_print: bool,
     kubeconfig: str,
@@ -113,7 +122,9 @@ def uninstall(
       registry-admission uninstall | kubectl delete --ignore-not-found -f -
       registry-admission uninstall --apply --delete-namespace
     """
-    manifests = installing.leftovers(namespace, and_namespace=delete_namespace)
+    manifests = installing.leftovers(
+        namespace, and_namespace=delete_namespace, registry_namespace=registry_namespace
+    )
     if only_print:
         _print(manifests)
     else:

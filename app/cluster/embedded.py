@@ -15,6 +15,7 @@ from watchfiles import awatch
 
 from app.cluster import manifests
 from app.cluster.manifests import Manifest, ManifestError
+from app.cluster.objects import ManifestObjects, Model
 from app.model.domain import ApiDomain
 from app.model.image import Image
 from app.model.limits import NO_LIMITS, LimitRange, NamespaceLimits, ResourceQuota, namespace_limits
@@ -76,6 +77,7 @@ class _Snapshot:
         self.usage = UsageIndex()
         self.times = PushTimes()
         self.sizes: dict[str, int] = {}
+        self.references = ManifestObjects()
         self._domain = domain
         self._limits: dict[str, NamespaceLimits] = {}
 
@@ -101,6 +103,8 @@ class _Snapshot:
                 image = manifest.parse(Image)
                 if image.size is not None:
                     self.sizes[image.digest] = image.size
+            case _:
+                self.references.add(manifest)
 
     def _add_stream(self, stream: ImageStream) -> None:
         key = (namespace_or_default(stream.metadata.namespace), stream.metadata.name)
@@ -147,6 +151,9 @@ class EmbeddedState:
         """When the tags of a namespace were last pushed, where that is known."""
         return self._snapshot.times.of(namespace, self.usage(namespace))
 
+    def limited_namespaces(self) -> Sequence[str]:
+        return list(self._snapshot.objects.namespaces)
+
     def usage(self, namespace: str) -> NamespaceUsage:
         return self._snapshot.usage[namespace]
 
@@ -155,6 +162,10 @@ class EmbeddedState:
 
     async def image_size(self, digest: str) -> int | None:
         return self._snapshot.sizes.get(digest)
+
+    async def read(self, model: type[Model], namespace: str, name: str) -> Model | None:
+        """An object that the registry's configuration may refer to."""
+        return await self._snapshot.references.read(model, namespace, name)
 
     def reload(self) -> None:
         """Read the folder again; the last good state stays in force if it is broken."""

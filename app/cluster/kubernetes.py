@@ -78,6 +78,9 @@ class KubernetesState:
     def limits(self, namespace: str) -> NamespaceLimits:
         return self._limits[namespace]
 
+    def limited_namespaces(self) -> list[str]:
+        return list(self._limits)
+
     def usage(self, namespace: str) -> NamespaceUsage:
         return self._streams.usage[namespace]
 

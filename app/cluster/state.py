@@ -1,5 +1,6 @@
 """What every source of state offers, and how it says that it cannot answer."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from app.model.limits import NamespaceLimits
@@ -24,6 +25,9 @@ class ClusterState(Protocol):
         """How much of what is stored is seen; `usage` is never older than that."""
 
     def limits(self, namespace: str) -> NamespaceLimits: ...
+
+    def limited_namespaces(self) -> Sequence[str]:
+        """The names of the namespaces that have any limit."""
 
     def usage(self, namespace: str) -> NamespaceUsage: ...
 

@@ -27,6 +27,11 @@ class ApiDomain:
         return {"openshift.io": "openshift-image-registry"}.get(self.name, "image-registry-system")
 
     @cached_property
+    def config_namespace(self) -> str:
+        """Where what Config/cluster trusts is, if not with the registry; else empty."""
+        return {"openshift.io": "openshift-config"}.get(self.name, "")
+
+    @cached_property
     def image_type(self) -> str:
         """The LimitRange item type for single images."""
         return f"{self.name}/Image"

@@ -32,10 +32,20 @@ class Phase(KubeModel):
     message: str = ""
 
 
+class ClaimStatus(Phase):
+    access_modes: list[str] = Field(default_factory=list)
+    capacity: dict[str, Quantity] = Field(default_factory=dict)
+
+
 class PersistentVolumeClaim(StoredObject):
     kind: str = "PersistentVolumeClaim"
     spec: ClaimSpec = Field(default_factory=ClaimSpec)
-    status: Phase = Field(default_factory=Phase)
+    status: ClaimStatus = Field(default_factory=ClaimStatus)
+
+    @property
+    def access_modes(self) -> list[str]:
+        """Those of the volume, once there is one."""
+        return self.status.access_modes or self.spec.access_modes
 
     @property
     def request(self) -> Quantity:
@@ -74,6 +84,11 @@ class StorageClass(StoredObject):
     def provisions(self) -> bool:
         """Whether it makes volumes; else somebody has to make them beforehand."""
         return self.provisioner != NO_PROVISIONER
+
+    @property
+    def waits_for_pods(self) -> bool:
+        """Whether a claim is Pending until a Pod uses it, and nothing is wrong with that."""
+        return self.volume_binding_mode == "WaitForFirstConsumer"
 
 
 class AttachmentError(KubeModel):

@@ -25,10 +25,10 @@ def shown(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def close_to(value: str, known: Sequence[str]) -> str | None:
-    """The known value that was probably meant."""
+def close_to(value: str, known: Sequence[str], similar: float = 0.6) -> str | None:
+    """The known value that was probably meant, if at least so `similar` (0 to 1)."""
     by_lower = {name.lower(): name for name in known}
-    matches = get_close_matches(value.lower()[:_MAX_SHOWN], by_lower, n=1)
+    matches = get_close_matches(value.lower()[:_MAX_SHOWN], by_lower, n=1, cutoff=similar)
     return by_lower[matches[0]] if matches else None
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from app.model.domain import ApiDomain
 from app.model.registry import Config, ConfigSpec, ImagePullSecret, Route
-from app.policy import registry_data_loss, registry_storage
+from app.model.volumes import PersistentVolumeClaim
+from app.policy import registry_data_loss, registry_storage, storage_references
 from app.policy.field_checks import (
     LOG_LEVELS,
     check_at_least_zero,
@@ -17,6 +18,7 @@ from app.policy.field_checks import (
 )
 from app.policy.names import host_of, is_hostname, is_label, placeholders, without_credentials
 from app.policy.registry_data_loss import DataLossGuard
+from app.policy.storage_references import Referenced
 from app.policy.verdict import Verdict
 
 _HOSTS = "spec.imagePullSecret.additionalRegistryHosts"
@@ -30,11 +32,14 @@ def check(
     domain: ApiDomain,
     images_exist: bool,
     data_loss_guard: DataLossGuard,
+    referenced: Referenced | None = None,
+    strict: bool = False,
 ) -> Verdict:
     """Hold a Config against the schema's unwritten rules, and an update against data loss.
 
     `old` is the object that an update starts from, None on create. `images_exist` says whether
-    the cluster holds image metadata, so that there is something to lose.
+    the cluster holds image metadata, so that there is something to lose. `referenced` is what the
+    Config refers to, None if nobody looked; `strict` refuses what refers to nothing of use.
     """
     verdict = Verdict()
     spec = config.spec
@@ -42,13 +47,26 @@ def check(
     check_placeholders(verdict, spec)
     _check_choices(verdict, spec)
     check_at_least_zero(verdict, "InvalidReplicas", "spec.replicas", spec.replicas)
-    verdict.include(registry_storage.check(spec, old.spec if old else None, domain=domain))
+    before = old.spec if old else None
+    claim_known = referenced is not None and isinstance(referenced.claim, PersistentVolumeClaim)
+    verdict.include(registry_storage.check(spec, before, domain=domain, claim_known=claim_known))
+    if referenced is not None:
+        found = storage_references.check(spec, referenced)
+        refuses = strict and (before is None or _refers_anew(spec, before))
+        verdict.include(found if refuses else found.tolerant())
     _check_pull_secret(verdict, spec.image_pull_secret)
     _check_routes(verdict, spec.routes)
     check_resources(verdict, spec.resources)
     if old is not None and images_exist:
         verdict.include(registry_data_loss.check(config, old, domain=domain, guard=data_loss_guard))
     return verdict
+
+
+def _refers_anew(spec: ConfigSpec, old: ConfigSpec) -> bool:
+    """Whether an update touches what the findings are about; any other must get through."""
+    before = (old.storage, old.replicas, old.rollout_strategy)
+    after = (spec.storage, spec.replicas, spec.rollout_strategy)
+    return before != after or old.management_state == "Removed"
 
 
 def _check_choices(verdict: Verdict, spec: ConfigSpec) -> None:

@@ -19,8 +19,13 @@ from app.policy.verdict import Verdict
 _ENDPOINT = "spec.storage.s3.regionEndpoint"
 
 
-def check(spec: ConfigSpec, old: ConfigSpec | None, *, domain: ApiDomain) -> Verdict:
-    """Hold the storage by itself; `old` is what an update starts from."""
+def check(
+    spec: ConfigSpec, old: ConfigSpec | None, *, domain: ApiDomain, claim_known: bool = False
+) -> Verdict:
+    """Hold the storage by itself; `old` is what an update starts from.
+
+    `claim_known` says that somebody else holds the Pods against the access modes of the claim.
+    """
     verdict = Verdict()
     storage = spec.storage
     check_choice(
@@ -32,6 +37,8 @@ def check(spec: ConfigSpec, old: ConfigSpec | None, *, domain: ApiDomain) -> Ver
     )
     _check_backends(verdict, storage, old.storage if old else None, domain)
     _check_replicas(verdict, spec)
+    if not claim_known:
+        _check_rollout(verdict, spec)
     _check_claim(verdict, storage, domain)
     if old is not None:
         _check_inherited_state(verdict, storage, old.storage)
@@ -101,7 +108,11 @@ def _check_replicas(verdict: Verdict, spec: ConfigSpec) -> None:
             f"spec.replicas is {replicas}, and every Pod would have an emptyDir of its own",
             "set spec.replicas to 1, or choose storage that Pods share, such as s3",
         )
-    if spec.storage.pvc is not None and replicas == 1 and spec.rollout_strategy == "RollingUpdate":
+
+
+def _check_rollout(verdict: Verdict, spec: ConfigSpec) -> None:
+    one_pod = spec.replicas is None or spec.replicas == 1
+    if spec.storage.pvc is not None and one_pod and spec.rollout_strategy == "RollingUpdate":
         verdict.warn(
             "spec.rolloutStrategy is RollingUpdate, and two Pods cannot share a ReadWriteOnce "
             "volume: set it to Recreate unless the PVC is ReadWriteMany"

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+MAX_WARNING = 256
+"""Characters that the API server passes on of a warning."""
+
 
 @dataclass(frozen=True)
 class Violation:
@@ -32,6 +35,20 @@ class Verdict:
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
+
+    def tolerant(self) -> "Verdict":
+        """The same findings, none of them a reason to refuse.
+
+        One that is too long for a warning is told as two.
+        """
+        told = [
+            text
+            for found in self.violations
+            for text in (
+                [str(found)] if len(str(found)) <= MAX_WARNING else [found.message, found.next_step]
+            )
+        ]
+        return Verdict(warnings=[*told, *self.warnings])
 
     def include(self, other: "Verdict") -> None:
         self.violations += other.violations

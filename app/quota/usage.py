@@ -49,11 +49,17 @@ class StreamUsage:
     def images(self) -> frozenset[str]:
         return frozenset(map(unpack, self.packed_images))
 
+    def newest_images(self, revisions: int) -> frozenset[Packed]:
+        """Those in that many newest entries of each tag's history."""
+        return frozenset(
+            digest for history in self._tags.values() for digest in _each(history)[:revisions]
+        )
+
     def has_tag(self, tag: str) -> bool:
         return tag in self._tags
 
     def history(self, tag: str) -> tuple[str, ...]:
-        """The digests that a tag has pointed at, newest first."""
+        """The digests that a tag has pointed at, newest first; one may come back."""
         return tuple(map(unpack, _each(self._tags.get(tag, ()))))
 
     def latest(self, tag: str) -> str | None:
@@ -70,7 +76,7 @@ class StreamUsage:
 
 
 def _history(digests: tuple[str, ...]) -> _History:
-    packed = tuple(map(pack, dict.fromkeys(digests)))
+    packed = tuple(map(pack, digests))
     return packed[0] if len(packed) == 1 else packed
 
 
@@ -108,6 +114,11 @@ class NamespaceUsage:
             self.tag_count += stream.tag_count
             for digest in stream.packed_images:
                 self._references[digest] = self._references.get(digest, 0) + 1
+
+    def newest_image_count(self, revisions: int) -> int:
+        """The distinct images in that many newest entries of each tag's history."""
+        newest = (stream.newest_images(revisions) for stream in self.streams.values())
+        return len(frozenset().union(*newest))
 
     def references(self, digest: str) -> int:
         """How many streams hold an image."""

@@ -113,6 +113,9 @@ class GatewayState:
     def limits(self, namespace: str) -> NamespaceLimits:
         return self._folder.limits(namespace)
 
+    def limited_namespaces(self) -> list[str]:
+        return self._folder.limited_namespaces()
+
     def usage(self, namespace: str) -> NamespaceUsage:
         return self._inventory.usage[namespace]
 

@@ -33,6 +33,9 @@ class FakeState:
     def limits(self, namespace: str) -> NamespaceLimits:
         return self._limits
 
+    def limited_namespaces(self) -> list[str]:
+        return [] if self._limits == NO_LIMITS else list(self.index)
+
     def usage(self, namespace: str) -> NamespaceUsage:
         return self.index[namespace]
 

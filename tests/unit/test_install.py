@@ -164,6 +164,40 @@ async def test_deleting_stops_where_it_is_not_allowed() -> None:
     assert "/api/v1/namespaces/x" not in api.paths
 
 
+class WithoutRegistry(KubeApi):
+    """A cluster whose registry's namespace does not exist yet."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+
+    async def apply(
+        self,
+        path: str,
+        content: dict[str, Any],
+        manager: str,
+        *,
+        force: bool = True,
+        dry_run: bool = False,
+    ) -> dict[str, Any]:
+        if "/namespaces/image-registry-system/" in path:
+            raise NotFoundError(404, 'namespaces "image-registry-system" not found')
+        self.paths.append(path)
+        return content
+
+
+async def test_installing_does_not_wait_for_the_registry() -> None:
+    api, done = WithoutRegistry(), list[str]()
+
+    await installing.apply(api, manifests(), done.append)
+
+    assert len(api.paths) == len(manifests()) - 2
+    assert [line for line in done if "left out" in line] == [
+        f"{kind} registry-admission-references left out: no namespace image-registry-system; "
+        "install again when it is there"
+        for kind in ("Role", "RoleBinding")
+    ]
+
+
 def test_what_kustomize_can_and_this_cannot_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "kustomization.yaml").write_text("resources: []\nnamePrefix: a-\n")
 

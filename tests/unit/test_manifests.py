@@ -7,6 +7,7 @@ import pytest
 
 from app.certs import cluster
 from app.cluster import heartbeat
+from app.model import credentials
 from app.settings import ENV_PREFIX, Settings
 from tests.unit.manifests import all_webhooks, manifests, only
 
@@ -37,6 +38,7 @@ def leaves(node: Any) -> Iterator[str]:
             "imageregistry.operator.alauda.io/configs",
             "imageregistry.operator.alauda.io/imagepruners",
         }),
+        ("credentials", "Ignore", "None", {"/secrets"}),
         ("registry-defaults", "Ignore", "None", {"imageregistry.operator.alauda.io/configs"}),
     ],
 )  # fmt: skip
@@ -56,7 +58,7 @@ def test_what_each_webhook_is_asked_and_what_happens_without_an_answer(
 
 
 def test_there_are_no_other_webhooks() -> None:
-    assert len({webhook["name"] for webhook in all_webhooks()}) == len(all_webhooks()) == 6
+    assert len({webhook["name"] for webhook in all_webhooks()}) == len(all_webhooks()) == 7
 
 
 @pytest.mark.parametrize("namespace", ["registry-admission", "platform"])
@@ -66,8 +68,10 @@ def test_no_webhook_is_asked_about_kube_system_or_the_service_itself(namespace: 
         "operator": "NotIn",
         "values": ["kube-system", namespace],
     }
+    registry = {**expected, "operator": "In", "values": ["image-registry-system"]}
     for webhook in all_webhooks(namespace=namespace):
-        assert webhook["namespaceSelector"] == {"matchExpressions": [expected]}, webhook["name"]
+        [found] = webhook["namespaceSelector"]["matchExpressions"]
+        assert found == (registry if "credentials" in webhook["name"] else expected)
         assert webhook["clientConfig"]["service"]["namespace"] == namespace
         assert 1 <= webhook["timeoutSeconds"] <= 10
 
@@ -122,6 +126,7 @@ def test_names_in_the_roles_are_those_in_the_code() -> None:
     assert named == {
         ("imagestreams", heartbeat.NAME),
         ("secrets", cluster.NAME),
+        ("secrets", credentials.SECRET),
         ("leases", "registry-admission"),
         ("validatingwebhookconfigurations", "registry-admission"),
         ("mutatingwebhookconfigurations", "registry-admission"),
@@ -144,7 +149,8 @@ def test_the_namespace_is_first_and_the_webhooks_are_last() -> None:
 def test_another_namespace_is_meant_everywhere() -> None:
     moved = manifests(namespace="platform")
 
-    assert {one["metadata"].get("namespace", "platform") for one in moved} == {"platform"}
+    homes = {one["metadata"].get("namespace", "platform") for one in moved}
+    assert homes == {"platform", "image-registry-system"}
     assert moved[0]["metadata"]["name"] == "platform"
     subjects = [subject for one in moved for subject in one.get("subjects", [])]
     assert {(one["name"], one["namespace"]) for one in subjects} == {
@@ -157,6 +163,20 @@ def test_another_domain_is_meant_everywhere() -> None:
 
     assert [text for text in texts if "alauda.io" in text] == []
     assert "image.openshift.io" in texts
+
+
+def test_another_namespace_of_the_registry_is_meant_everywhere() -> None:
+    texts = list(leaves(manifests(registry_namespace="openshift-image-registry")))
+
+    assert "image-registry-system" not in " ".join(texts)
+    # the webhook's selector, the service's setting, the Role and its binding
+    assert texts.count("openshift-image-registry") == 4
+
+
+def test_of_all_secrets_one_waits_for_the_service() -> None:
+    [webhook] = [one for one in all_webhooks() if one["name"].startswith("credentials.")]
+
+    assert f"== '{credentials.SECRET}'" in webhook["matchConditions"][0]["expression"]
 
 
 def test_image_and_replicas_are_set() -> None:

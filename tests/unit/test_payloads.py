@@ -111,13 +111,18 @@ EXPECTED: dict[str, Denied | Allowed] = {
     "resourcequota-create": Allowed(),
     "resourcequota-below-use": Allowed(("20",)),
     "resourcequota-misspelled": Denied(("alauda.io/image-tags",), ("MisspelledName",)),
-    "config-create": Allowed(),
-    "config-private-endpoint": Allowed(),
+    "config-create": Allowed(('"image-registry" does not exist in namespace',)),
+    "config-private-endpoint": Allowed(("create it: kubectl -n image-registry-system create",)),
     "config-two-backends": Denied(("emptyDir", "pvc"), ("TwoStorageBackends",)),
     "config-switch-storage": Allowed(("emptyDir",)),
     "config-delete": Allowed(skipped="DELETE adds nothing"),
-    "imagepruner-create": Allowed(),
+    "imagepruner-create": Allowed(("team-full/nightly: pruning keeps all 100 tags",)),
     "imagepruner-bad-schedule": Denied(("every night",), ("InvalidSchedule",)),
+    "secret-create": Allowed(),
+    "secret-line-break": Denied(
+        ("REGISTRY_STORAGE_S3_SECRETKEY ends with a line break",), ("InvalidCredentials",)
+    ),
+    "secret-other": Allowed(skipped="kind Secret is not limited"),
     "pod-connect": Allowed(skipped="CONNECT adds nothing"),
     "pod-create": Allowed(skipped="kind Pod is not limited"),
 }

@@ -1,0 +1,137 @@
+"""Reviews of the registry's own configuration: Config, ImagePruner, the credentials Secret."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from app.admission.image_kinds import old_version
+from app.admission.review import AdmissionRequest
+from app.cluster.objects import ObjectReader, UnreadableError
+from app.cluster.state import ClusterState, require_available
+from app.model import credentials
+from app.model.base import KubeObject
+from app.model.credentials import CredentialsKeys, CredentialsSecret
+from app.model.legacy import ConfigMap
+from app.model.registry import Config, ConfigSpec, ImagePruner
+from app.model.volumes import PersistentVolumeClaim, StorageClass
+from app.policy import (
+    image_pruner,
+    registry_config,
+    retention,
+    storage_credentials,
+    storage_references,
+)
+from app.policy.fullness import Level
+from app.policy.storage_references import Referenced, Unread
+from app.policy.verdict import Verdict
+from app.settings import Settings
+
+Model = TypeVar("Model", bound=KubeObject)
+
+_READ_TIMEOUT = 2.0
+"""Seconds that a decision waits for all objects that a Config refers to."""
+_COUNT_TIMEOUT = 2.0
+"""Seconds that a decision looks for namespaces that stay full."""
+
+
+class RegistryAdmission:
+    """Decides on what the registry's operator reads."""
+
+    def __init__(
+        self, state: ClusterState, settings: Settings, objects: ObjectReader | None
+    ) -> None:
+        """Without `objects` nobody looks at what a Config refers to."""
+        self._state = state
+        self._settings = settings
+        self._objects = objects
+
+    async def config(self, request: AdmissionRequest, *, unchanged: bool) -> Verdict:
+        """Raises ValidationError, and StateUnavailableError while it is not known whether there
+        are images that a change could lose."""
+        config, old = Config.model_validate(request.object), old_version(Config, request)
+        if old is not None:
+            require_available(self._state)
+        checks = self._settings.reference_checks
+        looks = self._objects is not None and checks != "off" and not unchanged
+        return registry_config.check(
+            config,
+            old,
+            domain=self._settings.domain,
+            images_exist=self._state.holds_images(),
+            data_loss_guard=self._settings.data_loss_guard,
+            referenced=await self._referenced(config.spec) if looks else None,
+            strict=checks == "deny",
+        )
+
+    async def pruner(self, request: AdmissionRequest) -> Verdict:
+        """Raises ValidationError."""
+        pruner = ImagePruner.model_validate(request.object)
+        verdict = image_pruner.check(pruner)
+        if verdict.allowed and not pruner.spec.suspend:
+            for warning in await self._staying_full(retention.kept_revisions(pruner.spec)):
+                verdict.warn(warning)
+        return verdict
+
+    def secret(self, request: AdmissionRequest) -> Verdict | None:
+        """None for any other Secret. Raises ValidationError."""
+        namespace = self._settings.registry_namespace
+        # a file may leave the namespace to kubectl
+        if request.name != credentials.SECRET or request.namespace not in ("", namespace):
+            return None
+        return storage_credentials.check(
+            CredentialsSecret.model_validate(request.object), namespace
+        )
+
+    async def _staying_full(self, revisions: int) -> Sequence[str]:
+        """Reviews of pushes get their turn between two namespaces."""
+        if self._state.problems():
+            return [retention.NOT_COMPARED]
+        found: list[Level] = []
+        deadline = time.monotonic() + _COUNT_TIMEOUT
+        for namespace in self._state.limited_namespaces():
+            found += retention.staying_full(
+                namespace,
+                self._state.usage(namespace),
+                self._state.limits(namespace),
+                revisions,
+                self._settings.domain,
+            )
+            if time.monotonic() > deadline:
+                return [*retention.warnings(found, revisions), retention.NOT_COMPARED]
+            await asyncio.sleep(0)
+        return retention.warnings(found, revisions)
+
+    async def _referenced(self, spec: ConfigSpec) -> Referenced:
+        namespace, ca_namespace = self._settings.registry_namespace, self._settings.ca_namespace
+        names = storage_references.names(spec)
+        deadline = asyncio.get_running_loop().time() + _READ_TIMEOUT
+
+        async def read(model: type[Model], namespace: str, name: str) -> Model | Unread | None:
+            if not name or self._objects is None:
+                return None
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await self._objects.read(model, namespace, name)
+            except TimeoutError:
+                return Unread(f"no answer within {_READ_TIMEOUT:g} seconds")
+            except UnreadableError as error:
+                return Unread(str(error))
+
+        async def read_claim() -> tuple[
+            PersistentVolumeClaim | Unread | None, StorageClass | Unread | None
+        ]:
+            claim = await read(PersistentVolumeClaim, namespace, names.claim)
+            if not isinstance(claim, PersistentVolumeClaim):
+                return claim, None
+            return claim, await read(StorageClass, "", claim.spec.storage_class_name or "")
+
+        (claim, storage_class), secret, trusted_ca = await asyncio.gather(
+            read_claim(),
+            read(CredentialsKeys, namespace, names.secret),
+            read(ConfigMap, ca_namespace, names.trusted_ca),
+        )
+        return Referenced(
+            namespace, ca_namespace, datetime.now(UTC), claim, storage_class, secret, trusted_ca
+        )

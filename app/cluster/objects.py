@@ -1,0 +1,84 @@
+"""Single objects, read by name when a decision needs them."""
+
+from typing import Protocol, TypeVar
+
+from pydantic import ValidationError
+
+from app.cluster.api import ApiError, KubeApi, NotFoundError
+from app.cluster.manifests import Manifest
+from app.model.base import KubeObject
+from app.model.credentials import CredentialsKeys
+from app.model.legacy import ConfigMap
+from app.model.volumes import PersistentVolumeClaim, StorageClass
+
+Model = TypeVar("Model", bound=KubeObject)
+
+_PATHS: dict[type[KubeObject], str] = {
+    PersistentVolumeClaim: "/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}",
+    ConfigMap: "/api/v1/namespaces/{namespace}/configmaps/{name}",
+    CredentialsKeys: "/api/v1/namespaces/{namespace}/secrets/{name}",
+    StorageClass: "/apis/storage.k8s.io/v1/storageclasses/{name}",
+}
+_KINDS: dict[tuple[str, str], type[KubeObject]] = {
+    ("v1", "PersistentVolumeClaim"): PersistentVolumeClaim,
+    ("v1", "ConfigMap"): ConfigMap,
+    ("v1", "Secret"): CredentialsKeys,
+    ("storage.k8s.io/v1", "StorageClass"): StorageClass,
+}
+_REASONS = {0: "the API server did not answer", 403: "registry-admission may not read it"}
+
+
+class UnreadableError(Exception):
+    """Why an object could not be read; it may exist or not."""
+
+
+class ObjectReader(Protocol):
+    async def read(self, model: type[Model], namespace: str, name: str) -> Model | None:
+        """The object; None if there is none. The namespace of a cluster-wide one is "".
+
+        Raises UnreadableError.
+        """
+
+
+class KubernetesObjects:
+    """Objects of the API server; of a Secret only the names of its keys are kept."""
+
+    def __init__(self, api: KubeApi) -> None:
+        self._api = api
+
+    async def read(self, model: type[Model], namespace: str, name: str) -> Model | None:
+        path = _PATHS[model].format(namespace=namespace, name=name)
+        try:
+            return model.model_validate(await self._api.get(path))
+        except NotFoundError:
+            return None
+        except ApiError as error:
+            reason = _REASONS.get(error.status, f"the API server answers {error.status}")
+            raise UnreadableError(reason) from None
+        except ValidationError:
+            raise UnreadableError("its content is not understood") from None
+
+
+class ManifestObjects:
+    """Objects of manifests."""
+
+    def __init__(self, behind: ObjectReader | None = None) -> None:
+        """What is not here may be `behind`."""
+        self._objects: dict[tuple[type[KubeObject], str, str], KubeObject] = {}
+        self._behind = behind
+
+    def add(self, manifest: Manifest) -> None:
+        """Keep an object of a kind that is read; later ones replace earlier ones.
+
+        Raises ManifestError for one whose shape is wrong.
+        """
+        model = _KINDS.get((manifest.api_version, manifest.kind))
+        if model is not None:
+            found = manifest.parse(model)
+            self._objects[model, found.metadata.namespace, found.metadata.name] = found
+
+    async def read(self, model: type[Model], namespace: str, name: str) -> Model | None:
+        found = self._objects.get((model, namespace, name))
+        if isinstance(found, model):
+            return found
+        return await self._behind.read(model, namespace, name) if self._behind else None

@@ -1,0 +1,289 @@
+"""Reading what Config/cluster refers to: only what it names, in bounded time, from any source."""
+
+import asyncio
+import base64
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import yaml
+
+from app.admission import registry_kinds
+from app.admission.registry_kinds import RegistryAdmission
+from app.admission.review import AdmissionRequest
+from app.checking import Result, check
+from app.cluster.api import ApiError, Content, KubeApi, NotFoundError, Query
+from app.cluster.objects import KubernetesObjects, ObjectReader, UnreadableError
+from app.model.base import KubeObject
+from app.model.credentials import S3_ACCESS_KEY, S3_SECRET_KEY, SECRET, CredentialsKeys
+from app.model.legacy import ConfigMap
+from app.model.limits import NamespaceLimits
+from app.model.volumes import PersistentVolumeClaim
+from app.policy import retention
+from app.policy.verdict import Verdict
+from app.settings import Settings
+from tests import page
+from tests.unit.registry_configs import config, reasons
+from tests.unit.stores import FakeState, quota
+
+Model = TypeVar("Model", bound=KubeObject)
+
+VALUE = "Xq7unguessable"
+PVC = {"storage": {"pvc": {"claim": "images"}}}
+S3 = {"storage": {"s3": {"bucket": "images", "trustedCA": {"name": "storage-ca"}}}}
+
+
+class Api(KubeApi):
+    """Answers by path; what is not there is not found."""
+
+    def __init__(self, **objects: Content | ApiError) -> None:
+        self.asked: list[str] = []
+        self._objects = objects
+
+    async def get(self, path: str, query: Query | None = None) -> Content:
+        self.asked.append(path)
+        found = self._objects.get(path.rpartition("/")[2].replace("-", "_"), NotFoundError(404, ""))
+        if isinstance(found, ApiError):
+            raise found
+        return found
+
+
+class Silent:
+    """Never answers."""
+
+    async def read(self, model: type[Model], namespace: str, name: str) -> Model | None:
+        await asyncio.Event().wait()
+        return None
+
+
+def asked(
+    kind: str, content: dict[str, Any], old: dict[str, Any] | None = None
+) -> AdmissionRequest:
+    return AdmissionRequest.model_validate(
+        {
+            "uid": "1",
+            "kind": {"group": "imageregistry.operator.alauda.io", "version": "v1", "kind": kind},
+            "name": "cluster",
+            "operation": "CREATE" if old is None else "UPDATE",
+            "object": content,
+            "oldObject": old,
+        }
+    )
+
+
+async def review(
+    spec: dict[str, Any], objects: ObjectReader | None, *, unchanged: bool = False, **settings: str
+) -> Verdict:
+    chosen = Settings.model_validate({"reference_checks": "deny", **settings})
+    admission = RegistryAdmission(FakeState(), chosen, objects)
+    return await admission.config(asked("Config", config(spec)), unchanged=unchanged)
+
+
+async def test_what_a_config_names_is_read_by_name() -> None:
+    pvc, s3 = Api(images={"spec": {"storageClassName": "fast"}}), Api()
+
+    await review(PVC, KubernetesObjects(pvc))
+    await review(
+        S3, KubernetesObjects(s3), registry_namespace="registry", trusted_ca_namespace="shared"
+    )
+
+    assert pvc.asked == [
+        "/api/v1/namespaces/image-registry-system/persistentvolumeclaims/images",
+        "/apis/storage.k8s.io/v1/storageclasses/fast",
+    ]
+    assert sorted(s3.asked) == [
+        f"/api/v1/namespaces/registry/secrets/{SECRET}",
+        "/api/v1/namespaces/shared/configmaps/storage-ca",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "options"),
+    [
+        ({"storage": {"emptyDir": {}}}, {}),
+        ({"storage": {"pvc": {"claim": "a/../../b"}}}, {}),
+        ({"managementState": "Removed", **S3}, {}),
+        (PVC, {"reference_checks": "off"}),
+        (PVC, {"unchanged": True}),
+    ],
+    ids=["emptyDir", "no name", "removed", "off", "only labels change"],
+)
+async def test_what_does_not_matter_is_not_read(
+    spec: dict[str, Any], options: dict[str, Any]
+) -> None:
+    api = Api()
+
+    await review(spec, KubernetesObjects(api), **options)
+
+    assert api.asked == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (ApiError(0, "no route"), "the API server did not answer"),
+        (ApiError(403, "forbidden"), "registry-admission may not read it"),
+        (ApiError(500, "broken"), "the API server answers 500"),
+        ({"spec": {"accessModes": "ReadWriteOnce"}}, "its content is not understood"),
+    ],
+)
+async def test_what_cannot_be_read_is_said_and_never_refused(
+    answer: Content | ApiError, why: str
+) -> None:
+    verdict = await review(PVC, KubernetesObjects(Api(images=answer)))
+
+    assert verdict.allowed
+    assert verdict.warnings == [
+        f'spec.storage.pvc.claim: PersistentVolumeClaim "images" could not be checked: {why}'
+    ]
+
+
+async def test_nobody_waits_for_an_api_server_that_is_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(registry_kinds, "_READ_TIMEOUT", 0.05)
+
+    verdict = await review(S3, Silent())
+
+    assert verdict.allowed
+    assert [text.rpartition(": ")[2] for text in verdict.warnings] == [
+        "no answer within 0.05 seconds"
+    ] * 2
+
+
+async def test_a_service_that_cannot_look_says_nothing() -> None:
+    assert await review(PVC, None) == Verdict()
+
+
+async def test_of_a_secret_only_its_keys_leave_the_reader() -> None:
+    stored = {"data": {S3_ACCESS_KEY: VALUE, S3_SECRET_KEY: ""}}
+    reader = KubernetesObjects(Api(any=stored))
+
+    found = await reader.read(CredentialsKeys, "registry", "any")
+
+    assert found is not None
+    assert found.keys == {S3_ACCESS_KEY}
+    assert VALUE not in repr(vars(found))
+
+
+async def test_a_secret_of_a_wrong_shape_is_told_without_its_content() -> None:
+    reader = KubernetesObjects(Api(any={"metadata": VALUE}))
+
+    with pytest.raises(UnreadableError) as caught:
+        await reader.read(CredentialsKeys, "registry", "any")
+
+    assert VALUE not in repr(caught.value)
+
+
+async def prune(state: FakeState, **spec: Any) -> Verdict:
+    admission = RegistryAdmission(state, Settings(), None)
+    return await admission.pruner(asked("ImagePruner", config(spec)))
+
+
+async def test_a_pruner_that_makes_no_room_is_warned_about() -> None:
+    state = FakeState(NamespaceLimits(quotas=(quota(images=2),)))
+    history = tuple(f"sha256:{number:064x}" for number in range(3))
+    state.store("team-a", "app", {"v1": history})
+
+    assert len((await prune(state)).warnings) == 1
+    assert await prune(state, keepTagRevisions=1) == Verdict()
+    assert (await prune(state, suspend=True)).warnings == [
+        "spec.suspend is true: nothing is pruned until it is false"
+    ]
+    assert reasons(await prune(state, keepTagRevisions=-1)) == ["InvalidKeepTagRevisions"]
+
+
+async def test_a_state_that_is_not_known_is_compared_with_nothing() -> None:
+    state = FakeState()
+    state.reasons = ["imagestreams: not listed yet"]
+
+    assert await prune(state) == Verdict(warnings=[retention.NOT_COMPARED])
+
+
+async def check_text(folder: Path, *texts: str, **settings: str) -> list[Result]:
+    """What `check` says of files, on a state that is empty but for a StorageClass."""
+    state = folder / "state"
+    state.mkdir(exist_ok=True)
+    (state / "class.yaml").write_text(
+        "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: fast}\n"
+    )
+    files = []
+    for number, text in enumerate(texts):
+        files.append(folder / f"{number}.yaml")
+        files[-1].write_text(text)
+    return await check(files, Settings.model_validate(settings), state)
+
+
+async def test_files_are_checked_in_the_order_of_the_page(tmp_path: Path) -> None:
+    text = page.examples()[1].replace("<storage-class-name>", "fast")
+    claim, config_text = text.split("---\n")
+
+    together = await check_text(tmp_path, text, reference_checks="deny")
+    wrong_order = await check_text(tmp_path, config_text, claim, reference_checks="deny")
+
+    assert [(result.allowed, result.warnings) for result in together] == [(True, [])] * 2
+    assert [result.allowed for result in wrong_order] == [False, True]
+    assert "does not exist in namespace image-registry-system" in wrong_order[0].message
+
+
+def secret(**values: str) -> str:
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": SECRET, "namespace": "image-registry-system"},
+            "data": data,
+        }
+    )
+
+
+async def test_a_secret_that_is_refused_helps_nobody(tmp_path: Path) -> None:
+    s3 = yaml.safe_dump(
+        {**config({"storage": {"s3": {"bucket": "images"}}}),
+         "apiVersion": "imageregistry.operator.alauda.io/v1"}
+    )  # fmt: skip
+    good = secret(**{S3_ACCESS_KEY: VALUE, S3_SECRET_KEY: VALUE})
+    broken = secret(**{S3_ACCESS_KEY: VALUE, S3_SECRET_KEY: f"{VALUE}\n"})
+
+    [first, after_broken] = await check_text(tmp_path, broken, s3)
+    [second, after_good] = await check_text(tmp_path, good, s3)
+
+    assert (first.allowed, second.allowed) == (False, True)
+    assert VALUE not in repr(first)
+    assert len(after_broken.warnings) == 2
+    assert after_good.warnings == []
+
+
+async def test_the_state_folder_holds_what_a_config_refers_to(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "secret.yaml").write_text(
+        secret(**{S3_ACCESS_KEY: VALUE, S3_SECRET_KEY: VALUE})
+    )
+    s3 = yaml.safe_dump(config({"storage": {"s3": {"bucket": "images"}}}))
+
+    [result] = await check_text(tmp_path, s3, reference_checks="deny")
+
+    assert (result.allowed, result.warnings) == (True, [])
+
+
+async def test_other_secrets_are_left_alone(tmp_path: Path) -> None:
+    broken = secret(**{S3_ACCESS_KEY: ""})
+
+    for other in (broken.replace(SECRET, "another"), broken.replace("image-registry-system", "a")):
+        [result] = await check_text(tmp_path, other)
+        assert (result.allowed, result.warnings) == (True, [])
+    [refused] = await check_text(
+        tmp_path, broken.replace("  namespace: image-registry-system\n", "")
+    )
+    assert not refused.allowed, "the namespace may be left to kubectl"
+
+
+def test_claims_and_config_maps_are_understood() -> None:
+    """As the API server sends them, with fields that nobody reads."""
+    claim = PersistentVolumeClaim.model_validate(
+        {"metadata": {"managedFields": []}, "spec": {"storageClassName": None, "selector": {}}}
+    )
+
+    assert claim.spec.storage_class_name is None
+    assert ConfigMap.model_validate({"data": None}).data == {}

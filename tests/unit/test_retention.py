@@ -1,0 +1,148 @@
+"""Namespaces that pruning cannot bring under their limits, by what is kept for certain."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.model.limits import NamespaceLimits
+from app.model.registry import ImagePrunerSpec
+from app.policy import retention
+from app.policy.verdict import MAX_WARNING
+from app.quota.usage import NamespaceUsage, StreamUsage
+from tests.unit.stores import DOMAIN, limit, quota
+
+Tags = dict[str, tuple[str, ...]]
+
+
+def digest(name: str) -> str:
+    return "sha256:" + name.encode().hex().rjust(64, "0")
+
+
+def usage(**streams: dict[str, str]) -> NamespaceUsage:
+    """Streams by name; a tag's history is a text, a letter an image, the newest first."""
+    found = NamespaceUsage()
+    for name, tags in streams.items():
+        histories = {tag: tuple(map(digest, history)) for tag, history in tags.items()}
+        found.put(name, StreamUsage(histories))
+    return found
+
+
+def full(found: NamespaceUsage, limits: NamespaceLimits, revisions: int) -> list[tuple[str, int]]:
+    levels = retention.staying_full("team-a", found, limits, revisions, DOMAIN)
+    return [(f"{level.name} {level.resource}", level.used) for level in levels]
+
+
+def images(count: int) -> NamespaceLimits:
+    return NamespaceLimits(quotas=(quota(images=count),))
+
+
+def test_the_newest_revisions_of_every_tag_stay() -> None:
+    found = usage(app={"v1": "abc", "v2": "ade"}, web={"v1": "fa"})
+
+    assert full(found, images(3), 3) == [("team-a alauda.io/images", 6)]
+    assert full(found, images(3), 2) == [("team-a alauda.io/images", 4)]
+    assert full(found, images(3), 1) == []
+    assert full(found, images(2), 1) == [("team-a alauda.io/images", 2)]
+
+
+def test_an_image_that_came_back_takes_up_two_revisions() -> None:
+    assert full(usage(app={"v1": "abac"}), images(3), 3) == []
+    assert full(usage(app={"v1": "abac"}), images(3), 4) == [("team-a alauda.io/images", 3)]
+
+
+def test_a_namespace_with_room_is_not_mentioned() -> None:
+    assert full(usage(app={"v1": "abc"}), images(4), 3) == []
+    assert full(usage(), images(0), 3) == []
+    assert full(usage(app={"v1": "abc"}), NamespaceLimits(), 3) == []
+
+
+def test_without_revisions_nothing_stays_for_certain() -> None:
+    limits = NamespaceLimits(quotas=(quota(images=1, image_tags=1),), stream_tags=limit("1"))
+
+    assert full(usage(app={"v1": "abc"}), limits, 0) == []
+    assert full(usage(app={"v1": "abc"}), limits, -1) == []
+
+
+def test_tags_are_never_pruned() -> None:
+    found = usage(app={"v1": "a", "v2": ""}, web={"v1": "a"})
+    limits = NamespaceLimits(quotas=(quota(image_tags=3),), stream_tags=limit("2"))
+
+    assert full(found, limits, 1) == [
+        ("team-a alauda.io/image-tags", 3),
+        ("team-a/app alauda.io/image-tags", 2),
+    ]
+
+
+def test_limits_of_a_stream_hold_for_each() -> None:
+    found = usage(app={"v1": "abc"}, web={"v1": "ab", "v2": "cd"})
+    limits = NamespaceLimits(stream_images=limit("2"))
+
+    assert full(found, limits, 2) == [
+        ("team-a/app alauda.io/images", 2),
+        ("team-a/web alauda.io/images", 4),
+    ]
+    assert full(found, limits, 1) == [("team-a/web alauda.io/images", 2)]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from("xyz"),
+        st.dictionaries(st.sampled_from("123"), st.text("abcdef", max_size=6), max_size=3),
+        max_size=3,
+    ),
+    st.integers(1, 6),
+    st.integers(0, 8),
+)
+def test_it_is_what_a_pruner_leaves_that_knows_no_age_and_no_use(
+    streams: dict[str, dict[str, str]], revisions: int, hard: int
+) -> None:
+    left = {
+        image for tags in streams.values() for text in tags.values() for image in text[:revisions]
+    }
+
+    found = full(usage(**streams), images(hard), revisions)
+
+    expected = [("team-a alauda.io/images", len(left))] if left and len(left) >= hard else []
+    assert found == expected
+
+
+def test_the_warnings_name_the_limit_and_the_way_out() -> None:
+    found = usage(app={"v1": "abc", "v2": "d"})
+    limits = NamespaceLimits(quotas=(quota(images=2, image_tags=2),))
+
+    levels = list(retention.staying_full("team-a", found, limits, 3, DOMAIN))
+
+    assert retention.warnings(levels, 3) == [
+        "Namespace team-a: pruning keeps 4 images, the newest 3 of every tag, and ResourceQuota q "
+        "allows 2; lower spec.keepTagRevisions or delete tags",
+        "Namespace team-a: pruning keeps all 2 tags, and ResourceQuota q allows 2; delete tags",
+    ]
+
+
+def test_of_many_the_fullest_are_named() -> None:
+    streams = {f"s{number}": {"v1": "abcdef"[:number]} for number in range(1, 7)}
+    limits = NamespaceLimits(stream_images=limit("1"))
+
+    levels = list(retention.staying_full("team-a", usage(**streams), limits, 9, DOMAIN))
+    told = retention.warnings(levels, 9)
+
+    assert [text.split(":")[0] for text in told[:3]] == [
+        "ImageStream team-a/s6",
+        "ImageStream team-a/s5",
+        "ImageStream team-a/s4",
+    ]
+    assert told[3:] == ["pruning makes no room under 3 more limits that are full"]
+
+
+def test_warnings_of_long_names_are_passed_on_whole() -> None:
+    found = NamespaceUsage()
+    found.put("s" * 60, StreamUsage({"v1": (digest("a"), digest("b"))}))
+    limits = NamespaceLimits(stream_images=limit("1"), stream_tags=limit("1"))
+
+    levels = list(retention.staying_full("n" * 40, found, limits, 2, DOMAIN))
+
+    assert all(len(text) <= MAX_WARNING for text in retention.warnings(levels, 2))
+
+
+def test_a_pruner_that_does_not_say_keeps_three() -> None:
+    assert retention.kept_revisions(ImagePrunerSpec()) == 3
+    assert retention.kept_revisions(ImagePrunerSpec(keep_tag_revisions=0)) == 0
