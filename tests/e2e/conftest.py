@@ -11,12 +11,13 @@ from .cluster import Cluster, build_tools
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A running cluster with its controllers and the registry's APIs."""
+    """A running cluster with its controllers, and the registry's APIs and namespace."""
     running = Cluster(build_tools(), tmp_path_factory.mktemp("cluster"))
     running.start()
     try:
         running.start_controller_manager()
         running.install_crds()
+        running.kubectl("create", "namespace", "image-registry-system")
         yield running
     finally:
         running.stop()

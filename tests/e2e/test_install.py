@@ -21,6 +21,7 @@ pytestmark = pytest.mark.e2e
 
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:registry-admission"
 IMAGE = "registry-admission"
+REGISTRY = "--namespace=image-registry-system"
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +111,17 @@ async def test_the_service_account_may_look_after_the_certificates(
                    f"--namespace={NAMESPACE}"], True),
         ("update", ["secrets/registry-admission-tls", f"--namespace={NAMESPACE}"], True),
         ("patch", ["validatingwebhookconfigurations/registry-admission"], True),
+        ("get", ["storageclasses/any"], True),
+        ("get", ["persistentvolumeclaims/any", REGISTRY], True),
+        ("get", ["configmaps/any", REGISTRY], True),
+        ("get", ["secrets/image-registry-private-configuration-user", REGISTRY], True),
+        ("get", ["secrets/image-registry-private-configuration", REGISTRY], False),
+        ("patch", ["secrets/image-registry-private-configuration-user", REGISTRY], False),
+        ("list", ["secrets", REGISTRY], False),
+        ("list", ["persistentvolumeclaims", REGISTRY], False),
+        ("update", ["configmaps/any", REGISTRY], False),
+        ("get", ["persistentvolumeclaims/any", "--namespace=default"], False),
+        ("list", ["storageclasses"], False),
         ("patch", ["validatingwebhookconfigurations/another"], False),
         ("create", ["mutatingwebhookconfigurations"], False),
         ("get", ["secrets/another", f"--namespace={NAMESPACE}"], False),
@@ -170,6 +182,25 @@ def test_what_is_installed_is_uninstalled(cluster: Cluster) -> None:
     assert removed.exit_code == 0, removed.output
     cluster.kubectl("wait", "--for=delete", f"namespace/{namespace}", "--timeout=60s")
     assert present() == before
+
+
+def test_the_registry_may_be_installed_later(cluster: Cluster) -> None:
+    options = ("--namespace", "early-admission", "--registry-namespace", "late-registry")
+    of_the_role = ("get", "role,rolebinding", "--namespace=late-registry", "--output=name")
+
+    early = run(cluster, "install", "--image", IMAGE, *options)
+    cluster.kubectl("create", "namespace", "late-registry")
+    late = run(cluster, "install", "--image", IMAGE, *options)
+    installed = cluster.kubectl(*of_the_role).stdout.split()
+    run(cluster, "uninstall", *options, "--delete-namespace")
+    left = cluster.kubectl(*of_the_role).stdout
+    cluster.kubectl("delete", "namespace", "late-registry", "--wait=false")
+
+    assert (early.exit_code, late.exit_code) == (0, 0)
+    assert early.output.count("left out: no namespace late-registry") == 2
+    assert "left out" not in late.output
+    assert len(installed) == 2
+    assert left == ""
 
 
 def test_a_refusal_of_the_api_server_is_shown(cluster: Cluster, tmp_path: Path) -> None:

@@ -126,6 +126,27 @@ def test_only_what_the_service_has_something_to_say_about_reaches_it(unanswered:
     assert [(manifest, asked(unanswered, manifest)) for manifest, _ in expected] == expected
 
 
+def test_of_all_secrets_one_waits_for_the_service(unanswered: Cluster) -> None:
+    def secret(name: str, **metadata: Any) -> Manifest:
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, **metadata}}
+
+    user, registry = "image-registry-private-configuration-user", "image-registry-system"
+    expected = [
+        (user, registry, "credentials"),
+        ("image-registry-private-configuration", registry, ""),
+        (f"{user}-2", registry, ""),
+        (user, "default", ""),
+        (user, "kube-system", ""),
+        (user, NAMESPACE, ""),
+    ]
+    assert [
+        (name, namespace, asked(unanswered, secret(name), namespace))
+        for name, namespace, _ in expected
+    ] == expected
+    generated = {**secret(""), "metadata": {"generateName": user}}
+    assert asked(unanswered, generated, registry) == ""
+
+
 @pytest.mark.parametrize("namespace", ["kube-system", NAMESPACE])
 def test_system_namespaces_do_not_wait_for_the_service(unanswered: Cluster, namespace: str) -> None:
     for manifest in (config_map(rules="-"), quota(hard={"alauda.io/images": "1"})):
