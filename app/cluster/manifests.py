@@ -86,6 +86,11 @@ def read_text(text: str, path: Path) -> Iterator[Manifest]:
             content = loader.construct_document(node)
             if node is not None and content is not None:
                 yield from _objects(path, node, content)
+    except yaml.constructor.ConstructorError as error:
+        # PyYAML quotes the tag, which may be a Secret's value that begins with `!`.
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        text = "not plain YAML: text that begins with ! has to be in quotes"
+        raise ManifestError(f"{path}:{line}: {text}") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = min(mark.line + 1, len(text.splitlines())) if mark else 1

@@ -13,6 +13,7 @@ from app.admission.registry_kinds import RegistryAdmission
 from app.admission.review import AdmissionRequest
 from app.checking import Result, check
 from app.cluster.api import ApiError, Content, KubeApi, NotFoundError, Query
+from app.cluster.manifests import ManifestError
 from app.cluster.objects import KubernetesObjects, ObjectReader, UnreadableError
 from app.model.base import KubeObject
 from app.model.credentials import S3_ACCESS_KEY, S3_SECRET_KEY, SECRET, CredentialsKeys
@@ -265,6 +266,17 @@ async def test_the_state_folder_holds_what_a_config_refers_to(tmp_path: Path) ->
     [result] = await check_text(tmp_path, s3, reference_checks="deny")
 
     assert (result.allowed, result.warnings) == (True, [])
+
+
+async def test_a_value_that_yaml_takes_for_a_tag_is_not_told(tmp_path: Path) -> None:
+    text = yaml.safe_dump({"kind": "Secret", "stringData": {S3_SECRET_KEY: "VALUE"}})
+
+    with pytest.raises(ManifestError) as caught:
+        await check_text(tmp_path, text.replace("VALUE", f"!{VALUE}"))
+
+    assert str(caught.value) == (
+        f"{tmp_path}/0.yaml:3: not plain YAML: text that begins with ! has to be in quotes"
+    )
 
 
 async def test_other_secrets_are_left_alone(tmp_path: Path) -> None:
