@@ -49,7 +49,7 @@ def check(secret: CredentialsSecret, namespace: str) -> Verdict:
             _check_encoded(verdict, key, secret.data[key].get_secret_value())
     if others := len(unknown) - len(meant):
         verdict.warn(
-            f"{others} of the keys are none that the registry reads; for S3 storage it reads "
+            f"keys that the registry does not read: {others}; for S3 storage it reads "
             f"{S3_ACCESS_KEY} and {S3_SECRET_KEY}"
         )
     if not found:

@@ -38,7 +38,7 @@ def check(config_map: ConfigMap, title: str, replace: str, now: datetime) -> Ver
         verdict.deny("TrustedCAInvalid", f"{KEY} of {title} holds {what}", replace)
         return verdict
     if broken := len(blocks) - len(certificates):
-        verdict.warn(f"{KEY} of {title} holds {broken} certificates that cannot be read")
+        verdict.warn(f"certificates that cannot be read in {KEY} of {title}: {broken}")
     _check_validity(verdict, certificates, f"of {title}", replace, now)
     return verdict
 

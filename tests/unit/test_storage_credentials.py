@@ -177,7 +177,7 @@ def test_a_second_name_for_a_key_that_is_there_does_no_harm() -> None:
     verdict = check_values({**GOOD, "AWS_ACCESS_KEY_ID": VALUE})
 
     assert verdict.allowed
-    assert verdict.warnings[0].startswith("1 of the keys are none that the registry reads")
+    assert verdict.warnings[0].startswith("keys that the registry does not read: 1;")
 
 
 def test_a_value_in_the_place_of_a_key_is_not_told() -> None:

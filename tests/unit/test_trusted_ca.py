@@ -66,7 +66,7 @@ def test_a_bundle_that_trusts_nothing_now(text: str, reason: str, message: str) 
 @pytest.mark.parametrize(
     ("text", "warning"),
     [
-        (GOOD + BROKEN, "ca-bundle.crt of ConfigMap ca holds 1 certificates that cannot be read"),
+        (GOOD + BROKEN, "certificates that cannot be read in ca-bundle.crt of ConfigMap ca: 1"),
         (EXPIRED + GOOD, "1 of 2 certificates of ConfigMap ca have expired"),
         (ENDING + GOOD, f"{NAME} of ConfigMap ca expires on 2030-01-30: have its successor in "
          "the bundle by then"),
