@@ -12,10 +12,11 @@ from app.cluster.objects import ObjectReader, UnreadableError
 from app.cluster.state import ClusterState, require_available
 from app.model import credentials
 from app.model.base import KubeObject
-from app.model.credentials import CredentialsKeys, CredentialsSecret
+from app.model.credentials import CredentialsSecret
 from app.model.legacy import ConfigMap
 from app.model.registry import Config, ConfigSpec, ImagePruner
 from app.model.volumes import PersistentVolumeClaim, StorageClass
+from app.model.webhooks import Secret
 from app.policy import (
     image_pruner,
     registry_config,
@@ -129,7 +130,7 @@ class RegistryAdmission:
 
         (claim, storage_class), secret, trusted_ca = await asyncio.gather(
             read_claim(),
-            read(CredentialsKeys, namespace, names.secret),
+            read(Secret, namespace, names.secret),
             read(ConfigMap, ca_namespace, names.trusted_ca),
         )
         return Referenced(

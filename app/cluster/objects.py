@@ -6,25 +6,23 @@ from pydantic import ValidationError
 
 from app.cluster.api import ApiError, KubeApi, NotFoundError
 from app.cluster.manifests import Manifest
+from app.cluster.resources import resources
 from app.model.base import KubeObject
-from app.model.credentials import CredentialsKeys
+from app.model.domain import ApiDomain
 from app.model.legacy import ConfigMap
 from app.model.volumes import PersistentVolumeClaim, StorageClass
+from app.model.webhooks import Secret
+from app.policy.diagnosis.snapshot import Scope
 
 Model = TypeVar("Model", bound=KubeObject)
 
-_PATHS: dict[type[KubeObject], str] = {
-    PersistentVolumeClaim: "/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}",
-    ConfigMap: "/api/v1/namespaces/{namespace}/configmaps/{name}",
-    CredentialsKeys: "/api/v1/namespaces/{namespace}/secrets/{name}",
-    StorageClass: "/apis/storage.k8s.io/v1/storageclasses/{name}",
-}
-_KINDS: dict[tuple[str, str], type[KubeObject]] = {
-    ("v1", "PersistentVolumeClaim"): PersistentVolumeClaim,
-    ("v1", "ConfigMap"): ConfigMap,
-    ("v1", "Secret"): CredentialsKeys,
-    ("storage.k8s.io/v1", "StorageClass"): StorageClass,
-}
+_RESOURCES = [
+    resource
+    for resource in resources(ApiDomain())
+    if resource.model in (PersistentVolumeClaim, ConfigMap, Secret, StorageClass)
+]
+_BY_MODEL = {resource.model: resource for resource in _RESOURCES}
+_BY_KIND = {(resource.api_version, resource.kind): resource.model for resource in _RESOURCES}
 _REASONS = {0: "the API server did not answer", 403: "registry-admission may not read it"}
 
 
@@ -41,15 +39,15 @@ class ObjectReader(Protocol):
 
 
 class KubernetesObjects:
-    """Objects of the API server; of a Secret only the names of its keys are kept."""
+    """Objects of the API server; of a Secret no value but public certificates is kept."""
 
     def __init__(self, api: KubeApi) -> None:
         self._api = api
 
     async def read(self, model: type[Model], namespace: str, name: str) -> Model | None:
-        path = _PATHS[model].format(namespace=namespace, name=name)
+        path = _BY_MODEL[model].path(Scope(model, namespace))
         try:
-            return model.model_validate(await self._api.get(path))
+            return model.model_validate(await self._api.get(f"{path}/{name}"))
         except NotFoundError:
             return None
         except ApiError as error:
@@ -72,7 +70,7 @@ class ManifestObjects:
 
         Raises ManifestError for one whose shape is wrong.
         """
-        model = _KINDS.get((manifest.api_version, manifest.kind))
+        model = _BY_KIND.get((manifest.api_version, manifest.kind))
         if model is not None:
             found = manifest.parse(model)
             self._objects[model, found.metadata.namespace, found.metadata.name] = found

@@ -5,7 +5,7 @@ Its values are never part of a message, a log or a repr.
 
 from typing import Any
 
-from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import ConfigDict, Field, SecretStr, field_validator
 
 from app.model.base import KubeObject
 
@@ -48,22 +48,3 @@ class CredentialsSecret(KubeObject):
         if not isinstance(values, dict):
             return values
         return {key: "" if value is None else value for key, value in values.items()}
-
-
-class CredentialsKeys(KubeObject):
-    """Without its values: only which keys hold any."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
-
-    kind: str = "Secret"
-    keys: frozenset[str] = frozenset()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_values(cls, content: Any) -> Any:
-        if not isinstance(content, dict):
-            return content
-        kept = {name: content[name] for name in ("kind", "metadata") if name in content}
-        parts = [content.get("data"), content.get("stringData")]
-        entries = [entry for part in parts if isinstance(part, dict) for entry in part.items()]
-        return {**kept, "keys": [key for key, value in entries if value]}

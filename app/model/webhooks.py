@@ -4,7 +4,7 @@ import base64
 import binascii
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from app.model.stored import StoredObject
 
@@ -32,6 +32,8 @@ WEBHOOK_KINDS: tuple[type[WebhookConfiguration], ...] = (
 
 class Secret(StoredObject):
     """Which keys a Secret has. Of their values only certificates, which are public, are kept."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     kind: str = "Secret"
     filled: dict[str, bool] = Field(default_factory=dict)

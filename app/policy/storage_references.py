@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from app.model import credentials
-from app.model.credentials import S3_KEYS, CredentialsKeys
+from app.model.credentials import S3_KEYS
 from app.model.legacy import ConfigMap
 from app.model.registry import ConfigSpec
 from app.model.volumes import PersistentVolumeClaim, StorageClass
+from app.model.webhooks import Secret
 from app.policy import trusted_ca
 from app.policy.field_checks import shown
 from app.policy.names import is_subdomain
@@ -46,7 +47,7 @@ class Referenced:
     claim: PersistentVolumeClaim | Unread | None = None
     storage_class: StorageClass | Unread | None = None
     """Of the claim."""
-    secret: CredentialsKeys | Unread | None = None
+    secret: Secret | Unread | None = None
     trusted_ca: ConfigMap | Unread | None = None
 
 
@@ -178,7 +179,7 @@ def _check_secret(verdict: Verdict, referenced: Referenced) -> None:
     if isinstance(secret, Unread):
         _not_checked(verdict, f"spec.storage.s3: {title}", secret)
         return
-    missing = [key for key in S3_KEYS if secret is None or key not in secret.keys]
+    missing = [key for key in S3_KEYS if secret is None or not secret.filled.get(key)]
     if not missing:
         return
     if secret is None:

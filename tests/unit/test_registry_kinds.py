@@ -16,10 +16,11 @@ from app.cluster.api import ApiError, Content, KubeApi, NotFoundError, Query
 from app.cluster.manifests import ManifestError
 from app.cluster.objects import KubernetesObjects, ObjectReader, UnreadableError
 from app.model.base import KubeObject
-from app.model.credentials import S3_ACCESS_KEY, S3_SECRET_KEY, SECRET, CredentialsKeys
+from app.model.credentials import S3_ACCESS_KEY, S3_SECRET_KEY, SECRET
 from app.model.legacy import ConfigMap
 from app.model.limits import NamespaceLimits
 from app.model.volumes import PersistentVolumeClaim
+from app.model.webhooks import Secret
 from app.policy import retention
 from app.policy.verdict import Verdict
 from app.settings import Settings
@@ -157,21 +158,23 @@ async def test_a_service_that_cannot_look_says_nothing() -> None:
 
 
 async def test_of_a_secret_only_its_keys_leave_the_reader() -> None:
-    stored = {"data": {S3_ACCESS_KEY: VALUE, S3_SECRET_KEY: ""}}
+    text = base64.b64encode(VALUE.encode()).decode()
+    stored = {"data": {S3_ACCESS_KEY: text, S3_SECRET_KEY: None}}
     reader = KubernetesObjects(Api(any=stored))
 
-    found = await reader.read(CredentialsKeys, "registry", "any")
+    found = await reader.read(Secret, "registry", "any")
 
     assert found is not None
-    assert found.keys == {S3_ACCESS_KEY}
+    assert found.filled == {S3_ACCESS_KEY: True, S3_SECRET_KEY: False}
     assert VALUE not in repr(vars(found))
+    assert text not in repr(vars(found))
 
 
 async def test_a_secret_of_a_wrong_shape_is_told_without_its_content() -> None:
     reader = KubernetesObjects(Api(any={"metadata": VALUE}))
 
     with pytest.raises(UnreadableError) as caught:
-        await reader.read(CredentialsKeys, "registry", "any")
+        await reader.read(Secret, "registry", "any")
 
     assert VALUE not in repr(caught.value)
 

@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from app.model.credentials import (
     S3_ACCESS_KEY,
     S3_SECRET_KEY,
-    CredentialsKeys,
     CredentialsSecret,
     create_command,
     patch_command,
@@ -199,20 +198,6 @@ def test_a_wrong_shape_is_told_without_its_content(field: str) -> None:
         with pytest.raises(ValidationError) as caught:
             CredentialsSecret.model_validate({field: content})
         assert VALUE not in str(caught.value)
-
-
-def test_of_a_stored_secret_only_the_names_of_keys_with_a_value_are_kept() -> None:
-    keys = CredentialsKeys.model_validate(
-        {
-            "metadata": {"name": "any"},
-            "data": {"a": encoded(GOOD)[S3_ACCESS_KEY], "b": "", "c": None},
-            "stringData": {"d": VALUE},
-        }
-    )
-
-    assert keys.keys == {"a", "d"}
-    assert VALUE not in repr(keys)
-    assert CredentialsKeys.model_validate({"data": None}).keys == frozenset()
 
 
 def test_the_command_is_that_of_the_page() -> None:

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from app.model.credentials import S3_ACCESS_KEY, S3_SECRET_KEY, CredentialsKeys, create_command
+from app.model.credentials import S3_ACCESS_KEY, S3_SECRET_KEY, create_command
 from app.model.legacy import ConfigMap
 from app.model.registry import Config
 from app.model.volumes import PersistentVolumeClaim, StorageClass
+from app.model.webhooks import Secret
 from app.policy import registry_config, storage_references
 from app.policy.storage_references import Names, Referenced, Unread
 from app.policy.verdict import MAX_WARNING, Verdict
@@ -19,8 +20,8 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 PVC = {"storage": {"managementState": "Unmanaged", "pvc": {"claim": "images"}}}
 S3 = {"storage": {"s3": {"bucket": "images"}}}
 WITH_CA = {"storage": {"s3": {"bucket": "images", "trustedCA": {"name": "storage-ca"}}}}
-KEYS = CredentialsKeys.model_validate({"data": {S3_ACCESS_KEY: "x", S3_SECRET_KEY: "x"}})
-HALF = CredentialsKeys.model_validate({"data": {S3_ACCESS_KEY: "x"}})
+KEYS = Secret.model_validate({"data": {S3_ACCESS_KEY: "eA==", S3_SECRET_KEY: "eA=="}})
+HALF = Secret.model_validate({"data": {S3_ACCESS_KEY: "eA=="}})
 UNREAD = Unread("the API server did not answer")
 
 
@@ -112,7 +113,7 @@ def test_what_is_there_and_fits_is_not_mentioned(
         ({"rolloutStrategy": "RollingUpdate", **PVC}, {"claim": claim()},
          "ClaimNotShared", ["spec.rolloutStrategy is RollingUpdate", "set it to Recreate"]),
         (S3, {}, "CredentialsMissing", [f"create it: {create_command('registry')}"]),
-        (S3, {"secret": CredentialsKeys()}, "CredentialsMissing", [
+        (S3, {"secret": Secret()}, "CredentialsMissing", [
             f"with {S3_ACCESS_KEY} and {S3_SECRET_KEY}; add to it: kubectl -n registry patch",
         ]),
         (S3, {"secret": HALF}, "CredentialsMissing",

@@ -193,7 +193,7 @@ def _access_mode_unsupported(claim: PersistentVolumeClaim, chosen: StorageClass)
 def _waits_for_pod(
     snapshot: Snapshot, claim: PersistentVolumeClaim, chosen: StorageClass
 ) -> Iterator[Cause]:
-    if chosen.volume_binding_mode != "WaitForFirstConsumer":
+    if not chosen.waits_for_pods:
         return
     namespace = claim.metadata.namespace
     if not any(claim.name in pod.spec.claims for pod in snapshot.all(Pod, namespace)):

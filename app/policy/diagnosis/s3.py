@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from app.certs import authority, trust
+from app.model.credentials import S3_KEYS, SECRET, create_command
 from app.model.legacy import ConfigMap
 from app.model.webhooks import Secret
 from app.policy.diagnosis.finding import Finding, listed, title
 from app.policy.diagnosis.snapshot import Snapshot
 
-_USERS = "image-registry-private-configuration-user"
 _MERGED = "image-registry-private-configuration"
-_KEYS = ("REGISTRY_STORAGE_S3_ACCESSKEY", "REGISTRY_STORAGE_S3_SECRETKEY")
 _SOON = timedelta(days=30)
 
 
@@ -21,13 +20,10 @@ def check_credentials(snapshot: Snapshot) -> Iterator[Finding]:
     if config is None or config.spec.storage.s3 is None:
         return
     namespace = snapshot.registry_namespace
-    users = snapshot.find(Secret, _USERS, namespace)
+    users = snapshot.find(Secret, SECRET, namespace)
     merged = snapshot.find(Secret, _MERGED, namespace)
-    create = (
-        f"kubectl -n {namespace} create secret generic {_USERS} "
-        f"--from-literal={_KEYS[0]}=<access-key-id> --from-literal={_KEYS[1]}=<secret-access-key>"
-    )
-    subject = title("Secret", _USERS, namespace)
+    create = create_command(namespace)
+    subject = title("Secret", SECRET, namespace)
     if users is None:
         has_copy = merged is not None and not _lacking(merged)
         yield Finding(
@@ -46,7 +42,7 @@ def check_credentials(snapshot: Snapshot) -> Iterator[Finding]:
             "CredentialsIncomplete",
             subject,
             f"it has no value for {listed(lacking)}",
-            (f"kubectl -n {namespace} describe secret {_USERS}   # shows keys, not values",),
+            (f"kubectl -n {namespace} describe secret {SECRET}   # shows keys, not values",),
             (f"keys: {listed(sorted(users.filled)) or 'none'}",),
         )
     elif merged is not None and _lacking(merged):
@@ -54,7 +50,7 @@ def check_credentials(snapshot: Snapshot) -> Iterator[Finding]:
             "warning",
             "CredentialsNotMerged",
             title("Secret", _MERGED, namespace),
-            f"the operator has not merged {listed(_lacking(merged))} of {_USERS} into it",
+            f"the operator has not merged {listed(_lacking(merged))} of {SECRET} into it",
             (
                 f"kubectl -n {namespace} get deployments,pods   # does the operator run?",
                 f"kubectl -n {namespace} describe secret {_MERGED}   # shows keys, not values",
@@ -106,7 +102,7 @@ def check_trusted_ca(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def _lacking(secret: Secret) -> list[str]:
-    return [key for key in _KEYS if not secret.filled.get(key)]
+    return [key for key in S3_KEYS if not secret.filled.get(key)]
 
 
 def _certificates(text: str) -> list[bytes]:
