@@ -89,5 +89,6 @@ def _with_installation(snapshot: Snapshot) -> Snapshot:
         image=installing.NAME,
         replicas=1,
         api_domain=snapshot.domain.name,
+        registry_namespace=snapshot.registry_namespace,
     )
     return replace(snapshot, installation=tuple(printed))
