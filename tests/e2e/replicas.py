@@ -48,6 +48,8 @@ _MANY = 1000
 
 def account_kubeconfig(cluster: Cluster, path: Path, domain: str = "alauda.io") -> Path:
     """Grants what `install` grants, and writes a kubeconfig for the service account."""
+    # The registry's, in which some of the rights are.
+    cluster.kubectl("create", "namespace", installing.REGISTRY, check=False)
     rights = [manifest for manifest in _manifests(domain) if manifest["kind"] in _RIGHTS]
     text = yaml.safe_dump_all(rights)
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", input=text)
@@ -271,5 +273,6 @@ class Replicas(AbstractContextManager["Replicas"]):
                 "caBundle": base64.b64encode(self._authority).decode(),
             }
             [system] = webhook["namespaceSelector"]["matchExpressions"]
-            system["values"] = [*system["values"], *self._excluded]
+            if system["operator"] == "NotIn":
+                system["values"] = [*system["values"], *self._excluded]
         return {**manifest, "metadata": {"name": self._name}}

@@ -17,8 +17,13 @@ from app.cluster.api import KubeApi
 from app.cluster.events import RefusalEvents
 from app.cluster.kubernetes import KubernetesState
 from app.cluster.ledgers import KubernetesLedgers
+from app.cluster.objects import KubernetesObjects
 from app.cluster.reconciler import Reconciler
+from app.model import credentials
 from app.model.domain import ApiDomain
+from app.model.legacy import ConfigMap
+from app.model.volumes import PersistentVolumeClaim, StorageClass
+from app.model.webhooks import Secret
 from app.quota.ledger import Ledger, Timing
 from app.quota.store import LedgerConflictError
 from app.registry.names import Repository
@@ -146,6 +151,7 @@ async def test_every_right_is_used_and_no_other_is_needed(
     subject = await access.authenticate(cluster.token)
     assert subject is not None
     assert await access.may_push(subject, Repository(TEAM, "app"))
+    await look_at_what_a_config_refers_to(api)
 
     assert audit.forbidden() == []
     seen = audit.used()
@@ -190,6 +196,14 @@ async def count_refusals(api: KubeApi) -> None:
     for _ in range(2):
         events.refused(request, Outcome(False, 403, "Forbidden", "no", ("QuotaExceeded",)))
         await events.write_waiting()
+
+
+async def look_at_what_a_config_refers_to(api: KubeApi) -> None:
+    objects, registry = KubernetesObjects(api), installing.REGISTRY
+    assert await objects.read(PersistentVolumeClaim, registry, "none") is None
+    assert await objects.read(ConfigMap, registry, "none") is None
+    assert await objects.read(StorageClass, "", "none") is None
+    await objects.read(Secret, registry, credentials.SECRET)
 
 
 async def renew_certificates(api: KubeApi, folder: Path) -> None:

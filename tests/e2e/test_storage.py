@@ -1,7 +1,4 @@
-"""What the page says of storage, on a real API server: credentials, claims, CAs, and pruning.
-
-The service has the rights of its ServiceAccount and the webhooks of the manifests.
-"""
+"""What the page says of storage, on a real API server: credentials, claims, CAs, pruning."""
 
 import json
 import shlex
@@ -14,12 +11,12 @@ import httpx
 import pytest
 
 from app.certs.authority import make_authority
+from app.kustomization import Manifest
 from app.model.credentials import SECRET
 from tests import page
 
 from .cluster import Cluster
 from .observed import becomes, quota
-from .overlays import NAMESPACE, apply, overlay
 from .replicas import Replicas
 
 pytestmark = pytest.mark.e2e
@@ -31,35 +28,24 @@ ACCESS, CONFIDENTIAL = "AKIAunguessable", "Xq7unguessable"
 DAY = timedelta(days=1)
 
 
-class Installed(Replicas):
-    """Replicas that the webhooks of the manifests lead to."""
+class Answering(Replicas):
+    """Replicas whose answer must not be missing, or it would pass for a good one."""
 
-    def _configuration(self, kind: str, path: str) -> dict[str, Any]:
-        [found] = [one for one in overlay(self._cluster, "self-signed") if one["kind"] == kind]
-        client = self._webhook(path)["clientConfig"]
+    def _configuration(self, manifest: Manifest) -> Manifest:
+        found = super()._configuration(manifest)
         for webhook in found["webhooks"]:
-            # An answer that is missing must not pass for one.
-            webhook |= {"clientConfig": client, "failurePolicy": "Fail"}
-        return {**found, "metadata": {"name": self._name}}
+            webhook["failurePolicy"] = "Fail"
+        return found
+
+
+def metrics_of(replicas: Replicas) -> str:
+    [replica] = replicas.running
+    return httpx.get(f"{replica.url}/metrics", verify=replica._context()).text
 
 
 @pytest.fixture(scope="module")
-def rights(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A kubeconfig with the rights of the service, and no more."""
-    kinds = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
-    apply(cluster, [one for one in overlay(cluster, "self-signed") if one["kind"] not in kinds])
-    token = cluster.kubectl("create", "token", f"--namespace={NAMESPACE}", "registry-admission")
-    kubeconfig = tmp_path_factory.mktemp("rights") / "kubeconfig"
-    cluster.write_kubeconfig(kubeconfig, token.stdout.strip())
-    return kubeconfig
-
-
-@pytest.fixture(scope="module")
-def warns(
-    cluster: Cluster, rights: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Replicas]:
-    folder = tmp_path_factory.mktemp("warns")
-    with Installed(cluster, folder, 1, "--kubeconfig", str(rights)) as running:
+def warns(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
+    with Answering(cluster, tmp_path_factory.mktemp("warns")) as running:
         yield running
 
 
@@ -153,10 +139,9 @@ def test_broken_credentials_are_refused_and_never_told(
     assert refused.returncode == 1
     assert f"Secret {REGISTRY}/{SECRET}: " in refused.stderr
     assert problem in refused.stderr
-    [replica] = warns.running
-    metrics = httpx.get(f"{replica.url}/metrics", verify=replica._context()).text
+    metrics = metrics_of(warns)
     assert 'kind="Secret"' in metrics
-    for told in (refused.stderr, replica.log(), metrics):
+    for told in (refused.stderr, warns.running[0].log(), metrics):
         assert ACCESS not in told
         assert CONFIDENTIAL not in told
 
@@ -343,10 +328,9 @@ async def test_a_pruner_that_makes_no_room_is_warned_about(
 
 
 @pytest.fixture
-def refuses(cluster: Cluster, rights: Path, warns: Replicas, tmp_path: Path) -> Iterator[Replicas]:
+def refuses(cluster: Cluster, warns: Replicas, tmp_path: Path) -> Iterator[Replicas]:
     """A strict service in the place of the one that warns."""
-    flags = ("--kubeconfig", str(rights), "--reference-checks", "deny")
-    with Installed(cluster, tmp_path, 1, *flags) as running:
+    with Answering(cluster, tmp_path, 1, "--reference-checks", "deny") as running:
         yield running
     warns._register()
 
