@@ -15,18 +15,20 @@ from app.certs.files import CertificateError
 from app.cluster.api import KubeApi, NotFoundError
 from app.cluster.applying import path_of
 from app.kustomization import Manifest
+from app.model.domain import ApiDomain
 
 NAME = "registry-admission"
 """Of everything in the manifests: the namespace, the Service, the image, the webhooks …"""
 
 _HERE = Path(__file__).parent
 _MANIFESTS = _HERE / "manifests" if (_HERE / "manifests").is_dir() else _HERE.parent / "manifests"
-REGISTRY = "image-registry-system"
+_REGISTRY = "image-registry-system"
 """The registry's namespace in the manifests."""
 
 _REFERENCES = "registry-admission-references"
 """Of the Role, and its binding, in that namespace."""
 _DOMAIN = "alauda.io"
+_REGISTRIES = [ApiDomain(name).registry_namespace for name in ("alauda.io", "openshift.io")]
 _MANAGER = "registry-admission-install"
 _WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 
@@ -75,16 +77,19 @@ def manifests(
     image: str,
     replicas: int,
     api_domain: str,
-    registry_namespace: str = REGISTRY,
+    registry_namespace: str = "",
     certificate: OwnCertificate | None = None,
 ) -> list[Manifest]:
     """Everything to apply, in order: the namespace first, the webhooks last.
+
+    The registry's namespace is that of the domain if none is given.
 
     Without a certificate the service makes its own, as in the overlay `self-signed`; with one,
     it is as in the overlay `mounted-secret`.
     """
     overlay = "mounted-secret" if certificate else "self-signed"
-    words = {_DOMAIN: api_domain, REGISTRY: registry_namespace}
+    registry = registry_namespace or ApiDomain(api_domain).registry_namespace
+    words = {_DOMAIN: api_domain, _REGISTRY: registry}
     found = [
         _filled(manifest, namespace, words)
         for manifest in kustomization.build(_MANIFESTS / "overlays" / overlay)
@@ -102,20 +107,22 @@ def manifests(
 
 
 def leftovers(
-    namespace: str, *, and_namespace: bool, registry_namespace: str = REGISTRY
+    namespace: str, *, and_namespace: bool, registry_namespace: str = ""
 ) -> list[Manifest]:
     """Everything to delete, in order: the webhooks first, so that nothing waits for nobody.
 
     The namespace, with the ledgers and the certificate in it, goes only if asked for: there may
-    be something else in it.
+    be something else in it. If the registry's namespace is not given, it may be any domain's.
     """
-    applied = manifests(
-        namespace=namespace,
-        image=NAME,
-        replicas=1,
-        api_domain=_DOMAIN,
-        registry_namespace=registry_namespace,
-    )
+    homes = [registry_namespace] if registry_namespace else _REGISTRIES
+    first, *others = [
+        manifests(
+            namespace=namespace, image=NAME, replicas=1, api_domain=_DOMAIN, registry_namespace=home
+        )
+        for home in homes
+    ]
+    elsewhere = [one for found in others for one in found if _is_in_registry(one)]
+    applied = [first[0], *elsewhere, *first[1:]]
     return [
         {key: manifest[key] for key in ("apiVersion", "kind")}
         | {"metadata": _without_labels(manifest["metadata"])}
@@ -133,7 +140,7 @@ async def apply(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str],
         try:
             await api.apply(path_of(manifest), manifest, _MANAGER)
         except NotFoundError:
-            if manifest["metadata"]["name"] != _REFERENCES:
+            if not _is_in_registry(manifest):
                 raise
             home = manifest["metadata"]["namespace"]
             done(
@@ -189,6 +196,10 @@ def _secret(namespace: str, certificate: OwnCertificate) -> Manifest:
         "type": "kubernetes.io/tls",
         "data": {name: b64encode(pem).decode() for name, pem in content.items()},
     }
+
+
+def _is_in_registry(manifest: Manifest) -> bool:
+    return bool(manifest["metadata"]["name"] == _REFERENCES)
 
 
 def _position(manifest: Manifest) -> int:

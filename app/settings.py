@@ -242,9 +242,7 @@ class Settings(BaseSettings):
 
     @property
     def ca_namespace(self) -> str:
-        return (
-            self.trusted_ca_namespace or self.domain.config_namespace or self.registry_namespace
-        )
+        return self.trusted_ca_namespace or self.domain.config_namespace or self.registry_namespace
 
     @property
     def timing(self) -> Timing:

@@ -26,13 +26,18 @@ def _namespace(_context: click.Context, _parameter: click.Parameter, value: str)
     return value
 
 
+def _optional_namespace(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    return _namespace(context, parameter, value) if value else ""
+
+
 _NAMESPACE = click.option(
     "--namespace", default=NAME, show_default=True, callback=_namespace,
     help="Namespace of the service.",
 )  # fmt: skip
 _REGISTRY_NAMESPACE = click.option(
-    "--registry-namespace", default=installing.REGISTRY, show_default=True, callback=_namespace,
-    help="Namespace of the internal registry.",
+    "--registry-namespace", default="", callback=_optional_namespace,
+    help="Namespace of the internal registry.  [default: image-registry-system, or "
+    "openshift-image-registry for openshift.io]",
 )  # fmt: skip
 _KUBECONFIG = click.option(
     "--kubeconfig", default=KUBE_CONFIG_DEFAULT_LOCATION,

@@ -151,7 +151,7 @@ class EmbeddedState:
         """When the tags of a namespace were last pushed, where that is known."""
         return self._snapshot.times.of(namespace, self.usage(namespace))
 
-    def limited_namespaces(self) -> Sequence[str]:
+    def limited_namespaces(self) -> list[str]:
         return list(self._snapshot.objects.namespaces)
 
     def usage(self, namespace: str) -> NamespaceUsage:

@@ -60,10 +60,8 @@ class KubernetesObjects:
 class ManifestObjects:
     """Objects of manifests."""
 
-    def __init__(self, behind: ObjectReader | None = None) -> None:
-        """What is not here may be `behind`."""
+    def __init__(self) -> None:
         self._objects: dict[tuple[type[KubeObject], str, str], KubeObject] = {}
-        self._behind = behind
 
     def add(self, manifest: Manifest) -> None:
         """Keep an object of a kind that is read; later ones replace earlier ones.
@@ -77,6 +75,4 @@ class ManifestObjects:
 
     async def read(self, model: type[Model], namespace: str, name: str) -> Model | None:
         found = self._objects.get((model, namespace, name))
-        if isinstance(found, model):
-            return found
-        return await self._behind.read(model, namespace, name) if self._behind else None
+        return found if isinstance(found, model) else None

@@ -11,13 +11,14 @@ from .cluster import Cluster, build_tools
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A running cluster with its controllers, and the registry's APIs and namespace."""
+    """A running cluster with its controllers, and the registry's APIs and namespaces."""
     running = Cluster(build_tools(), tmp_path_factory.mktemp("cluster"))
     running.start()
     try:
         running.start_controller_manager()
         running.install_crds()
-        running.kubectl("create", "namespace", "image-registry-system")
+        for namespace in ("image-registry-system", "openshift-image-registry"):
+            running.kubectl("create", "namespace", namespace)
         yield running
     finally:
         running.stop()

@@ -25,6 +25,7 @@ import yaml
 from app import installing
 from app.certs import files
 from app.kustomization import Manifest
+from app.model.domain import ApiDomain
 
 from .balancer import Balancer
 from .cluster import Cluster
@@ -49,7 +50,7 @@ _MANY = 1000
 def account_kubeconfig(cluster: Cluster, path: Path, domain: str = "alauda.io") -> Path:
     """Grants what `install` grants, and writes a kubeconfig for the service account."""
     # The registry's, in which some of the rights are.
-    cluster.kubectl("create", "namespace", installing.REGISTRY, check=False)
+    cluster.kubectl("create", "namespace", ApiDomain(domain).registry_namespace, check=False)
     rights = [manifest for manifest in _manifests(domain) if manifest["kind"] in _RIGHTS]
     text = yaml.safe_dump_all(rights)
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", input=text)

@@ -199,7 +199,7 @@ async def count_refusals(api: KubeApi) -> None:
 
 
 async def look_at_what_a_config_refers_to(api: KubeApi) -> None:
-    objects, registry = KubernetesObjects(api), installing.REGISTRY
+    objects, registry = KubernetesObjects(api), DOMAIN.registry_namespace
     assert await objects.read(PersistentVolumeClaim, registry, "none") is None
     assert await objects.read(ConfigMap, registry, "none") is None
     assert await objects.read(StorageClass, "", "none") is None

@@ -91,7 +91,18 @@ def test_uninstall_prints_the_webhooks_first_and_spares_the_namespace() -> None:
     kinds = [one["kind"] for one in printed]
     assert set(kinds[:2]) == {"ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"}
     assert "Namespace" not in kinds
+    # the Role and its binding, where the registry of each domain is
+    homes = {one["metadata"].get("namespace") for one in printed} - {None}
+    assert homes == {"platform", "image-registry-system", "openshift-image-registry"}
+    assert len(printed) == len(manifests()) - 1 + 2
+
+
+def test_uninstall_in_a_known_registry_names_no_other() -> None:
+    options = ("--namespace", "platform", "--registry-namespace", "registry")
+    printed = list(yaml.safe_load_all(run("uninstall", *options).output))
+
     assert len(printed) == len(manifests()) - 1
+    assert {one["metadata"].get("namespace") for one in printed} == {None, "platform", "registry"}
 
 
 def test_uninstall_names_the_namespace_last_if_asked_to() -> None:
@@ -151,7 +162,7 @@ async def test_deleting_goes_on_where_there_is_nothing() -> None:
         api.paths
     )
     assert api.paths[-1] == "/api/v1/namespaces/platform"
-    assert len(done) == len(api.paths) == len(manifests()) - 1
+    assert len(done) == len(api.paths) == len(manifests()) - 1 + 2
     assert done[-1] == "Namespace platform deleted"
 
 

@@ -173,6 +173,12 @@ def test_another_namespace_of_the_registry_is_meant_everywhere() -> None:
     assert texts.count("openshift-image-registry") == 4
 
 
+def test_openshift_has_its_registry_elsewhere() -> None:
+    assert manifests(api_domain="openshift.io") == manifests(
+        api_domain="openshift.io", registry_namespace="openshift-image-registry"
+    )
+
+
 def test_of_all_secrets_one_waits_for_the_service() -> None:
     [webhook] = [one for one in all_webhooks() if one["name"].startswith("credentials.")]
 
