@@ -39,6 +39,7 @@ bench: $(VENV)/.installed e2e-tools
 	$(BIN)/python -m benchmarks.reports
 	$(BIN)/python -m benchmarks.review
 	$(BIN)/python -m benchmarks.creates
+	$(BIN)/python -m benchmarks.pull_secrets 5000 100
 
 $(VENV)/.installed: requirements-dev.lock pyproject.toml app/version.py
 	$(PYTHON) -m venv $(VENV)

@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from kubernetes_asyncio.config import ConfigException
+
 from app import examples
 from app.admission.image_kinds import RegistrySize
 from app.admission.review import AdmissionRequest, Outcome
@@ -26,6 +28,7 @@ from app.cluster.ledgers import LABEL, KubernetesLedgers
 from app.cluster.objects import KubernetesObjects, ObjectReader
 from app.cluster.reconciler import Reconciler
 from app.cluster.state import ClusterState
+from app.controllers.assembly import Controllers, assemble
 from app.quota.store import LedgerStore, MemoryLedgers
 from app.registry import credentials
 from app.registry.authentication import Authenticator, StaticTokens
@@ -56,6 +59,7 @@ class Backend:
     """Who may ask for push checks; None: nobody."""
     objects: ObjectReader | None = None
     """What the registry's configuration refers to."""
+    controllers: Controllers | None = None
 
 
 @asynccontextmanager
@@ -107,6 +111,8 @@ async def _source(settings: Settings, leads: bool) -> AsyncIterator[Backend]:
     outside = settings.kubeconfig is not None or settings.context is not None
     inside = "KUBERNETES_SERVICE_HOST" in os.environ
     if settings.state is not None or not (outside or inside):
+        if settings.controllers and leads:
+            raise ConfigException("controllers need a cluster, and there is only a folder")
         manifests = settings.state or examples.state_folder()
         yield embedded(EmbeddedState(manifests, settings.domain), settings)
         return
@@ -158,18 +164,29 @@ def _cluster(
         names += ["localhost", settings.host]
     certificates = ClusterCertificates(api, folder, namespace=namespace, names=names)
     reconciler = Reconciler(api, state, ledgers, domain, timing)
-    leading = partial(lead, api, namespace, identity, reconciler.run)
+    controllers = assemble(api, settings, identity) if leads else None
+    work = [reconciler.run, *(controllers.leading if controllers else [])]
+    leading = partial(lead, api, namespace, identity, partial(_all_of, work))
+    watching = [controllers.watch.informer.run] if controllers else []
     return Backend(
         state,
         ledgers,
-        jobs=[state.run, watched.run, events.run, *([leading] if leads else [])],
+        jobs=[state.run, watched.run, events.run, *watching, *([leading] if leads else [])],
         refused=events.refused,
         broken=lambda: False,
         certificates=certificates if shared and not settings.tls_dir else None,
         registry_hosts=state.registry_hosts,
         authenticator=KubernetesAccess(api, domain),
         objects=KubernetesObjects(api),
+        controllers=controllers,
     )
+
+
+async def _all_of(work: Sequence[Job]) -> None:
+    """Several jobs side by side, until cancelled."""
+    async with asyncio.TaskGroup() as tasks:
+        for job in work:
+            tasks.create_task(job())
 
 
 @asynccontextmanager

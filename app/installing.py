@@ -16,6 +16,7 @@ from app.cluster.api import KubeApi, NotFoundError
 from app.cluster.applying import path_of
 from app.kustomization import Manifest
 from app.model.domain import ApiDomain
+from app.settings import CONTROLLERS
 
 NAME = "registry-admission"
 """Of everything in the manifests: the namespace, the Service, the image, the webhooks …"""
@@ -25,10 +26,11 @@ _MANIFESTS = _HERE / "manifests" if (_HERE / "manifests").is_dir() else _HERE.pa
 _REGISTRY = "image-registry-system"
 """The registry's namespace in the manifests."""
 
-_REFERENCES = "registry-admission-references"
-"""Of the Role, and its binding, in that namespace."""
+_IN_REGISTRY = ("registry-admission-references", "registry-admission-s3-credentials")
+"""Of the Roles, and their bindings, in that namespace."""
 _DOMAIN = "alauda.io"
-_REGISTRIES = [ApiDomain(name).registry_namespace for name in ("alauda.io", "openshift.io")]
+"""Of the manifests, as they are in their files."""
+_REGISTRIES = [ApiDomain(name).registry_namespace for name in (_DOMAIN, "openshift.io")]
 _MANAGER = "registry-admission-install"
 _WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 
@@ -79,20 +81,22 @@ def manifests(
     api_domain: str,
     registry_namespace: str = "",
     certificate: OwnCertificate | None = None,
+    controllers: Iterable[str] = (),
 ) -> list[Manifest]:
     """Everything to apply, in order: the namespace first, the webhooks last.
 
     The registry's namespace is that of the domain if none is given.
 
     Without a certificate the service makes its own, as in the overlay `self-signed`; with one,
-    it is as in the overlay `mounted-secret`.
+    it is as in the overlay `mounted-secret`. Each controller is the component of its name.
     """
-    overlay = "mounted-secret" if certificate else "self-signed"
+    overlay = _MANIFESTS / "overlays" / ("mounted-secret" if certificate else "self-signed")
+    components = (_MANIFESTS / "components" / name for name in controllers)
     registry = registry_namespace or ApiDomain(api_domain).registry_namespace
     words = {_DOMAIN: api_domain, _REGISTRY: registry}
     found = [
         _filled(manifest, namespace, words)
-        for manifest in kustomization.build(_MANIFESTS / "overlays" / overlay)
+        for manifest in kustomization.build(overlay, *components)
     ]
     if certificate:
         found.append(_secret(namespace, certificate))
@@ -115,18 +119,22 @@ def leftovers(
     be something else in it. If the registry's namespace is not given, it may be any domain's.
     """
     homes = [registry_namespace] if registry_namespace else _REGISTRIES
-    first, *others = [
-        manifests(
-            namespace=namespace, image=NAME, replicas=1, api_domain=_DOMAIN, registry_namespace=home
-        )
+    applied = {
+        path_of(manifest): manifest
         for home in homes
-    ]
-    elsewhere = [one for found in others for one in found if _is_in_registry(one)]
-    applied = [first[0], *elsewhere, *first[1:]]
+        for manifest in manifests(
+            namespace=namespace,
+            image=NAME,
+            replicas=1,
+            api_domain=_DOMAIN,
+            registry_namespace=home,
+            controllers=CONTROLLERS,
+        )
+    }
     return [
         {key: manifest[key] for key in ("apiVersion", "kind")}
         | {"metadata": _without_labels(manifest["metadata"])}
-        for manifest in reversed(applied)
+        for manifest in sorted(applied.values(), key=_position)[::-1]
         if and_namespace or manifest["kind"] != "Namespace"
     ]
 
@@ -199,7 +207,7 @@ def _secret(namespace: str, certificate: OwnCertificate) -> Manifest:
 
 
 def _is_in_registry(manifest: Manifest) -> bool:
-    return bool(manifest["metadata"]["name"] == _REFERENCES)
+    return manifest["metadata"]["name"] in _IN_REGISTRY and "namespace" in manifest["metadata"]
 
 
 def _position(manifest: Manifest) -> int:

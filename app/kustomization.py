@@ -1,7 +1,8 @@
 """The part of kustomize that the project's own overlays for `install` need.
 
 A kustomization may list resources, files or other kustomizations, and JSON patches with the kind
-and name of their target. Whatever else it says is an error here rather than a difference.
+and name of their target; a component may do the same to what it is added to. Whatever else they
+say is an error here rather than a difference.
 """
 
 from pathlib import Path
@@ -16,13 +17,21 @@ _FILE = "kustomization.yaml"
 _KNOWN = {"apiVersion", "kind", "resources", "patches"}
 
 
-def build(folder: Path) -> list[Manifest]:
-    """The objects that `kubectl kustomize` prints for a folder, in the order of their files."""
+def build(folder: Path, *components: Path) -> list[Manifest]:
+    """The objects that `kubectl kustomize` prints for a folder with these components, in the
+    order of their files."""
+    manifests: list[Manifest] = []
+    for part in (folder, *components):
+        manifests = _added(manifests, part)
+    return manifests
+
+
+def _added(manifests: list[Manifest], folder: Path) -> list[Manifest]:
     kustomization = yaml.safe_load((folder / _FILE).read_text())
     unknown = kustomization.keys() - _KNOWN
     if unknown:
         raise ValueError(f"{folder / _FILE}: {', '.join(sorted(unknown))} is not supported here")
-    manifests: list[Manifest] = []
+    manifests = list(manifests)
     for resource in kustomization.get("resources", []):
         path = folder / resource
         manifests += build(path) if path.is_dir() else yaml.safe_load_all(path.read_text())

@@ -42,8 +42,13 @@ def build(
         state, enforcer, references, domain, settings.unknown_size, backend.registry_size
     )
     registry = RegistryAdmission(state, settings, backend.objects)
-    admission = Admission(images, ObjectAdmission(state, settings, registry), domain)
+    objects = ObjectAdmission(state, settings, registry)
+    controllers = backend.controllers
+    hook = controllers.hook.review if controllers and controllers.hook else None
+    admission = Admission(images, objects, domain, hook)
     metrics = Metrics()
+    if controllers:
+        metrics.collect(controllers.collector)
     metrics.gauge("reservations", "Reservations in flight.", enforcer.reservations)
     metrics.gauge(
         "state_age_seconds", "Age of the state decided on.", lambda: time.time() - state.view().time

@@ -3,7 +3,7 @@
 from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
 from pydantic import (
@@ -31,6 +31,8 @@ from app.quota.ledger import Timing
 ENV_PREFIX = "REGISTRY_ADMISSION_"
 
 LegacyMode = Literal["enforce", "warn", "off"]
+Controller = Literal["pull-secrets", "s3-credentials"]
+CONTROLLERS: tuple[Controller, ...] = get_args(Controller)
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["json", "text"]
 
@@ -181,6 +183,34 @@ class Settings(BaseSettings):
         gt=60,
         description="How long a watch may be silent before it is not trusted; "
         "the API server sends bookmarks every minute.",
+    )
+    controllers: Annotated[list[Controller], BeforeValidator(_comma_separated)] = Field(
+        default_factory=list,
+        description="Opt-in controllers, of pull-secrets and s3-credentials; none by default.",
+    )
+    pull_secret_life: int = Field(
+        8 * 3600,
+        ge=600,
+        description="How long a pull secret's token is good for; the API server takes 600 or more.",
+    )
+    pull_secret_refresh: float = Field(
+        0.6,
+        gt=0,
+        le=0.9,
+        description="Share of that life after which it is refreshed at the latest.",
+    )
+    system_namespaces: Names = Field(
+        default_factory=lambda: ["kube-*", "openshift", "openshift-*", "cpaas-*"],
+        description="Patterns of the namespaces that ignoreSystemNamespaces ignores, besides the "
+        "registry's and the service's own.",
+    )
+    rival_managers: Names = Field(
+        default_factory=lambda: ["*image-registry-operator*", "openshift-controller-manager*"],
+        description="Patterns of field managers that are other controllers of pull secrets: "
+        "what they manage is left to them.",
+    )
+    controller_rate: float = Field(
+        40.0, ge=1, description="Requests per second that a controller makes at most."
     )
     push_tokens: Path | None = Field(
         None,

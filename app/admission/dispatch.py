@@ -1,5 +1,6 @@
 """From a request to the policy that decides it, and back to an answer."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jsonpatch
@@ -27,10 +28,18 @@ _NO_OBJECT = "object: missing from the request"
 class Admission:
     """Answers every request: with a verdict, or with why there is none."""
 
-    def __init__(self, images: ImageAdmission, objects: ObjectAdmission, domain: ApiDomain) -> None:
+    def __init__(
+        self,
+        images: ImageAdmission,
+        objects: ObjectAdmission,
+        domain: ApiDomain,
+        service_accounts: Callable[[AdmissionRequest], Outcome] | None = None,
+    ) -> None:
+        """`service_accounts` fills in new ServiceAccounts; None: they stay as they are."""
         self._images = images
         self._objects = objects
         self._domain = domain
+        self._service_accounts = service_accounts
 
     async def validate(self, request: AdmissionRequest, within: float) -> Outcome:
         """Decide a request within that many seconds."""
@@ -50,7 +59,11 @@ class Admission:
         return of_verdict(request.title, verdict)
 
     async def mutate(self, request: AdmissionRequest, within: float) -> Outcome:
-        """Fill in the defaults of Config/cluster; every other object stays as it is."""
+        """Fill in what Config/cluster and new ServiceAccounts lack; all else stays as it is."""
+        if (request.kind.group, request.kind.kind) == ("", "ServiceAccount"):
+            if self._service_accounts is None:
+                return not_handled("pull secrets are not managed")
+            return self._service_accounts(request)
         config = (self._domain.operator_group, "Config")
         writes = request.operation in ("CREATE", "UPDATE") and not request.sub_resource
         if (request.kind.group, request.kind.kind) != config or not writes:

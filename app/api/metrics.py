@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.registry import Collector
 
 from app.admission.review import AdmissionRequest, Outcome
 
@@ -12,7 +13,7 @@ _KINDS = frozenset(
     {
         "Config", "ConfigMap", "Image", "ImagePruner", "ImageStream", "ImageStreamImport",
         "ImageStreamMapping", "ImageStreamTag", "ImageTag", "LimitRange", "ResourceQuota",
-        "Secret",
+        "Secret", "ServiceAccount",
     }
 )  # fmt: skip
 
@@ -46,6 +47,10 @@ class Metrics:
         """A value that is asked for at each scrape."""
         gauge = Gauge(f"{_PREFIX}_{name}", description, registry=self._registry)
         gauge.set_function(read)
+
+    def collect(self, collector: Collector) -> None:
+        """Values that somebody else keeps."""
+        self._registry.register(collector)
 
     def count_review(
         self, endpoint: str, request: AdmissionRequest, outcome: Outcome, seconds: float

@@ -16,6 +16,7 @@ from app.cluster.api import ApiError, KubeApi
 from app.installing import NAME
 from app.kustomization import Manifest
 from app.policy.names import is_label
+from app.settings import CONTROLLERS
 
 Work = Callable[[KubeApi, list[Manifest], Callable[[str], None]], Coroutine[Any, Any, None]]
 
@@ -65,6 +66,10 @@ _CONTEXT = click.option("--context", help="Context of the kubeconfig, with --app
     help="Folder with a certificate to use: tls.crt, tls.key and ca.crt. "
     "Without it, the service makes its own and renews it.",
 )  # fmt: skip
+@click.option(
+    "--controllers", type=click.Choice(CONTROLLERS), multiple=True,
+    help="Opt-in controller to install with its rights; may be given again.",
+)  # fmt: skip
 @click.option("--print/--apply", "only_print", default=True, help="Print manifests, or apply them.")
 @_KUBECONFIG
 @_CONTEXT
@@ -75,6 +80,7 @@ def install(
     replicas: int,
     api_domain: str,
     tls_dir: Path | None,
+    controllers: tuple[str, ...],
     only_print: bool,
     kubeconfig: str,
     context: str | None,
@@ -97,6 +103,7 @@ def install(
         api_domain=api_domain,
         registry_namespace=registry_namespace,
         certificate=certificate,
+        controllers=controllers,
     )
     if only_print:
         _print(manifests)

@@ -33,7 +33,7 @@ class SettingsCommand(click.Command):
         ]
 
     def invoke(self, ctx: click.Context) -> Any:
-        flags = {name: ctx.params.pop(name) for name in self._names}
+        flags = {name: _joined(ctx.params.pop(name)) for name in self._names}
         ctx.params["settings"] = _load(flags, ctx.params.pop("config"), self._model)
         return super().invoke(ctx)
 
@@ -44,7 +44,15 @@ def _option(name: str, field: FieldInfo) -> click.Option:
     if default not in (None, [], ""):
         shown = ",".join(default) if isinstance(default, list) else default
         text += f"  [default: {shown}]"
-    return click.Option([f"--{name.replace('_', '-')}", name], type=_type(field), help=text)
+    flag, repeated = f"--{name.replace('_', '-')}", isinstance(default, list)
+    return click.Option([flag, name], type=_type(field), help=text, multiple=repeated)
+
+
+def _joined(value: Any) -> Any:
+    """A list may be given as `--flag a,b` or as `--flag a --flag b`; None if it is not given."""
+    if not isinstance(value, tuple):
+        return value
+    return ",".join(value) if value else None
 
 
 def _type(field: FieldInfo) -> Any:

@@ -23,6 +23,8 @@ MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 PAGE = 500
 """Objects of a list that are asked for at once."""
+_JSON = "application/json"
+_METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _REQUEST_TIMEOUT = 10.0
 
 
@@ -103,6 +105,10 @@ class KubeApi:
                 return
             query["continue"] = following
 
+    async def metadata(self, path: str) -> Content:
+        """An object's metadata without the object, such as a Secret's that is not ours to read."""
+        return await self._request("GET", path, None, accept=_METADATA_ONLY)
+
     async def create(self, path: str, content: Content, query: Query | None = None) -> Content:
         return await self._request("POST", path, query, content)
 
@@ -150,10 +156,13 @@ class KubeApi:
         path: str,
         query: Query | None,
         content: Content | None = None,
-        content_type: str = "application/json",
+        content_type: str = _JSON,
+        accept: str = _JSON,
     ) -> Content:
         bounds = aiohttp.ClientTimeout(total=_REQUEST_TIMEOUT)
-        async with self._open(method, path, query, bounds, content, content_type) as response:
+        async with self._open(
+            method, path, query, bounds, content, content_type, accept
+        ) as response:
             answer: Content = from_json(await response.read())
             return answer
 
@@ -165,9 +174,10 @@ class KubeApi:
         query: Query | None,
         bounds: aiohttp.ClientTimeout,
         content: Content | None = None,
-        content_type: str = "application/json",
+        content_type: str = _JSON,
+        accept: str = _JSON,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = {"Accept": "application/json", "Content-Type": content_type}
+        headers = {"Accept": accept, "Content-Type": content_type}
         sent = time.time()
         try:
             response: aiohttp.ClientResponse = await self.client.call_api(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.admission.review import AdmissionRequest, Outcome
-from app.cluster.api import ApiError, KubeApi, NotFoundError
+from app.cluster.api import ApiError, Content, KubeApi, NotFoundError
 from app.model.domain import ApiDomain
 
 logger = logging.getLogger("registry_admission.events")
@@ -95,30 +95,25 @@ class RefusalEvents:
                 await self._api.merge(f"{path}/{series.name}", {**seen, "message": message})
                 return
         stream = request.name.partition(":")[0]
-        await self._api.create(
-            path,
-            {
-                "apiVersion": "v1",
-                "kind": "Event",
-                "metadata": {"name": series.name, "namespace": request.namespace},
-                "involvedObject": {
-                    "apiVersion": f"{self._domain.image_group}/v1",
-                    "kind": "ImageStream",
-                    "namespace": request.namespace,
-                    "name": stream,
-                    **await self._uid(request.namespace, stream),
-                },
-                "type": "Warning",
-                "reason": outcome.causes[0],
-                "message": _message(outcome),
-                "count": series.count,
-                "firstTimestamp": _timestamp(series.first),
-                "lastTimestamp": _timestamp(series.written),
-                "source": {"component": "registry-admission"},
-                "reportingComponent": "registry-admission",
-                "reportingInstance": self._identity,
-            },
+        involved = {
+            "apiVersion": f"{self._domain.image_group}/v1",
+            "kind": "ImageStream",
+            "namespace": request.namespace,
+            "name": stream,
+            **await self._uid(request.namespace, stream),
+        }
+        event = new_event(
+            involved,
+            namespace=request.namespace,
+            warning=True,
+            reason=outcome.causes[0],
+            message=_message(outcome),
+            instance=self._identity,
         )
+        event["metadata"]["name"] = series.name
+        event["count"] = series.count
+        event["firstTimestamp"] = _timestamp(series.first)
+        await self._api.create(path, event)
 
     async def _uid(self, namespace: str, stream: str) -> dict[str, str]:
         """`kubectl describe` shows only what happened to the very object it describes."""
@@ -127,6 +122,31 @@ class RefusalEvents:
             return {"uid": (await self._api.get(path))["metadata"]["uid"]}
         except NotFoundError:
             return {}
+
+
+def new_event(
+    involved: Content, *, namespace: str, warning: bool, reason: str, message: str, instance: str
+) -> Content:
+    """An Event of now on an object; `instance` is the replica that writes it."""
+    now = time.time()
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "name": f"{involved['name'][:200]}.{time.time_ns():x}",
+            "namespace": namespace,
+        },
+        "involvedObject": involved,
+        "type": "Warning" if warning else "Normal",
+        "reason": reason,
+        "message": message,
+        "count": 1,
+        "firstTimestamp": _timestamp(now),
+        "lastTimestamp": _timestamp(now),
+        "source": {"component": "registry-admission"},
+        "reportingComponent": "registry-admission",
+        "reportingInstance": instance,
+    }
 
 
 def _message(outcome: Outcome) -> str:

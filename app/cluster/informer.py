@@ -52,8 +52,12 @@ class Informer:
         clock: Callable[[], float] = time.time,
         select: str = "",
         optional: bool = False,
+        only: str = "",
     ) -> None:
-        """`optional`: an API that is not installed has no objects, and that is no problem."""
+        """`select` is a label selector, `only` the name of the one object to watch.
+
+        `optional`: an API that is not installed has no objects, and that is no problem.
+        """
         self._api = api
         self._path = path
         self.name = name
@@ -62,6 +66,8 @@ class Informer:
         self._clock = clock
         self._optional = optional
         self._query = {"labelSelector": select} if select else {}
+        if only:
+            self._query["fieldSelector"] = f"metadata.name={only}"
         self._version = ""
         self._heard_at: float | None = None
         self._problem = "not listed yet"

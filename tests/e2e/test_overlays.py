@@ -12,6 +12,7 @@ from app import installing
 from app.certs import files
 from app.certs.cluster import service_names
 from app.kustomization import Manifest
+from app.settings import CONTROLLERS
 
 from .cluster import Cluster
 from .overlays import MANIFESTS, NAMESPACE, apply, kustomize, overlay, remove_webhooks
@@ -127,8 +128,16 @@ def test_the_components_fit_every_overlay_and_say_what_install_says(
         (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(content))
         return kustomize(cluster, tmp_path)
 
-    installed = installing.manifests(
-        namespace=NAMESPACE, image=IMAGE, replicas=3, api_domain="openshift.io"
-    )
-    assert by_name(combined("self-signed", "openshift")) == by_name(installed)
-    assert apply(cluster, combined("cert-manager", "openshift", "ha")) == ""
+    cluster.kubectl("create", "namespace", "openshift-image-registry", check=False)
+    for controllers in ((), CONTROLLERS):
+        installed = installing.manifests(
+            namespace=NAMESPACE,
+            image=IMAGE,
+            replicas=3,
+            api_domain="openshift.io",
+            controllers=controllers,
+        )
+        assert by_name(combined("self-signed", *controllers, "openshift")) == by_name(installed)
+    assert apply(cluster, combined("cert-manager", *CONTROLLERS, "openshift", "ha")) == ""
+    for controller in CONTROLLERS:
+        cluster.kubectl("delete", "clusterrolebinding", f"registry-admission-{controller}")

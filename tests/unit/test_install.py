@@ -12,8 +12,12 @@ from app import installing, kustomization
 from app.certs import files
 from app.cli.main import main
 from app.cluster.api import ApiError, KubeApi, NotFoundError
+from app.settings import CONTROLLERS
 from tests.unit.manifests import all_webhooks, manifests, only
 
+EVERYTHING = len(manifests(controllers=CONTROLLERS)) - 1 + 4
+"""All that was ever applied, but for one; two Roles and their bindings may be in either of two
+namespaces, by the domain."""
 SERVICE_NAME = "registry-admission.registry-admission.svc"
 
 
@@ -91,17 +95,17 @@ def test_uninstall_prints_the_webhooks_first_and_spares_the_namespace() -> None:
     kinds = [one["kind"] for one in printed]
     assert set(kinds[:2]) == {"ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"}
     assert "Namespace" not in kinds
-    # the Role and its binding, where the registry of each domain is
+    # the Roles and their bindings, where the registry of each domain is
     homes = {one["metadata"].get("namespace") for one in printed} - {None}
     assert homes == {"platform", "image-registry-system", "openshift-image-registry"}
-    assert len(printed) == len(manifests()) - 1 + 2
+    assert len(printed) == EVERYTHING
 
 
 def test_uninstall_in_a_known_registry_names_no_other() -> None:
     options = ("--namespace", "platform", "--registry-namespace", "registry")
     printed = list(yaml.safe_load_all(run("uninstall", *options).output))
 
-    assert len(printed) == len(manifests()) - 1
+    assert len(printed) == len(manifests(controllers=CONTROLLERS)) - 1
     assert {one["metadata"].get("namespace") for one in printed} == {None, "platform", "registry"}
 
 
@@ -139,6 +143,34 @@ def test_a_certificate_that_nobody_would_accept_is_not_installed(tls: Path) -> N
     assert "is not for registry-admission.x.svc" in answer.output
 
 
+def test_a_controller_comes_with_its_flag_and_its_rights() -> None:
+    options = ("--controllers", "s3-credentials", "--controllers", "pull-secrets")
+
+    printed = list(yaml.safe_load_all(run("install", "--image", "i", *options).output))
+
+    names = [(one["kind"], one["metadata"]["name"]) for one in printed]
+    added = [
+        name
+        for name in names
+        if name not in {(m["kind"], m["metadata"]["name"]) for m in manifests()}
+    ]
+    assert ("ClusterRole", "registry-admission-pull-secrets") in added
+    assert ("Role", "registry-admission-s3-credentials") in added
+    [deployment] = [one for one in printed if one["kind"] == "Deployment"]
+    args = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert args == ["serve", "--controllers=s3-credentials", "--controllers=pull-secrets"]
+
+
+@pytest.mark.parametrize("controllers", [(), ("pull-secrets",)], ids=["without", "with"])
+def test_only_with_its_controller_new_service_accounts_are_asked_about(
+    controllers: tuple[str, ...],
+) -> None:
+    webhooks = only("MutatingWebhookConfiguration", controllers=controllers)["webhooks"]
+
+    asked = [one for one in webhooks if "serviceaccounts" in one["rules"][0]["resources"]]
+    assert [one["failurePolicy"] for one in asked] == ["Ignore"] * len(controllers)
+
+
 class Recorder(KubeApi):
     def __init__(self, missing: str = "", forbidden: str = "") -> None:
         self.paths: list[str] = []
@@ -162,7 +194,7 @@ async def test_deleting_goes_on_where_there_is_nothing() -> None:
         api.paths
     )
     assert api.paths[-1] == "/api/v1/namespaces/platform"
-    assert len(done) == len(api.paths) == len(manifests()) - 1 + 2
+    assert len(done) == len(api.paths) == EVERYTHING
     assert done[-1] == "Namespace platform deleted"
 
 

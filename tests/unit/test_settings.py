@@ -38,6 +38,10 @@ def test_flags_win_over_environment_over_file_over_defaults(
         ({"registry_url": "registry.example.com"}, "registry_url"),
         ({"registry_url": "https://registry.example.com/v2"}, "registry_url"),
         ({"registry_url": "https://user:secret@registry.example.com"}, "registry_url"),
+        ({"controllers": "pull-secrets,others"}, "controllers"),
+        ({"pull_secret_life": "599"}, "pull_secret_life"),
+        ({"pull_secret_refresh": "1"}, "pull_secret_refresh"),
+        ({"controller_rate": "0"}, "controller_rate"),
     ],
 )
 def test_a_wrong_setting_is_named(flags: dict[str, str], field: str) -> None:

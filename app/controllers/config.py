@@ -1,0 +1,195 @@
+"""Config/cluster: what it asks of the controllers, and what they tell on its status."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from app.cluster.api import ApiError, ConflictError, Content, KubeApi, NotFoundError
+from app.cluster.events import new_event
+from app.cluster.informer import Informer, Key
+from app.controllers.ownership import OURS, Claim, Standing, mark_of_config
+from app.model.domain import ApiDomain
+from app.model.registry import Config
+
+logger = logging.getLogger("registry_admission.controllers")
+
+NAME = "cluster"
+_ATTEMPTS = 5
+_MAX_MESSAGE = 1024
+_EVENTS = "/api/v1/namespaces/default/events"
+"""Where Events on objects without a namespace are kept."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How a controller stands, as `status.conditions` has it."""
+
+    kind: str
+    """Its `type`, such as `PullSecretsManaged`."""
+    active: bool
+    reason: str
+    message: str
+
+    @classmethod
+    def of(cls, kind: str, controller: str, standing: Standing) -> "Condition":
+        if standing.off:
+            return cls(
+                kind,
+                False,
+                "OtherOwner",
+                f"controller {controller} is off, nothing is written or removed: {standing.off}; "
+                f"turn the other owner off and remove its mark, or take {controller} out of "
+                "--controllers",
+            )
+        if standing.apart:
+            message = f"{standing.apart}: left to their other owner"
+            return cls(kind, True, "OtherOwnerOfSome", message)
+        return cls(kind, True, "AsExpected", f"controller {controller} is at work")
+
+    @property
+    def status(self) -> str:
+        return str(self.active)
+
+
+class ConfigWatch:
+    """Config/cluster as last seen; also the store of the informer that watches it."""
+
+    def __init__(self, api: KubeApi, domain: ApiDomain, silence: float) -> None:
+        self._domain = domain
+        self._listeners: list[Callable[[], None]] = []
+        self._conditions: dict[str, str] = {}
+        self.path = f"/apis/{domain.operator_group}/v1/configs"
+        self.config: Config | None = None
+        self.informer = Informer(
+            api, self.path, f"configs.{domain.operator_group}", self, silence=silence, only=NAME
+        )
+
+    def claim(self, work: str) -> Claim | None:
+        """Whom else Config/cluster names as the owner of some work, such as `pull-secrets`."""
+        if self.config is None:
+            return None
+        annotation = f"{self._domain.operator_group}/{work}-owner"
+        mark = mark_of_config({"annotations": self.config.metadata.annotations}, annotation)
+        return Claim(f"Config {NAME}", mark) if mark else None
+
+    def condition(self, kind: str) -> str:
+        """`True` or `False`, as the replica that leads has told; "" if it has not."""
+        return self._conditions.get(kind, "")
+
+    @contextmanager
+    def listening(self, listener: Callable[[], None]) -> Iterator[None]:
+        """Have a listener told of every change."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
+    def put(self, key: Key, content: Content) -> None:
+        self.config = Config.model_validate(content)
+        conditions = (content.get("status") or {}).get("conditions") or []
+        self._conditions = {one.get("type", ""): one.get("status", "") for one in conditions}
+        self._notify()
+
+    def remove(self, key: Key) -> None:
+        self.config, self._conditions = None, {}
+        self._notify()
+
+    def retain(self, keys: set[Key]) -> None:
+        if not keys and self.config is not None:
+            self.remove(("", NAME))
+
+    def _notify(self) -> None:
+        for listener in tuple(self._listeners):
+            listener()
+
+
+class ConfigStatus:
+    """Tells on Config/cluster how a controller stands: a condition, and an Event at each turn."""
+
+    def __init__(self, api: KubeApi, domain: ApiDomain, identity: str) -> None:
+        self._api = api
+        self._api_version = f"{domain.operator_group}/v1"
+        self._path = f"/apis/{self._api_version}/configs/{NAME}"
+        self._identity = identity
+        self._uid = ""
+        self._told: dict[str, Condition] = {}
+
+    async def tell(self, condition: Condition, seen: ConfigWatch) -> None:
+        """Tell what is news, or what is not to be seen on Config/cluster.
+
+        Never fails: without the right to write the status, the Event is left, and the log.
+        """
+        if seen.config is None:
+            return
+        before = self._told.get(condition.kind)
+        if before == condition and seen.condition(condition.kind) == condition.status:
+            return
+        self._told[condition.kind] = condition
+        found = ""
+        try:
+            found = await self._write(condition)
+        except NotFoundError:
+            return
+        except ApiError as error:
+            logger.warning("condition not written", extra={"problem": str(error)})
+        previous = before.status if before else found
+        if previous != condition.status and (previous or not condition.active):
+            await self._event(condition)
+
+    async def _write(self, condition: Condition) -> str:
+        """The status that the condition had before, "" without one. Raises ApiError.
+
+        The conditions of others stay: the list is written whole, if it is still what was read.
+        """
+        for _ in range(_ATTEMPTS):
+            config = await self._api.get(self._path)
+            self._uid = config["metadata"]["uid"]
+            present = (config.get("status") or {}).get("conditions") or []
+            mine: Content = next((one for one in present if one.get("type") == condition.kind), {})
+            found: str = mine.get("status", "")
+            wanted = {
+                "type": condition.kind,
+                "status": condition.status,
+                "reason": condition.reason,
+                "message": condition.message[:_MAX_MESSAGE],
+                "lastTransitionTime": _now(),
+            }
+            if found == condition.status:
+                wanted["lastTransitionTime"] = mine.get("lastTransitionTime", _now())
+            if wanted == mine:
+                return found
+            others = [one for one in present if one.get("type") != condition.kind]
+            patch = {
+                "metadata": {"resourceVersion": config["metadata"]["resourceVersion"]},
+                "status": {"conditions": [*others, wanted]},
+            }
+            try:
+                await self._api.merge(f"{self._path}/status", patch, {"fieldManager": OURS})
+            except ConflictError:
+                continue
+            return found
+        raise ConflictError(409, f"{self._path} changes all the time")
+
+    async def _event(self, condition: Condition) -> None:
+        involved = {
+            "apiVersion": self._api_version, "kind": "Config", "name": NAME, "uid": self._uid,
+        }  # fmt: skip
+        event = new_event(
+            involved,
+            namespace="default",
+            warning=not condition.active,
+            reason=condition.reason,
+            message=condition.message,
+            instance=self._identity,
+        )
+        try:
+            await self._api.create(_EVENTS, event)
+        except ApiError as error:
+            logger.warning("event not written", extra={"problem": str(error)})
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,1 @@
+"""Pull secrets for ServiceAccounts: made, injected, refreshed, repaired and removed."""

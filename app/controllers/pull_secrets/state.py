@@ -1,0 +1,86 @@
+"""What the controller of pull secrets sees of the cluster, and what that amounts to."""
+
+from collections.abc import Callable, Sequence
+
+from app.cluster.api import KubeApi
+from app.cluster.informer import Informer, Key
+from app.controllers.metrics import Progress
+from app.controllers.mirror import Mirror
+from app.controllers.ownership import Claim
+from app.controllers.pull_secrets.decision import Policy, Step, mark_of, next_step
+from app.controllers.pull_secrets.objects import Account, Marks, PullSecret, secret_name
+from app.controllers.pull_secrets.scope import NOTHING
+
+
+class PullSecretState:
+    """ServiceAccounts and pull secrets, both by namespace and name of the Secret."""
+
+    def __init__(
+        self,
+        api: KubeApi,
+        marks: Marks,
+        policy: Policy,
+        *,
+        rivals: Sequence[str],
+        silence: float,
+        changed: Callable[[Key], None],
+    ) -> None:
+        self._policy = policy
+        self.scope = NOTHING
+        self.taken: dict[Key, Claim] = {}
+        """Names that somebody else's Secret has."""
+        self.accounts: Mirror[Account] = Mirror(
+            lambda content: Account.of(content, rivals),
+            changed,
+            lambda key: (key[0], secret_name(*key)),
+        )
+        self.secrets: Mirror[PullSecret] = Mirror(
+            lambda content: PullSecret.of(content, marks, rivals), changed
+        )
+        self.informers = [
+            Informer(
+                api, "/api/v1/serviceaccounts", "serviceaccounts", self.accounts, silence=silence
+            ),
+            Informer(
+                api, "/api/v1/secrets", "pull secrets", self.secrets, silence=silence,
+                select=f"{marks.label}=true",
+            ),
+        ]  # fmt: skip
+
+    def known(self) -> set[Key]:
+        return self.accounts.keys() | self.secrets.keys()
+
+    def knows(self, key: Key) -> bool:
+        return key in self.accounts.keys() or key in self.secrets.keys()  # noqa: SIM118
+
+    def next_step(self, key: Key, now: float) -> Step | None:
+        account, secret = self.accounts.get(key), self.secrets.get(key)
+        return next_step(self.scope, self._policy, account, secret, now)
+
+    def claims(self) -> tuple[list[Claim], int]:
+        """What others have marked, and how many ServiceAccounts there are in scope."""
+        claims: list[Claim] = []
+        in_scope = 0
+        for key, account in self.accounts.items():
+            if self.scope.covers(account.namespace):
+                in_scope += 1
+                mark = mark_of(account, self.secrets.get(key))
+                if mark:
+                    claims.append(Claim(account.title, mark))
+                elif key in self.taken:
+                    claims.append(self.taken[key])
+        return claims, in_scope
+
+    def progress(self, depth: int, now: float) -> Progress:
+        """How far all of them are, with so many waiting in the queue."""
+        claims, in_scope = self.claims()
+        pending = {key for key in self.known() if self.next_step(key, now)} - self.taken.keys()
+        managed = sum(self.scope.covers(key[0]) for key in pending & self.accounts.keys())
+        expiries = [secret.expires for _, secret in self.secrets.items() if secret.expires]
+        return Progress(
+            depth=depth,
+            settled=in_scope - managed - len(claims),
+            pending=len(pending),
+            apart=len(claims),
+            earliest_expiry=min(expiries, default=0.0),
+        )

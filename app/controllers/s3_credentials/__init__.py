@@ -1,0 +1,1 @@
+"""The user's storage credentials, merged into the registry's private configuration."""

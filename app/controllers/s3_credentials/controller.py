@@ -1,0 +1,123 @@
+"""Keeps the user's storage credentials in the registry's private configuration."""
+
+import logging
+from collections.abc import Mapping
+
+from app.cluster.api import KubeApi, NotFoundError
+from app.cluster.informer import Informer, Key, Store
+from app.controllers.config import Condition, ConfigStatus, ConfigWatch
+from app.controllers.metrics import ControllerMetrics, Progress
+from app.controllers.mirror import Mirror
+from app.controllers.ownership import standing
+from app.controllers.queue import WorkQueue
+from app.controllers.s3_credentials.decision import (
+    MANAGER,
+    SOURCE,
+    TARGET,
+    Merge,
+    PrivateConfiguration,
+    claim_on,
+    decide,
+)
+from app.controllers.session import Session
+from app.model.domain import ApiDomain
+
+logger = logging.getLogger("registry_admission.controllers")
+
+CONTROLLER = "s3-credentials"
+CONDITION = "S3CredentialsMerged"
+_KEY = TARGET
+_LOOK_AGAIN = 30.0
+"""Seconds after which a condition that could not be written is tried again."""
+
+
+class S3CredentialController:
+    """Made anew each time that this replica leads: what is ours, the field manager tells."""
+
+    def __init__(
+        self,
+        api: KubeApi,
+        domain: ApiDomain,
+        watch: ConfigWatch,
+        status: ConfigStatus,
+        metrics: ControllerMetrics,
+        *,
+        namespace: str,
+        silence: float,
+    ) -> None:
+        """`namespace` is that of the registry."""
+        self._api = api
+        self._watch = watch
+        self._status = status
+        self._metrics = metrics
+        self._namespace = namespace
+        self._path = f"/api/v1/namespaces/{namespace}/secrets"
+        self._queue: WorkQueue[str] = WorkQueue()
+        self._user: Mirror[Mapping[str, str]] = Mirror(
+            lambda content: content.get("data") or {}, self._changed
+        )
+        self._target: Mirror[PrivateConfiguration] = Mirror(
+            lambda content: PrivateConfiguration.of(content, domain.operator_group), self._changed
+        )
+        stores: dict[str, Store] = {SOURCE: self._user, TARGET: self._target}
+        informers = [
+            Informer(api, self._path, f"secret {name}", store, silence=silence, only=name)
+            for name, store in stores.items()
+        ]
+        self._session = Session(watch, informers, metrics)
+
+    async def run(self) -> None:
+        """Work until cancelled; only the leader runs this."""
+        await self._session.run(
+            self._work,
+            config_changed=lambda: self._queue.add(_KEY),
+            progress=lambda: Progress(depth=self._queue.depth),
+        )
+
+    async def _work(self) -> None:
+        self._queue.add(_KEY)
+        await self._queue.run(self._reconcile, workers=1)
+
+    def _changed(self, _key: Key) -> None:
+        self._queue.add(_KEY)
+
+    async def _reconcile(self, _key: str) -> float:
+        await self._session.trusted()
+        user = self._user.get((self._namespace, SOURCE))
+        target = self._target.get((self._namespace, TARGET))
+        merge = decide(self._watch.config, user, target)
+        claim = self._watch.claim(CONTROLLER) or claim_on(target, user or {})
+        found = standing(claim, [], 1)
+        self._metrics.state = "off" if found.off else "active"
+        condition = Condition.of(CONDITION, CONTROLLER, found)
+        if merge.problem and not found.off:
+            condition = Condition(CONDITION, False, "CredentialsInvalid", merge.problem)
+        await self._status.tell(condition, self._watch)
+        if merge.keys is None or found.off:
+            return _LOOK_AGAIN
+        try:
+            await self._write(merge, merge.keys)
+        except Exception:
+            self._metrics.results["error"] += 1
+            raise
+        return _LOOK_AGAIN
+
+    async def _write(self, merge: Merge, keys: Mapping[str, str]) -> None:
+        path = f"{self._path}/{TARGET}"
+        if merge.delete:
+            try:
+                preconditions = {"resourceVersion": merge.delete}
+                await self._api.delete(path, {"preconditions": preconditions})
+            except NotFoundError:
+                return
+            self._metrics.results["deleted"] += 1
+        else:
+            content = {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": TARGET},
+                "data": dict(keys),
+            }
+            self._target.wrote(await self._api.apply(path, content, MANAGER))
+            self._metrics.results["merged" if keys else "removed"] += 1
+        logger.info("credentials merged", extra={"keys": sorted(keys)})

@@ -1,0 +1,130 @@
+"""What the private configuration should hold of the user's credentials. Pure decisions.
+
+Values are in base64, as the API has them, and are never shown.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from app.cluster.api import Content
+from app.controllers.ownership import Claim, managers_of_data
+from app.model.registry import Config
+
+MANAGER = "registry-admission-s3-credentials"
+"""Our field manager: what it owns in the private configuration is what we merged."""
+SOURCE = "image-registry-private-configuration-user"
+TARGET = "image-registry-private-configuration"
+_PAIR = ("REGISTRY_STORAGE_S3_ACCESSKEY", "REGISTRY_STORAGE_S3_SECRETKEY")
+_PEOPLE = ("kubectl*", "before-first-apply")
+"""Field managers of what was written by hand: the user's keys win over it."""
+
+
+@dataclass(frozen=True)
+class PrivateConfiguration:
+    """The Secret that the registry reads, and whose its keys are."""
+
+    namespace: str
+    data: Mapping[str, str] = field(default_factory=dict)
+    ours: frozenset[str] = frozenset()
+    owners: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The other field managers of each key."""
+    shared: bool = True
+    """Whether anybody but us ever wrote to the Secret."""
+    mark: str = ""
+    version: str = ""
+
+    @classmethod
+    def of(cls, content: Content, operator_group: str) -> "PrivateConfiguration":
+        metadata = content["metadata"]
+        ours: frozenset[str] = frozenset()
+        owners: dict[str, frozenset[str]] = {}
+        shared = False
+        for manager, _, keys in managers_of_data(metadata):
+            if manager == MANAGER:
+                ours |= keys
+                continue
+            shared = True
+            for key in keys:
+                owners[key] = owners.get(key, frozenset()) | {manager}
+        marks = [
+            f"annotation {key}"
+            for key in metadata.get("annotations") or {}
+            if key.startswith(f"{operator_group}/")
+        ]
+        data = content.get("data") or {}
+        mark = marks[0] if marks else ""
+        version = metadata["resourceVersion"]
+        return cls(metadata["namespace"], data, ours, owners, shared, mark, version)
+
+
+@dataclass(frozen=True)
+class Merge:
+    """What to do; nothing, if `keys` is None."""
+
+    keys: Mapping[str, str] | None = None
+    """What we own in the private configuration afterwards."""
+    delete: str = ""
+    """The version of the private configuration of which nothing is left then."""
+    problem: str = ""
+
+
+NO_CHANGE = Merge()
+
+
+def decide(
+    config: Config | None, user: Mapping[str, str] | None, target: PrivateConfiguration | None
+) -> Merge:
+    """`user` is the data of the user's Secret, `target` the private configuration; None: absent.
+
+    While Config/cluster is absent or Unmanaged, everything stays as it is.
+    """
+    state = config.spec.management_state if config else "Unmanaged"
+    if state == "Unmanaged":
+        return NO_CHANGE
+    wanted = dict(user or {}) if state != "Removed" else {}
+    problem = problem_of(wanted)
+    if problem:
+        return Merge(problem=problem)
+    ours = target.ours if target else frozenset()
+    data = target.data if target else {}
+    if ours == wanted.keys() and all(data.get(key) == value for key, value in wanted.items()):
+        return NO_CHANGE
+    left_empty = target is not None and not target.shared and not wanted
+    return Merge(keys=wanted, delete=target.version if target and left_empty else "")
+
+
+def claim_on(target: PrivateConfiguration | None, wanted: Mapping[str, str]) -> Claim | None:
+    """Another controller that writes the private configuration."""
+    if target is None:
+        return None
+    title = f"Secret {target.namespace}/{TARGET}"
+    if target.mark:
+        return Claim(title, target.mark)
+    for key in sorted(wanted):
+        for manager in sorted(target.owners.get(key, ())):
+            if not any(fnmatchcase(manager, pattern) for pattern in _PEOPLE):
+                return Claim(title, f"field manager {manager} on {key}")
+    return None
+
+
+def problem_of(user: Mapping[str, str]) -> str:
+    """Why credentials are not to be merged, "" if they are; without any value."""
+    present = [key for key in _PAIR if key in user]
+    if len(present) == 1:
+        missing = next(key for key in _PAIR if key not in user)
+        return f"{SOURCE} has {present[0]} and no {missing}; set both or none"
+    for key in present:
+        if not _is_clean(user[key]):
+            return f"{SOURCE}: {key} is empty or has whitespace in it; set it again"
+    return ""
+
+
+def _is_clean(value: str) -> bool:
+    try:
+        text = base64.b64decode(value, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return False
+    return bool(text) and not any(character.isspace() for character in text)

@@ -1,0 +1,363 @@
+"""Managed pull secrets, from the first ServiceAccount to the last one, on a real API server."""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.certs import files
+
+from .cluster import Cluster
+from .observed import becomes
+from .pull_secrets import (
+    HOST,
+    LABEL,
+    condition,
+    configure,
+    hook,
+    logins,
+    may,
+    named,
+    rights_of,
+    secrets,
+    token_of,
+    unconfigure,
+    unhook,
+    who,
+)
+from .replicas import Replica
+
+pytestmark = pytest.mark.e2e
+
+SOON = 40.0
+QUICK = ("--pull-secret-life", "600", "--pull-secret-refresh", "0.01")
+"""The shortest life that the API server grants; a token is refreshed after five to six seconds."""
+PATIENT = ("--pull-secret-life", "600")
+
+
+@pytest.fixture
+def kubeconfig(cluster: Cluster, tmp_path: Path) -> Iterator[Path]:
+    """That of a service with no more rights than the component gives."""
+    with rights_of(cluster, tmp_path, "pull-secrets") as limited:
+        yield limited
+
+
+@pytest.fixture
+def start(cluster: Cluster, tmp_path: Path, kubeconfig: Path) -> Iterator[Callable[..., Replica]]:
+    """Starts a service, and ends it."""
+    files.make(tmp_path / "tls", ["localhost", "127.0.0.1"])
+    running: list[Replica] = []
+
+    def started(*flags: str) -> Replica:
+        common = ("--tls-dir", str(tmp_path / "tls"), "--controllers", "pull-secrets")
+        replica = Replica(kubeconfig, tmp_path, len(running), (*common, *flags))
+        running.append(replica)
+        return replica
+
+    yield started
+    unhook(cluster)
+    for replica in running:
+        replica.stop()
+
+
+@pytest.fixture
+def team(cluster: Cluster) -> Iterator[Callable[[str], str]]:
+    """Makes namespaces whose ServiceAccount `default` has a pull secret of its user's."""
+    made: list[str] = []
+
+    def namespace(name: str) -> str:
+        cluster.kubectl("create", "namespace", name)
+        made.append(name)
+        deadline = time.monotonic() + SOON
+        while cluster.kubectl(
+            "get", "serviceaccount", "default", f"--namespace={name}", check=False
+        ).returncode:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        patch = '{"imagePullSecrets": [{"name": "of-the-user"}]}'
+        cluster.kubectl("patch", "serviceaccount", "default", f"--namespace={name}", "-p", patch)
+        return name
+
+    yield namespace
+    unconfigure(cluster)
+    for name in made:
+        cluster.kubectl("delete", "namespace", name, "--wait=false")
+    cluster.kubectl("delete", "secrets", "--all-namespaces", f"--selector={LABEL}")
+
+
+def ours(cluster: Cluster, namespace: str, account: str = "default") -> list[str]:
+    """What a ServiceAccount names besides the user's own."""
+    found = named(cluster, namespace, account)
+    if account == "default":
+        assert found[0] == "of-the-user", "the user's own entry is never touched"
+    return [name for name in found if name != "of-the-user"]
+
+
+def is_complete(cluster: Cluster, namespace: str) -> bool:
+    """Whether the pull secret exists, has a token, and is named by its ServiceAccount."""
+    found = secrets(cluster, namespace).get("default")
+    name = found["metadata"]["name"] if found else ""
+    return bool(token_of(cluster, namespace)) and ours(cluster, namespace) == [name]
+
+
+def is_gone(cluster: Cluster, namespace: str) -> bool:
+    return not secrets(cluster, namespace) and not ours(cluster, namespace)
+
+
+def stands(cluster: Cluster) -> str:
+    return condition(cluster, "PullSecretsManaged")[0]
+
+
+def told(cluster: Cluster) -> str:
+    return condition(cluster, "PullSecretsManaged")[1]
+
+
+async def test_the_life_of_a_pull_secret(
+    cluster: Cluster, start: Callable[..., Replica], team: Callable[[str], str]
+) -> None:
+    a, b = team("pulls-a"), team("pulls-b")
+    start(*PATIENT)
+    await asyncio.sleep(3)
+    assert secrets(cluster) == {}, "nothing is managed without a Config"
+
+    configure(cluster, additionalRegistryHosts=["registry.example.com"])
+    for namespace in (a, b):
+        await becomes(SOON, f"{namespace} managed", partial(is_complete, cluster, namespace), True)
+    secret = secrets(cluster, a)["default"]
+    assert secret["type"] == "kubernetes.io/dockerconfigjson"
+    assert {HOST, "registry.example.com"} <= logins(secret).keys()
+    assert len(set(logins(secret).values())) == 1
+    token = token_of(cluster, a)
+    assert who(cluster, token) == f"system:serviceaccount:{a}:default"
+    assert stands(cluster) == "True"
+    assert ours(cluster, b) != ours(cluster, a), "a copy in another namespace is not taken for ours"
+
+    # A host is dropped: the Secret is written anew.
+    configure(cluster, additionalRegistryHosts=[])
+
+    def names_dropped_host() -> bool:
+        return "registry.example.com" in logins(secrets(cluster, a)["default"])
+
+    await becomes(SOON, "the dropped host", names_dropped_host, False)
+    assert who(cluster, token_of(cluster, a))
+
+    # What is edited is repaired, what is deleted is made again and its token is worth nothing.
+    name = secret["metadata"]["name"]
+    edited = '{"stringData": {".dockerconfigjson": "{\\"auths\\":{}}"}}'
+    cluster.kubectl("patch", "secret", name, f"--namespace={a}", "-p", edited)
+    await becomes(SOON, "the edited Secret", partial(is_complete, cluster, a), True)
+    old = token_of(cluster, a)
+    cluster.kubectl("delete", "secret", name, f"--namespace={a}")
+    await becomes(SOON, "the deleted Secret", partial(is_complete, cluster, a), True)
+    await becomes(SOON, "the old token", partial(who, cluster, old), "")
+    entry = '{"imagePullSecrets": [{"name": "of-the-user"}]}'
+    cluster.kubectl("patch", "sa", "default", f"--namespace={a}", "--type=merge", "-p", entry)
+    await becomes(SOON, "the removed entry", partial(is_complete, cluster, a), True)
+    cluster.kubectl("label", "secret", name, f"--namespace={a}", f"{LABEL.partition('=')[0]}-")
+    await becomes(SOON, "the removed label", partial(is_complete, cluster, a), True)
+
+    # A ServiceAccount takes its Secret along.
+    cluster.kubectl("create", "serviceaccount", "builder", f"--namespace={a}")
+    await becomes(SOON, "builder", lambda: bool(token_of(cluster, a, "builder")), True)
+    cluster.kubectl("delete", "serviceaccount", "builder", f"--namespace={a}")
+    await becomes(SOON, "builder's Secret", lambda: "builder" in secrets(cluster, a), False)
+
+    configure(cluster, ignoredNamespaces=[a])
+    await becomes(SOON, "the ignored namespace", partial(is_gone, cluster, a), True)
+    assert is_complete(cluster, b)
+    configure(cluster)
+    await becomes(SOON, "managed again", partial(is_complete, cluster, a), True)
+    last = token_of(cluster, a)
+
+    configure(cluster, managementState="Unmanaged")
+    for namespace in (a, b, "default"):
+        await becomes(SOON, "Secrets left", partial(secrets, cluster, namespace), {})
+    for namespace in (a, b):
+        assert named(cluster, namespace) == ["of-the-user"]
+    await becomes(SOON, "Secrets left", partial(secrets, cluster), {})
+    await becomes(SOON, "the revoked token", partial(who, cluster, last), "")
+
+
+async def test_tokens_are_refreshed_and_a_restart_goes_on_where_it_was(
+    cluster: Cluster, start: Callable[..., Replica], team: Callable[[str], str]
+) -> None:
+    namespace = team("pulls-refreshed")
+    configure(cluster)
+    first = start(*QUICK)
+    await becomes(SOON, "managed", partial(is_complete, cluster, namespace), True)
+    old = token_of(cluster, namespace)
+    await becomes(SOON, "same token", lambda: token_of(cluster, namespace) == old, False)
+    assert who(cluster, token_of(cluster, namespace))
+    assert who(cluster, old), "Pods that start now may still have read the one before"
+    assert first.stop() == 0
+
+    patient = start(*PATIENT)
+    kept = token_of(cluster, namespace)
+    late = team("pulls-late")
+    await becomes(SOON, "at work again", partial(is_complete, cluster, late), True)
+    assert token_of(cluster, namespace) == kept, "a restart alone refreshes nothing"
+    patient.stop()
+
+    start(*QUICK)
+    await becomes(SOON, "same token", lambda: token_of(cluster, namespace) == kept, False)
+
+
+async def test_a_new_service_account_names_its_pull_secret_at_once(
+    cluster: Cluster, start: Callable[..., Replica], team: Callable[[str], str], tmp_path: Path
+) -> None:
+    namespace = team("pulls-hooked")
+    configure(cluster)
+    replica = start(*PATIENT)
+    await becomes(SOON, "managed", partial(is_complete, cluster, namespace), True)
+    hook(cluster, replica, (tmp_path / "tls" / files.AUTHORITY).read_bytes())
+
+    def created(name: str, where: str, **content: Any) -> list[str]:
+        account = {
+            "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}, **content,
+        }  # fmt: skip
+        answer = cluster.kubectl(
+            "create", f"--namespace={where}", "--output=json", "--filename=-",
+            input=json.dumps(account),
+        )  # fmt: skip
+        entries = json.loads(answer.stdout).get("imagePullSecrets", [])
+        return [entry["name"] for entry in entries]
+
+    # API servers hear of the webhook a moment later.
+    serial = iter(range(1000))
+    await becomes(SOON, "asked", lambda: len(created(f"asked-{next(serial)}", namespace)), 1)
+    own = created("app", namespace, imagePullSecrets=[{"name": "of-the-user"}])
+
+    assert own[0] == "of-the-user"
+    await becomes(SOON, "a token", lambda: bool(token_of(cluster, namespace, "app")), True)
+    assert secrets(cluster, namespace)["app"]["metadata"]["name"] == own[1]
+    assert named(cluster, namespace, "app") == own, "and the controller finds nothing to add"
+    assert created("app", "kube-public") == []
+    cluster.kubectl("delete", "serviceaccount", "app", "--namespace=kube-public")
+
+
+async def test_another_owner_turns_the_controller_off_until_it_is_gone(
+    cluster: Cluster, start: Callable[..., Replica], team: Callable[[str], str]
+) -> None:
+    a, b = team("pulls-owned"), team("pulls-other")
+    configure(cluster)
+    replica = start(*PATIENT)
+    for namespace in (a, b):
+        await becomes(SOON, f"{namespace} managed", partial(is_complete, cluster, namespace), True)
+
+    # One tenant's mark is about the tenant's own ServiceAccount.
+    mark = "openshift.io/internal-registry-pull-secret-ref"
+    cluster.kubectl("annotate", "sa", "default", f"--namespace={a}", f"{mark}=default-dockercfg")
+    left = f"ServiceAccount {a}/default has the annotation {mark}"
+    await becomes(SOON, "told", lambda: left in told(cluster), True)
+    name = secrets(cluster, a)["default"]["metadata"]["name"]
+    cluster.kubectl("delete", "secret", name, f"--namespace={a}")
+    other = secrets(cluster, b)["default"]["metadata"]["name"]
+    cluster.kubectl("delete", "secret", other, f"--namespace={b}")
+    await becomes(SOON, "not in doubt", partial(is_complete, cluster, b), True)
+    assert secrets(cluster, a) == {}
+
+    # Config/cluster speaks for the whole cluster.
+    owner = "imageregistry.operator.alauda.io/pull-secrets-owner"
+    cluster.kubectl("annotate", "config.imageregistry.operator.alauda.io", "cluster",
+                    f"{owner}=image-registry-operator")  # fmt: skip
+    await becomes(SOON, "off", partial(stands, cluster), "False")
+    assert "take pull-secrets out of --controllers" in told(cluster)
+    cluster.kubectl("delete", "secret", other, f"--namespace={b}")
+    await asyncio.sleep(3)
+    assert secrets(cluster, b) == {}
+    events = cluster.kubectl("get", "events", "--field-selector=involvedObject.name=cluster")
+    assert "OtherOwner" in events.stdout
+    assert '"ownership"' in replica.log()
+
+    cluster.kubectl("annotate", "config.imageregistry.operator.alauda.io", "cluster", f"{owner}-")
+    cluster.kubectl("annotate", "sa", "default", f"--namespace={a}", f"{mark}-")
+    await becomes(SOON, "on again", partial(stands, cluster), "True")
+    for namespace in (a, b):
+        await becomes(SOON, f"{namespace} managed", partial(is_complete, cluster, namespace), True)
+
+
+async def test_a_secret_that_has_the_name_already_is_left_alone(
+    cluster: Cluster, start: Callable[..., Replica], team: Callable[[str], str]
+) -> None:
+    namespace = team("pulls-taken")
+    configure(cluster)
+    first = start(*PATIENT)
+    await becomes(SOON, "managed", partial(is_complete, cluster, namespace), True)
+    first.stop()
+    name = secrets(cluster, namespace)["default"]["metadata"]["name"]
+    cluster.kubectl("delete", "secret", name, f"--namespace={namespace}")
+    cluster.kubectl("create", "secret", "generic", name, f"--namespace={namespace}",
+                    "--from-literal=key=of-the-user")  # fmt: skip
+
+    start(*PATIENT)
+
+    await becomes(
+        SOON, "told", lambda: f"{namespace}/{name} has the name that we need" in told(cluster), True
+    )
+    kept = cluster.kubectl("get", "secret", name, f"--namespace={namespace}", "--output=json")
+    content = json.loads(kept.stdout)
+    assert list(content["data"]) == ["key"]
+    assert "labels" not in content["metadata"]
+
+
+async def test_hundreds_settle_at_the_rate_that_is_set_and_go_again(
+    cluster: Cluster, start: Callable[..., Replica], team: Callable[[str], str]
+) -> None:
+    namespace, count, rate = team("pulls-many"), 300, 60
+    accounts = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": f"app-{number}"}}
+        for number in range(count)
+    ]
+    listed = {"apiVersion": "v1", "kind": "List", "items": accounts}
+    cluster.kubectl("create", f"--namespace={namespace}", "--filename=-", input=json.dumps(listed))
+    configure(cluster)
+    started = time.monotonic()
+    replica = start("--controller-rate", str(rate))
+    replica.wait_until_ready()
+
+    await becomes(120, "settled", lambda: objects(replica, "settled") >= count, True)
+    await becomes(SOON, "pending", partial(objects, replica, "pending"), 0)
+
+    writes = 4 * count  # Secret, token, content, ServiceAccount
+    assert time.monotonic() - started >= (writes - rate) / rate, "no faster than it may"
+    assert objects(replica, "apart") == 0
+    assert len(secrets(cluster, namespace)) == count + 1
+    configure(cluster, managementState="Removed")
+    await becomes(120, "Secrets left", partial(secrets, cluster), {})
+    assert named(cluster, namespace, "app-0") == []
+
+
+def objects(replica: Replica, progress: str) -> int:
+    """How many ServiceAccounts are that far, as `/metrics` tells."""
+    text = httpx.get(f"{replica.url}/metrics", verify=False).text
+    found = re.search(rf'controller_objects\{{.*progress="{progress}"\}} (\S+)', text)
+    return int(float(found[1])) if found else -1
+
+
+@pytest.mark.parametrize(
+    ("verb", "target", "allowed"),
+    [
+        ("list", ["serviceaccounts", "--all-namespaces"], True),
+        ("patch", ["serviceaccounts", "--namespace=default"], True),
+        ("create", ["serviceaccounts", "--subresource=token", "--namespace=default"], True),
+        ("create", ["secrets", "--namespace=default"], True),
+        ("patch", ["configs.imageregistry.operator.alauda.io/cluster", "--subresource=status"],
+         True),
+        ("patch", ["configs.imageregistry.operator.alauda.io/cluster"], False),
+        ("delete", ["serviceaccounts", "--namespace=default"], False),
+        ("update", ["secrets", "--namespace=default"], False),
+        ("create", ["pods", "--namespace=default"], False),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("kubeconfig")
+def test_what_the_component_allows(
+    cluster: Cluster, verb: str, target: list[str], allowed: bool
+) -> None:
+    assert may(cluster, verb, *target) is allowed
