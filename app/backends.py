@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,11 +24,15 @@ from app.cluster.events import RefusalEvents
 from app.cluster.informer import Informer
 from app.cluster.kubernetes import KubernetesState
 from app.cluster.leader import lead
-from app.cluster.ledgers import LABEL, KubernetesLedgers
+from app.cluster.ledgers import LABEL as LEDGERS
+from app.cluster.ledgers import KubernetesLedgers
 from app.cluster.objects import KubernetesObjects, ObjectReader
 from app.cluster.reconciler import Reconciler
+from app.cluster.refusals import LABEL as REFUSALS
+from app.cluster.refusals import SharedRefusals
 from app.cluster.state import ClusterState
 from app.controllers.assembly import Controllers, assemble
+from app.page.refusals import Refusals
 from app.quota.store import LedgerStore, MemoryLedgers
 from app.registry import credentials
 from app.registry.authentication import Authenticator, StaticTokens
@@ -47,7 +51,12 @@ class Backend:
     ledgers: LedgerStore
     jobs: Sequence[Job]
     """Work that lives as long as the service does."""
+    namespaces: Callable[[], Iterable[str]]
+    """Tells which ones have a limit or an ImageStream."""
+    refusals: Refusals
+    """Those of the last hours."""
     refused: Refused
+    """Told of every refused review."""
     broken: Callable[[], bool]
     """Whether the last reading of the state failed while an older one stays in force."""
     registry_size: RegistrySize | None = None
@@ -56,7 +65,7 @@ class Backend:
     registry_hosts: Callable[[], Collection[str]] = tuple
     """What the registry's configuration calls it."""
     authenticator: Authenticator | None = None
-    """Who may ask for push checks; None: nobody."""
+    """Who may ask for push checks and look at the page; None: nobody."""
     objects: ObjectReader | None = None
     """What the registry's configuration refers to."""
     controllers: Controllers | None = None
@@ -130,19 +139,18 @@ def embedded(state: EmbeddedState, settings: Settings) -> Backend:
 
     Raises TokenFileError for the tokens of push checks.
     """
+    refusals = Refusals(settings.domain)
     return Backend(
         state,
         MemoryLedgers(),
         jobs=[state.watch],
-        refused=_nobody_listens,
+        namespaces=state.namespaces,
+        refusals=refusals,
+        refused=refusals.review,
         broken=lambda: state.broken is not None,
         authenticator=StaticTokens(settings.push_tokens) if settings.push_tokens else None,
         objects=state,
     )
-
-
-def _nobody_listens(_request: AdmissionRequest, _outcome: Outcome) -> None:
-    """Without a cluster there is nowhere to write Events."""
 
 
 def _cluster(
@@ -155,9 +163,14 @@ def _cluster(
     )
     ledgers = KubernetesLedgers(api, namespace, identity)
     watched = Informer(
-        api, ledgers.path, "ledgers", ledgers, silence=settings.watch_silence, select=LABEL
+        api, ledgers.path, "ledgers", ledgers, silence=settings.watch_silence, select=LEDGERS
     )
     events = RefusalEvents(api, domain, identity)
+    refusals = Refusals(domain)
+    sharing = SharedRefusals(api, namespace, identity, refusals)
+    others = Informer(
+        api, sharing.path, "refusals", sharing, silence=settings.watch_silence, select=REFUSALS
+    )
     shared = settings.certificates == "secret" or (settings.certificates == "auto" and inside)
     names = service_names("registry-admission", namespace)
     if not inside:
@@ -167,12 +180,25 @@ def _cluster(
     controllers = assemble(api, settings, identity) if leads else None
     work = [reconciler.run, *(controllers.leading if controllers else [])]
     leading = partial(lead, api, namespace, identity, partial(_all_of, work))
-    watching = [controllers.watch.informer.run] if controllers else []
+
+    def refused(request: AdmissionRequest, outcome: Outcome) -> None:
+        events.refused(request, outcome)
+        refusals.review(request, outcome)
+
+    jobs: list[Job] = [state.run, watched.run, events.run]
+    if controllers:
+        jobs.append(controllers.watch.informer.run)
+    if settings.page == "on":
+        jobs += [sharing.run, others.run]
+    if leads:
+        jobs.append(leading)
     return Backend(
         state,
         ledgers,
-        jobs=[state.run, watched.run, events.run, *watching, *([leading] if leads else [])],
-        refused=events.refused,
+        jobs=jobs,
+        namespaces=state.occupied,
+        refusals=refusals,
+        refused=refused,
         broken=lambda: False,
         certificates=certificates if shared and not settings.tls_dir else None,
         registry_hosts=state.registry_hosts,

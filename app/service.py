@@ -76,7 +76,7 @@ def build(
     if backend.authenticator is not None:
         limit = settings.max_concurrent_reviews
         checks = PushChecks(images)
-        pushes = PushApi(checks, backend.authenticator, max_concurrent=limit)
+        pushes = PushApi(checks, backend.authenticator, backend.refusals.push, max_concurrent=limit)
         app.include_router(pushes.router())
         app.include_router(AuthorizeApi(checks, backend.authenticator).router())
     return Service(enforcer, admission, metrics, app)

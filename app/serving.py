@@ -16,6 +16,7 @@ from app.backends import open_backend, running
 from app.certs import files
 from app.certs.files import CertificateError
 from app.certs.reload import ServingContext
+from app.page import assembly
 from app.settings import Settings
 
 logger = logging.getLogger("registry_admission.serving")
@@ -27,7 +28,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve until a signal ends it; `announce` gets the address and a first request to try.
 
     Raises ManifestError for a state folder, CertificateError for certificates, ConfigException
-    for a kubeconfig, and OSError for an address, that cannot be used.
+    for a kubeconfig, PageError for the page, and OSError for an address, that cannot be used.
     """
     async with open_backend(settings) as backend:
         jobs = list(backend.jobs)
@@ -46,6 +47,9 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             "When the serving certificate expires, in seconds since the epoch.",
             context.expires_at,
         )
+        if settings.page == "on":
+            key = certificates / files.KEY
+            built.app.include_router(assembly.build(settings, backend, key.read_bytes).router())
         listener = listen(settings.host, settings.port)
         app: ASGIApp = built.app
         if settings.client_ca is not None:

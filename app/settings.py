@@ -214,8 +214,11 @@ class Settings(BaseSettings):
     )
     push_tokens: Path | None = Field(
         None,
-        description="File of bearer tokens for push checks without a cluster, a line each: "
-        "<token> <subject> <namespace pattern>,…",
+        description="File of bearer tokens for push checks and the page without a cluster, a "
+        "line each: <token> <subject> <namespace pattern>,…",
+    )
+    page: Literal["off", "on"] = Field(
+        "off", description="Whether people can look at limits and refusals, on /page."
     )
     push_client_ca: Path | None = Field(
         None,

@@ -20,7 +20,7 @@ async def read_json(request: Request, max_bytes: int) -> Mapping[str, Any]:
     encoding = request.headers.get("content-encoding", "identity")
     if encoding.strip().lower() != "identity":
         raise BadRequestError(f"the body must be sent as it is, not encoded as {encoding!r}", 415)
-    body = await _read(request, max_bytes)
+    body = await read_body(request, max_bytes)
     try:
         content = from_json(body, allow_inf_nan=False)
     except ValueError as error:
@@ -30,7 +30,8 @@ async def read_json(request: Request, max_bytes: int) -> Mapping[str, Any]:
     return content
 
 
-async def _read(request: Request, max_bytes: int) -> bytes:
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """All of it. Raises BadRequestError: 400 or 413."""
     too_large = BadRequestError(f"the body is larger than {max_bytes} bytes", 413)
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > max_bytes:

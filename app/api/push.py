@@ -15,6 +15,7 @@ from fastapi.security import HTTPBearer
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from app.api.bearer import bearer_token
 from app.api.body import read_json
 from app.api.clients import CERTIFICATE
 from app.api.errors import BadRequestError
@@ -118,10 +119,16 @@ class PushApi:
     """Authenticates first: a stranger learns nothing about a namespace, not even from errors."""
 
     def __init__(
-        self, checks: PushChecks, authenticator: Authenticator, *, max_concurrent: int
+        self,
+        checks: PushChecks,
+        authenticator: Authenticator,
+        refused: Callable[[Repository, Verdict], None],
+        *,
+        max_concurrent: int,
     ) -> None:
         self._checks = checks
         self._authenticator = authenticator
+        self._refused = refused
         self._max_concurrent = max_concurrent
         self._in_flight = 0
 
@@ -155,7 +162,7 @@ class PushApi:
     async def blob(self, repository: Repository, asked: BlobQuestion) -> BlobAnswer:
         """May this upload go on? Asked with its running total, or with the size it declares."""
         check = self._checks.blob(repository, asked.size, asked.declared_size)
-        _log("blob", repository, check.verdict, {"upload": asked.upload, "size": asked.size})
+        self._note("blob", repository, check.verdict, {"upload": asked.upload, "size": asked.size})
         return BlobAnswer(**_fields(check.verdict), remaining=check.remaining)
 
     async def manifest(self, repository: Repository, asked: ManifestQuestion) -> ManifestAnswer:
@@ -170,7 +177,7 @@ class PushApi:
                 check = await self._checks.descriptor(repository, reference, digest)
         except RegistryError as error:
             return ManifestAnswer(allowed=False, status=error.status, errors=error.body["errors"])
-        _log("manifest", repository, check.verdict, {"digest": check.digest})
+        self._note("manifest", repository, check.verdict, {"digest": check.digest})
         return ManifestAnswer(
             **_fields(check.verdict),
             digest=check.digest,
@@ -185,6 +192,13 @@ class PushApi:
     async def cancel(self, repository: Repository, asked: ReservationQuestion) -> ReservationAnswer:
         """The manifest was not stored: what it would have added is free again at once."""
         return ReservationAnswer(done=await self._checks.cancel(repository, asked.reservation))
+
+    def _note(
+        self, what: str, repository: Repository, verdict: Verdict, extra: dict[str, Any]
+    ) -> None:
+        _log(what, repository, verdict, extra)
+        if not verdict.allowed:
+            self._refused(repository, verdict)
 
     async def _answer(
         self, request: Request, asked: type[Asked], decide: Decide[Asked]
@@ -221,8 +235,7 @@ class PushApi:
 
     async def _subject(self, request: Request) -> Subject | None:
         """By token; without one, by the client certificate that came with the connection."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        bearer = token.strip() if scheme.lower() == "bearer" else ""
+        bearer = bearer_token(request)
         if bearer:
             return await self._authenticator.authenticate(bearer)
         certificate = request.scope.get("state", {}).get(CERTIFICATE) or {"subject": ()}

@@ -9,6 +9,7 @@ from app import logs, serving
 from app.certs.files import CertificateError
 from app.cli.options import SettingsCommand
 from app.cluster.manifests import ManifestError
+from app.page.assembly import PageError
 from app.registry.authentication import TokenFileError
 from app.registry.credentials import CredentialsError
 from app.settings import Settings
@@ -19,6 +20,7 @@ _UNUSABLE = (
     CredentialsError,
     ManifestError,
     OSError,
+    PageError,
     TokenFileError,
 )
 

@@ -75,6 +75,10 @@ class KubernetesState:
     def view(self) -> View:
         return View(self._images.position, self._heartbeat.seen_at)
 
+    def occupied(self) -> set[str]:
+        """Every namespace that has a limit or an ImageStream."""
+        return {*self._limits, *self._streams.usage}
+
     def limits(self, namespace: str) -> NamespaceLimits:
         return self._limits[namespace]
 

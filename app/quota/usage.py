@@ -20,10 +20,11 @@ class StreamUsage:
     A tag that only `spec.tags` names has no digests.
     """
 
-    __slots__ = ("_tags",)
+    __slots__ = ("_tags", "image_count")
 
     def __init__(self, tags: dict[str, tuple[str, ...]]) -> None:
         self._tags = {intern(tag): _history(digests) for tag, digests in tags.items()}
+        self.image_count = len(self.packed_images)
 
     @classmethod
     def of(cls, stream: ImageStream) -> "StreamUsage":

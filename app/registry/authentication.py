@@ -1,9 +1,9 @@
-"""Who may ask for push checks, and for which repositories."""
+"""Who may ask for push checks and look at the page, and for which namespaces."""
 
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -26,8 +26,21 @@ class Subject:
     """Patterns of namespaces; only for subjects whose rights no cluster knows."""
 
 
+@dataclass(frozen=True)
+class Visible:
+    """Which of the namespaces that were asked about someone may see."""
+
+    namespaces: frozenset[str]
+    unchecked: int = 0
+    """How many were left out, because asking about all at once would take too long: the same
+    question again gets further."""
+
+
 class Authenticator(Protocol):
-    """Both questions raise StateUnavailableError if they cannot be answered now."""
+    """Every question raises StateUnavailableError if it cannot be answered now."""
+
+    hint: str
+    """Where people get a token from."""
 
     async def authenticate(self, token: str) -> Subject | None:
         """Whose token this is; None for one that nobody has issued."""
@@ -36,6 +49,9 @@ class Authenticator(Protocol):
         """Who a client certificate that is valid speaks of; None for somebody unknown."""
 
     async def may_push(self, subject: Subject, repository: Repository) -> bool: ...
+
+    async def visible(self, subject: Subject, namespaces: Sequence[str]) -> Visible:
+        """Where someone may see what there is; the first namespaces are checked first."""
 
 
 class TokenFileError(Exception):
@@ -48,6 +64,8 @@ class StaticTokens:
     A line is `<token> <subject> <namespace pattern>[,<namespace pattern>…]`; lines that are
     empty or start with `#` say nothing.
     """
+
+    hint = "Use a token of the file that --push-tokens names."
 
     def __init__(self, path: Path) -> None:
         """Raises TokenFileError, and OSError for a file that cannot be read."""
@@ -76,7 +94,10 @@ class StaticTokens:
         return Subject(name, groups=groups, namespaces=tuple(namespaces)) if namespaces else None
 
     async def may_push(self, subject: Subject, repository: Repository) -> bool:
-        return any(fnmatchcase(repository.namespace, pattern) for pattern in subject.namespaces)
+        return _fits(subject, repository.namespace)
+
+    async def visible(self, subject: Subject, namespaces: Sequence[str]) -> Visible:
+        return Visible(frozenset(name for name in namespaces if _fits(subject, name)))
 
     def _refresh(self) -> None:
         """A file that is broken or gone after a change lets nobody in."""
@@ -86,6 +107,10 @@ class StaticTokens:
                 self._subjects, self._changed_at = _read(self._path), changed_at
         except (OSError, TokenFileError):
             self._subjects, self._changed_at = {}, 0
+
+
+def _fits(subject: Subject, namespace: str) -> bool:
+    return any(fnmatchcase(namespace, pattern) for pattern in subject.namespaces)
 
 
 def _read(path: Path) -> dict[bytes, Subject]:

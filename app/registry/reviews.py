@@ -1,9 +1,10 @@
 """Authentication by the API server: TokenReview, then SubjectAccessReview."""
 
+import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import Field, ValidationError
@@ -12,7 +13,7 @@ from app.cluster.api import ApiError, Content
 from app.cluster.state import StateUnavailableError
 from app.model.base import KubeModel
 from app.model.domain import ApiDomain
-from app.registry.authentication import Subject
+from app.registry.authentication import Subject, Visible
 from app.registry.names import Repository
 
 _AUTHENTICATION = "/apis/authentication.k8s.io/v1/tokenreviews"
@@ -20,8 +21,16 @@ _AUTHORIZATION = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 _AUTHENTICATED = "system:authenticated"
 """The group that the API server adds for everybody whom it knows."""
 _REMEMBERED = 10.0
-"""Seconds: a right that is withdrawn holds no longer than this."""
+"""Seconds: a right to push that is withdrawn holds no longer than this."""
+_VIEWS_REMEMBERED = 60.0
+"""Seconds: the same for the right to look, of which a person needs one for each namespace."""
 _CAPACITY = 10_000
+_VIEWS = 100_000
+_BUDGET = 200
+"""Reviews that one person's look at many namespaces may cost at once."""
+_AT_ONCE = 20
+_ALL = ""
+"""As a namespace: all of them."""
 
 Answer = TypeVar("Answer")
 
@@ -50,15 +59,19 @@ class _Review(KubeModel):
 
 
 class KubernetesAccess:
-    """A pusher is whoever may `update` `imagestreams/layers`, as the registry itself asks."""
+    """A pusher is whoever may `update` `imagestreams/layers`, as the registry itself asks; who
+    may `get` `imagestreams` may look."""
+
+    hint = "For example: kubectl create token SERVICEACCOUNT -n NAMESPACE"
 
     def __init__(
         self, api: Api, domain: ApiDomain, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._api = api
         self._domain = domain
-        self._subjects = _Memory[Subject | None](clock)
-        self._rights = _Memory[bool](clock)
+        self._subjects = _Memory[Subject | None](clock, _REMEMBERED, _CAPACITY)
+        self._rights = _Memory[bool](clock, _REMEMBERED, _CAPACITY)
+        self._views = _Memory[bool](clock, _VIEWS_REMEMBERED, _VIEWS)
 
     async def authenticate(self, token: str) -> Subject | None:
         key = hashlib.sha256(token.encode(errors="replace")).digest()
@@ -68,9 +81,37 @@ class KubernetesAccess:
         return Subject(name, groups=(*groups, _AUTHENTICATED))
 
     async def may_push(self, subject: Subject, repository: Repository) -> bool:
-        extra = tuple(sorted(subject.extra.items()))
-        key = (subject.name, subject.uid, subject.groups, extra, repository)
-        return await self._rights.get(key, lambda: self._may_push(subject, repository))
+        attributes = {
+            "namespace": repository.namespace,
+            "verb": "update",
+            "subresource": "layers",
+            "name": repository.stream,
+        }
+        key = (_key(subject), repository)
+        return await self._rights.get(key, lambda: self._may(subject, attributes))
+
+    async def visible(self, subject: Subject, namespaces: Sequence[str]) -> Visible:
+        """One review for those who may see everything; for the others one for each namespace,
+        and no more at once than the API server should be asked for a page."""
+        if await self._may_view(subject, _ALL):
+            return Visible(frozenset(namespaces))
+        person = _key(subject)
+        known = {name: self._views.known((person, name)) for name in namespaces}
+        unknown = [name for name, allowed in known.items() if allowed is None]
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def ask(namespace: str) -> None:
+            async with turns:
+                known[namespace] = await self._may_view(subject, namespace)
+
+        await asyncio.gather(*map(ask, unknown[:_BUDGET]))
+        allowed = frozenset(name for name, allowed in known.items() if allowed)
+        return Visible(allowed, len(unknown[_BUDGET:]))
+
+    async def _may_view(self, subject: Subject, namespace: str) -> bool:
+        attributes = {"namespace": namespace, "verb": "get"}
+        key = (_key(subject), namespace)
+        return await self._views.get(key, lambda: self._may(subject, attributes))
 
     async def _authenticate(self, token: str) -> Subject | None:
         status = await self._ask(_AUTHENTICATION, "TokenReview", {"token": token})
@@ -80,19 +121,17 @@ class KubernetesAccess:
         extra = {name: tuple(values) for name, values in user.extra.items()}
         return Subject(user.username, user.uid, tuple(user.groups), extra)
 
-    async def _may_push(self, subject: Subject, repository: Repository) -> bool:
+    async def _may(self, subject: Subject, attributes: Mapping[str, str]) -> bool:
+        """Whether someone has a right on ImageStreams."""
         spec = {
             "user": subject.name,
             "uid": subject.uid,
             "groups": list(subject.groups),
             "extra": {name: list(values) for name, values in subject.extra.items()},
             "resourceAttributes": {
-                "namespace": repository.namespace,
-                "verb": "update",
                 "group": self._domain.image_group,
                 "resource": "imagestreams",
-                "subresource": "layers",
-                "name": repository.stream,
+                **attributes,
             },
         }
         return (await self._ask(_AUTHORIZATION, "SubjectAccessReview", spec)).allowed
@@ -106,20 +145,32 @@ class KubernetesAccess:
             raise StateUnavailableError(f"{kind} failed: {error}") from None
 
 
+def _key(subject: Subject) -> Hashable:
+    """Everything that rights depend on."""
+    return subject.name, subject.uid, subject.groups, tuple(sorted(subject.extra.items()))
+
+
 class _Memory(Generic[Answer]):
     """Answers for a short time, so that a push of many layers asks once."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], seconds: float, capacity: int) -> None:
         self._clock = clock
+        self._seconds = seconds
+        self._capacity = capacity
         self._answers: OrderedDict[Hashable, tuple[float, Answer]] = OrderedDict()
+
+    def known(self, key: Hashable) -> Answer | None:
+        """The answer that is remembered, if any."""
+        known = self._answers.get(key)
+        return known[1] if known is not None and self._clock() < known[0] else None
 
     async def get(self, key: Hashable, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         known = self._answers.get(key)
         if known is not None and self._clock() < known[0]:
             return known[1]
         answer = await ask()
-        self._answers[key] = (self._clock() + _REMEMBERED, answer)
+        self._answers[key] = (self._clock() + self._seconds, answer)
         self._answers.move_to_end(key)
-        if len(self._answers) > _CAPACITY:
+        if len(self._answers) > self._capacity:
             self._answers.popitem(last=False)
         return answer

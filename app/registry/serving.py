@@ -21,6 +21,7 @@ from app.backends import Backend, Job, open_backend, running
 from app.certs import files
 from app.certs.reload import ServingContext
 from app.cluster.embedded import EmbeddedState
+from app.page.refusals import Refusals
 from app.quota.enforcer import Enforcer
 from app.quota.store import MemoryLedgers
 from app.registry import credentials
@@ -159,6 +160,8 @@ async def _plain_registry(
             GatewayState(folder, inventory, keeper),
             MemoryLedgers(),
             jobs=[folder.watch, keeper.run],
+            namespaces=folder.namespaces,
+            refusals=Refusals(settings.domain),
             refused=lambda _request, _outcome: None,
             broken=lambda: folder.broken is not None,
         )

@@ -1,0 +1,107 @@
+"""Refusals, told among the replicas: a ConfigMap of each in the service's own namespace.
+
+A balancer takes people to any replica, and a page with a third of the truth helps nobody. Tenants
+cannot read that namespace; Events, which they can, are kept for an hour and listed slowly.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Iterable
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
+
+from app.cluster.api import ApiError, Content, KubeApi, NotFoundError
+from app.cluster.informer import Key
+from app.page.refusals import Refusal, Refusals
+
+logger = logging.getLogger("registry_admission.refusals")
+
+LABEL = "registry-admission/refusals"
+_DATA = "refusals"
+_PERIOD = 5.0
+"""Seconds: a flood of refusals costs one write in each."""
+_MAX_BYTES = 500_000
+_REFUSALS = TypeAdapter(list[Refusal])
+
+
+class SharedRefusals:
+    """Writes this replica's refusals when they have changed, and is the store of the informer
+    that watches the others'."""
+
+    def __init__(self, api: KubeApi, namespace: str, identity: str, refusals: Refusals) -> None:
+        self._api = api
+        self._refusals = refusals
+        self._name = f"refusals-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+        self._others: dict[str, list[Refusal]] = {}
+        self.path = f"/api/v1/namespaces/{namespace}/configmaps"
+        refusals.follow(self._others)
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        written = self._refusals.changes
+        while True:
+            await asyncio.sleep(_PERIOD)
+            changes = self._refusals.changes
+            try:
+                if changes != written:
+                    await self._write()
+                    written = changes
+                await self._delete_old()
+            except ApiError as error:
+                logger.warning("refusals not shared", extra={"problem": str(error)})
+
+    async def _write(self) -> None:
+        content = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": self._name, "labels": {LABEL: "true"}},
+            "data": {_DATA: encode(self._refusals.own())},
+        }
+        try:
+            await self._api.replace(f"{self.path}/{self._name}", content)
+        except NotFoundError:
+            await self._api.create(self.path, content)
+
+    async def _delete_old(self) -> None:
+        """What replicas that are gone have left behind, once nobody would be shown it."""
+        lasting = self._refusals.lasting
+        for name in [name for name, kept in self._others.items() if not any(map(lasting, kept))]:
+            try:
+                await self._api.delete(f"{self.path}/{name}")
+            except NotFoundError:
+                self._others.pop(name, None)
+
+    def put(self, key: Key, content: Content) -> None:
+        if key[1] != self._name:
+            self._others[key[1]] = decode(content)
+
+    def remove(self, key: Key) -> None:
+        self._others.pop(key[1], None)
+
+    def retain(self, keys: set[Key]) -> None:
+        for name in set(self._others) - {name for _, name in keys}:
+            del self._others[name]
+
+
+def encode(refusals: Iterable[Refusal]) -> str:
+    """As many of the first ones as fit into a ConfigMap."""
+    rows, size = [], 2
+    for refusal in refusals:
+        row = json.dumps(to_jsonable_python(refusal), separators=(",", ":"))
+        size += len(row) + 1
+        if size > _MAX_BYTES:
+            break
+        rows.append(row)
+    return f"[{','.join(rows)}]"
+
+
+def decode(content: Content) -> list[Refusal]:
+    """Nothing for a ConfigMap that somebody has broken by hand."""
+    try:
+        return _REFUSALS.validate_json((content.get("data") or {}).get(_DATA, "[]"))
+    except ValidationError:
+        logger.warning("refusals not understood", extra={"object": content["metadata"]["name"]})
+        return []

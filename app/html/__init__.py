@@ -1,0 +1,1 @@
+"""What every HTML that this project writes has in common: one look, and one way to say numbers."""

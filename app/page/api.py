@@ -1,0 +1,180 @@
+"""`/page`: HTML for people, read-only, for those who may see it."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.api.bearer import bearer_token
+from app.api.body import read_body
+from app.cluster.state import StateUnavailableError
+from app.page import rendering
+from app.page.security import HEADERS, is_own_form, own_path
+from app.page.session import COOKIE, LIFE, Sessions, TokenTooLongError
+from app.page.views import NothingThereError, Views
+from app.registry.authentication import Authenticator, Subject
+
+logger = logging.getLogger("registry_admission.page")
+
+_MAX_BODY = 32 * 1024
+_MAX_CONCURRENT = 32
+_ASSET = {"Cache-Control": "public, max-age=31536000, immutable"}
+"""The addresses of assets change with their content."""
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+Show = Callable[[Request, Subject], Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """What there is instead of the page that was asked for."""
+
+    status: int
+    title: str
+    text: str
+    retry_after: int | None = None
+
+
+class _ProblemError(Exception):
+    def __init__(self, problem: _Problem) -> None:
+        super().__init__(problem.title)
+        self.problem = problem
+
+
+_NOT_FOUND = _Problem(
+    404, "Nothing to see here", "There is no such page, or you may not see what it would show."
+)
+_BUSY = _Problem(503, "Busy", "Too many people are looking at once. Try again in a moment.", 1)
+_FOREIGN = _Problem(403, "Not from here", "This form was sent from another site.")
+
+
+class PageApi:
+    """Signs people in, and shows them what they may see."""
+
+    def __init__(self, views: Views, authenticator: Authenticator, sessions: Sessions) -> None:
+        self._views = views
+        self._authenticator = authenticator
+        self._sessions = sessions
+        self._in_flight = 0
+
+    def router(self) -> APIRouter:
+        router = APIRouter()
+
+        def add(
+            path: str, endpoint: Callable[[Request], Awaitable[Response]], *methods: str
+        ) -> None:
+            router.add_route(path, endpoint, list(methods or ("GET",)), include_in_schema=False)
+
+        stream = "/page/namespaces/{namespace}/streams/{stream:path}"
+        add(rendering.STYLE, self._style)
+        add(rendering.ICON, self._icon)
+        add("/page/sign-in", self._sign_in, "POST")
+        add("/page/sign-out", self._sign_out, "POST")
+        add("/page", self._page(self._views.overview))
+        add("/page/refusals", self._page(self._views.refusals))
+        add("/page/namespaces/{namespace}", self._page(self._views.namespace))
+        add(stream, self._page(self._views.stream))
+        add("/page/{rest:path}", self._page(self._views.elsewhere))
+        return router
+
+    def _page(self, show: Show) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            return await self._answer(request, lambda: self._show(request, show))
+
+        return endpoint
+
+    async def _show(self, request: Request, show: Show) -> Response:
+        token = bearer_token(request) or self._session(request)
+        subject = await self._authenticator.authenticate(token) if token else None
+        if subject is None:
+            ended = COOKIE in request.cookies
+            return self._ask_to_sign_in(
+                _address(request), "Your session has ended." if ended else ""
+            )
+        try:
+            return _html(await show(request, subject))
+        except NothingThereError:
+            raise _ProblemError(_NOT_FOUND) from None
+
+    async def _sign_in(self, request: Request) -> Response:
+        return await self._answer(request, lambda: self._start_session(request))
+
+    async def _start_session(self, request: Request) -> Response:
+        if not is_own_form(request):
+            raise _ProblemError(_FOREIGN)
+        form = parse_qs((await read_body(request, _MAX_BODY)).decode(errors="replace"))
+        token, path = form.get("token", [""])[0].strip(), own_path(form.get("next", [""])[0])
+        subject = await self._authenticator.authenticate(token) if token else None
+        if subject is None:
+            logger.info("sign-in refused")
+            return self._ask_to_sign_in(path, "Nobody has issued this token, or it has expired.")
+        try:
+            cookie = self._sessions.start(token)
+        except TokenTooLongError as error:
+            return self._ask_to_sign_in(path, f"Not signed in: {error}.")
+        logger.info("signed in", extra={"user": subject.name})
+        answer = _redirect(path)
+        answer.set_cookie(COOKIE, cookie, LIFE, secure=True, httponly=True, samesite="strict")
+        return answer
+
+    async def _sign_out(self, request: Request) -> Response:
+        if not is_own_form(request):
+            return _problem(_FOREIGN)
+        answer = _redirect("/page")
+        answer.delete_cookie(COOKIE, secure=True, httponly=True, samesite="strict")
+        return answer
+
+    async def _answer(self, request: Request, work: Callable[[], Awaitable[Response]]) -> Response:
+        """Bounded, so that people who look never get into the way of reviews."""
+        if self._in_flight >= _MAX_CONCURRENT:
+            return _problem(_BUSY)
+        self._in_flight += 1
+        try:
+            return await work()
+        except _ProblemError as error:
+            return _problem(error.problem)
+        except StateUnavailableError as error:
+            return _problem(_Problem(503, "Not now", f"{error}.", error.retry_after))
+        finally:
+            self._in_flight -= 1
+
+    def _session(self, request: Request) -> str | None:
+        cookie = request.cookies.get(COOKIE)
+        return self._sessions.token(cookie) if cookie else None
+
+    def _ask_to_sign_in(self, path: str, problem: str) -> Response:
+        """In place of the page that was asked for, which follows at once."""
+        hint = self._authenticator.hint
+        text = rendering.render("sign_in", path=path, problem=problem, hint=hint, viewer=None)
+        return _html(text, 401, {"WWW-Authenticate": "Bearer"})
+
+    async def _style(self, request: Request) -> Response:
+        return Response(rendering.style(), media_type="text/css", headers={**HEADERS, **_ASSET})
+
+    async def _icon(self, request: Request) -> Response:
+        headers = {**HEADERS, **_ASSET}
+        return Response(rendering.icon(), media_type="image/svg+xml", headers=headers)
+
+
+def _address(request: Request) -> str:
+    """Path and query as the browser has them."""
+    path, query = request.scope["raw_path"], request.scope["query_string"]
+    return own_path((path + b"?" + query if query else path).decode(errors="replace"))
+
+
+def _problem(problem: _Problem) -> Response:
+    text = rendering.render("problem", title=problem.title, text=problem.text, viewer=None)
+    retry = {} if problem.retry_after is None else {"Retry-After": str(problem.retry_after)}
+    return _html(text, problem.status, retry)
+
+
+def _redirect(path: str) -> Response:
+    return RedirectResponse(path, 303, HEADERS)
+
+
+def _html(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return HTMLResponse(text, status, {**HEADERS, **(headers or {})})

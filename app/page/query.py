@@ -1,0 +1,102 @@
+"""What of a list is asked for: a filter, an order and a page, as they stand in the address."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, Literal, TypeVar, get_args
+from urllib.parse import urlencode
+
+from app.page.rows import COLUMNS, Column, Row
+
+Show = Literal["all", "high", "over", "unlimited"]
+Sort = Literal["fullest", "name"]
+SHOWN: tuple[Show, ...] = get_args(Show)
+SORTED: tuple[Sort, ...] = get_args(Sort)
+
+_MAX_TEXT = 255
+_MAX_PAGE = 1_000_000
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Query:
+    """Defaults are left out of addresses, so that equal lists have equal links."""
+
+    text: str = ""
+    show: Show = "all"
+    column: Column | None = None
+    sort: Sort = "fullest"
+    page: int = 1
+
+    @classmethod
+    def parse(cls, parameters: Mapping[str, str]) -> "Query":
+        """An address that somebody has typed wrongly shows the whole list, not an error."""
+        page = parameters.get("page", "")
+        return cls(
+            parameters.get("q", "").strip()[:_MAX_TEXT],
+            next((show for show in SHOWN if show == parameters.get("show")), "all"),
+            next((column for column in COLUMNS if column == parameters.get("limit")), None),
+            next((sort for sort in SORTED if sort == parameters.get("sort")), "fullest"),
+            min(max(int(page), 1), _MAX_PAGE) if page.isdecimal() and len(page) < 10 else 1,
+        )
+
+    def link(self, path: str, *, show: Show | None = None, page: int = 1) -> str:
+        """The address of another page of this list, or of another part of it."""
+        return replace(self, show=show or self.show, page=page).address(path)
+
+    def address(self, path: str) -> str:
+        parts = {
+            "q": self.text,
+            "show": "" if self.show == "all" else self.show,
+            "limit": self.column or "",
+            "sort": "" if self.sort == "fullest" else self.sort,
+            "page": "" if self.page == 1 else str(self.page),
+        }
+        given = {name: value for name, value in parts.items() if value}
+        return f"{path}?{urlencode(given)}" if given else path
+
+    @property
+    def filters(self) -> bool:
+        """Whether it leaves anything out."""
+        return bool(self.text) or self.show != "all"
+
+
+def select(rows: Iterable[Row], query: Query) -> list[Row]:
+    """The rows that are asked for, in the order that is asked for; `rows` are in alphabetical
+    order, which equally full ones keep."""
+    text, column = query.text.lower(), query.column
+    found = [row for row in rows if text in row.name.lower()] if text else list(rows)
+    if query.show == "over":
+        found = [row for row in found if row.is_over(column)]
+    elif query.show == "high":
+        found = [row for row in found if row.is_high(column)]
+    elif query.show == "unlimited":
+        found = [row for row in found if row.is_unlimited(column)]
+    if query.sort == "fullest":
+        found.sort(key=lambda row: row.share(column), reverse=True)
+    return found
+
+
+@dataclass(frozen=True)
+class Part(Generic[Item]):
+    """One page of a list."""
+
+    items: Sequence[Item]
+    page: int
+    pages: int
+    total: int
+    first: int
+    """Number of the first item, from 1 on; 0 in an empty list."""
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.items) - 1 if self.items else 0
+
+
+def part(items: Sequence[Item], page: int, size: int) -> Part[Item]:
+    """A page of a list; the last one for a page behind its end."""
+    pages = max(1, -(-len(items) // size))
+    page = min(page, pages)
+    start = (page - 1) * size
+    chosen = items[start : start + size]
+    return Part(chosen, page, pages, len(items), start + 1 if chosen else 0)

@@ -1,0 +1,110 @@
+"""What was refused in the last hours, counted instead of listed again and again."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from app.admission.review import AdmissionRequest, Outcome
+from app.model.domain import ApiDomain
+from app.policy.verdict import Verdict
+from app.registry.names import Repository
+
+WINDOW = 6 * 3600.0
+"""Seconds that a refusal is kept."""
+CAPACITY = 500
+"""Different refusals that are kept."""
+MAX_MESSAGE = 1000
+_FORBIDDEN = 403
+_MAX_NAME = 255
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Equal refusals of one stream; the message is that of the last. Times are seconds since
+    the epoch."""
+
+    namespace: str
+    stream: str
+    reasons: tuple[str, ...]
+    message: str
+    first: float
+    last: float
+    count: int = 1
+
+    @property
+    def key(self) -> tuple[str, str, tuple[str, ...]]:
+        return self.namespace, self.stream, self.reasons
+
+    def joined(self, other: "Refusal") -> "Refusal":
+        """Two records of equal refusals as one."""
+        latest = max(self, other, key=lambda refusal: refusal.last)
+        first = min(self.first, other.first)
+        return replace(latest, first=first, count=self.count + other.count)
+
+
+class Refusals:
+    """This replica's refusals, and what the others have said of theirs."""
+
+    def __init__(self, domain: ApiDomain, clock: Callable[[], float] = time.time) -> None:
+        self._domain = domain
+        self._clock = clock
+        self._own: OrderedDict[tuple[str, str, tuple[str, ...]], Refusal] = OrderedDict()
+        self._others: Mapping[str, Iterable[Refusal]] | None = None
+        self.since = clock()
+        self.changes = 0
+        """Grows with every refusal."""
+
+    def review(self, request: AdmissionRequest, outcome: Outcome) -> None:
+        """An admission review was refused; only what concerns a stream counts."""
+        stream = request.name.partition(":")[0]
+        if outcome.code != _FORBIDDEN or request.dry_run or not (stream and request.namespace):
+            return
+        if request.kind.group == self._domain.image_group:
+            self._note(request.namespace, stream, outcome.causes, outcome.message)
+
+    def push(self, repository: Repository, verdict: Verdict) -> None:
+        """A registry was told to refuse a push."""
+        reasons = tuple(dict.fromkeys(violation.reason for violation in verdict.violations))
+        message = "\n".join(map(str, verdict.violations))
+        self._note(repository.namespace, repository.stream, reasons, message)
+
+    def follow(self, others: Mapping[str, Iterable[Refusal]]) -> None:
+        """Show the refusals of other replicas, too; the mapping is read whenever it is needed."""
+        self._others = others
+
+    @property
+    def has_forgotten(self) -> bool:
+        """Whether there may have been refusals that nobody remembers."""
+        return self._others is None and self.since > self._clock() - WINDOW
+
+    def own(self) -> list[Refusal]:
+        """This replica's, latest first."""
+        while self._own and not self.lasting(next(iter(self._own.values()))):
+            self._own.popitem(last=False)
+        return list(reversed(self._own.values()))
+
+    def recent(self) -> list[Refusal]:
+        """Those of all replicas, latest first."""
+        found = {refusal.key: refusal for refusal in self.own()}
+        for refusals in (self._others or {}).values():
+            for refusal in refusals:
+                if self.lasting(refusal):
+                    known = found.get(refusal.key)
+                    found[refusal.key] = known.joined(refusal) if known else refusal
+        return sorted(found.values(), key=lambda refusal: -refusal.last)
+
+    def lasting(self, refusal: Refusal) -> bool:
+        """Whether it is still to be shown."""
+        return refusal.last >= self._clock() - WINDOW
+
+    def _note(self, namespace: str, stream: str, reasons: tuple[str, ...], message: str) -> None:
+        if len(message) > MAX_MESSAGE:
+            message = message[: MAX_MESSAGE - 1] + "…"
+        now = self._clock()
+        new = Refusal(namespace[:_MAX_NAME], stream[:_MAX_NAME], reasons, message, now, now)
+        known = self._own.pop(new.key, None)
+        self._own[new.key] = known.joined(new) if known else new
+        if len(self._own) > CAPACITY:
+            self._own.popitem(last=False)
+        self.changes += 1

@@ -1,0 +1,71 @@
+"""Pages as text, and the files that they refer to."""
+
+import hashlib
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment
+
+from app.html.environment import environment
+from app.page.rows import COLUMNS
+from app.version import VERSION
+
+STYLE = "/page/style.css"
+ICON = "/page/icon.svg"
+_ICON_FILE = "icon.svg"
+
+
+def render(template: str, **values: Any) -> str:
+    return _templates().get_template(f"{template}.html.j2").render(**values)
+
+
+@cache
+def style() -> str:
+    """The look that all HTML of the project shares, and the page's own."""
+    shared = resources.files("app.html").joinpath("templates", "base.css").read_text()
+    return shared + resources.files("app.page").joinpath("static", "page.css").read_text()
+
+
+@cache
+def icon() -> str:
+    return resources.files("app.page").joinpath("static", _ICON_FILE).read_text()
+
+
+def namespace_path(namespace: str) -> str:
+    return f"/page/namespaces/{quote(namespace, safe='')}"
+
+
+def stream_path(namespace: str, stream: str) -> str:
+    """The name of a stream that a gateway has counted may have slashes."""
+    return f"{namespace_path(namespace)}/streams/{quote(stream)}"
+
+
+@cache
+def _templates() -> Environment:
+    made = environment("app.page")
+    version = hashlib.sha256(style().encode()).hexdigest()[:12]
+    made.globals.update(
+        style_link=f"{STYLE}?v={version}", icon_link=ICON, version=VERSION, columns=COLUMNS
+    )
+    made.filters.update(namespace_path=namespace_path, time=_time, rfc3339=_rfc3339, ago=_ago)
+    made.globals.update(stream_path=stream_path)
+    return made
+
+
+def _time(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _rfc3339(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _ago(seconds: float) -> str:
+    """How long ago something was, in whole minutes or hours."""
+    minutes = max(int(seconds // 60), 0)
+    if minutes < 1:
+        return "just now"
+    return f"{minutes} min ago" if minutes < 60 else f"{minutes // 60} h ago"

@@ -1,0 +1,128 @@
+"""How full namespaces and streams are, one row each."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from app.html.bars import HIGH
+from app.model.domain import ApiDomain
+from app.model.limits import Limit, NamespaceLimits
+from app.policy import fullness
+from app.policy.fullness import Level
+from app.quota.usage import NamespaceUsage, StreamUsage
+
+Column = Literal["streams", "images", "tags", "stream-images", "stream-tags"]
+COLUMNS: Mapping[Column, str] = {
+    "streams": "Streams",
+    "images": "Images",
+    "tags": "Tags",
+    "stream-images": "Images of one stream",
+    "stream-tags": "Tags of one stream",
+}
+UNLIMITED = -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a namespace or a stream holds, by what is counted; of several limits the fullest."""
+
+    name: str
+    levels: Mapping[Column, Level]
+    peak: float
+    """How full the fullest is, 1.0 for full; UNLIMITED if nothing limits the row."""
+
+    @classmethod
+    def of(cls, name: str, levels: Mapping[Column, Level]) -> "Row":
+        return cls(name, levels, max(map(share, levels.values()), default=UNLIMITED))
+
+    def share(self, column: Column | None) -> float:
+        """How full one column is, or the fullest of all."""
+        if column is None:
+            return self.peak
+        return share(self.levels[column]) if column in self.levels else UNLIMITED
+
+    def fullest_stream(self, column: Column | None) -> Level | None:
+        """Of a namespace: by the column that is asked for if it counts in streams."""
+        names: tuple[Column, ...] = ("stream-images", "stream-tags")
+        asked = [name for name in names if name == column] or names
+        found = [self.levels[name] for name in asked if name in self.levels]
+        return max(found, key=share, default=None)
+
+    def is_over(self, column: Column | None) -> bool:
+        return self.share(column) > 1
+
+    def is_high(self, column: Column | None) -> bool:
+        """Whether it is worth a look; that includes what is over."""
+        return self.share(column) >= HIGH / 100
+
+    def is_unlimited(self, column: Column | None) -> bool:
+        return self.share(column) == UNLIMITED
+
+
+def share(level: Level) -> float:
+    """How full a level is, exactly, to sort by. What is in a limit of zero is over it."""
+    left = level.left
+    if level.hard is None or left is None:
+        return UNLIMITED
+    hard = max(level.hard.floor, 0)
+    if hard == 0:
+        return 1.0 if left >= 0 else float("inf")
+    return (hard - left) / hard
+
+
+def of_namespace(
+    namespace: str,
+    usage: NamespaceUsage,
+    limits: NamespaceLimits,
+    fullest: Iterable[Level],
+    domain: ApiDomain,
+) -> Row:
+    """A namespace with its quotas and its fullest streams."""
+    columns = columns_of(domain)
+    levels: dict[Column, Level] = {}
+    for level in fullness.of_namespace(namespace, usage, limits, domain):
+        column = columns[level.resource]
+        if column not in levels or share(level) > share(levels[column]):
+            levels[column] = level
+    for level in fullest:
+        levels["stream-images" if level.resource == domain.images else "stream-tags"] = level
+    return Row.of(namespace, levels)
+
+
+def of_stream(name: str, stream: StreamUsage, limits: NamespaceLimits, domain: ApiDomain) -> Row:
+    images = _level(name, domain.images, stream.image_count, limits.stream_images)
+    tags = _level(name, domain.image_tags, stream.tag_count, limits.stream_tags)
+    return Row.of(name, {"images": images, "tags": tags})
+
+
+class Fullest:
+    """Finds the streams of a namespace that have the most images and tags, one by one."""
+
+    def __init__(self) -> None:
+        self._images = ("", -1)
+        self._tags = ("", -1)
+
+    def see(self, name: str, stream: StreamUsage) -> None:
+        if stream.image_count > self._images[1]:
+            self._images = (name, stream.image_count)
+        if stream.tag_count > self._tags[1]:
+            self._tags = (name, stream.tag_count)
+
+    def levels(self, limits: NamespaceLimits, domain: ApiDomain) -> Iterator[Level]:
+        """Their levels, as far as anything limits them: all streams have the same limits."""
+        if limits.stream_images and self._images[0]:
+            yield _level(self._images[0], domain.images, self._images[1], limits.stream_images)
+        if limits.stream_tags and self._tags[0]:
+            yield _level(self._tags[0], domain.image_tags, self._tags[1], limits.stream_tags)
+
+
+def columns_of(domain: ApiDomain) -> Mapping[str, Column]:
+    """The column that each resource of a namespace is shown in."""
+    return {domain.imagestreams: "streams", domain.images: "images", domain.image_tags: "tags"}
+
+
+def _level(stream: str, resource: str, used: int, limit: Limit | None) -> Level:
+    if limit is None:
+        return Level("ImageStream", stream, resource, used)
+    source = f"LimitRange {limit.source}"
+    return Level("ImageStream", stream, resource, used, hard=limit.max, source=source)

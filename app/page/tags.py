@@ -1,0 +1,75 @@
+"""The tags of one stream, and how large the images are that they point at."""
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from app.cluster.state import ClusterState
+from app.model.limits import NamespaceLimits
+from app.policy import fullness
+from app.policy.fullness import Level
+from app.quota.usage import StreamUsage
+
+_AT_ONCE = 10
+_WITHIN = 3.0
+"""Seconds; sizes that are not known by then are shown as unknown."""
+_NUMBER = re.compile(r"(\d+)", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Tag:
+    name: str
+    digest: str | None
+    """What it points at now; None for a tag that nothing was stored under."""
+    older: int
+    """Images that it has pointed at before."""
+    size: Level | None
+    """Against the largest size that is allowed; None if nobody knows it."""
+
+
+def names(stream: StreamUsage, text: str) -> list[str]:
+    """The tags with a text in their names, `v9` before `v10`."""
+    text = text.lower()
+    return sorted((tag for tag in stream.tags if text in tag.lower()), key=_natural)
+
+
+def tags(
+    stream: StreamUsage, names: Sequence[str], sizes: Mapping[str, int], limits: NamespaceLimits
+) -> list[Tag]:
+    return [_tag(stream, name, sizes, limits) for name in names]
+
+
+async def sizes(state: ClusterState, digests: Iterable[str]) -> dict[str, int]:
+    """Bytes of the images whose sizes are known in time."""
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def ask(digest: str) -> int | None:
+        async with turns:
+            return await state.image_size(digest)
+
+    tasks = {digest: asyncio.create_task(ask(digest)) for digest in set(digests)}
+    if not tasks:
+        return {}
+    done, late = await asyncio.wait(tasks.values(), timeout=_WITHIN)
+    for task in late:
+        task.cancel()
+    known = {
+        digest: task.result()
+        for digest, task in tasks.items()
+        if task in done and task.exception() is None
+    }
+    return {digest: size for digest, size in known.items() if size is not None}
+
+
+def _tag(stream: StreamUsage, name: str, sizes: Mapping[str, int], limits: NamespaceLimits) -> Tag:
+    history = stream.history(name)
+    digest = history[0] if history else None
+    size = None if digest is None else sizes.get(digest)
+    level = None if digest is None or size is None else fullness.of_image(digest, size, limits)
+    return Tag(name, digest, max(len(history) - 1, 0), level)
+
+
+def _natural(tag: str) -> list[tuple[int, str]]:
+    """Digits by their value, everything else as text."""
+    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in _NUMBER.split(tag)]

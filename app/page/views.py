@@ -1,0 +1,188 @@
+"""What each page shows, as far as its reader may see it."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from starlette.requests import Request
+
+from app.cluster.state import ClusterState
+from app.html.bars import HIGH
+from app.model.domain import ApiDomain
+from app.page import rendering, rows, tags
+from app.page.board import Board
+from app.page.query import SHOWN, Query, Show, part, select
+from app.page.refusals import WINDOW, Refusal, Refusals
+from app.page.rows import Column, Row
+from app.page.session import COOKIE
+from app.policy import fullness
+from app.registry.authentication import Authenticator, Subject
+
+_ROWS = 50
+_TAGS = 100
+_REFUSALS = 50
+_FEW = 5
+"""Refusals beside what they are about."""
+_STREAM_COLUMNS: tuple[Column, ...] = ("images", "tags")
+
+
+class NothingThereError(Exception):
+    """No such thing, or none that this person may see: nobody is told which."""
+
+
+class Views:
+    def __init__(
+        self,
+        state: ClusterState,
+        board: Board,
+        refusals: Refusals,
+        authenticator: Authenticator,
+        domain: ApiDomain,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._state = state
+        self._board = board
+        self._refusals = refusals
+        self._authenticator = authenticator
+        self._domain = domain
+        self._clock = clock
+
+    async def overview(self, request: Request, subject: Subject) -> str:
+        """Every namespace, the fullest first."""
+        query = Query.parse(request.query_params)
+        every = await self._board.namespaces()
+        wanted = select(every, query)
+        # What is asked for is checked first: a filter finds what is far down in a long list.
+        order = dict.fromkeys([*(row.name for row in wanted), *(row.name for row in every)])
+        visible = await self._authenticator.visible(subject, list(order))
+        seen = [row for row in every if row.name in visible.namespaces]
+        shown = [row for row in wanted if row.name in visible.namespaces]
+        return self._render(
+            "overview",
+            request,
+            subject,
+            query=query,
+            part=part(shown, query.page, _ROWS),
+            counts=_counts(seen, query.column),
+            unchecked=visible.unchecked,
+            refused=len(await self._refused(subject)),
+        )
+
+    async def namespace(self, request: Request, subject: Subject) -> str:
+        """The limits of a namespace, and its streams."""
+        name = request.path_params["namespace"]
+        await self._require(subject, name)
+        query = Query.parse(request.query_params)
+        limits, usage = self._state.limits(name), self._state.usage(name)
+        if not (limits.limits_members or limits.image_size or usage.streams):
+            raise NothingThereError
+        streams = await self._board.streams(name)
+        refusals = [refusal for refusal in self._refusals.recent() if refusal.namespace == name]
+        return self._render(
+            "namespace",
+            request,
+            subject,
+            name=name,
+            query=query,
+            levels=list(fullness.of_namespace(name, usage, limits, self._domain)),
+            image_size=limits.image_size,
+            unlimited=not (limits.limits_members or limits.image_size),
+            limits_streams=bool(limits.stream_images or limits.stream_tags),
+            stream_columns=_STREAM_COLUMNS,
+            part=part(select(streams, query), query.page, _ROWS),
+            counts=_counts(streams, query.column),
+            refusals=refusals[:_FEW],
+            refused=len(refusals),
+        )
+
+    async def stream(self, request: Request, subject: Subject) -> str:
+        """The tags of a stream and the sizes of their images."""
+        namespace, name = request.path_params["namespace"], request.path_params["stream"]
+        await self._require(subject, namespace)
+        limits = self._state.limits(namespace)
+        stream = self._state.usage(namespace).streams.get(name)
+        if stream is None:
+            raise NothingThereError
+        query = Query.parse(request.query_params)
+        chosen = part(tags.names(stream, query.text), query.page, _TAGS)
+        latest = [digest for tag in chosen.items if (digest := stream.latest(tag))]
+        sizes = await tags.sizes(self._state, latest)
+        refusals = [
+            refusal
+            for refusal in self._refusals.recent()
+            if (refusal.namespace, refusal.stream) == (namespace, name)
+        ]
+        return self._render(
+            "stream",
+            request,
+            subject,
+            namespace=namespace,
+            name=name,
+            query=query,
+            levels=list(rows.of_stream(name, stream, limits, self._domain).levels.values()),
+            image_size=limits.image_size,
+            part=chosen,
+            tags=tags.tags(stream, chosen.items, sizes, limits),
+            refusals=refusals[:_FEW],
+            refused=len(refusals),
+        )
+
+    async def refusals(self, request: Request, subject: Subject) -> str:
+        """What was refused in the last hours."""
+        query = Query.parse(request.query_params)
+        text = query.text.lower()
+        found = [refusal for refusal in await self._refused(subject) if text in _searched(refusal)]
+        return self._render(
+            "refusals",
+            request,
+            subject,
+            query=query,
+            part=part(found, query.page, _REFUSALS),
+            since=self._refusals.since,
+            forgotten=self._refusals.has_forgotten,
+        )
+
+    async def elsewhere(self, request: Request, subject: Subject) -> str:
+        """Every other address."""
+        raise NothingThereError
+
+    async def _require(self, subject: Subject, namespace: str) -> None:
+        visible = await self._authenticator.visible(subject, [namespace])
+        if namespace not in visible.namespaces:
+            raise NothingThereError
+
+    async def _refused(self, subject: Subject) -> list[Refusal]:
+        """What this person may know of, latest first."""
+        found = self._refusals.recent()
+        names = list(dict.fromkeys(refusal.namespace for refusal in found))
+        visible = await self._authenticator.visible(subject, names)
+        return [refusal for refusal in found if refusal.namespace in visible.namespaces]
+
+    def _render(self, template: str, request: Request, subject: Subject, **values: Any) -> str:
+        return rendering.render(
+            template,
+            viewer=subject.name,
+            session=COOKIE in request.cookies,
+            now=self._clock(),
+            seen=self._state.view(),
+            problems=self._state.problems(),
+            window=int(WINDOW // 3600),
+            threshold=HIGH,
+            **values,
+        )
+
+
+def _counts(rows: Iterable[Row], column: Column | None) -> dict[Show, int]:
+    """How many rows each part of the list has."""
+    counts: dict[Show, int] = dict.fromkeys(SHOWN, 0)
+    for row in rows:
+        counts["all"] += 1
+        counts["over"] += row.is_over(column)
+        counts["high"] += row.is_high(column)
+        counts["unlimited"] += row.is_unlimited(column)
+    return counts
+
+
+def _searched(refusal: Refusal) -> str:
+    parts = (refusal.namespace, "/", refusal.stream, " ", *refusal.reasons, " ", refusal.message)
+    return "".join(parts).lower()
