@@ -148,8 +148,14 @@ class PageApi:
 
     def _ask_to_sign_in(self, path: str, problem: str) -> Response:
         """In place of the page that was asked for, which follows at once."""
-        hint = self._authenticator.hint
-        text = rendering.render("sign_in", path=path, problem=problem, hint=hint, viewer=None)
+        text = rendering.render(
+            "sign_in",
+            path=path,
+            problem=problem,
+            sees=self._authenticator.sees,
+            hint=self._authenticator.hint,
+            viewer=None,
+        )
         return _html(text, 401, {"WWW-Authenticate": "Bearer"})
 
     async def _style(self, request: Request) -> Response:

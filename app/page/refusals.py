@@ -94,6 +94,14 @@ class Refusals:
                     found[refusal.key] = known.joined(refusal) if known else refusal
         return sorted(found.values(), key=lambda refusal: -refusal.last)
 
+    def of(self, namespace: str, stream: str | None = None) -> list[Refusal]:
+        """Those of a namespace, or of one of its streams, latest first."""
+        return [
+            refusal
+            for refusal in self.recent()
+            if refusal.namespace == namespace and stream in (None, refusal.stream)
+        ]
+
     def lasting(self, refusal: Refusal) -> bool:
         """Whether it is still to be shown."""
         return refusal.last >= self._clock() - WINDOW

@@ -15,7 +15,6 @@ from app.version import VERSION
 
 STYLE = "/page/style.css"
 ICON = "/page/icon.svg"
-_ICON_FILE = "icon.svg"
 
 
 def render(template: str, **values: Any) -> str:
@@ -31,7 +30,7 @@ def style() -> str:
 
 @cache
 def icon() -> str:
-    return resources.files("app.page").joinpath("static", _ICON_FILE).read_text()
+    return resources.files("app.page").joinpath("static", "icon.svg").read_text()
 
 
 def namespace_path(namespace: str) -> str:
@@ -46,12 +45,15 @@ def stream_path(namespace: str, stream: str) -> str:
 @cache
 def _templates() -> Environment:
     made = environment("app.page")
-    version = hashlib.sha256(style().encode()).hexdigest()[:12]
+    assets = hashlib.sha256((style() + icon()).encode()).hexdigest()[:12]
     made.globals.update(
-        style_link=f"{STYLE}?v={version}", icon_link=ICON, version=VERSION, columns=COLUMNS
+        style_link=f"{STYLE}?v={assets}",
+        icon_link=f"{ICON}?v={assets}",
+        version=VERSION,
+        columns=COLUMNS,
+        stream_path=stream_path,
     )
     made.filters.update(namespace_path=namespace_path, time=_time, rfc3339=_rfc3339, ago=_ago)
-    made.globals.update(stream_path=stream_path)
     return made
 
 

@@ -16,6 +16,7 @@ from app.page.refusals import WINDOW, Refusal, Refusals
 from app.page.rows import Column, Row
 from app.page.session import COOKIE
 from app.policy import fullness
+from app.quota.usage import StreamUsage
 from app.registry.authentication import Authenticator, Subject
 
 _ROWS = 50
@@ -65,6 +66,7 @@ class Views:
             part=part(shown, query.page, _ROWS),
             counts=_counts(seen, query.column),
             unchecked=visible.unchecked,
+            sees=self._authenticator.sees,
             refused=len(await self._refused(subject)),
         )
 
@@ -74,10 +76,10 @@ class Views:
         await self._require(subject, name)
         query = Query.parse(request.query_params)
         limits, usage = self._state.limits(name), self._state.usage(name)
-        if not (limits.limits_members or limits.image_size or usage.streams):
+        refusals = self._refusals.of(name)
+        if not (limits.limits_members or limits.image_size or usage.streams or refusals):
             raise NothingThereError
         streams = await self._board.streams(name)
-        refusals = [refusal for refusal in self._refusals.recent() if refusal.namespace == name]
         return self._render(
             "namespace",
             request,
@@ -101,17 +103,15 @@ class Views:
         await self._require(subject, namespace)
         limits = self._state.limits(namespace)
         stream = self._state.usage(namespace).streams.get(name)
+        refusals = self._refusals.of(namespace, name)
         if stream is None:
-            raise NothingThereError
+            if not refusals:
+                raise NothingThereError
+            stream = StreamUsage({})
         query = Query.parse(request.query_params)
         chosen = part(tags.names(stream, query.text), query.page, _TAGS)
         latest = [digest for tag in chosen.items if (digest := stream.latest(tag))]
         sizes = await tags.sizes(self._state, latest)
-        refusals = [
-            refusal
-            for refusal in self._refusals.recent()
-            if (refusal.namespace, refusal.stream) == (namespace, name)
-        ]
         return self._render(
             "stream",
             request,

@@ -39,8 +39,10 @@ class Visible:
 class Authenticator(Protocol):
     """Every question raises StateUnavailableError if it cannot be answered now."""
 
+    sees: str
+    """Which namespaces people see, for themselves to read."""
     hint: str
-    """Where people get a token from."""
+    """Where they get a token from."""
 
     async def authenticate(self, token: str) -> Subject | None:
         """Whose token this is; None for one that nobody has issued."""
@@ -65,6 +67,7 @@ class StaticTokens:
     empty or start with `#` say nothing.
     """
 
+    sees = "the namespaces that your token is for"
     hint = "Use a token of the file that --push-tokens names."
 
     def __init__(self, path: Path) -> None:

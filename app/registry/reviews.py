@@ -62,6 +62,7 @@ class KubernetesAccess:
     """A pusher is whoever may `update` `imagestreams/layers`, as the registry itself asks; who
     may `get` `imagestreams` may look."""
 
+    sees = "the namespaces in which you may get imagestreams"
     hint = "For example: kubectl create token SERVICEACCOUNT -n NAMESPACE"
 
     def __init__(

@@ -16,6 +16,8 @@ import httpx
 from app.certs import files
 
 _ANNOUNCED = re.compile(r"registry-admission listens on (https://\S+)")
+_PATIENCE = 120
+"""Seconds to start, on a busy machine with a large state."""
 
 
 @dataclass
@@ -63,7 +65,7 @@ async def _banner(process: asyncio.subprocess.Process) -> str:
     assert process.stdout is not None
     assert process.stderr is not None
     lines = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(_PATIENCE):
         while line := await process.stdout.readline():
             lines.append(line.decode())
             if lines[-1].rstrip().endswith("/validate"):
@@ -72,7 +74,7 @@ async def _banner(process: asyncio.subprocess.Process) -> str:
 
 
 async def _wait_until_ready(client: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(_PATIENCE):
         while True:
             try:
                 if (await client.get("/readyz")).status_code == 200:

@@ -1,0 +1,65 @@
+"""Pictures to look at, in `build/screenshots`; what a test can check of them is checked, too."""
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from . import state
+from .conftest import Sites
+from .site import Theme
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+_FOLDER = Path(__file__).parents[2] / "build" / "screenshots"
+_BACKGROUNDS: dict[Theme, str] = {"light": "rgb(255, 255, 255)", "dark": "rgb(17, 19, 24)"}
+
+
+@pytest.mark.parametrize("theme", get_args(Theme))
+@pytest.mark.parametrize("count", [10, 300, 5000])
+async def test_every_page_is_drawn_in_both_themes(sites: Sites, count: int, theme: Theme) -> None:
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    site = await sites.of(count)
+    async with site.visitor(theme=theme) as visitor:
+        page = visitor.page
+
+        async def picture(name: str, path: str) -> None:
+            await page.goto(path)
+            await page.screenshot(path=_FOLDER / f"{count}-{name}-{theme}.png", full_page=True)
+
+        await picture("sign-in", "/page")
+        await visitor.sign_in()
+        namespace = f"/page/namespaces/{state.name_of(0)}"
+        await picture("overview", "/page")
+        await picture("last", "/page?page=1000000")
+        await picture("over", "/page?show=over")
+        await picture("namespace", namespace)
+        await picture("hostile", "/page/namespaces/hostile")
+        await picture("refusals", "/page/refusals")
+        await picture("nothing", "/page/namespaces/none")
+        await page.goto(namespace)
+        await page.get_by_role("table").get_by_role("link").last.click()
+        await page.screenshot(path=_FOLDER / f"{count}-stream-{theme}.png", full_page=True)
+
+        background = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert background == _BACKGROUNDS[theme]
+        assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("theme", get_args(Theme))
+async def test_every_page_fits_a_telephone(sites: Sites, theme: Theme) -> None:
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    site = await sites.of(10)
+    async with site.visitor(theme=theme, width=360) as visitor:
+        page = visitor.page
+        await visitor.open("/page")
+        paths = {
+            "overview": "/page",
+            "namespace": "/page/namespaces/hostile",
+            "refusals": "/page/refusals",
+        }
+        for name, path in paths.items():
+            await page.goto(path)
+            await page.screenshot(path=_FOLDER / f"phone-{name}-{theme}.png", full_page=True)
+            assert await page.evaluate("document.documentElement.scrollWidth") == 360, path
+            assert await page.get_by_role("row").count() > 1, path
