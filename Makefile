@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint unit e2e e2e-tools registry registry-tools bench clean
+.PHONY: run test lint unit e2e e2e-tools registry registry-tools page bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/registry-admission serve --log-format text $(ARGS)
@@ -32,6 +32,11 @@ registry: $(VENV)/.installed registry-tools
 
 registry-tools:
 	tests/registry/tools/build
+
+# The page in Debian's Chromium; pictures of it are left in build/screenshots.
+page: $(VENV)/.installed
+	tests/browser/tools/build
+	$(BIN)/pytest tests/browser
 
 # Figures for benchmarks/RESULTS.md; the last two need the tools of the end-to-end tests.
 bench: $(VENV)/.installed e2e-tools

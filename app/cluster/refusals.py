@@ -9,11 +9,12 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable
+from typing import Protocol
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
-from app.cluster.api import ApiError, Content, KubeApi, NotFoundError
+from app.cluster.api import ApiError, Content, NotFoundError
 from app.cluster.informer import Key
 from app.page.refusals import Refusal, Refusals
 
@@ -23,35 +24,49 @@ LABEL = "registry-admission/refusals"
 _DATA = "refusals"
 _PERIOD = 5.0
 """Seconds: a flood of refusals costs one write in each."""
-_MAX_BYTES = 500_000
+_MAX_BYTES = 200_000
 _REFUSALS = TypeAdapter(list[Refusal])
+
+
+class Api(Protocol):
+    """What is asked of a KubeApi."""
+
+    async def create(self, path: str, content: Content) -> Content: ...
+
+    async def replace(self, path: str, content: Content) -> Content: ...
+
+    async def delete(self, path: str) -> None: ...
 
 
 class SharedRefusals:
     """Writes this replica's refusals when they have changed, and is the store of the informer
     that watches the others'."""
 
-    def __init__(self, api: KubeApi, namespace: str, identity: str, refusals: Refusals) -> None:
+    def __init__(self, api: Api, namespace: str, identity: str, refusals: Refusals) -> None:
         self._api = api
         self._refusals = refusals
         self._name = f"refusals-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
         self._others: dict[str, list[Refusal]] = {}
         self.path = f"/api/v1/namespaces/{namespace}/configmaps"
+        self._written = refusals.changes
         refusals.follow(self._others)
 
     async def run(self) -> None:
         """Write until cancelled."""
-        written = self._refusals.changes
         while True:
             await asyncio.sleep(_PERIOD)
-            changes = self._refusals.changes
             try:
-                if changes != written:
-                    await self._write()
-                    written = changes
-                await self._delete_old()
+                await self.share()
             except ApiError as error:
                 logger.warning("refusals not shared", extra={"problem": str(error)})
+
+    async def share(self) -> None:
+        """Write what has changed, and tidy up. Raises ApiError."""
+        changes = self._refusals.changes
+        if changes != self._written:
+            await self._write()
+            self._written = changes
+        await self._delete_old()
 
     async def _write(self) -> None:
         content = {

@@ -72,8 +72,9 @@ class PageApi:
         stream = "/page/namespaces/{namespace}/streams/{stream:path}"
         add(rendering.STYLE, self._style)
         add(rendering.ICON, self._icon)
-        add("/page/sign-in", self._sign_in, "POST")
-        add("/page/sign-out", self._sign_out, "POST")
+        for path, endpoint in (("sign-in", self._sign_in), ("sign-out", self._sign_out)):
+            add(f"/page/{path}", endpoint, "POST")
+            add(f"/page/{path}", self._start_over)
         add("/page", self._page(self._views.overview))
         add("/page/refusals", self._page(self._views.refusals))
         add("/page/namespaces/{namespace}", self._page(self._views.namespace))
@@ -127,6 +128,10 @@ class PageApi:
         answer = _redirect("/page")
         answer.delete_cookie(COOKIE, secure=True, httponly=True, samesite="strict")
         return answer
+
+    async def _start_over(self, request: Request) -> Response:
+        """For whoever loads the answer to a form again."""
+        return _redirect("/page")
 
     async def _answer(self, request: Request, work: Callable[[], Awaitable[Response]]) -> Response:
         """Bounded, so that people who look never get into the way of reviews."""

@@ -24,7 +24,9 @@ _FLAGS = [
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    found = subprocess.run([_HERE / "tools" / "build"], stdout=subprocess.PIPE, text=True, check=True)
+    found = subprocess.run(
+        [_HERE / "tools" / "build"], stdout=subprocess.PIPE, text=True, check=True
+    )
     return found.stdout.strip()
 
 

@@ -91,14 +91,18 @@ class Site:
 
 @asynccontextmanager
 async def site(folder: Path, count: int, browser: Browser) -> AsyncIterator[Site]:
-    folder.mkdir()
-    tokens = folder / "tokens"
-    tokens.write_text(f"{ADMIN} admin *\n{TENANT} tenant {TENANT_SEES}\n")
-    limits = state.write(folder / "state", count)
-    flags = ("--page", "on", "--push-tokens", str(tokens), "--state", str(limits))
-    async with serve(folder, *flags) as running:
+    async with serve(folder, "--page", "on", *_prepare(folder, count)) as running:
         made = Site(running, browser)
         await made.refuse(state.name_of(1), "api", 7)
         await made.refuse(state.name_of(0), "frontend", 2)
         await made.refuse(state.name_of(3), "nightly", 1)
         yield made
+
+
+def _prepare(folder: Path, count: int) -> tuple[str, ...]:
+    """Flags for tokens and a state, made in a folder."""
+    folder.mkdir()
+    tokens = folder / "tokens"
+    tokens.write_text(f"{ADMIN} admin *\n{TENANT} tenant {TENANT_SEES}\n")
+    limits = state.write(folder / "state", count)
+    return "--push-tokens", str(tokens), "--state", str(limits)

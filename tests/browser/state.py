@@ -30,8 +30,7 @@ def write(folder: Path, count: int) -> Path:
         content = {"apiVersion": "v1", "kind": "List", "items": items}
         text = yaml.dump(content, Dumper=yaml.CSafeDumper, default_flow_style=True, width=10**6)
         (folder / f"namespaces-{start}.yaml").write_text(text)
-    hostile = yaml.safe_dump_all(_hostile())
-    (folder / "hostile.yaml").write_text(hostile)
+    (folder / "others.yaml").write_text(yaml.safe_dump_all([*_hostile(), *_crowded()]))
     return folder
 
 
@@ -92,6 +91,13 @@ def _hostile() -> list[dict[str, Any]]:
         _stream("hostile", HOSTILE_STREAM, [HOSTILE_TAG, "v1"]),
         _stream("hostile", "long-" + "name-" * 40, ["v" * 128]),
     ]
+
+
+def _crowded() -> Iterator[dict[str, Any]]:
+    """More streams than a page has room for."""
+    yield _quota("crowded", 200, 500, 500)
+    for number in range(120):
+        yield _stream("crowded", f"stream-{number}", ["latest"])
 
 
 def _digest(*parts: str) -> str:

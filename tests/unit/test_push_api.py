@@ -12,8 +12,10 @@ from fastapi import FastAPI
 
 from app.api.push import PushApi
 from app.model.limits import NamespaceLimits
+from app.policy.verdict import Verdict
 from app.registry.authentication import StaticTokens
 from app.registry.manifest import OCI_MANIFEST
+from app.registry.names import Repository
 from tests.unit.pushes import Pushes, digest_of, image
 from tests.unit.stores import limit, quota
 
@@ -22,18 +24,31 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 APP = "team-a/app"
 BLOB = {"repository": APP, "size": 0}
 
+Told = list[tuple[str, list[str]]]
+
 
 @pytest.fixture
 def pushes() -> Pushes:
     return Pushes(NamespaceLimits(image_size=limit("1Ki"), quotas=(quota(image_tags=1),)))
 
 
+@pytest.fixture
+def told() -> Told:
+    """Refusals that others hear of."""
+    return []
+
+
 @pytest_asyncio.fixture
-async def client(pushes: Pushes, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def client(pushes: Pushes, told: Told, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     tokens = tmp_path / "tokens"
     tokens.write_text(f"{TOKEN} ci team-a\n")
     app = FastAPI()
-    app.include_router(PushApi(pushes.checks, StaticTokens(tokens), max_concurrent=2).router())
+
+    def refused(repository: Repository, verdict: Verdict) -> None:
+        told.append((str(repository), [violation.reason for violation in verdict.violations]))
+
+    api = PushApi(pushes.checks, StaticTokens(tokens), refused, max_concurrent=2)
+    app.include_router(api.router())
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
@@ -75,6 +90,15 @@ async def test_a_blob_that_declares_too_much_is_refused(client: httpx.AsyncClien
     [violation] = answer["violations"]
     assert violation["reason"] == "ImageTooLarge"
     assert violation["nextStep"].startswith("make the image smaller")
+
+
+async def test_refusals_are_told_and_nothing_else(client: httpx.AsyncClient, told: Told) -> None:
+    await ask(client, "blob", BLOB)
+    await ask(client, "manifest", question(image(100)))
+    assert told == []
+    await ask(client, "blob", {**BLOB, "declaredSize": 2048})
+    await ask(client, "manifest", question(image(2048), "v2"))
+    assert told == [(APP, ["ImageTooLarge"]), (APP, ["ImageTooLarge", "QuotaExceeded"])]
 
 
 async def test_a_push_reserves_until_it_is_cancelled(client: httpx.AsyncClient) -> None:

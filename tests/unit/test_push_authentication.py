@@ -8,7 +8,7 @@ import pytest
 
 from app.cluster.api import ApiError
 from app.cluster.state import StateUnavailableError
-from app.registry.authentication import StaticTokens, TokenFileError
+from app.registry.authentication import StaticTokens, Subject, TokenFileError, Visible
 from app.registry.names import Repository
 from app.registry.reviews import KubernetesAccess
 from tests.unit.stores import DOMAIN
@@ -91,12 +91,22 @@ def test_a_file_that_is_wrong_from_the_start_is_named(
         StaticTokens(tmp_path / "tokens")
 
 
+async def test_a_token_sees_the_namespaces_it_is_for(tokens: Path) -> None:
+    access = StaticTokens(tokens)
+    subject = await access.authenticate(TOKEN)
+    assert subject is not None
+
+    found = await access.visible(subject, ["team-a", "team-b", "team-b-1"])
+    assert found == Visible(frozenset({"team-a", "team-b-1"}))
+
+
 class FakeApi:
-    """Knows one token, and who may push what."""
+    """Knows one token, who may push what, and which namespaces may be seen."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
         self.allowed = True
+        self.seen: set[str] = set()
         self.fails = False
 
     async def create(self, path: str, content: dict[str, Any]) -> dict[str, Any]:
@@ -107,6 +117,9 @@ class FakeApi:
             user = {"username": "ci", "uid": "u1", "groups": ["g"], "extra": {"scopes": ["s"]}}
             known = content["spec"]["token"] == TOKEN
             return {"status": {"authenticated": known, "user": user}}
+        attributes = content["spec"]["resourceAttributes"]
+        if attributes["verb"] == "get":
+            return {"status": {"allowed": attributes["namespace"] in self.seen}}
         return {"status": {"allowed": self.allowed}}
 
 
@@ -198,3 +211,52 @@ def test_a_client_certificate_has_the_namespaces_of_its_name_in_the_file(tokens:
     assert known is not None
     assert set(known.namespaces) == {"team-a", "team-b-*"}
     assert stranger is None
+
+
+ADA = Subject("ada")
+NAMES = [f"team-{number}" for number in range(450)]
+
+
+async def test_who_may_see_everything_costs_one_review() -> None:
+    api = FakeApi()
+    api.seen = {""}
+    access = KubernetesAccess(api, DOMAIN)
+
+    assert await access.visible(ADA, NAMES) == Visible(frozenset(NAMES))
+    assert [asked["spec"]["resourceAttributes"] for asked in api.asked] == [
+        {"group": "image.alauda.io", "resource": "imagestreams", "namespace": "", "verb": "get"}
+    ]
+
+
+async def test_for_others_each_namespace_is_asked_about_a_few_hundred_at_a_time() -> None:
+    api = FakeApi()
+    api.seen = {"team-7", "team-230", "team-449"}
+    access = KubernetesAccess(api, DOMAIN)
+
+    assert await access.visible(ADA, NAMES) == Visible(frozenset({"team-7"}), 250)
+    assert len(api.asked) == 1 + 200
+    assert await access.visible(ADA, NAMES) == Visible(frozenset({"team-7", "team-230"}), 50)
+    assert await access.visible(ADA, NAMES) == Visible(frozenset(api.seen))
+    assert len(api.asked) == 1 + 450
+    assert await access.visible(Subject("eve"), NAMES[:1]) == Visible(frozenset())
+
+
+async def test_the_right_to_look_holds_for_a_minute() -> None:
+    api, clock = FakeApi(), Clock()
+    api.seen = {"team-a"}
+    access = KubernetesAccess(api, DOMAIN, clock)
+    assert await access.visible(ADA, ["team-a"]) == Visible(frozenset({"team-a"}))
+    api.seen = set()
+
+    clock.now = 59.9
+    assert await access.visible(ADA, ["team-a"]) == Visible(frozenset({"team-a"}))
+    clock.now = 60.0
+    assert await access.visible(ADA, ["team-a"]) == Visible(frozenset())
+
+
+async def test_without_an_answer_nothing_is_seen() -> None:
+    api = FakeApi()
+    api.fails = True
+
+    with pytest.raises(StateUnavailableError, match="SubjectAccessReview failed"):
+        await KubernetesAccess(api, DOMAIN).visible(ADA, ["team-a"])

@@ -1,0 +1,183 @@
+"""The page in a real browser: signing in, finding things, and what must not happen."""
+
+from typing import get_args
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import expect
+
+from app.page.session import COOKIE, LIFE
+
+from . import state
+from .site import ADMIN, TENANT, Site, Theme
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+OVER, HIGH = state.name_of(0), state.name_of(1)
+DEEP = f"/page/namespaces/{OVER}?sort=name"
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+async def test_a_deep_link_asks_to_sign_in_and_then_leads_on(small: Site, scripts: bool) -> None:
+    async with small.visitor(scripts=scripts) as visitor:
+        page = visitor.page
+        asked = await page.goto(DEEP)
+        assert asked is not None
+        assert asked.status == 401
+        await visitor.sign_in("wrong-token-0123456789")
+        await expect(page.get_by_role("alert")).to_contain_text("Nobody has issued this token")
+        await visitor.sign_in()
+
+        await expect(page.get_by_role("heading", level=1)).to_have_text(OVER)
+        assert page.url.endswith(DEEP)
+        [cookie] = await page.context.cookies()
+        assert cookie["name"] == COOKIE
+        assert (cookie["httpOnly"], cookie["secure"], cookie["sameSite"]) == (True, True, "Strict")
+        assert cookie["path"] == "/"
+        assert ADMIN not in cookie["value"]
+
+        await page.get_by_role("button", name="Sign out").click()
+        await expect(page.get_by_label("Bearer token")).to_be_visible()
+        assert await page.context.cookies() == []
+        assert visitor.complaints == []
+
+
+async def test_a_session_ends_within_the_hour(small: Site) -> None:
+    async with small.visitor() as visitor:
+        await visitor.open("/page")
+        now = await visitor.page.evaluate("Date.now() / 1000")
+        [cookie] = await visitor.page.context.cookies()
+        assert 0 < cookie["expires"] - now <= LIFE + 1
+
+
+async def test_people_see_their_own_namespaces_only(small: Site) -> None:
+    async with small.visitor() as visitor:
+        page = visitor.page
+        await visitor.open("/page", TENANT)
+        names = await page.get_by_role("table").get_by_role("rowheader").all_inner_texts()
+        assert names == [OVER]
+        await page.goto("/page/refusals")
+        assert HIGH not in await page.content()
+
+        hidden = await page.goto(f"/page/namespaces/{HIGH}")
+        forbidden = await page.locator("main").inner_text()
+        missing = await page.goto("/page/namespaces/there-is-none")
+        assert hidden is not None
+        assert missing is not None
+        assert (hidden.status, missing.status) == (404, 404)
+        assert await page.locator("main").inner_text() == forbidden
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+async def test_a_list_is_filtered_sorted_and_linked(small: Site, scripts: bool) -> None:
+    async with small.visitor(scripts=scripts) as visitor:
+        page = visitor.page
+        await visitor.open("/page")
+        rows = page.get_by_role("table").get_by_role("rowheader")
+        assert (await rows.all_inner_texts())[0] == OVER
+
+        await page.get_by_role("link", name="Over a limit").click()
+        assert await rows.all_inner_texts() == [OVER]
+        await expect(page.get_by_role("row").last).to_contain_text("3 over")
+
+        await page.get_by_role("link", name="Clear").click()
+        await page.get_by_label("Namespace", exact=True).fill("LEDGER")
+        await page.get_by_label("Limit").select_option("Tags")
+        await page.get_by_label("Order").select_option("By name")
+        await page.get_by_role("button", name="Filter").click()
+        assert await rows.all_inner_texts() == [state.name_of(5)]
+        query = page.url.partition("?")[2]
+        assert all(part in query for part in ("q=LEDGER", "limit=tags", "sort=name"))
+
+        await page.get_by_role("link", name=state.name_of(5)).click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text(state.name_of(5))
+        await page.get_by_role("table").get_by_role("link").first.click()
+        await expect(page.get_by_role("heading", level=2, name="Tags")).to_be_visible()
+        await expect(page.get_by_role("table")).to_contain_text("of 1 GiB")
+        assert visitor.complaints == []
+
+
+async def test_long_lists_have_pages(small: Site) -> None:
+    async with small.visitor() as visitor:
+        page = visitor.page
+        await visitor.open("/page/namespaces/crowded")
+        await expect(page.get_by_text("1–50 of 120")).to_be_visible()
+        await page.get_by_role("link", name="Next").click()
+        await expect(page.get_by_text("51–100 of 120")).to_be_visible()
+        await page.get_by_role("link", name="Last").click()
+        await expect(page.get_by_text("101–120 of 120")).to_be_visible()
+        await expect(page.get_by_role("link", name="Next")).to_have_count(0)
+
+
+async def test_refusals_are_counted_and_lead_to_what_they_are_about(small: Site) -> None:
+    async with small.visitor() as visitor:
+        page = visitor.page
+        await visitor.open("/page")
+        await page.get_by_role("link", name="3 different refusals").click()
+        row = page.get_by_role("row").filter(has_text=HIGH)
+        await expect(row).to_contain_text("ImageTooLarge")
+        await expect(row.get_by_role("cell").nth(1)).to_have_text("7")
+        await row.get_by_role("link", name="api").click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("api")
+        await expect(page.get_by_role("row").filter(has_text="2Gi > 1Gi")).to_be_visible()
+
+
+async def test_names_of_tenants_are_text(small: Site) -> None:
+    async with small.visitor() as visitor:
+        page = visitor.page
+        await small.refuse(OVER, state.HOSTILE_STREAM)
+        await visitor.open("/page/namespaces/hostile")
+        await page.get_by_role("link", name=state.HOSTILE_STREAM).click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text(state.HOSTILE_STREAM)
+        names = await page.get_by_role("rowheader").all_inner_texts()
+        assert names == [state.HOSTILE_TAG, "v1"]
+        await page.goto("/page/refusals?q=%3Cscript")
+        await expect(page.get_by_role("searchbox")).to_have_value("<script")
+        await expect(page.get_by_role("row").last).to_contain_text(state.HOSTILE_STREAM)
+        assert await page.locator("script").count() == 0
+        assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("theme", get_args(Theme))
+@pytest.mark.parametrize("width", [1280, 360])
+async def test_axe_finds_nothing_to_complain_about(small: Site, theme: Theme, width: int) -> None:
+    """WCAG's rules as far as a program can check them, contrast of at least 4.5:1 among them."""
+    async with small.visitor(theme=theme, width=width) as visitor:
+        page, axe = visitor.page, Axe()
+        await page.goto("/page")
+        paths = [
+            "/page?show=high",
+            f"/page/namespaces/{OVER}",
+            f"/page/namespaces/{HIGH}/streams/api",
+            "/page/refusals",
+            "/page/namespaces/none",
+        ]
+        found = {"sign-in": (await axe.run(page)).response["violations"]}
+        await visitor.sign_in()
+        for path in paths:
+            await page.goto(path)
+            found[path] = (await axe.run(page)).response["violations"]
+        assert {path: violations for path, violations in found.items() if violations} == {}
+
+
+async def test_a_keyboard_reaches_the_content_first(small: Site) -> None:
+    async with small.visitor() as visitor:
+        page = visitor.page
+        await visitor.open("/page")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Namespaces")
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+        await page.keyboard.press("Enter")
+        assert page.url.endswith("#main")
+
+
+async def test_what_is_printed_is_what_counts(small: Site) -> None:
+    async with small.visitor(theme="dark") as visitor:
+        page = visitor.page
+        await visitor.open("/page")
+        await page.emulate_media(media="print")
+        await expect(page.get_by_role("button", name="Filter")).to_be_hidden()
+        await expect(page.get_by_role("table")).to_be_visible()
+        colour = await page.evaluate("getComputedStyle(document.body).color")
+        assert colour == "rgb(0, 0, 0)"
+        assert (await page.pdf()).startswith(b"%PDF-")

@@ -1,0 +1,183 @@
+"""What a row of the page says, and which rows a query shows."""
+
+import pytest
+
+from app.html.bars import Bar, bar
+from app.model.limits import NO_LIMITS, NamespaceLimits
+from app.model.quantity import Quantity
+from app.page.query import Part, Query, Show, part, select
+from app.page.rows import UNLIMITED, Column, Fullest, Row, of_namespace, of_stream, share
+from app.policy.fullness import Level
+from app.quota.usage import NamespaceUsage, StreamUsage
+from tests.unit.stores import DOMAIN, limit, quota
+
+DIGEST = "sha256:" + "a" * 64
+OTHER = "sha256:" + "b" * 64
+
+
+def level(used: int, hard: str | None) -> Level:
+    quantity = None if hard is None else Quantity(hard)
+    return Level("Namespace", "team-a", "alauda.io/images", used, hard=quantity)
+
+
+@pytest.mark.parametrize(
+    ("used", "hard", "expected", "drawn"),
+    [
+        pytest.param(5, None, UNLIMITED, None, id="no limit"),
+        pytest.param(0, "10", 0.0, Bar("calm", 0), id="empty"),
+        pytest.param(79, "100", 0.79, Bar("calm", 79), id="with room"),
+        pytest.param(80, "100", 0.8, Bar("high", 80), id="worth a look"),
+        pytest.param(10, "10", 1.0, Bar("high", 100), id="full is not over"),
+        pytest.param(12, "10", 1.2, Bar("over", 100, 83), id="over, the limit is marked"),
+        pytest.param(0, "0", 1.0, Bar("high", 100), id="a limit of zero is full"),
+        pytest.param(1, "0", float("inf"), Bar("over", 100, 0), id="anything is over zero"),
+        pytest.param(1, "1500m", 1.0, Bar("high", 100), id="whole objects only"),
+    ],
+)
+def test_a_level_is_a_share_and_a_bar(
+    used: int, hard: str | None, expected: float, drawn: Bar | None
+) -> None:
+    assert share(level(used, hard)) == pytest.approx(expected)
+    assert bar(level(used, hard)) == drawn
+
+
+def usage(**tags_of: int) -> NamespaceUsage:
+    """Streams with a number of tags, each of an image that all have and one that v0 had before."""
+    made = NamespaceUsage()
+    for name, count in tags_of.items():
+        tags = {f"v{number}": (DIGEST,) for number in range(count)}
+        made.put(name, StreamUsage({**tags, **({"v0": (DIGEST, OTHER)} if count else {})}))
+    return made
+
+
+def row(used: NamespaceUsage, limits: NamespaceLimits) -> Row:
+    fullest = Fullest()
+    for name, stream in used.streams.items():
+        fullest.see(name, stream)
+    return of_namespace("team-a", used, limits, fullest.levels(limits, DOMAIN), DOMAIN)
+
+
+def test_a_row_has_the_fullest_of_several_quotas_and_the_fullest_streams() -> None:
+    limits = NamespaceLimits(
+        stream_tags=limit("10"),
+        quotas=(quota(imagestreams=10, image_tags=100), quota(image_tags=20)),
+    )
+    found = row(usage(app=3, web=5, api=4), limits)
+
+    assert {column: (item.used, item.hard and item.hard.value) for column, item in
+            found.levels.items()} == {
+        "streams": (3, 10),
+        "images": (2, None),
+        "tags": (12, 20),
+        "stream-tags": (5, 10),
+    }  # fmt: skip
+    assert found.levels["stream-tags"].name == "web"
+    assert found.levels["stream-tags"].source == "LimitRange limits"
+    assert found.peak == 0.6
+
+
+@pytest.mark.parametrize(
+    ("column", "stream"),
+    [(None, "web"), ("stream-tags", "web"), ("stream-images", "app"), ("tags", "web")],
+)
+def test_the_fullest_stream_is_that_of_the_limit_that_is_asked_for(
+    column: Column | None, stream: str
+) -> None:
+    limits = NamespaceLimits(stream_tags=limit("10"), stream_images=limit("100"))
+    found = row(usage(app=3, web=5), limits).fullest_stream(column)
+
+    assert found is not None
+    assert found.name == stream
+
+
+def test_a_namespace_that_nothing_limits_has_no_share() -> None:
+    found = row(usage(app=3), NO_LIMITS)
+
+    assert found.peak == UNLIMITED
+    assert found.is_unlimited(None)
+    assert found.fullest_stream(None) is None
+
+
+def test_a_stream_counts_its_history() -> None:
+    found = of_stream(
+        "app", usage(app=3).streams["app"], NamespaceLimits(stream_images=limit("2")), DOMAIN
+    )
+
+    assert (found.levels["images"].used, found.levels["tags"].used) == (2, 3)
+    assert found.share("images") == 1.0
+    assert found.share("tags") == UNLIMITED
+
+
+ROWS = [
+    Row.of("alpha", {"images": level(9, "10"), "tags": level(1, "10")}),
+    Row.of("beta", {"images": level(12, "10"), "tags": level(5, "10")}),
+    Row.of("delta", {"images": level(9, "10"), "tags": level(11, "10")}),
+    Row.of("gamma", {"images": level(3, None)}),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "show", "column", "sort", "names"),
+    [
+        pytest.param("", "all", None, "fullest", "beta delta alpha gamma", id="the fullest first"),
+        pytest.param("", "all", None, "name", "alpha beta delta gamma", id="by name"),
+        pytest.param("", "all", "images", "fullest", "beta alpha delta gamma", id="equals by name"),
+        pytest.param("", "all", "tags", "fullest", "delta beta alpha gamma", id="by one limit"),
+        pytest.param("", "over", None, "fullest", "beta delta", id="over any limit"),
+        pytest.param("", "over", "tags", "fullest", "delta", id="over one limit"),
+        pytest.param("", "high", None, "fullest", "beta delta alpha", id="high includes over"),
+        pytest.param("", "unlimited", None, "fullest", "gamma", id="without limits"),
+        pytest.param("TA", "all", None, "fullest", "beta delta", id="any case, anywhere"),
+        pytest.param("none", "all", None, "fullest", "", id="nothing fits"),
+    ],
+)
+def test_a_query_selects(
+    text: str, show: Show, column: Column | None, sort: str, names: str
+) -> None:
+    query = Query(text, show, column, "name" if sort == "name" else "fullest")
+
+    assert [found.name for found in select(ROWS, query)] == names.split()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "address"),
+    [
+        pytest.param({}, "/page", id="defaults are left out"),
+        pytest.param(
+            {"q": " a&b ", "show": "over", "limit": "stream-tags", "sort": "name", "page": "3"},
+            "/page?q=a%26b&show=over&limit=stream-tags&sort=name&page=3",
+            id="everything",
+        ),
+        pytest.param({"show": "x", "limit": "x", "sort": "x", "page": "x"}, "/page", id="nonsense"),
+        pytest.param({"page": "-1"}, "/page", id="a page before the first"),
+        pytest.param({"page": "9" * 5000}, "/page", id="a number without end"),
+        pytest.param({"page": "²"}, "/page", id="a digit that is no number"),
+        pytest.param({"q": "x" * 999}, "/page?q=" + "x" * 255, id="a long text"),
+    ],
+)
+def test_an_address_is_a_query(parameters: dict[str, str], address: str) -> None:
+    assert Query.parse(parameters).address("/page") == address
+
+
+def test_links_keep_the_filter_and_start_at_the_first_page() -> None:
+    query = Query.parse({"q": "a", "show": "over", "page": "4"})
+
+    assert query.link("/page") == "/page?q=a&show=over"
+    assert query.link("/page", page=5) == "/page?q=a&show=over&page=5"
+    assert query.link("/page", show="all") == "/page?q=a"
+
+
+@pytest.mark.parametrize(
+    ("count", "page", "expected"),
+    [
+        pytest.param(0, 1, Part([], 1, 1, 0, 0), id="nothing"),
+        pytest.param(3, 1, Part([0, 1, 2], 1, 1, 3, 1), id="one page"),
+        pytest.param(5, 2, Part([3, 4], 2, 2, 5, 4), id="the second page"),
+        pytest.param(6, 9, Part([3, 4, 5], 2, 2, 6, 4), id="behind the end is the last"),
+    ],
+)
+def test_lists_are_cut_into_pages(count: int, page: int, expected: Part[int]) -> None:
+    found = part(list(range(count)), page, 3)
+
+    assert found == expected
+    assert found.last == (found.first + len(found.items) - 1 if count else 0)

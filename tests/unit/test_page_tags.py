@@ -1,0 +1,56 @@
+"""The tags of a stream, and how large their images are."""
+
+import asyncio
+
+import pytest
+
+from app.cluster.state import StateUnavailableError
+from app.model.limits import NamespaceLimits
+from app.page import tags
+from app.quota.usage import StreamUsage
+from tests.unit.stores import FakeState, limit
+
+A, B, C = ("sha256:" + letter * 64 for letter in "abc")
+STREAM = StreamUsage({"v10": (A, B, C), "v9": (B,), "latest": (), "release-2": (C,)})
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        pytest.param("", "latest release-2 v9 v10", id="by number"),
+        pytest.param("V", "v9 v10", id="any case"),
+        pytest.param("10", "v10", id="anywhere"),
+        pytest.param("x", "", id="none"),
+    ],
+)
+def test_tags_are_found_and_sorted(text: str, names: str) -> None:
+    assert tags.names(STREAM, text) == names.split()
+
+
+def test_a_tag_has_the_size_of_its_latest_image_against_the_limit() -> None:
+    limits = NamespaceLimits(image_size=limit("1Gi"))
+    ten, nine, latest = tags.tags(STREAM, ["v10", "v9", "latest"], {A: 2**30 + 1}, limits)
+
+    assert (ten.digest, ten.older) == (A, 2)
+    assert ten.size is not None
+    assert ten.size.over == 1
+    assert (nine.digest, nine.older, nine.size) == (B, 0, None)
+    assert (latest.digest, latest.older, latest.size) == (None, 0, None)
+
+
+class Slow(FakeState):
+    """Knows A at once, fails for B, and never answers for C."""
+
+    async def image_size(self, digest: str) -> int | None:
+        if digest == B:
+            raise StateUnavailableError("etcd is gone")
+        if digest == C:
+            await asyncio.Event().wait()
+        return 7
+
+
+async def test_sizes_that_do_not_come_in_time_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tags, "_WITHIN", 0.05)
+
+    assert await tags.sizes(Slow(), [A, A, B, C]) == {A: 7}
+    assert await tags.sizes(Slow(), []) == {}
