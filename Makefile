@@ -42,6 +42,7 @@ page: $(VENV)/.installed
 bench: $(VENV)/.installed e2e-tools
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.reports
+	$(BIN)/python -m benchmarks.page
 	$(BIN)/python -m benchmarks.review
 	$(BIN)/python -m benchmarks.creates
 	$(BIN)/python -m benchmarks.pull_secrets 5000 100

@@ -1,17 +1,24 @@
 """What of a list is asked for: a filter, an order and a page, as they stand in the address."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar, get_args
 from urllib.parse import urlencode
 
-from app.page.rows import COLUMNS, Column, Row
+from app.html.bars import HIGH
+from app.page.rows import COLUMNS, UNLIMITED, Column, Row
 
 Show = Literal["all", "high", "over", "unlimited"]
 Sort = Literal["fullest", "name"]
 SHOWN: tuple[Show, ...] = get_args(Show)
 SORTED: tuple[Sort, ...] = get_args(Sort)
 
+_FITS: Mapping[Show, Callable[[float], bool]] = {
+    "all": lambda share: share >= UNLIMITED,
+    "high": lambda share: share >= HIGH / 100,
+    "over": lambda share: share > 1,
+    "unlimited": lambda share: share == UNLIMITED,
+}
 _MAX_TEXT = 255
 _MAX_PAGE = 1_000_000
 
@@ -66,15 +73,18 @@ def select(rows: Iterable[Row], query: Query) -> list[Row]:
     order, which equally full ones keep."""
     text, column = query.text.lower(), query.column
     found = [row for row in rows if text in row.name.lower()] if text else list(rows)
-    if query.show == "over":
-        found = [row for row in found if row.is_over(column)]
-    elif query.show == "high":
-        found = [row for row in found if row.is_high(column)]
-    elif query.show == "unlimited":
-        found = [row for row in found if row.is_unlimited(column)]
+    if query.show != "all":
+        fits = _FITS[query.show]
+        found = [row for row in found if fits(row.share(column))]
     if query.sort == "fullest":
         found.sort(key=lambda row: row.share(column), reverse=True)
     return found
+
+
+def counts(rows: Iterable[Row], column: Column | None) -> dict[Show, int]:
+    """How many rows each part of the list has."""
+    shares = [row.share(column) for row in rows]
+    return {show: sum(map(fits, shares)) for show, fits in _FITS.items()}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from app.html.bars import HIGH
 from app.model.domain import ApiDomain
 from app.model.limits import Limit, NamespaceLimits
 from app.policy import fullness
@@ -28,35 +27,26 @@ class Row:
 
     name: str
     levels: Mapping[Column, Level]
+    shares: Mapping[Column, float]
+    """How full each is."""
     peak: float
     """How full the fullest is, 1.0 for full; UNLIMITED if nothing limits the row."""
 
     @classmethod
     def of(cls, name: str, levels: Mapping[Column, Level]) -> "Row":
-        return cls(name, levels, max(map(share, levels.values()), default=UNLIMITED))
+        shares = {column: share(level) for column, level in levels.items()}
+        return cls(name, levels, shares, max(shares.values(), default=UNLIMITED))
 
     def share(self, column: Column | None) -> float:
         """How full one column is, or the fullest of all."""
-        if column is None:
-            return self.peak
-        return share(self.levels[column]) if column in self.levels else UNLIMITED
+        return self.peak if column is None else self.shares.get(column, UNLIMITED)
 
     def fullest_stream(self, column: Column | None) -> Level | None:
         """Of a namespace: by the column that is asked for if it counts in streams."""
         names: tuple[Column, ...] = ("stream-images", "stream-tags")
         asked = [name for name in names if name == column] or names
-        found = [self.levels[name] for name in asked if name in self.levels]
-        return max(found, key=share, default=None)
-
-    def is_over(self, column: Column | None) -> bool:
-        return self.share(column) > 1
-
-    def is_high(self, column: Column | None) -> bool:
-        """Whether it is worth a look; that includes what is over."""
-        return self.share(column) >= HIGH / 100
-
-    def is_unlimited(self, column: Column | None) -> bool:
-        return self.share(column) == UNLIMITED
+        found = [name for name in asked if name in self.levels]
+        return self.levels[max(found, key=self.share)] if found else None
 
 
 def share(level: Level) -> float:

@@ -1,7 +1,7 @@
 """What each page shows, as far as its reader may see it."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -11,9 +11,9 @@ from app.html.bars import HIGH
 from app.model.domain import ApiDomain
 from app.page import rendering, rows, tags
 from app.page.board import Board
-from app.page.query import SHOWN, Query, Show, part, select
+from app.page.query import Query, counts, part, select
 from app.page.refusals import WINDOW, Refusal, Refusals
-from app.page.rows import Column, Row
+from app.page.rows import Column
 from app.page.session import COOKIE
 from app.policy import fullness
 from app.quota.usage import StreamUsage
@@ -64,7 +64,7 @@ class Views:
             subject,
             query=query,
             part=part(shown, query.page, _ROWS),
-            counts=_counts(seen, query.column),
+            counts=counts(seen, query.column),
             unchecked=visible.unchecked,
             sees=self._authenticator.sees,
             refused=len(await self._refused(subject)),
@@ -92,7 +92,7 @@ class Views:
             limits_streams=bool(limits.stream_images or limits.stream_tags),
             stream_columns=_STREAM_COLUMNS,
             part=part(select(streams, query), query.page, _ROWS),
-            counts=_counts(streams, query.column),
+            counts=counts(streams, query.column),
             refusals=refusals[:_FEW],
             refused=len(refusals),
         )
@@ -170,17 +170,6 @@ class Views:
             threshold=HIGH,
             **values,
         )
-
-
-def _counts(rows: Iterable[Row], column: Column | None) -> dict[Show, int]:
-    """How many rows each part of the list has."""
-    counts: dict[Show, int] = dict.fromkeys(SHOWN, 0)
-    for row in rows:
-        counts["all"] += 1
-        counts["over"] += row.is_over(column)
-        counts["high"] += row.is_high(column)
-        counts["unlimited"] += row.is_unlimited(column)
-    return counts
 
 
 def _searched(refusal: Refusal) -> str:

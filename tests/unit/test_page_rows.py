@@ -5,7 +5,7 @@ import pytest
 from app.html.bars import Bar, bar
 from app.model.limits import NO_LIMITS, NamespaceLimits
 from app.model.quantity import Quantity
-from app.page.query import Part, Query, Show, part, select
+from app.page.query import Part, Query, Show, counts, part, select
 from app.page.rows import UNLIMITED, Column, Fullest, Row, of_namespace, of_stream, share
 from app.policy.fullness import Level
 from app.quota.usage import NamespaceUsage, StreamUsage
@@ -94,7 +94,6 @@ def test_a_namespace_that_nothing_limits_has_no_share() -> None:
     found = row(usage(app=3), NO_LIMITS)
 
     assert found.peak == UNLIMITED
-    assert found.is_unlimited(None)
     assert found.fullest_stream(None) is None
 
 
@@ -137,6 +136,18 @@ def test_a_query_selects(
     query = Query(text, show, column, "name" if sort == "name" else "fullest")
 
     assert [found.name for found in select(ROWS, query)] == names.split()
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        pytest.param(None, {"all": 4, "high": 3, "over": 2, "unlimited": 1}, id="any limit"),
+        pytest.param("tags", {"all": 4, "high": 1, "over": 1, "unlimited": 1}, id="one limit"),
+        pytest.param("streams", {"all": 4, "high": 0, "over": 0, "unlimited": 4}, id="no limit"),
+    ],
+)
+def test_parts_of_a_list_are_counted(column: Column | None, expected: dict[Show, int]) -> None:
+    assert counts(ROWS, column) == expected
 
 
 @pytest.mark.parametrize(
