@@ -1,0 +1,140 @@
+"""The page when something is not as it should be."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import httpx
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+
+from app.cluster.state import StateUnavailableError
+from app.model.limits import NamespaceLimits
+from app.page import api
+from app.page.api import PageApi
+from app.page.board import Board
+from app.page.refusals import Refusals
+from app.page.session import Sessions
+from app.page.views import Views
+from app.registry.authentication import Subject, Visible
+from app.registry.names import Repository
+from tests.unit.stores import DOMAIN, FakeState, limit
+
+BEARER = {"Authorization": "Bearer token"}
+
+
+class FakeAccess:
+    """Knows everybody, and may be slow, broken or not have got far."""
+
+    sees = "what is theirs"
+    hint = "ask"
+
+    def __init__(self) -> None:
+        self.broken = False
+        self.unchecked = 0
+        self.answers = asyncio.Event()
+        self.answers.set()
+
+    async def authenticate(self, token: str) -> Subject | None:
+        await self.answers.wait()
+        if self.broken:
+            raise StateUnavailableError("TokenReview failed: etcd is gone")
+        return Subject("ada")
+
+    async def may_push(self, subject: Subject, repository: Repository) -> bool:
+        return False
+
+    async def visible(self, subject: Subject, namespaces: Sequence[str]) -> Visible:
+        return Visible(frozenset(namespaces), self.unchecked)
+
+
+@pytest.fixture
+def state() -> FakeState:
+    made = FakeState(NamespaceLimits(stream_tags=limit("10")))
+    made.store("team-a", "group/app", {"v1": ("sha256:" + "a" * 64,)})
+    return made
+
+
+@pytest.fixture
+def access() -> FakeAccess:
+    return FakeAccess()
+
+
+@pytest_asyncio.fixture
+async def client(state: FakeState, access: FakeAccess) -> AsyncIterator[httpx.AsyncClient]:
+    board, refusals = Board(state, lambda: state.index, DOMAIN), Refusals(DOMAIN)
+    views = Views(state, board, refusals, access, DOMAIN)
+    app = FastAPI()
+    app.include_router(PageApi(views, access, Sessions(lambda: b"key")).router())
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="https://test") as client:
+        client.headers.update(BEARER)
+        yield client
+
+
+async def test_who_cannot_be_known_now_is_to_come_again(
+    client: httpx.AsyncClient, access: FakeAccess
+) -> None:
+    access.broken = True
+    for answer in (
+        await client.get("/page"),
+        await client.post("/page/sign-in", data={"token": "token"}),
+    ):
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "1"
+        assert "TokenReview failed: etcd is gone" in answer.text
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+async def test_too_many_who_look_at_once_are_sent_away(
+    client: httpx.AsyncClient, access: FakeAccess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "_MAX_CONCURRENT", 2)
+    access.answers.clear()
+    waiting = [asyncio.create_task(client.get("/page")) for _ in range(2)]
+    await asyncio.sleep(0.05)
+    refused = await client.get("/page")
+    access.answers.set()
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert [(await task).status_code for task in waiting] == [200, 200]
+    assert (await client.get("/page")).status_code == 200
+
+
+async def test_a_view_that_is_not_up_to_date_says_so(
+    client: httpx.AsyncClient, state: FakeState
+) -> None:
+    state.reasons = ["imagestreams: the watch is 9 s behind, accepted are 5 s"]
+    answer = await client.get("/page")
+
+    assert answer.status_code == 200
+    assert "This is not up to date." in answer.text
+    assert "the watch is 9 s behind" in answer.text
+
+
+async def test_rights_that_are_not_checked_yet_are_no_secret(
+    client: httpx.AsyncClient, access: FakeAccess
+) -> None:
+    access.unchecked = 4800
+    answer = await client.get("/page?q=team&sort=name")
+
+    assert "Your rights in 4,800 more namespaces" in answer.text
+    assert 'href="/page?q=team&amp;sort=name">Look further' in answer.text
+
+
+async def test_a_stream_may_have_slashes_in_its_name(client: httpx.AsyncClient) -> None:
+    overview = await client.get("/page/namespaces/team-a")
+    link = "/page/namespaces/team-a/streams/group/app"
+    assert f'href="{link}"' in overview.text
+    stream = await client.get(link)
+    assert stream.status_code == 200
+    assert "<bdi>group/app</bdi></h1>" in stream.text
+    assert "unknown" in stream.text
+
+
+async def test_a_token_that_fits_into_no_cookie_is_explained(client: httpx.AsyncClient) -> None:
+    token = "".join(f"{number * number:x}" for number in range(4000))
+    answer = await client.post("/page/sign-in", data={"token": token})
+
+    assert answer.status_code == 401
+    assert "characters fits into no cookie" in answer.text
