@@ -29,8 +29,8 @@ class RepositoryUsage(StreamUsage):
     __slots__ = ("_all_images",)
 
     def __init__(self, contents: Contents) -> None:
+        self._all_images = frozenset(map(pack, contents.images))  # counted with the others
         super().__init__({tag: (digest,) for tag, digest in contents.tags.items()})
-        self._all_images = frozenset(map(pack, contents.images))
 
     @property
     def packed_images(self) -> frozenset[Packed]:
