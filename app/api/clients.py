@@ -28,8 +28,8 @@ class NamedClients(BoundedProtocol):
 
 
 class RequireClientCertificate:
-    """Answers reviews of strangers with 401; probes, metrics and push checks go through, as
-    kubelets, Prometheus and registries have no certificate of this kind."""
+    """Answers reviews of strangers with 401; probes, metrics, push checks and the page go through,
+    as kubelets, Prometheus, registries and people have no certificate of this kind."""
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
         """Without `names` every certificate that TLS accepts will do."""
