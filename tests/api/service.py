@@ -16,7 +16,7 @@ import httpx
 from app.certs import files
 
 _ANNOUNCED = re.compile(r"registry-admission listens on (https://\S+)")
-_PATIENCE = 120
+_PATIENCE = 300
 """Seconds to start, on a busy machine with a large state."""
 
 

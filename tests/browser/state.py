@@ -10,6 +10,8 @@ import yaml
 
 _FILE = 250
 """Namespaces in one file."""
+_LARGE = 300
+"""Namespaces with several streams and known sizes; the others are there to be many."""
 _TEAMS = ("billing", "checkout", "data-lake", "fraud", "identity", "ledger", "maps", "notify",
           "orders", "payments", "platform", "reports", "search", "shipping", "web")  # fmt: skip
 _STAGES = ("dev", "test", "staging", "prod")
@@ -43,7 +45,9 @@ def name_of(number: int) -> str:
 def _namespace(number: int) -> Iterator[dict[str, Any]]:
     rng = random.Random(number)
     name = name_of(number)
-    streams = {stream: rng.randint(2, 14) for stream in rng.sample(_STREAMS, rng.randint(1, 3))}
+    large = number < _LARGE
+    picked = rng.sample(_STREAMS, rng.randint(1, 3) if large else 1)
+    streams = {stream: rng.randint(2, 14 if large else 6) for stream in picked}
     total = sum(streams.values())
     # How full the namespace is: over its limit, nearly full, or anywhere below.
     share = (1.2, 0.93, 1.0)[number % 40] if number % 40 < 3 else rng.uniform(0.04, 0.78)
@@ -52,7 +56,7 @@ def _namespace(number: int) -> Iterator[dict[str, Any]]:
         yield _limit_range(name, max(16, round(max(streams.values()) / min(share, 1.0))))
     for stream, tags in streams.items():
         yield _stream(name, stream, [f"v1.{tag}" for tag in range(tags)])
-    for stream in streams:
+    for stream in picked if large else ():
         yield from (_image(_digest(name, stream, f"v1.{tag}"), rng) for tag in range(2))
 
 
