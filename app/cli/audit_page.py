@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from app.cli.printing import amount, readable, short
+from app.cli.printing import amount, short
+from app.html.environment import environment
 from app.policy.audit import SEVERITIES, NamespaceAudit, severity, worst_first
 from app.policy.fullness import Level
 
@@ -23,16 +22,9 @@ _TAGS = 3
 
 def render(audits: Sequence[NamespaceAudit], *, now: datetime, proposed: bool) -> str:
     """The page; `proposed` says that limits were tried that are not in force."""
-    environment = Environment(
-        loader=PackageLoader("app.cli"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    templates = environment("app.cli")
+    templates.filters |= {
         "amount": amount,
-        "bytes": readable,
         "percent": _percent,
         "severity": severity,
         "short": short,
@@ -41,7 +33,7 @@ def render(audits: Sequence[NamespaceAudit], *, now: datetime, proposed: bool) -
     over = [item for item in ordered if item.over]
     fine = [item for item in ordered if not item.over]
     counts = Counter(item.severity for item in over)
-    return environment.get_template("audit.html.j2").render(
+    return templates.get_template("audit.html.j2").render(
         over=over,
         within=[item for item in fine if not item.unlimited],
         unlimited=[item for item in fine if item.unlimited],

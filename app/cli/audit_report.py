@@ -10,8 +10,9 @@ import yaml
 from rich.table import Table
 
 from app.cli import audit_page
-from app.cli.printing import amount, console, readable, short, some
+from app.cli.printing import amount, console, short, some
 from app.cluster.api import Content
+from app.numbers import readable
 from app.policy.audit import NamespaceAudit, severity, worst_first
 from app.policy.fullness import Level
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from app.numbers import readable
 from app.policy.fullness import Level
 
-_BINARY_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SHORT_DIGEST = len("sha256:") + 12
 _UNBOUNDED = 100_000
 """Columns; a table is no wider than what is in it."""
@@ -19,13 +19,6 @@ def console(*, stderr: bool = False) -> Console:
     if not found.is_terminal and "COLUMNS" not in os.environ:
         found.width = _UNBOUNDED
     return found
-
-
-def readable(size: int) -> str:
-    """Bytes in the largest unit that leaves at least one; two digits behind the point."""
-    power = min(max(size.bit_length() - 1, 0) // 10, len(_BINARY_UNITS) - 1)
-    number = f"{size / 1024**power:.2f}".rstrip("0").rstrip(".")
-    return f"{number} {_BINARY_UNITS[power]}"
 
 
 def short(digest: str) -> str:

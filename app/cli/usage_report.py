@@ -10,7 +10,8 @@ import yaml
 from rich.table import Table
 
 from app.auditing import NamespaceFullness
-from app.cli.printing import console, readable, short, some
+from app.cli.printing import console, short, some
+from app.numbers import readable
 from app.policy.fullness import Level
 
 FORMATS = ("table", "json", "yaml")

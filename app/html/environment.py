@@ -2,8 +2,7 @@
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from app.html.bars import bar
-from app.html.numbers import amount, grouped, readable
+from app.numbers import readable
 
 
 def environment(package: str) -> Environment:
@@ -15,5 +14,5 @@ def environment(package: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(amount=amount, bar=bar, bytes=readable, grouped=grouped)
+    made.filters["bytes"] = readable
     return made

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar, get_args
 from urllib.parse import urlencode
 
-from app.html.bars import HIGH
+from app.page.bars import HIGH
 from app.page.rows import COLUMNS, UNLIMITED, Column, Row
 
 Show = Literal["all", "high", "over", "unlimited"]

@@ -10,7 +10,10 @@ from urllib.parse import quote
 from jinja2 import Environment
 
 from app.html.environment import environment
+from app.numbers import readable
+from app.page.bars import bar
 from app.page.rows import COLUMNS
+from app.policy.fullness import Level
 from app.version import VERSION
 
 STYLE = "/page/style.css"
@@ -53,8 +56,26 @@ def _templates() -> Environment:
         columns=COLUMNS,
         stream_path=stream_path,
     )
-    made.filters.update(namespace_path=namespace_path, time=_time, rfc3339=_rfc3339, ago=_ago)
+    made.filters.update(
+        amount=_amount,
+        bar=bar,
+        grouped=_grouped,
+        namespace_path=namespace_path,
+        time=_time,
+        rfc3339=_rfc3339,
+        ago=_ago,
+    )
     return made
+
+
+def _grouped(number: int) -> str:
+    """`12,345`."""
+    return f"{number:,}"
+
+
+def _amount(level: Level, number: int) -> str:
+    """A number of bytes in a readable unit, or a count."""
+    return readable(number) if level.resource == "storage" else _grouped(number)
 
 
 def _time(seconds: float) -> str:

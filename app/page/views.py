@@ -7,9 +7,9 @@ from typing import Any
 from starlette.requests import Request
 
 from app.cluster.state import ClusterState
-from app.html.bars import HIGH
 from app.model.domain import ApiDomain
 from app.page import rendering, rows, tags
+from app.page.bars import HIGH
 from app.page.board import Board
 from app.page.query import Query, counts, part, select
 from app.page.refusals import WINDOW, Refusal, Refusals

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from app.cli.printing import readable
 from app.model.limits import NamespaceLimits
 from app.model.quantity import Quantity
+from app.numbers import readable
 from app.policy import fullness
 from app.policy.audit import NamespaceAudit, OldTag, audit, severity, worst_first
 from app.policy.fullness import Level

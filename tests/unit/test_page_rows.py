@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.html.bars import Bar, bar
 from app.model.limits import NO_LIMITS, NamespaceLimits
 from app.model.quantity import Quantity
+from app.page.bars import Bar, bar
 from app.page.query import Part, Query, Show, counts, part, select
 from app.page.rows import UNLIMITED, Column, Fullest, Row, of_namespace, of_stream, share
 from app.policy.fullness import Level

@@ -1,6 +1,4 @@
-"""Numbers as people read them."""
-
-from app.policy.fullness import Level
+"""Numbers as people read them, on a terminal and on a page."""
 
 _BINARY_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -10,13 +8,3 @@ def readable(size: int) -> str:
     power = min(max(size.bit_length() - 1, 0) // 10, len(_BINARY_UNITS) - 1)
     number = f"{size / 1024**power:.2f}".rstrip("0").rstrip(".")
     return f"{number} {_BINARY_UNITS[power]}"
-
-
-def grouped(number: int) -> str:
-    """`12,345`."""
-    return f"{number:,}"
-
-
-def amount(level: Level, number: int) -> str:
-    """A number of bytes in a readable unit, or a count."""
-    return readable(number) if level.resource == "storage" else grouped(number)
