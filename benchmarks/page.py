@@ -34,6 +34,9 @@ class Everybody:
     async def authenticate(self, token: str) -> Subject | None:
         return Subject("benchmark")
 
+    def certified(self, name: str, groups: tuple[str, ...]) -> Subject | None:
+        return None
+
     async def may_push(self, subject: Subject, repository: Repository) -> bool:
         return False
 

@@ -164,7 +164,7 @@ class Views:
             viewer=subject.name,
             session=COOKIE in request.cookies,
             now=self._clock(),
-            seen=self._state.view(),
+            seen=self._state.view().time,
             problems=self._state.problems(),
             window=int(WINDOW // 3600),
             threshold=HIGH,

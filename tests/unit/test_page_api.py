@@ -41,6 +41,9 @@ class FakeAccess:
             raise StateUnavailableError("TokenReview failed: etcd is gone")
         return Subject("ada")
 
+    def certified(self, name: str, groups: tuple[str, ...]) -> Subject | None:
+        return None
+
     async def may_push(self, subject: Subject, repository: Repository) -> bool:
         return False
 
