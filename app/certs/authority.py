@@ -107,6 +107,13 @@ def issued_at(certificate: bytes) -> datetime:
     return _chain(certificate)[0].not_valid_before_utc + CLOCK_SKEW
 
 
+def is_valid(certificate: bytes, now: datetime) -> bool:
+    """Whether the (first) certificate is good at that time: not expired, and not from the future,
+    as one is that was made where the clock was wrong."""
+    parsed = _chain(certificate)[0]
+    return parsed.not_valid_before_utc <= now < parsed.not_valid_after_utc
+
+
 def needs_renewal(certificate: bytes, now: datetime, fraction: float = 2 / 3) -> bool:
     """Whether that much of the (first) certificate's life has passed."""
     parsed = _chain(certificate)[0]

@@ -60,13 +60,13 @@ def next_step(
     """
     if found is None:
         return _begin(names, now, published, schedule)
-    expired = _expired(found.signer, now)
+    useless = not _is_valid(found.signer, now)
     successor = found.successor
-    if successor is not None and not _expired(successor, now):
+    if successor is not None and _is_valid(successor, now):
         known = in_force_since is not None and now - in_force_since >= schedule.overlap
-        if known or expired:
+        if known or useless:
             return _succeed(successor, trust.split(found.trusted), names, now, schedule)
-    elif expired:
+    elif useless:
         return _begin(names, now, trust.split(found.trusted), schedule)
     elif authority.needs_renewal(found.signer.certificate, now):
         made = authority.make_authority(now, schedule.authority_lifetime)
@@ -142,8 +142,9 @@ def _retire(found: Certificates, now: datetime, schedule: Schedule) -> Certifica
 
 def _is_due(serving: KeyPair, names: Sequence[str], now: datetime) -> bool:
     missing = trust.missing_names(serving.certificate, names)
-    return bool(missing) or authority.needs_renewal(serving.certificate, now)
+    used_up = authority.needs_renewal(serving.certificate, now)
+    return bool(missing) or used_up or not _is_valid(serving, now)
 
 
-def _expired(pair: KeyPair, now: datetime) -> bool:
-    return authority.expires_at(pair.certificate) <= now
+def _is_valid(pair: KeyPair, now: datetime) -> bool:
+    return authority.is_valid(pair.certificate, now)

@@ -146,6 +146,14 @@ def test_a_ca_that_expired_without_a_successor_is_made_anew() -> None:
     assert made.signer != CA
 
 
+def test_what_a_wrong_clock_made_for_the_future_is_made_anew() -> None:
+    ahead = due(None, NOW + 1000 * DAY)
+    signed_ahead = replace(FRESH, serving=authority.make_serving(CA, [NAME], NOW + DAY, 10 * DAY))
+
+    assert due(ahead, NOW).signer != ahead.signer
+    assert due(signed_ahead, NOW).signer == CA
+
+
 def test_a_successor_that_expired_is_made_anew() -> None:
     outlived = replace(
         WITH_SUCCESSOR,
