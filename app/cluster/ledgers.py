@@ -194,7 +194,6 @@ def _row(reservation: Reservation) -> list[Any]:
     return [
         reservation.holder,
         round(reservation.expires_at, 3),
-        reservation.shared,
         sorted(members.streams),
         sorted(members.images),
         sorted(members.tags),
@@ -208,7 +207,6 @@ def _compact(content: list[Any]) -> str:
 def _reservation(
     holder: str,
     expires_at: float,
-    shared: bool,
     streams: list[str],
     images: list[list[str]],
     tags: list[list[str]],
@@ -218,4 +216,4 @@ def _reservation(
         frozenset((stream, digest) for stream, digest in images),
         frozenset((stream, tag) for stream, tag in tags),
     )
-    return Reservation(holder, members, expires_at, shared)
+    return Reservation(holder, members, expires_at)

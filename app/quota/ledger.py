@@ -3,8 +3,7 @@
 A reservation holds the members of a request that was admitted and is not stored yet. It leaves the
 ledger as soon as observed usage alone tells the truth about its members:
 
-- all of them are seen stored: when they were claimed they were not; and no equal request was
-  admitted meanwhile, or
+- all of them are seen stored: when they were claimed they were not, or
 - it has expired, by a view that is newer: what was not stored by then never will be, and what
   was is seen.
 
@@ -15,7 +14,7 @@ that has left the ledger, and every deletion that made room in it.
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.quota.effective import Effective
 from app.quota.members import Members
@@ -51,8 +50,6 @@ class Reservation:
     holder: str
     members: Members
     expires_at: float
-    shared: bool = False
-    """Whether several equal requests rely on it, so that it counts until it expires."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +93,7 @@ class Ledger:
         return not self and now >= self.floor.set_at + timing.lag + 2 * timing.skew
 
     def reserve(self, reservation: Reservation) -> None:
-        """Take members, or renew what the holder has.
-
-        Of equal requests in flight nobody can tell which one was seen stored. If the members
-        were then deleted, the others would still bring them back: all of them have to expire.
-        """
-        if reservation.holder in self._by_holder:
-            reservation = replace(reservation, shared=True)
+        """Take members, or renew what the holder has."""
         self._by_holder[reservation.holder] = reservation
 
     def cancel(self, holder: str) -> bool:
@@ -117,7 +108,7 @@ class Ledger:
         settled = [
             holder
             for holder, held in self._by_holder.items()
-            if held.expires_at <= view.time or not (held.shared or usage.missing(held.members))
+            if held.expires_at <= view.time or not usage.missing(held.members)
         ]
         for holder in settled:
             del self._by_holder[holder]

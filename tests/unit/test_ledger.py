@@ -1,7 +1,5 @@
 """A reservation counts until observed usage alone tells the truth about its members."""
 
-from dataclasses import replace
-
 import pytest
 
 from app.quota.ledger import Floor, Ledger, Reservation, Timing, View, holder_of
@@ -72,26 +70,6 @@ def test_who_may_decide_on_a_ledger(view: View, covered: bool) -> None:
 )
 def test_when_a_ledger_may_go(held: list[Reservation], now: float, spent: bool) -> None:
     assert Ledger(held, Floor(70, 100.0)).is_spent(now, TIMING) == spent
-
-
-def test_of_two_equal_requests_the_second_keeps_its_place_when_the_first_is_deleted_again() -> None:
-    ledger = Ledger([RESERVATION])
-    ledger.reserve(replace(RESERVATION, expires_at=191.0))
-    ledger.settle(usage("v1"), View(60, 105))
-
-    assert used(ledger, usage()) == 1
-    assert used(ledger, usage("v1")) == 1
-    ledger.settle(usage(), View(60, 191))
-    assert used(ledger, usage()) == 0
-
-
-def test_a_request_after_an_equal_one_was_stored_and_deleted_is_alone_again() -> None:
-    ledger = Ledger([RESERVATION])
-    ledger.settle(usage("v1"), View(60, 102))
-    ledger.reserve(replace(RESERVATION, expires_at=193.0))
-    ledger.settle(usage("v1"), View(61, 106))
-
-    assert used(ledger, usage()) == 0
 
 
 def test_cancelling_gives_members_back_once() -> None:
