@@ -43,6 +43,7 @@ async def test_a_retry_costs_nothing() -> None:
     assert [await allowed(subject, tag(name)) for name in ("v1", "v1", "v1", "v2", "v3")] == [
         True, True, True, True, False,
     ]  # fmt: skip
+    assert subject.reservations() == 2
 
 
 async def test_a_retry_renews_its_reservation() -> None:
