@@ -15,6 +15,8 @@ import httpx
 
 from app.certs import files
 
+_PATIENCE = 120
+"""Seconds; a busy machine takes long to start a process, and proves nothing by it."""
 _ANNOUNCED = re.compile(r"registry-admission listens on (https://\S+)")
 _PATIENCE = 300
 """Seconds to start, on a busy machine with a large state."""
@@ -32,7 +34,7 @@ class Running:
     async def stop(self) -> tuple[int, str]:
         """SIGTERM, then the exit code and the log."""
         self.process.send_signal(signal.SIGTERM)
-        _, log = await asyncio.wait_for(self.process.communicate(), 30)
+        _, log = await asyncio.wait_for(self.process.communicate(), _PATIENCE)
         return self.process.returncode or 0, log.decode()
 
 
@@ -52,7 +54,9 @@ async def serve(folder: Path, *flags: str, **environment: str) -> AsyncIterator[
         found = _ANNOUNCED.search(banner)
         assert found is not None, banner
         context = ssl.create_default_context(cafile=tls / files.AUTHORITY)
-        async with httpx.AsyncClient(base_url=found[1], verify=context, timeout=20) as client:
+        async with httpx.AsyncClient(
+            base_url=found[1], verify=context, timeout=_PATIENCE
+        ) as client:
             await _wait_until_ready(client)
             yield Running(process, found[1], client, banner)
     finally:
