@@ -53,7 +53,7 @@ def _measure(cluster: Cluster, folder: Path, count: int) -> None:
     for namespace, name in names.items():
         manifest = _QUOTA.format(namespace=namespace, name=name)
         cluster.kubectl("apply", "-f", "-", input=manifest)
-    with Replicas(cluster, folder, count, excluded=[own]):
+    with Replicas(cluster, folder, count, excluded=[own], direct=count == 1):
         for namespace, name in names.items():
             _wait_until_counted(cluster, namespace, name)
         for clients in _CLIENTS:
