@@ -77,22 +77,22 @@ def test_what_is_merged(
     present: PrivateConfiguration | None,
     merge: Merge,
 ) -> None:
-    assert decide(given, user, present) == merge
+    assert decide(given, user, present, "registry") == merge
 
 
 @pytest.mark.parametrize(
     ("user", "problem"),
     [
-        (encoded(**{ACCESS: "id"}), f"has {ACCESS} and no {SECRET}"),
-        (encoded(**{SECRET: "key"}), f"has {SECRET} and no {ACCESS}"),
+        (encoded(**{ACCESS: "id"}), f"{ACCESS} is set, and {SECRET} is not"),
+        (encoded(**{SECRET: "key"}), f"{SECRET} is set, and {ACCESS} is not"),
         (encoded(**{ACCESS: "id", SECRET: ""}), f"{SECRET} is empty"),
-        (encoded(**{ACCESS: "hidden-id\n", SECRET: "key"}), f"{ACCESS} is empty or has whitespace"),
-        ({**USER, SECRET: "%%"}, f"{SECRET} is empty or"),
+        (encoded(**{ACCESS: "hidden-id\n", SECRET: "key"}), f"{ACCESS} ends with a line break"),
+        ({**USER, SECRET: "%%"}, f"data.{SECRET} is not base64"),
     ],
     ids=["half", "other half", "empty", "newline", "no text"],
 )
 def test_credentials_that_cannot_work_replace_nothing(user: dict[str, str], problem: str) -> None:
-    merge = decide(config(), user, MERGED)
+    merge = decide(config(), user, MERGED, "registry")
 
     assert merge.keys is None
     assert problem in merge.problem

@@ -12,7 +12,6 @@ from app.controllers.ownership import standing
 from app.controllers.queue import WorkQueue
 from app.controllers.s3_credentials.decision import (
     MANAGER,
-    SOURCE,
     TARGET,
     Merge,
     PrivateConfiguration,
@@ -20,6 +19,7 @@ from app.controllers.s3_credentials.decision import (
     decide,
 )
 from app.controllers.session import Session
+from app.model.credentials import SECRET
 from app.model.domain import ApiDomain
 
 logger = logging.getLogger("registry_admission.controllers")
@@ -59,7 +59,7 @@ class S3CredentialController:
         self._target: Mirror[PrivateConfiguration] = Mirror(
             lambda content: PrivateConfiguration.of(content, domain.operator_group), self._changed
         )
-        stores: dict[str, Store] = {SOURCE: self._user, TARGET: self._target}
+        stores: dict[str, Store] = {SECRET: self._user, TARGET: self._target}
         informers = [
             Informer(api, self._path, f"secret {name}", store, silence=silence, only=name)
             for name, store in stores.items()
@@ -83,9 +83,9 @@ class S3CredentialController:
 
     async def _reconcile(self, _key: str) -> float:
         await self._session.trusted()
-        user = self._user.get((self._namespace, SOURCE))
+        user = self._user.get((self._namespace, SECRET))
         target = self._target.get((self._namespace, TARGET))
-        merge = decide(self._watch.config, user, target)
+        merge = decide(self._watch.config, user, target, self._namespace)
         claim = self._watch.claim(CONTROLLER) or claim_on(target, user or {})
         found = standing(claim, [], 1)
         self._metrics.state = "off" if found.off else "active"

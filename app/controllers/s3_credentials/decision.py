@@ -3,21 +3,19 @@
 Values are in base64, as the API has them, and are never shown.
 """
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from app.cluster.api import Content
 from app.controllers.ownership import Claim, managers_of_data
+from app.model.credentials import SECRET, CredentialsSecret
 from app.model.registry import Config
+from app.policy import storage_credentials
 
 MANAGER = "registry-admission-s3-credentials"
 """Our field manager: what it owns in the private configuration is what we merged."""
-SOURCE = "image-registry-private-configuration-user"
 TARGET = "image-registry-private-configuration"
-_PAIR = ("REGISTRY_STORAGE_S3_ACCESSKEY", "REGISTRY_STORAGE_S3_SECRETKEY")
 _PEOPLE = ("kubectl*", "before-first-apply")
 """Field managers of what was written by hand: the user's keys win over it."""
 
@@ -75,9 +73,13 @@ NO_CHANGE = Merge()
 
 
 def decide(
-    config: Config | None, user: Mapping[str, str] | None, target: PrivateConfiguration | None
+    config: Config | None,
+    user: Mapping[str, str] | None,
+    target: PrivateConfiguration | None,
+    namespace: str,
 ) -> Merge:
     """`user` is the data of the user's Secret, `target` the private configuration; None: absent.
+    `namespace` is the registry's.
 
     While Config/cluster is absent or Unmanaged, everything stays as it is.
     """
@@ -85,7 +87,7 @@ def decide(
     if state == "Unmanaged":
         return NO_CHANGE
     wanted = dict(user or {}) if state != "Removed" else {}
-    problem = problem_of(wanted)
+    problem = problem_of(wanted, namespace)
     if problem:
         return Merge(problem=problem)
     ours = target.ours if target else frozenset()
@@ -110,21 +112,7 @@ def claim_on(target: PrivateConfiguration | None, wanted: Mapping[str, str]) -> 
     return None
 
 
-def problem_of(user: Mapping[str, str]) -> str:
+def problem_of(user: Mapping[str, str], namespace: str) -> str:
     """Why credentials are not to be merged, "" if they are; without any value."""
-    present = [key for key in _PAIR if key in user]
-    if len(present) == 1:
-        missing = next(key for key in _PAIR if key not in user)
-        return f"{SOURCE} has {present[0]} and no {missing}; set both or none"
-    for key in present:
-        if not _is_clean(user[key]):
-            return f"{SOURCE}: {key} is empty or has whitespace in it; set it again"
-    return ""
-
-
-def _is_clean(value: str) -> bool:
-    try:
-        text = base64.b64decode(value, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return False
-    return bool(text) and not any(character.isspace() for character in text)
+    verdict = storage_credentials.check(CredentialsSecret.model_validate({"data": user}), namespace)
+    return "; ".join(f"Secret {SECRET}: {violation}" for violation in verdict.violations)
