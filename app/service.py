@@ -39,7 +39,13 @@ def build(
     enforcer = Enforcer(state, backend.ledgers, domain, settings.timing)
     references = References(state, settings.internal_hosts, backend.registry_hosts)
     images = ImageAdmission(
-        state, enforcer, references, domain, settings.unknown_size, backend.registry_size
+        state,
+        enforcer,
+        references,
+        domain,
+        settings.unknown_size,
+        settings.followed_tags,
+        backend.registry_size,
     )
     registry = RegistryAdmission(state, settings, backend.objects)
     objects = ObjectAdmission(state, settings, registry)

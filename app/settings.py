@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from app.model.domain import ApiDomain
+from app.policy.followed_tags import FollowedTags
 from app.policy.image_limits import UnknownSize
 from app.policy.names import host_of, parse_endpoint
 from app.policy.storage_references import ReferenceChecks
@@ -119,6 +120,11 @@ class Settings(BaseSettings):
     )
     unknown_size: UnknownSize = Field(
         "deny", description="What to do with an image whose size no source knows."
+    )
+    followed_tags: FollowedTags = Field(
+        "warn",
+        description="What to do with a tag that follows a tag of another namespace, which may "
+        "point at a larger image later, where image sizes are limited.",
     )
     registry_hosts: Annotated[Names, AfterValidator(_registry_hosts)] = Field(
         default_factory=list,

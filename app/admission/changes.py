@@ -41,6 +41,8 @@ class Change:
     images: list[IncomingImage] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     """What is missing, so that the request cannot be counted."""
+    follows: dict[str, str] = field(default_factory=dict)
+    """`<stream>:<tag>` and what it follows: a tag that another namespace may move."""
 
 
 def of_mapping(mapping: ImageStreamMapping, namespace: str) -> Change:
@@ -171,16 +173,19 @@ def _of_references(
     """
     digests: dict[str, str] = {}
     images: list[IncomingImage] = []
+    follows: dict[str, str] = {}
     for tag in tags:
         digests[tag.name] = ""
         before = known.get(tag.name, TagReference())
+        if tag.source is not None and tag.source.is_tag_outside(namespace):
+            follows[f"{stream}:{tag.name}"] = references.target(tag.source, namespace, stream).label
         if tag.source is None or not tag.brings_image or not tag.is_followed_again(before):
             continue
         target = references.target(tag.source, namespace, stream)
         digests[tag.name] = target.digest or ""
         if not (tag.points_like(before) and references.holds(namespace, stream, target.digest)):
             images.append(_incoming(stream, tag.name, target))
-    return Change(_claims(namespace, stream, digests), images)
+    return Change(_claims(namespace, stream, digests), images, follows=follows)
 
 
 def _incoming(stream: str, tag: str, target: Target) -> IncomingImage:

@@ -22,7 +22,8 @@ from app.model.stream import (
     ImageStreamTag,
     ImageTag,
 )
-from app.policy import image_limits
+from app.policy import followed_tags, image_limits
+from app.policy.followed_tags import FollowedTags
 from app.policy.image_limits import SizedImage, UnknownSize
 from app.policy.verdict import Verdict
 from app.quota.enforcer import Enforcer
@@ -40,6 +41,7 @@ class ImageAdmission:
     references: References
     domain: ApiDomain
     unknown_size: UnknownSize
+    followed_tags: FollowedTags = "warn"
     registry_size: RegistrySize | None = None
     """Asks the internal registry for the size of (repository, digest)."""
 
@@ -70,12 +72,15 @@ class ImageAdmission:
         verdict = Verdict()
         for problem in change.problems:
             verdict.deny("Incomplete", problem, "complete the object and send it again")
+        namespace = change.claims.namespace
         for image in change.images:
             verdict.include(
-                await self._check_image(
-                    image, change.claims.namespace, ask_until=deadline - within / 2
-                )
+                await self._check_image(image, namespace, ask_until=deadline - within / 2)
             )
+        limit = self.state.limits(namespace).image_size
+        verdict.include(
+            followed_tags.check(change.follows, limit, namespace=namespace, mode=self.followed_tags)
+        )
         verdict.include(
             await self.enforcer.decide(
                 change.claims,

@@ -112,7 +112,7 @@ def not_handled(why: str) -> Outcome:
 def of_verdict(title: str, verdict: Verdict) -> Outcome:
     """403 Forbidden with every violation, or allowed with the warnings."""
     if verdict.allowed:
-        return Outcome(warnings=verdict.warnings, audit={"verdict": "allowed"})
+        return Outcome(warnings=verdict.warnings, audit={**verdict.notes, "verdict": "allowed"})
     causes = tuple(dict.fromkeys(violation.reason for violation in verdict.violations))
     return Outcome(
         allowed=False,
@@ -121,7 +121,7 @@ def of_verdict(title: str, verdict: Verdict) -> Outcome:
         message=f"{title}: " + "\n".join(str(violation) for violation in verdict.violations),
         causes=causes,
         warnings=verdict.warnings,
-        audit={"verdict": "denied", "reasons": ",".join(causes)},
+        audit={**verdict.notes, "verdict": "denied", "reasons": ",".join(causes)},
     )
 
 

@@ -21,6 +21,7 @@ _SETTINGS = (
     "state",
     "api_domain",
     "unknown_size",
+    "followed_tags",
     "registry_hosts",
     "registry_namespace",
     "legacy_modes",

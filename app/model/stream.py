@@ -13,6 +13,10 @@ class ObjectReference(KubeModel):
     name: str = ""
     namespace: str = ""
 
+    def is_tag_outside(self, namespace: str) -> bool:
+        """Whether this is a tag of another namespace, where others decide what it points at."""
+        return self.kind == "ImageStreamTag" and self.namespace not in ("", namespace)
+
 
 class TagReference(KubeModel):
     """An entry of `spec.tags`."""

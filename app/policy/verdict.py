@@ -25,6 +25,8 @@ class Verdict:
 
     violations: list[Violation] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
+    """For the audit log, whatever the answer is: names of annotations and their texts."""
 
     @property
     def allowed(self) -> bool:
@@ -48,8 +50,12 @@ class Verdict:
                 [str(found)] if len(str(found)) <= MAX_WARNING else [found.message, found.next_step]
             )
         ]
-        return Verdict(warnings=[*told, *self.warnings])
+        return Verdict(warnings=[*told, *self.warnings], notes=dict(self.notes))
+
+    def note(self, name: str, text: str) -> None:
+        self.notes[name] = text
 
     def include(self, other: "Verdict") -> None:
         self.violations += other.violations
         self.warnings += other.warnings
+        self.notes |= other.notes
