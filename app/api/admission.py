@@ -1,6 +1,5 @@
 """`POST /validate` and `POST /mutate`."""
 
-import asyncio
 import logging
 import re
 import time
@@ -14,7 +13,7 @@ from pydantic_core import to_json
 
 from app.admission.dispatch import Admission
 from app.admission.review import AdmissionRequest, AdmissionReview, Outcome, overloaded
-from app.api.body import read_json
+from app.api.body import BodyReader
 from app.api.errors import BadRequestError
 from app.api.metrics import Metrics
 from app.model.base import problems
@@ -54,7 +53,7 @@ class AdmissionApi:
         self._admission = admission
         self._metrics = metrics
         self._refused = refused
-        self._max_body_bytes = max_body_bytes
+        self._bodies = BodyReader(max_body_bytes, review_timeout)
         self._max_concurrent_reviews = max_concurrent_reviews
         self._review_timeout = review_timeout
         self._in_flight = 0
@@ -87,13 +86,8 @@ class AdmissionApi:
 
     async def _read(self, request: Request) -> AdmissionReview:
         try:
-            async with asyncio.timeout(self._review_timeout):
-                content = await read_json(request, self._max_body_bytes)
+            content = await self._bodies.json(request)
             return AdmissionReview.model_validate(content)
-        except TimeoutError:
-            self._metrics.count_bad_request(408)
-            message = f"the body did not come in {self._review_timeout:g} s"
-            raise BadRequestError(message, 408) from None
         except BadRequestError as error:
             self._metrics.count_bad_request(error.status_code)
             raise

@@ -13,6 +13,7 @@ _REASONS = {
     413: "RequestEntityTooLarge",
     415: "UnsupportedMediaType",
     422: "Invalid",
+    429: "TooManyRequests",
     503: "ServiceUnavailable",
 }
 
@@ -20,8 +21,10 @@ _REASONS = {
 class BadRequestError(HTTPException):
     """A request that cannot be understood; `message` tells its sender why."""
 
-    def __init__(self, message: str, code: int = 400) -> None:
-        super().__init__(code, message)
+    def __init__(
+        self, message: str, code: int = 400, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(code, message, headers)
 
 
 def status_response(code: int, message: str, headers: dict[str, str] | None = None) -> Response:

@@ -16,7 +16,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError,
 from pydantic.alias_generators import to_camel
 
 from app.api.bearer import bearer_token
-from app.api.body import read_json
+from app.api.body import BodyReader
 from app.api.clients import CERTIFICATE
 from app.api.errors import BadRequestError
 from app.cluster.state import StateUnavailableError
@@ -130,6 +130,7 @@ class PushApi:
         self._authenticator = authenticator
         self._refused = refused
         self._max_concurrent = max_concurrent
+        self._bodies = BodyReader(_MAX_BODY)
         self._in_flight = 0
 
     def router(self) -> APIRouter:
@@ -225,7 +226,7 @@ class PushApi:
         if subject is None:
             raise RegistryError("UNAUTHORIZED", "a bearer token that is known is required")
         try:
-            question = asked.model_validate(await read_json(request, _MAX_BODY))
+            question = asked.model_validate(await self._bodies.json(request))
         except ValidationError as error:
             raise BadRequestError("; ".join(problems(error))) from None
         repository = parse_repository(question.repository)

@@ -17,6 +17,7 @@ _BACKLOG = 2048
 _KEEP_ALIVE = 120
 """Seconds; longer than the 90 that the API server keeps an idle connection, so that it is never
 closed from here at the moment when a review is sent on it."""
+_MAX_CONNECTIONS = 2048
 _LAST_BYTES = 1.0
 """Seconds."""
 
@@ -45,6 +46,7 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            limit_concurrency=_MAX_CONNECTIONS,
             backlog=_BACKLOG,
             timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=shutdown_timeout,

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.api.bearer import bearer_token
-from app.api.body import read_body
+from app.api.body import BodyReader
 from app.cluster.state import StateUnavailableError
 from app.page import rendering
 from app.page.security import HEADERS, is_own_form, own_path
@@ -59,6 +59,7 @@ class PageApi:
         self._views = views
         self._authenticator = authenticator
         self._sessions = sessions
+        self._bodies = BodyReader(_MAX_BODY)
         self._in_flight = 0
 
     def router(self) -> APIRouter:
@@ -107,7 +108,7 @@ class PageApi:
     async def _start_session(self, request: Request) -> Response:
         if not is_own_form(request):
             raise _ProblemError(_FOREIGN)
-        form = parse_qs((await read_body(request, _MAX_BODY)).decode(errors="replace"))
+        form = parse_qs((await self._bodies.read(request)).decode(errors="replace"))
         token, path = form.get("token", [""])[0].strip(), own_path(form.get("next", [""])[0])
         subject = await self._authenticator.authenticate(token) if token else None
         if subject is None:

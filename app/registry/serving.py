@@ -37,8 +37,6 @@ from app.registry.upstream import Upstream
 
 logger = logging.getLogger("registry_admission.gateway")
 
-_MAX_CONNECTIONS = 2048
-
 
 class GatewayError(Exception):
     """Settings that cannot be used together."""
@@ -80,7 +78,6 @@ async def serve(settings: GatewaySettings, announce: Callable[[str], None]) -> N
             shutdown_timeout=settings.shutdown_timeout,
         )
         server.config.http_protocol_class = StrangersProtocol
-        server.config.limit_concurrency = _MAX_CONNECTIONS
         scheme = "https" if certificate else "http"
         address = f"{scheme}://{settings.host}:{listener.getsockname()[1]}"
         announce(f"registry-admission gateway listens on {address} before {settings.upstream}")

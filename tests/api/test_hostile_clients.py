@@ -1,0 +1,161 @@
+"""Clients that send too much, too slowly or too often: each is ended, others are served."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+
+from app.api import protocol
+from app.api.body import BodyReader
+from app.api.errors import on_http_exception
+from app.api.server import Server, listen
+
+HEAD = b"POST /validate HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+WHOLE = HEAD + b"Content-Length: 2\r\n\r\n{}"
+
+
+@asynccontextmanager
+async def listening(bodies: BodyReader) -> AsyncIterator[int]:
+    """The service's listener on a free port, before an application that only reads bodies."""
+    app = FastAPI(exception_handlers={HTTPException: on_http_exception})
+
+    @app.post("/validate")
+    async def read(request: Request) -> int:
+        return len(await bodies.json(request))
+
+    listener = listen("127.0.0.1", 0)
+    server = Server(app, None, shutdown_delay=0, shutdown_timeout=1)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started:
+        await asyncio.sleep(0.01)
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await serving
+
+
+class Client:
+    """One connection, byte by byte."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def send(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def until_closed(self) -> bytes:
+        """All that comes until the other side ends the connection."""
+        async with asyncio.timeout(20):
+            return await self._reader.read()
+
+    async def answer(self) -> bytes:
+        async with asyncio.timeout(20):
+            return await self._reader.readuntil(b"\r\n")
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+async def connect(port: int) -> Client:
+    return Client(*await asyncio.open_connection("127.0.0.1", port))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"", id="nothing at all"),
+        pytest.param(HEAD, id="headers that never end"),
+        pytest.param(b"POST /vali", id="a path that never ends"),
+    ],
+)
+async def test_a_head_that_does_not_come_in_ends_the_connection(
+    monkeypatch: pytest.MonkeyPatch, head: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "_HEAD_TIMEOUT", 0.2)
+    monkeypatch.setattr(protocol.BoundedProtocol, "first_byte_timeout", 0.2)
+    async with listening(BodyReader(1000)) as port:
+        slow = await connect(port)
+        await slow.send(head)
+
+        assert await slow.until_closed() == b""
+
+
+async def test_a_second_head_is_bounded_as_the_first_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "_HEAD_TIMEOUT", 0.5)
+    async with listening(BodyReader(1000)) as port:
+        slow = await connect(port)
+        await slow.send(WHOLE)
+        assert await slow.answer() == b"HTTP/1.1 200 OK\r\n"
+        await slow.send(HEAD)
+
+        assert b"HTTP/1.1" not in await slow.until_closed()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(HEAD + b"X: " + b"a" * 70_000, id="one endless header"),
+        pytest.param(HEAD + b"".join(b"X%d: a\r\n" % n for n in range(9000)), id="many"),
+        pytest.param(b"POST /" + b"a" * 70_000, id="an endless path"),
+    ],
+)
+async def test_a_head_that_is_too_large_is_refused(head: bytes) -> None:
+    async with listening(BodyReader(1000)) as port:
+        large = await connect(port)
+        await large.send(head)
+
+        assert (await large.until_closed()).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_body_that_does_not_come_in_ends_the_connection() -> None:
+    async with listening(BodyReader(1000, timeout=0.2)) as port:
+        slow = await connect(port)
+        await slow.send(HEAD + b"Content-Length: 100\r\n\r\n{")
+
+        answer = await slow.until_closed()
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"the body did not come in 0.2 s" in answer
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"Content-Length: 100000000\r\n\r\n", id="as declared"),
+        pytest.param(
+            b"Transfer-Encoding: chunked\r\n\r\n" + b"100\r\n" + b" " * 256 + b"\r\n" + b"100\r\n",
+            id="in chunks without end",
+        ),
+    ],
+)
+async def test_the_rest_of_a_body_that_is_too_large_is_not_waited_for(body: bytes) -> None:
+    async with listening(BodyReader(200)) as port:
+        large = await connect(port)
+        await large.send(HEAD + body)
+
+        assert (await large.until_closed()).startswith(b"HTTP/1.1 413 ")
+
+
+async def test_bodies_that_wait_for_their_end_together_stay_within_bounds() -> None:
+    bodies = BodyReader(1000)
+    async with listening(bodies) as port:
+        slow = [await connect(port) for _ in range(20)]
+        for client in slow:
+            await client.send(HEAD + b"Content-Length: 1000\r\n\r\n{" + b" " * 900)
+        refused = [asyncio.create_task(client.until_closed()) for client in slow]
+        done, pending = await asyncio.wait(refused, timeout=2)
+        assert {task.result()[:13] for task in done} == {b"HTTP/1.1 429 "}
+        assert len(pending) == 8
+
+        for client in slow:
+            client.close()
+        await asyncio.wait(pending)
+        quick = await connect(port)
+        await quick.send(WHOLE)
+        assert await quick.answer() == b"HTTP/1.1 200 OK\r\n"
