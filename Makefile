@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint unit e2e e2e-tools registry registry-tools page bench clean
+.PHONY: run test lint unit fuzz e2e e2e-tools registry registry-tools page bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/registry-admission serve --log-format text $(ARGS)
@@ -17,7 +17,13 @@ lint: $(VENV)/.installed
 	$(BIN)/hadolint Dockerfile
 
 unit: $(VENV)/.installed
-	$(BIN)/pytest tests/unit tests/api -n auto
+	$(BIN)/pytest tests/unit tests/api tests/fuzz -n auto
+
+# Inputs that coverage leads to; what is found stays in tests/fuzz/corpus and fails `make test`.
+SECONDS ?= 60
+FUZZ ?= legacy manifests quantities reviews routes
+fuzz: $(VENV)/.hardening
+	for target in $(FUZZ); do $(BIN)/python -m tests.fuzz $$target $(SECONDS) || exit 1; done
 
 # A real kube-apiserver and etcd: built with Go, kept outside the tree, or KUBEBUILDER_ASSETS.
 e2e: $(VENV)/.installed e2e-tools
@@ -51,6 +57,10 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml app/version.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.hardening: requirements-hardening.lock $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-hardening.lock
 	touch $@
 
 clean:

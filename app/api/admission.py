@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from app.admission.dispatch import Admission
 from app.admission.review import AdmissionRequest, AdmissionReview, Outcome, overloaded
 from app.api.body import BodyReader
+from app.api.contract import BODY_ERRORS, ReviewAnswer, request_body
 from app.api.errors import BadRequestError
 from app.api.metrics import Metrics
 from app.model.base import problems
@@ -60,8 +61,15 @@ class AdmissionApi:
 
     def router(self) -> APIRouter:
         router = APIRouter(tags=["admission"], route_class=_PlainRoute)
-        router.add_api_route("/validate", self.validate, methods=["POST"])
-        router.add_api_route("/mutate", self.mutate, methods=["POST"])
+        for path, endpoint in (("/validate", self.validate), ("/mutate", self.mutate)):
+            router.add_api_route(
+                path,
+                endpoint,
+                methods=["POST"],
+                response_model=ReviewAnswer,
+                responses=BODY_ERRORS,
+                openapi_extra={"requestBody": request_body(AdmissionReview)},
+            )
         return router
 
     async def validate(self, request: Request) -> Response:

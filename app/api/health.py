@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from app.api.contract import Readiness, Responses
 from app.api.metrics import Metrics
 
 
@@ -18,9 +19,17 @@ class HealthApi:
 
     def router(self) -> APIRouter:
         router = APIRouter(tags=["operations"])
-        router.add_api_route("/healthz", self.healthz, methods=["GET"])
-        router.add_api_route("/readyz", self.readyz, methods=["GET"])
-        router.add_api_route("/metrics", self.metrics, methods=["GET"])
+        text = PlainTextResponse
+        not_ready: Responses = {503: {"model": Readiness, "description": "Not ready, and why."}}
+        router.add_api_route("/healthz", self.healthz, methods=["GET"], response_class=text)
+        router.add_api_route(
+            "/readyz",
+            self.readyz,
+            methods=["GET"],
+            response_model=Readiness,
+            responses=not_ready,
+        )
+        router.add_api_route("/metrics", self.metrics, methods=["GET"], response_class=text)
         return router
 
     async def healthz(self) -> Response:

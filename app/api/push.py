@@ -12,12 +12,12 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Base64Bytes, Field, ValidationError, model_validator
 
 from app.api.bearer import bearer_token
 from app.api.body import BodyReader
 from app.api.clients import CERTIFICATE
+from app.api.contract import ASKED_ERRORS, Message, request_body
 from app.api.errors import BadRequestError
 from app.cluster.state import StateUnavailableError
 from app.model.base import Digest, problems
@@ -38,13 +38,7 @@ _BEARER = HTTPBearer(auto_error=False)
 """Says in the OpenAPI document that a token is needed; PushApi itself asks for it."""
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True
-    )
-
-
-class Question(_Message):
+class Question(Message):
     repository: Annotated[str, Field(description="`<namespace>/<stream>`", examples=["team-a/app"])]
 
 
@@ -79,20 +73,20 @@ class ReservationQuestion(Question):
     reservation: Annotated[str, Field(pattern=RESERVATION_PATTERN)]
 
 
-class Violation(_Message):
+class Violation(Message):
     reason: str
     message: str
     next_step: str
 
 
-class Answer(_Message):
+class Answer(Message):
     allowed: bool
     status: Annotated[int, Field(description="HTTP status for the registry's client.")] = 200
     errors: Annotated[
         list[dict[str, Any]], Field(description="OCI errors for the registry's client.")
-    ] = []
-    violations: list[Violation] = []
-    warnings: list[str] = []
+    ] = Field(default_factory=list)
+    violations: list[Violation] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
 
 
 class BlobAnswer(Answer):
@@ -107,12 +101,12 @@ class ManifestAnswer(Answer):
     reservation: str = ""
 
 
-class ReservationAnswer(_Message):
+class ReservationAnswer(Message):
     done: Annotated[bool, Field(description="False if nothing was held under that name.")]
 
 
 Asked = TypeVar("Asked", bound=Question)
-Decide = Callable[[Repository, Asked], Awaitable[_Message]]
+Decide = Callable[[Repository, Asked], Awaitable[Message]]
 
 
 class PushApi:
@@ -137,12 +131,11 @@ class PushApi:
         router = APIRouter(prefix="/v1/push", tags=["push checks"])
 
         def add(
-            name: str, asked: type[Asked], answer: type[_Message], decide: Decide[Asked]
+            name: str, asked: type[Asked], answer: type[Message], decide: Decide[Asked]
         ) -> None:
             async def endpoint(request: Request) -> Response:
                 return await self._answer(request, asked, decide)
 
-            schema = {"application/json": {"schema": asked.model_json_schema(by_alias=True)}}
             router.add_api_route(
                 f"/{name}",
                 endpoint,
@@ -151,7 +144,8 @@ class PushApi:
                 methods=["POST"],
                 response_model=answer,
                 dependencies=[Depends(_BEARER)],
-                openapi_extra={"requestBody": {"required": True, "content": schema}},
+                responses=ASKED_ERRORS,
+                openapi_extra={"requestBody": request_body(asked)},
             )
 
         add("blob", BlobQuestion, BlobAnswer, self.blob)
@@ -219,9 +213,7 @@ class PushApi:
             return error.response()
         return JSONResponse(answer.model_dump(mode="json"))
 
-    async def _decide(
-        self, request: Request, asked: type[Asked], decide: Decide[Asked]
-    ) -> _Message:
+    async def _decide(self, request: Request, asked: type[Asked], decide: Decide[Asked]) -> Message:
         subject = await self._subject(request)
         if subject is None:
             raise RegistryError("UNAUTHORIZED", "a bearer token that is known is required")

@@ -1,0 +1,77 @@
+"""The OpenAPI document keeps its word: schemathesis asks whatever it says can be asked."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from schemathesis import BaseSchema, Case, GenerationMode
+from schemathesis.checks import negative_data_rejection, positive_data_acceptance
+
+from app import examples, service
+from app.backends import embedded
+from app.registry.authentication import StaticTokens
+from app.settings import Settings
+
+TOKEN = "0123456789abcdef"
+OPERATIONS = (
+    "post /validate",
+    "post /mutate",
+    "get /healthz",
+    "get /readyz",
+    "get /metrics",
+    "post /v1/push/blob",
+    "post /v1/push/manifest",
+    "post /v1/push/commit",
+    "post /v1/push/cancel",
+)
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    tokens = tmp_path_factory.mktemp("tokens") / "tokens"
+    tokens.write_text(f"{TOKEN} registry team-*\n")
+    chosen = Settings.model_validate({})
+    backend = embedded(examples.state_folder(), chosen)
+    return service.build(chosen, replace(backend, authenticator=StaticTokens(tokens))).app
+
+
+@pytest.fixture(scope="module")
+def document(app: FastAPI) -> BaseSchema:
+    return schemathesis.openapi.from_asgi("/openapi.json", app)
+
+
+@pytest.mark.parametrize(
+    ("operation", "mode"),
+    [(operation, GenerationMode.POSITIVE) for operation in OPERATIONS]
+    # An operation without a body has nothing that could be wrong.
+    + [(name, GenerationMode.NEGATIVE) for name in OPERATIONS if name.startswith("post")],
+)
+def test_answers_are_as_documented(
+    document: BaseSchema, operation: str, mode: GenerationMode
+) -> None:
+    """No 5xx, and only the status codes, headers and shapes that are documented; without a token,
+    no push check is answered.
+
+    What a document allows may still be refused, such as a repository without a namespace, and
+    what it does not have, such as `null` for an absent field, may be taken.
+    """
+    method, path = operation.split()
+
+    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(document[path][method].as_strategy(generation_mode=mode))
+    def asked(case: Case[Any]) -> None:
+        case.call_and_validate(
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            excluded_checks=[negative_data_rejection, positive_data_acceptance],
+        )
+
+    asked()
+
+
+def test_every_operation_is_documented(app: FastAPI) -> None:
+    paths = app.openapi()["paths"].items()
+
+    assert {f"{method} {path}" for path, item in paths for method in item} == set(OPERATIONS)

@@ -1,0 +1,89 @@
+"""Requests to the gateway, held against a registry that forgives every spelling.
+
+An input is a line `METHOD path?query`; what is a write for the most lenient reader must not be
+passed on unseen.
+"""
+
+import posixpath
+from urllib.parse import unquote
+
+from app.admission.references import parse_pull_spec
+from app.registry.errors import RegistryError
+from app.registry.routes import (
+    ContinueUpload,
+    DeleteManifest,
+    Pass,
+    PutManifest,
+    StartUpload,
+    route,
+    session_of,
+)
+
+from .target import Target
+
+_READS = ("GET", "HEAD", "OPTIONS")
+
+
+def check(data: bytes) -> None:
+    text = data.decode(errors="replace")
+    _check_pull_spec(text)
+    method, _, target = text.partition(" ")
+    path, _, query = target.partition("?")
+    session = session_of(path)
+    try:
+        wanted = route(method, path, query)
+    except RegistryError as error:
+        assert method not in _READS
+        assert error.status in (400, 403, 404, 405), error.status
+        return
+    match wanted:
+        case Pass():
+            assert method in _READS or (method == "DELETE" and _seen_leniently(path) != "manifests")
+        case PutManifest(repository, reference):
+            assert (method, path) == ("PUT", f"/v2/{repository}/manifests/{reference}")
+        case DeleteManifest(repository, reference):
+            assert (method, path) == ("DELETE", f"/v2/{repository}/manifests/{reference}")
+        case ContinueUpload(repository, name):
+            assert method in ("PATCH", "PUT")
+            assert path == f"/v2/{repository}/blobs/uploads/{name}"
+            assert session == name
+        case StartUpload(repository):
+            assert method == "POST"
+            assert path.removesuffix("/") == f"/v2/{repository}/blobs/uploads"
+
+
+def _seen_leniently(path: str) -> str:
+    """What the last but one part of a path says, decoded twice, with dots and doubles resolved."""
+    parts = posixpath.normpath(unquote(unquote(path))).split("/")
+    return parts[-2] if len(parts) > 1 else ""
+
+
+def _check_pull_spec(name: str) -> None:
+    """What is taken apart is what was given, and only a host that looks like one is a host."""
+    spec = parse_pull_spec(name)
+    assert not spec.host or name.startswith(f"{spec.host}/")
+    assert all(part in name for part in (spec.host, spec.path, spec.tag, spec.digest))
+    assert "@" not in spec.host + spec.path + spec.tag
+
+
+_DIGEST = "sha256:" + "a" * 64
+
+TARGET = Target(
+    "routes",
+    check,
+    tuple(
+        text.encode()
+        for text in (
+            "GET /v2/",
+            "PUT /v2/team-a/app/manifests/v1",
+            f"PUT /v2/team-a/app/manifests/{_DIGEST}?tag=a",
+            f"DELETE /v2/team-a/app/manifests/{_DIGEST}",
+            f"DELETE /v2/team-a/app/blobs/{_DIGEST}",
+            f"POST /v2/team-a/app/blobs/uploads/?mount={_DIGEST}&from=team-b%2Fx",
+            "PATCH /v2/team-a/app/blobs/uploads/abc-1_=~.x?_state=1",
+            "PUT /v2/team-a/app%2f..//manifests/./v1",
+            f"registry.example.com:5000/team-a/app:v1@{_DIGEST}",
+            "localhost/app",
+        )
+    ),
+)
