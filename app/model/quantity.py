@@ -26,6 +26,8 @@ _BINARY_NAMES = {0: "", **{power: name for name, power in _BINARY_SUFFIXES.items
 _MAX_BINARY = (2**63 - 1) * _NANO
 _MAX_TEXT = 256
 _MAX_EXPONENT = 1000
+_MAX_THOUSANDS = (_MAX_EXPONENT + 9) // 3
+"""Of nanos, so that what is printed can be read again."""
 
 
 class Format(Enum):
@@ -105,7 +107,7 @@ class Quantity:
             number, power = _strip(self.value, 1024, limit=6)
             return f"{number}{_BINARY_NAMES[power]}"
         exponent = self.format is Format.EXPONENT
-        number, thousands = _strip(self._nanos, 1000, limit=_MAX_EXPONENT if exponent else 9)
+        number, thousands = _strip(self._nanos, 1000, limit=_MAX_THOUSANDS if exponent else 9)
         power = thousands * 3 - 9
         if exponent:
             return f"{number}e{power}" if power else str(number)
