@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from app.admission.dispatch import Admission
 from app.admission.review import AdmissionRequest, AdmissionReview, Outcome, overloaded
 from app.api.body import BodyReader
-from app.api.contract import BODY_ERRORS, ReviewAnswer, request_body
+from app.api.contract import REVIEW_ERRORS, ReviewAnswer, request_body
 from app.api.errors import BadRequestError
 from app.api.metrics import Metrics
 from app.model.base import problems
@@ -67,7 +67,7 @@ class AdmissionApi:
                 endpoint,
                 methods=["POST"],
                 response_model=ReviewAnswer,
-                responses=BODY_ERRORS,
+                responses=REVIEW_ERRORS,
                 openapi_extra={"requestBody": request_body(AdmissionReview)},
             )
         return router

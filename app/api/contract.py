@@ -76,6 +76,10 @@ BODY_ERRORS: Responses = {
     415: {"model": Status, "description": "The body is not JSON."},
     429: {"model": Status, "description": "Too many bodies are read at once; try again."},
 }
+REVIEW_ERRORS: Responses = {
+    **BODY_ERRORS,
+    401: {"model": Status, "description": "A client certificate is asked for."},
+}
 ASKED_ERRORS: Responses = {
     **BODY_ERRORS,
     400: {"model": Status | OciErrors, "description": "The question cannot be understood."},
