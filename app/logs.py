@@ -22,7 +22,9 @@ class TextFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         extra = (item for item in vars(record).items() if item[0] not in RESERVED_ATTRS)
         shown = (f" {name}={json.dumps(value, default=str)}" for name, value in extra)
-        return super().formatMessage(record) + "".join(shown)
+        # A line break that came from outside starts no record of its own.
+        message = super().formatMessage(record).replace("\r", "\\r").replace("\n", "\\n")
+        return message + "".join(shown)
 
 
 def configure(level: LogLevel, log_format: LogFormat) -> None:

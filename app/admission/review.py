@@ -4,9 +4,9 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from app.model.base import KubeModel
 from app.policy.verdict import MAX_WARNING, Verdict
@@ -15,6 +15,16 @@ API_VERSION = "admission.k8s.io/v1"
 _MAX_WARNINGS = 12
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+
+
+def _path_segment(name: str) -> str:
+    """What the API server takes as a name, and what is safe inside of a path."""
+    if name in (".", "..") or "/" in name or "%" in name:
+        raise ValueError("no name of an object")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_path_segment)]
 
 
 class GroupVersionKind(KubeModel):
@@ -40,8 +50,8 @@ class AdmissionRequest(KubeModel):
     kind: GroupVersionKind
     resource: GroupVersionResource = Field(default_factory=GroupVersionResource)
     sub_resource: str = ""
-    name: str = ""
-    namespace: str = ""
+    name: Name = ""
+    namespace: Name = ""
     operation: Operation
     user_info: UserInfo = Field(default_factory=UserInfo)
     object: dict[str, Any] | None = None

@@ -5,6 +5,7 @@ are left out, because a watch of a hundred thousand objects should parse only wh
 """
 
 import contextlib
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -26,6 +27,9 @@ PAGE = 500
 _JSON = "application/json"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _REQUEST_TIMEOUT = 10.0
+_PATH = re.compile(r"(?:/[A-Za-z0-9_.:@+=~-]+)+/?", re.ASCII)
+_DOTS = re.compile(r"/\.\.?(?:/|$)")
+"""A path with a name in it that tenants chose leads to that name or nowhere."""
 
 
 class ApiError(Exception):
@@ -177,6 +181,8 @@ class KubeApi:
         content_type: str = _JSON,
         accept: str = _JSON,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        if _PATH.fullmatch(path) is None or _DOTS.search(path):
+            raise NotFoundError(HTTPStatus.NOT_FOUND, f"{method} {path!r}: no path of the API")
         headers = {"Accept": accept, "Content-Type": content_type}
         sent = time.time()
         try:

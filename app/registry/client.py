@@ -184,6 +184,8 @@ class RegistryClient:
     async def _token_answer(
         self, method: str, url: str, headers: dict[str, str], data: dict[str, str] | None = None
     ) -> bytes:
+        if self._origin.scheme == "https" and httpx.URL(url).scheme != "https":
+            raise ValueError(f"{url} asks for credentials without TLS")
         answer = await self._send(method, httpx.URL(url), headers, data)
         if answer.status != httpx.codes.OK:
             raise ValueError(f"token request to {host_of(httpx.URL(url))}: status {answer.status}")

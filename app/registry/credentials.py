@@ -1,7 +1,7 @@
 """Credentials from a docker config JSON, which `kubernetes.io/dockerconfigjson` Secrets hold."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
@@ -30,10 +30,10 @@ class Credentials:
     """What one registry is told; empty for a registry that nobody has credentials for."""
 
     username: str = ""
-    password: str = ""
-    identity_token: str = ""
+    password: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
     """An OAuth2 refresh token, exchanged for access tokens."""
-    registry_token: str = ""
+    registry_token: str = field(default="", repr=False)
     """An access token, sent as it is."""
 
     @property

@@ -1,6 +1,7 @@
 """`POST /v1/push/…` over HTTP: strangers learn nothing, refusals are OCI errors."""
 
 import base64
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,21 @@ async def test_a_question_that_is_incomplete_is_refused(
     client: httpx.AsyncClient, body: dict[str, Any]
 ) -> None:
     assert (await client.post("/v1/push/manifest", json=body, headers=BEARER)).status_code == 400
+
+
+@pytest.mark.parametrize("token", [TOKEN, "unknown-but-someones"])
+async def test_no_token_is_ever_logged(
+    client: httpx.AsyncClient, pushes: Pushes, token: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+    with caplog.at_level(logging.DEBUG):
+        for body in (BLOB, {**BLOB, "declaredSize": 2048}, {}, {"repository": token}):
+            await client.post("/v1/push/blob", json=body, headers=headers)
+        pushes.state.reasons = ["imagestreams: not loaded"]
+        await client.post("/v1/push/blob", json=BLOB, headers=headers)
+
+    written = [str(vars(record)) for record in caplog.records if record.name != "httpx"]
+    assert not any(token in text for text in written)
 
 
 async def test_without_a_state_the_answer_is_to_be_asked_for_again(

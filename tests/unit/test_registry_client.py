@@ -240,6 +240,36 @@ async def test_an_identity_token_is_exchanged() -> None:
     assert await subject.manifest("team-a/app", DIGEST) is not None
 
 
+@pytest.mark.parametrize(
+    ("realm", "problem"),
+    [
+        pytest.param("https://elsewhere.example.com/token", "allow-list", id="another host"),
+        pytest.param("http://10.1.2.3:5000/token", "without TLS", id="no TLS"),
+    ],
+)
+async def test_credentials_are_not_sent_where_a_challenge_leads_astray(
+    realm: str, problem: str
+) -> None:
+    sent: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers.get("authorization", ""))
+        return httpx.Response(401, headers={"WWW-Authenticate": f'Bearer realm="{realm}"'})
+
+    transport = httpx.MockTransport(handler)
+    subject = RegistryClient("https://10.1.2.3:5000", USER, transport=transport)
+    with pytest.raises(RegistryUnavailableError, match=problem):
+        await subject.manifest("team-a/app", DIGEST)
+    assert sent == [""]
+
+
+def test_credentials_do_not_print_their_secrets() -> None:
+    printed = repr(Credentials("user", "p4ssword", "1dentity", "t0k3n"))
+
+    assert "user" in printed
+    assert not any(secret in printed for secret in ("p4ssword", "1dentity", "t0k3n"))
+
+
 async def test_a_size_is_asked_for_once_and_only_of_allowed_registries() -> None:
     asked = 0
 
