@@ -116,6 +116,22 @@ class Cluster:
         self._start_apiserver()
         self._wait_for_custom_resources()
 
+    def kill(self, name: str) -> None:
+        """Ends a process without a warning."""
+        process = self._processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def revive_etcd(self) -> None:
+        """Starts etcd again, with what it stored before it was killed."""
+        self._start_etcd()
+        self._wait_for_custom_resources()
+
+    def revive_apiserver(self) -> None:
+        """Starts the API server again after it was killed."""
+        self._start_apiserver()
+        self._wait_for_custom_resources()
+
     def pause_apiserver(self) -> None:
         """Freezes the API server: connections stay open, nothing is answered."""
         self._processes["kube-apiserver"].send_signal(signal.SIGSTOP)

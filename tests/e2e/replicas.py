@@ -167,12 +167,14 @@ class Replicas(AbstractContextManager["Replicas"]):
         domain: str = "alauda.io",
         excluded: Sequence[str] = (),
         shared_certificates: bool = False,
+        server: str | None = None,
         direct: bool = False,
     ) -> None:
         """With shared certificates the replicas make them and have the webhooks trust them.
 
-        `direct` leaves out what lets tests cut the ways, where figures are taken: the API server
-        and the first replica reach each other without a balancer.
+        `server` is what the replicas take for the API server. `direct` leaves out what lets tests
+        cut the ways, where figures are taken: the API server and the first replica reach each
+        other without a balancer.
         """
         self._cluster = cluster
         self._domain = domain
@@ -191,9 +193,8 @@ class Replicas(AbstractContextManager["Replicas"]):
         kubeconfig = account_kubeconfig(cluster, folder / "kubeconfig", domain)
         self.way = Balancer(lambda: [urlsplit(cluster.url).port or 0])
         """What the replicas reach the API server through."""
-        if not direct:
-            text = kubeconfig.read_text()
-            kubeconfig.write_text(text.replace(cluster.url, f"https://127.0.0.1:{self.way.port}"))
+        server = server or (cluster.url if direct else f"https://127.0.0.1:{self.way.port}")
+        kubeconfig.write_text(kubeconfig.read_text().replace(cluster.url, server))
         self._kubeconfig = kubeconfig
         self.running = [Replica(kubeconfig, folder, index, self._flags) for index in range(count)]
         self._balancer = Balancer(self._ports)
@@ -220,6 +221,10 @@ class Replicas(AbstractContextManager["Replicas"]):
                 "delete", f"{which}webhookconfiguration", self._name, "--ignore-not-found"
             )
         self.stop()
+
+    def cut(self) -> None:
+        """End every connection of the API server to the replicas."""
+        self._balancer.cut()
 
     def stop(self) -> None:
         """End every process."""
