@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint unit fuzz e2e e2e-tools registry registry-tools page bench clean
+.PHONY: run test lint unit coverage fuzz audit e2e faults e2e-tools registry registry-tools page
+.PHONY: bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/registry-admission serve --log-format text $(ARGS)
@@ -25,9 +26,23 @@ FUZZ ?= legacy manifests quantities reviews routes
 fuzz: $(VENV)/.hardening
 	for target in $(FUZZ); do $(BIN)/python -m tests.fuzz $$target $(SECONDS) || exit 1; done
 
+# Branches of the code that decides.
+coverage: $(VENV)/.installed
+	$(BIN)/pytest tests/unit -n auto -q --cov=app.policy --cov=app.quota --cov=app.admission \
+		--cov=app.model --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=95
+
+# Known vulnerabilities; needs PyPI's own service, which mirrors do not have.
+audit: $(VENV)/.hardening
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements-hardening.lock
+
 # A real kube-apiserver and etcd: built with Go, kept outside the tree, or KUBEBUILDER_ASSETS.
 e2e: $(VENV)/.installed e2e-tools
 	$(BIN)/pytest tests/e2e
+
+# The times of docs/faults.md.
+faults: $(VENV)/.installed e2e-tools
+	$(BIN)/pytest tests/e2e/test_faults.py -s
 
 e2e-tools:
 	tests/e2e/tools/build
