@@ -12,6 +12,7 @@ from schemathesis.checks import negative_data_rejection, positive_data_acceptanc
 
 from app import examples, service
 from app.backends import embedded
+from app.cluster.embedded import EmbeddedState
 from app.registry.authentication import StaticTokens
 from app.settings import Settings
 
@@ -34,7 +35,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     tokens = tmp_path_factory.mktemp("tokens") / "tokens"
     tokens.write_text(f"{TOKEN} registry team-*\n")
     chosen = Settings.model_validate({})
-    backend = embedded(examples.state_folder(), chosen)
+    backend = embedded(EmbeddedState(examples.state_folder(), chosen.domain), chosen)
     return service.build(chosen, replace(backend, authenticator=StaticTokens(tokens))).app
 
 

@@ -10,13 +10,16 @@ from starlette.types import Message
 
 from app import examples, service
 from app.backends import embedded
+from app.cluster.embedded import EmbeddedState
 from app.settings import Settings
 from tests import payloads
 
 from .target import Target, mutate_json
 
 _SETTINGS = Settings.model_validate({})
-_SERVICE = service.build(_SETTINGS, embedded(examples.state_folder(), _SETTINGS))
+_SERVICE = service.build(
+    _SETTINGS, embedded(EmbeddedState(examples.state_folder(), _SETTINGS.domain), _SETTINGS)
+)
 _RUNNER = asyncio.Runner()
 _GIB = 2**30
 
