@@ -24,7 +24,7 @@ class FaultyApi:
         self.gone = False
         """Whether watches begin with 410."""
         self._cluster = cluster
-        self._open: set[web.Request] = set()
+        self._open: set[asyncio.Transport] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -45,9 +45,8 @@ class FaultyApi:
         self._loop.call_soon_threadsafe(self._abort)
 
     def _abort(self) -> None:
-        for request in self._open:
-            if request.transport is not None:
-                request.transport.abort()
+        for transport in self._open:
+            transport.abort()
 
     async def _start(self) -> int:
         context = ssl.create_default_context(cafile=str(self._cluster.ca_file))
@@ -69,13 +68,15 @@ class FaultyApi:
         await self._upstream.close()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        self._open.add(request)
+        transport = request.transport
+        assert transport is not None
+        self._open.add(transport)
         try:
             return await self._answer(request)
         except aiohttp.ClientError as error:
             return web.Response(status=502, text=repr(error))
         finally:
-            self._open.discard(request)
+            self._open.discard(transport)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()

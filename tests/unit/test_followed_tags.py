@@ -8,12 +8,13 @@ from app import service
 from app.admission.review import AdmissionRequest, Outcome
 from app.backends import Backend
 from app.model.limits import NamespaceLimits
+from app.page.refusals import Refusals
 from app.policy import followed_tags
 from app.policy.followed_tags import FollowedTags
 from app.quota.store import MemoryLedgers
 from app.settings import Settings
 from tests.unit.pushes import digest_of
-from tests.unit.stores import FakeState, limit
+from tests.unit.stores import DOMAIN, FakeState, limit
 
 SMALL, LARGE = digest_of(b"small"), digest_of(b"large")
 FOLLOWING = {"kind": "ImageStreamTag", "name": "base:v1", "namespace": "team-b"}
@@ -31,7 +32,13 @@ class World:
         self.state.sizes = {SMALL: 1000, LARGE: 2048}
         self.state.store("team-b", "base", {"v1": (SMALL,)})
         backend = Backend(
-            self.state, MemoryLedgers(), [], refused=lambda *_: None, broken=lambda: False
+            self.state,
+            MemoryLedgers(),
+            jobs=[],
+            namespaces=tuple,
+            refusals=Refusals(DOMAIN),
+            refused=lambda *_: None,
+            broken=lambda: False,
         )
         settings = Settings.model_validate({"followed_tags": mode})
         self._admission = service.build(settings, backend).admission
