@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: run test lint unit coverage fuzz audit e2e faults e2e-tools registry registry-tools page
-.PHONY: bench clean
+.PHONY: monitoring docs bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/registry-admission serve --log-format text $(ARGS)
@@ -58,6 +58,10 @@ registry-tools:
 page: $(VENV)/.installed
 	tests/browser/tools/build
 	$(BIN)/pytest tests/browser
+
+# Alert rules and dashboard, as promtool of Debian's prometheus reads them.
+monitoring: $(VENV)/.installed
+	$(BIN)/pytest tests/monitoring -n 2
 
 # Figures for benchmarks/RESULTS.md; the last two need the tools of the end-to-end tests.
 bench: $(VENV)/.installed e2e-tools

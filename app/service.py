@@ -15,7 +15,7 @@ from app.api.admission import AdmissionApi
 from app.api.app import create_app
 from app.api.authorize import AuthorizeApi
 from app.api.health import HealthApi
-from app.api.metrics import Metrics
+from app.api.metrics import RESERVATIONS, STATE_AGE, STATE_BROKEN, Metrics
 from app.api.push import PushApi
 from app.backends import Backend
 from app.quota.enforcer import Enforcer
@@ -55,15 +55,9 @@ def build(
     metrics = Metrics()
     if controllers:
         metrics.collect(controllers.collector)
-    metrics.gauge("reservations", "Reservations in flight.", enforcer.reservations)
-    metrics.gauge(
-        "state_age_seconds", "Age of the state decided on.", lambda: time.time() - state.view().time
-    )
-    metrics.gauge(
-        "state_broken",
-        "1 while the last reading of the state folder failed.",
-        lambda: float(backend.broken()),
-    )
+    metrics.gauge(RESERVATIONS, enforcer.reservations)
+    metrics.gauge(STATE_AGE, lambda: time.time() - state.view().time)
+    metrics.gauge(STATE_BROKEN, lambda: float(backend.broken()))
 
     def not_ready() -> list[str]:
         stopping = ["shutting down"] if draining() else []

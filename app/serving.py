@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from app import examples, service
 from app.api.clients import NamedClients, RequireClientCertificate
+from app.api.metrics import CERTIFICATE_EXPIRY
 from app.api.server import Server, listen
 from app.backends import open_backend, running
 from app.certs import files
@@ -42,11 +43,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             certificates / files.CERTIFICATE, certificates / files.KEY, *_client_cas(settings)
         )
         built = service.build(settings, backend, draining=lambda: server.draining)
-        built.metrics.gauge(
-            "certificate_expiry_timestamp_seconds",
-            "When the serving certificate expires, in seconds since the epoch.",
-            context.expires_at,
-        )
+        built.metrics.gauge(CERTIFICATE_EXPIRY, context.expires_at)
         if settings.page == "on":
             key = certificates / files.KEY
             built.app.include_router(assembly.build(settings, backend, key.read_bytes).router())

@@ -83,7 +83,11 @@ class AdmissionApi:
     async def _answer(self, endpoint: str, request: Request, decide: Review) -> Response:
         review = await self._read(request)
         started = time.perf_counter()
-        outcome = await self._decide(review.request, self._seconds_left(request), decide)
+        try:
+            outcome = await self._decide(review.request, self._seconds_left(request), decide)
+        except Exception:
+            self._metrics.count_failure(endpoint, review.request)
+            raise
         seconds = time.perf_counter() - started
         self._metrics.count_review(endpoint, review.request, outcome, seconds)
         if not outcome.allowed:

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.api.contract import Readiness, Responses
-from app.api.metrics import Metrics
+from app.api.metrics import READY, Metrics
 
 
 class HealthApi:
@@ -16,6 +16,7 @@ class HealthApi:
     def __init__(self, metrics: Metrics, not_ready: Callable[[], list[str]]) -> None:
         self._metrics = metrics
         self._not_ready = not_ready
+        metrics.gauge(READY, lambda: float(not not_ready()))
 
     def router(self) -> APIRouter:
         router = APIRouter(tags=["operations"])

@@ -1,6 +1,8 @@
 """Prometheus metrics of one service."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.registry import Collector
@@ -18,34 +20,86 @@ _KINDS = frozenset(
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Metric:
+    """What is measured, for Prometheus' HELP line and for the reference."""
+
+    name: str
+    type: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+    @property
+    def family(self) -> str:
+        """The name on `/metrics`, without the `_total` and `_bucket` of its samples."""
+        return f"{_PREFIX}_{self.name}"
+
+    @property
+    def samples(self) -> tuple[str, ...]:
+        """The names that queries use."""
+        endings = {
+            "counter": ("_total",),
+            "gauge": ("",),
+            "histogram": ("_bucket", "_sum", "_count"),
+        }
+        return tuple(self.family + ending for ending in endings[self.type])
+
+
+REVIEWS = Metric(
+    "reviews",
+    "counter",
+    "Admission reviews by kind, verdict and reason; one that is refused for several reasons "
+    "counts for each of them.",
+    ("endpoint", "kind", "verdict", "reason"),
+)
+REVIEW_SECONDS = Metric(
+    "review_seconds", "histogram", "Time from the whole body read to the answer.", ("endpoint",)
+)
+BAD_REQUESTS = Metric(
+    "bad_requests", "counter", "HTTP requests that were no AdmissionReview.", ("code",)
+)
+READY = Metric("ready", "gauge", "1 while /readyz answers 200, else 0.")
+RESERVATIONS = Metric("reservations", "gauge", "Reservations in flight.")
+STATE_AGE = Metric("state_age_seconds", "gauge", "Age of the state decided on.")
+STATE_BROKEN = Metric(
+    "state_broken", "gauge", "1 while the last reading of the state folder failed."
+)
+CERTIFICATE_EXPIRY = Metric(
+    "certificate_expiry_timestamp_seconds",
+    "gauge",
+    "When the serving certificate expires, in seconds since the epoch.",
+)
+UPLOADS = Metric("uploads", "gauge", "Blob uploads in flight.")
+
+OF_REVIEWS = (REVIEWS, REVIEW_SECONDS, BAD_REQUESTS)
+OF_SERVICE = (
+    *OF_REVIEWS, READY, RESERVATIONS, STATE_AGE, STATE_BROKEN, CERTIFICATE_EXPIRY,
+)  # fmt: skip
+OF_GATEWAY = (*OF_REVIEWS, READY, RESERVATIONS, UPLOADS)
+
+
 class Metrics:
     """Counts reviews; gauges are read when they are scraped."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._reviews = Counter(
-            f"{_PREFIX}_reviews",
-            "Admission reviews by kind, verdict and reason.",
-            ["endpoint", "kind", "verdict", "reason"],
-            registry=self._registry,
+            REVIEWS.family, REVIEWS.help, REVIEWS.labels, registry=self._registry
         )
         self._seconds = Histogram(
-            f"{_PREFIX}_review_seconds",
-            "Time from the whole body read to the answer.",
-            ["endpoint"],
+            REVIEW_SECONDS.family,
+            REVIEW_SECONDS.help,
+            REVIEW_SECONDS.labels,
             buckets=_BUCKETS,
             registry=self._registry,
         )
         self._rejected = Counter(
-            f"{_PREFIX}_bad_requests",
-            "HTTP requests that were no AdmissionReview.",
-            ["code"],
-            registry=self._registry,
+            BAD_REQUESTS.family, BAD_REQUESTS.help, BAD_REQUESTS.labels, registry=self._registry
         )
 
-    def gauge(self, name: str, description: str, read: Callable[[], float]) -> None:
+    def gauge(self, metric: Metric, read: Callable[[], float]) -> None:
         """A value that is asked for at each scrape."""
-        gauge = Gauge(f"{_PREFIX}_{name}", description, registry=self._registry)
+        gauge = Gauge(metric.family, metric.help, registry=self._registry)
         gauge.set_function(read)
 
     def collect(self, collector: Collector) -> None:
@@ -55,14 +109,23 @@ class Metrics:
     def count_review(
         self, endpoint: str, request: AdmissionRequest, outcome: Outcome, seconds: float
     ) -> None:
-        kind = request.kind.kind if request.kind.kind in _KINDS else "other"
+        kind = _kind(request)
         verdict = "allowed" if outcome.allowed else "denied"
         for reason in outcome.causes or ("",):
             self._reviews.labels(endpoint, kind, verdict, reason).inc()
         self._seconds.labels(endpoint).observe(seconds)
+
+    def count_failure(self, endpoint: str, request: AdmissionRequest) -> None:
+        """A review that ended with a 500."""
+        self._reviews.labels(endpoint, _kind(request), "failed", "InternalError").inc()
 
     def count_bad_request(self, code: int) -> None:
         self._rejected.labels(str(code)).inc()
 
     def render(self) -> bytes:
         return generate_latest(self._registry)
+
+
+def _kind(request: AdmissionRequest) -> str:
+    """Anything that somebody may send is one label value, not one each."""
+    return request.kind.kind if request.kind.kind in _KINDS else "other"

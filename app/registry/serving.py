@@ -14,7 +14,7 @@ from starlette.routing import Route
 from app.admission.image_kinds import ImageAdmission
 from app.admission.references import References
 from app.api.health import HealthApi
-from app.api.metrics import Metrics
+from app.api.metrics import RESERVATIONS, UPLOADS, Metrics
 from app.api.protocol import StrangersProtocol
 from app.api.server import Server, listen
 from app.backends import Backend, Job, open_backend, running
@@ -109,8 +109,8 @@ def _build(
         manifest_timeout=settings.timing.expiry / 2,
     )
     metrics = Metrics()
-    metrics.gauge("reservations", "Reservations in flight.", enforcer.reservations)
-    metrics.gauge("uploads", "Blob uploads in flight.", lambda: gateway.slots.taken)
+    metrics.gauge(RESERVATIONS, enforcer.reservations)
+    metrics.gauge(UPLOADS, lambda: gateway.slots.taken)
 
     def not_ready() -> list[str]:
         return [*(["shutting down"] if draining() else []), *state.problems()]

@@ -126,6 +126,19 @@ async def test_reviews_are_counted_by_kind_verdict_and_every_reason() -> None:
     assert 'registry_admission_bad_requests_total{code="400"} 1.0' in metrics
 
 
+async def test_a_review_that_fails_inside_is_counted() -> None:
+    class Failing(Decisions):
+        async def validate(self, request: AdmissionRequest, within: float) -> Outcome:
+            raise RuntimeError
+
+    async with client(Failing()) as service:
+        assert (await service.post("/validate", json=push())).status_code == 500
+        metrics = (await service.get("/metrics")).text
+
+    labels = 'kind="ImageStreamMapping",reason="InternalError",verdict="failed"'
+    assert f'registry_admission_reviews_total{{endpoint="validate",{labels}}} 1.0' in metrics
+
+
 async def test_what_fails_inside_is_a_status_and_no_traceback() -> None:
     decisions = Decisions()
     decisions.go.set()

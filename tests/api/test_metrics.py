@@ -1,0 +1,80 @@
+"""What `/metrics` says is what the reference says."""
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from app import examples
+from app.api.metrics import OF_GATEWAY, OF_REVIEWS, OF_SERVICE, Metric
+from tests.api.service import serve
+
+_JSON = {"Content-Type": "application/json"}
+_ANNOUNCED = re.compile(r"listens on (http://\S+)")
+_PATIENT = httpx.AsyncHTTPTransport(retries=6)
+"""The address is announced a moment before it is listened on."""
+
+
+def scraped(text: str) -> set[tuple[str, str, str]]:
+    """Name, type and help of every family; the times at which counters began are none of ours."""
+    families = text_string_to_metric_families(text)
+    return {
+        (family.name, family.type, family.documentation)
+        for family in families
+        if not family.name.endswith("_created")
+    }
+
+
+def labels(text: str, metric: Metric) -> set[str]:
+    return {
+        label
+        for family in text_string_to_metric_families(text)
+        if family.name == metric.family
+        for sample in family.samples
+        for label in sample.labels
+        if label != "le"
+    }
+
+
+def described(metrics: tuple[Metric, ...]) -> set[tuple[str, str, str]]:
+    return {(metric.family, metric.type, metric.help) for metric in metrics}
+
+
+async def test_the_service_has_the_metrics_of_the_reference(tmp_path: Path) -> None:
+    async with serve(tmp_path) as running:
+        review = examples.payload("push-too-large.json").read_bytes()
+        await running.client.post("/validate", content=review, headers=_JSON)
+        await running.client.post("/validate", content=b"{", headers=_JSON)
+        text = (await running.client.get("/metrics")).text
+
+    assert scraped(text) == described(OF_SERVICE)
+    for metric in OF_REVIEWS:
+        assert labels(text, metric) == set(metric.labels)
+    assert "registry_admission_ready 1.0" in text
+
+
+async def test_the_gateway_has_the_metrics_of_the_reference(tmp_path: Path) -> None:
+    """Its registry does not answer, so it is not ready, and says so."""
+    (tmp_path / "limits").mkdir()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "app", "gateway", "--port", "0",
+        "--upstream", "http://127.0.0.1:9", "--state", str(tmp_path / "limits"),
+        "--database", str(tmp_path / "gateway.db"),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        line = await asyncio.wait_for(process.stdout.readline(), 30)
+        found = _ANNOUNCED.search(line.decode())
+        assert found is not None
+        async with httpx.AsyncClient(timeout=20, transport=_PATIENT) as client:
+            text = (await client.get(f"{found[1]}/metrics")).text
+    finally:
+        process.kill()
+        await process.wait()
+
+    assert scraped(text) == described(OF_GATEWAY)
+    assert "registry_admission_ready 0.0" in text
