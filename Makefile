@@ -18,7 +18,7 @@ lint: $(VENV)/.installed
 	$(BIN)/hadolint Dockerfile
 
 unit: $(VENV)/.installed
-	$(BIN)/pytest tests/unit tests/api tests/fuzz -n auto
+	$(BIN)/pytest tests/unit tests/api tests/docs tests/fuzz -n auto
 
 # Inputs that coverage leads to; what is found stays in tests/fuzz/corpus and fails `make test`.
 SECONDS ?= 60

@@ -70,26 +70,17 @@ def _refers_anew(spec: ConfigSpec, old: ConfigSpec) -> bool:
 
 
 def _check_choices(verdict: Verdict, spec: ConfigSpec) -> None:
+    def hold(reason: str, path: str, value: str, *known: str) -> None:
+        check_choice(verdict, reason, f"spec.{path}", value, known)
+
     states = ("Managed", "Unmanaged", "Removed")
-    rows = (
-        ("ManagementState", "managementState", spec.management_state, (*states, "Force")),
-        (
-            "ManagementState",
-            "imagePullSecret.managementState",
-            spec.image_pull_secret.management_state,
-            states,
-        ),
-        (
-            "RolloutStrategy",
-            "rolloutStrategy",
-            spec.rollout_strategy,
-            ("Recreate", "RollingUpdate"),
-        ),
-        ("LogLevel", "logLevel", spec.log_level, LOG_LEVELS),
-        ("LogLevel", "operatorLogLevel", spec.operator_log_level, LOG_LEVELS),
-    )
-    for name, path, value, known in rows:
-        check_choice(verdict, f"Unknown{name}", f"spec.{path}", value, known)
+    secret = spec.image_pull_secret.management_state
+    hold("UnknownManagementState", "managementState", spec.management_state, *states, "Force")
+    hold("UnknownManagementState", "imagePullSecret.managementState", secret, *states)
+    strategies = ("Recreate", "RollingUpdate")
+    hold("UnknownRolloutStrategy", "rolloutStrategy", spec.rollout_strategy, *strategies)
+    hold("UnknownLogLevel", "logLevel", spec.log_level, *LOG_LEVELS)
+    hold("UnknownLogLevel", "operatorLogLevel", spec.operator_log_level, *LOG_LEVELS)
 
 
 def _check_pull_secret(verdict: Verdict, pull_secret: ImagePullSecret) -> None:

@@ -1,0 +1,83 @@
+"""What the code says when it refuses or warns, read off the code itself."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+APP = Path(__file__).parents[2] / "app"
+_SHORTEST = 10
+"""Characters of a piece of text that tells one message from others."""
+_CALLS = {"deny": 0, "check_choice": 1, "check_at_least_zero": 1, "hold": 0, "_failure": 2}
+"""Functions that are given a reason, and the place of it among their arguments."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    reason: str
+    pieces: tuple[str, ...]
+    """What its message and next step say whatever they are about."""
+
+
+def refusals() -> Iterator[Refusal]:
+    """Every reason with which the code refuses a request."""
+    for node in _nodes():
+        match node:
+            case ast.Call(args=arguments) if _called(node) in _CALLS:
+                place = _CALLS[_called(node)]
+                texts = [piece for text in arguments[place + 1 :] for piece in _pieces(text)]
+                for reason in _strings(arguments[place]):
+                    yield Refusal(reason, tuple(texts))
+            case ast.Yield(value=ast.Tuple(elts=[ast.Constant(value=str(reason)), text])):
+                yield Refusal(reason, tuple(_pieces(text)))
+
+
+def warnings() -> Iterator[str]:
+    """Every piece of a warning's text."""
+    for node in _nodes():
+        if isinstance(node, ast.Call) and _called(node) == "warn" and node.args:
+            yield from _pieces(node.args[0])
+
+
+def unresolved() -> Iterator[str]:
+    """Reasons that are put together when they are needed, so that no reader finds them."""
+    for node in _nodes():
+        if isinstance(node, ast.Call) and _called(node) in _CALLS:
+            reason = node.args[_CALLS[_called(node)]]
+            if isinstance(reason, ast.JoinedStr):
+                yield ast.unparse(node)
+
+
+def _nodes() -> Iterator[ast.AST]:
+    for path in sorted(APP.rglob("*.py")):
+        if "diagnosis" not in path.parts:
+            yield from ast.walk(ast.parse(path.read_text()))
+
+
+def _called(call: ast.Call) -> str:
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
+
+
+def _strings(node: ast.expr) -> list[str]:
+    return [
+        found.value
+        for found in ast.walk(node)
+        if isinstance(found, ast.Constant) and isinstance(found.value, str)
+    ]
+
+
+def _pieces(text: ast.expr) -> Iterator[str]:
+    """The fixed parts of a text; how a name in it is made is none of them."""
+    match text:
+        case ast.Constant(value=str(piece)):
+            if len(piece.strip()) >= _SHORTEST:
+                yield " ".join(piece.split())
+        case ast.JoinedStr(values=parts):
+            for part in parts:
+                yield from _pieces(part)
+        case ast.IfExp(body=body, orelse=other):
+            yield from _pieces(body)
+            yield from _pieces(other)
