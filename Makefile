@@ -63,6 +63,11 @@ page: $(VENV)/.installed
 monitoring: $(VENV)/.installed
 	$(BIN)/pytest tests/monitoring -n 2
 
+# The pages in docs/ as a site, in site/; nothing in it is fetched from elsewhere.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/pytest tests/site
+
 # Figures for benchmarks/RESULTS.md; the last two need the tools of the end-to-end tests.
 bench: $(VENV)/.installed e2e-tools
 	$(BIN)/python -m benchmarks.scale
@@ -82,5 +87,9 @@ $(VENV)/.hardening: requirements-hardening.lock $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-hardening.lock
 	touch $@
 
+$(VENV)/.docs: $(VENV)/.installed requirements-docs.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock
+	touch $@
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,45 @@
+"""The reference says everything that the code has."""
+
+from app.api.metrics import OF_GATEWAY, OF_SERVICE
+from app.cli.main import main
+from app.registry.settings import GatewaySettings
+from app.settings import Settings
+from docs.generate import openapi, pages
+
+PAGES = pages()
+
+
+def test_every_setting_is_there_with_flag_and_variable() -> None:
+    for name in {*Settings.model_fields, *GatewaySettings.model_fields}:
+        flag, variable = name.replace("_", "-"), name.upper()
+        assert f"| `--{flag}` | `REGISTRY_ADMISSION_{variable}` |" in PAGES["reference/settings.md"]
+
+
+def test_every_command_is_there() -> None:
+    for name in main.commands:
+        assert f"\n## registry-admission {name}\n" in PAGES["reference/cli.md"]
+    assert "\n## registry-admission certs make\n" in PAGES["reference/cli.md"]
+
+
+def test_every_metric_is_there() -> None:
+    for metric in {*OF_SERVICE, *OF_GATEWAY}:
+        assert f"| `{metric.samples[0]}` | {metric.type} |" in PAGES["reference/metrics.md"]
+        assert metric.help in PAGES["reference/metrics.md"]
+
+
+def test_every_call_is_there() -> None:
+    paths = openapi()["paths"]
+
+    assert {"/validate", "/mutate", "/metrics", "/v1/push/blob"} <= paths.keys()
+    for path, operations in paths.items():
+        for method in operations:
+            assert f"\n## `{method.upper()} {path}`\n" in PAGES["reference/http-api.md"]
+
+
+def test_placeholders_are_no_html() -> None:
+    for path, page in PAGES.items():
+        if path.startswith("reference/") and path.endswith(".md"):
+            prose = page.split("```")[::2]
+            for line in "".join(prose).splitlines():
+                outside = "".join(line.split("`")[::2])
+                assert "<" not in outside, line
