@@ -70,11 +70,10 @@ def settings() -> str:
 
 def _settings_table(fields: dict[str, FieldInfo]) -> str:
     return _table(
-        ("Flag", "Environment", "Default", "What it decides"),
+        ("Flag and variable", "Default", "What it decides"),
         (
             (
-                f"`--{name.replace('_', '-')}`",
-                f"`{ENV_PREFIX}{name.upper()}`",
+                f"`--{name.replace('_', '-')}`<br>`{ENV_PREFIX}{name.upper()}`",
                 _default(field),
                 field.description or "",
             )
@@ -128,11 +127,10 @@ def metrics() -> str:
 
 def _metrics_table(described: Iterable[Metric]) -> str:
     return _table(
-        ("Metric", "Type", "Labels", "What it says"),
+        ("Metric", "Labels", "What it says"),
         (
             (
-                f"`{metric.samples[0]}`",
-                metric.type,
+                f"`{metric.samples[0]}`<br>{metric.type}",
                 ", ".join(f"`{label}`" for label in metric.labels),
                 metric.help,
             )
