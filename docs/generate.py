@@ -13,10 +13,12 @@ import click
 from pydantic.fields import FieldInfo
 
 from app import examples, service
-from app.api.metrics import OF_GATEWAY, OF_SERVICE, Metric
+from app.api.metrics import OF_GATEWAY, OF_SERVICE
 from app.backends import embedded
 from app.cli.main import PROGRAM, main
 from app.cluster.embedded import EmbeddedState
+from app.controllers.metrics import OF_CONTROLLERS
+from app.model.metric import Metric
 from app.registry.settings import GatewaySettings
 from app.settings import ENV_PREFIX, Settings
 
@@ -117,11 +119,14 @@ def metrics() -> str:
         "[Alerts and a dashboard](../how-to/monitor.md) use them.",
         "## `serve`",
         _metrics_table(OF_SERVICE),
-        "## `gateway`",
-        _metrics_table(OF_GATEWAY),
         "Values of the label `reason` are the entries of "
         "[Refusals and warnings](../troubleshooting.md), empty for what is allowed, and "
         "`InternalError` for a review that failed. `verdict` is `allowed`, `denied` or `failed`.",
+        "## `gateway`",
+        _metrics_table(OF_GATEWAY),
+        "## Controllers",
+        "Of `serve` with `--controllers`.",
+        _metrics_table(OF_CONTROLLERS),
     )
 
 

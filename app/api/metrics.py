@@ -1,15 +1,13 @@
 """Prometheus metrics of one service."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.registry import Collector
 
 from app.admission.review import AdmissionRequest, Outcome
+from app.model.metric import Metric
 
-_PREFIX = "registry_admission"
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _KINDS = frozenset(
     {
@@ -18,31 +16,6 @@ _KINDS = frozenset(
         "Secret", "ServiceAccount",
     }
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What is measured, for Prometheus' HELP line and for the reference."""
-
-    name: str
-    type: Literal["counter", "gauge", "histogram"]
-    help: str
-    labels: tuple[str, ...] = ()
-
-    @property
-    def family(self) -> str:
-        """The name on `/metrics`, without the `_total` and `_bucket` of its samples."""
-        return f"{_PREFIX}_{self.name}"
-
-    @property
-    def samples(self) -> tuple[str, ...]:
-        """The names that queries use."""
-        endings = {
-            "counter": ("_total",),
-            "gauge": ("",),
-            "histogram": ("_bucket", "_sum", "_count"),
-        }
-        return tuple(self.family + ending for ending in endings[self.type])
 
 
 REVIEWS = Metric(

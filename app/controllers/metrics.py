@@ -7,8 +7,29 @@ from dataclasses import dataclass, field
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-_PREFIX = "registry_admission"
+from app.model.metric import Metric
+
 Family = CounterMetricFamily | GaugeMetricFamily
+
+STATE = Metric(
+    "controller_state", "gauge", "1 for the state a controller is in.", ("controller", "state")
+)
+QUEUE_DEPTH = Metric(
+    "controller_queue_depth", "gauge", "Objects that wait to be looked at.", ("controller",)
+)
+OBJECTS = Metric(
+    "controller_objects", "gauge", "Objects by how far they are.", ("controller", "progress")
+)
+EARLIEST_EXPIRY = Metric(
+    "controller_earliest_expiry_timestamp_seconds",
+    "gauge",
+    "When the first of the managed tokens expires, in seconds since the epoch.",
+    ("controller",),
+)
+RECONCILES = Metric(
+    "controller_reconciles", "counter", "What was done, by result.", ("controller", "result")
+)
+OF_CONTROLLERS = (STATE, QUEUE_DEPTH, OBJECTS, EARLIEST_EXPIRY, RECONCILES)
 
 
 @dataclass
@@ -42,18 +63,8 @@ class ControllersCollector(Collector):
         self._controllers = controllers
 
     def collect(self) -> Iterator[Family]:
-        state = _gauge("controller_state", "1 for the state a controller is in.", "state")
-        depth = _gauge("controller_queue_depth", "Objects that wait to be looked at.")
-        objects = _gauge("controller_objects", "Objects by how far they are.", "progress")
-        expiry = _gauge(
-            "controller_earliest_expiry_timestamp_seconds",
-            "When the first of the managed tokens expires, in seconds since the epoch.",
-        )
-        results = CounterMetricFamily(
-            f"{_PREFIX}_controller_reconciles",
-            "What was done, by result.",
-            labels=["controller", "result"],
-        )
+        state, depth, objects, expiry = map(_gauge, (STATE, QUEUE_DEPTH, OBJECTS, EARLIEST_EXPIRY))
+        results = CounterMetricFamily(RECONCILES.family, RECONCILES.help, labels=RECONCILES.labels)
         for one in self._controllers:
             progress = one.progress()
             for name in ("waiting", "active", "off"):
@@ -68,5 +79,5 @@ class ControllersCollector(Collector):
         yield from (state, depth, objects, expiry, results)
 
 
-def _gauge(name: str, description: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"{_PREFIX}_{name}", description, labels=["controller", *labels])
+def _gauge(metric: Metric) -> GaugeMetricFamily:
+    return GaugeMetricFamily(metric.family, metric.help, labels=metric.labels)

@@ -6,12 +6,22 @@ import sys
 from pathlib import Path
 
 import httpx
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import examples
-from app.api.metrics import OF_GATEWAY, OF_REVIEWS, OF_SERVICE, Metric
+from app.api.metrics import OF_GATEWAY, OF_REVIEWS, OF_SERVICE
+from app.controllers.metrics import (
+    OF_CONTROLLERS,
+    ControllerMetrics,
+    ControllersCollector,
+    Progress,
+)
+from app.model.metric import Metric
 from tests.api.service import serve
 
+_START = 120
+"""Seconds; a busy machine takes long to start a process."""
 _JSON = {"Content-Type": "application/json"}
 _ANNOUNCED = re.compile(r"listens on (http://\S+)")
 _PATIENT = httpx.AsyncHTTPTransport(retries=6)
@@ -56,6 +66,18 @@ async def test_the_service_has_the_metrics_of_the_reference(tmp_path: Path) -> N
     assert "registry_admission_ready 1.0" in text
 
 
+def test_the_controllers_have_the_metrics_of_the_reference() -> None:
+    one = ControllerMetrics("pull-secrets", progress=lambda: Progress(earliest_expiry=1.0))
+    one.results["created"] += 1
+    registry = CollectorRegistry()
+    registry.register(ControllersCollector([one]))
+    text = generate_latest(registry).decode()
+
+    assert scraped(text) == described(OF_CONTROLLERS)
+    for metric in OF_CONTROLLERS:
+        assert labels(text, metric) == set(metric.labels)
+
+
 async def test_the_gateway_has_the_metrics_of_the_reference(tmp_path: Path) -> None:
     """Its registry does not answer, so it is not ready, and says so."""
     (tmp_path / "limits").mkdir()
@@ -67,10 +89,10 @@ async def test_the_gateway_has_the_metrics_of_the_reference(tmp_path: Path) -> N
     )  # fmt: skip
     try:
         assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), 30)
+        line = await asyncio.wait_for(process.stdout.readline(), _START)
         found = _ANNOUNCED.search(line.decode())
         assert found is not None
-        async with httpx.AsyncClient(timeout=20, transport=_PATIENT) as client:
+        async with httpx.AsyncClient(timeout=_START, transport=_PATIENT) as client:
             text = (await client.get(f"{found[1]}/metrics")).text
     finally:
         process.kill()

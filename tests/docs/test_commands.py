@@ -20,7 +20,8 @@ from tests.registry.programs import free_port
 ROOT = DOCS.parent
 _PORT = "8443"
 _MARKS = re.compile(r"run(: exit code \d+|: serves)?|prints|needs a (cluster|registry)|not run: .+")
-_TIMEOUT = 60.0
+_TIMEOUT = 180.0
+"""Seconds for one block; a busy machine takes long to start a process."""
 
 
 class Reader:
@@ -78,7 +79,7 @@ class Reader:
         self._servers.append(server)
         assert server.stdout is not None
         assert "listens on" in server.stdout.readline()
-        probe = f"curl --silent --insecure --retry 30 --retry-connrefused --retry-delay 1 \
+        probe = f"curl --silent --insecure --retry 120 --retry-connrefused --retry-delay 1 \
             https://localhost:{self._port}/healthz"
         subprocess.run(shlex.split(probe), check=True, timeout=_TIMEOUT, capture_output=True)
 

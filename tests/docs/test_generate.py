@@ -2,6 +2,7 @@
 
 from app.api.metrics import OF_GATEWAY, OF_SERVICE
 from app.cli.main import main
+from app.controllers.metrics import OF_CONTROLLERS
 from app.registry.settings import GatewaySettings
 from app.settings import Settings
 from docs.generate import openapi, pages
@@ -24,7 +25,7 @@ def test_every_command_is_there() -> None:
 
 
 def test_every_metric_is_there() -> None:
-    for metric in {*OF_SERVICE, *OF_GATEWAY}:
+    for metric in {*OF_SERVICE, *OF_GATEWAY, *OF_CONTROLLERS}:
         assert f"| `{metric.samples[0]}`<br>{metric.type} |" in PAGES["reference/metrics.md"]
         assert metric.help in PAGES["reference/metrics.md"]
 

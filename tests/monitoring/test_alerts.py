@@ -39,6 +39,11 @@ def bad_requests(values: str) -> Series:
     return gauge("bad_requests_total", values, f'{POD},code="400"')
 
 
+def controller(name: str, values: str, **labels: str) -> Series:
+    named = "".join(f',{name}="{value}"' for name, value in labels.items())
+    return gauge(f"controller_{name}", values, f'{POD},controller="pull-secrets"{named}')
+
+
 FIRES: dict[str, tuple[list[Series], dict[str, str]]] = {
     "Absent": ([gauge("reservations", "0x60")], {}),
     "NoneReady": ([gauge("ready", "0x60"), gauge("ready", "0x60", OTHER)], {"namespace": "ns"}),
@@ -65,6 +70,18 @@ FIRES: dict[str, tuple[list[Series], dict[str, str]]] = {
     "CertificateExpiresToday": (
         [gauge("certificate_expiry_timestamp_seconds", f"{DAY * 30}x60")],
         {"namespace": "ns", "pod": "one"},
+    ),
+    "ControllerFails": (
+        [controller("reconciles_total", "0+1x60", result="error")],
+        {"namespace": "ns", "controller": "pull-secrets"},
+    ),
+    "ControllerOff": (
+        [controller("state", "1x60", state="off")],
+        {"namespace": "ns", "controller": "pull-secrets"},
+    ),
+    "PullSecretExpires": (
+        [controller("earliest_expiry_timestamp_seconds", "4000x60")],
+        {"namespace": "ns", "controller": "pull-secrets"},
     ),
     "ReservationsStuck": (
         [gauge("reservations", "2x60"), reviews("5x60", verdict="allowed", reason="")],
@@ -94,6 +111,15 @@ QUIET: dict[str, list[Series]] = {
     "CertificateExpiresToday": [
         gauge("certificate_expiry_timestamp_seconds", f"{2 * DAY * 60}x60")
     ],
+    "ControllerFails": [
+        controller("reconciles_total", "0+9x60", result="created"),
+        controller("reconciles_total", "3x60", result="error"),
+    ],
+    "ControllerOff": [
+        controller("state", "0x60", state="off"),
+        controller("state", "1x60", state="waiting"),
+    ],
+    "PullSecretExpires": [controller("earliest_expiry_timestamp_seconds", "7200+60x60")],
     "ReservationsStuck": [
         gauge("reservations", "2x60"),
         reviews("0+5x60", verdict="allowed", reason=""),

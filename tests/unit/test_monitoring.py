@@ -9,6 +9,7 @@ import yaml
 
 from app.api.metrics import OF_GATEWAY, OF_SERVICE
 from app.certs import cluster, files
+from app.controllers.metrics import OF_CONTROLLERS
 from tests.unit.manifests import only
 
 MONITORING = Path(__file__).parents[2] / "manifests" / "monitoring"
@@ -18,7 +19,11 @@ _METRIC = re.compile(r"\bregistry_admission_\w+")
 
 
 def samples() -> set[str]:
-    return {sample for metric in {*OF_SERVICE, *OF_GATEWAY} for sample in metric.samples}
+    return {
+        sample
+        for metric in {*OF_SERVICE, *OF_GATEWAY, *OF_CONTROLLERS}
+        for sample in metric.samples
+    }
 
 
 def rules() -> list[dict[str, Any]]:
@@ -39,7 +44,7 @@ def test_alerts_and_dashboard_ask_for_metrics_that_exist() -> None:
 def test_every_metric_is_on_the_dashboard() -> None:
     shown = set(_METRIC.findall("\n".join(queries())))
 
-    for metric in {*OF_SERVICE, *OF_GATEWAY}:
+    for metric in {*OF_SERVICE, *OF_GATEWAY, *OF_CONTROLLERS}:
         assert shown & set(metric.samples), metric.family
 
 
