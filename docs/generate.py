@@ -178,6 +178,8 @@ def _operation(document: dict[str, Any], title: str, operation: dict[str, Any]) 
     if body:
         yield "Request body:"
         yield _fields_table(document, body["schema"])
+    answers = operation["responses"].items()
+    yield _table(("Status", "Answer"), ((code, one["description"]) for code, one in answers))
 
 
 def _fields_table(document: dict[str, Any], schema: dict[str, Any]) -> str:
