@@ -18,7 +18,7 @@ lint: $(VENV)/.installed
 	$(BIN)/hadolint Dockerfile
 
 unit: $(VENV)/.installed
-	$(BIN)/pytest tests/unit tests/api tests/docs tests/fuzz -n auto
+	$(BIN)/pytest tests/unit tests/api tests/fuzz -n auto
 
 # Inputs that coverage leads to; what is found stays in tests/fuzz/corpus and fails `make test`.
 SECONDS ?= 60
@@ -66,7 +66,7 @@ monitoring: $(VENV)/.installed
 # The pages in docs/ as a site, in site/; nothing in it is fetched from elsewhere.
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	$(BIN)/pytest tests/site
+	$(BIN)/pytest tests/docs tests/site -n auto
 
 # Figures for benchmarks/RESULTS.md; the last two need the tools of the end-to-end tests.
 bench: $(VENV)/.installed e2e-tools
