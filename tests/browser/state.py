@@ -19,7 +19,7 @@ _STREAMS = ("api", "worker", "frontend", "migrations", "nightly", "exporter")
 _SIZES = (41, 96, 180, 260, 410, 730, 990)
 """MiB."""
 
-HOSTILE_STREAM = "<script>alert(1)</script>"
+HOSTILE_STREAM = "<script>alert(1)<!--"
 HOSTILE_TAG = '"><img src=x onerror=alert(1)>'
 
 
