@@ -26,6 +26,10 @@ def test_every_reason_has_an_entry_and_every_entry_a_reason() -> None:
     assert {"ImageTooLarge", "QuotaExceeded", "RemovalLosesImages", "Overloaded"} <= reasons
 
 
+def test_every_reason_has_one_entry_only() -> None:
+    assert len(_ENTRY.findall(PAGE)) == len(ENTRIES)
+
+
 def test_every_reason_can_be_found_in_the_code() -> None:
     assert list(unresolved()) == []
 
