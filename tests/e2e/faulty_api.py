@@ -73,8 +73,10 @@ class FaultyApi:
         self._open.add(transport)
         try:
             return await self._answer(request)
-        except aiohttp.ClientError as error:
-            return web.Response(status=502, text=repr(error))
+        except aiohttp.ClientError:
+            # What the client would see without anything in between.
+            transport.abort()
+            return web.Response(status=502)
         finally:
             self._open.discard(transport)
 
