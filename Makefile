@@ -68,13 +68,14 @@ docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	$(BIN)/pytest tests/docs tests/site -n auto
 
-# Figures for benchmarks/RESULTS.md; the last two need the tools of the end-to-end tests.
-bench: $(VENV)/.installed e2e-tools
+# Figures for benchmarks/RESULTS.md; the last ones need the tools of the end-to-end and registry tests.
+bench: $(VENV)/.installed e2e-tools registry-tools
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.reports
 	$(BIN)/python -m benchmarks.page
 	$(BIN)/python -m benchmarks.review
 	$(BIN)/python -m benchmarks.creates
+	$(BIN)/python -m benchmarks.gateway
 	$(BIN)/python -m benchmarks.pull_secrets 5000 100
 
 $(VENV)/.installed: requirements-dev.lock pyproject.toml app/version.py
