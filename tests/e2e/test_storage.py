@@ -322,8 +322,13 @@ async def test_a_pruner_that_makes_no_room_is_warned_about(
         "ResourceQuota image-registry-quota allows 3; lower spec.keepTagRevisions or delete tags"
     ]
 
-    await becomes(20, "the warning", lambda: tried(cluster, {}, "ImagePruner"), (0, full))
-    assert tried(cluster, {"keepTagRevisions": 2}, "ImagePruner") == (0, [])
+    def pruned(**spec: int) -> tuple[int, list[str]]:
+        """Other tests leave namespaces that are over their limits, too."""
+        code, warnings = tried(cluster, spec, "ImagePruner")
+        return code, [warning for warning in warnings if namespace in warning]
+
+    await becomes(20, "the warning", pruned, (0, full))
+    assert pruned(keepTagRevisions=2) == (0, [])
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
