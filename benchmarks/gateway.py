@@ -1,6 +1,6 @@
 """d: pushes through the gateway, through nginx as a plain proxy, and straight to the registry.
 
-In turns, on one registry: what differs is the way there. Needs nginx and curl; with TMPDIR in
+In turns, on one registry: what differs is the way there. Needs curl; with TMPDIR in
 memory (`/dev/shm`), the disk has no say in it.
 """
 
@@ -65,11 +65,12 @@ async def main() -> None:
         folder = Path(temporary)
         images.limits(folder, "team-a", storage="2Gi", image_tags=1_000_000)
         async with AsyncExitStack() as stack:
+            tools = build_tools()
             upstream = await stack.enter_async_context(
-                registry(build_tools(), folder, log={"level": "warn"})
+                registry(tools, folder, log={"level": "warn"})
             )
             limited = await stack.enter_async_context(gateway(folder, upstream.url))
-            proxied = await stack.enter_async_context(_nginx(folder, upstream.host))
+            proxied = await stack.enter_async_context(_nginx(tools, folder, upstream.host))
             ways = {"direct": upstream.url, "nginx": proxied, "gateway": limited.url}
             blob = _Blob(folder)
             await _compare("a blob of 1 GiB", ways, blob.push, folder)
@@ -139,13 +140,13 @@ async def _small_pushes(url: str, repository: str) -> None:
 
 
 @asynccontextmanager
-async def _nginx(folder: Path, upstream: str) -> AsyncIterator[str]:
+async def _nginx(tools: Path, folder: Path, upstream: str) -> AsyncIterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     config = folder / "nginx.conf"
     config.write_text(_NGINX.format(folder=folder, upstream=upstream, port=port))
-    process = await asyncio.create_subprocess_exec("nginx", "-c", config)
+    process = await asyncio.create_subprocess_exec(tools / "nginx", "-c", config)
     try:
         await asyncio.sleep(1)
         yield f"http://127.0.0.1:{port}"
