@@ -93,6 +93,13 @@ class ClusterCertificates:
             if due is not None:
                 await self._store(due, stored)
             return True
+        if not rotation.is_valid(found.serving, self._clock()):
+            # No API server believes it, so there is nothing to lose by being quick.
+            self._problem = f"the certificate in Secret {NAME} is not valid at this time"
+            due = self._due(found)
+            if due is not None:
+                await self._store(due, stored)
+            return True
         if self._served is None:
             await self._serve(found.serving)
         changed = await self._webhooks.publish(found.trusted)

@@ -60,9 +60,9 @@ def next_step(
     """
     if found is None:
         return _begin(names, now, published, schedule)
-    useless = not _is_valid(found.signer, now)
+    useless = not is_valid(found.signer, now)
     successor = found.successor
-    if successor is not None and _is_valid(successor, now):
+    if successor is not None and is_valid(successor, now):
         known = in_force_since is not None and now - in_force_since >= schedule.overlap
         if known or useless:
             return _succeed(successor, trust.split(found.trusted), names, now, schedule)
@@ -76,6 +76,11 @@ def next_step(
         serving = authority.make_serving(found.signer, names, now, schedule.serving_lifetime)
         return replace(found, serving=serving)
     return _retire(found, now, schedule)
+
+
+def is_valid(pair: KeyPair, now: datetime) -> bool:
+    """Whether clients whose clocks are right can believe it."""
+    return authority.is_valid(pair.certificate, now)
 
 
 def encode(certificates: Certificates) -> dict[str, str]:
@@ -143,8 +148,4 @@ def _retire(found: Certificates, now: datetime, schedule: Schedule) -> Certifica
 def _is_due(serving: KeyPair, names: Sequence[str], now: datetime) -> bool:
     missing = trust.missing_names(serving.certificate, names)
     used_up = authority.needs_renewal(serving.certificate, now)
-    return bool(missing) or used_up or not _is_valid(serving, now)
-
-
-def _is_valid(pair: KeyPair, now: datetime) -> bool:
-    return authority.is_valid(pair.certificate, now)
+    return bool(missing) or used_up or not is_valid(serving, now)

@@ -168,6 +168,23 @@ async def test_a_broken_secret_is_filled_anew_and_keeps_its_labels(
     assert rotation.decode(api.objects[SECRET]["data"]).serving.certificate == replica.served
 
 
+@pytest.mark.parametrize("years", [-20, 20], ids=["ended long ago", "begins in years"])
+async def test_a_certificate_that_nobody_believes_is_replaced_before_anything_is_served(
+    api: FakeApi, tmp_path: Path, years: int
+) -> None:
+    other = Replica(api, tmp_path / "other")
+    other.now += years * 365 * 24 * HOUR
+    await other.settle()
+    replica = Replica(api, tmp_path / "a")
+
+    while not replica.ready:
+        await replica.certificates.step()
+        served = [replica.served] if (replica.folder / files.CERTIFICATE).exists() else []
+        assert other.served not in served
+
+    verify(replica.served, api.bundles()[0], NAMES[0], NOW)
+
+
 async def test_a_deleted_secret_is_a_rotation_by_hand(api: FakeApi, replica: Replica) -> None:
     await replica.settle()
     old, old_bundle = replica.served, api.bundles()[0]
