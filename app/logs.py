@@ -41,6 +41,8 @@ def configure(level: LogLevel, log_format: LogFormat) -> None:
         )
     else:
         handler.setFormatter(TextFormatter())
+    # Each record would be asked for them, and neither format shows them.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in ("httpx", "uvicorn"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))

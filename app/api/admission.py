@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from pydantic_core import to_json
+from starlette.background import BackgroundTask
 
 from app.admission.dispatch import Admission
 from app.admission.review import AdmissionRequest, AdmissionReview, Outcome, overloaded
@@ -22,6 +23,7 @@ from app.model.base import problems
 logger = logging.getLogger("registry_admission.review")
 
 Review = Callable[[AdmissionRequest, float], Awaitable[Outcome]]
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 _RETRY_AFTER = 1
 _TIMEOUT = re.compile(r"([0-9]{1,4})s")
@@ -59,9 +61,13 @@ class AdmissionApi:
         self._review_timeout = review_timeout
         self._in_flight = 0
 
+    def endpoints(self) -> dict[str, Endpoint]:
+        """By path; they take POST. They raise HTTPException."""
+        return {"/validate": self.validate, "/mutate": self.mutate}
+
     def router(self) -> APIRouter:
         router = APIRouter(tags=["admission"], route_class=_PlainRoute)
-        for path, endpoint in (("/validate", self.validate), ("/mutate", self.mutate)):
+        for path, endpoint in self.endpoints().items():
             router.add_api_route(
                 path,
                 endpoint,
@@ -89,12 +95,18 @@ class AdmissionApi:
             self._metrics.count_failure(endpoint, review.request)
             raise
         seconds = time.perf_counter() - started
-        self._metrics.count_review(endpoint, review.request, outcome, seconds)
-        if not outcome.allowed:
-            self._refused(review.request, outcome)
-        _log(endpoint, review.request, outcome, seconds)
+        # The API server need not wait for what is only noted.
+        noting = BackgroundTask(self._note, endpoint, review.request, outcome, seconds)
         answer = to_json(outcome.response(review.request.uid))
-        return Response(answer, media_type="application/json")
+        return Response(answer, media_type="application/json", background=noting)
+
+    async def _note(
+        self, endpoint: str, request: AdmissionRequest, outcome: Outcome, seconds: float
+    ) -> None:
+        self._metrics.count_review(endpoint, request, outcome, seconds)
+        if not outcome.allowed:
+            self._refused(request, outcome)
+        _log(endpoint, request, outcome, seconds)
 
     async def _read(self, request: Request) -> AdmissionReview:
         try:

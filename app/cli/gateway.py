@@ -1,10 +1,9 @@
 """`registry-admission gateway`."""
 
 import click
-import uvloop
 from kubernetes_asyncio.config import ConfigException
 
-from app import logs
+from app import logs, runtime
 from app.certs.files import CertificateError
 from app.cli.options import SettingsCommand
 from app.cluster.manifests import ManifestError
@@ -71,6 +70,6 @@ def gateway(settings: GatewaySettings) -> None:
     """
     logs.configure(settings.log_level, settings.log_format)
     try:
-        uvloop.run(serving.serve(settings, announce=click.echo))
+        runtime.run(serving.serve(settings, announce=click.echo))
     except _UNUSABLE as error:
         raise click.ClickException(str(error)) from None

@@ -1,11 +1,10 @@
 """`registry-admission serve`."""
 
 import click
-import uvloop
 import yaml
 from kubernetes_asyncio.config import ConfigException
 
-from app import logs, serving
+from app import logs, runtime, serving
 from app.certs.files import CertificateError
 from app.cli.options import SettingsCommand
 from app.cluster.manifests import ManifestError
@@ -44,6 +43,6 @@ def serve(settings: Settings, show_settings: bool) -> None:
         return
     logs.configure(settings.log_level, settings.log_format)
     try:
-        uvloop.run(serving.serve(settings, announce=click.echo))
+        runtime.run(serving.serve(settings, announce=click.echo))
     except _UNUSABLE as error:
         raise click.ClickException(str(error)) from None

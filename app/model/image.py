@@ -173,6 +173,8 @@ def digest_of(content: bytes, expected: str = "") -> str:
 
 def read_manifest(text: str) -> ManifestContent | None:
     """None for text that is no schema 2 or OCI manifest."""
+    if not text:
+        return None
     try:
         content: Any = json.loads(text)
         manifest = ManifestContent.model_validate(content)

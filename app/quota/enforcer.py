@@ -76,12 +76,14 @@ class Enforcer:
             return Verdict()
         waiting = _Waiting(claims, holder or holder_of(claims.adds), reserve)
         self._enqueue(waiting)
+        late = StateUnavailableError(
+            f"the quota of namespace {claims.namespace} was not decided in {within:g} s"
+        )
+        timer = asyncio.get_running_loop().call_later(within, _fail, [waiting], late)
         try:
-            return await asyncio.wait_for(waiting.answer, within)
-        except TimeoutError:
-            raise StateUnavailableError(
-                f"the quota of namespace {claims.namespace} was not decided in {within:g} s"
-            ) from None
+            return await waiting.answer
+        finally:
+            timer.cancel()
 
     async def cancel(self, namespace: str, holder: str) -> bool:
         """Give back what a holder has reserved; False if it holds nothing any more.

@@ -139,17 +139,31 @@ async def test_a_review_that_fails_inside_is_counted() -> None:
     assert f'registry_admission_reviews_total{{endpoint="validate",{labels}}} 1.0' in metrics
 
 
-async def test_what_fails_inside_is_a_status_and_no_traceback() -> None:
-    decisions = Decisions()
-    decisions.go.set()
+async def test_what_fails_inside_is_a_status_and_no_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Failing(Decisions):
+        async def validate(self, request: AdmissionRequest, within: float) -> Outcome:
+            raise RuntimeError("secret detail")
 
-    def fail(_request: AdmissionRequest, _outcome: Outcome) -> None:
-        raise RuntimeError("secret detail")
-
-    decisions.outcome = Outcome(allowed=False)
-    async with client(decisions, refused=fail) as service:
+    async with client(Failing()) as service:
         answer = await service.post("/validate", json=push())
 
     assert answer.status_code == 500
     assert answer.json()["message"] == "registry-admission failed; its log says why"
+    assert "secret detail" in caplog.text
     assert "secret detail" not in answer.text
+
+
+async def test_what_fails_when_the_answer_is_noted_does_not_change_it() -> None:
+    decisions = Decisions()
+    decisions.go.set()
+
+    def fail(_request: AdmissionRequest, _outcome: Outcome) -> None:
+        raise RuntimeError
+
+    decisions.outcome = Outcome(allowed=False, code=403, message="too many")
+    async with client(decisions, refused=fail) as service:
+        answer = await service.post("/validate", json=push())
+
+    assert answer.json()["response"]["status"]["message"] == "too many"
