@@ -85,6 +85,10 @@ class Cluster:
             process.wait()
         self._processes.clear()
 
+    def pid(self, name: str) -> int:
+        """Of `kube-apiserver`, `etcd` or `kube-controller-manager`."""
+        return self._processes[name].pid
+
     def start_controller_manager(self, *more: str) -> None:
         """Starts the controllers that a cluster without nodes needs, and those that a test does.
 
