@@ -25,7 +25,6 @@ class Cluster(KubeApi):
     """Makes its lists up as they are asked for."""
 
     def __init__(self) -> None:
-        self.clock_offset = 0.0
         self.requests: Counter[str] = Counter()
 
     async def get(self, path: str, query: Query | None = None) -> Content:

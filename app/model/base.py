@@ -57,7 +57,6 @@ class ObjectMeta(KubeModel):
     generate_name: str = ""
     namespace: str = ""
     uid: str = ""
-    resource_version: str = ""
     annotations: TextMap = Field(default_factory=dict)
     deletion_timestamp: str | None = None
 

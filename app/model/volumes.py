@@ -1,7 +1,5 @@
 """Claims, volumes, and what brings them together."""
 
-from typing import Any
-
 from pydantic import Field
 
 from app.model.base import KubeModel
@@ -23,7 +21,6 @@ class ClaimSpec(KubeModel):
     """None: the default class; "": none at all, only a volume without a class fits."""
     volume_name: str = ""
     volume_mode: str = "Filesystem"
-    selector: dict[str, Any] | None = None
 
 
 class Phase(KubeModel):

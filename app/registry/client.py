@@ -103,12 +103,6 @@ class RegistryClient:
         except RegistryError as error:
             raise RegistryUnavailableError(f"{repository}@{reference}: {error}") from None
 
-    async def blob_size(self, repository: str, digest: str) -> int | None:
-        """Bytes; None if the repository has no such blob."""
-        answer = await self._ask("HEAD", f"/v2/{repository}/blobs/{digest}", repository)
-        length = answer.headers.get("content-length", "") if answer else ""
-        return int(length) if length.isdecimal() else None
-
     async def has_blob(self, repository: str, digest: str) -> bool:
         """Whether the repository has a blob.
 

@@ -15,8 +15,6 @@ import httpx
 
 from app.certs import files
 
-_PATIENCE = 120
-"""Seconds; a busy machine takes long to start a process, and proves nothing by it."""
 _ANNOUNCED = re.compile(r"registry-admission listens on (https://\S+)")
 _PATIENCE = 300
 """Seconds to start, on a busy machine with a large state."""

@@ -85,9 +85,8 @@ async def test_a_private_authority_is_trusted_and_http2_is_a_choice(
 
     async with nginx(tools, tmp_path, server):
         client = RegistryClient(f"https://{address}", context=trust, http2=http2)
-        size = await client.blob_size("team-a/app", digest_of(LAYER))
+        assert await client.has_blob("team-a/app", digest_of(LAYER))
         await client.close()
 
-    assert size == len(LAYER)
     asked = f"HEAD /v2/team-a/app/blobs/{digest_of(LAYER)} {version}"
     assert asked in (tmp_path / "access.log").read_text()

@@ -15,7 +15,6 @@ class ListedCluster(KubeApi):
         self.forbidden: set[str] = set()
         self.forgotten: set[str] = set()
         """Lists whose second page is too old, once."""
-        self.clock_offset = 0.0
 
     async def get(self, path: str, query: Query | None = None) -> Content:
         self.asked[path] += 1

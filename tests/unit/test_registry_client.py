@@ -85,17 +85,11 @@ async def test_a_head_names_digest_and_media_type() -> None:
     )
 
 
-@pytest.mark.parametrize("question", ["manifest", "manifest_head", "blob_size"])
+@pytest.mark.parametrize("question", ["manifest", "manifest_head"])
 async def test_what_is_not_stored_is_none(question: str) -> None:
     subject = client(lambda _: httpx.Response(404))
 
     assert await getattr(subject, question)("team-a/app", DIGEST) is None
-
-
-async def test_the_size_of_a_blob() -> None:
-    subject = client(lambda _: httpx.Response(200, headers={"Content-Length": "12345"}))
-
-    assert await subject.blob_size("team-a/app", DIGEST) == 12345
 
 
 async def test_lists_are_read_page_by_page() -> None:
