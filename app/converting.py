@@ -1,12 +1,11 @@
 """Reading the legacy gateway's ConfigMaps, and bringing their replacement to a cluster."""
 
-from collections.abc import AsyncIterator, Collection, Iterable
-from contextlib import aclosing
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import yaml
 
-from app.cluster.api import Content, KubeApi, Query
+from app.cluster.api import KubeApi
 from app.cluster.manifests import Manifest
 from app.model.domain import ApiDomain
 from app.model.legacy import ConfigMap, LegacyConfig, UnitBase, parse
@@ -29,15 +28,15 @@ async def config_maps_in(api: KubeApi) -> list[ConfigMap]:
     """The ConfigMaps of a cluster, in any namespace, that have one of the gateway's names."""
     found = [
         ConfigMap.model_validate(item)
-        for name in LEGACY_NAMES
-        async for item in _listed(api, "configmaps", {"fieldSelector": f"metadata.name={name}"})
+        for query in ({"fieldSelector": f"metadata.name={name}"} for name in LEGACY_NAMES)
+        async for item in api.items("/api/v1/configmaps", query)
     ]
     return [config_map for config_map in found if is_legacy(config_map, LEGACY_NAMES, [])]
 
 
 async def namespaces_in(api: KubeApi) -> list[str]:
     """Every namespace of a cluster that is not being deleted."""
-    metadata = [item["metadata"] async for item in _listed(api, "namespaces", {})]
+    metadata = [item["metadata"] async for item in api.items("/api/v1/namespaces")]
     return [item["name"] for item in metadata if "deletionTimestamp" not in item]
 
 
@@ -94,10 +93,3 @@ def write_files(
     for item in items:
         text = to_yaml(item, domain, totals)
         (folder / f"{item.namespace}.yaml").write_text(text, encoding="utf-8")
-
-
-async def _listed(api: KubeApi, resource: str, query: Query) -> AsyncIterator[Content]:
-    async with aclosing(api.pages(f"/api/v1/{resource}", query)) as pages:
-        async for page in pages:
-            for item in page.get("items") or []:
-                yield item

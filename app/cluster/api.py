@@ -109,6 +109,14 @@ class KubeApi:
                 return
             query["continue"] = following
 
+    async def items(
+        self, path: str, query: Query | None = None, limit: int = PAGE
+    ) -> AsyncGenerator[Content, None]:
+        """The objects of a list, page after page."""
+        async for page in self.pages(path, query, limit):
+            for item in page.get("items") or []:
+                yield item
+
     async def metadata(self, path: str) -> Content:
         """An object's metadata without the object, such as a Secret's that is not ours to read."""
         return await self._request("GET", path, None, accept=_METADATA_ONLY)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from contextlib import contextmanager
 
 from pydantic import ValidationError
 
@@ -38,10 +38,8 @@ class SizeSurvey:
             return
         # A list that the API server has forgotten half-way leaves the rest to be asked by name.
         with contextlib.suppress(GoneError), self._noting_what_is_forbidden():
-            async with aclosing(self._api.pages(self._path, limit=_PAGE)) as pages:
-                async for page in pages:
-                    for content in page.get("items") or []:
-                        self._known[pack(content["metadata"]["name"])] = _size(content)
+            async for content in self._api.items(self._path, limit=_PAGE):
+                self._known[pack(content["metadata"]["name"])] = _size(content)
 
     async def of(self, digests: Collection[str]) -> Mapping[str, int]:
         """Bytes of those images that are known. Raises ApiError; see `expect`."""

@@ -26,7 +26,6 @@ from app.policy.diagnosis.inventory import Inventory
 from app.policy.diagnosis.snapshot import Scope, Snapshot
 from app.policy.diagnosis.workloads import SERVICE
 
-_PAGE = "500"
 _AT_ONCE = 8
 _MAX_EMPTY_LIST = 4096
 
@@ -184,17 +183,9 @@ async def _contents(api: KubeApi, path: str, scope: Scope) -> AsyncIterator[Cont
         except NotFoundError:
             return
         return
-    query = {"limit": _PAGE}
-    if scope.name:
-        query["fieldSelector"] = f"metadata.name={scope.name}"
-    while True:
-        page = await api.get(path, query)
-        for content in page.get("items") or []:
-            yield content
-        following = page["metadata"].get("continue")
-        if not following:
-            return
-        query["continue"] = following
+    query = {"fieldSelector": f"metadata.name={scope.name}"} if scope.name else {}
+    async for content in api.items(path, query):
+        yield content
 
 
 def _is_empty_list(path: Path) -> bool:
