@@ -12,13 +12,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from kubernetes_asyncio.config import ConfigException
-
 from app import examples
 from app.admission.image_kinds import RegistrySize
 from app.admission.review import AdmissionRequest, Outcome
 from app.certs.cluster import ClusterCertificates, service_names
+from app.cluster import connection
 from app.cluster.api import KubeApi
+from app.cluster.connection import NoClusterError
 from app.cluster.embedded import EmbeddedState
 from app.cluster.events import RefusalEvents
 from app.cluster.informer import Informer
@@ -77,8 +77,8 @@ async def open_backend(settings: Settings, *, leads: bool = True) -> AsyncIterat
     names; else the examples.
 
     `leads`: whether this process may be the one that writes quota status for all. Raises
-    ManifestError for a folder, ConfigException for a kubeconfig, and CredentialsError for a
-    docker config, that is no use.
+    ManifestError for a folder, NoClusterError for a kubeconfig, and CredentialsError for a docker
+    config, that is no use.
     """
     async with _registry(settings) as registry_size, _source(settings, leads) as backend:
         yield replace(backend, registry_size=registry_size)
@@ -118,20 +118,16 @@ async def _registry(settings: Settings) -> AsyncIterator[RegistrySize | None]:
 @asynccontextmanager
 async def _source(settings: Settings, leads: bool) -> AsyncIterator[Backend]:
     outside = settings.kubeconfig is not None or settings.context is not None
-    inside = "KUBERNETES_SERVICE_HOST" in os.environ
+    inside = connection.is_inside()
     if settings.state is not None or not (outside or inside):
         if settings.controllers and leads:
-            raise ConfigException("controllers need a cluster, and there is only a folder")
+            raise NoClusterError("controllers need a cluster, and there is only a folder")
         manifests = settings.state or examples.state_folder()
         yield embedded(EmbeddedState(manifests, settings.domain), settings)
         return
-    kubeconfig = str(settings.kubeconfig) if settings.kubeconfig else None
-    api = await KubeApi.connect(kubeconfig, settings.context)
-    try:
+    async with connection.connected(settings.kubeconfig, settings.context) as api:
         with TemporaryDirectory() as folder:
             yield _cluster(api, settings, Path(folder), inside=inside and not outside, leads=leads)
-    finally:
-        await api.close()
 
 
 def embedded(state: EmbeddedState, settings: Settings) -> Backend:

@@ -1,15 +1,11 @@
 """`registry-admission doctor`: read a cluster or a folder, ask the registry, make the checks."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import replace
 
-from kubernetes_asyncio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
-
 from app import installing
 from app.backends import open_registry
-from app.cluster import snapshots
-from app.cluster.api import KubeApi
+from app.cluster import connection, snapshots
 from app.cluster.resources import resources
 from app.cluster.snapshots import Inquiry
 from app.model.domain import ApiDomain
@@ -33,8 +29,8 @@ async def diagnose(
     """Look at the folder that `state` names, else at the cluster; `samples` is how many images
     the registry is asked about.
 
-    Raises NothingToLookAtError and ManifestError for a cluster or folder, ConfigException for a
-    kubeconfig, CredentialsError for a docker config and OSError for a CA that is no use.
+    Raises NothingToLookAtError, NoClusterError and ManifestError for a cluster or folder,
+    CredentialsError for a docker config and OSError for a CA that is no use.
     """
     inquiry = Inquiry(
         settings.domain,
@@ -72,15 +68,8 @@ def dump_commands(domain: ApiDomain, folder: str) -> list[str]:
 async def _snapshot(settings: Settings, inquiry: Inquiry) -> Snapshot:
     if settings.state is not None:
         return snapshots.of_folder(settings.state, inquiry)
-    kubeconfig = str(settings.kubeconfig) if settings.kubeconfig else None
-    inside = "KUBERNETES_SERVICE_HOST" in os.environ
-    if kubeconfig is None and not (inside and settings.context is None):
-        kubeconfig = KUBE_CONFIG_DEFAULT_LOCATION
-    api = await KubeApi.connect(kubeconfig, settings.context)
-    try:
+    async with connection.connected(settings.kubeconfig, settings.context) as api:
         return await snapshots.of_cluster(api, inquiry)
-    finally:
-        await api.close()
 
 
 def _with_installation(snapshot: Snapshot) -> Snapshot:

@@ -28,7 +28,7 @@ _EXAMPLE = "push-allowed.json"
 async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve until a signal ends it; `announce` gets the address and a first request to try.
 
-    Raises ManifestError for a state folder, CertificateError for certificates, ConfigException
+    Raises ManifestError for a state folder, CertificateError for certificates, NoClusterError
     for a kubeconfig, PageError for the page, and OSError for an address, that cannot be used.
     """
     async with open_backend(settings) as backend:

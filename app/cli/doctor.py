@@ -3,11 +3,11 @@
 import asyncio
 
 import click
-from kubernetes_asyncio.config import ConfigException
 
 from app import diagnosing
 from app.cli import doctor_report
 from app.cli.options import SettingsCommand
+from app.cluster.connection import NoClusterError
 from app.cluster.manifests import ManifestError
 from app.cluster.snapshots import NothingToLookAtError
 from app.policy.diagnosis.finding import Severity
@@ -25,7 +25,7 @@ _SETTINGS = (
     "registry_auth",
     "registry_ca",
 )
-_FAILURES = (NothingToLookAtError, ManifestError, ConfigException, CredentialsError, OSError)
+_FAILURES = (NothingToLookAtError, NoClusterError, ManifestError, CredentialsError, OSError)
 _LEVELS: dict[str, Severity] = {"error": "error", "warning": "warning"}
 
 

@@ -1,11 +1,11 @@
 """`registry-admission gateway`."""
 
 import click
-from kubernetes_asyncio.config import ConfigException
 
 from app import logs, runtime
 from app.certs.files import CertificateError
 from app.cli.options import SettingsCommand
+from app.cluster.connection import NoClusterError
 from app.cluster.manifests import ManifestError
 from app.registry import serving
 from app.registry.credentials import CredentialsError
@@ -45,10 +45,10 @@ _SETTINGS = (
 )
 _UNUSABLE = (
     CertificateError,
-    ConfigException,
     CredentialsError,
     DatabaseError,
     ManifestError,
+    NoClusterError,
     OSError,
     serving.GatewayError,
 )

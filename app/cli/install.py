@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 import yaml
-from kubernetes_asyncio.config import ConfigException
 from kubernetes_asyncio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
 
 from app import installing
 from app.certs.files import CertificateError
+from app.cluster import connection
 from app.cluster.api import ApiError, KubeApi
+from app.cluster.connection import NoClusterError
 from app.installing import NAME
 from app.kustomization import Manifest
 from app.policy.names import is_label
@@ -41,7 +42,7 @@ _REGISTRY_NAMESPACE = click.option(
     "openshift-image-registry for openshift.io]",
 )  # fmt: skip
 _KUBECONFIG = click.option(
-    "--kubeconfig", default=KUBE_CONFIG_DEFAULT_LOCATION,
+    "--kubeconfig", type=click.Path(path_type=Path), default=KUBE_CONFIG_DEFAULT_LOCATION,
     help="Kubeconfig of the cluster, with --apply.  [default: kubectl's]",
 )  # fmt: skip
 _CONTEXT = click.option("--context", help="Context of the kubeconfig, with --apply.")
@@ -82,7 +83,7 @@ def install(
     tls_dir: Path | None,
     controllers: tuple[str, ...],
     only_print: bool,
-    kubeconfig: str,
+    kubeconfig: Path,
     context: str | None,
 ) -> None:
     """Print or apply the manifests of the service, for clusters without kustomize.
@@ -124,7 +125,7 @@ def uninstall(
     registry_namespace: str,
     delete_namespace: bool,
     only_print: bool,
-    kubeconfig: str,
+    kubeconfig: Path,
     context: str | None,
 ) -> None:
     """Print or delete what `install` applied, the webhooks first.
@@ -148,19 +149,16 @@ def _print(manifests: list[Manifest]) -> None:
 
 
 def _in_cluster(
-    work: Work, manifests: list[Manifest], kubeconfig: str, context: str | None
+    work: Work, manifests: list[Manifest], kubeconfig: Path, context: str | None
 ) -> None:
     try:
         asyncio.run(_connected(work, manifests, kubeconfig, context))
-    except (ApiError, ConfigException) as error:
+    except (ApiError, NoClusterError) as error:
         raise click.ClickException(str(error)) from None
 
 
 async def _connected(
-    work: Work, manifests: list[Manifest], kubeconfig: str, context: str | None
+    work: Work, manifests: list[Manifest], kubeconfig: Path, context: str | None
 ) -> None:
-    api = await KubeApi.connect(kubeconfig, context)
-    try:
+    async with connection.connected(kubeconfig, context) as api:
         await work(api, manifests, click.echo)
-    finally:
-        await api.close()

@@ -2,11 +2,11 @@
 
 import click
 import yaml
-from kubernetes_asyncio.config import ConfigException
 
 from app import logs, runtime, serving
 from app.certs.files import CertificateError
 from app.cli.options import SettingsCommand
+from app.cluster.connection import NoClusterError
 from app.cluster.manifests import ManifestError
 from app.page.assembly import PageError
 from app.registry.authentication import TokenFileError
@@ -15,9 +15,9 @@ from app.settings import Settings
 
 _UNUSABLE = (
     CertificateError,
-    ConfigException,
     CredentialsError,
     ManifestError,
+    NoClusterError,
     OSError,
     PageError,
     TokenFileError,

@@ -37,7 +37,7 @@ async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterat
         file = KUBE_CONFIG_DEFAULT_LOCATION
     try:
         api = await KubeApi.connect(file, context)
-    except ConfigException as error:
+    except (ConfigException, OSError) as error:
         raise NoClusterError(
             f"no cluster to talk to: {error}; name one with --kubeconfig"
         ) from None

@@ -1,7 +1,6 @@
 """Running the gateway until it is told to stop."""
 
 import logging
-import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,6 +19,7 @@ from app.api.server import Server, listen
 from app.backends import Backend, Job, open_backend, running
 from app.certs import files
 from app.certs.reload import ServingContext
+from app.cluster import connection
 from app.cluster.embedded import EmbeddedState
 from app.page.refusals import Refusals
 from app.quota.enforcer import Enforcer
@@ -54,7 +54,7 @@ async def serve(settings: GatewaySettings, announce: Callable[[str], None]) -> N
     """Serve until a signal ends it.
 
     Raises GatewayError, CredentialsError, DatabaseError, ManifestError, CertificateError,
-    ConfigException and OSError for settings that cannot be used.
+    NoClusterError and OSError for settings that cannot be used.
     """
     trust = ssl.create_default_context(cafile=settings.upstream_ca)
     upstream = Upstream(
@@ -128,7 +128,7 @@ async def _open(settings: GatewaySettings, trust: ssl.SSLContext) -> AsyncIterat
             yield source
         return
     outside = settings.kubeconfig is not None or settings.context is not None
-    if not outside and "KUBERNETES_SERVICE_HOST" not in os.environ:
+    if not outside and not connection.is_inside():
         raise GatewayError("name a folder of limits with --state, or a cluster with --kubeconfig")
     async with open_backend(settings, leads=False) as backend:
         yield _Source(backend)

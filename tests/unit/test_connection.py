@@ -56,9 +56,10 @@ async def test_what_is_named_comes_before_what_is_around(
         assert asked == [used]
 
 
-async def test_a_kubeconfig_that_is_not_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [pytest.param("none", id="absent"), pytest.param("", id="folder")])
+async def test_a_kubeconfig_that_is_no_file(tmp_path: Path, name: str) -> None:
     with pytest.raises(NoClusterError, match="name one with --kubeconfig"):
-        async with connected(tmp_path / "none", None):
+        async with connected(tmp_path / name, None):
             pass
 
 
