@@ -19,7 +19,7 @@ class TextFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__(_TEXT)
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         extra = (item for item in vars(record).items() if item[0] not in RESERVED_ATTRS)
         shown = (f" {name}={json.dumps(value, default=str)}" for name, value in extra)
         # A line break that came from outside starts no record of its own.

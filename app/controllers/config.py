@@ -54,7 +54,11 @@ class Condition:
 
 
 class ConfigWatch:
-    """Config/cluster as last seen; also the store of the informer that watches it."""
+    """Config/cluster as last seen; also the store of the informer that watches it.
+
+    KubernetesState watches it as well, for the registry's names. There an API that is not
+    installed means that there is no Config; here it must not, or every pull secret would go.
+    """
 
     def __init__(self, api: KubeApi, domain: ApiDomain, silence: float) -> None:
         self._domain = domain

@@ -35,6 +35,9 @@ class Mirror(Generic[View]):
         self._views: dict[Key, View] = {}
         self._written: dict[Key, tuple[int, float]] = {}
 
+    def __contains__(self, key: Key) -> bool:
+        return key in self._views
+
     def get(self, key: Key) -> View | None:
         return self._views.get(key)
 

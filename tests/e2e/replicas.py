@@ -106,6 +106,9 @@ class Replica:
         reasons: list[str] = answer.json()["reasons"]
         return reasons
 
+    def metrics(self) -> str:
+        return httpx.get(f"{self.url}/metrics", verify=self._context()).text
+
     def review(self, request: dict[str, Any]) -> dict[str, Any]:
         """Its answer to an AdmissionReview that does not come from the API server."""
         review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}

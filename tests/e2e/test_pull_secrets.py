@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from app.certs import files
@@ -336,8 +335,7 @@ async def test_hundreds_settle_at_the_rate_that_is_set_and_go_again(
 
 def objects(replica: Replica, progress: str) -> int:
     """How many ServiceAccounts are that far, as `/metrics` tells."""
-    text = httpx.get(f"{replica.url}/metrics", verify=False).text
-    found = re.search(rf'controller_objects\{{.*progress="{progress}"\}} (\S+)', text)
+    found = re.search(rf'controller_objects\{{.*progress="{progress}"\}} (\S+)', replica.metrics())
     return int(float(found[1])) if found else -1
 
 

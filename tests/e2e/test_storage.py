@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from app.certs.authority import make_authority
@@ -36,11 +35,6 @@ class Answering(Replicas):
         for webhook in found["webhooks"]:
             webhook["failurePolicy"] = "Fail"
         return found
-
-
-def metrics_of(replicas: Replicas) -> str:
-    [replica] = replicas.running
-    return httpx.get(f"{replica.url}/metrics", verify=replica._context()).text
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +133,7 @@ def test_broken_credentials_are_refused_and_never_told(
     assert refused.returncode == 1
     assert f"Secret {REGISTRY}/{SECRET}: " in refused.stderr
     assert problem in refused.stderr
-    metrics = metrics_of(warns)
+    metrics = warns.running[0].metrics()
     assert 'kind="Secret"' in metrics
     for told in (refused.stderr, warns.running[0].log(), metrics):
         assert ACCESS not in told

@@ -51,7 +51,7 @@ class PullSecretState:
         return self.accounts.keys() | self.secrets.keys()
 
     def knows(self, key: Key) -> bool:
-        return key in self.accounts.keys() or key in self.secrets.keys()  # noqa: SIM118
+        return key in self.accounts or key in self.secrets
 
     def next_step(self, key: Key, now: float) -> Step | None:
         account, secret = self.accounts.get(key), self.secrets.get(key)
