@@ -1,20 +1,27 @@
-"""LimitRange and ResourceQuota objects mean what they say, or their author is told."""
+"""LimitRanges mean what they say, or their author is told."""
 
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from app.model.domain import ApiDomain
-from app.model.limits import LimitRange, ResourceQuota
-from app.policy.limit_objects import check_limit_range, check_resource_quota
+from app.model.limits import LimitRange
+from app.policy.limit_objects import check_limit_range
 from app.policy.verdict import Verdict
+from tests.unit.limit_names import (
+    BAD_NUMBERS,
+    DOMAIN,
+    IMAGE,
+    IMAGES,
+    NOT_ENFORCED,
+    OKD,
+    PRINTED,
+    STREAM,
+    STREAMS,
+    TAGS,
+    refusals,
+)
 
-DOMAIN = ApiDomain()
-OKD = ApiDomain("openshift.io")
-IMAGE, STREAM = "alauda.io/Image", "alauda.io/ImageStream"
-IMAGES, TAGS, STREAMS = "alauda.io/images", "alauda.io/image-tags", "alauda.io/imagestreams"
 UNDER_STREAM = f"belongs under type {STREAM}"
 
 
@@ -23,25 +30,12 @@ def limit_range(*items: dict[str, Any]) -> LimitRange:
     return LimitRange.model_validate({"metadata": metadata, "spec": {"limits": list(items)}})
 
 
-def quota(hard: dict[str, Any], **spec: Any) -> ResourceQuota:
-    metadata = {"name": "quota", "namespace": "team-a"}
-    return ResourceQuota.model_validate({"metadata": metadata, "spec": {"hard": hard, **spec}})
-
-
 def item(item_type: str, **limits: dict[str, Any]) -> dict[str, Any]:
     return {"type": item_type, **limits}
 
 
-def refusals(verdict: Verdict) -> list[tuple[str, str]]:
-    return [(violation.reason, str(violation)) for violation in verdict.violations]
-
-
 def check_items(*items: dict[str, Any], domain: ApiDomain = DOMAIN) -> Verdict:
     return check_limit_range(limit_range(*items), domain=domain)
-
-
-def check_hard(hard: dict[str, Any], domain: ApiDomain = DOMAIN, **spec: Any) -> Verdict:
-    return check_resource_quota(quota(hard, **spec), domain=domain)
 
 
 @pytest.mark.parametrize(
@@ -190,15 +184,6 @@ def test_a_resource_that_a_type_does_not_have_is_refused(
     ]
 
 
-BAD_NUMBERS = [
-    pytest.param("100m", "NotAnInteger", "a fraction; set it to a whole number", id="100m"),
-    pytest.param("1.5", "NotAnInteger", "a fraction; set it to a whole number", id="1.5"),
-    pytest.param("-1", "NegativeLimit", "below 0; set it to 0 or more", id="-1"),
-    pytest.param("-500m", "NegativeLimit", "below 0; set it to 0 or more", id="-500m"),
-]
-PRINTED = {"1.5": "1500m"}
-
-
 @pytest.mark.parametrize("resource", [IMAGES, TAGS])
 @pytest.mark.parametrize(("number", "reason", "rest"), BAD_NUMBERS)
 def test_a_stream_is_limited_by_whole_numbers(
@@ -206,21 +191,7 @@ def test_a_stream_is_limited_by_whole_numbers(
 ) -> None:
     shown = PRINTED.get(number, number)
     assert refusals(check_items(item(STREAM, max={resource: number}))) == [
-        (
-            reason,
-            f'spec.limits[0].max["{resource}"] is {shown}, {rest}',
-        )
-    ]
-
-
-@pytest.mark.parametrize("resource", [STREAMS, IMAGES, TAGS])
-@pytest.mark.parametrize(("number", "reason", "rest"), BAD_NUMBERS)
-def test_a_namespace_is_limited_by_whole_numbers(
-    resource: str, number: str, reason: str, rest: str
-) -> None:
-    shown = PRINTED.get(number, number)
-    assert refusals(check_hard({resource: number})) == [
-        (reason, f'spec.hard["{resource}"] is {shown}, {rest}')
+        (reason, f'spec.limits[0].max["{resource}"] is {shown}, {rest}')
     ]
 
 
@@ -277,9 +248,6 @@ def test_an_item_without_max_is_warned_about(item_type: str) -> None:
     )
 
 
-NOT_ENFORCED = "is not enforced by registry-admission, which knows"
-
-
 @pytest.mark.parametrize(
     ("written", "domain", "known"),
     [
@@ -327,134 +295,3 @@ def test_a_maximum_below_the_largest_stream_is_warned_about(
         f"app has {count}; nothing is deleted, but a push that adds more is refused"
     )
     assert verdict == Verdict(warnings=[warning] if warned else [])
-
-
-@pytest.mark.parametrize(
-    "hard",
-    [
-        pytest.param({}, id="nothing"),
-        pytest.param({STREAMS: "20", IMAGES: "200", TAGS: "200"}, id="the page's own"),
-        pytest.param({"pods": "-1", "requests.storage": "100m"}, id="Kubernetes' own names"),
-        pytest.param({"storage": "1", "images": "100m"}, id="names without a domain"),
-        pytest.param({"requests.alauda.io/vgpu": "1"}, id="a device of another component"),
-        pytest.param({"example.com/images": "100m"}, id="another domain"),
-    ],
-)
-def test_a_quota_without_fault_passes_silently(hard: dict[str, str]) -> None:
-    assert check_hard(hard) == Verdict()
-
-
-@pytest.mark.parametrize(
-    ("written", "meant"),
-    [
-        ("alauda.io/imagestream", STREAMS),
-        ("alauda.io/ImageStreams", STREAMS),
-        ("alauda.io/image-streams", STREAMS),
-        ("alauda.io/imagesteams", STREAMS),
-        ("alauda.io/ImageStream", STREAMS),
-        ("alauda.io/image", IMAGES),
-        ("alauda.io/Images", IMAGES),
-        ("image.alauda.io/images", IMAGES),
-        ("alauda.io/image-tag", TAGS),
-        ("alauda.io/image_tags", TAGS),
-        ("alauda.io/imageTags", TAGS),
-        ("alauda.io/imagestreamtags", TAGS),
-    ],
-)
-def test_a_misspelled_quota_is_refused_with_the_right_name(written: str, meant: str) -> None:
-    assert refusals(check_hard({"pods": "1", written: "5"})) == [
-        (
-            "MisspelledName",
-            f'spec.hard has no resource "{written}"; did you mean {meant}?',
-        )
-    ]
-
-
-@pytest.mark.parametrize(
-    ("written", "domain"),
-    [
-        ("alauda.io/vgpu", DOMAIN),
-        ("alauda.io/usage", DOMAIN),
-        ("alauda.io/tags", DOMAIN),
-        ("alauda.io/storage", DOMAIN),
-        ("openshift.io/images", DOMAIN),
-        ("openshift.io/imagestreams", DOMAIN),
-        (IMAGES, OKD),
-    ],
-)
-def test_names_of_others_are_allowed_with_a_warning(written: str, domain: ApiDomain) -> None:
-    known = f"{domain.imagestreams}, {domain.images}, {domain.image_tags}"
-    assert check_hard({written: "100m"}, domain) == Verdict(
-        warnings=[f'ResourceQuota team-a/quota: spec.hard["{written}"] {NOT_ENFORCED} {known}']
-    )
-
-
-def test_the_other_domains_other_names_are_its_own_business() -> None:
-    assert check_hard({"openshift.io/builds": "1"}) == Verdict()
-
-
-SELECTOR = {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "Exists"}]}
-
-
-@pytest.mark.parametrize(
-    ("spec", "field"),
-    [({"scopes": ["Terminating"]}, "scopes"), ({"scopeSelector": SELECTOR}, "scopeSelector")],
-    ids=["scopes", "scopeSelector"],
-)
-def test_scopes_are_refused_with_names_of_ours(spec: dict[str, Any], field: str) -> None:
-    assert refusals(check_hard({"pods": "1", IMAGES: "5", TAGS: "5"}, **spec)) == [
-        (
-            "ScopedQuota",
-            f"spec.{field} cannot apply to {IMAGES}, {TAGS}: "
-            "images have no scope; move these names to a ResourceQuota without scopes",
-        )
-    ]
-    assert check_hard({"pods": "1"}, **spec) == Verdict()
-
-
-@pytest.mark.parametrize(
-    ("hard", "used", "warned"),
-    [("200", 201, True), ("200", 200, False), ("0", 1, True), ("200", 0, False)],
-)
-@pytest.mark.parametrize("resource", [STREAMS, IMAGES, TAGS])
-def test_a_hard_limit_below_the_present_use_is_warned_about(
-    resource: str, hard: str, used: int, warned: bool
-) -> None:
-    verdict = check_resource_quota(
-        quota({resource: hard}), domain=DOMAIN, used={resource: used, "pods": 9}
-    )
-    warning = (
-        f'ResourceQuota team-a/quota: spec.hard["{resource}"] is {hard}, but {used} are used; '
-        "nothing is deleted, but a push that adds more is refused"
-    )
-    assert verdict == Verdict(warnings=[warning] if warned else [])
-
-
-def test_a_namespace_without_known_use_is_below_every_limit() -> None:
-    assert check_hard({IMAGES: "0"}) == Verdict()
-
-
-@given(st.text(), st.sampled_from(["alauda.io/", "image.alauda.io/", "openshift.io/", ""]))
-def test_no_name_passes_in_silence_that_looks_like_one_of_ours(name: str, prefix: str) -> None:
-    """Whatever is written under the domain is enforced, refused or warned about."""
-    written = prefix + name
-    verdict = check_hard({written: "5"})
-    domain_owned = prefix.endswith("alauda.io/") and written not in (STREAMS, IMAGES, TAGS)
-    assert bool(verdict.violations or verdict.warnings) or not domain_owned
-    assert verdict.violations == [] or domain_owned
-
-
-@given(st.sampled_from([STREAMS, IMAGES, TAGS]), st.data())
-def test_one_slip_is_always_caught(name: str, data: st.DataObject) -> None:
-    prefix, _, word = name.partition("/")
-    at = data.draw(st.integers(0, len(word) - 1))
-    letter = data.draw(st.sampled_from("aeimnorstz"))
-    slips = [
-        word[:at] + word[at + 1 :],
-        word[:at] + letter + word[at:],
-        word[:at] + letter + word[at + 1 :],
-        word[:at] + word[at : at + 2][::-1] + word[at + 2 :],
-    ]
-    written = f"{prefix}/{data.draw(st.sampled_from(slips))}"
-    if written != name:
-        assert [reason for reason, _ in refusals(check_hard({written: "5"}))] == ["MisspelledName"]
