@@ -112,9 +112,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "cluster"
         folder.mkdir()
-        cluster = Cluster(build_tools(), folder)
-        cluster.start()
-        try:
+        with Cluster(build_tools(), folder) as cluster:
             cluster.install_crds()
             namespaces = [NAMESPACE, *(f"scale-{number}" for number in range(_NAMESPACES))]
             manifests = [
@@ -130,8 +128,6 @@ def main() -> None:
                 asyncio.run(_run(cluster, replica, count))
             finally:
                 replica.stop()
-        finally:
-            cluster.stop()
 
 
 if __name__ == "__main__":

@@ -95,17 +95,13 @@ def _namespace(metadata: Mapping[str, Any]) -> list[str]:
 @contextmanager
 def registry_cluster(directory: Path) -> Iterator[Cluster]:
     """A cluster with a binder of volumes, the registry's namespaces, and the account to look."""
-    running = Cluster(build_tools(), directory)
-    running.start()
-    try:
+    with Cluster(build_tools(), directory) as running:
         running.start_controller_manager(*CONTROLLERS)
         running.install_crds()
         create(running, *map(namespace, (REGISTRY, SERVICE, "team-a", "cpaas-system")))
         running.kubectl("apply", "-k", str(MANIFESTS / "doctor"))
         running.kubectl("wait", "--for=create", "serviceaccount/default", f"-n{REGISTRY}")
         yield running
-    finally:
-        running.stop()
 
 
 @contextmanager
@@ -130,8 +126,4 @@ def settled(viewer: Path, reason: str, evidence: str = "") -> Diagnosis:
 
 def viewer(cluster: Cluster, directory: Path) -> Path:
     """A kubeconfig of the account that may look, and change nothing."""
-    owner, name = ACCOUNT
-    token = cluster.kubectl("create", "token", f"--namespace={owner}", name).stdout.strip()
-    kubeconfig = directory / "kubeconfig"
-    cluster.write_kubeconfig(kubeconfig, token)
-    return kubeconfig
+    return cluster.account_kubeconfig(directory / "kubeconfig", *ACCOUNT)

@@ -11,16 +11,12 @@ import socket
 import ssl
 import subprocess
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import yaml
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
-from app.certs.authority import make_authority
-from tests.unit.certificates import client_of
+from . import apiserver_files
 
 HERE = Path(__file__).parent
 START_TIMEOUT = 90.0
@@ -56,21 +52,28 @@ class Cluster:
         self.kubeconfig = directory / "kubeconfig"
         self.ca_file = directory / "apiserver" / "apiserver.crt"
         self.audit_log = directory / "audit.log"
-        self.client_ca = directory / "client-ca.crt"
+        self.client_ca = directory / apiserver_files.CLIENT_CA
         self._tools = tools
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         port, self._etcd_port, self._etcd_peer_port = _free_ports(3)
         self._port = port
         self.url = f"https://127.0.0.1:{port}"
 
+    def __enter__(self) -> "Cluster":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def start(self) -> None:
         """Starts etcd and the API server, and returns when requests can be made."""
         try:
-            self._write_service_account_keys()
+            apiserver_files.write_service_account_key(self.directory)
             tokens = f"{self.token},admin,admin,system:masters\n"
             (self.directory / "tokens.csv").write_text(tokens)
-            self._write_audit_policy()
-            self._write_client_certificate()
+            apiserver_files.write_audit_policy(self.directory, AUDITED)
+            apiserver_files.write_client_certificate(self.directory, CLIENT_NAME)
             self._start_etcd()
             self._start_apiserver()
             self.write_kubeconfig(self.kubeconfig, self.token)
@@ -175,8 +178,16 @@ class Cluster:
         names = self.kubectl("get", "crds", "--output=name").stdout.split()
         self.kubectl("delete", *(name for name in names if name.endswith(f".{domain}")))
 
+    def account_kubeconfig(self, path: Path, namespace: str, account: str) -> Path:
+        """Writes a kubeconfig for a service account."""
+        token = self.kubectl(
+            "create", "token", f"--namespace={namespace}", "--duration=8h", account
+        ).stdout.strip()
+        self.write_kubeconfig(path, token)
+        return path
+
     def write_kubeconfig(self, path: Path, token: str) -> None:
-        """Writes a kubeconfig for the owner of a token, such as a service account."""
+        """Writes a kubeconfig for the owner of a token."""
         config = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -191,55 +202,6 @@ class Cluster:
             "current-context": "e2e",
         }
         path.write_text(yaml.safe_dump(config))
-
-    def _write_service_account_keys(self) -> None:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        (self.directory / "service-account.key").write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.TraditionalOpenSSL,
-                serialization.NoEncryption(),
-            )
-        )
-
-    def _write_audit_policy(self) -> None:
-        policy = {
-            "apiVersion": "audit.k8s.io/v1",
-            "kind": "Policy",
-            "omitStages": ["RequestReceived"],
-            "rules": [{"level": "Metadata", "users": [AUDITED]}, {"level": "None"}],
-        }
-        (self.directory / "audit.yaml").write_text(yaml.safe_dump(policy))
-
-    def _write_client_certificate(self) -> None:
-        """Who the API server is to every webhook that asks."""
-        now = datetime.now(UTC)
-        signer = make_authority(now)
-        self.client_ca.write_bytes(signer.certificate)
-        shown = client_of(signer, CLIENT_NAME, now)
-        (self.directory / "client.crt").write_bytes(shown.certificate)
-        (self.directory / "client.key").write_bytes(shown.key)
-        user = {"client-certificate": "client.crt", "client-key": "client.key"}
-        kubeconfig = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "users": [{"name": "*", "user": user}],
-        }
-        path = self.directory / "webhooks.kubeconfig"
-        path.write_text(yaml.safe_dump(kubeconfig))
-        version = "apiserver.config.k8s.io/v1"
-        configuration = {
-            "apiVersion": version,
-            "kind": "WebhookAdmissionConfiguration",
-            "kubeConfigFile": str(path),
-        }
-        plugins = ("ValidatingAdmissionWebhook", "MutatingAdmissionWebhook")
-        admission = {
-            "apiVersion": version,
-            "kind": "AdmissionConfiguration",
-            "plugins": [{"name": name, "configuration": configuration} for name in plugins],
-        }
-        (self.directory / "admission.yaml").write_text(yaml.safe_dump(admission))
 
     def _start_etcd(self) -> None:
         client = f"http://127.0.0.1:{self._etcd_port}"

@@ -7,21 +7,25 @@ import pytest
 
 from . import broken
 from .cluster import Cluster, build_tools
+from .overlays import remove_webhooks
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A running cluster with its controllers, and the registry's APIs and namespaces."""
-    running = Cluster(build_tools(), tmp_path_factory.mktemp("cluster"))
-    running.start()
-    try:
+    with Cluster(build_tools(), tmp_path_factory.mktemp("cluster")) as running:
         running.start_controller_manager()
         running.install_crds()
         for namespace in ("image-registry-system", "openshift-image-registry"):
             running.kubectl("create", "namespace", namespace)
         yield running
-    finally:
-        running.stop()
+
+
+@pytest.fixture
+def no_webhooks_left(cluster: Cluster) -> Iterator[None]:
+    """For tests that install the service's webhooks."""
+    yield
+    remove_webhooks(cluster)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import yaml
 
+from app.certs.cluster import ClusterCertificates, service_names
+from app.cluster.api import KubeApi
 from app.kustomization import Manifest
 
 from .cluster import Cluster
@@ -26,6 +28,16 @@ def apply(cluster: Cluster, manifests: list[Manifest]) -> str:
     """Applies manifests; what the API server warns of."""
     text = yaml.safe_dump_all(manifests)
     return cluster.kubectl("apply", "--server-side", "--filename=-", input=text).stderr
+
+
+async def certify(api: KubeApi, folder: Path) -> ClusterCertificates:
+    """Makes certificates and has the webhooks trust them, as the service does at its start."""
+    names = service_names(NAMESPACE, NAMESPACE)
+    certificates = ClusterCertificates(api, folder, namespace=NAMESPACE, names=names)
+    await certificates.prepare()
+    while await certificates.step():
+        pass
+    return certificates
 
 
 def remove_webhooks(cluster: Cluster) -> None:

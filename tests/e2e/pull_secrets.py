@@ -31,12 +31,7 @@ def rights_of(cluster: Cluster, folder: Path, *components: str) -> Iterator[Path
     cluster.kubectl("create", "namespace", "image-registry-system", check=False)
     manifests = kustomize(cluster, folder)
     apply(cluster, [one for one in manifests if "Webhook" not in one["kind"]])
-    token = cluster.kubectl(
-        "create", "token", f"--namespace={NAMESPACE}", "--duration=2h", "registry-admission"
-    ).stdout.strip()
-    kubeconfig = folder / "limited"
-    cluster.write_kubeconfig(kubeconfig, token)
-    yield kubeconfig
+    yield cluster.account_kubeconfig(folder / "limited", NAMESPACE, "registry-admission")
     for component in components:
         binding = f"registry-admission-{component}"
         cluster.kubectl("delete", "clusterrolebinding", binding)

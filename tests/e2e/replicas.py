@@ -47,18 +47,14 @@ _WEBHOOKS = {
 _MANY = 1000
 
 
-def account_kubeconfig(cluster: Cluster, path: Path, domain: str = "alauda.io") -> Path:
-    """Grants what `install` grants, and writes a kubeconfig for the service account."""
+def service_kubeconfig(cluster: Cluster, path: Path, domain: str = "alauda.io") -> Path:
+    """Grants what `install` grants, and writes a kubeconfig for the service's account."""
     # The registry's, in which some of the rights are.
     cluster.kubectl("create", "namespace", ApiDomain(domain).registry_namespace, check=False)
     rights = [manifest for manifest in _manifests(domain) if manifest["kind"] in _RIGHTS]
     text = yaml.safe_dump_all(rights)
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", input=text)
-    token = cluster.kubectl(
-        "create", "token", f"--namespace={NAMESPACE}", "--duration=8h", "registry-admission"
-    )
-    cluster.write_kubeconfig(path, token.stdout.strip())
-    return path
+    return cluster.account_kubeconfig(path, NAMESPACE, "registry-admission")
 
 
 def _manifests(domain: str) -> list[Manifest]:
@@ -193,7 +189,7 @@ class Replicas(AbstractContextManager["Replicas"]):
             certificates = ["--tls-dir", str(folder / "tls")]
         self.folder = folder
         self._flags = (*certificates, *flags, "--api-domain", domain)
-        kubeconfig = account_kubeconfig(cluster, folder / "kubeconfig", domain)
+        kubeconfig = service_kubeconfig(cluster, folder / "kubeconfig", domain)
         self.way = Balancer(lambda: [urlsplit(cluster.url).port or 0])
         """What the replicas reach the API server through."""
         server = server or (cluster.url if direct else f"https://127.0.0.1:{self.way.port}")

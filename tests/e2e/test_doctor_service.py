@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 
 from app.certs import authority
-from app.certs.cluster import ClusterCertificates, service_names
-from app.cluster.api import KubeApi
+from app.cluster.connection import connected
 from tests import registry_objects as objects
 from tests.registry_objects import REGISTRY, SERVICE, Manifest
 
 from . import broken
 from .cluster import Cluster
-from .overlays import apply, overlay, remove_webhooks
+from .overlays import apply, certify, overlay, remove_webhooks
 
 pytestmark = pytest.mark.e2e
 
@@ -50,7 +49,7 @@ def installation(
     doctor_cluster.kubectl("wait", bound, "--timeout=30s", "pvc/image-registry", f"-n{REGISTRY}")
     apply(doctor_cluster, overlay(doctor_cluster, "self-signed"))
     ready(doctor_cluster, 3)
-    asyncio.run(certify(doctor_cluster, tmp_path_factory.mktemp("certificates")))
+    asyncio.run(start(doctor_cluster, tmp_path_factory.mktemp("certificates")))
     yield
     remove_webhooks(doctor_cluster)
     broken.remove(doctor_cluster, *parts)
@@ -64,17 +63,9 @@ def ready(cluster: Cluster, replicas: int) -> None:
     )  # fmt: skip
 
 
-async def certify(cluster: Cluster, folder: Path) -> None:
-    """What the service does at its start."""
-    api = await KubeApi.connect(str(cluster.kubeconfig), None)
-    names = service_names(SERVICE, SERVICE)
-    certificates = ClusterCertificates(api, folder, namespace=SERVICE, names=names)
-    try:
-        await certificates.prepare()
-        while await certificates.step():
-            pass
-    finally:
-        await api.close()
+async def start(cluster: Cluster, folder: Path) -> None:
+    async with connected(cluster.kubeconfig, None) as api:
+        await certify(api, folder)
 
 
 def patch(cluster: Cluster, path: str, value: object) -> None:

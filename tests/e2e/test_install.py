@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +9,19 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.certs import files, trust
-from app.certs.cluster import ClusterCertificates, service_names
+from app.certs.cluster import service_names
 from app.cli.main import main
-from app.cluster.api import ApiError, KubeApi
+from app.cluster.api import ApiError
+from app.cluster.connection import connected
 
 from .cluster import Cluster
-from .overlays import CONFIGURATIONS, NAMESPACE, apply, overlay, remove_webhooks
+from .overlays import CONFIGURATIONS, NAMESPACE, apply, certify, overlay
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("no_webhooks_left")]
 
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:registry-admission"
 IMAGE = "registry-admission"
 REGISTRY = "--namespace=image-registry-system"
-
-
-@pytest.fixture(autouse=True)
-def _no_webhooks_for_others(cluster: Cluster) -> Iterator[None]:
-    yield
-    remove_webhooks(cluster)
 
 
 def run(cluster: Cluster, *arguments: str) -> Result:
@@ -52,22 +46,13 @@ async def test_the_service_account_may_look_after_the_certificates(
 ) -> None:
     await asyncio.to_thread(install, cluster)
     before = configurations(cluster)
-    token = cluster.kubectl(
-        "create", "token", f"--namespace={NAMESPACE}", "registry-admission"
-    ).stdout.strip()
-    kubeconfig = tmp_path / "kubeconfig"
-    cluster.write_kubeconfig(kubeconfig, token)
-    api = await KubeApi.connect(str(kubeconfig), None)
-    names = service_names(NAMESPACE, NAMESPACE)
-    certificates = ClusterCertificates(api, tmp_path, namespace=NAMESPACE, names=names)
-    try:
-        await certificates.prepare()
-        while await certificates.step():
-            pass
+    kubeconfig = cluster.account_kubeconfig(
+        tmp_path / "kubeconfig", NAMESPACE, "registry-admission"
+    )
+    async with connected(kubeconfig, None) as api:
+        certificates = await certify(api, tmp_path)
         with pytest.raises(ApiError, match="is forbidden"):
             await api.get(f"/api/v1/namespaces/{NAMESPACE}/secrets")
-    finally:
-        await api.close()
 
     assert certificates.problems() == []
     found = configurations(cluster)
@@ -82,7 +67,8 @@ async def test_the_service_account_may_look_after_the_certificates(
         "get", "secret", "registry-admission-tls", f"--namespace={NAMESPACE}", "--output=json"
     )
     assert {json.loads(secret.stdout)["data"]["ca.crt"]} == bundles
-    assert trust.missing_names((tmp_path / files.CERTIFICATE).read_bytes(), names) == []
+    served = (tmp_path / files.CERTIFICATE).read_bytes()
+    assert trust.missing_names(served, service_names(NAMESPACE, NAMESPACE)) == []
 
     await asyncio.to_thread(install, cluster)
     kept = {

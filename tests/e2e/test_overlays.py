@@ -15,9 +15,9 @@ from app.kustomization import Manifest
 from app.settings import CONTROLLERS
 
 from .cluster import Cluster
-from .overlays import MANIFESTS, NAMESPACE, apply, kustomize, overlay, remove_webhooks
+from .overlays import MANIFESTS, NAMESPACE, apply, kustomize, overlay
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("no_webhooks_left")]
 
 OVERLAYS = ["self-signed", "mounted-secret", "cert-manager", "ha"]
 IMAGE = "registry-admission"
@@ -50,12 +50,6 @@ def _cert_manager(cluster: Cluster) -> Iterator[None]:
     cluster.kubectl("wait", "--for=condition=Established", "--filename=-", input=crds)
     yield
     cluster.kubectl("delete", "--filename=-", input=crds)
-
-
-@pytest.fixture(autouse=True)
-def _no_webhooks_for_others(cluster: Cluster) -> Iterator[None]:
-    yield
-    remove_webhooks(cluster)
 
 
 def by_name(manifests: list[Manifest]) -> list[tuple[str, str, Manifest]]:

@@ -14,6 +14,7 @@ from app import installing
 from app.admission.review import AdmissionRequest, Outcome
 from app.certs.cluster import ClusterCertificates, service_names
 from app.cluster.api import KubeApi
+from app.cluster.connection import connected
 from app.cluster.events import RefusalEvents
 from app.cluster.kubernetes import KubernetesState
 from app.cluster.ledgers import KubernetesLedgers
@@ -33,7 +34,7 @@ from .cluster import AUDITED, Cluster
 from .observed import becomes, quota, used
 from .overlays import NAMESPACE
 from .pushes import Push, Pusher
-from .replicas import Replicas, account_kubeconfig
+from .replicas import Replicas, service_kubeconfig
 
 pytestmark = pytest.mark.e2e
 
@@ -126,10 +127,9 @@ def audit(cluster: Cluster) -> Iterator[Audit]:
 @pytest_asyncio.fixture
 async def api(cluster: Cluster, tmp_path: Path) -> AsyncIterator[KubeApi]:
     """With the rights of the service account."""
-    kubeconfig = account_kubeconfig(cluster, tmp_path / "account")
-    api = await KubeApi.connect(str(kubeconfig), None)
-    yield api
-    await api.close()
+    kubeconfig = service_kubeconfig(cluster, tmp_path / "account")
+    async with connected(kubeconfig, None) as api:
+        yield api
 
 
 async def test_every_right_is_used_and_no_other_is_needed(

@@ -184,16 +184,15 @@ def test_a_tenant_sees_the_own_namespace_and_is_told_what_is_hidden(
         },
     ]
     cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(objects))
-    token = cluster.kubectl("-n", TEAM, "create", "token", "tenant").stdout.strip()
-    cluster.write_kubeconfig(tmp_path / "tenant", token)
+    kubeconfig = cluster.account_kubeconfig(tmp_path / "tenant", TEAM, "tenant")
 
-    answer = commands.run(cluster, "usage", "-n", TEAM, kubeconfig=tmp_path / "tenant")
+    answer = commands.run(cluster, "usage", "-n", TEAM, kubeconfig=kubeconfig)
 
     assert answer.returncode == 0, answer.stderr
     assert "image-registry-quota" in answer.stdout
     assert "Note: reservations in flight are not readable: " in answer.stderr
     assert "Note: image sizes are not readable: " in answer.stderr
-    elsewhere = commands.run(cluster, "usage", kubeconfig=tmp_path / "tenant")
+    elsewhere = commands.run(cluster, "usage", kubeconfig=kubeconfig)
     assert elsewhere.returncode == 2
     assert "forbidden" in elsewhere.stderr
 

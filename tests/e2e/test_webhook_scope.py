@@ -12,17 +12,11 @@ from app.kustomization import Manifest
 from .cluster import Cluster
 from .overlays import CONFIGURATIONS, NAMESPACE, apply, overlay, remove_webhooks
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("no_webhooks_left")]
 
 NOWHERE = "https://127.0.0.1:1/"
 """Nothing listens there: that a webhook is asked shows as a refused connection."""
 HEARD_WITHIN = 10.0
-
-
-@pytest.fixture(autouse=True)
-def _no_webhooks_for_others(cluster: Cluster) -> Iterator[None]:
-    yield
-    remove_webhooks(cluster)
 
 
 def config_map(**data: str) -> Manifest:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from app.cluster.api import KubeApi
+from app.cluster.connection import connected
 from app.model.domain import ApiDomain
 from app.registry.names import Repository
 from app.registry.reviews import KubernetesAccess
@@ -46,10 +47,7 @@ subjects: [{kind: ServiceAccount, name: pusher, namespace: team-p}]
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    running = Cluster(build_tools(), tmp_path_factory.mktemp("cluster"))
-    with ExitStack() as stack:
-        stack.callback(running.stop)
-        running.start()
+    with Cluster(build_tools(), tmp_path_factory.mktemp("cluster")) as running:
         running.start_controller_manager()
         running.install_crds()
         running.kubectl("create", "namespace", "registry-admission")
@@ -58,9 +56,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest_asyncio.fixture
 async def api(cluster: Cluster) -> AsyncIterator[KubeApi]:
-    connected = await KubeApi.connect(str(cluster.kubeconfig), None)
-    yield connected
-    await connected.close()
+    async with connected(cluster.kubeconfig, None) as api:
+        yield api
 
 
 async def test_200_concurrent_pushes_through_three_gateways_leave_exactly_50_tags(
