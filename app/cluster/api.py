@@ -152,12 +152,9 @@ class KubeApi:
     async def delete(self, path: str, content: Content | None = None) -> None:
         await self._request("DELETE", path, None, content)
 
-    async def watch(self, path: str, query: Query, silence: float) -> AsyncGenerator[Content, None]:
-        """The events of a watch until the API server ends it.
-
-        A connection on which nothing comes for `silence` seconds is an ApiError.
-        """
-        bounds = aiohttp.ClientTimeout(sock_connect=_REQUEST_TIMEOUT, sock_read=silence)
+    async def watch(self, path: str, query: Query) -> AsyncGenerator[Content, None]:
+        """The events of a watch until the API server ends it; it may say nothing for ever."""
+        bounds = aiohttp.ClientTimeout(sock_connect=_REQUEST_TIMEOUT)
         async with self._open("GET", path, {**query, "watch": "true"}, bounds) as response:
             async for line in response.content:
                 yield from_json(line)

@@ -38,7 +38,8 @@ class Informer:
     """Keeps a store up to date with one resource.
 
     The store is not trusted before the first list is complete, nor when nothing has been heard
-    for `silence` seconds: the API server sends a bookmark at least every minute.
+    for `silence` seconds: the API server sends a bookmark at least every minute. Then it is listed
+    again, however many watches were opened meanwhile.
     """
 
     def __init__(
@@ -85,10 +86,14 @@ class Informer:
         """Why the store must not be trusted now."""
         if self._heard_at is None:
             return f"{self.name}: {self._problem}"
-        silent = self._clock() - self._heard_at
+        silent = self._silent(self._heard_at)
         if silent > self._silence:
             return f"{self.name}: nothing heard for {silent:.0f} s ({self._problem})"
         return None
+
+    def _silent(self, heard_at: float) -> float:
+        """Seconds; none when the clock was set back."""
+        return max(0.0, self._clock() - heard_at)
 
     async def run(self) -> None:
         """List and watch until cancelled."""
@@ -103,6 +108,9 @@ class Informer:
                 await asyncio.sleep(_backoff(failures) if failures else 0)
             except GoneError:
                 self._version = ""
+            except TimeoutError:
+                logger.warning("watch is silent", extra={"resource": self.name})
+                self._version, self._problem = "", f"nothing heard for {self._silence:g} s"
             except ApiError as error:
                 failures += 1
                 self._report(error)
@@ -135,15 +143,28 @@ class Informer:
         logger.info("listed", extra={"resource": self.name, "objects": len(keys)})
 
     async def _watch(self) -> None:
+        """Until the API server ends the watch.
+
+        Raises TimeoutError once nothing has been heard for too long, also before this watch: one
+        that ends without an event is no sign of life, nor is a connection that stays open.
+        """
         query = {
             **self._query,
             "resourceVersion": self._version,
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(random.randint(*_WATCH_SECONDS)),
         }
-        async with aclosing(self._api.watch(self._path, query, self._silence)) as events:
+        now = asyncio.get_running_loop().time
+        left = self._silence - self._silent(self._heard_at or 0.0)
+        if left <= 0:
+            raise TimeoutError
+        async with (
+            asyncio.timeout(left) as bound,
+            aclosing(self._api.watch(self._path, query)) as events,
+        ):
             async for event in events:
                 self._apply(event["type"], event["object"])
+                bound.reschedule(now() + self._silence)
 
     def _apply(self, kind: str, content: dict[str, Any]) -> None:
         if kind == "ERROR":

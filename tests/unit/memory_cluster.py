@@ -101,7 +101,7 @@ class MemoryCluster(KubeApi):
         await self._request("DELETE", path)
         self.drop(path)
 
-    async def watch(self, path: str, query: Query, silence: float) -> AsyncGenerator[Content, None]:
+    async def watch(self, path: str, query: Query) -> AsyncGenerator[Content, None]:
         queue: asyncio.Queue[Content] = asyncio.Queue()
         since = int(query["resourceVersion"])
         for key, content in self.objects.items():

@@ -48,7 +48,7 @@ class Server(FakeKube):
         items = [{"metadata": {"name": name}} for name in found]
         return {"items": items, "metadata": {"resourceVersion": "10"}}
 
-    async def watch(self, path: str, query: Query, silence: float) -> AsyncGenerator[Content, None]:
+    async def watch(self, path: str, query: Query) -> AsyncGenerator[Content, None]:
         self.versions.append(query["resourceVersion"])
         if not self._watches:
             await asyncio.Event().wait()
@@ -69,10 +69,10 @@ CUT = ApiError(0, "connection reset")
 
 @asynccontextmanager
 async def following(
-    server: Server, *, optional: bool = False
+    server: Server, *, optional: bool = False, silence: float = 150
 ) -> AsyncIterator[tuple[Informer, Things]]:
     things = Things()
-    informer = Informer(server, PATH, "things", things, silence=150, optional=optional)
+    informer = Informer(server, PATH, "things", things, silence=silence, optional=optional)
     task = asyncio.create_task(informer.run())
     yield informer, things
     task.cancel()
@@ -120,6 +120,22 @@ async def test_nothing_is_missed(server: Server, names: set[str], versions: list
         assert server.versions == versions
         assert things.names == names
         assert informer.problem() is None
+
+
+@pytest.mark.parametrize(
+    "watches",
+    [
+        pytest.param([], id="one that stays open"),
+        pytest.param([[]] * 3, id="some that end, then one that stays open"),
+        pytest.param([[]] * 1000, id="one after another that ends"),
+    ],
+)
+async def test_watches_that_say_nothing_are_not_waited_for_beyond_the_silence(
+    watches: list[list[Content | ApiError]],
+) -> None:
+    server = Server([["a"], ["b"]], *watches)
+    async with following(server, silence=0.3) as (_, things):
+        await until(lambda: things.names == {"b"})
 
 
 async def test_an_api_that_is_not_installed_is_a_problem_until_it_is() -> None:
