@@ -16,7 +16,7 @@ from app.cluster.api import KubeApi, NotFoundError
 from app.cluster.applying import path_of
 from app.kustomization import Manifest
 from app.model.domain import ApiDomain
-from app.settings import CONTROLLERS
+from app.setting_types import CONTROLLERS
 
 NAME = "registry-admission"
 """Of everything in the manifests: the namespace, the Service, the image, the webhooks …"""

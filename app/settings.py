@@ -3,18 +3,10 @@
 from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    AliasChoices,
-    BeforeValidator,
-    Field,
-    NonNegativeFloat,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import AliasChoices, Field, NonNegativeFloat, PositiveInt, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -25,50 +17,20 @@ from pydantic_settings import (
 from app.model.domain import ApiDomain
 from app.policy.followed_tags import FollowedTags
 from app.policy.image_limits import UnknownSize
-from app.policy.names import host_of, parse_endpoint
 from app.policy.storage_references import ReferenceChecks
 from app.quota.ledger import Timing
+from app.setting_types import (
+    Controllers,
+    Hosts,
+    LegacyMode,
+    LegacyModes,
+    LogFormat,
+    LogLevel,
+    Names,
+    RegistryUrl,
+)
 
 ENV_PREFIX = "REGISTRY_ADMISSION_"
-
-LegacyMode = Literal["enforce", "warn", "off"]
-Controller = Literal["pull-secrets", "s3-credentials"]
-CONTROLLERS: tuple[Controller, ...] = get_args(Controller)
-LogLevel = Literal["debug", "info", "warning", "error"]
-LogFormat = Literal["json", "text"]
-
-
-def _comma_separated(value: Any) -> Any:
-    """Lists are written as `a,b` in flags and in the environment."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-def _legacy_modes(rules: list[str]) -> list[str]:
-    for rule in rules:
-        pattern, _, mode = rule.rpartition("=")
-        if not pattern or mode not in ("enforce", "warn", "off"):
-            raise ValueError(f"{rule!r} is not <namespace pattern>=enforce|warn|off")
-    return rules
-
-
-def _registry_url(url: str | None) -> str | None:
-    endpoint = None if url is None else parse_endpoint(url)
-    if url is not None and (endpoint is None or endpoint.path.strip("/")):
-        raise ValueError("it must be https://host[:port]; credentials belong into registry_auth")
-    return url and url.rstrip("/")
-
-
-def _registry_hosts(hosts: list[str]) -> list[str]:
-    for host in hosts:
-        if host_of(host) is None:
-            raise ValueError(f"{host!r} is not host[:port]")
-    return hosts
-
-
-Names = Annotated[list[str], BeforeValidator(_comma_separated)]
-
 
 _file: ContextVar[Path | None] = ContextVar("settings file", default=None)
 
@@ -126,11 +88,11 @@ class Settings(BaseSettings):
         description="What to do with a tag that follows a tag of another namespace, which may "
         "point at a larger image later, where image sizes are limited.",
     )
-    registry_hosts: Annotated[Names, AfterValidator(_registry_hosts)] = Field(
+    registry_hosts: Hosts = Field(
         default_factory=list,
         description="Host names of the internal registry, besides its Service's.",
     )
-    registry_url: Annotated[str | None, AfterValidator(_registry_url)] = Field(
+    registry_url: RegistryUrl | None = Field(
         None,
         description="Internal registry to ask for sizes that nothing else proves, "
         "https://host[:port]; without it, it is not asked.",
@@ -147,7 +109,7 @@ class Settings(BaseSettings):
         description="Namespace of the internal registry: its Service, its claim, its Secrets.  "
         "[default: image-registry-system, or openshift-image-registry for openshift.io]",
     )
-    legacy_modes: Annotated[Names, AfterValidator(_legacy_modes)] = Field(
+    legacy_modes: LegacyModes = Field(
         default_factory=lambda: ["*=enforce"],
         description="How the legacy gateway's limit ConfigMap is treated: "
         "<namespace pattern>=enforce|warn|off, the first pattern that fits decides.",
@@ -190,7 +152,7 @@ class Settings(BaseSettings):
         description="How long a watch may be silent before it is not trusted; "
         "the API server sends bookmarks every minute.",
     )
-    controllers: Annotated[list[Controller], BeforeValidator(_comma_separated)] = Field(
+    controllers: Controllers = Field(
         default_factory=list,
         description="Opt-in controllers, of pull-secrets and s3-credentials; none by default.",
     )
@@ -245,10 +207,8 @@ class Settings(BaseSettings):
     shutdown_timeout: PositiveInt = Field(
         20, description="Longest time that reviews in flight have to finish on shutdown."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Log level."
-    )
-    log_format: Literal["json", "text"] = Field("json", description="Log format.")
+    log_level: LogLevel = Field("info", description="Log level.")
+    log_format: LogFormat = Field("json", description="Log format.")
 
     @classmethod
     def settings_customise_sources(

@@ -17,7 +17,7 @@ from app.cluster.connection import NoClusterError
 from app.installing import NAME
 from app.kustomization import Manifest
 from app.policy.names import is_label
-from app.settings import CONTROLLERS
+from app.setting_types import CONTROLLERS
 
 Work = Callable[[KubeApi, list[Manifest], Callable[[str], None]], Coroutine[Any, Any, None]]
 

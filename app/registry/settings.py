@@ -6,7 +6,8 @@ from typing import Annotated
 import httpx
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
-from app.settings import Names, Settings
+from app.setting_types import Names
+from app.settings import Settings
 
 
 def _origin(text: str) -> str:

@@ -12,7 +12,7 @@ from app import installing
 from app.certs import files
 from app.certs.cluster import service_names
 from app.kustomization import Manifest
-from app.settings import CONTROLLERS
+from app.setting_types import CONTROLLERS
 
 from .cluster import Cluster
 from .overlays import MANIFESTS, NAMESPACE, apply, kustomize, overlay

@@ -15,7 +15,7 @@ from app.admission.review import AdmissionRequest
 from app.cluster.api import KubeApi, NotFoundError
 from app.cluster.image_sizes import ImageSizes
 from app.model.limits import NamespaceLimits
-from app.settings import LogFormat
+from app.setting_types import LogFormat
 from tests.unit.stores import DOMAIN, limit
 from tests.unit.test_followed_tags import World
 

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from app import logs
-from app.settings import LogFormat
+from app.setting_types import LogFormat
 
 
 def logged(log_format: LogFormat, monkeypatch: pytest.MonkeyPatch) -> str:
