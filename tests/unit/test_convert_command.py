@@ -1,32 +1,16 @@
 """`registry-admission convert`: what goes in, what comes out, and how it ends."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
 
-from app.cli.main import main
-from app.cluster import connection
-from app.cluster.api import ConflictError, Content, KubeApi, Query
 from tests.legacy_gateway import CONFIG_MAP
+from tests.unit.conversions import DATA, EXACT, config_map, run
 
-EXACT = ("--namespaces", "team-a,shared-x")
 MIXED = ("--namespaces", "team-a,team-b")
-DATA = yaml.safe_load(CONFIG_MAP)["data"]
-
-
-def run(*arguments: str | Path, stdin: str = "") -> Result:
-    return CliRunner(env={"COLUMNS": "300"}).invoke(main, ["convert", *map(str, arguments)], stdin)
-
-
-def config_map(name: str, namespace: str = "cpaas-system", **data: str) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": namespace}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
 @pytest.fixture
@@ -34,58 +18,6 @@ def gateway(tmp_path: Path) -> Path:
     path = tmp_path / "gateway.yaml"
     path.write_text(CONFIG_MAP)
     return path
-
-
-class Cluster(KubeApi):
-    """An API server that has ConfigMaps and namespaces, and remembers what is applied."""
-
-    def __init__(self, config_maps: list[dict[str, Any]], namespaces: dict[str, bool]) -> None:
-        self.applied: list[tuple[str, Content, str, bool, bool]] = []
-        self.taken: set[str] = set()
-        self._config_maps = config_maps
-        self._namespaces = namespaces
-
-    async def get(self, path: str, query: Query | None = None) -> Content:
-        if path == "/api/v1/configmaps":
-            field, _, name = (query or {})["fieldSelector"].partition("=")
-            assert field == "metadata.name"
-            found = [item for item in self._config_maps if item["metadata"]["name"] == name]
-            return {"metadata": {}, "items": found}
-        assert path == "/api/v1/namespaces"
-        deleted = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
-        metadata = [
-            {"name": name, **(deleted if going else {})} for name, going in self._namespaces.items()
-        ]
-        return {"metadata": {}, "items": [{"metadata": item} for item in metadata]}
-
-    async def apply(
-        self,
-        path: str,
-        content: Content,
-        manager: str,
-        *,
-        force: bool = True,
-        dry_run: bool = False,
-    ) -> Content:
-        if path in self.taken:
-            raise ConflictError(409, f"PATCH {path}: conflict with kubectl")
-        self.applied.append((path, content, manager, force, dry_run))
-        return content
-
-
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    fake = Cluster(
-        [config_map("image-registry-limit-config", **DATA)],
-        {"team-a": False, "shared-x": False, "going": True},
-    )
-
-    @asynccontextmanager
-    async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterator[KubeApi]:
-        yield fake
-
-    monkeypatch.setattr(connection, "connected", connected)
-    return fake
 
 
 def test_a_file_becomes_manifests_on_stdout_and_a_report_on_stderr(gateway: Path) -> None:
@@ -281,58 +213,3 @@ def test_one_of_several_config_maps_is_chosen() -> None:
     chosen = ("--config-map", "cpaas-system/registry-gateway-config", "--namespaces", "team-a")
     answer = run("-", *chosen, stdin=yaml.safe_dump_all(documents))
     assert "alauda.io/image-tags: '5'" in answer.stdout
-
-
-def test_everything_from_the_cluster(cluster: Cluster, gateway: Path) -> None:
-    answer = run("--from-cluster")
-    assert answer.exit_code == 0
-    assert answer.stdout == run(gateway, *EXACT).stdout
-    assert cluster.applied == []
-
-
-def test_applying_with_a_summary(cluster: Cluster) -> None:
-    answer = run("--from-cluster", "--apply", "--images-per-namespace", "7")
-
-    assert answer.exit_code == 0
-    assert answer.stdout == ""
-    paths = [path for path, *_ in cluster.applied]
-    assert paths == [
-        f"/api/v1/namespaces/{namespace}/{resource}"
-        for namespace in ("shared-x", "team-a")
-        for resource in (
-            "limitranges/image-registry-limits",
-            "resourcequotas/image-registry-quota",
-        )
-    ]
-    assert {tuple(rest) for _, _, *rest in cluster.applied} == {
-        ("registry-admission", False, False)
-    }
-    assert cluster.applied[3][1]["spec"] == {"hard": {"alauda.io/images": "7"}}
-    assert "4 of 4 objects applied." in answer.stderr
-
-
-def test_a_dry_run_leaves_no_trace(cluster: Cluster, gateway: Path) -> None:
-    answer = run(gateway, "--dry-run=server", "--apply")
-    assert answer.exit_code == 0
-    assert [dry_run for *_, dry_run in cluster.applied] == [True, True]
-    assert "2 of 2 objects would be applied." in answer.stderr
-
-
-def test_what_cannot_be_applied_is_named_and_the_rest_goes_on(cluster: Cluster) -> None:
-    path = "/api/v1/namespaces/shared-x/limitranges/image-registry-limits"
-    cluster.taken = {path}
-    answer = run("--from-cluster", "--apply")
-    assert answer.exit_code == 1
-    assert len(cluster.applied) == 1
-    failure = (
-        f"Failed: LimitRange shared-x/image-registry-limits: PATCH {path}: conflict with kubectl"
-    )
-    assert failure in answer.stderr
-    assert "1 of 2 objects applied." in answer.stderr
-
-
-def test_a_kubeconfig_that_is_not_there_is_named(tmp_path: Path) -> None:
-    answer = run("--from-cluster", "--kubeconfig", tmp_path / "none")
-    assert answer.exit_code == 1
-    assert "no cluster to talk to" in answer.stderr
-    assert "--kubeconfig" in answer.stderr
