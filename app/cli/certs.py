@@ -15,7 +15,7 @@ def certs() -> None:
 @certs.command()
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("tls"),
-    help="Folder for ca.crt, tls.crt and tls.key.  [default: tls]",
+    help="Folder for ca.crt, ca.key, tls.crt and tls.key.  [default: tls]",
 )  # fmt: skip
 @click.option(
     "--name", "names", multiple=True, default=("localhost", "127.0.0.1"),
@@ -33,4 +33,4 @@ def make(out: Path, names: tuple[str, ...]) -> None:
         files.make(out, names)
     except files.CertificateError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"wrote ca.crt, tls.crt and tls.key to {out}")
+    click.echo(f"wrote tls.crt and tls.key to {out}; its ca.crt is for clients, ca.key for nobody")
