@@ -50,12 +50,14 @@ class BodyReader:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._read(request, body)
+            return bytes(body)
         except TimeoutError:
             message = f"the body did not come in {self._timeout:g} s"
             raise _unread(408, message) from None
         finally:
             self._held -= len(body)
-        return bytes(body)
+            # What a refusal's traceback holds stays until the garbage collector comes by.
+            body.clear()
 
     async def _read(self, request: Request, body: bytearray) -> None:
         too_large = _unread(413, f"the body is larger than {self._max_bytes} bytes")

@@ -1,0 +1,12 @@
+"""What a process of a test takes."""
+
+import re
+from pathlib import Path
+
+
+def peak_bytes(pid: int) -> int:
+    """The most that a process has ever had in memory."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    assert found is not None
+    return int(found[1]) * 1024
