@@ -7,6 +7,7 @@ counts. Until there is an answer, what may be stored counts as stored.
 
 import asyncio
 import logging
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from app.registry.names import Reference, Repository
 logger = logging.getLogger("registry_admission.inventory")
 
 _CONCURRENT_QUESTIONS = 8
+_SETTLE = 5.0
+"""Seconds from a registry's first "no" about a push without an answer to the one that counts."""
 
 
 class RepositoryUsage(StreamUsage):
@@ -57,6 +60,8 @@ class Inventory:
         self._asking = asyncio.Lock()
         self._questions = asyncio.Semaphore(_CONCURRENT_QUESTIONS)
         self._due: defaultdict[Repository, set[str]] = defaultdict(set)
+        self._doubted: dict[tuple[Repository, str], float] = {}
+        """What may come to be stored yet, and from when on a "no" about it counts."""
         self.something_due = asyncio.Event()
         self.usage = UsageIndex()
         for repository in self._contents:
@@ -83,7 +88,9 @@ class Inventory:
     async def unknown(self, intent: Intent) -> None:
         """Nobody knows: it counts as stored until the registry has been asked."""
         await self._finish(intent, stored=True)
-        self._ask_later(intent.repository, _references(intent))
+        references = _references(intent)
+        self._doubted |= {(intent.repository, reference): math.inf for reference in references}
+        self._ask_later(intent.repository, references)
 
     async def deleted(self, repository: Repository, reference: Reference) -> None:
         """A tag, or a manifest with every tag that points at it, may be gone.
@@ -149,8 +156,20 @@ class Inventory:
             finally:
                 self._checks.discard(check)
             calm = {ref: found for ref, found in answers.items() if ref not in check.disturbed}
-            await self._apply(repository, calm)
+            early = {ref for ref, found in calm.items() if self._is_early((repository, ref), found)}
+            await self._apply(repository, {ref: calm[ref] for ref in calm.keys() - early})
         self._ask_later(repository, answers.keys() & check.disturbed)
+        asyncio.get_running_loop().call_later(_SETTLE, self._ask_later, repository, early)
+
+    def _is_early(self, key: tuple[Repository, str], found: StoredManifest | None) -> bool:
+        """Whether an answer is a "no" that does not count yet."""
+        now = asyncio.get_running_loop().time()
+        until = self._doubted.get(key, 0.0)
+        if found is not None or until <= now:
+            self._doubted.pop(key, None)
+            return False
+        self._doubted[key] = min(until, now + _SETTLE)
+        return True
 
     async def _ask(
         self, repository: Repository, references: set[str], with_children: bool

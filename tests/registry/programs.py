@@ -64,6 +64,7 @@ class Clients:
 @dataclass
 class Registry:
     url: str
+    process: asyncio.subprocess.Process
 
     @property
     def host(self) -> str:
@@ -86,8 +87,8 @@ async def registry(tools: Path, folder: Path, **settings: Any) -> AsyncIterator[
     }
     (folder / "registry.yaml").write_text(yaml.safe_dump(config))
     command = (tools / "docker-registry", "serve", folder / "registry.yaml")
-    async with _serving(command, f"http://{address}/", folder / "registry.log"):
-        yield Registry(f"http://{address}")
+    async with _serving(command, f"http://{address}/", folder / "registry.log") as process:
+        yield Registry(f"http://{address}", process)
 
 
 @asynccontextmanager
@@ -95,8 +96,8 @@ async def memory_registry(tools: Path, folder: Path) -> AsyncIterator[Registry]:
     """A registry that knows referrers, which docker-registry does not."""
     address = f"127.0.0.1:{free_port()}"
     command = (tools / "memory", address)
-    async with _serving(command, f"http://{address}/v2/", folder / "registry.log"):
-        yield Registry(f"http://{address}")
+    async with _serving(command, f"http://{address}/v2/", folder / "registry.log") as process:
+        yield Registry(f"http://{address}", process)
 
 
 @asynccontextmanager
@@ -119,13 +120,15 @@ async def nginx(tools: Path, folder: Path, server: str) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _serving(command: Sequence[str | Path], url: str, log: Path) -> AsyncIterator[None]:
+async def _serving(
+    command: Sequence[str | Path], url: str, log: Path
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """A process that is killed in the end; ready when `url` answers."""
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
     try:
         await _wait_for(url)
-        yield
+        yield process
     finally:
         process.kill()
         await process.wait()

@@ -30,13 +30,13 @@ async def pushed(client: httpx.AsyncClient, name: str) -> str:
     return digest_of(manifest)
 
 
-async def diagnose(upstream: Registry, folder: Path, digests: dict[str, str]) -> Diagnosis:
+async def diagnose(url: str, folder: Path, digests: dict[str, str]) -> Diagnosis:
     state = folder / "dump"
     state.mkdir()
-    manifest = stream("app", digests, DAY, host=upstream.host)
+    manifest = stream("app", digests, DAY, host=url.partition("://")[2])
     (state / "streams.yaml").write_text(yaml.safe_dump(manifest))
     return await diagnosing.diagnose(
-        Settings(state=state, registry_url=upstream.url),
+        Settings(state=state, registry_url=url),
         service_namespace=None,
         namespaces=(),
         samples=10,
@@ -53,7 +53,7 @@ async def test_images_that_are_all_there_are_no_finding(
     upstream: Registry, direct: httpx.AsyncClient, tmp_path: Path
 ) -> None:
     digests = {"v1": await pushed(direct, "v1"), "v2": await pushed(direct, "v2")}
-    found = await diagnose(upstream, tmp_path, digests)
+    found = await diagnose(upstream.url, tmp_path, digests)
     assert found.findings == ()
     assert "image data" not in {item.check for item in found.not_checked}
 
@@ -66,7 +66,7 @@ async def test_blobs_and_manifests_that_are_gone_are_named(
     deleted = await direct.delete(f"/v2/team-a/app/manifests/{digests['manifest']}")
     assert deleted.status_code == 202
 
-    found = await diagnose(upstream, tmp_path, digests)
+    found = await diagnose(upstream.url, tmp_path, digests)
 
     [finding] = [item for item in found.findings if item.reason == "BlobsMissing"]
     assert finding.problem.startswith("2 of 3 images")
@@ -88,7 +88,7 @@ async def test_an_index_is_as_whole_as_its_images(
     assert (await push_manifest(direct, "team-a/app", "index", index)).status_code == 201
     remove_blob(tmp_path, LAYER + b"child")
 
-    found = await diagnose(upstream, tmp_path, {"index": digest_of(index)})
+    found = await diagnose(upstream.url, tmp_path, {"index": digest_of(index)})
 
     [finding] = found.findings
     assert finding.evidence == (
@@ -97,7 +97,7 @@ async def test_an_index_is_as_whole_as_its_images(
 
 
 async def test_a_registry_that_does_not_answer_is_not_checked(tmp_path: Path) -> None:
-    found = await diagnose(Registry("http://127.0.0.1:1"), tmp_path, {"v1": digest_of(b"v1")})
+    found = await diagnose("http://127.0.0.1:1", tmp_path, {"v1": digest_of(b"v1")})
     assert found.findings == ()
     why = {item.check: item.why for item in found.not_checked}
     assert why["image data"].startswith("1 of 1 images: GET http://127.0.0.1:1/v2/team-a/app")
