@@ -1,15 +1,19 @@
-"""However large a blob is, it passes through in pieces."""
+"""However large a blob is, it passes through in pieces; what is too large is not kept."""
 
 import asyncio
 import hashlib
 
 import httpx
 
+from tests.memory import peak_bytes
+
 from . import images
 from .programs import Gateway
 
 MIB = 2**20
 SIZE = 1024 * MIB
+ENDED = 0
+"""For a connection that was ended before its client had read the answer."""
 
 
 async def test_a_large_blob_does_not_stay_in_memory(
@@ -45,3 +49,25 @@ def digest_of_zeros() -> str:
     for _ in range(SIZE // MIB):
         sha256.update(bytes(MIB))
     return f"sha256:{sha256.hexdigest()}"
+
+
+async def test_manifests_far_too_large_do_not_stay_in_memory(
+    gate: Gateway, client: httpx.AsyncClient
+) -> None:
+    before = peak_bytes(gate.process.pid)
+
+    async def push(number: int) -> int:
+        path = f"/v2/team-a/app/manifests/v{number}"
+        headers = {"Content-Type": images.OCI_MANIFEST}
+        try:
+            answer = await client.put(path, content=images.chunks(64 * MIB), headers=headers)
+        except httpx.TransportError:
+            return ENDED
+        return answer.status_code
+
+    answers = await asyncio.gather(*map(push, range(40)))
+    grown = peak_bytes(gate.process.pid) - before
+
+    assert set(answers) <= {400, 429, ENDED}
+    assert grown < 250 * MIB
+    print(f"\nPEAK: {before // MIB} MiB, and {grown // MIB} MiB more")
