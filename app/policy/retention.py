@@ -49,7 +49,7 @@ def staying_full(
             )
     for name, stream in usage.streams.items():
         images, tags = limits.stream_images, limits.stream_tags
-        if images and _full(len(stream.packed_images), images.max):
+        if images and _full(stream.image_count, images.max):
             kept_here = len(stream.newest_images(revisions))
             if _full(kept_here, images.max):
                 yield _of_stream(namespace, name, domain.images, kept_here, images)

@@ -24,7 +24,7 @@ class Change:
         A request that adds nothing, or takes away as much as it adds, repairs a violation
         or leaves it as it was: it always passes.
         """
-        return self.after > hard and self.after > self.used and self.requested > 0
+        return self.after > hard and self.after > self.used
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ class NamespaceUsage:
         return images
 
     def image_count_of(self, stream: str) -> int:
-        return len(self.streams[stream].packed_images) if stream in self.streams else 0
+        return self.streams[stream].image_count if stream in self.streams else 0
 
     def tag_count_of(self, stream: str) -> int:
         return self.streams[stream].tag_count if stream in self.streams else 0

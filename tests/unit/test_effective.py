@@ -1,9 +1,10 @@
 """Effective use is the union of what is stored and what is reserved, however both came about."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.quota.effective import Effective
+from app.quota.effective import Change, Effective, StreamChange
 from app.quota.ledger import Ledger, Reservation
 from app.quota.members import Claims, Members
 from app.quota.usage import NamespaceUsage, StreamUsage
@@ -76,3 +77,60 @@ def test_neither_order_nor_repetition_of_reservations_changes_anything(
         return change.imagestreams.used, change.images.used, change.image_tags.used
 
     assert used(reserved) == used(reserved[::-1]) == used([*reserved, *reserved])
+
+
+@pytest.mark.parametrize(
+    ("removes", "images", "image_tags"),
+    [
+        pytest.param(Members(), Change(2, 1), Change(2, 1), id="nothing"),
+        pytest.param(
+            Members(images=frozenset({("app", "d1")}), tags=frozenset({("app", "v1")})),
+            Change(2, 1, 1),
+            Change(2, 1, 1),
+            id="an image and a tag of the stream",
+        ),
+        pytest.param(
+            Members(images=frozenset({("app", "d8")}), tags=frozenset({("app", "v8")})),
+            Change(2, 1),
+            Change(2, 1),
+            id="what is not stored in it",
+        ),
+        pytest.param(
+            Members(images=frozenset({("web", "d1")}), tags=frozenset({("web", "v1")})),
+            Change(2, 1),
+            Change(2, 1),
+            id="what another stream holds",
+        ),
+    ],
+)
+def test_what_a_request_takes_away_makes_room_in_its_stream(
+    removes: Members, images: Change, image_tags: Change
+) -> None:
+    usage, _ = observed({"app": {"v1": ("d1",), "v2": ("d2",)}, "web": {"v1": ("d1",)}})
+    adds = Members(frozenset({"app"}), frozenset({("app", "d9")}), frozenset({("app", "v9")}))
+
+    assessment = Effective(usage).assess(Claims("ns", adds, removes))
+
+    assert assessment.streams == {"app": StreamChange(images, image_tags)}
+
+
+def test_an_empty_stream_that_is_reserved_is_not_new_to_the_next_request() -> None:
+    usage, _ = observed({})
+    effective = Effective(usage)
+    empty = Members(frozenset({"app"}))
+    effective.add(empty)
+
+    assert effective.assess(Claims("ns", empty)).namespace.imagestreams == Change(1, 0)
+
+
+def test_the_members_of_one_stream() -> None:
+    both = Members(
+        frozenset({"app", "web"}),
+        frozenset({("app", "d1"), ("web", "d1")}),
+        frozenset({("app", "v1"), ("web", "v1")}),
+    )
+
+    assert both.of_stream("app") == Members(
+        frozenset({"app"}), frozenset({("app", "d1")}), frozenset({("app", "v1")})
+    )
+    assert both.of_stream("api") == Members()

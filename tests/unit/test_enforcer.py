@@ -7,9 +7,10 @@ import pytest
 from app.cluster.state import StateUnavailableError
 from app.model.limits import NO_LIMITS, NamespaceLimits
 from app.quota.enforcer import Enforcer
-from app.quota.ledger import Ledger, Timing
+from app.quota.ledger import Reservation, Timing
 from app.quota.members import Claims, Members
-from app.quota.store import LedgerConflictError, MemoryLedgers
+from app.quota.store import MemoryLedgers
+from tests.unit.ledgers import AlwaysLate, Hanging, Replica, Untouchable, Versioned
 from tests.unit.stores import DOMAIN, FakeState, quota
 
 LIMITED = NamespaceLimits(quotas=(quota(image_tags=2),))
@@ -222,54 +223,35 @@ async def test_a_store_that_fails_is_a_refusal_that_can_be_retried() -> None:
         await enforcer(FakeState(LIMITED), Untouchable()).decide(tag("v1"))
 
 
-class Untouchable(MemoryLedgers):
-    async def load(self, namespace: str) -> tuple[Ledger, str]:
-        raise OSError("disk on fire")
+async def test_giving_back_is_tried_again_on_what_another_replica_wrote() -> None:
+    state, shared = FakeState(LIMITED), Versioned()
+    ours, theirs = Replica(shared), Replica(shared)
+    await enforcer(state, ours).decide(tag("upload"), holder="upload")
+    await theirs.refresh("ns")
+    await enforcer(state, theirs).decide(tag("other"), holder="other")
+
+    assert await enforcer(state, ours).cancel("ns", "upload")
+    assert [held.holder for held in shared.ledger] == ["other"]
 
 
-class Hanging(MemoryLedgers):
-    async def load(self, namespace: str) -> tuple[Ledger, str]:
-        if namespace == "ns":
-            await asyncio.Event().wait()
-        return await super().load(namespace)
+async def test_giving_back_into_a_ledger_that_never_rests_says_so() -> None:
+    ledgers = AlwaysLate(Versioned())
+    ledgers.hold(Reservation("upload", tag("v1").adds, 2000.0))
+
+    with pytest.raises(StateUnavailableError, match="the ledger of namespace ns is too busy"):
+        await enforcer(FakeState(LIMITED), ledgers).cancel("ns", "upload")
 
 
-class Versioned:
-    """What an API server keeps: one ledger with a version."""
+@pytest.mark.parametrize(
+    ("claims", "reserve"),
+    [
+        pytest.param(tag("v2"), False, id="a dry run"),
+        pytest.param(tag("v1"), True, id="a push to a tag that is stored"),
+    ],
+)
+async def test_what_reserves_nothing_writes_no_ledger(claims: Claims, reserve: bool) -> None:
+    state, shared = FakeState(LIMITED), Versioned()
+    state.store("ns", "app", {"v1": ("d1",)})
 
-    def __init__(self) -> None:
-        self.ledger = Ledger()
-        self.version = 0
-
-
-class Replica(MemoryLedgers):
-    """Remembers what it has read and written; everything else it learns by a conflict."""
-
-    def __init__(self, shared: Versioned) -> None:
-        super().__init__()
-        self._shared = shared
-        self._seen = Ledger(), "0"
-        self.conflicts = 0
-
-    async def load(self, namespace: str) -> tuple[Ledger, str]:
-        return self._seen[0].copy(), self._seen[1]
-
-    async def refresh(self, namespace: str) -> tuple[Ledger, str]:
-        await asyncio.sleep(0)
-        self._seen = self._shared.ledger.copy(), str(self._shared.version)
-        return await self.load(namespace)
-
-    async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
-        await asyncio.sleep(0)
-        if version != str(self._shared.version):
-            self.conflicts += 1
-            await self.refresh(namespace)
-            raise LedgerConflictError
-        self._shared.ledger, self._shared.version = ledger.copy(), int(version) + 1
-        self._seen = ledger.copy(), str(self._shared.version)
-
-
-class AlwaysLate(Replica):
-    async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
-        self._shared.version += 1
-        await super().save(namespace, ledger, version)
+    assert await allowed(enforcer(state, Replica(shared)), claims, reserve=reserve)
+    assert shared.version == 0

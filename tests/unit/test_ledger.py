@@ -90,3 +90,11 @@ def test_equal_claims_have_one_holder_and_different_claims_different_ones() -> N
 
     assert holder_of(same) == holder_of(TAG)
     assert len({holder_of(TAG), *map(holder_of, moved)}) == 4
+
+
+def test_a_holders_name_outlives_an_update_of_the_service() -> None:
+    claimed = Members(
+        frozenset({"web", "app"}), frozenset({("app", "d1")}), frozenset({("app", "v1")})
+    )
+
+    assert holder_of(claimed) == "01b52e4bbf04086a"

@@ -86,6 +86,13 @@ def test_missing_names_only_what_is_not_stored() -> None:
     )
 
 
+def test_a_stream_that_is_not_stored_holds_nothing() -> None:
+    usage = NamespaceUsage()
+
+    assert (usage.image_count_of("app"), usage.tag_count_of("app")) == (0, 0)
+    assert usage.images_of("app") == frozenset()
+
+
 def test_a_namespace_without_streams_is_forgotten() -> None:
     index = UsageIndex()
     index.put("team-a", "app", StreamUsage({"v1": ("d1",)}))
@@ -102,6 +109,7 @@ def test_a_namespace_without_streams_is_forgotten() -> None:
 @example("x" * 31)
 @example("x" * 30)
 @example("sha256:" + "A" * 64)
+@example("\ud800")
 def test_any_digest_is_packed_and_unpacked_without_loss(digest: str) -> None:
     packed = pack(digest)
 

@@ -1,0 +1,63 @@
+"""Stores of ledgers that fail, hang, or are shared with other replicas."""
+
+import asyncio
+
+from app.quota.ledger import Ledger, Reservation
+from app.quota.store import LedgerConflictError, MemoryLedgers
+
+
+class Untouchable(MemoryLedgers):
+    async def load(self, namespace: str) -> tuple[Ledger, str]:
+        raise OSError("disk on fire")
+
+
+class Hanging(MemoryLedgers):
+    async def load(self, namespace: str) -> tuple[Ledger, str]:
+        if namespace == "ns":
+            await asyncio.Event().wait()
+        return await super().load(namespace)
+
+
+class Versioned:
+    """What an API server keeps: one ledger with a version."""
+
+    def __init__(self) -> None:
+        self.ledger = Ledger()
+        self.version = 0
+
+
+class Replica(MemoryLedgers):
+    """Remembers what it has read and written; everything else it learns by a conflict."""
+
+    def __init__(self, shared: Versioned) -> None:
+        super().__init__()
+        self._shared = shared
+        self._seen = Ledger(), "0"
+        self.conflicts = 0
+
+    async def load(self, namespace: str) -> tuple[Ledger, str]:
+        return self._seen[0].copy(), self._seen[1]
+
+    async def refresh(self, namespace: str) -> tuple[Ledger, str]:
+        await asyncio.sleep(0)
+        self._seen = self._shared.ledger.copy(), str(self._shared.version)
+        return await self.load(namespace)
+
+    async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
+        await asyncio.sleep(0)
+        if version != str(self._shared.version):
+            self.conflicts += 1
+            await self.refresh(namespace)
+            raise LedgerConflictError
+        self._shared.ledger, self._shared.version = ledger.copy(), int(version) + 1
+        self._seen = ledger.copy(), str(self._shared.version)
+
+
+class AlwaysLate(Replica):
+    def hold(self, reservation: Reservation) -> None:
+        self._shared.ledger.reserve(reservation)
+        self._seen = self._shared.ledger.copy(), "0"
+
+    async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
+        self._shared.version += 1
+        await super().save(namespace, ledger, version)
