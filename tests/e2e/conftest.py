@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from app.model.credentials import SECRET
+
 from . import broken
 from .cluster import Cluster, build_tools
 from .overlays import remove_webhooks
+from .replicas import Replicas
+from .storage import IN_REGISTRY, Answering
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +30,25 @@ def no_webhooks_left(cluster: Cluster) -> Iterator[None]:
     """For tests that install the service's webhooks."""
     yield
     remove_webhooks(cluster)
+
+
+@pytest.fixture(scope="module")
+def warns(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
+    """A service that warns of what Config/cluster refers to, as it does unless told otherwise."""
+    with Answering(cluster, tmp_path_factory.mktemp("warns")) as running:
+        yield running
+
+
+@pytest.fixture
+def no_storage_left(cluster: Cluster) -> Iterator[None]:
+    """For tests that create what the registry's storage refers to."""
+    yield
+    for resource in ("secrets", "configmaps", "persistentvolumeclaims"):
+        cluster.kubectl(
+            "delete", resource, IN_REGISTRY, "--selector=of=test", "--wait=false",
+            "--ignore-not-found",
+        )  # fmt: skip
+    cluster.kubectl("delete", "secret", SECRET, IN_REGISTRY, "--ignore-not-found")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,54 @@
+"""The registry's storage on the cluster of the tests, and the answers to what describes it."""
+
+import json
+import shlex
+from typing import Any
+
+from app.kustomization import Manifest
+
+from .cluster import Cluster
+from .replicas import Replicas
+
+REGISTRY = "image-registry-system"
+IN_REGISTRY = f"--namespace={REGISTRY}"
+CONFIG = "imageregistry.operator.alauda.io/v1"
+ACCESS, CONFIDENTIAL = "AKIAunguessable", "Xq7unguessable"
+
+
+class Answering(Replicas):
+    """Replicas whose answer must not be missing, or it would pass for a good one."""
+
+    def _configuration(self, manifest: Manifest) -> Manifest:
+        found = super()._configuration(manifest)
+        for webhook in found["webhooks"]:
+            webhook["failurePolicy"] = "Fail"
+        return found
+
+
+def created_by(command: str) -> list[str]:
+    """The arguments of a command for kubectl, with keys in place of its placeholders."""
+    filled = command.replace("<access-key-id>", ACCESS)
+    program, *arguments = shlex.split(filled.replace("<secret-access-key>", CONFIDENTIAL))
+    assert program == "kubectl"
+    return arguments
+
+
+def created(cluster: Cluster, kind: str, name: str, **content: Any) -> None:
+    manifest = {
+        "apiVersion": "v1", "kind": kind, **content,
+        "metadata": {"name": name, "namespace": REGISTRY, "labels": {"of": "test"}},
+    }  # fmt: skip
+    cluster.kubectl("create", "--filename=-", input=json.dumps(manifest))
+
+
+def tried(cluster: Cluster, spec: dict[str, Any], kind: str = "Config") -> tuple[int, list[str]]:
+    """The exit code of kubectl when it creates an object, and the lines that it warns with."""
+    content = {"apiVersion": CONFIG, "kind": kind, "metadata": {"name": "cluster"}, "spec": spec}
+    result = cluster.kubectl(
+        "create", "--dry-run=server", "--filename=-", input=json.dumps(content), check=False
+    )
+    return result.returncode, result.stderr.splitlines()
+
+
+def s3(**trust: str) -> dict[str, Any]:
+    return {"storage": {"s3": {"bucket": "images", **({"trustedCA": trust} if trust else {})}}}
