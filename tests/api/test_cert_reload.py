@@ -3,15 +3,12 @@
 import asyncio
 import logging
 import re
-import shutil
 import ssl
-import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 import uvloop
@@ -24,11 +21,9 @@ from app.certs.files import CertificateError
 from app.certs.reload import ServingContext
 from tests.api import service
 from tests.api.tls import (
-    SOON,
-    TIMEOUT,
+    by_events,
     ca,
     connect,
-    mount,
     present,
     presented,
     put,
@@ -38,24 +33,6 @@ from tests.api.tls import (
 from tests.unit.certificates import encrypted, self_signed, serial_of
 
 NAMES = ["localhost", "127.0.0.1"]
-NEVER = 3600.0
-"""A poll that no test waits for: what is seen with it was seen by a change event."""
-
-
-async def by_events(certificates: ServingContext) -> None:
-    await certificates.watch(poll=NEVER)
-
-
-async def by_looking(certificates: ServingContext) -> None:
-    await certificates.watch(poll=SOON)
-
-
-async def wait_until_logged(text: str, caplog: pytest.LogCaptureFixture) -> None:
-    async with asyncio.timeout(TIMEOUT):
-        while True:
-            if text in caplog.text:
-                return
-            await asyncio.sleep(SOON)
 
 
 def with_rsa_key(bits: int) -> KeyPair:
@@ -209,87 +186,6 @@ def test_a_server_does_not_start_on_broken_files(
 
     with pytest.raises(CertificateError, match=problem):
         ServingContext(tmp_path / files.CERTIFICATE, tmp_path / files.KEY)
-
-
-async def test_the_watcher_outlives_a_broken_replacement(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    old = files.make(tmp_path, NAMES)
-
-    async with serving(tmp_path, by_events) as server:
-        garbage(tmp_path)
-        await wait_until_logged("the old one stays", caplog)
-        assert await presented(server.port, ca(tmp_path)) == serial_of(old)
-
-        new = files.make(tmp_path, NAMES)
-        await wait_until_presented(serial_of(new), server.port, ca(tmp_path))
-
-
-async def test_a_mounted_secret_is_followed(tmp_path: Path) -> None:
-    source, volume = tmp_path / "source", tmp_path / "volume"
-    mount(volume, "..2030_01_01", files.make(source, NAMES))
-
-    async with serving(volume, by_events) as server:
-        for version in ("..2030_01_02", "..2030_01_03"):
-            new = files.make(source, NAMES)
-            mount(volume, version, new)
-            await wait_until_presented(serial_of(new), server.port, ca(source))
-
-
-async def test_a_change_without_an_event_is_found_by_looking(tmp_path: Path) -> None:
-    """The folder itself is a link: what happens beside it is no event in it."""
-    authorities, current = tmp_path / "ca", tmp_path / "current"
-    for version in ("v1", "v2"):
-        (tmp_path / version).mkdir()
-        put(tmp_path / version, files.make(authorities, NAMES))
-    current.symlink_to("v1")
-
-    async with serving(current, by_looking) as server:
-        (tmp_path / "next").symlink_to("v2")
-        (tmp_path / "next").replace(current)
-
-        new = present(current)
-        await wait_until_presented(serial_of(new), server.port, ca(authorities))
-
-
-async def test_a_folder_that_cannot_be_watched_is_looked_at(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    source, folder = tmp_path / "source", tmp_path / "tls"
-    old = files.make(source, NAMES)
-    shutil.copytree(source, folder)
-
-    async def removed_before_watching(certificates: ServingContext) -> None:
-        shutil.rmtree(folder)
-        await certificates.watch(poll=SOON)
-
-    async with serving(folder, removed_before_watching) as server:
-        await wait_until_logged("cannot watch certificates", caplog)
-        assert await presented(server.port, ca(source)) == serial_of(old)
-
-        new = files.make(source, NAMES)
-        shutil.copytree(source, folder)
-        await wait_until_presented(serial_of(new), server.port, ca(source))
-
-
-@pytest.mark.parametrize("error", [OSError("too many files"), RuntimeError("no watcher")], ids=repr)
-async def test_where_nothing_can_be_watched_changes_are_found_by_looking(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    monkeypatch.setattr("app.certs.reload.awatch", Mock(side_effect=error))
-    files.make(tmp_path, NAMES)
-
-    async with serving(tmp_path, by_looking) as server:
-        new = files.make(tmp_path, NAMES)
-        await wait_until_presented(serial_of(new), server.port, ca(tmp_path))
-
-
-async def test_the_watcher_stops_at_once_when_it_is_cancelled(tmp_path: Path) -> None:
-    files.make(tmp_path, NAMES)
-
-    async with serving(tmp_path, by_events):
-        start = time.monotonic()
-    assert time.monotonic() - start < 2
 
 
 def test_the_expiry_is_that_of_the_certificate_in_force(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from app.certs.reload import ServingContext
 
 SOON = 0.05
 TIMEOUT = 10.0
+NEVER = 3600.0
+"""A poll that no test waits for: what is seen with it was seen by a change event."""
 
 
 def ca(folder: Path) -> bytes:
@@ -113,3 +115,11 @@ async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     while line := await reader.readline():
         writer.write(line)
     writer.close()
+
+
+async def by_events(certificates: ServingContext) -> None:
+    await certificates.watch(poll=NEVER)
+
+
+async def by_looking(certificates: ServingContext) -> None:
+    await certificates.watch(poll=SOON)
