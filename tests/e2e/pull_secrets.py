@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,6 +107,31 @@ def token_of(cluster: Cluster, namespace: str, account: str = "default") -> str:
     """The present token of a ServiceAccount, "" if there is none."""
     secret = secrets(cluster, namespace).get(account)
     return logins(secret).get(HOST, "") if secret else ""
+
+
+def ours(cluster: Cluster, namespace: str, account: str = "default") -> list[str]:
+    """What a ServiceAccount names besides the user's own."""
+    found = named(cluster, namespace, account)
+    if account == "default":
+        assert found[0] == "of-the-user", "the user's own entry is never touched"
+    return [name for name in found if name != "of-the-user"]
+
+
+def is_complete(cluster: Cluster, namespace: str) -> bool:
+    """Whether the pull secret exists, has a token, and is named by its ServiceAccount."""
+    found = secrets(cluster, namespace).get("default")
+    name = found["metadata"]["name"] if found else ""
+    return bool(token_of(cluster, namespace)) and ours(cluster, namespace) == [name]
+
+
+def is_gone(cluster: Cluster, namespace: str) -> bool:
+    return not secrets(cluster, namespace) and not ours(cluster, namespace)
+
+
+def objects(replica: Replica, progress: str) -> int:
+    """How many ServiceAccounts are that far, as `/metrics` tells."""
+    found = re.search(rf'controller_objects\{{.*progress="{progress}"\}} (\S+)', replica.metrics())
+    return int(float(found[1])) if found else -1
 
 
 def who(cluster: Cluster, token: str) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,14 +15,18 @@ from app.certs import files
 from .cluster import Cluster
 from .observed import becomes
 from .pull_secrets import (
+    CONFIG,
     HOST,
     LABEL,
     condition,
     configure,
     hook,
+    is_complete,
+    is_gone,
     logins,
-    may,
     named,
+    objects,
+    ours,
     rights_of,
     secrets,
     token_of,
@@ -42,28 +45,22 @@ PATIENT = ("--pull-secret-life", "600")
 
 
 @pytest.fixture
-def kubeconfig(cluster: Cluster, tmp_path: Path) -> Iterator[Path]:
-    """That of a service with no more rights than the component gives."""
-    with rights_of(cluster, tmp_path, "pull-secrets") as limited:
-        yield limited
-
-
-@pytest.fixture
-def start(cluster: Cluster, tmp_path: Path, kubeconfig: Path) -> Iterator[Callable[..., Replica]]:
-    """Starts a service, and ends it."""
+def start(cluster: Cluster, tmp_path: Path) -> Iterator[Callable[..., Replica]]:
+    """Starts a service with no more rights than the component gives, and ends it."""
     files.make(tmp_path / "tls", ["localhost", "127.0.0.1"])
     running: list[Replica] = []
+    with rights_of(cluster, tmp_path, "pull-secrets") as kubeconfig:
 
-    def started(*flags: str) -> Replica:
-        common = ("--tls-dir", str(tmp_path / "tls"), "--controllers", "pull-secrets")
-        replica = Replica(kubeconfig, tmp_path, len(running), (*common, *flags))
-        running.append(replica)
-        return replica
+        def started(*flags: str) -> Replica:
+            common = ("--tls-dir", str(tmp_path / "tls"), "--controllers", "pull-secrets")
+            replica = Replica(kubeconfig, tmp_path, len(running), (*common, *flags))
+            running.append(replica)
+            return replica
 
-    yield started
-    unhook(cluster)
-    for replica in running:
-        replica.stop()
+        yield started
+        unhook(cluster)
+        for replica in running:
+            replica.stop()
 
 
 @pytest.fixture
@@ -74,12 +71,7 @@ def team(cluster: Cluster) -> Iterator[Callable[[str], str]]:
     def namespace(name: str) -> str:
         cluster.kubectl("create", "namespace", name)
         made.append(name)
-        deadline = time.monotonic() + SOON
-        while cluster.kubectl(
-            "get", "serviceaccount", "default", f"--namespace={name}", check=False
-        ).returncode:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        cluster.kubectl("wait", "--for=create", "serviceaccount/default", f"--namespace={name}")
         patch = '{"imagePullSecrets": [{"name": "of-the-user"}]}'
         cluster.kubectl("patch", "serviceaccount", "default", f"--namespace={name}", "-p", patch)
         return name
@@ -89,25 +81,6 @@ def team(cluster: Cluster) -> Iterator[Callable[[str], str]]:
     for name in made:
         cluster.kubectl("delete", "namespace", name, "--wait=false")
     cluster.kubectl("delete", "secrets", "--all-namespaces", f"--selector={LABEL}")
-
-
-def ours(cluster: Cluster, namespace: str, account: str = "default") -> list[str]:
-    """What a ServiceAccount names besides the user's own."""
-    found = named(cluster, namespace, account)
-    if account == "default":
-        assert found[0] == "of-the-user", "the user's own entry is never touched"
-    return [name for name in found if name != "of-the-user"]
-
-
-def is_complete(cluster: Cluster, namespace: str) -> bool:
-    """Whether the pull secret exists, has a token, and is named by its ServiceAccount."""
-    found = secrets(cluster, namespace).get("default")
-    name = found["metadata"]["name"] if found else ""
-    return bool(token_of(cluster, namespace)) and ours(cluster, namespace) == [name]
-
-
-def is_gone(cluster: Cluster, namespace: str) -> bool:
-    return not secrets(cluster, namespace) and not ours(cluster, namespace)
 
 
 def stands(cluster: Cluster) -> str:
@@ -264,8 +237,7 @@ async def test_another_owner_turns_the_controller_off_until_it_is_gone(
 
     # Config/cluster speaks for the whole cluster.
     owner = "imageregistry.operator.alauda.io/pull-secrets-owner"
-    cluster.kubectl("annotate", "config.imageregistry.operator.alauda.io", "cluster",
-                    f"{owner}=image-registry-operator")  # fmt: skip
+    cluster.kubectl("annotate", CONFIG, "cluster", f"{owner}=image-registry-operator")
     await becomes(SOON, "off", partial(stands, cluster), "False")
     assert "take pull-secrets out of --controllers" in told(cluster)
     cluster.kubectl("delete", "secret", other, f"--namespace={b}")
@@ -275,7 +247,7 @@ async def test_another_owner_turns_the_controller_off_until_it_is_gone(
     assert "OtherOwner" in events.stdout
     assert '"ownership"' in replica.log()
 
-    cluster.kubectl("annotate", "config.imageregistry.operator.alauda.io", "cluster", f"{owner}-")
+    cluster.kubectl("annotate", CONFIG, "cluster", f"{owner}-")
     cluster.kubectl("annotate", "sa", "default", f"--namespace={a}", f"{mark}-")
     await becomes(SOON, "on again", partial(stands, cluster), "True")
     for namespace in (a, b):
@@ -297,9 +269,8 @@ async def test_a_secret_that_has_the_name_already_is_left_alone(
 
     start(*PATIENT)
 
-    await becomes(
-        SOON, "told", lambda: f"{namespace}/{name} has the name that we need" in told(cluster), True
-    )
+    taken = f"{namespace}/{name} has the name that we need"
+    await becomes(SOON, "told", lambda: taken in told(cluster), True)
     kept = cluster.kubectl("get", "secret", name, f"--namespace={namespace}", "--output=json")
     content = json.loads(kept.stdout)
     assert list(content["data"]) == ["key"]
@@ -331,31 +302,3 @@ async def test_hundreds_settle_at_the_rate_that_is_set_and_go_again(
     configure(cluster, managementState="Removed")
     await becomes(120, "Secrets left", partial(secrets, cluster), {})
     assert named(cluster, namespace, "app-0") == []
-
-
-def objects(replica: Replica, progress: str) -> int:
-    """How many ServiceAccounts are that far, as `/metrics` tells."""
-    found = re.search(rf'controller_objects\{{.*progress="{progress}"\}} (\S+)', replica.metrics())
-    return int(float(found[1])) if found else -1
-
-
-@pytest.mark.parametrize(
-    ("verb", "target", "allowed"),
-    [
-        ("list", ["serviceaccounts", "--all-namespaces"], True),
-        ("patch", ["serviceaccounts", "--namespace=default"], True),
-        ("create", ["serviceaccounts", "--subresource=token", "--namespace=default"], True),
-        ("create", ["secrets", "--namespace=default"], True),
-        ("patch", ["configs.imageregistry.operator.alauda.io/cluster", "--subresource=status"],
-         True),
-        ("patch", ["configs.imageregistry.operator.alauda.io/cluster"], False),
-        ("delete", ["serviceaccounts", "--namespace=default"], False),
-        ("update", ["secrets", "--namespace=default"], False),
-        ("create", ["pods", "--namespace=default"], False),
-    ],
-)  # fmt: skip
-@pytest.mark.usefixtures("kubeconfig")
-def test_what_the_component_allows(
-    cluster: Cluster, verb: str, target: list[str], allowed: bool
-) -> None:
-    assert may(cluster, verb, *target) is allowed

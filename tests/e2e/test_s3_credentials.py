@@ -13,7 +13,7 @@ from app.certs import files
 
 from .cluster import Cluster
 from .observed import becomes
-from .pull_secrets import condition, configure, may, rights_of, unconfigure
+from .pull_secrets import condition, configure, rights_of, unconfigure
 from .replicas import Replica
 
 pytestmark = pytest.mark.e2e
@@ -26,19 +26,14 @@ ACCESS, SECRET = "REGISTRY_STORAGE_S3_ACCESSKEY", "REGISTRY_STORAGE_S3_SECRETKEY
 
 
 @pytest.fixture
-def kubeconfig(cluster: Cluster, tmp_path: Path) -> Iterator[Path]:
-    """That of a service with no more rights than the component gives."""
-    with rights_of(cluster, tmp_path, "s3-credentials") as limited:
-        yield limited
-
-
-@pytest.fixture
-def service(cluster: Cluster, tmp_path: Path, kubeconfig: Path) -> Iterator[Replica]:
+def service(cluster: Cluster, tmp_path: Path) -> Iterator[Replica]:
+    """One with no more rights than the component gives."""
     files.make(tmp_path / "tls", ["localhost", "127.0.0.1"])
     flags = ("--tls-dir", str(tmp_path / "tls"), "--controllers", "s3-credentials")
-    replica = Replica(kubeconfig, tmp_path, 0, flags)
-    yield replica
-    replica.stop()
+    with rights_of(cluster, tmp_path, "s3-credentials") as kubeconfig:
+        replica = Replica(kubeconfig, tmp_path, 0, flags)
+        yield replica
+        replica.stop()
     unconfigure(cluster)
     cluster.kubectl("delete", "secret", USER, TARGET, REGISTRY, "--ignore-not-found")
 
@@ -126,22 +121,3 @@ async def test_the_operators_own_keys_are_not_fought_over(cluster: Cluster) -> N
     cluster.kubectl("delete", "secret", TARGET, REGISTRY)
     await becomes(SOON, "on again", partial(kept, cluster), {ACCESS: "id", SECRET: "key"})
     await becomes(SOON, "on again", partial(stands, cluster), "True")
-
-
-@pytest.mark.parametrize(
-    ("verb", "target", "allowed"),
-    [
-        ("watch", [f"secrets/{USER}", REGISTRY], True),
-        ("patch", [f"secrets/{TARGET}", REGISTRY], True),
-        ("patch", [f"secrets/{USER}", REGISTRY], False),
-        ("list", ["secrets", REGISTRY], False),
-        ("watch", ["secrets", "--all-namespaces"], False),
-        ("get", ["secrets/another", REGISTRY], False),
-        ("create", ["serviceaccounts", "--subresource=token", "--namespace=default"], False),
-    ],
-)
-@pytest.mark.usefixtures("kubeconfig")
-def test_what_the_component_allows(
-    cluster: Cluster, verb: str, target: list[str], allowed: bool
-) -> None:
-    assert may(cluster, verb, *target) is allowed

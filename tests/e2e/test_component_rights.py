@@ -1,0 +1,47 @@
+"""What each opt-in component lets the service do: what its controller does, and no more."""
+
+from pathlib import Path
+
+import pytest
+
+from .cluster import Cluster
+from .pull_secrets import may, rights_of
+
+pytestmark = pytest.mark.e2e
+
+REGISTRY = "--namespace=image-registry-system"
+CONFIG = "configs.imageregistry.operator.alauda.io/cluster"
+USER = "image-registry-private-configuration-user"
+TARGET = "image-registry-private-configuration"
+RIGHTS = {
+    "pull-secrets": [
+        ("list", ["serviceaccounts", "--all-namespaces"], True),
+        ("patch", ["serviceaccounts", "--namespace=default"], True),
+        ("create", ["serviceaccounts", "--subresource=token", "--namespace=default"], True),
+        ("create", ["secrets", "--namespace=default"], True),
+        ("patch", [CONFIG, "--subresource=status"], True),
+        ("patch", [CONFIG], False),
+        ("delete", ["serviceaccounts", "--namespace=default"], False),
+        ("update", ["secrets", "--namespace=default"], False),
+        ("create", ["pods", "--namespace=default"], False),
+    ],
+    "s3-credentials": [
+        ("watch", [f"secrets/{USER}", REGISTRY], True),
+        ("patch", [f"secrets/{TARGET}", REGISTRY], True),
+        ("patch", [f"secrets/{USER}", REGISTRY], False),
+        ("list", ["secrets", REGISTRY], False),
+        ("watch", ["secrets", "--all-namespaces"], False),
+        ("get", ["secrets/another", REGISTRY], False),
+        ("create", ["serviceaccounts", "--subresource=token", "--namespace=default"], False),
+    ],
+}
+
+
+@pytest.mark.parametrize("component", RIGHTS)
+def test_a_component_allows_what_its_controller_does(
+    cluster: Cluster, tmp_path: Path, component: str
+) -> None:
+    with rights_of(cluster, tmp_path, component):
+        found = [(verb, what, may(cluster, verb, *what)) for verb, what, _ in RIGHTS[component]]
+
+    assert found == RIGHTS[component]
