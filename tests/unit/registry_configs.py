@@ -8,87 +8,17 @@ from app.model.domain import ApiDomain
 from app.model.registry import Config
 from app.policy import registry_config
 from app.policy.verdict import Verdict
+from tests import page
 
-_EXAMPLES = {
-    "emptyDir": """\
-apiVersion: imageregistry.operator.alauda.io/v1
-kind: Config
-metadata:
-  name: cluster
-spec:
-  managementState: Managed
-  replicas: 1
-  storage:
-    emptyDir: {}
-  resources:
-    requests:
-      cpu: 500m
-      memory: 500Mi
-    limits:
-      cpu: 500m
-      memory: 500Mi
-""",
-    "pvc": """\
-apiVersion: imageregistry.operator.alauda.io/v1
-kind: Config
-metadata:
-  name: cluster
-spec:
-  managementState: Managed
-  replicas: 1
-  storage:
-    managementState: Unmanaged
-    pvc:
-      claim: image-registry
-  resources:
-    requests:
-      cpu: 500m
-      memory: 500Mi
-    limits:
-      cpu: 500m
-      memory: 500Mi
-""",
-    "s3": """\
-apiVersion: imageregistry.operator.alauda.io/v1
-kind: Config
-metadata:
-  name: cluster
-spec:
-  managementState: Managed
-  replicas: 2
-  storage:
-    managementState: Unmanaged
-    s3:
-      bucket: <bucket-name>
-      region: <region>
-      regionEndpoint: https://<s3-endpoint>
-      trustedCA:
-        name: <trusted-ca-configmap>
-  disableRedirect: true
-""",
-    "imagePullSecret": """\
-apiVersion: imageregistry.operator.alauda.io/v1
-kind: Config
-metadata:
-  name: cluster
-spec:
-  managementState: Managed
-  imagePullSecret:
-    managementState: Managed
-    additionalRegistryHosts:
-      - registry.example.com
-    ignoredNamespaces:
-      - kube-public
-    ignoreSystemNamespaces: true
-""",
-}
-
-EXAMPLES = tuple(_EXAMPLES)
+EXAMPLES = ("emptyDir", "pvc", "s3", "imagePullSecret")
+"""The page's, in its order."""
 
 
 def example(name: str) -> dict[str, Any]:
     """A fresh copy of one of the page's examples, as printed."""
-    content: dict[str, Any] = yaml.safe_load(_EXAMPLES[name])
+    printed = (one for text in page.examples() for one in yaml.safe_load_all(text))
+    configs = [one for one in printed if one["kind"] == "Config"]
+    content: dict[str, Any] = dict(zip(EXAMPLES, configs, strict=True))[name]
     return content
 
 
