@@ -72,6 +72,12 @@ def limits(folder: Path, namespace: str, *, storage: str = "", **hard: int) -> N
     (objects / f"{namespace}.yaml").write_text(text)
 
 
+async def begin_upload(client: httpx.AsyncClient, repository: str) -> str:
+    """The path of a new upload session."""
+    started = await client.post(f"/v2/{repository}/blobs/uploads/")
+    return httpx.URL(started.headers["location"]).raw_path.decode()
+
+
 async def push_blob(
     client: httpx.AsyncClient, repository: str, content: bytes = _CONFIG
 ) -> httpx.Response:

@@ -143,6 +143,14 @@ class Gateway:
     def host(self) -> str:
         return self.url.partition("://")[2]
 
+    async def patch(
+        self, path: str, header: str
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A PATCH on a connection of its own, whose body is still to be written."""
+        reader, writer = await asyncio.open_connection(*self.host.split(":"))
+        writer.write(f"PATCH {path} HTTP/1.1\r\nHost: {self.host}\r\n{header}\r\n\r\n".encode())
+        return reader, writer
+
     async def kill(self) -> None:
         """As a crash does: nothing is finished and nothing written any more."""
         self.process.kill()

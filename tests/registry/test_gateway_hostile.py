@@ -106,8 +106,7 @@ async def test_no_spelling_carries_a_manifest_past_the_checks(
 async def test_a_client_that_expects_to_be_told_to_go_on_is_refused_before_it_sends(
     gate: Gateway, client: httpx.AsyncClient
 ) -> None:
-    started = await client.post("/v2/small/app/blobs/uploads/")
-    session = httpx.URL(started.headers["location"]).raw_path.decode()
+    session = await images.begin_upload(client, "small/app")
     head = f"PUT {session} HTTP/1.1\r\nHost: {gate.host}\r\nExpect: 100-continue\r\n"
 
     answers = await raw(gate, f"{head}Content-Length: {2 * MIB}\r\n\r\n".encode())
@@ -120,11 +119,9 @@ async def test_a_client_that_expects_to_be_told_to_go_on_is_refused_before_it_se
 async def test_an_upload_whose_client_goes_away_is_broken_off(
     gate: Gateway, client: httpx.AsyncClient
 ) -> None:
-    started = await client.post("/v2/team-a/app/blobs/uploads/")
-    session = httpx.URL(started.headers["location"]).raw_path.decode()
-    _, writer = await asyncio.open_connection(*gate.host.split(":"))
-    writer.write(f"PATCH {session} HTTP/1.1\r\nHost: {gate.host}\r\n".encode())
-    writer.write(f"Content-Length: {10 * MIB}\r\n\r\n".encode() + bytes(4 * MIB))
+    session = await images.begin_upload(client, "team-a/app")
+    _, writer = await gate.patch(session, f"Content-Length: {10 * MIB}")
+    writer.write(bytes(4 * MIB))
     await writer.drain()
     await metric(client, "uploads", 1)
 
@@ -186,11 +183,8 @@ async def test_a_client_that_trickles_holds_no_upload_for_ever(
         gateway(tmp_path, upstream.url, "--idle-timeout", "2") as gate,
         httpx.AsyncClient(base_url=gate.url) as client,
     ):
-        started = await client.post("/v2/team-a/app/blobs/uploads/")
-        session = httpx.URL(started.headers["location"]).raw_path.decode()
-        reader, writer = await asyncio.open_connection(*gate.host.split(":"))
-        writer.write(f"PATCH {session} HTTP/1.1\r\nHost: {gate.host}\r\n".encode())
-        writer.write(b"Content-Length: 1000000\r\n\r\n")
+        session = await images.begin_upload(client, "team-a/app")
+        reader, writer = await gate.patch(session, "Content-Length: 1000000")
         answer = asyncio.create_task(reader.readuntil(b"}]}"))
         async with asyncio.timeout(30):
             while not answer.done():

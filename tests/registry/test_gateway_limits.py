@@ -39,11 +39,8 @@ async def test_clients_print_size_limit_and_what_to_do(
 async def test_an_upload_ends_at_the_byte_that_passes_the_limit(
     gate: Gateway, client: httpx.AsyncClient, direct: httpx.AsyncClient
 ) -> None:
-    started = await client.post("/v2/team-a/app/blobs/uploads/")
-    session = httpx.URL(started.headers["location"]).raw_path.decode()
-    reader, writer = await asyncio.open_connection(*gate.host.split(":"))
-    writer.write(f"PATCH {session} HTTP/1.1\r\nHost: {gate.host}\r\n".encode())
-    writer.write(b"Transfer-Encoding: chunked\r\n\r\n")
+    session = await images.begin_upload(client, "team-a/app")
+    reader, writer = await gate.patch(session, "Transfer-Encoding: chunked")
     answer = asyncio.create_task(reader.readuntil(b"}]}"))
 
     sent = 0
