@@ -1,5 +1,6 @@
 """One control plane for all end-to-end tests: starting it takes longer than most of them."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from .overlays import remove_webhooks
 from .replicas import Replicas
 from .storage import IN_REGISTRY, Answering
 
+_SERIAL = itertools.count()
+
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
@@ -23,6 +26,15 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         for namespace in ("image-registry-system", "openshift-image-registry"):
             running.kubectl("create", "namespace", namespace)
         yield running
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """One that no other test has."""
+    name = f"test-{next(_SERIAL)}"
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from tests import page
+
 from .cluster import Cluster
 
 
@@ -31,6 +33,13 @@ def stored_tags(cluster: Cluster, namespace: str, domain: str = "alauda.io") -> 
     answer = cluster.kubectl("-n", namespace, "get", streams_of, "-o", "json")
     streams = json.loads(answer.stdout)["items"]
     return sum(len(stream.get("status", {}).get("tags", [])) for stream in streams)
+
+
+def limits_of_the_page(cluster: Cluster, namespace: str) -> None:
+    """Applies the limits that Registry v2's page has as its examples."""
+    for text in page.examples()[4:6]:
+        manifest = text.replace("namespace: team-a", f"namespace: {namespace}")
+        cluster.kubectl("apply", "-f", "-", input=manifest)
 
 
 async def becomes(seconds: float, what: str, read: Callable[[], object], wanted: object) -> None:

@@ -1,0 +1,137 @@
+"""What users of kubectl see of the service: what is taken, what is filled in, what is refused."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests import page
+
+from .cluster import Cluster
+from .observed import becomes, limits_of_the_page
+from .pushes import Push
+from .replicas import Replicas
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
+    with Replicas(cluster, tmp_path_factory.mktemp("replicas"), 2) as running:
+        yield running
+
+
+@pytest.mark.parametrize("number", range(len(page.examples())))
+def test_every_example_of_the_page_is_applied(
+    cluster: Cluster, replicas: Replicas, number: int
+) -> None:
+    """As printed, but for the name of a storage class, which the API server itself checks."""
+    cluster.kubectl("create", "namespace", "team-a", check=False)
+    text = page.examples()[number].replace("<storage-class-name>", "standard")
+
+    applied = cluster.kubectl("apply", "-f", "-", input=text)
+
+    for document in yaml.safe_load_all(text):
+        assert f"/{document['metadata']['name']}" in applied.stdout
+    cluster.kubectl("delete", "-f", "-", "--wait=false", input=text)
+
+
+def test_a_config_gets_its_defaults(cluster: Cluster, replicas: Replicas) -> None:
+    config = {
+        "apiVersion": "imageregistry.operator.alauda.io/v1",
+        "kind": "Config",
+        "metadata": {"name": "cluster"},
+        "spec": {"storage": {"s3": {"bucket": "images", "regionEndpoint": "https://minio.svc"}}},
+    }
+    stored = cluster.kubectl("create", "-o", "json", "-f", "-", input=json.dumps(config))
+    cluster.kubectl("delete", "configs.imageregistry.operator.alauda.io", "cluster")
+
+    spec = json.loads(stored.stdout)["spec"]
+    assert spec["managementState"] == "Managed"
+    assert spec["disableRedirect"] is True
+    assert spec["storage"]["managementState"] == "Unmanaged"
+
+
+async def test_the_registry_is_known_by_the_names_of_its_config(
+    cluster: Cluster, replicas: Replicas, namespace: str
+) -> None:
+    """What a tag of a registry that is not ours leads to is not known beforehand."""
+
+    def stream(name: str, **content: Any) -> str:
+        metadata = {"name": name, "namespace": namespace}
+        kind = {"apiVersion": "image.alauda.io/v1", "kind": "ImageStream"}
+        return json.dumps({**kind, "metadata": metadata, **content})
+
+    item = {
+        "created": "2026-01-01T00:00:00Z",
+        "dockerImageReference": "",
+        "generation": 1,
+        "image": f"sha256:{'0' * 64}",
+    }
+    status = {"status": {"tags": [{"tag": "v1", "items": [item]}]}}
+    cluster.kubectl("create", "-f", "-", input=stream("source"))
+    cluster.kubectl(
+        "-n", namespace, "patch", "imagestream", "source", "--subresource=status",
+        "--type=merge", f"--patch={json.dumps(status)}",
+    )  # fmt: skip
+    limits = {"limits": [{"type": "alauda.io/ImageStream", "max": {"alauda.io/images": "0"}}]}
+    limit_range = {
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "no-images", "namespace": namespace},
+        "spec": limits,
+    }
+    cluster.kubectl("create", "-f", "-", input=json.dumps(limit_range))
+    await asyncio.to_thread(replicas.wait_until_limited, namespace)
+    image = {"kind": "DockerImage", "name": f"images.example.com/{namespace}/source:v1"}
+    copy = stream("copy", spec={"tags": [{"name": "v1", "from": image}]})
+    create = ("create", "--dry-run=server", "-f", "-")
+
+    def refused() -> int:
+        return cluster.kubectl(*create, input=copy, check=False).returncode
+
+    config = {
+        "apiVersion": "imageregistry.operator.alauda.io/v1",
+        "kind": "Config",
+        "metadata": {"name": "cluster"},
+        "spec": {"imagePullSecret": {"additionalRegistryHosts": ["images.example.com"]}},
+    }
+    cluster.kubectl("create", "-f", "-", input=json.dumps(config))
+    try:
+        await becomes(60, "the tag", refused, 1)
+    finally:
+        cluster.kubectl("delete", "configs.imageregistry.operator.alauda.io", "cluster")
+    await becomes(60, "the tag", refused, 0)
+
+
+def test_kubectl_shows_why_an_image_is_refused(
+    cluster: Cluster, replicas: Replicas, namespace: str
+) -> None:
+    limits_of_the_page(cluster, namespace)
+    replicas.wait_until_limited(namespace)
+    mapping = json.dumps(Push(namespace, "app", "v1", size=1200 * 2**20).mapping("alauda.io"))
+
+    refused = cluster.kubectl("create", "-f", "-", input=mapping, check=False)
+
+    assert refused.returncode == 1
+    assert "requested usage of storage exceeds the maximum limit per alauda.io/Image" in (
+        refused.stderr
+    )
+    assert "(1200Mi > 1Gi)" in refused.stderr
+    assert f"LimitRange {namespace}/image-registry-limits" in refused.stderr
+
+
+def test_the_legacy_config_map_is_refused_with_its_replacement(
+    cluster: Cluster, replicas: Replicas, namespace: str
+) -> None:
+    refused = cluster.kubectl(
+        "-n", namespace, "create", "configmap", "image-registry-limit-config",
+        "--from-literal=max_image_size=2GB", check=False,
+    )  # fmt: skip
+
+    assert refused.returncode == 1
+    assert "kind: LimitRange" in refused.stderr
+    assert "storage: 2Gi" in refused.stderr
