@@ -119,7 +119,6 @@ def test_a_schedule_is_what_a_cron_job_takes(schedule: str) -> None:
         ("@every 0s", "@every needs a duration above 0"),
         ("@every -1h", "@every needs a duration above 0"),
     ],
-    ids=lambda text: text[:30],
 )
 def test_any_other_schedule_is_refused(schedule: str, problem: str) -> None:
     [violation] = check(schedule=schedule).violations

@@ -93,7 +93,6 @@ def test_an_empty_secret_is_warned_about(content: dict[str, Any]) -> None:
         (f"{VALUE}\x00", "has white space or control characters in it"),
         (f"\ufeff{VALUE}", "has white space or control characters in it"),
     ],
-    ids=repr,
 )
 @pytest.mark.parametrize("key", GOOD)
 def test_a_value_that_no_storage_knows_is_refused(key: str, value: str, problem: str) -> None:
