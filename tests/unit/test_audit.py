@@ -193,6 +193,22 @@ def test_the_worst_comes_first_and_what_is_fine_last() -> None:
     assert [item.namespace for item in worst_first(audits)] == ["worst", "a", "b", "fine"]
 
 
+def test_of_namespaces_that_are_as_far_over_the_one_that_passes_more_limits_is_worse() -> None:
+    def named(name: str, *limits: int) -> NamespaceAudit:
+        return audit(
+            name,
+            TWO,
+            NamespaceLimits(quotas=tuple(quota(image_tags=hard) for hard in limits)),
+            sizes={},
+            pushed={},
+            domain=DOMAIN,
+            top=0,
+        )
+
+    audits = [named("one", 1), named("two", 1, 1), named("z-far", 0)]
+    assert [item.namespace for item in worst_first(audits)] == ["z-far", "two", "one"]
+
+
 def test_limits_that_nothing_passes_are_named_even_where_nothing_is_stored() -> None:
     limits = NamespaceLimits(
         image_size=limit("1Gi"), stream_tags=limit("1"), quotas=(quota(images=9),)

@@ -145,6 +145,18 @@ def test_a_long_warning_is_cut_where_the_api_server_would(new: ConfigMap) -> Non
     assert warning.endswith("…")
 
 
+def test_a_warning_that_just_fits_is_whole() -> None:
+    def warned(name: str) -> str:
+        (warning,) = check(config_map(LIMITS, name=name), mode="warn", domain=DOMAIN).warnings
+        return warning
+
+    room = 256 - len(warned("n")) + 1
+
+    assert len(warned("n" * room)) == 256
+    assert "…" not in warned("n" * room)
+    assert warned("n" * (room + 1)).endswith("…")
+
+
 def test_a_refusal_names_the_limits_and_the_rule() -> None:
     violation = refusal(LEGACY)
     assert violation.reason == "LegacyLimits"

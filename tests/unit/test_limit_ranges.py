@@ -212,6 +212,11 @@ def test_a_size_must_be_possible(size: str, reason: str, rest: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("size", ["0", "1"])
+def test_nothing_at_all_and_one_byte_are_possible(size: str) -> None:
+    assert refusals(check_items(item(IMAGE, max={"storage": size}))) == []
+
+
 def test_every_violation_is_named() -> None:
     verdict = check_items(
         item(STREAM, max={"alauda.io/image": "1", TAGS: "-1", "memory": "1"}),

@@ -130,7 +130,12 @@ def test_of_many_the_fullest_are_named() -> None:
         "ImageStream team-a/s5",
         "ImageStream team-a/s4",
     ]
+    assert told[0] == (
+        "ImageStream team-a/s6: pruning keeps 6 images, the newest 9 of every tag, and "
+        "LimitRange limits allows 1; lower spec.keepTagRevisions or delete tags"
+    )
     assert told[3:] == ["pruning makes no room under 3 more limits that are full"]
+    assert retention.warnings(levels[3:], 9) == told[:3]
 
 
 def test_warnings_of_long_names_are_passed_on_whole() -> None:

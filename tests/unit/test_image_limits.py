@@ -1,0 +1,61 @@
+"""How large an image may be, with the exact texts."""
+
+import pytest
+
+from app.policy.image_limits import SizedImage, UnknownSize, check_size
+from app.policy.verdict import Verdict
+from tests.unit.stores import DOMAIN, limit
+
+UNKNOWN = "the size of image x is unknown, and LimitRange ns/limits allows 1Ki per alauda.io/Image"
+REFUSED = (
+    f"{UNKNOWN}; push the image through the registry, or set dockerImageMetadata.Size, "
+    "dockerImageLayers or dockerImageManifest in the request"
+)
+TOO_LARGE = (
+    "requested usage of storage exceeds the maximum limit per alauda.io/Image (1025 > 1Ki): "
+    "image x; make the image smaller, or raise max.storage in LimitRange ns/limits"
+)
+
+
+def check(image: SizedImage, unknown_size: UnknownSize, maximum: str | None = "1Ki") -> Verdict:
+    return check_size(
+        image,
+        None if maximum is None else limit(maximum),
+        namespace="ns",
+        domain=DOMAIN,
+        unknown_size=unknown_size,
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "maximum", "refusals"),
+    [
+        pytest.param(1024, "1Ki", [], id="just allowed"),
+        pytest.param(1025, "1Ki", [TOO_LARGE], id="one byte more"),
+        pytest.param(1025, None, [], id="not limited"),
+    ],
+)
+def test_a_size_that_is_known(size: int, maximum: str | None, refusals: list[str]) -> None:
+    verdict = check(SizedImage("image x", size), "deny", maximum)
+
+    assert list(map(str, verdict.violations)) == refusals
+    assert verdict.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "from_elsewhere", "refusals", "warnings"),
+    [
+        pytest.param("deny", False, [REFUSED], [], id="deny"),
+        pytest.param("deny", True, [], [UNKNOWN], id="deny, but it will come from elsewhere"),
+        pytest.param("warn", False, [], [UNKNOWN], id="warn"),
+        pytest.param("allow", False, [], [], id="allow"),
+        pytest.param("allow", True, [], [], id="allow what will come from elsewhere"),
+    ],
+)
+def test_a_size_that_nobody_knows(
+    mode: UnknownSize, from_elsewhere: bool, refusals: list[str], warnings: list[str]
+) -> None:
+    verdict = check(SizedImage("image x", None, may_be_unknown=from_elsewhere), mode)
+
+    assert list(map(str, verdict.violations)) == refusals
+    assert verdict.warnings == warnings
