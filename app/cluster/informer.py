@@ -103,9 +103,14 @@ class Informer:
                 if not self._version:
                     await self.load()
                 started = time.monotonic()
-                await self._watch()
-                failures = failures + 1 if time.monotonic() - started < _SHORT else 0
-                await asyncio.sleep(_backoff(failures) if failures else 0)
+                try:
+                    await self._watch()
+                finally:
+                    # A watch that held has ended what went wrong before, however it ends itself.
+                    held = time.monotonic() - started >= _SHORT
+                    failures = 0 if held else failures
+                if not held:
+                    raise ApiError(0, "the watch was ended at once")
             except GoneError:
                 self._version = ""
             except TimeoutError:

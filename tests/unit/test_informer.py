@@ -1,11 +1,12 @@
 """A list, then a watch that goes on from where it was cut."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
+from app.cluster import informer as informers
 from app.cluster.api import ApiError, Content, GoneError, NotFoundError, Query
 from app.cluster.informer import Informer, Key
 from tests.unit.kube import FakeKube
@@ -35,11 +36,13 @@ class Things:
 class Server(FakeKube):
     """Lists what it is given, and plays watches one after another; the last stays open."""
 
-    def __init__(self, lists: list[list[str] | ApiError], *watches: list[Content | ApiError]):
+    def __init__(self, lists: list[list[str] | ApiError], *watches: Sequence[Content | ApiError]):
         super().__init__(NOW)
         self._lists = lists
         self._watches = list(watches)
         self.versions: list[str] = []
+        self.lasting = 0.0
+        """Seconds that each watch is open before anything comes."""
 
     async def get(self, path: str, query: Query | None = None) -> Content:
         found = self._lists.pop(0) if len(self._lists) > 1 else self._lists[0]
@@ -52,6 +55,7 @@ class Server(FakeKube):
         self.versions.append(query["resourceVersion"])
         if not self._watches:
             await asyncio.Event().wait()
+        await asyncio.sleep(self.lasting)
         for event in self._watches.pop(0):
             if isinstance(event, ApiError):
                 raise event
@@ -131,11 +135,22 @@ async def test_nothing_is_missed(server: Server, names: set[str], versions: list
     ],
 )
 async def test_watches_that_say_nothing_are_not_waited_for_beyond_the_silence(
-    watches: list[list[Content | ApiError]],
+    watches: list[Sequence[Content | ApiError]],
 ) -> None:
     server = Server([["a"], ["b"]], *watches)
     async with following(server, silence=0.3) as (_, things):
         await until(lambda: things.names == {"b"})
+
+
+async def test_a_watch_that_held_ends_the_failures_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(informers, "_SHORT", 0.05)
+    monkeypatch.setattr(informers, "_BACKOFF", (0.01, 1000.0))
+    server = Server([["a"]], *[[CUT]] * 15)
+    server.lasting = 0.1
+    async with following(server):
+        await until(lambda: len(server.versions) == 16)
 
 
 async def test_an_api_that_is_not_installed_is_a_problem_until_it_is() -> None:
