@@ -53,8 +53,8 @@ e2e: $(VENV)/.installed e2e-tools
 	$(BIN)/pytest tests/e2e
 
 # The times of docs/faults.md.
-faults: $(VENV)/.installed e2e-tools
-	$(BIN)/pytest tests/e2e/test_faults.py -s
+faults: $(VENV)/.installed e2e-tools registry-tools
+	$(BIN)/pytest tests/e2e/test_faults.py tests/registry/test_gateway_faults.py -s
 
 e2e-tools:
 	tests/e2e/tools/build
