@@ -110,7 +110,7 @@ class Inventory:
             await self.unknown(intent)
 
     async def ask_due(self) -> bool:
-        """Ask for everything that is in doubt; False if something still is."""
+        """Ask for everything that is due; False if something still is."""
         self.something_due.clear()
         for repository, references in list(self._due.items()):
             del self._due[repository]

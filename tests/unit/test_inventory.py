@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+import app.registry.inventory
 from app.registry.client import RegistryClient, RegistryUnavailableError
 from app.registry.database import Database, DatabaseError
 from app.registry.inventory import Inventory
@@ -110,8 +111,13 @@ async def test_counts_survive_the_process(
 
 @pytest.mark.parametrize("stored", [True, False])
 async def test_an_interrupted_push_counts_until_the_registry_says_what_became_of_it(
-    database: Database, registry: FakeRegistry, tmp_path: Path, stored: bool
+    database: Database,
+    registry: FakeRegistry,
+    tmp_path: Path,
+    stored: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(app.registry.inventory, "_SETTLE", 0.01)
     await Inventory(database, client(registry)).begin(APP, V1, digest_of(image(1)))
     database.close()
     if stored:
@@ -125,10 +131,30 @@ async def test_an_interrupted_push_counts_until_the_registry_says_what_became_of
     assert counts(inventory) == (1, 1, 1)
     registry.down = False
     assert await inventory.ask_due()
-
-    assert counts(inventory) == ((1, 1, 1) if stored else (0, 0, 0))
     assert reopened.intents() == []
+
+    # A registry that was held up may store it after its first answer.
+    assert counts(inventory) == (1, 1, 1)
+    if not stored:
+        await asyncio.wait_for(inventory.something_due.wait(), 10)
+    assert await inventory.ask_due()
+    assert counts(inventory) == ((1, 1, 1) if stored else (0, 0, 0))
     reopened.close()
+
+
+async def test_a_push_that_is_stored_after_the_first_no_keeps_its_place(
+    database: Database, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.registry.inventory, "_SETTLE", 0.01)
+    inventory = Inventory(database, client(registry))
+    await inventory.unknown(await inventory.begin(APP, V1, digest_of(image(1))))
+    assert await inventory.ask_due()
+
+    registry.store(image(1), "v1")
+    await asyncio.wait_for(inventory.something_due.wait(), 10)
+    assert await inventory.ask_due()
+
+    assert counts(inventory) == (1, 1, 1)
 
 
 async def test_a_deleted_manifest_takes_the_tags_along_that_the_registry_took(
