@@ -42,6 +42,7 @@ SOON = 40.0
 QUICK = ("--pull-secret-life", "600", "--pull-secret-refresh", "0.01")
 """The shortest life that the API server grants; a token is refreshed after five to six seconds."""
 PATIENT = ("--pull-secret-life", "600")
+OWN = '{"imagePullSecrets": [{"name": "of-the-user"}]}'
 
 
 @pytest.fixture
@@ -72,14 +73,12 @@ def team(cluster: Cluster) -> Iterator[Callable[[str], str]]:
         cluster.kubectl("create", "namespace", name)
         made.append(name)
         cluster.kubectl("wait", "--for=create", "serviceaccount/default", f"--namespace={name}")
-        patch = '{"imagePullSecrets": [{"name": "of-the-user"}]}'
-        cluster.kubectl("patch", "serviceaccount", "default", f"--namespace={name}", "-p", patch)
+        cluster.kubectl("patch", "serviceaccount", "default", f"--namespace={name}", "-p", OWN)
         return name
 
     yield namespace
     unconfigure(cluster)
-    for name in made:
-        cluster.kubectl("delete", "namespace", name, "--wait=false")
+    cluster.kubectl("delete", "namespace", *made, "--wait=false")
     cluster.kubectl("delete", "secrets", "--all-namespaces", f"--selector={LABEL}")
 
 
@@ -108,7 +107,7 @@ async def test_the_life_of_a_pull_secret(
     assert len(set(logins(secret).values())) == 1
     token = token_of(cluster, a)
     assert who(cluster, token) == f"system:serviceaccount:{a}:default"
-    assert stands(cluster) == "True"
+    await becomes(SOON, "told", partial(stands, cluster), "True")
     assert ours(cluster, b) != ours(cluster, a), "a copy in another namespace is not taken for ours"
 
     # A host is dropped: the Secret is written anew.
@@ -129,8 +128,7 @@ async def test_the_life_of_a_pull_secret(
     cluster.kubectl("delete", "secret", name, f"--namespace={a}")
     await becomes(SOON, "the deleted Secret", partial(is_complete, cluster, a), True)
     await becomes(SOON, "the old token", partial(who, cluster, old), "")
-    entry = '{"imagePullSecrets": [{"name": "of-the-user"}]}'
-    cluster.kubectl("patch", "sa", "default", f"--namespace={a}", "--type=merge", "-p", entry)
+    cluster.kubectl("patch", "sa", "default", f"--namespace={a}", "--type=merge", "-p", OWN)
     await becomes(SOON, "the removed entry", partial(is_complete, cluster, a), True)
     cluster.kubectl("label", "secret", name, f"--namespace={a}", f"{LABEL.partition('=')[0]}-")
     await becomes(SOON, "the removed label", partial(is_complete, cluster, a), True)
@@ -149,11 +147,9 @@ async def test_the_life_of_a_pull_secret(
     last = token_of(cluster, a)
 
     configure(cluster, managementState="Unmanaged")
-    for namespace in (a, b, "default"):
-        await becomes(SOON, "Secrets left", partial(secrets, cluster, namespace), {})
+    await becomes(SOON, "Secrets left", partial(secrets, cluster), {})
     for namespace in (a, b):
         assert named(cluster, namespace) == ["of-the-user"]
-    await becomes(SOON, "Secrets left", partial(secrets, cluster), {})
     await becomes(SOON, "the revoked token", partial(who, cluster, last), "")
 
 
@@ -198,8 +194,7 @@ async def test_a_new_service_account_names_its_pull_secret_at_once(
             "create", f"--namespace={where}", "--output=json", "--filename=-",
             input=json.dumps(account),
         )  # fmt: skip
-        entries = json.loads(answer.stdout).get("imagePullSecrets", [])
-        return [entry["name"] for entry in entries]
+        return [one["name"] for one in json.loads(answer.stdout).get("imagePullSecrets", [])]
 
     # API servers hear of the webhook a moment later.
     serial = iter(range(1000))
