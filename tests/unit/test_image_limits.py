@@ -1,8 +1,11 @@
-"""How large an image may be, with the exact texts."""
+"""How large an image may be, and whether it is believed, with the exact texts."""
+
+from typing import Any
 
 import pytest
 
-from app.policy.image_limits import SizedImage, UnknownSize, check_size
+from app.model.image import Image
+from app.policy.image_limits import SizedImage, UnknownSize, check_size, check_truth
 from app.policy.verdict import Verdict
 from tests.unit.stores import DOMAIN, limit
 
@@ -59,3 +62,32 @@ def test_a_size_that_nobody_knows(
 
     assert list(map(str, verdict.violations)) == refusals
     assert verdict.warnings == warnings
+
+
+LIE: dict[str, Any] = {
+    "metadata": {"name": "sha256:other"},
+    "dockerImageMetadata": {"Size": 5},
+    "dockerImageLayers": [{"name": "a", "size": 4}, {"name": "b", "size": 2}],
+}
+CLAIM = (
+    "image sha256:other is not believed: dockerImageMetadata.Size claims 5 bytes, but its own "
+    "layers add up to 6 bytes"
+)
+AGAIN = "push the image again, or send the metadata that the registry has for it"
+
+
+def test_an_image_that_contradicts_itself_is_refused() -> None:
+    verdict = check_truth(Image.model_validate(LIE))
+
+    assert list(map(str, verdict.violations)) == [f"{CLAIM}; {AGAIN}"]
+    assert verdict.warnings == []
+
+
+def test_an_update_is_refused_for_a_new_contradiction_and_not_for_one_that_is_stored() -> None:
+    old, new = Image.model_validate(LIE), Image.model_validate({**LIE, "dockerImageManifest": "{}"})
+
+    assert check_truth(old, old).allowed
+    verdict = check_truth(new, old)
+    assert verdict.warnings == [CLAIM]
+    (violation,) = verdict.violations
+    assert "dockerImageManifest has digest" in violation.message

@@ -182,7 +182,9 @@ def test_reserved_members_count_like_stored_ones() -> None:
 
 
 def test_a_refusal_says_what_to_do_next() -> None:
-    limits = NamespaceLimits(quotas=(quota(images=2, image_tags=3),), stream_tags=limit("2"))
+    limits = NamespaceLimits(
+        quotas=(quota(images=2, image_tags=3),), stream_images=limit("2"), stream_tags=limit("2")
+    )
 
     claims = Claims("ns", push("app", "v3", "d3"))
 
@@ -191,6 +193,8 @@ def test_a_refusal_says_what_to_do_next() -> None:
     assert [violation.next_step for violation in verdict.violations] == [
         "delete images and image-tags that are not needed in namespace ns, "
         "or raise spec.hard of ResourceQuota ns/q",
+        "delete images of the stream that are not needed, or raise max of alauda.io/images "
+        "in LimitRange ns/limits",
         "delete tags of the stream that are not needed, or raise max of alauda.io/image-tags "
         "in LimitRange ns/limits",
     ]

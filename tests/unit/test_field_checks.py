@@ -1,0 +1,30 @@
+"""How values are quoted, and what was probably meant."""
+
+import pytest
+
+from app.policy.field_checks import LOG_LEVELS, close_to, shown
+
+
+@pytest.mark.parametrize(
+    ("value", "quoted"),
+    [
+        pytest.param("a\nb", '"a\\nb"', id="on one line"),
+        pytest.param("x" * 80, f'"{"x" * 80}"', id="as long as it may be"),
+        pytest.param("x" * 81, f'"{"x" * 79}…"', id="longer: bounded"),
+    ],
+)
+def test_a_value_in_a_message(value: str, quoted: str) -> None:
+    assert shown(value) == quoted
+
+
+@pytest.mark.parametrize(
+    ("value", "similar", "meant"),
+    [
+        ("debgu", 0.6, "Debug"),
+        ("traceal", 0.6, "TraceAll"),
+        ("debgu", 0.9, None),
+        ("verbose", 0.6, None),
+    ],
+)
+def test_what_was_probably_meant(value: str, similar: float, meant: str | None) -> None:
+    assert close_to(value, LOG_LEVELS, similar) == meant
