@@ -206,6 +206,12 @@ STORAGE: dict[str, Case] = {
          attachment("node-1", attached=True), node("node-1", "Unknown"), node("node-2", "True")),
         "PersistentVolume kept is attached to node node-1, which is not ready",
     ),
+    "mount: to be attached": Case(
+        (f"error AttachFailed {POD}",),
+        (objects.pod("waiting", "node-1"), event("FailedAttachVolume", "no answer yet"),
+         attachment("node-1", attached=False)),
+        "PersistentVolume kept is to be attached to node node-1",
+    ),
     "mount: not attached": Case(
         (f"error AttachFailed {POD}",
          "error AttachmentFailed VolumeAttachment csi-1"),

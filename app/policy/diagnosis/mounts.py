@@ -157,8 +157,9 @@ def _holders(snapshot: Snapshot, pod: Pod) -> Iterator[str]:
         volume = attachment.spec.source.persistent_volume_name
         if volumes.get(volume) in pod.spec.claims:
             state = _node_state(snapshot, attachment.spec.node_name)
+            attached = "attached" if attachment.status.attached else "to be attached"
             yield (
-                f"PersistentVolume {volume} is attached to node {attachment.spec.node_name}"
+                f"PersistentVolume {volume} is {attached} to node {attachment.spec.node_name}"
                 + (f", which {state}" if state else "")
             )
 
