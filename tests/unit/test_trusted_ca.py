@@ -51,9 +51,20 @@ def test_a_bundle_that_can_be_trusted(text: str) -> None:
         (GOOD[:300], "TrustedCAInvalid", "holds no PEM certificate"),
         (EXPIRED, "TrustedCAExpired", f"{NAME} of ConfigMap ca expired on 2029-12-31"),
         (EXPIRED + FUTURE, "TrustedCAExpired", f"{NAME} of ConfigMap ca expired on 2029-12-31"),
+        (FUTURE + EXPIRED, "TrustedCAExpired", f"{NAME} of ConfigMap ca expired on 2029-12-31"),
         (FUTURE, "TrustedCANotYetValid", f"{NAME} of ConfigMap ca is valid from 2030-01-0"),
     ],
-    ids=["empty", "text", "a key", "broken", "cut", "expired", "expired and future", "future"],
+    ids=[
+        "empty",
+        "text",
+        "a key",
+        "broken",
+        "cut",
+        "expired",
+        "expired and future",
+        "future and expired",
+        "future",
+    ],
 )
 def test_a_bundle_that_trusts_nothing_now(text: str, reason: str, message: str) -> None:
     verdict = check(text)
@@ -67,11 +78,12 @@ def test_a_bundle_that_trusts_nothing_now(text: str, reason: str, message: str) 
     ("text", "warning"),
     [
         (GOOD + BROKEN, "certificates that cannot be read in ca-bundle.crt of ConfigMap ca: 1"),
+        (BROKEN + GOOD, "certificates that cannot be read in ca-bundle.crt of ConfigMap ca: 1"),
         (EXPIRED + GOOD, "1 of 2 certificates of ConfigMap ca have expired"),
         (ENDING + GOOD, f"{NAME} of ConfigMap ca expires on 2030-01-30: have its successor in "
          "the bundle by then"),
     ],
-    ids=["broken", "expired", "ending"],
+    ids=["broken", "broken before it", "expired", "ending"],
 )  # fmt: skip
 def test_a_certificate_beside_a_valid_one_is_warned_about(text: str, warning: str) -> None:
     assert check(text) == Verdict(warnings=[warning])
