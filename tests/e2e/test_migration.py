@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from . import commands
-from .cluster import Cluster
+from .cluster import Cluster, build_tools
 
 pytestmark = pytest.mark.e2e
 
@@ -18,8 +18,16 @@ CROWDED = "legacy-007"
 LIMITS = "limitrange/image-registry-limits"
 
 
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One of its own: hundreds of namespaces take other tests, and their end, minutes."""
+    with Cluster(build_tools(), tmp_path_factory.mktemp("migration")) as running:
+        running.install_crds()
+        yield running
+
+
 @pytest.fixture(scope="module", autouse=True)
-def legacy(cluster: Cluster) -> Iterator[None]:
+def legacy(cluster: Cluster) -> None:
     """A gateway's ConfigMap, and one namespace with more tags than its rule allows."""
     rules = [
         {"path": f"^{name}/.*", "limit": {"max_image_size": "100MB", "tag_count_limit": "3"}}
@@ -42,9 +50,6 @@ def legacy(cluster: Cluster) -> Iterator[None]:
     ]
     text = yaml.dump_all([*objects, config_map, stream], Dumper=yaml.CSafeDumper)
     cluster.kubectl("create", "-f", "-", input=text)
-    yield
-    # The namespaces stay: deleting them takes longer than all else here, and nobody meets them.
-    cluster.kubectl("delete", "configmap", "image-registry-limit-config", "-n", "default")
 
 
 def test_convert_audit_apply_and_look_again(cluster: Cluster) -> None:
