@@ -69,6 +69,12 @@ def storage(name: str, **fields: object) -> dict[str, Any]:
             'from "https://s3.example.com" to "https://s3.example.org"',
         ),
         (
+            storage("s3", **S3 | {"regionEndpoint": "https://s3.example.com/X"}),
+            storage("s3", **S3),
+            "spec.storage.s3 changes its regionEndpoint "
+            'from "https://s3.example.com/X" to "https://s3.example.com"',
+        ),
+        (
             storage("s3", bucket="images"),
             storage("s3", bucket="images", regionEndpoint="https://s3.example.com"),
             'spec.storage.s3 changes its regionEndpoint from "" to "https://s3.example.com"',
@@ -111,7 +117,10 @@ def test_storage_that_moves_leaves_the_images_behind(
     [violation] = check_update(old, new).violations
     assert violation.reason == "StorageChangeLosesImages"
     assert violation.message == f"{change}, and the images stay behind"
-    assert f"`{ANNOTATE}=true --overwrite`" in violation.next_step
+    assert violation.next_step == (
+        f"copy the images first, or accept the loss with `{ANNOTATE}=true --overwrite`, "
+        "and send the change again"
+    )
 
 
 @pytest.mark.parametrize(
@@ -128,6 +137,7 @@ def test_storage_that_moves_leaves_the_images_behind(
             storage("s3", bucket="images", region="eu-1", encrypt=True, trustedCA={"name": "ca"}),
         ),
         (storage("s3", **S3), storage("s3", **S3 | {"regionEndpoint": "http://S3.example.com/"})),
+        (storage("s3", **S3 | {"regionEndpoint": "s3.example.com"}), storage("s3", **S3)),
         (storage("gcs", bucket="a"), storage("gcs", bucket="a", keyID="k", projectID="p")),
         (storage("azure", container="a"), storage("azure", container="a", networkAccess={})),
         (
@@ -144,6 +154,7 @@ def test_storage_that_moves_leaves_the_images_behind(
         "another backend is null",
         "the operator fills in the region",
         "the same endpoint spelled otherwise",
+        "the same endpoint with its scheme",
         "how gcs is reached",
         "how azure is reached",
         "nothing about storage",

@@ -97,11 +97,14 @@ def test_what_is_there_and_fits_is_not_mentioned(
             'spec.storage.pvc.claim: PersistentVolumeClaim "images" does not exist in namespace '
             "registry; create it, or name one of `kubectl -n registry get pvc`",
         ]),
-        (PVC, {"claim": claim("Lost")}, "ClaimUnusable", ["is Lost: its volume is gone"]),
+        (PVC, {"claim": claim("Lost")}, "ClaimUnusable", [
+            'spec.storage.pvc.claim: PersistentVolumeClaim "images" is Lost: its volume is gone; '
+            '`kubectl -n registry describe pvc "images"` says more',
+        ]),
         (PVC, {"claim": claim(volumeMode="Block")}, "ClaimUnusable", ["volumeMode Block"]),
         (PVC, {"claim": claim("Pending", storageClassName="fast")}, "StorageClassMissing", [
-            'is Pending: StorageClass "fast" does not exist; create the claim again with one of '
-            "`kubectl get storageclass`",
+            'spec.storage.pvc.claim: PersistentVolumeClaim "images" is Pending: StorageClass '
+            '"fast" does not exist; create the claim again with one of `kubectl get storageclass`',
         ]),
         (PVC, {"claim": claim(modes=("ReadOnlyMany",))}, "ClaimReadOnly", ["ReadOnlyMany"]),
         ({"replicas": 2, **PVC}, {"claim": claim()}, "ClaimNotShared", [
@@ -150,7 +153,8 @@ def test_a_claim_that_is_being_deleted_is_of_no_use() -> None:
 @pytest.mark.parametrize(
     ("made_for", "objects", "warned"),
     [
-        ({}, {}, "has been Pending for 60 minutes, and no StorageClass makes a volume for it"),
+        ({}, {}, 'spec.storage.pvc.claim: PersistentVolumeClaim "images" has been Pending for 60 '
+         "minutes, and no StorageClass makes a volume for it; `kubectl -n registry describe pvc"),
         ({"storageClassName": ""}, {}, "no StorageClass makes a volume for it"),
         ({"storageClassName": "fast"}, {"storage_class": storage_class()},
          "has been Pending for 60 minutes; `kubectl -n registry describe pvc"),
@@ -173,19 +177,33 @@ def test_a_claim_that_stays_pending_is_warned_about(
     assert (warned or "") in "".join(verdict.warnings)
 
 
-def test_a_claim_may_take_two_minutes_to_be_bound() -> None:
+@pytest.mark.parametrize(("seconds", "warnings"), [(119, 0), (120, 1)])
+def test_a_claim_may_take_two_minutes_to_be_bound(seconds: int, warnings: int) -> None:
     young = claim("Pending")
-    young.metadata.creation_timestamp = (NOW - timedelta(seconds=119)).isoformat()
+    young.metadata.creation_timestamp = (NOW - timedelta(seconds=seconds)).isoformat()
 
-    assert check(PVC, claim=young) == Verdict()
+    verdict = check(PVC, claim=young)
+    assert verdict.allowed
+    assert len(verdict.warnings) == warnings
+    assert all("Pending for 2 minutes" in warning for warning in verdict.warnings)
+
+
+def test_a_claim_that_nothing_looks_after_has_no_phase_and_is_warned_about() -> None:
+    [warning] = check(PVC, claim=claim("")).warnings
+
+    assert "has been Pending for 60 minutes" in warning
 
 
 def test_a_bound_claim_without_capacity_is_warned_about() -> None:
     bound = claim()
     bound.status.capacity = {}
 
-    [warning] = check(PVC, claim=bound).warnings
-    assert "is Bound and has no capacity" in warning
+    assert check(PVC, claim=bound) == Verdict(
+        warnings=[
+            'spec.storage.pvc.claim: PersistentVolumeClaim "images" is Bound and has no capacity; '
+            '`kubectl -n registry describe pvc "images"` says more'
+        ]
+    )
 
 
 @pytest.mark.parametrize(
