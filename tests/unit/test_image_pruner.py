@@ -280,7 +280,12 @@ def test_values_that_surprise_are_warned_about(spec: dict[str, object], warning:
 
 @pytest.mark.parametrize(
     "spec",
-    [{"keepYoungerThan": 3_600_000_000_000}, {"keepYoungerThan": 0}, {"keepTagRevisions": 1}],
+    [
+        {"keepYoungerThan": 3_600_000_000_000},
+        {"keepYoungerThan": 0},
+        {"keepYoungerThanDuration": "0s"},
+        {"keepTagRevisions": 1},
+    ],
     ids=str,
 )
 def test_values_that_keep_are_allowed(spec: dict[str, object]) -> None:
