@@ -89,16 +89,12 @@ class ClusterCertificates:
         """
         found, stored = await self._read()
         if found is None:
-            due = self._due(None, await self._webhooks.published())
-            if due is not None:
-                await self._store(due, stored)
+            await self._renew(None, stored, await self._webhooks.published())
             return True
         if not rotation.is_valid(found.serving, self._clock()):
             # No API server believes it, so there is nothing to lose by being quick.
             self._problem = f"the certificate in Secret {NAME} is not valid at this time"
-            due = self._due(found)
-            if due is not None:
-                await self._store(due, stored)
+            await self._renew(found, stored)
             return True
         if self._served is None:
             await self._serve(found.serving)
@@ -110,10 +106,7 @@ class ClusterCertificates:
             return True
         self._ready = True
         await self._serve(found.serving)
-        due = self._due(found)
-        if due is not None:
-            await self._store(due, stored)
-        return due is not None
+        return await self._renew(found, stored)
 
     async def _attempt(self) -> bool:
         try:
@@ -126,9 +119,16 @@ class ClusterCertificates:
             logger.warning("certificates not looked after: %s", error)
             return False
 
-    def _due(
-        self, found: Certificates | None, published: Sequence[bytes] = ()
-    ) -> Certificates | None:
+    async def _renew(
+        self, found: Certificates | None, stored: Content | None, published: Sequence[bytes] = ()
+    ) -> bool:
+        """Store what is due; whether anything was. Raises ConflictError."""
+        due = self._due(found, published)
+        if due is not None:
+            await self._store(due, stored)
+        return due is not None
+
+    def _due(self, found: Certificates | None, published: Sequence[bytes]) -> Certificates | None:
         try:
             return rotation.next_step(
                 found,
