@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from app import examples
-from app.admission.image_kinds import RegistrySize
+from app.admission.image_lookups import RegistryImage
 from app.admission.review import AdmissionRequest, Outcome
 from app.certs.cluster import ClusterCertificates, service_names
 from app.cluster import connection
@@ -38,7 +38,7 @@ from app.registry import credentials
 from app.registry.authentication import Authenticator, StaticTokens
 from app.registry.client import RegistryClient
 from app.registry.reviews import KubernetesAccess
-from app.registry.sizes import RegistrySizes
+from app.registry.sizes import RegistryImages
 from app.settings import Settings
 
 Job = Callable[[], Coroutine[Any, Any, None]]
@@ -59,7 +59,7 @@ class Backend:
     """Told of every refused review."""
     broken: Callable[[], bool]
     """Whether the last reading of the state failed while an older one stays in force."""
-    registry_size: RegistrySize | None = None
+    registry_image: RegistryImage | None = None
     certificates: ClusterCertificates | None = None
     """Self-made ones that all replicas share."""
     registry_hosts: Callable[[], Collection[str]] = tuple
@@ -80,8 +80,8 @@ async def open_backend(settings: Settings, *, leads: bool = True) -> AsyncIterat
     ManifestError for a folder, NoClusterError for a kubeconfig, and CredentialsError for a docker
     config, that is no use.
     """
-    async with _registry(settings) as registry_size, _source(settings, leads) as backend:
-        yield replace(backend, registry_size=registry_size)
+    async with _registry(settings) as registry_image, _source(settings, leads) as backend:
+        yield replace(backend, registry_image=registry_image)
 
 
 @asynccontextmanager
@@ -109,10 +109,10 @@ async def open_registry(settings: Settings) -> AsyncIterator[tuple[str, Registry
 
 
 @asynccontextmanager
-async def _registry(settings: Settings) -> AsyncIterator[RegistrySize | None]:
+async def _registry(settings: Settings) -> AsyncIterator[RegistryImage | None]:
     """Sizes from the internal registry, if it may be asked."""
     async with open_registry(settings) as registry:
-        yield partial(RegistrySizes(dict([registry])).size, registry[0]) if registry else None
+        yield partial(RegistryImages(dict([registry])).of, registry[0]) if registry else None
 
 
 @asynccontextmanager

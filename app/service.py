@@ -45,7 +45,7 @@ def build(
         domain,
         settings.unknown_size,
         settings.followed_tags,
-        backend.registry_size,
+        backend.registry_image,
     )
     registry = RegistryAdmission(state, settings, backend.objects)
     objects = ObjectAdmission(state, settings, registry)

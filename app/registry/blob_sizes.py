@@ -8,10 +8,9 @@ import asyncio
 import logging
 from collections import OrderedDict
 
-from app.model.image import Descriptor
+from app.model.manifest import Descriptor, Manifest
 from app.policy.image_limits import UnknownSize
 from app.registry.errors import RegistryError
-from app.registry.manifest import PushedManifest
 from app.registry.names import Repository
 from app.registry.upstream import Answer, RawHeaders, Upstream
 
@@ -75,7 +74,7 @@ class BlobSizes:
         return answer
 
     async def require_truth(
-        self, repository: Repository, manifest: PushedManifest, credentials: RawHeaders
+        self, repository: Repository, manifest: Manifest, credentials: RawHeaders
     ) -> None:
         """Raises RegistryError for a manifest that names a size which a blob has not, or which
         nobody can tell, and UpstreamError."""

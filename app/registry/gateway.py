@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
 from app.cluster.state import StateUnavailableError
+from app.model.manifest import MAX_BYTES
 from app.policy.image_limits import UnknownSize
 from app.registry import manifest
 from app.registry.blob_sizes import BlobSizes
@@ -206,14 +207,14 @@ class Gateway:
 
     async def _read_manifest(self, request: Request, take: Callable[[int], None]) -> bytes:
         content = bytearray()
-        body = self._body(request, manifest.MAX_BYTES)
+        body = self._body(request, MAX_BYTES)
         try:
             if body is not None:
                 async for chunk in body:
                     take(len(chunk))
                     content += chunk
         except TooLargeError:
-            message = f"the manifest has more than {manifest.MAX_BYTES} bytes"
+            message = f"the manifest has more than {MAX_BYTES} bytes"
             raise RegistryError("SIZE_INVALID", message) from None
         return bytes(content)
 

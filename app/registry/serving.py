@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -33,6 +34,7 @@ from app.registry.inventory import Inventory
 from app.registry.keeper import GatewayState, Keeper
 from app.registry.push import PushChecks
 from app.registry.settings import GatewaySettings
+from app.registry.sizes import RegistryImages
 from app.registry.upstream import Upstream
 
 logger = logging.getLogger("registry_admission.gateway")
@@ -44,7 +46,7 @@ class GatewayError(Exception):
 
 @dataclass(frozen=True)
 class _Source:
-    """Where limits and usage come from."""
+    """Where limits and usage come from; the backend may ask the registry about images."""
 
     backend: Backend
     books: Books | None = None
@@ -98,7 +100,14 @@ def _build(
     state = backend.state
     enforcer = Enforcer(state, backend.ledgers, domain, settings.timing)
     references = References(state, settings.internal_hosts)
-    admission = ImageAdmission(state, enforcer, references, domain, settings.unknown_size)
+    admission = ImageAdmission(
+        state,
+        enforcer,
+        references,
+        domain,
+        settings.unknown_size,
+        registry_image=backend.registry_image,
+    )
     gateway = Gateway(
         upstream,
         PushChecks(admission),
@@ -161,6 +170,7 @@ async def _plain_registry(
             refusals=Refusals(settings.domain),
             refused=lambda _request, _outcome: None,
             broken=lambda: folder.broken is not None,
+            registry_image=partial(RegistryImages({host: client}).of, host),
         )
         yield _Source(backend, inventory)
     finally:

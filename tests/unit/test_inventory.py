@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 import app.registry.inventory
+from app.model.manifest import OCI_INDEX, OCI_MANIFEST
 from app.registry.client import RegistryClient, RegistryUnavailableError
 from app.registry.database import Database, DatabaseError
 from app.registry.inventory import Inventory
-from app.registry.manifest import OCI_INDEX, OCI_MANIFEST
 from app.registry.names import Reference, Repository
 from tests.unit.pushes import digest_of, image, index
 

@@ -13,9 +13,9 @@ from fastapi import FastAPI
 
 from app.api.push import PushApi
 from app.model.limits import NamespaceLimits
+from app.model.manifest import OCI_MANIFEST
 from app.policy.verdict import Verdict
 from app.registry.authentication import StaticTokens
-from app.registry.manifest import OCI_MANIFEST
 from app.registry.names import Repository
 from tests.unit.pushes import Pushes, digest_of, image
 from tests.unit.stores import limit, quota
