@@ -151,7 +151,11 @@ class _Check:
     def maximum(self, where: str, name: str, limit: Quantity, use: str, count: int) -> None:
         """A limit that is enforced, against what is there now: `count`, `use` in words."""
         entry = f'{where}["{name}"] is {limit}'
-        if limit < _ZERO:
+        if not limit.has_digits:
+            self.deny(
+                "NoNumber", f"{entry}, a suffix without a number", "write the number before it"
+            )
+        elif limit < _ZERO:
             self.deny("NegativeLimit", f"{entry}, below 0", "set it to 0 or more")
         elif name == _STORAGE and _ZERO < limit < _ONE:
             self.deny(
