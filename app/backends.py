@@ -4,7 +4,15 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -59,6 +67,8 @@ class Backend:
     """Told of every refused review."""
     broken: Callable[[], bool]
     """Whether the last reading of the state failed while an older one stays in force."""
+    unreadable: Callable[[], Mapping[str, int]] = dict
+    """How many objects cannot be read, by kind."""
     registry_size: RegistrySize | None = None
     certificates: ClusterCertificates | None = None
     """Self-made ones that all replicas share."""
@@ -196,6 +206,7 @@ def _cluster(
         refusals=refusals,
         refused=refused,
         broken=lambda: False,
+        unreadable=state.unreadable,
         certificates=certificates if shared and not settings.tls_dir else None,
         registry_hosts=state.registry_hosts,
         authenticator=KubernetesAccess(api, domain),

@@ -26,7 +26,7 @@ _BINARY_NAMES = {0: "", **{power: name for name, power in _BINARY_SUFFIXES.items
 _MAX_BINARY = (2**63 - 1) * _NANO
 _MAX_POWER = 1000
 """Amounts of 10^1000 and more are all equal: nothing that is counted comes near."""
-_LARGEST = 10 ** (_MAX_POWER + 9)
+_LARGEST: int = 10 ** (_MAX_POWER + 9)
 """Billionths."""
 _MAX_THOUSANDS = (_MAX_POWER + 9) // 3
 """Of billionths, so that what is printed can be read again."""
@@ -201,7 +201,9 @@ def _billionths(whole: str, fraction: str, factor: int, power: int) -> int:
         exponent += beyond
     shift = exponent + 9
     number *= factor
-    return int(number * 10**shift) if shift >= 0 else -(-number // 10**-shift)
+    if shift >= 0:
+        return number * int(10**shift)
+    return -(-number // int(10**-shift))
 
 
 def _rounded_up(digits: str, places: int) -> int:

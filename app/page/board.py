@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
+from app.cluster.state import StateUnavailableError
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
 from app.page.rows import Fullest, Row, of_namespace, of_stream
@@ -80,7 +81,10 @@ class Board:
     async def _make_namespaces(self) -> list[Row]:
         pace, rows = _Pace(), []
         for namespace in sorted(self._namespaces()):
-            usage, limits = self._state.usage(namespace), self._state.limits(namespace)
+            try:
+                usage, limits = self._state.usage(namespace), self._state.limits(namespace)
+            except StateUnavailableError:
+                continue  # The page of the namespace itself says why.
             fullest = Fullest()
             if limits.stream_images or limits.stream_tags:
                 for number, (name, stream) in enumerate(list(usage.streams.items()), start=1):
