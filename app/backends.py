@@ -30,9 +30,9 @@ from app.cluster.objects import KubernetesObjects, ObjectReader
 from app.cluster.reconciler import Reconciler
 from app.cluster.refusals import LABEL as REFUSALS
 from app.cluster.refusals import SharedRefusals
-from app.cluster.state import ClusterState
 from app.controllers.assembly import Controllers, assemble
 from app.page.refusals import Refusals
+from app.quota.state import ClusterState
 from app.quota.store import LedgerStore, MemoryLedgers
 from app.registry import credentials
 from app.registry.authentication import Authenticator, StaticTokens

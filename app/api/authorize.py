@@ -11,7 +11,7 @@ import json
 
 from fastapi import APIRouter, Request, Response
 
-from app.cluster.state import StateUnavailableError
+from app.quota.state import StateUnavailableError
 from app.registry.authentication import Authenticator
 from app.registry.errors import RegistryError, unavailable
 from app.registry.names import Repository

@@ -19,10 +19,10 @@ from app.api.body import BodyReader
 from app.api.clients import CERTIFICATE
 from app.api.contract import ASKED_ERRORS, Message, request_body
 from app.api.errors import BadRequestError
-from app.cluster.state import StateUnavailableError
 from app.model.base import Digest, problems
 from app.model.image import ByteCount
 from app.policy.verdict import Verdict
+from app.quota.state import StateUnavailableError
 from app.registry import manifest
 from app.registry.authentication import Authenticator, Subject
 from app.registry.errors import RegistryError, denied, unavailable

@@ -14,13 +14,13 @@ from app.cluster.heartbeat import Heartbeat
 from app.cluster.informer import Informer, Key, Store
 from app.cluster.ledgers import LABEL, KubernetesLedgers
 from app.cluster.size_survey import SizeSurvey
-from app.cluster.state import StateUnavailableError
 from app.cluster.stores import Changed, LimitObjects, Streams
 from app.model.domain import ApiDomain
 from app.model.limits import LimitRange, NamespaceLimits, ResourceQuota
 from app.quota.in_flight import InFlight, in_flight
 from app.quota.members import StreamTag
 from app.quota.push_times import PushTimes
+from app.quota.state import StateUnavailableError
 from app.quota.usage import NamespaceUsage
 
 _SILENCE = 150.0

@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from app.cluster.state import ClusterState, StateUnavailableError, require_available
 from app.model.domain import ApiDomain
 from app.policy import image_quota
 from app.policy.verdict import Verdict
 from app.quota.effective import Effective
 from app.quota.ledger import Floor, Ledger, Reservation, Timing, holder_of
 from app.quota.members import Claims
+from app.quota.state import ClusterState, StateUnavailableError, require_available
 from app.quota.store import LedgerConflictError, LedgerStore
 
 logger = logging.getLogger("registry_admission.quota")

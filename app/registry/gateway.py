@@ -12,8 +12,8 @@ from typing import Protocol
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from app.cluster.state import StateUnavailableError
 from app.policy.image_limits import UnknownSize
+from app.quota.state import StateUnavailableError
 from app.registry import manifest
 from app.registry.blob_sizes import BlobSizes
 from app.registry.blobs import BlobUploads

@@ -10,9 +10,9 @@ from typing import Any, Generic, Protocol, TypeVar
 from pydantic import Field, ValidationError
 
 from app.cluster.api import ApiError, Content
-from app.cluster.state import StateUnavailableError
 from app.model.base import KubeModel
 from app.model.domain import ApiDomain
+from app.quota.state import StateUnavailableError
 from app.registry.authentication import Subject, Visible
 from app.registry.names import Repository
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.cluster.api import ApiError
-from app.cluster.state import StateUnavailableError
+from app.quota.state import StateUnavailableError
 from app.registry.authentication import StaticTokens, Subject, TokenFileError, Visible
 from app.registry.names import Repository
 from app.registry.reviews import KubernetesAccess
