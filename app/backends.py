@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from app import examples
+from app.admission.events import RefusalEvents
 from app.admission.image_kinds import RegistrySize
 from app.admission.review import AdmissionRequest, Outcome
 from app.certs.cluster import ClusterCertificates, service_names
@@ -20,7 +21,6 @@ from app.cluster import connection
 from app.cluster.api import KubeApi
 from app.cluster.connection import NoClusterError
 from app.cluster.embedded import EmbeddedState
-from app.cluster.events import RefusalEvents
 from app.cluster.informer import Informer
 from app.cluster.kubernetes import KubernetesState
 from app.cluster.leader import lead

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from app.admission.dispatch import Admission
+from app.admission.enforcer import Enforcer
 from app.admission.image_kinds import ImageAdmission
 from app.admission.object_kinds import ObjectAdmission
 from app.admission.references import References
@@ -18,7 +19,6 @@ from app.api.health import HealthApi
 from app.api.metrics import RESERVATIONS, STATE_AGE, STATE_BROKEN, Metrics
 from app.api.push import PushApi
 from app.backends import Backend
-from app.quota.enforcer import Enforcer
 from app.registry.push import PushChecks
 from app.settings import Settings
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from app.admission import changes
 from app.admission.changes import Change, IncomingImage
+from app.admission.enforcer import Enforcer
 from app.admission.references import References
 from app.admission.review import AdmissionRequest
 from app.model.base import KubeObject
@@ -25,7 +26,6 @@ from app.policy import followed_tags, image_limits
 from app.policy.followed_tags import FollowedTags
 from app.policy.image_limits import SizedImage, UnknownSize
 from app.policy.verdict import Verdict
-from app.quota.enforcer import Enforcer
 from app.quota.state import ClusterState, require_available
 
 RegistrySize = Callable[[str, str], Awaitable[int | None]]

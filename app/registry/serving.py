@@ -10,6 +10,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.routing import Route
 
+from app.admission.enforcer import Enforcer
 from app.admission.image_kinds import ImageAdmission
 from app.admission.references import References
 from app.api.health import HealthApi
@@ -22,7 +23,6 @@ from app.certs.reload import ServingContext
 from app.cluster import connection
 from app.cluster.embedded import EmbeddedState
 from app.page.refusals import Refusals
-from app.quota.enforcer import Enforcer
 from app.quota.store import MemoryLedgers
 from app.registry import credentials
 from app.registry.client import RegistryClient

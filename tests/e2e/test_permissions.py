@@ -11,11 +11,11 @@ import pytest
 import pytest_asyncio
 
 from app import installing
+from app.admission.events import RefusalEvents
 from app.admission.review import AdmissionRequest, Outcome
 from app.certs.cluster import ClusterCertificates, service_names
 from app.cluster.api import KubeApi
 from app.cluster.connection import connected
-from app.cluster.events import RefusalEvents
 from app.cluster.kubernetes import KubernetesState
 from app.cluster.ledgers import KubernetesLedgers
 from app.cluster.objects import KubernetesObjects

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from app.admission.enforcer import Enforcer
 from app.model.limits import NO_LIMITS, NamespaceLimits
-from app.quota.enforcer import Enforcer
 from app.quota.ledger import Reservation, Timing
 from app.quota.members import Claims, Members
 from app.quota.state import StateUnavailableError
