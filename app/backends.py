@@ -28,10 +28,10 @@ from app.cluster.ledgers import LABEL as LEDGERS
 from app.cluster.ledgers import KubernetesLedgers
 from app.cluster.objects import KubernetesObjects, ObjectReader
 from app.cluster.reconciler import Reconciler
-from app.cluster.refusals import LABEL as REFUSALS
-from app.cluster.refusals import SharedRefusals
 from app.controllers.assembly import Controllers, assemble
 from app.page.refusals import Refusals
+from app.page.shared_refusals import LABEL as REFUSALS
+from app.page.shared_refusals import SharedRefusals
 from app.quota.state import ClusterState
 from app.quota.store import LedgerStore, MemoryLedgers
 from app.registry import credentials
