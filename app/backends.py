@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from app import examples
 from app.admission.events import RefusalEvents
 from app.admission.image_kinds import RegistrySize
 from app.admission.review import AdmissionRequest, Outcome
@@ -28,6 +27,8 @@ from app.cluster.ledgers import LABEL as LEDGERS
 from app.cluster.ledgers import KubernetesLedgers
 from app.cluster.objects import KubernetesObjects, ObjectReader
 from app.cluster.reconciler import Reconciler
+from app.config import examples
+from app.config.settings import Settings
 from app.controllers.assembly import Controllers, assemble
 from app.page.refusals import Refusals
 from app.page.shared_refusals import LABEL as REFUSALS
@@ -39,7 +40,6 @@ from app.registry.authentication import Authenticator, StaticTokens
 from app.registry.client import RegistryClient
 from app.registry.reviews import KubernetesAccess
 from app.registry.sizes import RegistrySizes
-from app.settings import Settings
 
 Job = Callable[[], Coroutine[Any, Any, None]]
 Refused = Callable[[AdmissionRequest, Outcome], None]

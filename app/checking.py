@@ -14,8 +14,8 @@ from app.backends import embedded
 from app.cluster import manifests
 from app.cluster.embedded import EmbeddedState, namespace_or_default
 from app.cluster.manifests import Manifest, ManifestError
+from app.config.settings import Settings
 from app.model.base import problems
-from app.settings import Settings
 
 _NAMESPACED = frozenset(
     {

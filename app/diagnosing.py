@@ -8,6 +8,7 @@ from app.backends import open_registry
 from app.cluster import connection, snapshots
 from app.cluster.resources import resources
 from app.cluster.snapshots import Inquiry
+from app.config.settings import Settings
 from app.model.domain import ApiDomain
 from app.model.webhooks import Secret
 from app.policy.diagnosis import checks
@@ -15,7 +16,6 @@ from app.policy.diagnosis.blobs import Examined
 from app.policy.diagnosis.finding import Diagnosis
 from app.policy.diagnosis.snapshot import NotReadError, Snapshot
 from app.registry.presence import examine
-from app.settings import Settings
 
 _NOT_ASKED = (
     "the registry was not asked: name it with --registry-url, and if need be with "

@@ -14,9 +14,9 @@ from app.certs.cluster import service_names
 from app.certs.files import CertificateError
 from app.cluster.api import KubeApi, NotFoundError
 from app.cluster.applying import path_of
+from app.config.setting_types import CONTROLLERS
 from app.kustomization import Manifest
 from app.model.domain import ApiDomain
-from app.setting_types import CONTROLLERS
 
 NAME = "registry-admission"
 """Of everything in the manifests: the namespace, the Service, the image, the webhooks …"""

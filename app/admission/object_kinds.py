@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from app.admission.image_kinds import old_version
 from app.admission.registry_kinds import RegistryAdmission
 from app.admission.review import AdmissionRequest
+from app.config.settings import Settings
 from app.model.legacy import ConfigMap
 from app.model.limits import LimitRange, ResourceQuota
 from app.policy import legacy_config, limit_objects
 from app.policy.verdict import Verdict
 from app.quota.state import ClusterState
-from app.settings import Settings
 
 
 class ObjectAdmission:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from app.admission.image_kinds import old_version
 from app.admission.review import AdmissionRequest
 from app.cluster.objects import ObjectReader, UnreadableError
+from app.config.settings import Settings
 from app.model import credentials
 from app.model.base import KubeObject
 from app.model.credentials import CredentialsSecret
@@ -27,7 +28,6 @@ from app.policy.fullness import Level
 from app.policy.storage_references import Referenced, Unread
 from app.policy.verdict import Verdict
 from app.quota.state import ClusterState, require_available
-from app.settings import Settings
 
 Model = TypeVar("Model", bound=KubeObject)
 

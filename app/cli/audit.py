@@ -17,9 +17,9 @@ from app.cluster.api import ApiError, Content, NotFoundError
 from app.cluster.embedded import LimitFiles
 from app.cluster.inventory import Inventory
 from app.cluster.manifests import Manifest, ManifestError
+from app.config.settings import Settings
 from app.policy import policy_report
 from app.policy.audit import NamespaceAudit
-from app.settings import Settings
 
 _OVER = 1
 _STDIN = Path("-")

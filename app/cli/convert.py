@@ -20,11 +20,11 @@ from app.cluster.api import ApiError, KubeApi
 from app.cluster.applying import Applied
 from app.cluster.connection import NoClusterError
 from app.cluster.manifests import Manifest, ManifestError
+from app.config.settings import Settings
 from app.converting import ConversionError
 from app.model.domain import ApiDomain
 from app.model.legacy import LegacyConfig, LegacyConfigError, UnitBase
 from app.policy.conversion import Conversion, Totals, convert
-from app.settings import Settings
 
 _APPROXIMATED = 3
 _UNITS: dict[str, UnitBase] = {"binary": 1024, "decimal": 1000}

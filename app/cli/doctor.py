@@ -10,9 +10,9 @@ from app.cli.options import SettingsCommand
 from app.cluster.connection import NoClusterError
 from app.cluster.manifests import ManifestError
 from app.cluster.snapshots import NothingToLookAtError
+from app.config.settings import Settings
 from app.policy.diagnosis.finding import Severity
 from app.registry.credentials import CredentialsError
-from app.settings import Settings
 
 _SETTINGS = (
     "state",

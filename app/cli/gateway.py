@@ -2,11 +2,11 @@
 
 import click
 
-from app import logs, runtime
 from app.certs.files import CertificateError
 from app.cli.options import SettingsCommand
 from app.cluster.connection import NoClusterError
 from app.cluster.manifests import ManifestError
+from app.config import logs, runtime
 from app.registry import serving
 from app.registry.credentials import CredentialsError
 from app.registry.database import DatabaseError

@@ -14,10 +14,10 @@ from app.certs.files import CertificateError
 from app.cluster import connection
 from app.cluster.api import ApiError, KubeApi
 from app.cluster.connection import NoClusterError
+from app.config.setting_types import CONTROLLERS
 from app.installing import NAME
 from app.kustomization import Manifest
 from app.policy.names import is_label
-from app.setting_types import CONTROLLERS
 
 Work = Callable[[KubeApi, list[Manifest], Callable[[str], None]], Coroutine[Any, Any, None]]
 

@@ -15,7 +15,7 @@ from app.cluster.api import ApiError
 from app.cluster.connection import NoClusterError
 from app.cluster.inventory import Inventory
 from app.cluster.manifests import ManifestError
-from app.settings import Settings
+from app.config.settings import Settings
 
 UNREADABLE = 2
 """The exit code if what is to be looked at cannot be read."""

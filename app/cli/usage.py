@@ -9,7 +9,7 @@ from app import auditing, inventories
 from app.cli import looking, usage_report
 from app.cli.options import SettingsCommand
 from app.cluster.inventory import Inventory
-from app.settings import Settings
+from app.config.settings import Settings
 
 _TOP = 5
 

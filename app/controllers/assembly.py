@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from app.cluster.api import KubeApi
+from app.config.settings import Settings
 from app.controllers.config import ConfigStatus, ConfigWatch
 from app.controllers.metrics import ControllerMetrics, ControllersCollector
 from app.controllers.pull_secrets import controller as pull_secrets
@@ -16,7 +17,6 @@ from app.controllers.pull_secrets.decision import Policy
 from app.controllers.pull_secrets.hook import PullSecretHook
 from app.controllers.s3_credentials import controller as s3_credentials
 from app.controllers.s3_credentials.controller import S3CredentialController
-from app.settings import Settings
 
 logger = logging.getLogger("registry_admission.controllers")
 

@@ -6,8 +6,8 @@ from typing import Annotated
 import httpx
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
-from app.setting_types import Names
-from app.settings import Settings
+from app.config.setting_types import Names
+from app.config.settings import Settings
 
 
 def _origin(text: str) -> str:

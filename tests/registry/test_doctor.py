@@ -8,8 +8,8 @@ import httpx
 import yaml
 
 from app import diagnosing
+from app.config.settings import Settings
 from app.policy.diagnosis.finding import Diagnosis
-from app.settings import Settings
 from tests.registry_objects import stream
 
 from .images import OCI_MANIFEST, descriptor, digest_of, image, push_blob, push_manifest

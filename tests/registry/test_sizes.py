@@ -10,8 +10,8 @@ from app import service
 from app.admission.review import AdmissionRequest
 from app.backends import open_backend
 from app.certs import files
+from app.config.settings import Settings
 from app.registry.client import RegistryClient
-from app.settings import Settings
 
 from .images import descriptor, digest_of, image, limits, push_blob, push_manifest
 from .programs import Registry, free_port, nginx

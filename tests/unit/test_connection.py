@@ -9,7 +9,7 @@ from app import inventories
 from app.cluster import connection
 from app.cluster.api import KubeApi
 from app.cluster.connection import NoClusterError, connected
-from app.settings import Settings
+from app.config.settings import Settings
 
 DEFAULT = "/home/me/.kube/config"
 

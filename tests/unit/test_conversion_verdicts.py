@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from app import checking, converting
+from app.config.settings import Settings
 from app.model.domain import ApiDomain
 from app.policy.conversion import Conversion, Totals, convert
-from app.settings import Settings
 from tests.legacy_gateway import LOOSER, NAMESPACES, SAME, Push, config, gateway_allows
 
 

@@ -15,9 +15,9 @@ from click.testing import CliRunner, Result
 from app import diagnosing
 from app.cli.main import main
 from app.cluster.resources import resources
+from app.config.settings import Settings
 from app.model.domain import ApiDomain
 from app.policy.diagnosis.finding import REMINDER, Diagnosis
-from app.settings import Settings
 from tests import registry_objects as objects
 from tests.registry_objects import REGISTRY, S3_KEYS, S3_SECRET, SERVICE, Manifest
 

@@ -12,7 +12,7 @@ from app import installing, kustomization
 from app.certs import files
 from app.cli.main import main
 from app.cluster.api import ApiError, KubeApi, NotFoundError
-from app.setting_types import CONTROLLERS
+from app.config.setting_types import CONTROLLERS
 from tests.unit.manifests import all_webhooks, manifests, only
 
 EVERYTHING = len(manifests(controllers=CONTROLLERS)) - 1 + 4

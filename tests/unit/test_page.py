@@ -16,7 +16,7 @@ from app.admission.review import AdmissionRequest, GroupVersionKind
 from app.backends import embedded
 from app.checking import check
 from app.cluster.embedded import EmbeddedState
-from app.settings import Settings
+from app.config.settings import Settings
 from tests import page
 
 KINDS = [

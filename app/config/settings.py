@@ -14,12 +14,7 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-from app.model.domain import ApiDomain
-from app.policy.followed_tags import FollowedTags
-from app.policy.image_limits import UnknownSize
-from app.policy.storage_references import ReferenceChecks
-from app.quota.ledger import Timing
-from app.setting_types import (
+from app.config.setting_types import (
     Controllers,
     Hosts,
     LegacyMode,
@@ -29,6 +24,11 @@ from app.setting_types import (
     Names,
     RegistryUrl,
 )
+from app.model.domain import ApiDomain
+from app.policy.followed_tags import FollowedTags
+from app.policy.image_limits import UnknownSize
+from app.policy.storage_references import ReferenceChecks
+from app.quota.ledger import Timing
 
 ENV_PREFIX = "REGISTRY_ADMISSION_"
 

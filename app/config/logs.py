@@ -8,7 +8,7 @@ from pydantic_core import to_json
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
-from app.setting_types import LogFormat, LogLevel
+from app.config.setting_types import LogFormat, LogLevel
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 

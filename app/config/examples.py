@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-_HERE = Path(__file__).parent
+_APP = Path(__file__).parents[1]
 
 
 def state_folder() -> Path:
     """The example manifests."""
-    return _first(_HERE / "examples" / "state", _HERE.parent / "manifests" / "examples")
+    return _first(_APP / "examples" / "state", _APP.parent / "manifests" / "examples")
 
 
 def payload(name: str) -> Path:
     """One AdmissionReview to post."""
-    folder = _first(_HERE / "examples" / "payloads", _HERE.parent / "tests" / "payloads")
+    folder = _first(_APP / "examples" / "payloads", _APP.parent / "tests" / "payloads")
     return folder / name
 
 
