@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from app import installing
 from app.backends import open_registry
 from app.cluster import connection, snapshots
 from app.cluster.resources import resources
 from app.cluster.snapshots import Inquiry
 from app.config.settings import Settings
+from app.install import installing
 from app.model.domain import ApiDomain
 from app.model.webhooks import Secret
 from app.policy.diagnosis import checks

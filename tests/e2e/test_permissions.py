@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from app import installing
 from app.admission.events import RefusalEvents
 from app.admission.review import AdmissionRequest, Outcome
 from app.certs.cluster import ClusterCertificates, service_names
@@ -20,6 +19,7 @@ from app.cluster.kubernetes import KubernetesState
 from app.cluster.ledgers import KubernetesLedgers
 from app.cluster.objects import KubernetesObjects
 from app.cluster.reconciler import Reconciler
+from app.install import installing
 from app.model import credentials
 from app.model.domain import ApiDomain
 from app.model.legacy import ConfigMap

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app import kustomization
 from app.certs import authority, files, trust
 from app.certs.authority import KeyPair
 from app.certs.cluster import NAME as TLS_SECRET
@@ -15,14 +14,15 @@ from app.certs.files import CertificateError
 from app.cluster.api import KubeApi, NotFoundError
 from app.cluster.applying import path_of
 from app.config.setting_types import CONTROLLERS
-from app.kustomization import Manifest
+from app.install import kustomization
+from app.install.kustomization import Manifest
 from app.model.domain import ApiDomain
 
 NAME = "registry-admission"
 """Of everything in the manifests: the namespace, the Service, the image, the webhooks …"""
 
-_HERE = Path(__file__).parent
-_MANIFESTS = _HERE / "manifests" if (_HERE / "manifests").is_dir() else _HERE.parent / "manifests"
+_APP = Path(__file__).parents[1]
+_MANIFESTS = _APP / "manifests" if (_APP / "manifests").is_dir() else _APP.parent / "manifests"
 _REGISTRY = "image-registry-system"
 """The registry's namespace in the manifests."""
 
