@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from app.backends import open_registry
 from app.cluster import connection, snapshots
 from app.cluster.resources import resources
 from app.cluster.snapshots import Inquiry
@@ -16,6 +15,7 @@ from app.policy.diagnosis.blobs import Examined
 from app.policy.diagnosis.finding import Diagnosis
 from app.policy.diagnosis.snapshot import NotReadError, Snapshot
 from app.registry.presence import examine
+from app.wiring.backends import open_registry
 
 _NOT_ASKED = (
     "the registry was not asked: name it with --registry-url, and if need be with "

@@ -12,9 +12,7 @@ from typing import Any
 import click
 from pydantic.fields import FieldInfo
 
-from app import service
 from app.api.metrics import OF_GATEWAY, OF_SERVICE
-from app.backends import embedded
 from app.cli.main import PROGRAM, main
 from app.cluster.embedded import EmbeddedState
 from app.config import examples
@@ -22,6 +20,8 @@ from app.config.settings import ENV_PREFIX, Settings
 from app.controllers.metrics import OF_CONTROLLERS
 from app.model.metric import Metric
 from app.registry.settings import GatewaySettings
+from app.wiring import service
+from app.wiring.backends import embedded
 
 _ROOT = Path(__file__).parents[1]
 _WIDTH = 92

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app import checking, converting
+from app import converting
 from app.config.settings import Settings
 from app.model.domain import ApiDomain
 from app.policy.conversion import Conversion, Totals, convert
+from app.wiring import checking
 from tests.legacy_gateway import LOOSER, NAMESPACES, SAME, Push, config, gateway_allows
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import jsonpatch
 from pydantic import ValidationError
 
-from app import service
 from app.admission.review import AdmissionRequest, AdmissionReview
-from app.backends import embedded
 from app.cluster import manifests
 from app.cluster.embedded import EmbeddedState, namespace_or_default
 from app.cluster.manifests import Manifest, ManifestError
 from app.config.settings import Settings
 from app.model.base import problems
+from app.wiring import service
+from app.wiring.backends import embedded
 
 _NAMESPACED = frozenset(
     {

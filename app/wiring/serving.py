@@ -9,17 +9,17 @@ from pathlib import Path
 import click
 from starlette.types import ASGIApp
 
-from app import service
 from app.api.clients import NamedClients, RequireClientCertificate
 from app.api.metrics import CERTIFICATE_EXPIRY
 from app.api.server import Server, listen
-from app.backends import open_backend, running
 from app.certs import files
 from app.certs.files import CertificateError
 from app.certs.reload import ServingContext
 from app.config import examples
 from app.config.settings import Settings
-from app.page import assembly
+from app.wiring import page as assembly
+from app.wiring import service
+from app.wiring.backends import open_backend, running
 
 logger = logging.getLogger("registry_admission.serving")
 

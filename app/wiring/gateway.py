@@ -17,7 +17,6 @@ from app.api.health import HealthApi
 from app.api.metrics import RESERVATIONS, UPLOADS, Metrics
 from app.api.protocol import StrangersProtocol
 from app.api.server import Server, listen
-from app.backends import Backend, Job, open_backend, running
 from app.certs import files
 from app.certs.reload import ServingContext
 from app.cluster import connection
@@ -34,6 +33,7 @@ from app.registry.keeper import GatewayState, Keeper
 from app.registry.push import PushChecks
 from app.registry.settings import GatewaySettings
 from app.registry.upstream import Upstream
+from app.wiring.backends import Backend, Job, open_backend, running
 
 logger = logging.getLogger("registry_admission.gateway")
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from app.backends import Backend
 from app.config.settings import Settings
 from app.page.api import PageApi
 from app.page.board import Board
 from app.page.session import Sessions
 from app.page.views import Views
+from app.wiring.backends import Backend
 
 
 class PageError(Exception):

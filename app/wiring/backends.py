@@ -29,7 +29,6 @@ from app.cluster.objects import KubernetesObjects, ObjectReader
 from app.cluster.reconciler import Reconciler
 from app.config import examples
 from app.config.settings import Settings
-from app.controllers.assembly import Controllers, assemble
 from app.page.refusals import Refusals
 from app.page.shared_refusals import LABEL as REFUSALS
 from app.page.shared_refusals import SharedRefusals
@@ -40,6 +39,7 @@ from app.registry.authentication import Authenticator, StaticTokens
 from app.registry.client import RegistryClient
 from app.registry.reviews import KubernetesAccess
 from app.registry.sizes import RegistrySizes
+from app.wiring.controllers import Controllers, assemble
 
 Job = Callable[[], Coroutine[Any, Any, None]]
 Refused = Callable[[AdmissionRequest, Outcome], None]

@@ -18,9 +18,9 @@ from app.api.authorize import AuthorizeApi
 from app.api.health import HealthApi
 from app.api.metrics import RESERVATIONS, STATE_AGE, STATE_BROKEN, Metrics
 from app.api.push import PushApi
-from app.backends import Backend
 from app.config.settings import Settings
 from app.registry.push import PushChecks
+from app.wiring.backends import Backend
 
 
 @dataclass(frozen=True)
