@@ -18,8 +18,8 @@ from app.cluster.embedded import EmbeddedState
 from app.config import examples
 from app.config.settings import ENV_PREFIX, Settings
 from app.controllers.metrics import OF_CONTROLLERS
+from app.gateway.settings import GatewaySettings
 from app.model.metric import Metric
-from app.registry.settings import GatewaySettings
 from app.wiring import service
 from app.wiring.backends import embedded
 

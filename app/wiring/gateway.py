@@ -21,18 +21,18 @@ from app.certs import files
 from app.certs.reload import ServingContext
 from app.cluster import connection
 from app.cluster.embedded import EmbeddedState
+from app.gateway.database import Database
+from app.gateway.inventory import Inventory
+from app.gateway.keeper import GatewayState, Keeper
+from app.gateway.proxy import Books, Gateway
+from app.gateway.settings import GatewaySettings
+from app.gateway.upstream import Upstream
 from app.page.refusals import Refusals
 from app.quota.store import MemoryLedgers
 from app.registry import credentials
 from app.registry.client import RegistryClient
 from app.registry.credentials import NO_CREDENTIALS
-from app.registry.database import Database
-from app.registry.gateway import Books, Gateway
-from app.registry.inventory import Inventory
-from app.registry.keeper import GatewayState, Keeper
 from app.registry.push import PushChecks
-from app.registry.settings import GatewaySettings
-from app.registry.upstream import Upstream
 from app.wiring.backends import Backend, Job, open_backend, running
 
 logger = logging.getLogger("registry_admission.gateway")

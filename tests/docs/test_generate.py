@@ -4,7 +4,7 @@ from app.api.metrics import OF_GATEWAY, OF_SERVICE
 from app.cli.main import main
 from app.config.settings import Settings
 from app.controllers.metrics import OF_CONTROLLERS
-from app.registry.settings import GatewaySettings
+from app.gateway.settings import GatewaySettings
 from docs.generate import openapi, pages
 
 PAGES = pages()

@@ -8,12 +8,12 @@ import asyncio
 import logging
 from collections import OrderedDict
 
+from app.gateway.upstream import Answer, RawHeaders, Upstream
 from app.model.image import Descriptor
 from app.policy.image_limits import UnknownSize
 from app.registry.errors import RegistryError
 from app.registry.manifest import PushedManifest
 from app.registry.names import Repository
-from app.registry.upstream import Answer, RawHeaders, Upstream
 
 logger = logging.getLogger("registry_admission.gateway")
 

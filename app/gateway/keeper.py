@@ -6,13 +6,13 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from app.cluster.embedded import EmbeddedState
+from app.gateway.database import Database, DatabaseError
+from app.gateway.inventory import Inventory
 from app.model.limits import NamespaceLimits
 from app.quota.ledger import View
 from app.quota.usage import NamespaceUsage
 from app.registry.client import RegistryClient, RegistryUnavailableError
-from app.registry.database import Database, DatabaseError
 from app.registry.errors import RegistryError
-from app.registry.inventory import Inventory
 from app.registry.names import Repository, parse_repository
 
 logger = logging.getLogger("registry_admission.inventory")

@@ -12,10 +12,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from app.gateway.database import Contents, Database, DatabaseError, Findings, Intent
 from app.quota.digests import Packed, pack
 from app.quota.usage import StreamUsage, UsageIndex
 from app.registry.client import RegistryClient, RegistryUnavailableError, StoredManifest
-from app.registry.database import Contents, Database, DatabaseError, Findings, Intent
 from app.registry.manifest import INDEXES
 from app.registry.names import Reference, Repository
 

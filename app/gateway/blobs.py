@@ -5,14 +5,14 @@ from contextlib import suppress
 
 from starlette.requests import Request
 
-from app.registry.blob_sizes import BlobSizes, SizeUnknownError
+from app.gateway.blob_sizes import BlobSizes, SizeUnknownError
+from app.gateway.rights import PushRights
+from app.gateway.uploads import MeteredBody, Sessions, Slots, TooLargeError
+from app.gateway.upstream import Answer, Upstream, UpstreamError, authorization, has_body
 from app.registry.errors import RegistryError
 from app.registry.names import Repository
 from app.registry.push import PushChecks, require
-from app.registry.rights import PushRights
 from app.registry.routes import ContinueUpload, StartUpload, session_of
-from app.registry.uploads import MeteredBody, Sessions, Slots, TooLargeError
-from app.registry.upstream import Answer, Upstream, UpstreamError, authorization, has_body
 
 _GIVE_UP_TIMEOUT = 5.0
 """Seconds."""

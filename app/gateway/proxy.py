@@ -12,17 +12,19 @@ from typing import Protocol
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
+from app.gateway.blob_sizes import BlobSizes
+from app.gateway.blobs import BlobUploads
+from app.gateway.database import DatabaseError, Intent
+from app.gateway.relay import SlowClientError, patient, refuse, relay
+from app.gateway.rights import PushRights
+from app.gateway.uploads import PROGRESS, IdleError, MeteredBody, Room, TooLargeError
+from app.gateway.upstream import Answer, Upstream, UpstreamError, authorization, has_body
 from app.policy.image_limits import UnknownSize
 from app.quota.state import StateUnavailableError
 from app.registry import manifest
-from app.registry.blob_sizes import BlobSizes
-from app.registry.blobs import BlobUploads
-from app.registry.database import DatabaseError, Intent
 from app.registry.errors import RegistryError, unavailable
 from app.registry.names import Reference, Repository
 from app.registry.push import ManifestCheck, PushChecks, require
-from app.registry.relay import SlowClientError, patient, refuse, relay
-from app.registry.rights import PushRights
 from app.registry.routes import (
     ContinueUpload,
     DeleteManifest,
@@ -30,8 +32,6 @@ from app.registry.routes import (
     StartUpload,
     route,
 )
-from app.registry.uploads import PROGRESS, IdleError, MeteredBody, Room, TooLargeError
-from app.registry.upstream import Answer, Upstream, UpstreamError, authorization, has_body
 
 logger = logging.getLogger("registry_admission.gateway")
 

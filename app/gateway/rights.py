@@ -15,8 +15,8 @@ from weakref import WeakValueDictionary
 
 from starlette.requests import Request
 
+from app.gateway.upstream import Answer, Upstream, UpstreamError, authorization
 from app.registry.names import Repository
-from app.registry.upstream import Answer, Upstream, UpstreamError, authorization
 
 _REMEMBERED = 60.0
 """Seconds."""

@@ -7,8 +7,8 @@ from contextlib import suppress
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from app.gateway.upstream import Answer
 from app.registry.errors import RegistryError
-from app.registry.upstream import Answer
 
 _LINGER = 5.0
 """Seconds that a refused client may go on sending before the connection ends."""
