@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from app.migration.legacy_config import KEY_NAMESPACES, LEGACY_NAMES
 from app.model.base import KubeObject
 from app.model.domain import ApiDomain
 from app.model.image import Image
@@ -25,7 +26,6 @@ from app.model.workloads import Deployment, EndpointSlice, Node, Pod, ReplicaSet
 from app.policy.diagnosis.snapshot import Scope
 from app.policy.diagnosis.webhooks import SERVED
 from app.policy.diagnosis.workloads import SERVICE
-from app.policy.legacy_config import KEY_NAMESPACES, LEGACY_NAMES
 
 _ADMISSION = "admissionregistration.k8s.io/v1"
 

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
-import app.gateway.inventory
 import httpx
 import pytest
 
+import app.gateway.inventory
 from app.gateway.database import Database, DatabaseError
 from app.gateway.inventory import Inventory
 from app.registry.client import RegistryClient, RegistryUnavailableError

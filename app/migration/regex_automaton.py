@@ -7,7 +7,7 @@ matches whatever follows, or nothing any more. Building and stepping are bounded
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from app.policy.regex_syntax import (
+from app.migration.regex_syntax import (
     ALPHABET,
     ANY,
     Anchor,

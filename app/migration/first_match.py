@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from app.policy.regex_automaton import DEAD, Automaton, State
+from app.migration.regex_automaton import DEAD, Automaton, State
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _START, _INSIDE, _SEPARATED, _UNDERSCORE, _DASH = range(5)

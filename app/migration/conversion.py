@@ -12,6 +12,9 @@ from typing import Any
 
 import re2
 
+from app.migration.first_match import FirstMatches, OrderedRules
+from app.migration.regex_automaton import Automaton
+from app.migration.regex_syntax import UnsupportedRegexError
 from app.model.domain import ApiDomain
 from app.model.legacy import (
     RULES,
@@ -21,9 +24,6 @@ from app.model.legacy import (
     quoted,
     resource_quota,
 )
-from app.policy.first_match import FirstMatches, OrderedRules
-from app.policy.regex_automaton import Automaton
-from app.policy.regex_syntax import UnsupportedRegexError
 
 _TOO_INTRICATE = "the rules are too intricate to be decided together"
 

@@ -7,10 +7,10 @@ import yaml
 
 from app.cluster.api import KubeApi
 from app.cluster.manifests import Manifest
+from app.migration.conversion import NamespaceConversion, Totals
+from app.migration.legacy_config import LEGACY_NAMES, is_legacy
 from app.model.domain import ApiDomain
 from app.model.legacy import ConfigMap, LegacyConfig, UnitBase, parse
-from app.policy.conversion import NamespaceConversion, Totals
-from app.policy.legacy_config import LEGACY_NAMES, is_legacy
 from app.policy.names import is_label
 
 
