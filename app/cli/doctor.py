@@ -4,14 +4,14 @@ import asyncio
 
 import click
 
-from app import diagnosing
 from app.cli import doctor_report
 from app.cli.options import SettingsCommand
 from app.cluster.connection import NoClusterError
 from app.cluster.manifests import ManifestError
-from app.cluster.snapshots import NothingToLookAtError
 from app.config.settings import Settings
-from app.policy.diagnosis.finding import Severity
+from app.doctor import diagnosing
+from app.doctor.finding import Severity
+from app.doctor.snapshots import NothingToLookAtError
 from app.registry.credentials import CredentialsError
 
 _SETTINGS = (

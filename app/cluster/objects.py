@@ -6,13 +6,13 @@ from pydantic import ValidationError
 
 from app.cluster.api import ApiError, KubeApi, NotFoundError
 from app.cluster.manifests import Manifest
-from app.cluster.resources import resources
+from app.doctor.resources import resources
+from app.doctor.snapshot import Scope
 from app.model.base import KubeObject
 from app.model.domain import ApiDomain
 from app.model.legacy import ConfigMap
 from app.model.volumes import PersistentVolumeClaim, StorageClass
 from app.model.webhooks import Secret
-from app.policy.diagnosis.snapshot import Scope
 
 Model = TypeVar("Model", bound=KubeObject)
 

@@ -7,9 +7,9 @@ or whether the storage backend was changed." (Registry v2, "Operate Storage")
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from app.policy.diagnosis.finding import Finding, listed
-from app.policy.diagnosis.inventory import Sample
-from app.policy.diagnosis.snapshot import NotReadError, Snapshot
+from app.doctor.finding import Finding, listed
+from app.doctor.inventory import Sample
+from app.doctor.snapshot import NotReadError, Snapshot
 
 _MAX_SHOWN = 10
 

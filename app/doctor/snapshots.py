@@ -15,16 +15,16 @@ from pydantic import ValidationError
 from app.cluster import manifests
 from app.cluster.api import ApiError, Content, KubeApi, NotFoundError
 from app.cluster.manifests import ManifestError
-from app.cluster.resources import WEBHOOKS, Resource, resources, scopes
+from app.doctor.inventory import Inventory
+from app.doctor.resources import WEBHOOKS, Resource, resources, scopes
+from app.doctor.snapshot import Scope, Snapshot
+from app.doctor.workloads import SERVICE
 from app.model.base import KubeObject, problems
 from app.model.domain import ApiDomain
 from app.model.image import Image
 from app.model.limits import LimitRange
 from app.model.stream import ImageStream
 from app.model.webhooks import Secret, WebhookConfiguration
-from app.policy.diagnosis.inventory import Inventory
-from app.policy.diagnosis.snapshot import Scope, Snapshot
-from app.policy.diagnosis.workloads import SERVICE
 
 _AT_ONCE = 8
 _MAX_EMPTY_LIST = 4096

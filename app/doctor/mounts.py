@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from app.doctor.finding import Finding, listed
+from app.doctor.snapshot import Snapshot
 from app.model.stored import Event
 from app.model.volumes import PersistentVolume, PersistentVolumeClaim, VolumeAttachment
 from app.model.workloads import Node, Pod
-from app.policy.diagnosis.finding import Finding, listed
-from app.policy.diagnosis.snapshot import Snapshot
 
 _MOUNT_REASONS = ("FailedMount", "FailedAttachVolume", "FailedMapVolume")
 _MAX_EVENTS = 3

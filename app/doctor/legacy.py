@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from app.doctor.finding import Finding
+from app.doctor.snapshot import Snapshot
 from app.migration.legacy_config import KEY_NAMESPACES, LEGACY_NAMES, is_legacy
 from app.model.legacy import ConfigMap
-from app.policy.diagnosis.finding import Finding
-from app.policy.diagnosis.snapshot import Snapshot
 
 
 def check(snapshot: Snapshot) -> Iterator[Finding]:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from app.certs import authority, trust
+from app.doctor.finding import Finding, title
+from app.doctor.snapshot import Snapshot
+from app.doctor.webhooks import SERVED
+from app.doctor.workloads import SERVICE
 from app.model.webhooks import Secret
 from app.model.workloads import Deployment
-from app.policy.diagnosis.finding import Finding, title
-from app.policy.diagnosis.snapshot import Snapshot
-from app.policy.diagnosis.webhooks import SERVED
-from app.policy.diagnosis.workloads import SERVICE
 
 _SOON = timedelta(days=21)
 """Whoever renews at two thirds of 90 days, or of a year, is done long before."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from app.doctor.finding import Finding, Severity, listed
+from app.doctor.snapshot import Snapshot
 from app.model.limits import LimitRange
 from app.model.volumes import PersistentVolume, PersistentVolumeClaim, StorageClass
 from app.model.workloads import Pod
-from app.policy.diagnosis.finding import Finding, Severity, listed
-from app.policy.diagnosis.snapshot import Snapshot
 
 _ONE_NODE_PROVISIONERS = frozenset(
     {

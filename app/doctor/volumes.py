@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from app.doctor.claims import registry_claim
+from app.doctor.finding import Finding
+from app.doctor.snapshot import Snapshot
 from app.model.volumes import PersistentVolume, PersistentVolumeClaim
-from app.policy.diagnosis.claims import registry_claim
-from app.policy.diagnosis.finding import Finding
-from app.policy.diagnosis.snapshot import Snapshot
 
 
 def check(snapshot: Snapshot) -> Iterator[Finding]:

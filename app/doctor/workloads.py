@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from app.doctor.finding import Finding, title
+from app.doctor.snapshot import Snapshot
 from app.model.webhooks import WEBHOOK_KINDS
 from app.model.workloads import Deployment, EndpointSlice
-from app.policy.diagnosis.finding import Finding, title
-from app.policy.diagnosis.snapshot import Snapshot
 
 SERVICE = "registry-admission"
 """Of this service's Deployment, its Service and its webhook configurations."""

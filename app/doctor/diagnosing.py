@@ -3,18 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from app.cluster import connection, snapshots
-from app.cluster.resources import resources
-from app.cluster.snapshots import Inquiry
+from app.cluster import connection
 from app.config.settings import Settings
+from app.doctor import checks, snapshots
+from app.doctor.blobs import Examined
+from app.doctor.finding import Diagnosis
+from app.doctor.presence import examine
+from app.doctor.resources import resources
+from app.doctor.snapshot import NotReadError, Snapshot
+from app.doctor.snapshots import Inquiry
 from app.install import installing
 from app.model.domain import ApiDomain
 from app.model.webhooks import Secret
-from app.policy.diagnosis import checks
-from app.policy.diagnosis.blobs import Examined
-from app.policy.diagnosis.finding import Diagnosis
-from app.policy.diagnosis.snapshot import NotReadError, Snapshot
-from app.registry.presence import examine
 from app.wiring.backends import open_registry
 
 _NOT_ASKED = (

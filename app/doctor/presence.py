@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
-from app.policy.diagnosis.blobs import Examined
-from app.policy.diagnosis.inventory import Sample
+from app.doctor.blobs import Examined
+from app.doctor.inventory import Sample
 from app.registry.client import RegistryClient, RegistryUnavailableError
 from app.registry.errors import RegistryError
 from app.registry.names import parse_digest, parse_repository

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from app.policy.diagnosis import (
+from app.doctor import (
     blobs,
     certificates,
     claims,
@@ -18,9 +18,9 @@ from app.policy.diagnosis import (
     webhooks,
     workloads,
 )
-from app.policy.diagnosis.blobs import Examined
-from app.policy.diagnosis.finding import SEVERITIES, Diagnosis, Finding, NotChecked
-from app.policy.diagnosis.snapshot import NotReadError, Snapshot
+from app.doctor.blobs import Examined
+from app.doctor.finding import SEVERITIES, Diagnosis, Finding, NotChecked
+from app.doctor.snapshot import NotReadError, Snapshot
 
 Check = Callable[[Snapshot], Iterable[Finding]]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.certs import trust
+from app.doctor.finding import Finding, Severity, title
+from app.doctor.snapshot import NotReadError, Snapshot
+from app.doctor.workloads import SERVICE
 from app.model.webhooks import WEBHOOK_KINDS, Secret, WebhookConfiguration
 from app.model.workloads import Deployment
-from app.policy.diagnosis.finding import Finding, Severity, title
-from app.policy.diagnosis.snapshot import NotReadError, Snapshot
-from app.policy.diagnosis.workloads import SERVICE
 
 SERVED = "registry-admission-tls"
 """The Secret with the certificate that is served."""

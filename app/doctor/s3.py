@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from app.certs import authority, trust
+from app.doctor.finding import Finding, listed, title
+from app.doctor.snapshot import Snapshot
 from app.model.credentials import S3_KEYS, SECRET, create_command
 from app.model.legacy import ConfigMap
 from app.model.webhooks import Secret
-from app.policy.diagnosis.finding import Finding, listed, title
-from app.policy.diagnosis.snapshot import Snapshot
 
 _MERGED = "image-registry-private-configuration"
 _SOON = timedelta(days=30)

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
+from app.doctor.inventory import Inventory
 from app.model.base import KubeObject
 from app.model.domain import ApiDomain
 from app.model.registry import OperatedConfig
 from app.model.stored import Event
 from app.model.stream import ImageStream
-from app.policy.diagnosis.inventory import Inventory
 
 Model = TypeVar("Model", bound=KubeObject)
 

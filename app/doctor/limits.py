@@ -3,12 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from app.doctor.finding import Finding, listed
+from app.doctor.snapshot import Snapshot
 from app.model.domain import ApiDomain
 from app.model.image import Image
 from app.model.limits import LimitRange, NamespaceLimits, ResourceQuota, namespace_limits
 from app.policy import fullness
-from app.policy.diagnosis.finding import Finding, listed
-from app.policy.diagnosis.snapshot import Snapshot
 from app.policy.fullness import Level
 from app.quota.status import status_patch
 

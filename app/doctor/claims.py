@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from app.doctor import pending
+from app.doctor.finding import Finding, Severity, listed, title
+from app.doctor.snapshot import NotReadError, Snapshot
 from app.model.limits import ResourceQuota
 from app.model.volumes import PersistentVolume, PersistentVolumeClaim
-from app.policy.diagnosis import pending
-from app.policy.diagnosis.finding import Finding, Severity, listed, title
-from app.policy.diagnosis.snapshot import NotReadError, Snapshot
 
 _OPERATORS_CLAIM = "image-registry-storage"
 """What the operator calls the claim that it makes itself."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from app.doctor.finding import Finding
+from app.doctor.snapshot import Snapshot
 from app.model.limits import LimitRange, ResourceQuota
 from app.model.registry import ImagePruner
 from app.policy import image_pruner, registry_config
-from app.policy.diagnosis.finding import Finding
-from app.policy.diagnosis.snapshot import Snapshot
 from app.policy.limit_objects import check_limit_range, check_resource_quota
 from app.policy.verdict import Verdict
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from app.doctor.finding import Finding, title
+from app.doctor.snapshot import Snapshot
 from app.model.stored import APIService
-from app.policy.diagnosis.finding import Finding, title
-from app.policy.diagnosis.snapshot import Snapshot
 
 
 def check(snapshot: Snapshot) -> Iterator[Finding]:

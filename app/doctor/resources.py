@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from app.doctor.snapshot import Scope
+from app.doctor.webhooks import SERVED
+from app.doctor.workloads import SERVICE
 from app.migration.legacy_config import KEY_NAMESPACES, LEGACY_NAMES
 from app.model.base import KubeObject
 from app.model.domain import ApiDomain
@@ -23,9 +26,6 @@ from app.model.webhooks import (
     ValidatingWebhookConfiguration,
 )
 from app.model.workloads import Deployment, EndpointSlice, Node, Pod, ReplicaSet
-from app.policy.diagnosis.snapshot import Scope
-from app.policy.diagnosis.webhooks import SERVED
-from app.policy.diagnosis.workloads import SERVICE
 
 _ADMISSION = "admissionregistration.k8s.io/v1"
 

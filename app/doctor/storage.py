@@ -7,13 +7,13 @@ or whether the storage backend was changed." (Registry v2, "Operate Storage")
 from collections.abc import Iterator
 from datetime import datetime
 
+from app.doctor.claims import registry_claim
+from app.doctor.finding import Finding, title
+from app.doctor.snapshot import Snapshot
 from app.model.registry import Config, ConfigSpec
 from app.model.volumes import PersistentVolume, PersistentVolumeClaim
 from app.model.workloads import Deployment, Pod, PodSpec, ReplicaSet
 from app.policy import registry_data_loss
-from app.policy.diagnosis.claims import registry_claim
-from app.policy.diagnosis.finding import Finding, title
-from app.policy.diagnosis.snapshot import Snapshot
 from app.policy.names import without_credentials
 from app.policy.registry_storage import clients_need_proxy
 
