@@ -3,13 +3,13 @@
 import click
 import yaml
 
+from app.auth.authentication import TokenFileError
 from app.certs.files import CertificateError
 from app.cli.options import SettingsCommand
 from app.cluster.connection import NoClusterError
 from app.cluster.manifests import ManifestError
 from app.config import logs, runtime
 from app.config.settings import Settings
-from app.registry.authentication import TokenFileError
 from app.registry.credentials import CredentialsError
 from app.wiring import serving
 from app.wiring.page import PageError

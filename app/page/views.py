@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from app.auth.authentication import Authenticator, Subject
 from app.model.domain import ApiDomain
 from app.page import rendering, rows, tags
 from app.page.bars import HIGH
@@ -17,7 +18,6 @@ from app.page.session import COOKIE
 from app.policy import fullness
 from app.quota.state import ClusterState
 from app.quota.usage import StreamUsage
-from app.registry.authentication import Authenticator, Subject
 
 _ROWS = 50
 _TAGS = 100

@@ -15,6 +15,8 @@ from typing import Any
 from app.admission.events import RefusalEvents
 from app.admission.image_kinds import RegistrySize
 from app.admission.review import AdmissionRequest, Outcome
+from app.auth.authentication import Authenticator, StaticTokens
+from app.auth.reviews import KubernetesAccess
 from app.certs.cluster import ClusterCertificates, service_names
 from app.cluster import connection
 from app.cluster.api import KubeApi
@@ -35,9 +37,7 @@ from app.page.shared_refusals import SharedRefusals
 from app.quota.state import ClusterState
 from app.quota.store import LedgerStore, MemoryLedgers
 from app.registry import credentials
-from app.registry.authentication import Authenticator, StaticTokens
 from app.registry.client import RegistryClient
-from app.registry.reviews import KubernetesAccess
 from app.registry.sizes import RegistrySizes
 from app.wiring.controllers import Controllers, assemble
 

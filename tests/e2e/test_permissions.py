@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from app.admission.events import RefusalEvents
 from app.admission.review import AdmissionRequest, Outcome
+from app.auth.reviews import KubernetesAccess
 from app.certs.cluster import ClusterCertificates, service_names
 from app.cluster.api import KubeApi
 from app.cluster.connection import connected
@@ -28,7 +29,6 @@ from app.model.webhooks import Secret
 from app.quota.ledger import Ledger, Timing
 from app.quota.store import LedgerConflictError
 from app.registry.names import Repository
-from app.registry.reviews import KubernetesAccess
 
 from .cluster import AUDITED, Cluster
 from .observed import becomes, quota, used

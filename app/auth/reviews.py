@@ -9,11 +9,11 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import Field, ValidationError
 
+from app.auth.authentication import Subject, Visible
 from app.cluster.api import ApiError, Content
 from app.model.base import KubeModel
 from app.model.domain import ApiDomain
 from app.quota.state import StateUnavailableError
-from app.registry.authentication import Subject, Visible
 from app.registry.names import Repository
 
 _AUTHENTICATION = "/apis/authentication.k8s.io/v1/tokenreviews"
