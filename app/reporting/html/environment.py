@@ -2,13 +2,13 @@
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from app.numbers import readable
+from app.reporting.numbers import readable
 
 
 def environment(package: str) -> Environment:
     """The templates of a package beside those that all share."""
     made = Environment(
-        loader=ChoiceLoader([PackageLoader(package), PackageLoader("app.html")]),
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("app.reporting.html")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -5,8 +5,8 @@ from itertools import islice
 from typing import Any
 
 from app.model.domain import ApiDomain
-from app.policy.audit import NamespaceAudit, severity
 from app.policy.fullness import Level
+from app.reporting.audit import NamespaceAudit, severity
 
 GROUP = "wgpolicyk8s.io"
 VERSION = "v1alpha2"

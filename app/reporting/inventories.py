@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 from app.cluster import connection
-from app.cluster.folder_inventory import FolderInventory
-from app.cluster.inventory import Inventory
-from app.cluster.survey import Survey
 from app.config import examples
 from app.config.settings import Settings
+from app.reporting.folder_inventory import FolderInventory
+from app.reporting.inventory import Inventory
+from app.reporting.survey import Survey
 
 SETTINGS = ("state", "kubeconfig", "context", "api_domain")
 """What the commands that look somewhere can be told of it."""

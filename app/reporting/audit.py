@@ -12,9 +12,9 @@ from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
 from app.policy import fullness
 from app.policy.fullness import Level
-from app.policy.images import LargeImage, largest_images, tags_of
 from app.quota.members import StreamTag
 from app.quota.usage import NamespaceUsage
+from app.reporting.images import LargeImage, largest_images, tags_of
 
 Severity = Literal["high", "medium", "low"]
 SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")

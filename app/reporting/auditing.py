@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.cluster.embedded import LimitFiles
-from app.cluster.inventory import Inventory
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits, namespace_limits, overlaid
 from app.policy import fullness
-from app.policy.audit import NamespaceAudit, audit
 from app.policy.fullness import Level
-from app.policy.images import LargeImage, largest_images, tags_of
 from app.quota.in_flight import NOTHING_IN_FLIGHT
+from app.reporting.audit import NamespaceAudit, audit
+from app.reporting.images import LargeImage, largest_images, tags_of
+from app.reporting.inventory import Inventory
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from app.cluster.api import ApiError, Content, ForbiddenError, GoneError, KubeAp
 from app.cluster.heartbeat import Heartbeat
 from app.cluster.informer import Informer, Key, Store
 from app.cluster.ledgers import LABEL, KubernetesLedgers
-from app.cluster.size_survey import SizeSurvey
 from app.cluster.stores import Changed, LimitObjects, Streams
 from app.model.domain import ApiDomain
 from app.model.limits import LimitRange, NamespaceLimits, ResourceQuota
@@ -22,6 +21,7 @@ from app.quota.members import StreamTag
 from app.quota.push_times import PushTimes
 from app.quota.state import StateUnavailableError
 from app.quota.usage import NamespaceUsage
+from app.reporting.size_survey import SizeSurvey
 
 _SILENCE = 150.0
 """Seconds; the API server sends bookmarks every minute."""
