@@ -18,7 +18,7 @@ from app.admission.review import (
 )
 from app.model.base import problems
 from app.model.domain import ApiDomain
-from app.policy import registry_defaults
+from app.policy.operator import registry_defaults
 from app.policy.verdict import Verdict
 from app.quota.state import StateUnavailableError
 

@@ -17,15 +17,15 @@ from app.model.legacy import ConfigMap
 from app.model.registry import Config, ConfigSpec, ImagePruner
 from app.model.volumes import PersistentVolumeClaim, StorageClass
 from app.model.webhooks import Secret
-from app.policy import (
+from app.policy.fullness import Level
+from app.policy.operator import (
     image_pruner,
     registry_config,
     retention,
     storage_credentials,
     storage_references,
 )
-from app.policy.fullness import Level
-from app.policy.storage_references import Referenced, Unread
+from app.policy.operator.storage_references import Referenced, Unread
 from app.policy.verdict import Verdict
 from app.quota.state import ClusterState, require_available
 

@@ -27,7 +27,7 @@ from app.config.setting_types import (
 from app.model.domain import ApiDomain
 from app.policy.followed_tags import FollowedTags
 from app.policy.image_limits import UnknownSize
-from app.policy.storage_references import ReferenceChecks
+from app.policy.operator.storage_references import ReferenceChecks
 from app.quota.ledger import Timing
 
 ENV_PREFIX = "REGISTRY_ADMISSION_"

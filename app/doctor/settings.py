@@ -6,8 +6,8 @@ from app.doctor.finding import Finding
 from app.doctor.snapshot import Snapshot
 from app.model.limits import LimitRange, ResourceQuota
 from app.model.registry import ImagePruner
-from app.policy import image_pruner, registry_config
 from app.policy.limit_objects import check_limit_range, check_resource_quota
+from app.policy.operator import image_pruner, registry_config
 from app.policy.verdict import Verdict
 
 

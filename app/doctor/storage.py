@@ -13,9 +13,9 @@ from app.doctor.snapshot import Snapshot
 from app.model.registry import Config, ConfigSpec
 from app.model.volumes import PersistentVolume, PersistentVolumeClaim
 from app.model.workloads import Deployment, Pod, PodSpec, ReplicaSet
-from app.policy import registry_data_loss
 from app.policy.names import without_credentials
-from app.policy.registry_storage import clients_need_proxy
+from app.policy.operator import registry_data_loss
+from app.policy.operator.registry_storage import clients_need_proxy
 
 _REGISTRY = "image-registry"
 """Of the Deployment."""

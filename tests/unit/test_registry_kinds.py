@@ -18,7 +18,7 @@ from app.model.legacy import ConfigMap
 from app.model.limits import NamespaceLimits
 from app.model.volumes import PersistentVolumeClaim
 from app.model.webhooks import Secret
-from app.policy import retention
+from app.policy.operator import retention
 from app.policy.verdict import Verdict
 from tests.unit.registry_configs import config, reasons
 from tests.unit.stores import FakeState, quota

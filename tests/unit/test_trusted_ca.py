@@ -6,7 +6,7 @@ import pytest
 
 from app.certs.authority import make_authority
 from app.model.legacy import ConfigMap
-from app.policy import trusted_ca
+from app.policy.operator import trusted_ca
 from app.policy.verdict import Verdict
 from tests.unit.registry_configs import reasons
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import durationpy
 from cronsim import CronSim, CronSimError
 
-from app.policy.field_checks import close_to
+from app.policy.operator.field_checks import close_to
 
 _DESCRIPTORS = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
 _EVERY = "@every "

@@ -14,9 +14,9 @@ from app.model.legacy import ConfigMap
 from app.model.registry import ConfigSpec
 from app.model.volumes import PersistentVolumeClaim, StorageClass
 from app.model.webhooks import Secret
-from app.policy import trusted_ca
-from app.policy.field_checks import shown
 from app.policy.names import is_subdomain
+from app.policy.operator import trusted_ca
+from app.policy.operator.field_checks import shown
 from app.policy.verdict import Verdict
 
 ReferenceChecks = Literal["warn", "deny", "off"]

@@ -6,7 +6,6 @@ from typing import Any
 
 from app.model.domain import ApiDomain
 from app.model.registry import ConfigSpec, S3Storage, Storage
-from app.policy.field_checks import check_choice, shown
 from app.policy.names import (
     is_bucket,
     is_subdomain,
@@ -14,6 +13,7 @@ from app.policy.names import (
     placeholders,
     without_credentials,
 )
+from app.policy.operator.field_checks import check_choice, shown
 from app.policy.verdict import Verdict
 
 _ENDPOINT = "spec.storage.s3.regionEndpoint"

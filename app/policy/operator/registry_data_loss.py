@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from app.model.domain import ApiDomain
 from app.model.registry import Config
-from app.policy.field_checks import shown
 from app.policy.names import without_credentials
+from app.policy.operator.field_checks import shown
 from app.policy.verdict import Verdict
 
 DataLossGuard = Literal["warn", "deny"]

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from app.model.registry import ImagePruner, ImagePrunerSpec
-from app.policy.field_checks import (
+from app.policy.names import placeholders
+from app.policy.operator.field_checks import (
     LOG_LEVELS,
     check_at_least_zero,
     check_choice,
@@ -12,8 +13,7 @@ from app.policy.field_checks import (
     check_resources,
     shown,
 )
-from app.policy.names import placeholders
-from app.policy.schedule import ScheduleError, check_schedule, parse_duration
+from app.policy.operator.schedule import ScheduleError, check_schedule, parse_duration
 from app.policy.verdict import Verdict
 
 _DURATION = "spec.keepYoungerThanDuration"

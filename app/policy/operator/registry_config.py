@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from app.model.domain import ApiDomain
 from app.model.registry import Config, ConfigSpec, ImagePullSecret, Route
 from app.model.volumes import PersistentVolumeClaim
-from app.policy import registry_data_loss, registry_storage, storage_references
-from app.policy.field_checks import (
+from app.policy.names import host_of, is_hostname, is_label, placeholders, without_credentials
+from app.policy.operator import registry_data_loss, registry_storage, storage_references
+from app.policy.operator.field_checks import (
     LOG_LEVELS,
     check_at_least_zero,
     check_choice,
@@ -16,9 +17,8 @@ from app.policy.field_checks import (
     check_resources,
     shown,
 )
-from app.policy.names import host_of, is_hostname, is_label, placeholders, without_credentials
-from app.policy.registry_data_loss import DataLossGuard
-from app.policy.storage_references import Referenced
+from app.policy.operator.registry_data_loss import DataLossGuard
+from app.policy.operator.storage_references import Referenced
 from app.policy.verdict import Verdict
 
 _HOSTS = "spec.imagePullSecret.additionalRegistryHosts"

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from app.model.legacy import ConfigMap
-from app.policy.field_checks import shown
+from app.policy.operator.field_checks import shown
 from app.policy.verdict import Verdict
 
 KEY = "ca-bundle.crt"

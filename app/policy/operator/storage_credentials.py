@@ -14,8 +14,8 @@ from app.model.credentials import (
     CredentialsSecret,
     create_command,
 )
-from app.policy.field_checks import close_to
 from app.policy.names import placeholders
+from app.policy.operator.field_checks import close_to
 from app.policy.verdict import Verdict
 
 _OTHER_BACKENDS = tuple(

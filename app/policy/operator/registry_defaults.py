@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.model.registry import Config, ConfigSpec
-from app.policy.registry_storage import clients_need_proxy
+from app.policy.operator.registry_storage import clients_need_proxy
 
 
 def with_defaults(config: dict[str, Any]) -> dict[str, Any]:
