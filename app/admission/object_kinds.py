@@ -7,7 +7,7 @@ from app.admission.registry_kinds import RegistryAdmission
 from app.admission.review import AdmissionRequest
 from app.config.settings import Settings
 from app.migration import legacy_config
-from app.model.legacy import ConfigMap
+from app.model.core import ConfigMap
 from app.model.limits import LimitRange, ResourceQuota
 from app.policy import limit_objects
 from app.policy.verdict import Verdict

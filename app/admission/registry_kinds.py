@@ -12,11 +12,10 @@ from app.cluster.objects import ObjectReader, UnreadableError
 from app.config.settings import Settings
 from app.model import credentials
 from app.model.base import KubeObject
+from app.model.core import ConfigMap, Secret
 from app.model.credentials import CredentialsSecret
-from app.model.legacy import ConfigMap
 from app.model.registry import Config, ConfigSpec, ImagePruner
 from app.model.volumes import PersistentVolumeClaim, StorageClass
-from app.model.webhooks import Secret
 from app.policy.fullness import Level
 from app.policy.operator import (
     image_pruner,

@@ -8,7 +8,7 @@ from app.doctor.finding import Finding, title
 from app.doctor.snapshot import Snapshot
 from app.doctor.webhooks import SERVED
 from app.doctor.workloads import SERVICE
-from app.model.webhooks import Secret
+from app.model.core import Secret
 from app.model.workloads import Deployment
 
 _SOON = timedelta(days=21)

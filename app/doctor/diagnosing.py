@@ -13,9 +13,9 @@ from app.doctor.resources import resources
 from app.doctor.snapshot import NotReadError, Snapshot
 from app.doctor.snapshots import Inquiry
 from app.install import installing
+from app.model.core import Secret
 from app.model.domain import ApiDomain
-from app.model.webhooks import Secret
-from app.wiring.backends import open_registry
+from app.registry.connection import open_registry
 
 _NOT_ASKED = (
     "the registry was not asked: name it with --registry-url, and if need be with "

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from app.doctor.finding import Finding
 from app.doctor.snapshot import Snapshot
 from app.migration.legacy_config import KEY_NAMESPACES, LEGACY_NAMES, is_legacy
-from app.model.legacy import ConfigMap
+from app.model.core import ConfigMap
+from app.model.legacy import legacy_data
 
 
 def check(snapshot: Snapshot) -> Iterator[Finding]:
@@ -22,5 +23,5 @@ def check(snapshot: Snapshot) -> Iterator[Finding]:
                     f"--config-map {metadata.namespace}/{metadata.name} --dry-run=server",
                     "remove it once its limits are converted and no legacy registry runs",
                 ),
-                (f"keys: {', '.join(sorted(config_map.legacy_data))}",),
+                (f"keys: {', '.join(sorted(legacy_data(config_map)))}",),
             )

@@ -7,9 +7,9 @@ from app.doctor.webhooks import SERVED
 from app.doctor.workloads import SERVICE
 from app.migration.legacy_config import KEY_NAMESPACES, LEGACY_NAMES
 from app.model.base import KubeObject
+from app.model.core import ConfigMap, Secret
 from app.model.domain import ApiDomain
 from app.model.image import Image
-from app.model.legacy import ConfigMap
 from app.model.limits import LimitRange, ResourceQuota
 from app.model.registry import ImagePruner, OperatedConfig
 from app.model.stored import APIService, Event
@@ -20,11 +20,7 @@ from app.model.volumes import (
     StorageClass,
     VolumeAttachment,
 )
-from app.model.webhooks import (
-    MutatingWebhookConfiguration,
-    Secret,
-    ValidatingWebhookConfiguration,
-)
+from app.model.webhooks import MutatingWebhookConfiguration, ValidatingWebhookConfiguration
 from app.model.workloads import Deployment, EndpointSlice, Node, Pod, ReplicaSet
 
 _ADMISSION = "admissionregistration.k8s.io/v1"

@@ -6,9 +6,8 @@ from datetime import timedelta
 from app.certs import authority, trust
 from app.doctor.finding import Finding, listed, title
 from app.doctor.snapshot import Snapshot
+from app.model.core import ConfigMap, Secret
 from app.model.credentials import S3_KEYS, SECRET, create_command
-from app.model.legacy import ConfigMap
-from app.model.webhooks import Secret
 
 _MERGED = "image-registry-private-configuration"
 _SOON = timedelta(days=30)

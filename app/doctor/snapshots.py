@@ -20,11 +20,12 @@ from app.doctor.resources import WEBHOOKS, Resource, resources, scopes
 from app.doctor.snapshot import Scope, Snapshot
 from app.doctor.workloads import SERVICE
 from app.model.base import KubeObject, problems
+from app.model.core import Secret
 from app.model.domain import ApiDomain
 from app.model.image import Image
 from app.model.limits import LimitRange
 from app.model.stream import ImageStream
-from app.model.webhooks import Secret, WebhookConfiguration
+from app.model.webhooks import WebhookConfiguration
 
 _AT_ONCE = 8
 _MAX_EMPTY_LIST = 4096

@@ -9,7 +9,8 @@ from app.certs import trust
 from app.doctor.finding import Finding, Severity, title
 from app.doctor.snapshot import NotReadError, Snapshot
 from app.doctor.workloads import SERVICE
-from app.model.webhooks import WEBHOOK_KINDS, Secret, WebhookConfiguration
+from app.model.core import Secret
+from app.model.webhooks import WEBHOOK_KINDS, WebhookConfiguration
 from app.model.workloads import Deployment
 
 SERVED = "registry-admission-tls"

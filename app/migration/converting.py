@@ -9,8 +9,9 @@ from app.cluster.api import KubeApi
 from app.cluster.manifests import Manifest
 from app.migration.conversion import NamespaceConversion, Totals
 from app.migration.legacy_config import LEGACY_NAMES, is_legacy
+from app.model.core import ConfigMap
 from app.model.domain import ApiDomain
-from app.model.legacy import ConfigMap, LegacyConfig, UnitBase, parse
+from app.model.legacy import LegacyConfig, UnitBase, legacy_data, parse
 from app.policy.names import is_label
 
 
@@ -58,12 +59,12 @@ def the_config(found: Collection[ConfigMap], chosen: str | None, unit: UnitBase)
             f"no legacy ConfigMap found: it is named {names}, or has the keys max_image_size, "
             "tag_count_limit and rules"
         )
-    if any(item.legacy_data != usable[0].legacy_data for item in usable):
+    if any(legacy_data(item) != legacy_data(usable[0]) for item in usable):
         raise ConversionError(
             f"{' and '.join(titles)} differ: choose the one that the gateway reads with "
             "--config-map NAMESPACE/NAME"
         )
-    return parse(usable[0].legacy_data, unit_base=unit)
+    return parse(legacy_data(usable[0]), unit_base=unit)
 
 
 def check_namespaces(names: Iterable[str]) -> list[str]:

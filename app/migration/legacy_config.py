@@ -12,16 +12,17 @@ from typing import Any, Literal
 
 import yaml
 
+from app.model.core import ConfigMap
 from app.model.domain import ApiDomain
 from app.model.legacy import (
     MAX_IMAGE_SIZE,
     RULES,
     TAG_COUNT_LIMIT,
-    ConfigMap,
     LegacyConfig,
     LegacyConfigError,
     UnitBase,
     is_rule_list,
+    legacy_data,
     limit_range,
     parse,
     quoted,
@@ -61,10 +62,10 @@ def check(
     verdict = Verdict()
     if mode == "off" or not is_legacy(config_map, names, key_namespaces):
         return verdict
-    if old is not None and config_map.legacy_data.items() <= old.legacy_data.items():
+    if old is not None and legacy_data(config_map).items() <= legacy_data(old).items():
         return verdict
     try:
-        config = parse(config_map.legacy_data, unit_base=unit_base)
+        config = parse(legacy_data(config_map), unit_base=unit_base)
     except LegacyConfigError as error:
         content, remedy = f"unreadable: {error}", _generic_remedy(domain)
     else:
@@ -89,7 +90,7 @@ def is_legacy(
     matches and has `max_image_size`, `tag_count_limit`, or `rules` that read as the gateway's.
     A key named `rules` alone means nothing: alerts have one, too.
     """
-    data = config_map.legacy_data
+    data = legacy_data(config_map)
     if config_map.metadata.name in names:
         return True
     namespace = config_map.metadata.namespace

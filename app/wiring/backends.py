@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import ssl
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -36,8 +35,7 @@ from app.page.shared_refusals import LABEL as REFUSALS
 from app.page.shared_refusals import SharedRefusals
 from app.quota.state import ClusterState
 from app.quota.store import LedgerStore, MemoryLedgers
-from app.registry import credentials
-from app.registry.client import RegistryClient
+from app.registry.connection import open_registry
 from app.registry.sizes import RegistrySizes
 from app.wiring.controllers import Controllers, assemble
 
@@ -82,30 +80,6 @@ async def open_backend(settings: Settings, *, leads: bool = True) -> AsyncIterat
     """
     async with _registry(settings) as registry_size, _source(settings, leads) as backend:
         yield replace(backend, registry_size=registry_size)
-
-
-@asynccontextmanager
-async def open_registry(settings: Settings) -> AsyncIterator[tuple[str, RegistryClient] | None]:
-    """The internal registry as `host[:port]` and a client, if it may be asked.
-
-    Raises CredentialsError for a docker config, and OSError for CA certificates, of no use.
-    """
-    if settings.registry_url is None:
-        yield None
-        return
-    known = credentials.read(settings.registry_auth) if settings.registry_auth else {}
-    host = settings.registry_url.partition("://")[2]
-    context = ssl.create_default_context(cafile=settings.registry_ca)
-    client = RegistryClient(
-        settings.registry_url,
-        known.get(host, credentials.NO_CREDENTIALS),
-        context=context,
-        http2=settings.registry_http2,
-    )
-    try:
-        yield host, client
-    finally:
-        await client.close()
 
 
 @asynccontextmanager

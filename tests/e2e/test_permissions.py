@@ -22,10 +22,9 @@ from app.cluster.objects import KubernetesObjects
 from app.cluster.reconciler import Reconciler
 from app.install import installing
 from app.model import credentials
+from app.model.core import ConfigMap, Secret
 from app.model.domain import ApiDomain
-from app.model.legacy import ConfigMap
 from app.model.volumes import PersistentVolumeClaim, StorageClass
-from app.model.webhooks import Secret
 from app.quota.ledger import Ledger, Timing
 from app.quota.store import LedgerConflictError
 from app.registry.names import Repository

@@ -9,11 +9,10 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from app.model import credentials
+from app.model.core import ConfigMap, Secret
 from app.model.credentials import S3_KEYS
-from app.model.legacy import ConfigMap
 from app.model.registry import ConfigSpec
 from app.model.volumes import PersistentVolumeClaim, StorageClass
-from app.model.webhooks import Secret
 from app.policy.names import is_subdomain
 from app.policy.operator import trusted_ca
 from app.policy.operator.field_checks import shown

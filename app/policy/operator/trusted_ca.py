@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from app.model.legacy import ConfigMap
+from app.model.core import ConfigMap
 from app.policy.operator.field_checks import shown
 from app.policy.verdict import Verdict
 
