@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from app.cluster.api import ApiError, ConflictError, Content, KubeApi
 from app.cluster.event import new_event
 from app.cluster.informer import Key
-from app.cluster.state import StateUnavailableError
 from app.model.base import KubeModel, problems
+from app.quota.state import StateUnavailableError
 
 logger = logging.getLogger("registry_admission.state")
 

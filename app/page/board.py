@@ -9,10 +9,10 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
-from app.cluster.state import StateUnavailableError
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
 from app.page.rows import Fullest, Row, of_namespace, of_stream
+from app.quota.state import StateUnavailableError
 from app.quota.usage import NamespaceUsage
 
 FRESH = 5.0

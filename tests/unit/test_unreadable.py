@@ -11,10 +11,10 @@ import pytest
 from app.cluster.api import ConflictError, Content, NotFoundError, Query
 from app.cluster.clock import ServerClock
 from app.cluster.kubernetes import KubernetesState
-from app.cluster.state import StateUnavailableError
-from app.cluster.survey import Survey
 from app.model.limits import NO_LIMITS
 from app.quota.ledger import Timing
+from app.quota.state import StateUnavailableError
+from app.reporting.survey import Survey
 from tests.unit.listed_cluster import ListedCluster
 from tests.unit.stores import DOMAIN
 
