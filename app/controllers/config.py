@@ -39,7 +39,8 @@ class Condition:
                 kind,
                 False,
                 "OtherOwner",
-                f"controller {controller} is off, nothing is written or removed: {management_state.off}; "
+                f"controller {controller} is off, nothing is written or removed: "
+                f"{management_state.off}; "
                 f"turn the other owner off and remove its mark, or take {controller} out of "
                 "--controllers",
             )

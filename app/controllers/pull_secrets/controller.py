@@ -11,7 +11,7 @@ from http import HTTPStatus
 from app.cluster.api import ApiError, ConflictError, KubeApi
 from app.cluster.informer import Key
 from app.controllers.config import Condition, ConfigStatus, ConfigWatch
-from app.controllers.leader_term import Session
+from app.controllers.leader_term import LeaderTerm
 from app.controllers.metrics import ControllerMetrics, Progress
 from app.controllers.ownership import Claim, ManagementState, management_state
 from app.controllers.pull_secrets.decision import (
@@ -105,11 +105,11 @@ class PullSecretController:
             silence=options.silence,
             changed=self._changed,
         )
-        self._session = Session(watch, self._state.informers, metrics)
+        self._term = LeaderTerm(watch, self._state.informers, metrics)
 
     async def run(self) -> None:
         """Work until cancelled; only the leader runs this."""
-        await self._session.run(
+        await self._term.run(
             self._work, config_changed=self._config_changed, progress=self._progress
         )
 
@@ -162,7 +162,7 @@ class PullSecretController:
     async def _reconcile(self, key: Key) -> float | None:
         if self._management_state.off:
             return None
-        await self._session.trusted()
+        await self._term.trusted()
         try:
             wait = await self._steps(key)
         except TakenError:

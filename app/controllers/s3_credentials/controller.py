@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from app.cluster.api import KubeApi, NotFoundError
 from app.cluster.informer import Informer, Key, Store
 from app.controllers.config import Condition, ConfigStatus, ConfigWatch
-from app.controllers.leader_term import Session
+from app.controllers.leader_term import LeaderTerm
 from app.controllers.local_store import LocalStore
 from app.controllers.metrics import ControllerMetrics, Progress
 from app.controllers.ownership import management_state
@@ -64,11 +64,11 @@ class S3CredentialController:
             Informer(api, self._path, f"secret {name}", store, silence=silence, only=name)
             for name, store in stores.items()
         ]
-        self._session = Session(watch, informers, metrics)
+        self._term = LeaderTerm(watch, informers, metrics)
 
     async def run(self) -> None:
         """Work until cancelled; only the leader runs this."""
-        await self._session.run(
+        await self._term.run(
             self._work,
             config_changed=lambda: self._queue.add(_KEY),
             progress=lambda: Progress(depth=self._queue.depth),
@@ -82,7 +82,7 @@ class S3CredentialController:
         self._queue.add(_KEY)
 
     async def _reconcile(self, _key: str) -> float:
-        await self._session.trusted()
+        await self._term.trusted()
         user = self._user.get((self._namespace, SECRET))
         target = self._target.get((self._namespace, TARGET))
         merge = decide(self._watch.config, user, target, self._namespace)
