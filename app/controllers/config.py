@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from app.cluster.api import ApiError, ConflictError, Content, KubeApi, NotFoundError
 from app.cluster.event import new_event
 from app.cluster.informer import Informer, Key
-from app.controllers.ownership import OURS, Claim, Standing, mark_of_config
+from app.controllers.ownership import OURS, Claim, ManagementState, mark_of_config
 from app.model.domain import ApiDomain
 from app.model.registry import ServedConfig
 
@@ -33,18 +33,19 @@ class Condition:
     message: str
 
     @classmethod
-    def of(cls, kind: str, controller: str, standing: Standing) -> "Condition":
-        if standing.off:
+    def of(cls, kind: str, controller: str, management_state: ManagementState) -> "Condition":
+        if management_state.off:
             return cls(
                 kind,
                 False,
                 "OtherOwner",
-                f"controller {controller} is off, nothing is written or removed: {standing.off}; "
+                f"controller {controller} is off, nothing is written or removed: "
+                f"{management_state.off}; "
                 f"turn the other owner off and remove its mark, or take {controller} out of "
                 "--controllers",
             )
-        if standing.apart:
-            message = f"{standing.apart}: left to their other owner"
+        if management_state.apart:
+            message = f"{management_state.apart}: left to their other owner"
             return cls(kind, True, "OtherOwnerOfSome", message)
         return cls(kind, True, "AsExpected", f"controller {controller} is at work")
 

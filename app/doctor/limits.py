@@ -70,7 +70,7 @@ def check_status(snapshot: Snapshot) -> Iterator[Finding]:
         true = {name: value for part in patch["status"].values() for name, value in part.items()}
         yield Finding(
             "warning",
-            "QuotaStatusUntrue",
+            "QuotaStatusStale",
             quota.title,
             f"its status is not what is stored for {listed(sorted(true))}: does the service write "
             "it?",

@@ -23,7 +23,7 @@ from app.quota.members import StreamTag
 from app.quota.push_times import PushTimes
 from app.quota.state import StateUnavailableError
 from app.quota.usage import NamespaceUsage
-from app.reporting.size_survey import SizeSurvey
+from app.reporting.size_collector import SizeCollector
 
 _SILENCE = 150.0
 """Seconds; the API server sends bookmarks every minute."""
@@ -34,7 +34,7 @@ _LOOK = 10.0
 _TRIES = 3
 
 
-class Survey:
+class UsageCollector:
     """Limits, streams and ledgers of a cluster, or of some of its namespaces.
 
     Of some namespaces, only the sizes of images need a right in the whole cluster.
@@ -57,7 +57,7 @@ class Survey:
         self._scopes = {
             name: _Scope(api, domain, heartbeat, name, self._notice) for name in namespaces or ("",)
         }
-        self._sizes = SizeSurvey(api, domain)
+        self._sizes = SizeCollector(api, domain)
         self._ledgers = KubernetesLedgers(api, service_namespace, identity="")
         self._ledgers_problem = ""
         self._ledgers_informer: Informer | None = None

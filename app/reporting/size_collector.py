@@ -19,7 +19,7 @@ _PAGE = 100
 """Images carry their manifests: a page of them is some megabytes."""
 
 
-class SizeSurvey:
+class SizeCollector:
     """A digest never changes what it stands for, so nothing is asked twice."""
 
     def __init__(self, api: KubeApi, domain: ApiDomain) -> None:

@@ -31,7 +31,7 @@ class State(Protocol):
     def usage(self, namespace: str) -> NamespaceUsage: ...
 
 
-class Board:
+class OverviewCache:
     """Rows in alphabetical order."""
 
     def __init__(
