@@ -14,7 +14,7 @@ from app.cluster.kubernetes import KubernetesState
 from app.model.limits import NO_LIMITS
 from app.quota.ledger import Timing
 from app.quota.state import StateUnavailableError
-from app.reporting.survey import Survey
+from app.reporting.usage_collector import UsageCollector
 from tests.unit.listed_cluster import ListedCluster
 from tests.unit.stores import DOMAIN
 
@@ -241,9 +241,9 @@ async def test_names_of_the_registry_that_cannot_be_read_stay_as_they_were() -> 
 async def test_commands_say_what_they_could_not_read(
     lists: dict[str, Any], kind: str, problem: str
 ) -> None:
-    survey = Survey(Cluster(**lists), DOMAIN, service_namespace="own", ledgers=False)
+    collector = UsageCollector(Cluster(**lists), DOMAIN, service_namespace="own", ledgers=False)
 
-    await survey.read()
+    await collector.read()
 
-    assert survey.notes() == [f"{kind} team-b/odd cannot be read: {problem}"]
-    assert survey.usage("team-b").image_count == 0
+    assert collector.notes() == [f"{kind} team-b/odd cannot be read: {problem}"]
+    assert collector.usage("team-b").image_count == 0
