@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from app.admission import changes
 from app.admission.changes import Change, IncomingImage
+from app.admission.enforcer import Enforcer
 from app.admission.image_lookups import ImageLookups, RegistryImage, by_own_word, is_settled
 from app.admission.references import References
 from app.admission.review import AdmissionRequest
-from app.cluster.state import ClusterState, require_available
 from app.model.base import KubeObject
 from app.model.domain import ApiDomain
 from app.model.image import Image
@@ -29,7 +29,7 @@ from app.policy.followed_tags import FollowedTags
 from app.policy.image_limits import SizedImage, UnknownSize
 from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
-from app.quota.enforcer import Enforcer
+from app.quota.state import ClusterState, require_available
 
 _KINDS = frozenset(
     {"ImageStream", "ImageStreamImport", "ImageStreamMapping", "ImageStreamTag", "ImageTag"}

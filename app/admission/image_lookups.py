@@ -6,9 +6,9 @@ from functools import partial
 
 from app.admission.changes import IncomingImage
 from app.cluster.image_claims import Claims, with_listed
-from app.cluster.state import ClusterState
 from app.model.image import ImageClaim
 from app.policy.image_weight import Weight, weigh
+from app.quota.state import ClusterState
 
 RegistryImage = Callable[[str, str], Awaitable[ImageClaim | None]]
 """Asks the internal registry for (repository, digest). None if it does not have the image.

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from pydantic import ValidationError
 
 from app.cluster.api import ApiError, KubeApi, NotFoundError
-from app.cluster.state import StateUnavailableError
 from app.model.domain import ApiDomain
 from app.model.image import Image, ImageClaim
+from app.quota.state import StateUnavailableError
 
 _CAPACITY = 50_000
 _AT_ONCE = 32

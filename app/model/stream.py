@@ -84,6 +84,20 @@ class ImageStream(KubeObject):
     status: ImageStreamStatus = Field(default_factory=ImageStreamStatus)
 
 
+class NamedTag(KubeModel):
+    name: str = ""
+
+
+class CountedStream(KubeModel):
+    """What is counted of a stored ImageStream; nothing else of it is read."""
+
+    class Spec(KubeModel):
+        tags: list[NamedTag] = Field(default_factory=list)
+
+    spec: Spec = Field(default_factory=Spec)
+    status: ImageStreamStatus = Field(default_factory=ImageStreamStatus)
+
+
 class ImageStreamMapping(KubeObject):
     """What a push ends with: `metadata.name` is the stream."""
 

@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.cluster.image_claims import with_listed
-from app.cluster.state import ClusterState
 from app.model.image import ImageClaim
 from app.model.limits import NamespaceLimits
 from app.policy import fullness
 from app.policy.fullness import Level
 from app.policy.image_weight import known_sizes
+from app.quota.state import ClusterState
 from app.quota.usage import StreamUsage
 
 _AT_ONCE = 10

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from sys import intern
 
-from app.model.stream import ImageStream
+from app.model.stream import CountedStream, ImageStream
 from app.quota.digests import Packed, pack, unpack
 from app.quota.members import Members
 
@@ -29,7 +29,7 @@ class StreamUsage:
         self.image_count = len(self.packed_images)
 
     @classmethod
-    def of(cls, stream: ImageStream) -> "StreamUsage":
+    def of(cls, stream: ImageStream | CountedStream) -> "StreamUsage":
         tags: dict[str, tuple[str, ...]] = {tag.name: () for tag in stream.spec.tags if tag.name}
         for history in stream.status.tags:
             if history.items:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from app.admission import changes
 from app.admission.image_kinds import ImageAdmission
-from app.cluster.state import require_available
 from app.model.image import ImageClaim
 from app.model.manifest import Manifest
 from app.policy import image_limits
@@ -19,6 +18,7 @@ from app.policy.image_limits import SizedImage
 from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
 from app.quota.members import Claims, Members
+from app.quota.state import require_available
 from app.registry.errors import denied
 from app.registry.names import Reference, Repository
 

@@ -5,11 +5,11 @@ import json
 from collections.abc import Collection
 from typing import Any
 
+from app.admission.enforcer import Enforcer
 from app.admission.image_kinds import ImageAdmission
 from app.admission.references import References
 from app.model.limits import NamespaceLimits
 from app.model.manifest import OCI_INDEX, OCI_MANIFEST, Manifest, parse
-from app.quota.enforcer import Enforcer
 from app.quota.ledger import Timing
 from app.quota.store import MemoryLedgers
 from app.registry.push import PushChecks

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from app.cluster.state import StateUnavailableError
 from app.model.image import ImageClaim
 from app.model.limits import NamespaceLimits
 from app.page import tags
+from app.quota.state import StateUnavailableError
 from app.quota.usage import StreamUsage
 from tests.unit.stores import FakeState, limit
 
