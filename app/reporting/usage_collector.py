@@ -6,14 +6,16 @@ Unlike the state that decisions read, it writes no heartbeat and may lag.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 
 from app.cluster.api import ApiError, Content, ForbiddenError, GoneError, KubeApi, NotFoundError
 from app.cluster.heartbeat import Heartbeat
 from app.cluster.informer import Informer, Key, Store
 from app.cluster.ledgers import LABEL, KubernetesLedgers
 from app.cluster.stores import Changed, LimitObjects, Streams
+from app.cluster.unreadable import Unreadable, UnreadableObjects
 from app.model.domain import ApiDomain
 from app.model.limits import LimitRange, NamespaceLimits, ResourceQuota
 from app.quota.in_flight import InFlight, in_flight
@@ -111,7 +113,9 @@ class UsageCollector:
 
     def notes(self) -> list[str]:
         stale = [informer.problem() for informer in self._informers()] if self._followed else []
-        return [note for note in (self._ledgers_problem, self._sizes.problem, *stale) if note]
+        unreadable = (str(found) for scope in self._scopes.values() for found in scope.unreadable())
+        notes = (self._ledgers_problem, self._sizes.problem, *stale, *unreadable)
+        return [note for note in notes if note]
 
     async def changes(self) -> AsyncGenerator[None, None]:
         self._followed = True
@@ -164,7 +168,8 @@ class _Scope:
     ) -> None:
         self.limits = LimitObjects(domain, changed)
         self.times = PushTimes()
-        self.streams = Streams(heartbeat, changed, self.times)
+        unreadable = UnreadableObjects(f"{domain.image_group}/v1", "ImageStream")
+        self.streams = Streams(heartbeat, changed, unreadable, self.times)
         self._group = domain.image_group
         inside = f"namespaces/{name}/" if name else ""
 
@@ -184,6 +189,13 @@ class _Scope:
 
     def namespaces(self) -> set[str]:
         return {*self.limits, *self.streams.usage}
+
+    def unreadable(self) -> Iterator[Unreadable]:
+        return chain(
+            self.limits.limit_ranges.unreadable,
+            self.limits.quotas.unreadable,
+            self.streams.unreadable,
+        )
 
     async def _load(self, informer: Informer) -> None:
         try:

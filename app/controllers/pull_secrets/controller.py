@@ -28,7 +28,7 @@ from app.controllers.pull_secrets.writes import PullSecretWrites, TakenError
 from app.controllers.queue import WorkQueue
 from app.controllers.rate import PATIENCE, RateLimiter, RepairBackoff
 from app.model.domain import ApiDomain
-from app.model.registry import Config
+from app.model.registry import ServedConfig
 
 logger = logging.getLogger("registry_admission.controllers")
 
@@ -63,7 +63,7 @@ class Options:
     rivals: Sequence[str]
     """Patterns of field managers that are other controllers of pull secrets."""
 
-    def scope(self, config: Config | None) -> Scope:
+    def scope(self, config: ServedConfig | None) -> Scope:
         return scope_of(
             config,
             internal_hosts=self.internal_hosts,
