@@ -44,7 +44,7 @@ class SizeCollector:
                 self._known[pack(content["metadata"]["name"])] = _claim(content)
 
     async def of(self, digests: Collection[str]) -> Mapping[str, int]:
-        """Bytes of those images that are known. Raises ApiError; see `expect`."""
+        """Bytes of each image with a known size, by digest. Raises ApiError. See `expect`."""
         claims = await with_listed(await self._claims(digests), self._claims)
         return known_sizes(claims, digests)
 

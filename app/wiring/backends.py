@@ -64,7 +64,7 @@ class Backend:
     refused: Refused
     """Called for every refused review."""
     broken: Callable[[], bool]
-    """Whether the last reading of the state failed while an older one stays in force."""
+    """Whether the last reading of the state failed, so that an older one stays in force."""
     unreadable: Callable[[], Mapping[str, int]] = dict
     """How many objects cannot be read, by kind."""
     registry_image: RegistryImage | None = None
@@ -94,7 +94,7 @@ async def open_backend(settings: Settings, *, leads: bool = True) -> AsyncIterat
 
 @asynccontextmanager
 async def _registry(settings: Settings) -> AsyncIterator[RegistryImage | None]:
-    """Sizes from the internal registry, if it may be asked."""
+    """Sizes from the internal registry, if `registry-url` is set."""
     async with open_registry(settings) as registry:
         yield partial(RegistryImages(dict([registry])).of, registry[0]) if registry else None
 
