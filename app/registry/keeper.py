@@ -1,111 +1,149 @@
-"""Keeps an inventory true: filled once, asked again when in doubt, compared in the background."""
+"""Keeps the inventory true: read once, asked again when in doubt, compared in the background."""
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
+from itertools import count
+from zlib import crc32
 
 from app.cluster.embedded import EmbeddedState
+from app.gateway.catalog import Catalog
+from app.gateway.causes import explain
+from app.gateway.coverage import Coverage
+from app.gateway.reader import Reader
 from app.model.limits import NamespaceLimits
 from app.quota.ledger import View
 from app.quota.usage import NamespaceUsage
-from app.registry.client import RegistryClient, RegistryUnavailableError
+from app.registry.client import RegistryUnavailableError
 from app.registry.database import Database, DatabaseError
-from app.registry.errors import RegistryError
 from app.registry.inventory import Inventory
-from app.registry.names import Repository, parse_repository
+from app.registry.names import Repository
 
 logger = logging.getLogger("registry_admission.inventory")
 
 _RETRY = 1.0
-"""Seconds until a registry that gave no answer is asked again."""
-_PROGRESS = 10.0
-"""Seconds between two lines of progress in the log."""
+_MAX_RETRY = 30.0
+"""Seconds until a registry that gave no answer is asked again, at first and at last."""
+_AT_ONCE = 4
+"""Repositories that are read or compared at once."""
+_THOROUGH = 6
+"""Every repository is compared tag by tag in one of so many comparisons; in the others only where
+its tag list has changed."""
+_SHARE = 0.5
+"""Share of the interval over which a comparison is spread."""
 
 
-class Keeper:
+class InventoryReconciler:
     """The work that goes on beside the pushes."""
 
     def __init__(
-        self, database: Database, client: RegistryClient, inventory: Inventory, interval: float
+        self,
+        database: Database,
+        catalog: Catalog,
+        inventory: Inventory,
+        reader: Reader,
+        coverage: Coverage,
+        interval: float,
     ) -> None:
-        """`interval`: seconds between two comparisons with the registry's catalog."""
+        """`interval`: seconds between two comparisons with the registry."""
         self._database = database
-        self._client = client
+        self._catalog = catalog
         self._inventory = inventory
+        self._reader = reader
+        self._coverage = coverage
         self._interval = interval
-        self._recovered = False
-        self._filled = database.filled
-        self._read = 0
-
-    def problems(self) -> list[str]:
-        """Why the inventory must not be decided on yet."""
-        if not self._filled:
-            return [f"the registry's catalog is being read, {self._read} repositories so far"]
-        if not self._recovered:
-            return ["the registry is being asked about pushes that were interrupted"]
-        return []
+        if database.filled:
+            coverage.catalog_problem = ""
 
     async def run(self) -> None:
         """Until cancelled."""
         await self._inventory.recover()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._ask_when_due())
-            tasks.create_task(self._compare())
+            tasks.create_task(self._read_what_is_new())
+            tasks.create_task(self._compare_what_is_known())
 
     async def _ask_when_due(self) -> None:
         while True:
             if await self._inventory.ask_due():
-                self._recovered = True
                 await self._inventory.something_due.wait()
             else:
                 await asyncio.sleep(_RETRY)
 
-    async def _compare(self) -> None:
+    async def _read_what_is_new(self) -> None:
+        """Read the repositories that the registry lists and that are not known."""
+        retry = _RETRY
         while True:
             try:
-                await self._scan_all()
-                if not self._filled:
+                listed = await self._catalog.repositories()
+                self._coverage.listed(listed - self._inventory.repositories)
+                await _each(list(self._coverage.unread), self._read)
+                logger.info("repositories listed", extra=self._coverage.numbers(len(listed)))
+                if not self._coverage.unread and not self._database.filled:
                     await self._database.mark_filled()
-                    self._filled = True
-                    logger.info("catalog read", extra={"repositories": self._read})
-            except (RegistryUnavailableError, DatabaseError) as error:
-                logger.warning("registry not compared", extra={"problem": str(error)})
-            await asyncio.sleep(self._interval if self._filled else _RETRY)
+            except RegistryUnavailableError as error:
+                self._coverage.not_listed(explain(error))
+            except DatabaseError as error:
+                logger.error("not written", extra={"problem": str(error)})
+            if self._coverage.complete:
+                retry = _RETRY
+                await asyncio.sleep(self._interval)
+            else:
+                await asyncio.sleep(retry)
+                retry = min(2 * retry, _MAX_RETRY)
 
-    async def _scan_all(self) -> None:
-        clock = asyncio.get_running_loop().time
-        self._read, said_at = 0, clock()
-        seen: set[Repository] = set()
-        async with aclosing(self._catalog()) as catalog:
-            async for repository in catalog:
-                await self._inventory.scan(repository)
-                seen.add(repository)
-                self._read += 1
-                if clock() - said_at > _PROGRESS:
-                    logger.info("reading the catalog", extra={"repositories": self._read})
-                    said_at = clock()
-        for repository in set(self._inventory.repositories) - seen:
-            await self._inventory.scan(repository)
+    async def _read(self, repository: Repository) -> None:
+        await self._reader.read(repository, urgent=False)
 
-    async def _catalog(self) -> AsyncGenerator[Repository, None]:
-        async for name in self._client.repositories():
-            try:
-                yield parse_repository(name)
-            except RegistryError:
-                logger.info("repository belongs to no namespace", extra={"repository": name})
+    async def _compare_what_is_known(self) -> None:
+        if not self._database.filled:
+            await asyncio.sleep(self._interval)
+        for number in count():
+            started = asyncio.get_running_loop().time()
+            known = sorted(self._inventory.repositories)
+            pause = self._interval * _SHARE / (len(known) or 1)
+            await _each(known, partial(self._compare, number), pause)
+            took = asyncio.get_running_loop().time() - started
+            await asyncio.sleep(max(self._interval - took, 0.0))
+
+    async def _compare(self, number: int, repository: Repository) -> None:
+        thorough = (crc32(str(repository).encode()) + number) % _THOROUGH == 0
+        try:
+            await self._inventory.compare(repository, thorough=thorough)
+        except (RegistryUnavailableError, DatabaseError) as error:
+            about = {"repository": str(repository), "problem": str(error)}
+            logger.warning("repository not compared", extra=about)
+
+
+async def _each(
+    repositories: Collection[Repository],
+    action: Callable[[Repository], Awaitable[None]],
+    pause: float = 0.0,
+) -> None:
+    """Several at once, one every `pause` seconds on average."""
+    waiting = iter(repositories)
+
+    async def work() -> None:
+        for repository in waiting:
+            await action(repository)
+            await asyncio.sleep(pause * _AT_ONCE)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(_AT_ONCE):
+            tasks.create_task(work())
 
 
 class GatewayState:
     """Limits from a folder of manifests, usage from the inventory."""
 
-    def __init__(self, folder: EmbeddedState, inventory: Inventory, keeper: Keeper) -> None:
+    def __init__(self, folder: EmbeddedState, inventory: Inventory, coverage: Coverage) -> None:
         self._folder = folder
         self._inventory = inventory
-        self._keeper = keeper
+        self._coverage = coverage
 
     def problems(self) -> list[str]:
-        return [*self._folder.problems(), *self._keeper.problems()]
+        return [*self._folder.problems(), *self._coverage.problems()]
 
     def view(self) -> View:
         return self._folder.view()

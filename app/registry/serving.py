@@ -30,7 +30,7 @@ from app.registry.credentials import NO_CREDENTIALS
 from app.registry.database import Database
 from app.registry.gateway import Books, Gateway
 from app.registry.inventory import Inventory
-from app.registry.keeper import GatewayState, Keeper
+from app.registry.keeper import GatewayState, InventoryReconciler
 from app.registry.push import PushChecks
 from app.registry.settings import GatewaySettings
 from app.registry.upstream import Upstream

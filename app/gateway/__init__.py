@@ -1,0 +1,1 @@
+"""A reverse proxy that holds pushes to any OCI registry against limits."""
