@@ -14,17 +14,17 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from pydantic import Base64Bytes, Field, ValidationError, model_validator
 
-from app.api.bearer import bearer_token
 from app.api.body import BodyReader
 from app.api.clients import CERTIFICATE
 from app.api.contract import ASKED_ERRORS, Message, request_body
 from app.api.errors import BadRequestError
-from app.cluster.state import StateUnavailableError
+from app.auth.authentication import Authenticator, Subject
+from app.auth.bearer import bearer_token
 from app.model.base import Digest, problems
 from app.model.image import ByteCount
 from app.policy.verdict import Verdict
+from app.quota.state import StateUnavailableError
 from app.registry import manifest
-from app.registry.authentication import Authenticator, Subject
 from app.registry.errors import RegistryError, denied, unavailable
 from app.registry.names import Repository, parse_reference, parse_repository
 from app.registry.push import RESERVATION_PATTERN, PushChecks
@@ -150,7 +150,6 @@ class PushApi:
 
         add("blob", BlobQuestion, BlobAnswer, self.blob)
         add("manifest", ManifestQuestion, ManifestAnswer, self.manifest)
-        add("commit", ReservationQuestion, ReservationAnswer, self.commit)
         add("cancel", ReservationQuestion, ReservationAnswer, self.cancel)
         return router
 
@@ -179,10 +178,6 @@ class PushApi:
             size=check.size,
             reservation=check.reservation,
         )
-
-    async def commit(self, repository: Repository, asked: ReservationQuestion) -> ReservationAnswer:
-        """The manifest is stored: its reservation stays until it is seen, or expires."""
-        return ReservationAnswer(done=True)
 
     async def cancel(self, repository: Repository, asked: ReservationQuestion) -> ReservationAnswer:
         """The manifest was not stored: what it would have added is free again at once."""

@@ -1,1 +1,1 @@
-"""A reverse proxy that holds pushes to any OCI registry against limits."""
+"""A reverse proxy that puts the push checks before any registry."""

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 
-from app.cluster.state import StateUnavailableError
+from app.quota.state import StateUnavailableError
 from app.registry.names import Repository
 
 logger = logging.getLogger("registry_admission.inventory")

@@ -147,9 +147,7 @@ class Questioner:
         return links_of(content.content) if content else NO_LINKS
 
 
-def findings_of(
-    repository: Repository, answers: Mapping[str, Answer], known: Contents
-) -> Findings:
+def findings_of(repository: Repository, answers: Mapping[str, Answer], known: Contents) -> Findings:
     """What answers say of tags and manifests. What cannot be read stays as it is known, and
     counts as present if nothing is known of it."""
     tags: dict[str, str | None] = {}

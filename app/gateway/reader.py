@@ -4,11 +4,11 @@ import asyncio
 import logging
 from weakref import WeakValueDictionary
 
-from app.cluster.state import StateUnavailableError
 from app.gateway.causes import explain
 from app.gateway.coverage import Coverage
 from app.gateway.database import DatabaseError
 from app.gateway.inventory import Inventory
+from app.quota.state import StateUnavailableError
 from app.registry.client import RegistryUnavailableError
 from app.registry.names import Repository
 

@@ -7,19 +7,19 @@ admission review of that mapping claims the same members, and a set counts each 
 import logging
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.admission import changes
 from app.admission.changes import Change
 from app.admission.image_kinds import ImageAdmission
-from app.cluster.state import require_available
 from app.model.base import ObjectMeta
 from app.model.image import Image
 from app.model.stream import ImageStreamMapping
 from app.policy import image_limits
 from app.policy.image_limits import SizedImage
 from app.policy.verdict import Verdict
-from app.quota.members import Claims, Members
+from app.quota.members import NONE, Claims, Members
+from app.quota.state import require_available
 from app.registry.errors import denied
 from app.registry.manifest import PushedManifest
 from app.registry.names import Reference, Repository
@@ -81,15 +81,23 @@ class PushChecks:
         return BlobCheck(verdict, None if allowance is None else max(allowance - uploaded, 0))
 
     async def manifest(
-        self, repository: Repository, reference: Reference, manifest: PushedManifest
+        self,
+        repository: Repository,
+        reference: Reference,
+        manifest: PushedManifest,
+        brings: Members = NONE,
+        frees: Members = NONE,
     ) -> ManifestCheck:
-        """Decide a whole manifest. Raises StateUnavailableError."""
+        """Decide a whole manifest. Raises StateUnavailableError.
+
+        `brings`: other members that count once it is stored. `frees`: members that no longer do.
+        """
         image = Image(
             metadata=ObjectMeta(name=manifest.digest),
             docker_image_manifest=manifest.content.decode(),
             docker_image_manifest_media_type=manifest.media_type,
         )
-        return await self._decide(repository, reference, image)
+        return await self._decide(repository, reference, image, brings, frees)
 
     async def descriptor(
         self, repository: Repository, reference: Reference, digest: str
@@ -125,13 +133,21 @@ class PushChecks:
         return await self._admission.enforcer.cancel(repository.namespace, reservation)
 
     async def _decide(
-        self, repository: Repository, reference: Reference, image: Image
+        self,
+        repository: Repository,
+        reference: Reference,
+        image: Image,
+        brings: Members = NONE,
+        frees: Members = NONE,
     ) -> ManifestCheck:
         # A reservation of its own for each push: when one of two equal pushes fails, the place
         # that the other one relies on stays taken.
         reservation = f"push-{secrets.token_hex(16)}"
+        change = change_of(repository, reference, image)
+        adds = change.claims.adds | brings
+        change.claims = replace(change.claims, adds=adds, removes=frees - adds)
         verdict = await self._admission.decide(
-            change_of(repository, reference, image),
+            change,
             reserve=True,
             within=_WITHIN,
             holder=reservation,

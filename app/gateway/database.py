@@ -1,0 +1,240 @@
+"""What a gateway knows of its registry, in one SQLite file that survives restarts.
+
+An *intent* is written before a manifest is forwarded and removed with the outcome: whatever
+was in flight when the process died is known afterwards, and can be asked for.
+"""
+
+import asyncio
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from app.gateway.contents import NO_LINKS, Contents, Links
+from app.registry.names import Reference, Repository
+
+_VERSION = 2
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS images (
+    namespace TEXT, stream TEXT, digest TEXT, subject TEXT NOT NULL, counts_until REAL NOT NULL,
+    PRIMARY KEY (namespace, stream, digest)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS children (
+    namespace TEXT, stream TEXT, parent TEXT, child TEXT,
+    PRIMARY KEY (namespace, stream, parent, child)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tags (
+    namespace TEXT, stream TEXT, tag TEXT, digest TEXT NOT NULL,
+    PRIMARY KEY (namespace, stream, tag)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS intents (
+    id INTEGER PRIMARY KEY, namespace TEXT, stream TEXT, tag TEXT, digest TEXT NOT NULL
+);
+"""
+_UPGRADE = """
+BEGIN IMMEDIATE;
+DROP TABLE IF EXISTS images;
+DROP TABLE IF EXISTS tags;
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+DELETE FROM facts WHERE name = 'filled';
+COMMIT;
+"""
+"""Version 1 did not know what an index lists: the registry is read again, as at a first start."""
+_DROP_TAG = "DELETE FROM tags WHERE namespace = ? AND stream = ? AND tag = ?"
+_DROP_IMAGE = "DELETE FROM images WHERE namespace = ? AND stream = ? AND digest = ?"
+_DROP_CHILDREN = "DELETE FROM children WHERE namespace = ? AND stream = ? AND parent = ?"
+
+Result = TypeVar("Result")
+
+
+class DatabaseError(Exception):
+    """A file that cannot be used, or not written now; the text names it and says why."""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A manifest on its way to the registry."""
+
+    number: int
+    repository: Repository
+    reference: Reference
+    digest: str
+    links: Links = NO_LINKS
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the registry said about references."""
+
+    tags: dict[str, str | None]
+    """The digest of each tag; None for a tag that is gone."""
+    images: dict[str, Links | None]
+    """The links of each manifest; None for a manifest that is gone."""
+
+
+class Database:
+    """Each write is durable when it returns, or raises DatabaseError and has changed nothing.
+
+    One process at a time has the file.
+    """
+
+    def __init__(self, path: Path, upstream: str) -> None:
+        """Raises DatabaseError."""
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(
+                path, timeout=1.0, isolation_level=None, check_same_thread=False
+            )
+            self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            if self._connection.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
+                self._connection.executescript(_UPGRADE)
+            self._connection.executescript(_SCHEMA)
+            self._connection.execute(f"PRAGMA user_version = {_VERSION}")
+            if not self._fact("upstream"):
+                self._set("upstream", upstream)
+        except (sqlite3.Error, OSError) as error:
+            raise DatabaseError(f"{path}: {error}") from None
+        known = self._fact("upstream")
+        if known != upstream:
+            self.close()
+            raise DatabaseError(f"{path}: is about {known}, not about {upstream}; name another")
+
+    def close(self) -> None:
+        self._thread.shutdown()
+        self._connection.close()
+
+    @property
+    def filled(self) -> bool:
+        """Whether every repository of the registry was read once."""
+        return bool(self._fact("filled"))
+
+    def contents(self) -> dict[Repository, Contents]:
+        """Every repository that holds something."""
+        found: dict[Repository, Contents] = {}
+        children: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
+        for *parent, child in self._connection.execute("SELECT * FROM children"):
+            children[tuple(parent)].add(child)
+        for namespace, stream, digest, subject, until in self._connection.execute(
+            "SELECT namespace, stream, digest, subject, counts_until FROM images"
+        ):
+            contents = found.setdefault(Repository(namespace, stream), Contents())
+            listed = frozenset(children.get((namespace, stream, digest), ()))
+            contents.put(digest, Links(listed, subject) if listed or subject else NO_LINKS)
+            if until:
+                contents.counts_until[digest] = until
+        for namespace, stream, tag, digest in self._connection.execute("SELECT * FROM tags"):
+            found.setdefault(Repository(namespace, stream), Contents()).tags[tag] = digest
+        return found
+
+    def intents(self) -> list[Intent]:
+        """Manifests of which no outcome is known."""
+        return [
+            Intent(
+                number, Repository(namespace, stream), Reference(tag, "" if tag else digest), digest
+            )
+            for number, namespace, stream, tag, digest in self._connection.execute(
+                "SELECT id, namespace, stream, tag, digest FROM intents"
+            )
+        ]
+
+    async def mark_filled(self) -> None:
+        await self._write(lambda: self._set("filled", "yes"))
+
+    async def begin(
+        self, repository: Repository, reference: Reference, digest: str, links: Links
+    ) -> Intent:
+        def insert() -> Intent:
+            row = (*_key(repository), reference.tag, digest)
+            cursor = self._connection.execute(
+                "INSERT INTO intents (namespace, stream, tag, digest) VALUES (?, ?, ?, ?)", row
+            )
+            return Intent(cursor.lastrowid or 0, repository, reference, digest, links)
+
+        return await self._write(insert)
+
+    async def finish(self, intent: Intent, *, stored: bool, counts_until: float = 0.0) -> None:
+        """`counts_until`: end of the grace period of an image without a tag."""
+
+        def end() -> None:
+            self._connection.execute("DELETE FROM intents WHERE id = ?", (intent.number,))
+            if stored:
+                self._put(intent.repository, intent.digest, intent.links, counts_until)
+                self._put_tag(intent.repository, intent.reference.tag, intent.digest)
+
+        await self._write(end)
+
+    async def apply(self, repository: Repository, findings: Findings) -> None:
+        def update() -> None:
+            key = _key(repository)
+            for digest, links in findings.images.items():
+                if links is None:
+                    self._connection.execute(_DROP_IMAGE, (*key, digest))
+                    self._connection.execute(_DROP_CHILDREN, (*key, digest))
+                else:
+                    self._put(repository, digest, links)
+            for tag, target in findings.tags.items():
+                if target is None:
+                    self._connection.execute(_DROP_TAG, (*key, tag))
+                else:
+                    self._put_tag(repository, tag, target)
+
+        await self._write(update)
+
+    def _put(
+        self, repository: Repository, digest: str, links: Links, counts_until: float = 0.0
+    ) -> None:
+        key = _key(repository)
+        self._connection.execute(
+            "INSERT INTO images VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "counts_until = max(counts_until, excluded.counts_until)",
+            (*key, digest, links.subject, counts_until),
+        )
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO children VALUES (?, ?, ?, ?)",
+            [(*key, digest, child) for child in links.children],
+        )
+
+    def _put_tag(self, repository: Repository, tag: str, digest: str) -> None:
+        if tag:
+            row = (*_key(repository), tag, digest)
+            self._connection.execute("INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?)", row)
+
+    def _fact(self, name: str) -> str:
+        row = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def _set(self, name: str, value: str) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    async def _write(self, action: Callable[[], Result]) -> Result:
+        """One transaction, off the event loop; writes take effect in the order of the calls.
+
+        Raises DatabaseError, such as for a disk that is full; then nothing of it is written.
+        """
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, self._transaction, action
+        )
+
+    def _transaction(self, action: Callable[[], Result]) -> Result:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            result = action()
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise DatabaseError(f"{self._path}: {error}") from None
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        return result
+
+
+def _key(repository: Repository) -> tuple[str, str]:
+    return repository.namespace, repository.stream

@@ -1,0 +1,281 @@
+"""The usage of a plain registry, which the gateway keeps because nobody else does.
+
+A push that succeeds adds its members. Everything else, such as a delete, a push without an answer
+or a change behind the gateway's back, leads to a question to the registry, whose answer counts.
+Until there is an answer, what may be stored counts as stored.
+"""
+
+import asyncio
+import logging
+import math
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+
+from app.gateway.contents import NO_LINKS, Contents, Links, unreadable_digest
+from app.gateway.coverage import Coverage
+from app.gateway.database import Database, DatabaseError, Intent
+from app.gateway.questions import Answer, Check, Questioner, Unreadable, findings_of
+from app.quota.digests import Packed, pack
+from app.quota.members import Members
+from app.quota.usage import StreamUsage, UsageIndex
+from app.registry.client import RegistryUnavailableError
+from app.registry.names import Reference, Repository
+
+logger = logging.getLogger("registry_admission.inventory")
+
+_SETTLE = 5.0
+"""Seconds from a registry's first "no" about a push without an answer to the one that counts."""
+
+
+class RepositoryUsage(StreamUsage):
+    """The usage of a repository; unlike a stream it has manifests without a tag, too."""
+
+    __slots__ = ("_all_images",)
+
+    def __init__(self, contents: Contents) -> None:
+        self._all_images = frozenset(map(pack, contents.counted()))
+        super().__init__({tag: (digest,) for tag, digest in contents.tags.items()})
+
+    @property
+    def packed_images(self) -> frozenset[Packed]:
+        return self._all_images | super().packed_images
+
+
+class Inventory:
+    """Usage by repository, true to the registry as far as it was asked."""
+
+    def __init__(
+        self,
+        database: Database,
+        questioner: Questioner,
+        coverage: Coverage,
+        *,
+        grace: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`grace`: seconds that an image without a tag counts after its push."""
+        self._database = database
+        self._questioner = questioner
+        self._coverage = coverage
+        self._grace = grace
+        self._clock = clock
+        self._contents = database.contents()
+        self._active: Counter[tuple[Repository, str]] = Counter()
+        self._due: defaultdict[Repository, set[str]] = defaultdict(set)
+        self._doubted: dict[tuple[Repository, str], float] = {}
+        """What may come to be stored yet, and from when on a "no" about it counts."""
+        self._expiries: dict[Repository, asyncio.TimerHandle] = {}
+        self._untagged: Counter[Repository] = Counter()
+        self.something_due = asyncio.Event()
+        self.usage = UsageIndex()
+        for repository, contents in list(self._contents.items()):
+            self._publish(repository)
+            for tag, digest in contents.tags.items():
+                if digest == unreadable_digest(str(repository), tag):
+                    coverage.unreadable[repository, tag] = "it could not be read earlier"
+
+    @property
+    def repositories(self) -> set[Repository]:
+        """Those that hold something."""
+        return set(self._contents)
+
+    @property
+    def untagged(self) -> int:
+        """Images that the registry stores and that do not count."""
+        return self._untagged.total()
+
+    def brought(self, repository: Repository, digest: str, links: Links) -> Members:
+        """The images that count because of a manifest which is about to be stored."""
+        contents = self._contents.get(repository, Contents())
+        images = {digest} | contents.reach([digest, *links.children])
+        return Members(images=frozenset((repository.stream, one) for one in images))
+
+    def freed(self, repository: Repository, digest: str, links: Links, tag: str) -> Members:
+        """The images that stop counting once a tag points at another manifest."""
+        gone = self._contents.get(repository, Contents()).freed(tag, digest, links)
+        return Members(images=frozenset((repository.stream, one) for one in gone))
+
+    async def begin(
+        self, repository: Repository, reference: Reference, digest: str, links: Links = NO_LINKS
+    ) -> Intent:
+        """A manifest is about to be forwarded. Raises DatabaseError: then it must not be."""
+        intent = await self._database.begin(repository, reference, digest, links)
+        self._touch(intent, 1)
+        return intent
+
+    async def stored(self, intent: Intent) -> None:
+        """The registry has taken it."""
+        await self._finish(intent, stored=True)
+
+    async def not_stored(self, intent: Intent) -> None:
+        """The registry has refused it."""
+        await self._finish(intent, stored=False)
+
+    async def unknown(self, intent: Intent) -> None:
+        """Nobody knows: it counts as stored until the registry has been asked, and so does the
+        image that its tag pointed at."""
+        before = self._contents.get(intent.repository, Contents()).tags.get(intent.reference.tag)
+        await self._finish(intent, stored=True)
+        if before is not None and before != intent.digest:
+            until = self._clock() + self._grace
+            self._contents[intent.repository].counts_until[before] = until
+            self._publish(intent.repository)
+        references = _references(intent)
+        self._doubted |= {(intent.repository, reference): math.inf for reference in references}
+        self._ask_later(intent.repository, references)
+
+    async def deleted(self, repository: Repository, reference: Reference) -> None:
+        """A tag, or a manifest with every tag that points at it, may be gone.
+
+        Returns when the registry has been asked; if that fails, it is asked again later.
+        """
+        await self._ask_now(repository, self._touched_by(repository, reference))
+
+    def doubt(self, repository: Repository, reference: Reference) -> None:
+        """A deletion had no answer: the registry is asked later."""
+        self._ask_later(repository, self._touched_by(repository, reference))
+
+    async def recover(self) -> None:
+        """Count what was in flight when the last process ended, and have it asked for."""
+        for intent in self._database.intents():
+            logger.info("outcome unknown", extra={"repository": str(intent.repository)})
+            self._touch(intent, 1)
+            await self.unknown(intent)
+
+    def _touched_by(self, repository: Repository, deleted: Reference) -> set[str]:
+        tags = self._contents.get(repository, Contents()).tags.items()
+        return {str(deleted), *(tag for tag, digest in tags if digest == deleted.digest)}
+
+    async def ask_due(self) -> bool:
+        """Ask for everything that is due; False if something still is."""
+        self.something_due.clear()
+        due, self._due = self._due, defaultdict(set)
+        await asyncio.gather(*(self._ask_now(*question) for question in due.items()))
+        return not self._due
+
+    async def _ask_now(self, repository: Repository, references: set[str]) -> None:
+        try:
+            await self._verify(repository, references, urgent=True)
+        except (RegistryUnavailableError, DatabaseError) as error:
+            logger.warning("registry not asked", extra={"problem": str(error)})
+            self._ask_later(repository, references)
+
+    async def compare(
+        self, repository: Repository, *, thorough: bool, urgent: bool = False
+    ) -> None:
+        """Compare a repository's tag list with what is known, and ask for the differences;
+        `thorough`: for everything. Raises RegistryUnavailableError, DatabaseError."""
+        found = await self._questioner.tags(repository, urgent=urgent)
+        known = self._contents.get(repository, Contents())
+        unreadable = {ref for one, ref in self._coverage.unreadable if one == repository}
+        if thorough:
+            references = {*found, *known.tags, *known.images}
+        else:
+            differing = found ^ known.tags.keys()
+            pointed_at = {known.tags[tag] for tag in differing & known.tags.keys()}
+            references = differing | pointed_at | unreadable
+        await self._verify(repository, references, urgent=urgent)
+
+    async def _finish(self, intent: Intent, *, stored: bool) -> None:
+        tag = intent.reference.tag
+        until = 0.0 if tag else self._clock() + self._grace
+        try:
+            await self._database.finish(intent, stored=stored, counts_until=until)
+        except DatabaseError as error:
+            # What came of it still counts from here on, and the file has the intent still.
+            logger.error("outcome not written", extra={"problem": str(error)})
+            self._ask_later(intent.repository, _references(intent))
+        finally:
+            if stored:
+                contents = self._contents.setdefault(intent.repository, Contents())
+                contents.put(intent.digest, intent.links)
+                if tag:
+                    contents.tags[tag] = intent.digest
+                else:
+                    contents.counts_until[intent.digest] = until
+                self._publish(intent.repository)
+            self._touch(intent, -1)
+
+    async def _verify(
+        self, repository: Repository, references: Iterable[str], *, urgent: bool
+    ) -> None:
+        check = Check(repository)
+        check.disturbed.update(ref for repo, ref in self._active if repo == repository)
+        known = self._contents.get(repository, Contents())
+        try:
+            answers = await self._questioner.ask(check, references, known, urgent=urgent)
+            early = {ref for ref, a in answers.items() if self._is_early((repository, ref), a)}
+            await self._apply(repository, {ref: answers[ref] for ref in answers.keys() - early})
+        except BaseException:
+            self._ask_later(repository, check.took_over)
+            raise
+        self._ask_later(repository, set(references) & check.disturbed)
+        asyncio.get_running_loop().call_later(_SETTLE, self._ask_later, repository, early)
+
+    def _is_early(self, key: tuple[Repository, str], answer: Answer) -> bool:
+        """Whether an answer is a "no" that does not count yet."""
+        now = asyncio.get_running_loop().time()
+        until = self._doubted.get(key, 0.0)
+        if answer is not None or until <= now:
+            self._doubted.pop(key, None)
+            return False
+        self._doubted[key] = min(until, now + _SETTLE)
+        return True
+
+    async def _apply(self, repository: Repository, answers: dict[str, Answer]) -> None:
+        known = self._contents.get(repository, Contents())
+        findings = findings_of(repository, answers, known)
+        await self._database.apply(repository, findings)
+        contents = self._contents.setdefault(repository, Contents())
+        for digest, links in findings.images.items():
+            if links is None:
+                contents.drop(digest)
+            else:
+                contents.put(digest, links)
+        for tag, target in findings.tags.items():
+            if target is None:
+                contents.tags.pop(tag, None)
+            else:
+                contents.tags[tag] = target
+        for reference, answer in answers.items():
+            if isinstance(answer, Unreadable):
+                self._coverage.unreadable[repository, reference] = answer.problem
+            else:
+                self._coverage.unreadable.pop((repository, reference), None)
+        self._publish(repository)
+
+    def _publish(self, repository: Repository) -> None:
+        contents, now = self._contents.setdefault(repository, Contents()), self._clock()
+        contents.settle(now)
+        usage = RepositoryUsage(contents) if contents else None
+        self.usage.put(repository.namespace, repository.stream, usage)
+        if usage is None:
+            del self._contents[repository]
+            del self._untagged[repository]
+        else:
+            self._untagged[repository] = len(contents.images) - usage.image_count
+        if timer := self._expiries.pop(repository, None):
+            timer.cancel()
+        if contents.counts_until:
+            wait = min(contents.counts_until.values()) - now
+            loop = asyncio.get_running_loop()
+            self._expiries[repository] = loop.call_later(wait, self._publish, repository)
+
+    def _ask_later(self, repository: Repository, references: Iterable[str]) -> None:
+        wanted = set(references)
+        if wanted:
+            self._due[repository] |= wanted
+            self.something_due.set()
+
+    def _touch(self, intent: Intent, change: int) -> None:
+        for reference in _references(intent):
+            key = (intent.repository, reference)
+            self._active[key] += change
+            if not self._active[key]:
+                del self._active[key]
+            self._questioner.disturb(intent.repository, reference)
+
+
+def _references(intent: Intent) -> list[str]:
+    return [intent.digest, *([intent.reference.tag] if intent.reference.tag else [])]

@@ -1,0 +1,134 @@
+"""The gateway: a registry's `/v2/` with limits.
+
+Requests and answers pass through unchanged. A blob is held against `max.storage` while its
+bytes pass, a manifest against everything before it is forwarded.
+"""
+
+import logging
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope, Send
+
+from app.gateway.blob_sizes import BlobSizes
+from app.gateway.blobs import BlobUploads
+from app.gateway.database import DatabaseError
+from app.gateway.manifests import Manifests
+from app.gateway.relay import Inbox, SlowClientError, patient, refuse, relay
+from app.gateway.rights import PushRights
+from app.gateway.traffic import Traffic
+from app.gateway.uploads import PROGRESS, IdleError, MeteredBody, Room
+from app.gateway.upstream import Answer, Upstream, UpstreamError, has_body
+from app.gateway.usage_store import UsageStore
+from app.policy.image_limits import UnknownSize
+from app.quota.state import StateUnavailableError
+from app.registry.errors import RegistryError, unavailable
+from app.registry.push import PushChecks
+from app.registry.routes import (
+    ContinueUpload,
+    DeleteManifest,
+    PutManifest,
+    StartUpload,
+    route,
+)
+
+logger = logging.getLogger("registry_admission.gateway")
+
+_RETRY_AFTER = 5
+_MANIFESTS_IN_MEMORY = 64 * 2**20
+"""Bytes."""
+
+
+class Gateway:
+    """An ASGI application for `/v2/`."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        checks: PushChecks,
+        store: UsageStore | None,
+        *,
+        unknown_size: UnknownSize,
+        max_uploads: int,
+        idle_timeout: float,
+        manifest_timeout: float,
+        traffic: Traffic | None = None,
+    ) -> None:
+        """`store` is None where the Image API keeps the sets, and other gateways may share them.
+
+        `manifest_timeout`: seconds for the registry to take a manifest, less than a reservation
+        lasts. `traffic` is told of every request.
+        """
+        self._upstream = upstream
+        self._idle_timeout = idle_timeout
+        self._traffic = traffic or Traffic()
+        rights = PushRights(upstream)
+        sizes = BlobSizes(upstream, unknown_size)
+        self._room = Room(_MANIFESTS_IN_MEMORY)
+        self._manifests = Manifests(
+            upstream, checks, rights, sizes, store, idle_timeout=idle_timeout,
+            timeout=manifest_timeout,
+        )  # fmt: skip
+        self._blobs = BlobUploads(
+            upstream,
+            checks,
+            rights,
+            sizes,
+            alone=store is not None,
+            max_uploads=max_uploads,
+            idle_timeout=idle_timeout,
+        )
+        self.slots = self._blobs.slots
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._traffic.request():
+            await self._serve(scope, Inbox(receive), patient(send, self._idle_timeout))
+
+    async def _serve(self, scope: Scope, receive: Inbox, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            answer = await self._answer(request)
+        except RegistryError as error:
+            await refuse(error, receive, send)
+        except StateUnavailableError as error:
+            await refuse(unavailable(error), receive, send)
+        except UpstreamError as error:
+            logger.warning("registry does not answer", extra={"problem": str(error)})
+            message = f"the registry behind this gateway does not answer: {error}; try again"
+            refusal = RegistryError("UNAVAILABLE", message, retry_after=_RETRY_AFTER)
+            await refuse(refusal, receive, send)
+        except DatabaseError as error:
+            logger.error("push not written", extra={"problem": str(error)})
+            message = "the gateway cannot write down what it counts, its log says why; try later"
+            await refuse(
+                RegistryError("UNAVAILABLE", message, retry_after=_RETRY_AFTER), receive, send
+            )
+        except IdleError:
+            message = f"less than {PROGRESS} bytes came in {self._idle_timeout:g} s; send it again"
+            await refuse(RegistryError("BLOB_UPLOAD_INVALID", message), receive, send)
+        except ClientDisconnect:
+            pass
+        else:
+            try:
+                await relay(answer, scope, receive, send)
+            except (UpstreamError, SlowClientError) as error:
+                logger.warning("answer broken off", extra={"problem": repr(error)})
+
+    async def _answer(self, request: Request) -> Answer:
+        raw_path, query = request.scope["raw_path"].decode("latin-1"), request.url.query
+        match route(request.method, raw_path, query):
+            case StartUpload() as start:
+                return await self._blobs.start(request, start)
+            case ContinueUpload() as upload:
+                return await self._blobs.go_on(request, upload)
+            case PutManifest() as put:
+                with self._room.shared() as take:
+                    return await self._manifests.put(request, put, take)
+            case DeleteManifest() as delete:
+                return await self._manifests.delete(request, delete)
+            case _:
+                return await self._upstream.forward(request, self._body(request))
+
+    def _body(self, request: Request) -> MeteredBody | None:
+        if not has_body(request):
+            return None
+        return MeteredBody(request, start=0, allowance=None, idle_timeout=self._idle_timeout)
