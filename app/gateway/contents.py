@@ -8,7 +8,7 @@ tag or index that it belongs to may still come. Every other image is untagged an
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from app.model.image import digest_of
+from app.model.manifest import digest_of
 
 
 @dataclass(frozen=True)

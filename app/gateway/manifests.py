@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 from starlette.requests import Request
@@ -15,15 +16,37 @@ from app.gateway.turns import SharedTurns
 from app.gateway.uploads import MeteredBody, TooLargeError
 from app.gateway.upstream import Answer, Upstream, UpstreamError, authorization, has_body
 from app.gateway.usage_store import UsageStore
+from app.model.manifest import MAX_BYTES, Manifest
+from app.quota.members import NONE, Members
 from app.quota.state import StateUnavailableError
-from app.registry import manifest
 from app.registry.errors import RegistryError
-from app.registry.manifest import PushedManifest
-from app.registry.names import Repository
+from app.registry.manifest import parse
+from app.registry.names import Reference, Repository
 from app.registry.push import ManifestCheck, PushChecks, require
 from app.registry.routes import DeleteManifest, PutManifest
 
 logger = logging.getLogger("registry_admission.gateway")
+
+
+@dataclass(frozen=True)
+class _Push:
+    """A manifest that a client wants to store."""
+
+    request: Request
+    repository: Repository
+    reference: Reference
+    content: bytes
+    manifest: Manifest
+
+    @property
+    def links(self) -> Links:
+        return Links(frozenset(self.manifest.children), self.manifest.subject)
+
+    def freed(self, inventory: Inventory) -> Members:
+        """The images that stop counting once it is stored."""
+        return inventory.freed(
+            self.repository, self.manifest.digest, self.links, self.reference.tag
+        )
 
 
 class Manifests:
@@ -57,13 +80,13 @@ class Manifests:
         if (refusal := await self._rights.refusal(request, put.repository)) is not None:
             return refusal
         content = await self._read(request, take)
-        media_type = request.headers.get("content-type", "")
-        parsed = manifest.parse(content, media_type, put.reference)
+        parsed = parse(content, request.headers.get("content-type", ""), put.reference)
         if self._checks.allowance(put.repository) is not None:
             await self._sizes.require_truth(put.repository, parsed, authorization(request))
+        push = _Push(request, put.repository, put.reference, content, parsed)
         if self._store is None:
-            return await self._put_into_cluster(request, put, parsed)
-        return await self._put_into_store(request, put, parsed, self._store)
+            return await self._put_into_cluster(push)
+        return await self._put_into_store(push, self._store)
 
     async def delete(self, request: Request, delete: DeleteManifest) -> Answer:
         """Raises UpstreamError and DatabaseError."""
@@ -77,65 +100,56 @@ class Manifests:
             await self._store.inventory.deleted(delete.repository, delete.reference)
         return answer
 
-    async def _put_into_cluster(
-        self, request: Request, put: PutManifest, parsed: PushedManifest
-    ) -> Answer:
+    async def _put_into_cluster(self, push: _Push) -> Answer:
         """The reservation of a push that may be stored stays: it ends when the ImageStream is
         seen, or when it expires."""
-        check = await self._checks.manifest(put.repository, put.reference, parsed)
-        require(put.repository, check.verdict)
+        check = await self._checks.manifest(push.repository, push.reference, push.manifest)
+        require(push.repository, check.verdict)
         keep = False
         try:
-            answer = await self._forward(request, parsed.content)
+            answer = await self._forward(push)
             keep = _may_be_done(answer)
         except UpstreamError as error:
             keep = error.maybe_done
             raise
         finally:
             if not keep:
-                await self._give_back(put.repository, check)
+                await self._give_back(push, check)
         return answer
 
-    async def _put_into_store(
-        self, request: Request, put: PutManifest, parsed: PushedManifest, store: UsageStore
-    ) -> Answer:
-        await store.reader.prepare(put.repository)
-        links = Links(frozenset(parsed.children), parsed.subject)
+    async def _put_into_store(self, push: _Push, store: UsageStore) -> Answer:
+        await store.reader.prepare(push.repository)
         inventory = store.inventory
-        about = (put.repository, parsed.digest, links)
-        turns = self._turns.setdefault(put.repository.namespace, SharedTurns())
+        turns = self._turns.setdefault(push.repository.namespace, SharedTurns())
         async with turns.shared():
-            brought = inventory.brought(*about)
-            check = await self._checks.manifest(put.repository, put.reference, parsed, brought)
+            check = await self._check(push, inventory, NONE)
             if check.verdict.allowed:
-                return await self._forward_and_count(request, put, parsed, links, check, inventory)
-        if not inventory.freed(*about, put.reference.tag):
-            require(put.repository, check.verdict)
+                return await self._forward_and_count(push, check, inventory)
+        if not push.freed(inventory):
+            require(push.repository, check.verdict)
         # The tag moves on from an image that nothing else reaches. That image makes room for this
         # push, as long as no other push in the namespace comes to rely on it meanwhile.
         async with turns.alone(self._timeout):
-            brought = inventory.brought(*about)
-            freed = inventory.freed(*about, put.reference.tag)
-            check = await self._checks.manifest(
-                put.repository, put.reference, parsed, brought, freed
-            )
-            require(put.repository, check.verdict)
-            return await self._forward_and_count(request, put, parsed, links, check, inventory)
+            check = await self._check(push, inventory, push.freed(inventory))
+            require(push.repository, check.verdict)
+            return await self._forward_and_count(push, check, inventory)
+
+    async def _check(self, push: _Push, inventory: Inventory, frees: Members) -> ManifestCheck:
+        brings = inventory.brought(push.repository, push.manifest.digest, push.links)
+        return await self._checks.manifest(
+            push.repository, push.reference, push.manifest, brings, frees
+        )
 
     async def _forward_and_count(
-        self,
-        request: Request,
-        put: PutManifest,
-        parsed: PushedManifest,
-        links: Links,
-        check: ManifestCheck,
-        inventory: Inventory,
+        self, push: _Push, check: ManifestCheck, inventory: Inventory
     ) -> Answer:
         """Forward, and count what came of it before the reservation ends."""
         try:
-            intent = await inventory.begin(put.repository, put.reference, parsed.digest, links)
+            intent = await inventory.begin(
+                push.repository, push.reference, push.manifest.digest, push.links
+            )
             try:
-                answer = await self._forward(request, parsed.content)
+                answer = await self._forward(push)
             except UpstreamError as error:
                 if error.maybe_done:
                     await inventory.unknown(intent)
@@ -149,19 +163,19 @@ class Manifests:
             else:
                 await inventory.unknown(intent)
         finally:
-            await self._give_back(put.repository, check)
+            await self._give_back(push, check)
         return answer
 
-    async def _give_back(self, repository: Repository, check: ManifestCheck) -> None:
+    async def _give_back(self, push: _Push, check: ManifestCheck) -> None:
         try:
-            await self._checks.cancel(repository, check.reservation)
+            await self._checks.cancel(push.repository, check.reservation)
         except StateUnavailableError as error:
             logger.warning("reservation left to expire", extra={"problem": str(error)})
 
-    async def _forward(self, request: Request, content: bytes) -> Answer:
+    async def _forward(self, push: _Push) -> Answer:
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._upstream.forward(request, content)
+                return await self._upstream.forward(push.request, push.content)
         except TimeoutError:
             message = f"no answer in {self._timeout:g} s"
             raise UpstreamError(message, maybe_done=True) from None
@@ -170,15 +184,13 @@ class Manifests:
         content = bytearray()
         if not has_body(request):
             return b""
-        body = MeteredBody(
-            request, start=0, allowance=manifest.MAX_BYTES, idle_timeout=self._idle_timeout
-        )
+        body = MeteredBody(request, start=0, allowance=MAX_BYTES, idle_timeout=self._idle_timeout)
         try:
             async for chunk in body:
                 take(len(chunk))
                 content += chunk
         except TooLargeError:
-            message = f"the manifest has more than {manifest.MAX_BYTES} bytes"
+            message = f"the manifest has more than {MAX_BYTES} bytes"
             raise RegistryError("SIZE_INVALID", message) from None
         return bytes(content)
 

@@ -13,8 +13,8 @@ from app.gateway.contents import NO_LINKS, Contents, Links, unreadable_digest
 from app.gateway.database import Findings
 from app.gateway.traffic import Turns
 from app.model.base import DIGEST_PATTERN
+from app.model.manifest import INDEXES
 from app.registry.client import RegistryClient, RegistryUnavailableError, StoredManifest
-from app.registry.manifest import INDEXES
 from app.registry.names import Repository
 
 logger = logging.getLogger("registry_admission.inventory")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from app.registry.manifest import OCI_INDEX, OCI_MANIFEST
+from app.model.manifest import OCI_INDEX, OCI_MANIFEST
 from tests.unit.pushes import digest_of
 
 

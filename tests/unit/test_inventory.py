@@ -15,8 +15,8 @@ from app.gateway.database import Database, DatabaseError
 from app.gateway.inventory import Inventory
 from app.gateway.questions import Questioner
 from app.gateway.traffic import Traffic, Turns
+from app.model.manifest import OCI_INDEX, OCI_MANIFEST
 from app.registry.client import RegistryClient, RegistryUnavailableError
-from app.registry.manifest import OCI_INDEX, OCI_MANIFEST
 from app.registry.names import Reference, Repository
 from tests.unit.pushes import digest_of, image, index
 
