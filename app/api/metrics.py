@@ -53,7 +53,7 @@ UPLOADS = Metric("uploads", "gauge", "Blob uploads in flight.")
 UNREAD = Metric(
     "unread_repositories", "gauge", "Repositories that have not been read; their namespaces wait."
 )
-UNREADABLE = Metric(
+UNREADABLE_MANIFESTS = Metric(
     "unreadable_manifests", "gauge", "Tags and manifests that cannot be read; they count as stored."
 )
 UNTAGGED = Metric(
@@ -65,7 +65,7 @@ OF_SERVICE = (
     *OF_REVIEWS, READY, RESERVATIONS, STATE_AGE, STATE_BROKEN, UNREADABLE,
     CERTIFICATE_EXPIRY,
 )  # fmt: skip
-OF_GATEWAY = (*OF_REVIEWS, READY, RESERVATIONS, UPLOADS, UNREAD, UNREADABLE, UNTAGGED)
+OF_GATEWAY = (*OF_REVIEWS, READY, RESERVATIONS, UPLOADS, UNREAD, UNREADABLE_MANIFESTS, UNTAGGED)
 
 
 class Metrics:

@@ -15,7 +15,7 @@ from app.admission.enforcer import Enforcer
 from app.admission.image_kinds import ImageAdmission
 from app.admission.references import References
 from app.api.health import HealthApi
-from app.api.metrics import RESERVATIONS, UNREAD, UNREADABLE, UNTAGGED, UPLOADS, Metrics
+from app.api.metrics import RESERVATIONS, UNREAD, UNREADABLE_MANIFESTS, UNTAGGED, UPLOADS, Metrics
 from app.api.protocol import StrangersProtocol
 from app.api.server import Server, listen
 from app.certs import files
@@ -131,7 +131,7 @@ def _build(
     metrics.gauge(RESERVATIONS, enforcer.reservations)
     metrics.gauge(UPLOADS, lambda: gateway.slots.taken)
     metrics.gauge(UNREAD, lambda: len(coverage.unread))
-    metrics.gauge(UNREADABLE, lambda: len(coverage.unreadable))
+    metrics.gauge(UNREADABLE_MANIFESTS, lambda: len(coverage.unreadable))
     metrics.gauge(UNTAGGED, lambda: store.inventory.untagged if store else 0)
 
     def not_ready() -> list[str]:
