@@ -13,9 +13,16 @@ from app.api.metrics import READY, Metrics
 class HealthApi:
     """Alive as long as it answers; ready as long as nothing speaks against deciding."""
 
-    def __init__(self, metrics: Metrics, not_ready: Callable[[], list[str]]) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        not_ready: Callable[[], list[str]],
+        degraded: Callable[[], list[str]] = list,
+    ) -> None:
+        """`degraded` tells why some requests cannot be decided, though no replica could do more."""
         self._metrics = metrics
         self._not_ready = not_ready
+        self._degraded = degraded
         metrics.gauge(READY, lambda: float(not not_ready()))
 
     def router(self) -> APIRouter:
@@ -38,9 +45,10 @@ class HealthApi:
         return PlainTextResponse("ok")
 
     async def readyz(self) -> Response:
-        """200, or 503 with the reasons."""
+        """200, with reasons if some requests cannot be decided; or 503 with the reasons."""
         reasons = self._not_ready()
-        return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+        answer = {"ready": not reasons, "reasons": reasons or self._degraded()}
+        return JSONResponse(answer, 503 if reasons else 200)
 
     async def metrics(self) -> Response:
         """Prometheus text format."""

@@ -58,6 +58,14 @@ class GoneError(ApiError):
     """410: the version asked for is too old; list again."""
 
 
+def is_unanswered(error: Exception) -> bool:
+    """Whether nobody has answered, or only to say that nobody can: the API itself is down."""
+    unable = isinstance(error, ApiError) and (
+        error.status == 0 or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    )
+    return unable or isinstance(error, TimeoutError)
+
+
 _ERRORS: dict[int, type[ApiError]] = {
     HTTPStatus.CONFLICT: ConflictError,
     HTTPStatus.FORBIDDEN: ForbiddenError,

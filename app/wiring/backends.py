@@ -65,6 +65,8 @@ class Backend:
     """Told of every refused review."""
     broken: Callable[[], bool]
     """Whether the last reading of the state failed while an older one stays in force."""
+    unready: Callable[[], list[str]] | None = None
+    """Why another replica should be asked, if that is not all that the state's problems say."""
     unreadable: Callable[[], Mapping[str, int]] = dict
     """How many objects cannot be read, by kind."""
     registry_size: RegistrySize | None = None
@@ -180,6 +182,7 @@ def _cluster(
         refusals=refusals,
         refused=refused,
         broken=lambda: False,
+        unready=state.unready,
         unreadable=state.unreadable,
         certificates=certificates if shared and not settings.tls_dir else None,
         registry_hosts=state.registry_hosts,

@@ -60,10 +60,12 @@ def build(
     metrics.gauge(STATE_BROKEN, lambda: float(backend.broken()))
     metrics.gauges(UNREADABLE, backend.unreadable)
 
+    unready = backend.unready or state.problems
+
     def not_ready() -> list[str]:
         stopping = ["shutting down"] if draining() else []
         trust = backend.certificates.problems() if backend.certificates else []
-        return [*stopping, *trust, *state.problems()]
+        return [*stopping, *trust, *unready()]
 
     api = AdmissionApi(
         admission,
@@ -73,7 +75,7 @@ def build(
         max_concurrent_reviews=settings.max_concurrent_reviews,
         review_timeout=settings.review_timeout,
     )
-    app = create_app(api, HealthApi(metrics, not_ready))
+    app = create_app(api, HealthApi(metrics, not_ready, state.problems))
     if backend.authenticator is not None:
         limit = settings.max_concurrent_reviews
         checks = PushChecks(images)
