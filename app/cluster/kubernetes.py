@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from app.cluster.api import KubeApi
 from app.cluster.heartbeat import Heartbeat
-from app.cluster.image_sizes import ImageSizes
+from app.cluster.image_claims import ImageClaims
 from app.cluster.informer import Informer, Store
 from app.cluster.stores import Changed, LimitObjects, Namespaces, RegistryHosts, Streams
 from app.cluster.unreadable import UnreadableEvents, UnreadableObjects
 from app.model.domain import ApiDomain
+from app.model.image import ImageClaim
 from app.model.limits import NamespaceLimits
 from app.quota.ledger import Timing, View
 from app.quota.usage import NamespaceUsage
@@ -63,7 +64,7 @@ class KubernetesState:
                 consequence="the registry keeps the host names that it had before",
             )
         )
-        self._sizes = ImageSizes(api, domain)
+        self._stored_images = ImageClaims(api, domain)
 
         def informer(path: str, name: str, store: Store, *, optional: bool = False) -> Informer:
             return Informer(api, path, name, store, silence=silence, clock=clock, optional=optional)
@@ -137,8 +138,8 @@ class KubernetesState:
         )
         return {objects.kind: len(objects) for objects in found}
 
-    async def image_size(self, digest: str) -> int | None:
-        return await self._sizes.size(digest)
+    async def image(self, digest: str) -> ImageClaim | None:
+        return await self._stored_images.of(digest)
 
     async def run(self) -> None:
         """Keep the state up to date until cancelled."""

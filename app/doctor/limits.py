@@ -1,4 +1,4 @@
-"""Limits that are passed, and quotas whose status does not say what is used."""
+"""Limits that are exceeded, and ResourceQuotas whose status.used is wrong."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,11 +10,12 @@ from app.model.image import Image
 from app.model.limits import LimitRange, NamespaceLimits, ResourceQuota, namespace_limits
 from app.policy import fullness
 from app.policy.fullness import Level
+from app.policy.image_weight import known_sizes
 from app.quota.status import status_patch
 
 
 def check_counts(snapshot: Snapshot) -> Iterator[Finding]:
-    """Namespaces and streams that hold more than their limits."""
+    """Report namespaces and streams that are over their limits."""
     usage = snapshot.images().usage
     for namespace, limits in _limits(snapshot).items():
         levels = [
@@ -27,12 +28,13 @@ def check_counts(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def check_sizes(snapshot: Snapshot) -> Iterator[Finding]:
-    """Images that are larger than a LimitRange allows now."""
+    """Report images that are larger than the present LimitRange allows."""
     usage = snapshot.images().usage
     limited = {name: each for name, each in _limits(snapshot).items() if each.image_size}
     if not limited:
         return
-    sizes = {image.digest: image.size for image in snapshot.all(Image)}
+    claims = {image.digest: image.claim for image in snapshot.all(Image)}
+    sizes = known_sizes(claims, claims)
     for namespace, limits in limited.items():
         used = usage[namespace]
         digests = sorted({digest for name in used.streams for digest in used.images_of(name)})
@@ -58,7 +60,7 @@ def check_sizes(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def check_status(snapshot: Snapshot) -> Iterator[Finding]:
-    """`kubectl describe quota` must tell the truth."""
+    """Report ResourceQuotas whose status.used differs from the real use."""
     usage = snapshot.images().usage
     for quota in snapshot.of_tenants(ResourceQuota):
         namespace = quota.metadata.namespace

@@ -1,4 +1,4 @@
-"""A folder of manifests, for people to look at."""
+"""The inventory of a folder of manifests."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Mapping
@@ -7,15 +7,17 @@ from pathlib import Path
 from watchfiles import awatch
 
 from app.cluster.embedded import EmbeddedState
+from app.cluster.image_claims import Claims, with_listed
 from app.model.domain import ApiDomain
+from app.policy.image_weight import known_sizes
 from app.quota.in_flight import InFlight
 
 
 class FolderInventory(EmbeddedState):
-    """Reservations are in the process that serves the folder, so nobody tells them here."""
+    """The usage in a folder. Reservations are unknown: they are in the process that serves it."""
 
     def __init__(self, folder: Path, domain: ApiDomain, note: str = "") -> None:
-        """`note` is what people should know of the folder. Raises ManifestError."""
+        """`note`: a remark about the folder for the user. Raises ManifestError."""
         super().__init__(folder, domain)
         self._watched = folder
         self._note = note
@@ -24,11 +26,14 @@ class FolderInventory(EmbeddedState):
         return None
 
     async def expect_sizes(self, count: int) -> None:
-        """All of them are at hand."""
+        """Do nothing: all sizes are in the folder."""
 
     async def sizes(self, digests: Collection[str]) -> Mapping[str, int]:
-        found = {digest: await self.image_size(digest) for digest in digests}
-        return {digest: size for digest, size in found.items() if size is not None}
+        return known_sizes(await with_listed(await self._images(digests), self._images), digests)
+
+    async def _images(self, digests: Collection[str]) -> Claims:
+        found = {digest: await self.image(digest) for digest in digests}
+        return {digest: claim for digest, claim in found.items() if claim is not None}
 
     def notes(self) -> list[str]:
         return [note for note in (self._note, self.broken) if note]

@@ -1,4 +1,4 @@
-"""Where state and ledgers come from, and the work that keeps them true."""
+"""Opens the state and the ledgers, and names the jobs that keep them current."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from app.admission.events import RefusalEvents
-from app.admission.image_kinds import RegistrySize
+from app.admission.image_lookups import RegistryImage
 from app.admission.review import AdmissionRequest, Outcome
 from app.auth.authentication import Authenticator, StaticTokens
 from app.auth.reviews import KubernetesAccess
@@ -44,7 +44,7 @@ from app.page.shared_refusals import SharedRefusals
 from app.quota.state import ClusterState
 from app.quota.store import LedgerStore, MemoryLedgers
 from app.registry.connection import open_registry
-from app.registry.sizes import RegistrySizes
+from app.registry.sizes import RegistryImages
 from app.wiring.controllers import Controllers, assemble
 
 Job = Callable[[], Coroutine[Any, Any, None]]
@@ -58,26 +58,26 @@ class Backend:
     jobs: Sequence[Job]
     """Work that lives as long as the service does."""
     namespaces: Callable[[], Iterable[str]]
-    """Tells which ones have a limit or an ImageStream."""
+    """The namespaces that have a limit or an ImageStream."""
     refusals: Refusals
-    """Those of the last hours."""
+    """The refusals of the last hours."""
     refused: Refused
-    """Told of every refused review."""
+    """Called for every refused review."""
     broken: Callable[[], bool]
-    """Whether the last reading of the state failed while an older one stays in force."""
+    """Whether the last reading of the state failed, so that an older one stays in force."""
     unready: Callable[[], list[str]] | None = None
-    """Why another replica should be asked, if that is not all that the state's problems say."""
+    """Why another replica should be asked; None: for every problem of the state."""
     unreadable: Callable[[], Mapping[str, int]] = dict
     """How many objects cannot be read, by kind."""
-    registry_size: RegistrySize | None = None
+    registry_image: RegistryImage | None = None
     certificates: ClusterCertificates | None = None
-    """Self-made ones that all replicas share."""
+    """The self-signed certificates that all replicas share."""
     registry_hosts: Callable[[], Collection[str]] = tuple
-    """What the registry's configuration calls it."""
+    """The host names of the registry in Config/cluster."""
     authenticator: Authenticator | None = None
-    """Who may ask for push checks and look at the page; None: nobody."""
+    """Decides who may ask for push checks and see the page; None: nobody may."""
     objects: ObjectReader | None = None
-    """What the registry's configuration refers to."""
+    """Reads the objects that Config/cluster refers to."""
     controllers: Controllers | None = None
 
 
@@ -90,15 +90,15 @@ async def open_backend(settings: Settings, *, leads: bool = True) -> AsyncIterat
     ManifestError for a folder, NoClusterError for a kubeconfig, and CredentialsError for a docker
     config, that is no use.
     """
-    async with _registry(settings) as registry_size, _source(settings, leads) as backend:
-        yield replace(backend, registry_size=registry_size)
+    async with _registry(settings) as registry_image, _source(settings, leads) as backend:
+        yield replace(backend, registry_image=registry_image)
 
 
 @asynccontextmanager
-async def _registry(settings: Settings) -> AsyncIterator[RegistrySize | None]:
-    """Sizes from the internal registry, if it may be asked."""
+async def _registry(settings: Settings) -> AsyncIterator[RegistryImage | None]:
+    """Sizes from the internal registry, if `registry-url` is set."""
     async with open_registry(settings) as registry:
-        yield partial(RegistrySizes(dict([registry])).size, registry[0]) if registry else None
+        yield partial(RegistryImages(dict([registry])).of, registry[0]) if registry else None
 
 
 @asynccontextmanager
@@ -117,7 +117,7 @@ async def _source(settings: Settings, leads: bool) -> AsyncIterator[Backend]:
 
 
 def embedded(state: EmbeddedState, settings: Settings) -> Backend:
-    """A folder of manifests; reservations in the process.
+    """A backend on a folder of manifests, with its reservations in memory.
 
     Raises TokenFileError for the tokens of push checks.
     """
@@ -193,7 +193,7 @@ def _cluster(
 
 
 async def _all_of(work: Sequence[Job]) -> None:
-    """Several jobs side by side, until cancelled."""
+    """Run several jobs concurrently until cancelled."""
     async with asyncio.TaskGroup() as tasks:
         for job in work:
             tasks.create_task(job())
@@ -201,7 +201,7 @@ async def _all_of(work: Sequence[Job]) -> None:
 
 @asynccontextmanager
 async def running(jobs: Sequence[Job], on_failure: Callable[[], None]) -> AsyncIterator[None]:
-    """Run jobs beside the body; one that fails is not suffered in silence."""
+    """Run `jobs` in the background while the body runs. If a job raises, call `on_failure`."""
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:

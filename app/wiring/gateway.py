@@ -1,10 +1,11 @@
-"""Running the gateway until it is told to stop."""
+"""Runs the gateway until a signal ends it."""
 
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -33,18 +34,19 @@ from app.registry import credentials
 from app.registry.client import RegistryClient
 from app.registry.credentials import NO_CREDENTIALS
 from app.registry.push import PushChecks
+from app.registry.sizes import RegistryImages
 from app.wiring.backends import Backend, Job, open_backend, running
 
 logger = logging.getLogger("registry_admission.gateway")
 
 
 class GatewayError(Exception):
-    """Settings that cannot be used together."""
+    """Settings that contradict each other."""
 
 
 @dataclass(frozen=True)
 class _Source:
-    """Where limits and usage come from."""
+    """Where limits and usage come from; the backend may ask the registry about images."""
 
     backend: Backend
     books: Books | None = None
@@ -98,7 +100,14 @@ def _build(
     state = backend.state
     enforcer = Enforcer(state, backend.ledgers, domain, settings.timing)
     references = References(state, settings.internal_hosts)
-    admission = ImageAdmission(state, enforcer, references, domain, settings.unknown_size)
+    admission = ImageAdmission(
+        state,
+        enforcer,
+        references,
+        domain,
+        settings.unknown_size,
+        registry_image=backend.registry_image,
+    )
     gateway = Gateway(
         upstream,
         PushChecks(admission),
@@ -138,7 +147,7 @@ async def _open(settings: GatewaySettings, trust: ssl.SSLContext) -> AsyncIterat
 async def _plain_registry(
     settings: GatewaySettings, limits: Path, trust: ssl.SSLContext
 ) -> AsyncIterator[_Source]:
-    """Limits from the folder, sets from the registry itself."""
+    """Limits from the folder, usage from the registry itself."""
     known = credentials.read(settings.upstream_auth) if settings.upstream_auth else {}
     host = settings.upstream.partition("://")[2]
     client = RegistryClient(
@@ -160,6 +169,7 @@ async def _plain_registry(
             refusals=Refusals(settings.domain),
             refused=lambda _request, _outcome: None,
             broken=lambda: folder.broken is not None,
+            registry_image=partial(RegistryImages({host: client}).of, host),
         )
         yield _Source(backend, inventory)
     finally:
