@@ -46,6 +46,7 @@ def build(
         settings.unknown_size,
         settings.followed_tags,
         backend.registry_image,
+        backend.visibility,
     )
     registry = RegistryAdmission(state, settings, backend.objects)
     objects = ObjectAdmission(state, settings, registry)
