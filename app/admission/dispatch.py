@@ -23,6 +23,8 @@ from app.policy.operator import registry_defaults
 from app.policy.verdict import Verdict
 from app.quota.state import StateUnavailableError
 
+_IGNORED_SUBRESOURCES = frozenset({"finalizers", "layers", "scale", "secrets", "signatures"})
+"""Those that can store no image and no limit. Any other is decided like the object itself."""
 _NO_OBJECT = "object: missing from the request"
 
 
@@ -46,7 +48,7 @@ class Admission:
         """Decide a request within that many seconds."""
         if request.operation in ("DELETE", "CONNECT"):
             return not_handled(f"{request.operation} adds nothing")
-        if request.sub_resource not in ("", "status"):
+        if request.sub_resource in _IGNORED_SUBRESOURCES:
             return not_handled(f"subresource {request.sub_resource} adds nothing")
         try:
             verdict = await self._verdict(request, within)

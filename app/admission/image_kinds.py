@@ -1,7 +1,7 @@
 """Reviews of `image.alauda.io/v1`: size first, then the quota, one verdict with everything."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ from app.admission.changes import Change, IncomingImage
 from app.admission.enforcer import Enforcer
 from app.admission.image_lookups import ImageLookups, RegistryImage, by_own_word, is_settled
 from app.admission.references import References
-from app.admission.review import AdmissionRequest
+from app.admission.review import AdmissionRequest, UserInfo
 from app.model.base import KubeObject
 from app.model.domain import ApiDomain
 from app.model.image import Image
@@ -37,6 +37,8 @@ _KINDS = frozenset(
 _FEW = 8
 """Images of a request that are asked for whether or not there is room for them."""
 Model = TypeVar("Model", bound=KubeObject)
+Visibility = Callable[[UserInfo, Collection[str]], Awaitable[Collection[str]]]
+"""Which of these namespaces a user may see. Raises StateUnavailableError."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class ImageAdmission:
     unknown_size: UnknownSize
     followed_tags: FollowedTags = "warn"
     registry_image: RegistryImage | None = None
+    visibility: Visibility | None = None
+    """Without one, users see every namespace."""
 
     async def review(self, request: AdmissionRequest, within: float) -> Verdict | None:
         """The verdict on a create or update; None for a kind that brings nothing.
@@ -67,8 +71,23 @@ class ImageAdmission:
         is_mapping = request.kind.kind == "ImageStreamMapping"
         if not is_mapping and self.state.limits(request.namespace) == NO_LIMITS:
             return Verdict()
-        change = _change_of(request, self.references)
+        change = await self._change_seen_by(request)
         return await self.decide(change, reserve=not request.dry_run, within=within)
+
+    async def _change_seen_by(self, request: AdmissionRequest) -> Change:
+        """What the request would change, as far as its user may see what it refers to.
+
+        A refusal names images and sizes, so it must not tell of other namespaces what only their
+        own users may know. The Image API does not bring what its user has no right to.
+        """
+        if self.visibility is None:
+            return _change_of(request, self.references)
+        references = self.references.limited_to({request.namespace})
+        change = _change_of(request, references)
+        if references.hidden:
+            seen = await self.visibility(request.user_info, references.hidden)
+            change = _change_of(request, self.references.limited_to({request.namespace, *seen}))
+        return change
 
     async def decide(
         self, change: Change, *, reserve: bool, within: float, holder: str = ""

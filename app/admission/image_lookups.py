@@ -50,7 +50,7 @@ class ImageLookups:
 
     async def weights(self, images: Sequence[IncomingImage]) -> dict[IncomingImage, Weight]:
         """What each image weighs. Raises StateUnavailableError if the Image API does not answer."""
-        asked = [image for image in images if not is_settled(image)]
+        asked = [image for image in images if not (is_settled(image) or image.hidden)]
         repositories = dict.fromkeys(map(_repository, asked))
         found = await asyncio.gather(
             *(
@@ -61,7 +61,7 @@ class ImageLookups:
         claims = dict(zip(repositories, found, strict=True))
         return {
             image: by_own_word(image)
-            if is_settled(image)
+            if is_settled(image) or image.hidden
             else weigh(image.digest or "", claims[_repository(image)])
             for image in images
         }

@@ -32,7 +32,7 @@ class ObjectAdmission:
         Raises ValidationError for an object whose shape is wrong, StateUnavailableError if
         the state that the decision needs is not loaded.
         """
-        if request.sub_resource or _being_deleted(request):
+        if request.sub_resource == "status" or _being_deleted(request):
             return None
         unchanged = _unchanged(request)
         verdict = await self._verdict(request, unchanged)

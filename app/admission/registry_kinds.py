@@ -26,7 +26,7 @@ from app.policy.operator import (
 )
 from app.policy.operator.storage_references import Referenced, Unread
 from app.policy.verdict import Verdict
-from app.quota.state import ClusterState, StateUnavailableError, require_available
+from app.quota.state import ClusterState, StateUnavailableError
 
 Model = TypeVar("Model", bound=KubeObject)
 
@@ -48,18 +48,19 @@ class RegistryAdmission:
         self._objects = objects
 
     async def config(self, request: AdmissionRequest, *, unchanged: bool) -> Verdict:
-        """Raises ValidationError, and StateUnavailableError while it is not known whether there
-        are images that a change could lose."""
+        """While it is not known whether there are images that a change could lose, there are: a
+        Config is how a broken registry is repaired, so it is not refused for that.
+
+        Raises ValidationError.
+        """
         config, old = Config.model_validate(request.object), old_version(Config, request)
-        if old is not None:
-            require_available(self._state)
         checks = self._settings.reference_checks
         looks = self._objects is not None and checks != "off" and not unchanged
         return registry_config.check(
             config,
             old,
             domain=self._settings.domain,
-            images_exist=self._state.holds_images(),
+            images_exist=self._state.holds_images() or bool(self._state.problems()),
             data_loss_guard=self._settings.data_loss_guard,
             referenced=await self._referenced(config.spec) if looks else None,
             strict=checks == "deny",

@@ -45,6 +45,9 @@ class GroupVersionResource(KubeModel):
 
 class UserInfo(KubeModel):
     username: str = ""
+    uid: str = ""
+    groups: list[str] = Field(default_factory=list)
+    extra: Mapping[str, list[str]] = Field(default_factory=dict)
 
 
 class AdmissionRequest(KubeModel):

@@ -10,8 +10,10 @@ import yaml
 from pydantic import ValidationError
 
 from app.model.base import KubeObject
+from app.model.yaml_bounds import require_bounds
 
 STANDARD_INPUT = Path("-")
+MAX_BYTES = 64 * 2**20
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 
 Model = TypeVar("Model", bound=KubeObject)
@@ -67,10 +69,17 @@ def _is_hidden(path: Path) -> bool:
 def read(path: Path) -> Iterator[Manifest]:
     """The objects of a YAML or JSON file, `-` for standard input; a `List` counts as its items.
 
-    Raises ManifestError for text that is not YAML or an object that is not one.
+    Raises ManifestError for text that is not YAML, nests too deeply or is too long, and for an
+    object that is not one.
     """
     try:
-        content = sys.stdin.buffer.read() if path == STANDARD_INPUT else path.read_bytes()
+        if path == STANDARD_INPUT:
+            content = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with path.open("rb") as file:
+                content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ManifestError(f"{path}:1: larger than {MAX_BYTES // 2**20} MiB")
         text = content.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path}:1: {error}") from None
@@ -81,6 +90,7 @@ def read_text(text: str, path: Path) -> Iterator[Manifest]:
     """The same for text that is at hand; problems name it by `path`."""
     loader = yaml.CSafeLoader(text)
     try:
+        require_bounds(text)
         while loader.check_node():
             node = loader.get_node()
             content = loader.construct_document(node)

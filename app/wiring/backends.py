@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from app.admission.events import RefusalEvents
+from app.admission.image_kinds import Visibility
 from app.admission.image_lookups import RegistryImage
 from app.admission.review import AdmissionRequest, Outcome
 from app.auth.authentication import Authenticator, StaticTokens
@@ -65,6 +66,8 @@ class Backend:
     """Called for every refused review."""
     broken: Callable[[], bool]
     """Whether the last reading of the state failed, so that an older one stays in force."""
+    unready: Callable[[], list[str]] | None = None
+    """Why another replica should be asked; None: for every problem of the state."""
     unreadable: Callable[[], Mapping[str, int]] = dict
     """How many objects cannot be read, by kind."""
     registry_image: RegistryImage | None = None
@@ -74,6 +77,8 @@ class Backend:
     """The host names of the registry in Config/cluster."""
     authenticator: Authenticator | None = None
     """Decides who may ask for push checks and see the page; None: nobody may."""
+    visibility: Visibility | None = None
+    """Which namespaces the user of a review may see; None: every one."""
     objects: ObjectReader | None = None
     """Reads the objects that Config/cluster refers to."""
     controllers: Controllers | None = None
@@ -156,6 +161,7 @@ def _cluster(
     if not inside:
         names += ["localhost", settings.host]
     certificates = ClusterCertificates(api, folder, namespace=namespace, names=names)
+    access = KubernetesAccess(api, domain)
     reconciler = Reconciler(api, state, ledgers, domain, timing)
     controllers = assemble(api, settings, identity) if leads else None
     work = [reconciler.run, *(controllers.leading if controllers else [])]
@@ -180,10 +186,12 @@ def _cluster(
         refusals=refusals,
         refused=refused,
         broken=lambda: False,
+        unready=state.unready,
         unreadable=state.unreadable,
         certificates=certificates if shared and not settings.tls_dir else None,
         registry_hosts=state.registry_hosts,
-        authenticator=KubernetesAccess(api, domain),
+        authenticator=access,
+        visibility=access.seen_by,
         objects=KubernetesObjects(api),
         controllers=controllers,
     )

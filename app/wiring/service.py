@@ -46,6 +46,7 @@ def build(
         settings.unknown_size,
         settings.followed_tags,
         backend.registry_image,
+        backend.visibility,
     )
     registry = RegistryAdmission(state, settings, backend.objects)
     objects = ObjectAdmission(state, settings, registry)
@@ -60,10 +61,16 @@ def build(
     metrics.gauge(STATE_BROKEN, lambda: float(backend.broken()))
     metrics.gauges(UNREADABLE, backend.unreadable)
 
+    unready = backend.unready or state.problems
+
+    def undecided() -> list[str]:
+        """Why some requests cannot be decided, though no replica could do more."""
+        return [] if unready() else state.problems()
+
     def not_ready() -> list[str]:
         stopping = ["shutting down"] if draining() else []
         trust = backend.certificates.problems() if backend.certificates else []
-        return [*stopping, *trust, *state.problems()]
+        return [*stopping, *trust, *unready()]
 
     api = AdmissionApi(
         admission,
@@ -73,7 +80,7 @@ def build(
         max_concurrent_reviews=settings.max_concurrent_reviews,
         review_timeout=settings.review_timeout,
     )
-    app = create_app(api, HealthApi(metrics, not_ready))
+    app = create_app(api, HealthApi(metrics, not_ready, undecided))
     if backend.authenticator is not None:
         limit = settings.max_concurrent_reviews
         checks = PushChecks(images)

@@ -148,6 +148,9 @@ def test_system_namespaces_do_not_wait_for_the_service(unanswered: Cluster, name
     assert asked(unanswered, image_kind("ImageStream"), namespace) == ""
 
 
+ADDRESS = {"status": {"dockerImageRepository": "registry/default/probe"}}
+
+
 @pytest.fixture
 def stored(cluster: Cluster) -> Iterator[None]:
     """A stream and a quota from before the service went away, the quota with a finalizer."""
@@ -171,10 +174,15 @@ def stored(cluster: Cluster) -> Iterator[None]:
         (["imagestream"], {"spec": {"tags": [{"name": "v1"}, {"name": "v2"}]}}, True),
         (["imagestream"], {"spec": None}, True),
         (["imagestream", "--subresource=status"], {"status": {"tags": [{"tag": "v1"}]}}, True),
+        (
+            ["imagestream", "--subresource=status"],
+            {"status": {"dockerImageRepository": "r"}},
+            False,
+        ),
         (["quota"], {"spec": {"hard": {"alauda.io/images": "2"}}}, True),
         (["quota", "--subresource=status"], {"status": {"used": {"alauda.io/images": "1"}}}, False),
     ],
-    ids=["label", "new tag", "no tags", "status", "limit", "count"],
+    ids=["label", "new tag", "no tags", "status", "address", "limit", "count"],
 )
 @pytest.mark.usefixtures("stored")
 def test_updates_that_bring_nothing_do_not_wait_for_the_service(

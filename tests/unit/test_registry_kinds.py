@@ -191,6 +191,30 @@ async def test_a_pruner_that_makes_no_room_is_warned_about() -> None:
     assert reasons(await prune(state, keepTagRevisions=-1)) == ["InvalidKeepTagRevisions"]
 
 
+@pytest.mark.parametrize(
+    ("stale", "denied"),
+    [
+        pytest.param(False, [], id="there are no images"),
+        pytest.param(True, ["StorageChangeLosesImages"], id="there may be images"),
+    ],
+)
+async def test_a_config_is_decided_while_the_state_is_not_known(
+    stale: bool, denied: list[str]
+) -> None:
+    state = FakeState()
+    state.reasons = ["imagestreams: the watch is 9 s behind"] * stale
+    admission = RegistryAdmission(state, Settings(data_loss_guard="deny"), None)
+    old, new = ({"storage": {"pvc": {"claim": name}}} for name in ("one", "two"))
+
+    switched = await admission.config(asked("Config", config(new), config(old)), unchanged=False)
+    scaled = await admission.config(
+        asked("Config", config({**old, "logLevel": "Debug"}), config(old)), unchanged=False
+    )
+
+    assert reasons(switched) == denied
+    assert scaled.allowed
+
+
 async def test_a_state_that_is_not_known_is_compared_with_nothing() -> None:
     state = FakeState()
     state.reasons = ["imagestreams: not listed yet"]
