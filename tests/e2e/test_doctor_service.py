@@ -73,7 +73,7 @@ def patch(cluster: Cluster, path: str, value: object) -> None:
     cluster.kubectl("patch", VALIDATING, SERVICE, "--type=json", "-p", change)
 
 
-def test_nothing_is_found_where_nothing_is_wrong(viewer: Path) -> None:
+def test_healthy_registry_has_no_findings(viewer: Path) -> None:
     found = broken.doctor("--kubeconfig", viewer)
     assert found.content["findings"] == []
     assert found.not_checked == {"image data"}

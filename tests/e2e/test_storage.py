@@ -56,7 +56,7 @@ def test_a_claim_is_looked_at(cluster: Cluster, warns: Replicas) -> None:
         assert warning in "".join(warnings)
 
 
-def test_a_claim_that_is_being_deleted_is_of_no_use(cluster: Cluster, warns: Replicas) -> None:
+def test_claim_in_deletion_is_unusable(cluster: Cluster, warns: Replicas) -> None:
     request = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     created(cluster, "PersistentVolumeClaim", "leaving", spec=request)
     cluster.kubectl("delete", "pvc", "leaving", IN_REGISTRY, "--wait=false")

@@ -120,7 +120,7 @@ def test_only_what_the_service_has_something_to_say_about_reaches_it(unanswered:
     assert [(manifest, asked(unanswered, manifest)) for manifest, _ in expected] == expected
 
 
-def test_of_all_secrets_one_waits_for_the_service(unanswered: Cluster) -> None:
+def test_only_one_secret_is_sent_to_the_webhook(unanswered: Cluster) -> None:
     def secret(name: str, **metadata: Any) -> Manifest:
         return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, **metadata}}
 

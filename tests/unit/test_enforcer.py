@@ -162,7 +162,7 @@ async def test_what_needs_no_counting_touches_no_ledger(
     assert await allowed(subject, claims)
 
 
-async def test_a_state_that_is_not_loaded_is_never_decided_on() -> None:
+async def test_unloaded_state_is_not_decided_on() -> None:
     state = FakeState(NO_LIMITS)
     state.reasons = ["imagestreams: not loaded"]
 
