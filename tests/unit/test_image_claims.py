@@ -103,7 +103,10 @@ async def test_ambiguous_manifest_proves_no_size() -> None:
     pushes, asked = asking({digest_of(DISGUISED): ImageClaim("", 10**12, proven=True)})
     content = mapping(DISGUISED, dockerImageManifest=DISGUISED.decode(), **CLAIM)
 
-    assert causes(await decide(pushes, "ImageStreamMapping", content)) == ["ImageTooLarge"]
+    assert causes(await decide(pushes, "ImageStreamMapping", content)) == [
+        "ImageContradictsItself",
+        "ImageTooLarge",
+    ]
     assert len(asked) == 1
 
 
