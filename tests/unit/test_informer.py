@@ -123,7 +123,9 @@ async def until(true: Callable[[], bool]) -> None:
         ),
     ],
 )
-async def test_nothing_is_missed(server: Server, names: set[str], versions: list[str]) -> None:
+async def test_informer_misses_no_change(
+    server: Server, names: set[str], versions: list[str]
+) -> None:
     async with following(server) as (informer, things):
         await until(lambda: len(server.versions) == 2)
 
@@ -140,7 +142,7 @@ async def test_nothing_is_missed(server: Server, names: set[str], versions: list
         pytest.param([[]] * 1000, id="one after another that ends"),
     ],
 )
-async def test_watches_that_say_nothing_are_not_waited_for_beyond_the_silence(
+async def test_silent_watch_is_listed_again_after_the_silence(
     watches: list[Sequence[Content | ApiError]],
 ) -> None:
     server = Server([["a"], ["b"]], *watches)
@@ -148,7 +150,7 @@ async def test_watches_that_say_nothing_are_not_waited_for_beyond_the_silence(
         await until(lambda: things.names == {"b"})
 
 
-async def test_a_watch_that_held_ends_the_failures_before_it() -> None:
+async def test_successful_watch_resets_the_backoff() -> None:
     server = Server([["a"]], *[[CUT]] * 15)
     server.lasting = 0.1
     patient = Retries(first=0.01, longest=1000, unanswered=1000, short=0.05)
@@ -168,14 +170,14 @@ async def test_a_watch_that_held_ends_the_failures_before_it() -> None:
         pytest.param(ValueError("not understood"), 15, id="an event that cannot be applied"),
     ],
 )
-def test_what_does_not_answer_is_asked_again_soon(error: Exception, longest: float) -> None:
+def test_retry_pause_is_short_while_nothing_answers(error: Exception, longest: float) -> None:
     pauses = [Retries().pause(failures, error) for failures in range(1, 30)]
 
     assert pauses[0] <= 0.4
     assert longest / 2 <= pauses[-1] <= longest
 
 
-async def test_a_watch_is_opened_again_where_it_was_and_nothing_is_listed() -> None:
+async def test_reopened_watch_continues_without_a_list() -> None:
     server = Server([["a"], ["wrong"]], [event("ADDED", "b", "11"), CUT])
     async with following(server) as (informer, things):
         await until(lambda: server.versions == ["10", "11"])
@@ -188,14 +190,14 @@ async def test_a_watch_is_opened_again_where_it_was_and_nothing_is_listed() -> N
         assert informer.problem() is None
 
 
-async def test_a_watch_that_is_not_open_is_not_opened_again() -> None:
+async def test_closed_watch_is_not_reopened() -> None:
     async with following(Server([CUT])) as (informer, _):
         await until(lambda: "connection reset" in (informer.problem() or ""))
         informer.reopen()
         await until(lambda: "connection reset" in (informer.problem() or ""))
 
 
-async def test_an_api_that_is_not_installed_is_a_problem_until_it_is() -> None:
+async def test_missing_api_is_a_problem_until_installed() -> None:
     async with following(Server([MISSING, ["a"]])) as (informer, things):
         await until(lambda: "not installed" in (informer.problem() or ""))
         await until(lambda: informer.problem() is None)

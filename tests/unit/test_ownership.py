@@ -61,7 +61,7 @@ def test_marks_on_a_service_account(metadata: dict[str, Any], mark: str) -> None
         (OURS, "Apply", "f:data", False),
     ],
 )
-def test_who_applies_a_secret_owns_it_and_who_edits_it_does_not(
+def test_applying_a_secret_makes_an_owner_and_editing_does_not(
     manager: str, operation: str, field: str, marked: bool
 ) -> None:
     metadata = {"managedFields": [managed(manager, operation, **{field: {}})]}
@@ -98,7 +98,7 @@ CLAIM = Claim("ServiceAccount team-a/default", "annotation x")
         pytest.param({"a": 1}, {"a": 1}, True, False, id="the only namespace"),
     ],
 )
-def test_one_tenants_marks_do_not_turn_everything_off(
+def test_marks_of_one_tenant_do_not_turn_the_controller_off(
     claims: dict[str, int], in_scope: dict[str, int], off: bool, apart: bool
 ) -> None:
     found = management_state(
@@ -131,7 +131,7 @@ def test_config_turns_a_controller_off() -> None:
         (ManagementState(off="A"), False, "OtherOwner"),
     ],
 )
-def test_a_condition_says_who_and_what_to_do(
+def test_condition_names_the_owner_and_the_next_step(
     found: ManagementState, active: bool, reason: str
 ) -> None:
     condition = Condition.of("PullSecretsManaged", "pull-secrets", found)
