@@ -4,10 +4,11 @@ import asyncio
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from app.admission.image_kinds import old_version
-from app.admission.review import AdmissionRequest
+import jsonpatch
+
+from app.admission.review import NO_OBJECT, AdmissionRequest, Outcome, invalid, not_handled
 from app.cluster.objects import ObjectReader, UnreadableError
 from app.config.settings import Settings
 from app.model import credentials
@@ -20,6 +21,7 @@ from app.policy.fullness import Level
 from app.policy.operator import (
     image_pruner,
     registry_config,
+    registry_defaults,
     retention,
     storage_credentials,
     storage_references,
@@ -36,6 +38,17 @@ _COUNT_TIMEOUT = 2.0
 """Seconds that a decision looks for namespaces that stay full."""
 
 
+def fill_in_config(request: AdmissionRequest) -> Outcome:
+    """Fill in what a new or changed Config/cluster lacks."""
+    if request.operation not in ("CREATE", "UPDATE") or request.sub_resource:
+        return not_handled("nothing to default")
+    if request.object is None:
+        return invalid(request.title, [NO_OBJECT])
+    defaulted = registry_defaults.with_defaults(request.object)
+    patch: list[dict[str, Any]] = jsonpatch.make_patch(request.object, defaulted).patch
+    return Outcome(patch=patch, audit={"defaulted": str(bool(patch)).lower()})
+
+
 class RegistryAdmission:
     """Decides on what the registry's operator reads."""
 
@@ -47,15 +60,15 @@ class RegistryAdmission:
         self._settings = settings
         self._objects = objects
 
-    async def config(self, request: AdmissionRequest, *, unchanged: bool) -> Verdict:
+    async def config(self, request: AdmissionRequest) -> Verdict:
         """While it is not known whether there are images that a change could lose, there are: a
         Config is how a broken registry is repaired, so it is not refused for that.
 
         Raises ValidationError.
         """
-        config, old = Config.model_validate(request.object), old_version(Config, request)
+        config, old = request.new(Config), request.old(Config)
         checks = self._settings.reference_checks
-        looks = self._objects is not None and checks != "off" and not unchanged
+        looks = self._objects is not None and checks != "off" and not request.is_unchanged
         return registry_config.check(
             config,
             old,
@@ -68,22 +81,20 @@ class RegistryAdmission:
 
     async def pruner(self, request: AdmissionRequest) -> Verdict:
         """Raises ValidationError."""
-        pruner = ImagePruner.model_validate(request.object)
+        pruner = request.new(ImagePruner)
         verdict = image_pruner.check(pruner)
         if verdict.allowed and not pruner.spec.suspend:
             for warning in await self._staying_full(retention.kept_revisions(pruner.spec)):
                 verdict.warn(warning)
         return verdict
 
-    def secret(self, request: AdmissionRequest) -> Verdict | None:
+    async def secret(self, request: AdmissionRequest) -> Verdict | None:
         """None for any other Secret. Raises ValidationError."""
         namespace = self._settings.registry_namespace
         # a file may leave the namespace to kubectl
         if request.name != credentials.SECRET or request.namespace not in ("", namespace):
             return None
-        return storage_credentials.check(
-            CredentialsSecret.model_validate(request.object), namespace
-        )
+        return storage_credentials.check(request.new(CredentialsSecret), namespace)
 
     async def _staying_full(self, revisions: int) -> Sequence[str]:
         """Reviews of pushes get their turn between two namespaces."""

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from app.admission.dispatch import Admission
 from app.admission.enforcer import Enforcer
 from app.admission.image_kinds import ImageAdmission
+from app.admission.kinds import Deciders
 from app.admission.object_kinds import ObjectAdmission
 from app.admission.references import References
 from app.admission.registry_kinds import RegistryAdmission
@@ -48,11 +49,15 @@ def build(
         backend.registry_image,
         backend.visibility,
     )
-    registry = RegistryAdmission(state, settings, backend.objects)
-    objects = ObjectAdmission(state, settings, registry)
     controllers = backend.controllers
     hook = controllers.hook.review if controllers and controllers.hook else None
-    admission = Admission(images, objects, domain, hook)
+    deciders = Deciders(
+        images,
+        ObjectAdmission(state, settings),
+        RegistryAdmission(state, settings, backend.objects),
+        hook,
+    )
+    admission = Admission(deciders, domain)
     metrics = Metrics()
     if controllers:
         metrics.collect(controllers.collector)

@@ -72,7 +72,8 @@ async def review(
 ) -> Verdict:
     chosen = Settings.model_validate({"reference_checks": "deny", **settings})
     admission = RegistryAdmission(FakeState(), chosen, objects)
-    return await admission.config(asked("Config", config(spec)), unchanged=unchanged)
+    old = config(spec) if unchanged else None
+    return await admission.config(asked("Config", config(spec), old))
 
 
 async def test_referenced_objects_are_read_by_name() -> None:
@@ -206,9 +207,9 @@ async def test_config_is_decided_while_the_state_is_unknown(
     admission = RegistryAdmission(state, Settings(data_loss_guard="deny"), None)
     old, new = ({"storage": {"pvc": {"claim": name}}} for name in ("one", "two"))
 
-    switched = await admission.config(asked("Config", config(new), config(old)), unchanged=False)
+    switched = await admission.config(asked("Config", config(new), config(old)))
     scaled = await admission.config(
-        asked("Config", config({**old, "logLevel": "Debug"}), config(old)), unchanged=False
+        asked("Config", config({**old, "logLevel": "Debug"}), config(old))
     )
 
     assert reasons(switched) == denied
