@@ -31,6 +31,9 @@ from app.quota.enforcer import Enforcer
 RegistrySize = Callable[[str, str], Awaitable[int | None]]
 Model = TypeVar("Model", bound=KubeObject)
 
+_STORED_BY_DRY_RUNS = frozenset({"ImageStreamImport", "ImageStreamMapping"})
+"""The Image API stores them whatever `dryRun` says."""
+
 
 @dataclass(frozen=True)
 class ImageAdmission:
@@ -57,7 +60,8 @@ class ImageAdmission:
         change = _change_of(request, self.references)
         if change is None:
             return None
-        return await self.decide(change, reserve=not request.dry_run, within=within)
+        reserve = not request.dry_run or request.kind.kind in _STORED_BY_DRY_RUNS
+        return await self.decide(change, reserve=reserve, within=within)
 
     async def decide(
         self, change: Change, *, reserve: bool, within: float, holder: str = ""
@@ -158,7 +162,7 @@ def _change_of(request: AdmissionRequest, references: References) -> Change | No
             )
         case "ImageStreamImport":
             wanted = ImageStreamImport.model_validate(request.object)
-            return changes.of_import(wanted, namespace, references)
+            return changes.of_import(wanted, namespace, references, uid=request.uid)
         case _:
             return None
 

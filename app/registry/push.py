@@ -15,10 +15,10 @@ from app.admission.image_kinds import ImageAdmission
 from app.cluster.state import require_available
 from app.model.base import ObjectMeta
 from app.model.image import Image
-from app.model.stream import ImageStreamMapping
 from app.policy import image_limits
 from app.policy.image_limits import SizedImage
 from app.policy.verdict import Verdict
+from app.quota.ledger import PUSH_CHECK
 from app.quota.members import Claims, Members
 from app.registry.errors import denied
 from app.registry.manifest import PushedManifest
@@ -26,7 +26,7 @@ from app.registry.names import Reference, Repository
 
 logger = logging.getLogger("registry_admission.push")
 
-RESERVATION_PATTERN = r"^push-[0-9a-f]{32}$"
+RESERVATION_PATTERN = rf"^{PUSH_CHECK}[0-9a-f]{{32}}$"
 _RESERVATION = re.compile(RESERVATION_PATTERN)
 _WITHIN = 8.0
 """Seconds for one decision."""
@@ -129,7 +129,7 @@ class PushChecks:
     ) -> ManifestCheck:
         # A reservation of its own for each push: when one of two equal pushes fails, the place
         # that the other one relies on stays taken.
-        reservation = f"push-{secrets.token_hex(16)}"
+        reservation = f"{PUSH_CHECK}{secrets.token_hex(16)}"
         verdict = await self._admission.decide(
             change_of(repository, reference, image),
             reserve=True,
@@ -142,13 +142,12 @@ class PushChecks:
 
 
 def change_of(repository: Repository, reference: Reference, image: Image) -> Change:
-    """What admission will be asked when the registry has stored the manifest."""
-    mapping = ImageStreamMapping(
-        metadata=ObjectMeta(name=repository.stream, namespace=repository.namespace),
-        image=image,
-        tag=reference.tag,
-    )
-    return changes.of_mapping(mapping, repository.namespace)
+    """What admission will be asked when the registry has stored the manifest: a mapping, and a
+    stream before, if there is none."""
+    change = changes.of_push(repository.stream, reference.tag, image, repository.namespace)
+    stream = Members(frozenset({repository.stream}))
+    change.claims = Claims(repository.namespace, change.claims.adds | stream)
+    return change
 
 
 def require(repository: Repository, verdict: Verdict) -> None:
