@@ -110,7 +110,6 @@ class NamespaceUsage:
         self.tag_count = 0
         self._holders: dict[Packed, str | set[str]] = {}
         """The streams that hold an image; most images are in one."""
-        self._images_of: dict[str, frozenset[str]] = {}
 
     @property
     def stream_count(self) -> int:
@@ -123,7 +122,6 @@ class NamespaceUsage:
     def put(self, name: str, stream: StreamUsage | None) -> None:
         """Replace what is known of a stream; None for a stream that is gone."""
         old = self.streams.pop(name, None)
-        self._images_of.pop(name, None)
         if old is not None:
             self.tag_count -= old.tag_count
             for digest in old.packed_images:
@@ -151,16 +149,8 @@ class NamespaceUsage:
         return holders == stream if isinstance(holders, str | None) else stream in holders
 
     def images_of(self, stream: str) -> frozenset[str]:
-        """The digests of one stream, remembered for the streams that are asked about.
-
-        No decision on a quota needs them all: ask `has_image`.
-        """
-        if stream not in self.streams:
-            return frozenset()
-        images = self._images_of.get(stream)
-        if images is None:
-            images = self._images_of[stream] = self.streams[stream].images
-        return images
+        """The digests of one stream. This costs its size: decisions ask `has_image`."""
+        return self.streams[stream].images if stream in self.streams else frozenset()
 
     def image_count_of(self, stream: str) -> int:
         return self.streams[stream].image_count if stream in self.streams else 0

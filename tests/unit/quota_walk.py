@@ -204,7 +204,10 @@ class Walk:
             self._put(self.random.choice(sorted(self.stored)), None)
 
     def wait(self) -> None:
-        self.now += self.random.choice([0.5, 3.0, 3.0, 4.5, 4.5, 58.0, 68.0])
+        waits = [0.5, 3.0, 4.5, 68.0]
+        # Until the last moment at which one of the requests on their way may still be stored.
+        waits += [flying.until - self.now - 0.01 for flying in self.in_flight[:1]] * 2
+        self.now += self.random.choice(waits)
         self.in_flight = [flying for flying in self.in_flight if flying.until >= self.now]
 
     def beat(self) -> None:

@@ -1,14 +1,10 @@
 """Whatever happens in whatever order, what is stored never passes a limit."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable
-
 import pytest
 
-from app.quota import ledger as ledgers
 from app.quota.effective import Effective
-from app.quota.ledger import Ledger, Reservation, Timing, View
-from app.quota.members import NONE, Claims, Members
+from app.quota.ledger import Ledger, Reservation, View
+from app.quota.members import NONE, Claims
 from app.quota.usage import NamespaceUsage
 from tests.unit.quota_walk import MAX_ERROR, TIMING, Walk
 
