@@ -206,7 +206,7 @@ class Walk:
     def wait(self) -> None:
         waits = [0.5, 3.0, 4.5, 68.0]
         # Until the last moment at which one of the requests on their way may still be stored.
-        waits += [flying.until - self.now - 0.01 for flying in self.in_flight[:1]] * 2
+        waits += [max(flying.until - self.now - 0.01, 0.0) for flying in self.in_flight[:1]] * 2
         self.now += self.random.choice(waits)
         self.in_flight = [flying for flying in self.in_flight if flying.until >= self.now]
 
