@@ -1,4 +1,4 @@
-"""Deciding files without a server: what `registry-admission check` does."""
+"""Decides files without a server, for `registry-admission check`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -38,7 +38,7 @@ class Result:
 
 
 async def check(files: Iterable[Path], settings: Settings, folder: Path) -> list[Result]:
-    """Decide every object in order, each on what the ones before it have set and claimed.
+    """Decide every object in order. Allowed objects count for the objects after them.
 
     Of a folder, every manifest is decided. Raises ManifestError for a file or a state folder
     that cannot be read.
