@@ -47,10 +47,16 @@ class ImageAdmission:
         return image_limits.check_truth(image.claim, old.claim if old else None)
 
     async def review(
-        self, request: AdmissionRequest, change_of: ChangeOf, within: float
+        self,
+        request: AdmissionRequest,
+        change_of: ChangeOf,
+        within: float,
+        *,
+        dry_run_stores: bool = False,
     ) -> Verdict:
         """The verdict on a create or update of a kind that brings images into a namespace.
 
+        `dry_run_stores`: the Image API stores this kind whatever `dryRun` says.
         Raises ValidationError for an object whose shape is wrong, TooManyReferencesError, and
         StateUnavailableError if there is no safe answer within that many seconds.
         """
@@ -59,7 +65,8 @@ class ImageAdmission:
         if not is_mapping and self.state.limits(request.namespace) == NO_LIMITS:
             return Verdict()
         change = await self._change_seen_by(request, change_of)
-        return await self.decide(change, reserve=not request.dry_run, within=within)
+        reserve = dry_run_stores or not request.dry_run
+        return await self.decide(change, reserve=reserve, within=within)
 
     async def _change_seen_by(self, request: AdmissionRequest, change_of: ChangeOf) -> Change:
         """What the request would change, as far as its user may see what it refers to.

@@ -57,11 +57,12 @@ class Kind:
     fill_in: FillIn | None = None
 
 
-def _brings(change_of: ChangeOf) -> Decide:
+def _brings(change_of: ChangeOf, *, dry_run_stores: bool = False) -> Decide:
     """A kind that brings images into a namespace."""
 
     async def decide(deciders: Deciders, request: AdmissionRequest, within: float) -> Verdict:
-        return await deciders.images.review(request, change_of, within)
+        images = deciders.images
+        return await images.review(request, change_of, within, dry_run_stores=dry_run_stores)
 
     return decide
 
@@ -104,7 +105,7 @@ KINDS = (
     ),
     Kind(
         Group.IMAGE, "ImageStreamMapping", "imagestreammappings", True,
-        _brings(requested_changes.of_mapping),
+        _brings(requested_changes.of_mapping, dry_run_stores=True),
     ),
     Kind(
         Group.IMAGE, "ImageStreamTag", "imagestreamtags", True,
@@ -113,7 +114,7 @@ KINDS = (
     Kind(Group.IMAGE, "ImageTag", "imagetags", True, _brings(requested_changes.of_image_tag)),
     Kind(
         Group.IMAGE, "ImageStreamImport", "imagestreamimports", True,
-        _brings(requested_changes.of_import),
+        _brings(requested_changes.of_import, dry_run_stores=True),
     ),
     Kind(Group.CORE, "LimitRange", "limitranges", True, _checked(lambda d: d.objects.limit_range)),
     Kind(

@@ -120,7 +120,7 @@ class References:
 
     def holds(self, namespace: str, stream: str, digest: str | None) -> bool:
         """Whether a stream has an image already."""
-        return digest is not None and digest in self._usage(namespace).images_of(stream)
+        return digest is not None and self._usage(namespace).has_image(stream, digest)
 
     def _usage(self, namespace: str) -> NamespaceUsage:
         return NamespaceUsage() if self._hides(namespace) else self._state.usage(namespace)

@@ -41,4 +41,5 @@ def of_image_tag(request: AdmissionRequest, references: References) -> Change:
 
 
 def of_import(request: AdmissionRequest, references: References) -> Change:
-    return changes.of_import(request.new(ImageStreamImport), request.namespace, references)
+    wanted = request.new(ImageStreamImport)
+    return changes.of_import(wanted, request.namespace, references, uid=request.uid)

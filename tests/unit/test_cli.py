@@ -242,9 +242,7 @@ def test_check_of_an_unreadable_file_has_its_own_exit_code(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("command", ["check", "convert"])
-def test_deeply_nested_file_is_refused(
-    tmp_path: Path, command: str
-) -> None:
+def test_deeply_nested_file_is_refused(tmp_path: Path, command: str) -> None:
     file = tmp_path / "deep.json"
     file.write_text('{"a":' * 50_000)
 

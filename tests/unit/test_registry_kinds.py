@@ -199,9 +199,7 @@ async def test_pruner_that_frees_no_room_gets_a_warning() -> None:
         pytest.param(True, ["StorageChangeLosesImages"], id="there may be images"),
     ],
 )
-async def test_config_is_decided_while_the_state_is_unknown(
-    stale: bool, denied: list[str]
-) -> None:
+async def test_config_is_decided_while_the_state_is_unknown(stale: bool, denied: list[str]) -> None:
     state = FakeState()
     state.reasons = ["imagestreams: the watch is 9 s behind"] * stale
     admission = RegistryAdmission(state, Settings(data_loss_guard="deny"), None)
