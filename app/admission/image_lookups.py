@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from functools import partial
-from types import MappingProxyType
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from typing import Any
 
 from app.admission.changes import IncomingImage
@@ -57,42 +55,39 @@ class ImageLookups:
         for image in images:
             if not is_settled(image):
                 by_repository.setdefault(_repository(image), []).append(image)
-        claims: dict[str, Claims] = {}
-
-        async def ask(repository: str) -> None:
-            claims[repository] = await self._claims(repository, by_repository[repository])
-
-        await _side_by_side([ask(repository) for repository in by_repository])
+        found: dict[str, dict[str, ImageClaim]] = {repository: {} for repository in by_repository}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._until):
+                await _side_by_side(
+                    [
+                        self._find(repository, together, found[repository])
+                        for repository, together in by_repository.items()
+                    ]
+                )
         return {
             image: by_own_word(image)
             if is_settled(image)
-            else weigh(image.digest or "", claims[_repository(image)])
+            else weigh(image.digest or "", found[_repository(image)])
             for image in images
         }
 
-    async def _claims(self, repository: str, images: Iterable[IncomingImage]) -> Claims:
+    async def _find(
+        self, repository: str, images: Iterable[IncomingImage], found: dict[str, ImageClaim]
+    ) -> None:
+        """Add what is known of images that are kept in one repository, and of what they list."""
         said = {image.digest: image.claim for image in images if image.digest}
-        ask = partial(self._ask, repository)
-        return await with_listed(await ask(said, said), ask, _MAX_LISTED)
 
-    async def _ask(
-        self,
-        repository: str,
-        digests: Collection[str],
-        said: Mapping[str, ImageClaim | None] = MappingProxyType({}),
-    ) -> Claims:
-        """What is known of each digest, by the request's own word and by all who are asked."""
-        found: dict[str, ImageClaim] = {}
-
-        async def ask(digest: str) -> None:
+        async def find(digest: str) -> None:
             claim = await self._known(repository, digest, said.get(digest))
             if claim is not None:
                 found[digest] = claim
 
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(self._until):
-                await _side_by_side([ask(digest) for digest in digests])
-        return found
+        async def find_all(digests: Collection[str]) -> Claims:
+            await _side_by_side([find(digest) for digest in digests])
+            return found
+
+        await find_all(said)
+        await with_listed(found, find_all, _MAX_LISTED)
 
     async def _known(
         self, repository: str, digest: str, said: ImageClaim | None
