@@ -19,7 +19,7 @@ from app.certs.cluster import ClusterCertificates, service_names
 from app.cluster import connection
 from app.cluster.api import KubeApi
 from app.cluster.connection import NoClusterError
-from app.cluster.embedded import EmbeddedState
+from app.cluster.embedded import EmbeddedState, SnapshotState
 from app.cluster.events import RefusalEvents
 from app.cluster.informer import Informer
 from app.cluster.kubernetes import KubernetesState
@@ -131,15 +131,20 @@ async def _source(settings: Settings, leads: bool) -> AsyncIterator[Backend]:
 
 
 def embedded(state: EmbeddedState, settings: Settings) -> Backend:
-    """A folder of manifests; reservations in the process.
+    """A folder of manifests that is watched; reservations in the process.
 
     Raises TokenFileError for the tokens of push checks.
     """
+    return replace(snapshot(state, settings), jobs=[state.watch])
+
+
+def snapshot(state: SnapshotState, settings: Settings) -> Backend:
+    """Objects that were read once; reservations in the process. Raises TokenFileError."""
     refusals = Refusals(settings.domain)
     return Backend(
         state,
         MemoryLedgers(),
-        jobs=[state.watch],
+        jobs=(),
         namespaces=state.namespaces,
         refusals=refusals,
         refused=refusals.review,

@@ -8,13 +8,14 @@ import yaml
 from app.cluster.api import KubeApi
 from app.cluster.manifests import Manifest
 from app.model.domain import ApiDomain
+from app.model.errors import UnusableError
 from app.model.legacy import ConfigMap, LegacyConfig, UnitBase, parse
 from app.policy.conversion import NamespaceConversion, Totals
 from app.policy.legacy_config import LEGACY_NAMES, is_legacy
 from app.policy.names import is_label
 
 
-class ConversionError(Exception):
+class ConversionError(UnusableError):
     """Input that cannot be converted; says what to do instead."""
 
 

@@ -68,7 +68,7 @@ def dump_commands(domain: ApiDomain, folder: str) -> list[str]:
 async def _snapshot(settings: Settings, inquiry: Inquiry) -> Snapshot:
     if settings.state is not None:
         return snapshots.of_folder(settings.state, inquiry)
-    async with connection.connected(settings.kubeconfig, settings.context) as api:
+    async with connection.found(settings.kubeconfig, settings.context) as api:
         return await snapshots.of_cluster(api, inquiry)
 
 

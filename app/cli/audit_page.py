@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.cli.printing import amount, short
+from app.cli import names
 from app.html.environment import environment
+from app.numbers import amount
 from app.policy.audit import SEVERITIES, NamespaceAudit, severity, worst_first
 from app.policy.fullness import Level
 
@@ -27,7 +28,7 @@ def render(audits: Sequence[NamespaceAudit], *, now: datetime, proposed: bool) -
         "amount": amount,
         "percent": _percent,
         "severity": severity,
-        "short": short,
+        "short": names.digest,
     }
     ordered = worst_first(list(audits))
     over = [item for item in ordered if item.over]

@@ -2,14 +2,7 @@
 
 import click
 
-from app import logs, runtime
-from app.certs.files import CertificateError
 from app.cli.options import SettingsCommand
-from app.cluster.connection import NoClusterError
-from app.cluster.manifests import ManifestError
-from app.registry import serving
-from app.registry.credentials import CredentialsError
-from app.registry.database import DatabaseError
 from app.registry.settings import GatewaySettings
 
 _SETTINGS = (
@@ -43,20 +36,11 @@ _SETTINGS = (
     "log_level",
     "log_format",
 )
-_UNUSABLE = (
-    CertificateError,
-    CredentialsError,
-    DatabaseError,
-    ManifestError,
-    NoClusterError,
-    OSError,
-    serving.GatewayError,
-)
 
 
 @click.command(cls=SettingsCommand, settings=_SETTINGS, model=GatewaySettings)
 def gateway(settings: GatewaySettings) -> None:
-    """Hold pushes to any OCI registry against limits, as a proxy before it.
+    """Check pushes to any OCI registry, as a proxy.
 
     With --state, the limits are a folder of LimitRanges and ResourceQuotas, and the gateway keeps
     count of what the registry holds in a file of its own. In a cluster, or with --kubeconfig,
@@ -68,8 +52,8 @@ def gateway(settings: GatewaySettings) -> None:
       registry-admission gateway --upstream https://registry.example.com \\
         --tls-dir tls/ --host 0.0.0.0 --port 443 --state limits/
     """
+    from app import logs, runtime
+    from app.registry import serving
+
     logs.configure(settings.log_level, settings.log_format)
-    try:
-        runtime.run(serving.serve(settings, announce=click.echo))
-    except _UNUSABLE as error:
-        raise click.ClickException(str(error)) from None
+    runtime.run(serving.serve(settings, announce=click.echo))

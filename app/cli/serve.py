@@ -3,25 +3,8 @@
 import click
 import yaml
 
-from app import logs, runtime, serving
-from app.certs.files import CertificateError
 from app.cli.options import SettingsCommand
-from app.cluster.connection import NoClusterError
-from app.cluster.manifests import ManifestError
-from app.page.assembly import PageError
-from app.registry.authentication import TokenFileError
-from app.registry.credentials import CredentialsError
 from app.settings import Settings
-
-_UNUSABLE = (
-    CertificateError,
-    CredentialsError,
-    ManifestError,
-    NoClusterError,
-    OSError,
-    PageError,
-    TokenFileError,
-)
 
 
 @click.command(cls=SettingsCommand)
@@ -41,8 +24,7 @@ def serve(settings: Settings, show_settings: bool) -> None:
     if show_settings:
         click.echo(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False), nl=False)
         return
+    from app import logs, runtime, serving
+
     logs.configure(settings.log_level, settings.log_format)
-    try:
-        runtime.run(serving.serve(settings, announce=click.echo))
-    except _UNUSABLE as error:
-        raise click.ClickException(str(error)) from None
+    runtime.run(serving.serve(settings, announce=click.echo))

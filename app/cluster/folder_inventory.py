@@ -6,7 +6,9 @@ from pathlib import Path
 
 from watchfiles import awatch
 
+from app.cluster import manifests
 from app.cluster.embedded import EmbeddedState
+from app.cluster.manifests import ManifestError
 from app.model.domain import ApiDomain
 from app.quota.in_flight import InFlight
 
@@ -17,6 +19,8 @@ class FolderInventory(EmbeddedState):
     def __init__(self, folder: Path, domain: ApiDomain, note: str = "") -> None:
         """`note` is what people should know of the folder. Raises ManifestError."""
         super().__init__(folder, domain)
+        if not manifests.files(folder):
+            raise ManifestError(f"{folder}: there is no manifest in this folder")
         self._watched = folder
         self._note = note
 

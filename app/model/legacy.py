@@ -14,6 +14,7 @@ from pydantic import Field
 
 from app.model.base import KubeObject, TextMap
 from app.model.domain import ApiDomain
+from app.model.errors import UnusableError
 from app.model.quantity import Quantity
 
 UnitBase = Literal[1000, 1024]
@@ -41,7 +42,7 @@ _WHOLE_NAMESPACE = re.compile(rf"\^({_LABEL})\\?/(?:\.[*+]\$?)?")
 _MAX_LABEL = 63
 
 
-class LegacyConfigError(ValueError):
+class LegacyConfigError(UnusableError, ValueError):
     """Text that the gateway's ConfigMap cannot hold; names the key and a rule's index."""
 
 

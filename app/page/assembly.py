@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from app.backends import Backend
+from app.model.errors import UnusableError
 from app.page.api import PageApi
 from app.page.board import Board
 from app.page.session import Sessions
@@ -10,7 +11,7 @@ from app.page.views import Views
 from app.settings import Settings
 
 
-class PageError(Exception):
+class PageError(UnusableError):
     """Settings with which nobody could look at the page."""
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from app.model.errors import UnusableError
 from app.registry.names import Reference, Repository
 
 _SCHEMA = """
@@ -33,7 +34,7 @@ _DROP_IMAGE = "DELETE FROM images WHERE namespace = ? AND stream = ? AND digest 
 Result = TypeVar("Result")
 
 
-class DatabaseError(Exception):
+class DatabaseError(UnusableError):
     """A file that cannot be used, or not written now; the text names it and says why."""
 
 

@@ -21,6 +21,7 @@ from app.certs import files
 from app.certs.reload import ServingContext
 from app.cluster import connection
 from app.cluster.embedded import EmbeddedState
+from app.model.errors import UnusableError
 from app.page.refusals import Refusals
 from app.quota.enforcer import Enforcer
 from app.quota.store import MemoryLedgers
@@ -38,7 +39,7 @@ from app.registry.upstream import Upstream
 logger = logging.getLogger("registry_admission.gateway")
 
 
-class GatewayError(Exception):
+class GatewayError(UnusableError):
     """Settings that cannot be used together."""
 
 

@@ -1,6 +1,7 @@
 """The reference says everything that the code has."""
 
 from app.api.metrics import OF_GATEWAY, OF_SERVICE
+from app.cli import options
 from app.cli.main import main
 from app.controllers.metrics import OF_CONTROLLERS
 from app.registry.settings import GatewaySettings
@@ -12,10 +13,8 @@ PAGES = pages()
 
 def test_every_setting_is_there_with_flag_and_variable() -> None:
     for name in {*Settings.model_fields, *GatewaySettings.model_fields}:
-        flag, variable = name.replace("_", "-"), name.upper()
-        assert (
-            f"| `--{flag}`<br>`REGISTRY_ADMISSION_{variable}` |" in PAGES["reference/settings.md"]
-        )
+        flag, variable = options.flag(name), name.upper()
+        assert f"| `{flag}`<br>`REGISTRY_ADMISSION_{variable}` |" in PAGES["reference/settings.md"]
 
 
 def test_every_command_is_there() -> None:

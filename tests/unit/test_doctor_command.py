@@ -52,9 +52,9 @@ def test_the_table_says_what_is_wrong_why_and_what_to_run(tmp_path: Path) -> Non
     assert answer.exit_code == 1
     for words in (
         f"PersistentVolumeClaim {REGISTRY}/image-registry",
-        "StorageClassMissing: it is Pending: StorageClass fast does not exist",
+        "StorageClassMissing   it is Pending: StorageClass fast does not exist",
         "- asks for 10Gi, ReadWriteOnce, storageClassName fast",
-        f"\n  kubectl -n {REGISTRY} describe pvc image-registry\n",
+        f"\n    kubectl -n {REGISTRY} describe pvc image-registry\n",
         f"\n{REMINDER}.\n",
         "Findings: error: 1, warning: 0, info: 0.",
     ):
@@ -118,20 +118,20 @@ def test_a_secret_in_a_folder_is_looked_at_and_not_shown(tmp_path: Path) -> None
         ("a.txt", "", "holds nothing that is looked at"),
     ],
 )
-def test_a_folder_that_cannot_be_used_ends_with_2(
+def test_a_folder_that_cannot_be_used_ends_with_3(
     tmp_path: Path, name: str, text: str, problem: str
 ) -> None:
     (tmp_path / name).write_text(text)
     answer = run("--state", tmp_path)
-    assert answer.exit_code == 2
+    assert answer.exit_code == 3
     assert problem in answer.output
 
 
-def test_no_cluster_ends_with_2(tmp_path: Path) -> None:
+def test_no_cluster_ends_with_3(tmp_path: Path) -> None:
     (tmp_path / "kubeconfig").write_text(kubeconfig("http://127.0.0.1:1"))
     for arguments in (("--kubeconfig", tmp_path / "kubeconfig"), ("--kubeconfig", tmp_path / "no")):
         answer = run(*arguments)
-        assert answer.exit_code == 2, answer.output
+        assert answer.exit_code == 3, answer.output
         assert "Error: " in answer.output
 
 

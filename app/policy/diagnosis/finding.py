@@ -43,6 +43,8 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     """The worst first."""
     not_checked: tuple[NotChecked, ...]
+    made: int = 1
+    """How many checks could be made."""
 
     def count(self, severity: Severity) -> int:
         return sum(finding.severity == severity for finding in self.findings)
