@@ -7,11 +7,12 @@ import statistics
 import time
 from pathlib import Path
 
+from app.admission.enforcer import Enforcer
 from app.model.domain import ApiDomain
+from app.model.image import ImageClaim
 from app.model.limits import HardLimits, NamespaceLimits
 from app.model.quantity import Quantity
 from app.model.stream import ImageStream
-from app.quota.enforcer import Enforcer
 from app.quota.ledger import Timing, View
 from app.quota.members import Claims, Members
 from app.quota.store import MemoryLedgers
@@ -48,7 +49,7 @@ class State:
     def holds_images(self) -> bool:
         return True
 
-    async def image_size(self, digest: str) -> int | None:
+    async def image(self, digest: str) -> ImageClaim | None:
         return None
 
     def fill(self, namespaces: int, streams: int) -> None:

@@ -1,14 +1,14 @@
-"""Reviews are taken only from API servers that prove who they are, where that is asked for."""
+"""Client certificates: which reviews and which push checks they are good for."""
 
 from collections.abc import Collection
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.admission import REVIEW_PATHS
 from app.api.errors import status_response
 from app.api.protocol import BoundedProtocol
 
-_REVIEWS = frozenset({"/validate", "/mutate"})
 _STATE = "client_certificate_name"
 CERTIFICATE = "client_certificate"
 """In a request's state: the certificate itself, as `ssl.SSLSocket.getpeercert` has it."""
@@ -28,16 +28,20 @@ class NamedClients(BoundedProtocol):
 
 
 class RequireClientCertificate:
-    """Answers reviews of strangers with 401; probes, metrics, push checks and the page go through,
-    as kubelets, Prometheus, registries and people have no certificate of this kind."""
+    """Answers reviews with 401 unless they come with the certificate of an API server.
+
+    Probes, metrics, push checks and the page need none: kubelets, Prometheus, registries and people
+    have no certificate of this kind.
+    """
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
-        """Without `names` every certificate that TLS accepts will do."""
+        """`names`: common names of API servers; if it is empty, every certificate that TLS accepts
+        is one of an API server."""
         self._app = app
         self._names = frozenset(names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] in _REVIEWS:
+        if scope["type"] == "http" and scope["path"] in REVIEW_PATHS:
             name = scope["state"][_STATE]
             if name is None or (self._names and name not in self._names):
                 message = "reviews need the client certificate of an API server"

@@ -14,24 +14,25 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from pydantic import Base64Bytes, Field, ValidationError, model_validator
 
-from app.api.bearer import bearer_token
 from app.api.body import BodyReader
 from app.api.clients import CERTIFICATE
 from app.api.contract import ASKED_ERRORS, Message, request_body
 from app.api.errors import BadRequestError
-from app.cluster.state import StateUnavailableError
+from app.auth.authentication import Authenticator, Subject
+from app.auth.bearer import bearer_token
 from app.model.base import Digest, problems
 from app.model.image import ByteCount
+from app.model.manifest import MAX_BYTES
 from app.policy.verdict import Verdict
-from app.registry import manifest
-from app.registry.authentication import Authenticator, Subject
+from app.quota.state import StateUnavailableError
 from app.registry.errors import RegistryError, denied, unavailable
+from app.registry.manifest import parse
 from app.registry.names import Repository, parse_reference, parse_repository
 from app.registry.push import RESERVATION_PATTERN, PushChecks
 
 logger = logging.getLogger("registry_admission.push")
 
-_MAX_BODY = manifest.MAX_BYTES * 4 // 3 + 64 * 1024
+_MAX_BODY = MAX_BYTES * 4 // 3 + 64 * 1024
 """A manifest grows by a third in base64."""
 _RETRY_AFTER = 1
 _BEARER = HTTPBearer(auto_error=False)
@@ -119,11 +120,16 @@ class PushApi:
         refused: Callable[[Repository, Verdict], None],
         *,
         max_concurrent: int,
+        is_pusher: Callable[[str], bool] = lambda _common_name: False,
     ) -> None:
+        """`is_pusher`: whether a client certificate with this common name stands for a user of push
+        checks. TLS has verified the certificate, possibly by the CA of API servers.
+        """
         self._checks = checks
         self._authenticator = authenticator
         self._refused = refused
         self._max_concurrent = max_concurrent
+        self._is_pusher = is_pusher
         self._bodies = BodyReader(_MAX_BODY)
         self._in_flight = 0
 
@@ -150,7 +156,6 @@ class PushApi:
 
         add("blob", BlobQuestion, BlobAnswer, self.blob)
         add("manifest", ManifestQuestion, ManifestAnswer, self.manifest)
-        add("commit", ReservationQuestion, ReservationAnswer, self.commit)
         add("cancel", ReservationQuestion, ReservationAnswer, self.cancel)
         return router
 
@@ -165,7 +170,7 @@ class PushApi:
         try:
             reference = parse_reference(asked.reference)
             if asked.manifest is not None:
-                parsed = manifest.parse(asked.manifest, asked.media_type, reference)
+                parsed = parse(asked.manifest, asked.media_type, reference)
                 check = await self._checks.manifest(repository, reference, parsed)
             else:
                 digest = asked.digest or ""
@@ -179,10 +184,6 @@ class PushApi:
             size=check.size,
             reservation=check.reservation,
         )
-
-    async def commit(self, repository: Repository, asked: ReservationQuestion) -> ReservationAnswer:
-        """The manifest is stored: its reservation stays until it is seen, or expires."""
-        return ReservationAnswer(done=True)
 
     async def cancel(self, repository: Repository, asked: ReservationQuestion) -> ReservationAnswer:
         """The manifest was not stored: what it would have added is free again at once."""
@@ -233,7 +234,7 @@ class PushApi:
             return await self._authenticator.authenticate(bearer)
         certificate = request.scope.get("state", {}).get(CERTIFICATE) or {"subject": ()}
         names = _names(certificate, "commonName")
-        if len(names) != 1:
+        if len(names) != 1 or not self._is_pusher(names[0]):
             return None
         groups = tuple(_names(certificate, "organizationName"))
         return self._authenticator.certified(names[0], groups)

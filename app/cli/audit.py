@@ -11,11 +11,11 @@ from app.cli import read_only_command
 from app.cli.exit_codes import ExitCode
 from app.cli.options import SettingsCommand
 from app.cli.read_only_command import Selection
-from app.settings import Settings
+from app.config.settings import Settings
 
 if TYPE_CHECKING:
-    from app.cluster.inventory import Inventory
-    from app.policy.audit import NamespaceAudit
+    from app.reporting.audit import NamespaceAudit
+    from app.reporting.inventory import Inventory
 
 
 @click.command(cls=SettingsCommand, settings=("state", "kubeconfig", "context", "api_domain"))
@@ -65,9 +65,8 @@ def audit(
       registry-admission audit --proposed converted/ -o html > audit.html
       registry-admission audit -o policyreport --apply
     """
-    from app import auditing
     from app.cli import audit_report
-    from app.policy import policy_report
+    from app.reporting import auditing, policy_report
 
     written = apply and not (selection.examples or settings.state)
     if apply and (output != "policyreport" or not written):

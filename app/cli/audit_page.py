@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from app.cli import names
-from app.html.environment import environment
-from app.numbers import amount
-from app.policy.audit import SEVERITIES, NamespaceAudit, severity, worst_first
 from app.policy.fullness import Level
+from app.reporting.audit import SEVERITIES, NamespaceAudit, severity, worst_first
+from app.reporting.html.environment import environment
+from app.reporting.numbers import amount
 
 _DETAILED = 500
 """So many namespaces, the worst, can be opened; the others have one line each, for the file's

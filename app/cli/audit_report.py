@@ -8,9 +8,9 @@ import click
 
 from app.cli import audit_page, names, output, table
 from app.cluster.api import Content
-from app.numbers import amount, counted, readable
-from app.policy.audit import NamespaceAudit, severity, worst_first
 from app.policy.fullness import Level
+from app.reporting.audit import NamespaceAudit, severity, worst_first
+from app.reporting.numbers import amount, counted, readable
 
 _NAMED = 3
 """So many of an image's tags, or of the namespaces of which there is nothing else to say."""

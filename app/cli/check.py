@@ -10,10 +10,10 @@ from app.cli import output as outputs
 from app.cli import read_only_command, table
 from app.cli.exit_codes import ExitCode
 from app.cli.options import SettingsCommand
-from app.settings import Settings
+from app.config.settings import Settings
 
 if TYPE_CHECKING:
-    from app.checking import Result
+    from app.wiring.checking import Result
 
 _SETTINGS = (
     "state",
@@ -56,7 +56,7 @@ def check(
       registry-admission check review.json --state limits/ -o json
       kubectl kustomize . | registry-admission check -
     """
-    from app import checking
+    from app.wiring import checking
 
     results = read_only_command.run(checking.check(files, settings, on_examples=examples))
     if output == "table":

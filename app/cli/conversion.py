@@ -8,17 +8,17 @@ from pathlib import Path
 
 import click
 
-from app import converting
 from app.cli import convert_report
 from app.cli.applying import apply_with_progress
 from app.cli.exit_codes import ExitCode
 from app.cluster import connection, manifests
 from app.cluster.api import KubeApi
 from app.cluster.applying import Applied
-from app.converting import ConversionError
+from app.migration import converting
+from app.migration.conversion import Conversion, Totals, convert
+from app.migration.converting import ConversionError
 from app.model.domain import ApiDomain
 from app.model.legacy import LegacyConfig, UnitBase
-from app.policy.conversion import Conversion, Totals, convert
 
 _UNITS: dict[str, UnitBase] = {"binary": 1024, "decimal": 1000}
 

@@ -8,7 +8,7 @@ import click
 from app.cli import output as outputs
 from app.cli import read_only_command
 from app.cli.options import SettingsCommand
-from app.settings import Settings
+from app.config.settings import Settings
 
 _COUNT = click.IntRange(min=0)
 

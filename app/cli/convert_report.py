@@ -8,8 +8,8 @@ import click
 
 from app.cli import names, output, table
 from app.cluster.applying import Applied
-from app.numbers import counted
-from app.policy.conversion import Conversion, NamespaceConversion, Totals
+from app.migration.conversion import Conversion, NamespaceConversion, Totals
+from app.reporting.numbers import counted
 
 _NAMED = 3
 """So many of the namespaces that are converted alike are named."""

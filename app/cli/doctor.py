@@ -6,7 +6,7 @@ from app.cli import completion, read_only_command
 from app.cli import output as outputs
 from app.cli.exit_codes import ExitCode
 from app.cli.options import SettingsCommand
-from app.settings import Settings
+from app.config.settings import Settings
 
 _SETTINGS = (
     "state",
@@ -77,8 +77,8 @@ def doctor(
       registry-admission doctor -n team-a --fail-on warning -o json
       registry-admission doctor --dump-commands dump/ | sh; registry-admission doctor --state dump/
     """
-    from app import diagnosing
     from app.cli import doctor_report
+    from app.doctor import diagnosing
 
     if dump_commands is not None:
         click.echo("\n".join(diagnosing.dump_commands(settings.domain, dump_commands.rstrip("/"))))

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from app.cli import output, table
-from app.policy.diagnosis.finding import REMINDER, SEVERITIES, Diagnosis, Finding
+from app.doctor.finding import REMINDER, SEVERITIES, Diagnosis, Finding
 
 
 def show(diagnosis: Diagnosis, form: str, *, headers: bool) -> None:

@@ -3,14 +3,13 @@
 import click
 
 from app.cli.options import SettingsCommand
-from app.registry.settings import GatewaySettings
+from app.gateway.settings import GatewaySettings
 
 _SETTINGS = (
     "upstream",
     "upstream_ca",
     "upstream_auth",
     "upstream_token_hosts",
-    "registry_http2",
     "upstream_storage_hosts",
     "upstream_timeout",
     "external_url",
@@ -52,8 +51,8 @@ def gateway(settings: GatewaySettings) -> None:
       registry-admission gateway --upstream https://registry.example.com \\
         --tls-dir tls/ --host 0.0.0.0 --port 443 --state limits/
     """
-    from app import logs, runtime
-    from app.registry import serving
+    from app.config import logs, runtime
+    from app.wiring import gateway as serving
 
     logs.configure(settings.log_level, settings.log_format)
     runtime.run(serving.serve(settings, announce=click.echo))

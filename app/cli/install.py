@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from app.cli import cluster_options, output, read_only_command
-from app.setting_types import CONTROLLERS
+from app.config.setting_types import CONTROLLERS
 
 
 @click.command()
@@ -53,8 +53,8 @@ def install(
       registry-admission install --image HOST/registry-admission:TAG | kubectl apply -f -
       registry-admission install --image HOST/registry-admission:TAG --apply
     """
-    from app import installing
     from app.cluster import connection
+    from app.install import installing
 
     certificate = installing.read_certificate(tls_dir, namespace) if tls_dir else None
     manifests = installing.manifests(

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from app.cli import completion
+from app.config.settings import Settings, load
 from app.model.base import problems
-from app.settings import Settings, load
 
 _FLAGS = {"namespace": "service-namespace"}
 """`-n` and `--namespace` name a tenant's namespace in every command."""

@@ -8,8 +8,8 @@ from app.cli.applying import apply_with_progress
 from app.cli.exit_codes import ExitCode
 from app.cluster import connection
 from app.cluster.api import ApiError, Content, NotFoundError
-from app.policy import policy_report
-from app.settings import Settings
+from app.config.settings import Settings
+from app.reporting import policy_report
 
 
 async def write(settings: Settings, reports: Sequence[Content]) -> None:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from app.cli import completion
-from app.settings import Settings
 
 if TYPE_CHECKING:
-    from app.cluster.inventory import Inventory
+    from app.config.settings import Settings
+    from app.reporting.inventory import Inventory
 
 Result = TypeVar("Result")
 
@@ -80,7 +80,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def look(
-    settings: Settings,
+    settings: "Settings",
     selection: Selection,
     work: Callable[["Inventory"], Awaitable[Result]],
     *,
@@ -91,7 +91,7 @@ def look(
 
     `proposed` are namespaces that need not exist yet. Raises UnusableError if it cannot be read.
     """
-    from app import inventories
+    from app.reporting import inventories
 
     async def opened() -> Result:
         async with AsyncExitStack() as stack:

@@ -4,7 +4,7 @@ import click
 import yaml
 
 from app.cli.options import SettingsCommand
-from app.settings import Settings
+from app.config.settings import Settings
 
 
 @click.command(cls=SettingsCommand)
@@ -24,7 +24,8 @@ def serve(settings: Settings, show_settings: bool) -> None:
     if show_settings:
         click.echo(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False), nl=False)
         return
-    from app import logs, runtime, serving
+    from app.config import logs, runtime
+    from app.wiring import serving
 
     logs.configure(settings.log_level, settings.log_format)
     runtime.run(serving.serve(settings, announce=click.echo))

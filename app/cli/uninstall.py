@@ -41,8 +41,8 @@ def uninstall(
       registry-admission uninstall --yes --delete-namespace
       registry-admission uninstall --dry-run | kubectl delete --ignore-not-found -f -
     """
-    from app import installing
     from app.cluster import connection
+    from app.install import installing
 
     objects = installing.leftovers(
         namespace, and_namespace=delete_namespace, registry_namespace=registry_namespace

@@ -10,10 +10,10 @@ from app.cli import output as outputs
 from app.cli import read_only_command
 from app.cli.options import SettingsCommand
 from app.cli.read_only_command import Selection
-from app.settings import Settings
+from app.config.settings import Settings
 
 if TYPE_CHECKING:
-    from app.cluster.inventory import Inventory
+    from app.reporting.inventory import Inventory
 
 _TOP = 5
 _SORTED_BY = ("full", "name", "streams", "images", "tags", "in-flight")
@@ -61,8 +61,8 @@ def usage(
       registry-admission usage --context staging -o json
       registry-admission usage --state limits/ --sort-by tags
     """
-    from app import auditing
     from app.cli import usage_report
+    from app.reporting import auditing
 
     shown = usage_report.Shown(
         streams=selection.named if streams is None else streams,

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from app.auditing import NamespaceFullness
 from app.cli import names, output, table
-from app.numbers import counted, percent, readable
 from app.policy.fullness import Level
+from app.reporting.auditing import NamespaceFullness
+from app.reporting.numbers import counted, percent, readable
 
 _RESOURCES = ("imagestreams", "images", "image-tags")
 _TAGS = 3

@@ -8,10 +8,11 @@ import yaml
 
 from app.cluster.api import KubeApi
 from app.cluster.embedded import Snapshot, SnapshotState
-from app.cluster.image_sizes import ImageSizes
+from app.cluster.image_claims import ImageClaims
 from app.cluster.manifests import Manifest
 from app.cluster.objects import KubernetesObjects, Model
 from app.model.domain import ApiDomain
+from app.model.image import ImageClaim
 
 _SOURCE = Path("cluster")
 _NOWHERE = yaml.ScalarNode("tag:yaml.org,2002:null", "", yaml.Mark("cluster", 0, 0, 0, "", 0))
@@ -22,13 +23,12 @@ class ClusterCopy(SnapshotState):
 
     def __init__(self, api: KubeApi, domain: ApiDomain, snapshot: Snapshot) -> None:
         super().__init__(snapshot)
-        self._sizes = ImageSizes(api, domain)
+        self._claims = ImageClaims(api, domain)
         self._objects = KubernetesObjects(api)
 
-    async def image_size(self, digest: str) -> int | None:
+    async def image(self, digest: str) -> ImageClaim | None:
         """Raises StateUnavailableError if the Image API does not answer."""
-        known = await super().image_size(digest)
-        return await self._sizes.size(digest) if known is None else known
+        return await super().image(digest) or await self._claims.of(digest)
 
     async def read(self, model: type[Model], namespace: str, name: str) -> Model | None:
         found = await super().read(model, namespace, name)

@@ -6,18 +6,18 @@ from typing import Any
 
 from starlette.requests import Request
 
-from app.cluster.state import ClusterState
+from app.auth.authentication import Authenticator, Subject
 from app.model.domain import ApiDomain
 from app.page import rendering, rows, tags
 from app.page.bars import HIGH
-from app.page.board import Board
+from app.page.overview_cache import OverviewCache
 from app.page.query import Query, counts, part, select
 from app.page.refusals import WINDOW, Refusal, Refusals
 from app.page.rows import Column
 from app.page.session import COOKIE
 from app.policy import fullness
+from app.quota.state import ClusterState
 from app.quota.usage import StreamUsage
-from app.registry.authentication import Authenticator, Subject
 
 _ROWS = 50
 _TAGS = 100
@@ -35,7 +35,7 @@ class Views:
     def __init__(
         self,
         state: ClusterState,
-        board: Board,
+        board: OverviewCache,
         refusals: Refusals,
         authenticator: Authenticator,
         domain: ApiDomain,

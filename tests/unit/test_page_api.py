@@ -8,15 +8,15 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 
-from app.cluster.state import StateUnavailableError
+from app.auth.authentication import Subject, Visible
 from app.model.limits import NamespaceLimits
 from app.page import api
 from app.page.api import PageApi
-from app.page.board import Board
+from app.page.overview_cache import OverviewCache
 from app.page.refusals import Refusals
 from app.page.session import Sessions
 from app.page.views import Views
-from app.registry.authentication import Subject, Visible
+from app.quota.state import StateUnavailableError
 from app.registry.names import Repository
 from tests.unit.stores import DOMAIN, FakeState, limit
 
@@ -65,7 +65,7 @@ def access() -> FakeAccess:
 
 @pytest_asyncio.fixture
 async def client(state: FakeState, access: FakeAccess) -> AsyncIterator[httpx.AsyncClient]:
-    board, refusals = Board(state, lambda: state.index, DOMAIN), Refusals(DOMAIN)
+    board, refusals = OverviewCache(state, lambda: state.index, DOMAIN), Refusals(DOMAIN)
     views = Views(state, board, refusals, access, DOMAIN)
     app = FastAPI()
     app.include_router(PageApi(views, access, Sessions(lambda: b"key")).router())

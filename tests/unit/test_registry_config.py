@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.policy.registry_defaults import with_defaults
+from app.policy.operator.registry_defaults import with_defaults
 from app.policy.verdict import Verdict
 from tests.unit.registry_configs import EXAMPLES, check, check_spec, config, example, reasons
 

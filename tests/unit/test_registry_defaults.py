@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app.policy.registry_defaults import with_defaults
+from app.policy.operator.registry_defaults import with_defaults
 from tests.unit.registry_configs import check, config, example, reasons
 
 RESOURCES = {

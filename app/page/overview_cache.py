@@ -1,0 +1,118 @@
+"""Rows of a whole cluster, made at most every few seconds and a little at a time.
+
+Reviews are decided on the same event loop, so no step of this may keep them waiting.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
+
+from app.model.domain import ApiDomain
+from app.model.limits import NamespaceLimits
+from app.page.rows import Fullest, Row, of_namespace, of_stream
+from app.quota.state import StateUnavailableError
+from app.quota.usage import NamespaceUsage
+
+FRESH = 5.0
+"""Seconds for which rows are shown again as they are."""
+_KEPT = 8
+"""Namespaces whose streams are kept."""
+_SLICE = 0.002
+"""Seconds of work between two chances for others."""
+_STRIDE = 500
+"""Streams after which the clock is looked at."""
+
+
+class State(Protocol):
+    def limits(self, namespace: str) -> NamespaceLimits: ...
+
+    def usage(self, namespace: str) -> NamespaceUsage: ...
+
+
+class OverviewCache:
+    """Rows in alphabetical order."""
+
+    def __init__(
+        self,
+        state: State,
+        namespaces: Callable[[], Iterable[str]],
+        domain: ApiDomain,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`namespaces` tells which ones have a limit or a stream."""
+        self._state = state
+        self._namespaces = namespaces
+        self._domain = domain
+        self._clock = clock
+        self._made: OrderedDict[str | None, tuple[float, list[Row]]] = OrderedDict()
+        self._making: dict[str | None, asyncio.Task[list[Row]]] = {}
+
+    async def namespaces(self) -> list[Row]:
+        """Every namespace."""
+        return await self._fresh(None, self._make_namespaces)
+
+    async def streams(self, namespace: str) -> list[Row]:
+        """Every stream of a namespace."""
+        return await self._fresh(namespace, lambda: self._make_streams(namespace))
+
+    async def _fresh(self, key: str | None, make: Callable[[], Awaitable[list[Row]]]) -> list[Row]:
+        """What was made a short time ago, or is being made, or else is made now."""
+        made_at, rows = self._made.get(key, (-FRESH, []))
+        if self._clock() - made_at < FRESH:
+            return rows
+        task = self._making.get(key)
+        if task is None:
+            task = asyncio.create_task(self._keep(key, make))
+            self._making[key] = task
+            task.add_done_callback(lambda _: self._making.pop(key, None))
+        # Whoever goes away must not take the rows from the others who wait.
+        return await asyncio.shield(task)
+
+    async def _keep(self, key: str | None, make: Callable[[], Awaitable[list[Row]]]) -> list[Row]:
+        rows = await make()
+        self._made[key] = (self._clock(), rows)
+        self._made.move_to_end(key)
+        if len(self._made) > _KEPT:
+            self._made.popitem(last=False)
+        return rows
+
+    async def _make_namespaces(self) -> list[Row]:
+        pace, rows = _Pace(), []
+        for namespace in sorted(self._namespaces()):
+            try:
+                usage, limits = self._state.usage(namespace), self._state.limits(namespace)
+            except StateUnavailableError:
+                continue  # The page of the namespace itself says why.
+            fullest = Fullest()
+            if limits.stream_images or limits.stream_tags:
+                for number, (name, stream) in enumerate(list(usage.streams.items()), start=1):
+                    fullest.see(name, stream)
+                    if number % _STRIDE == 0:
+                        await pace.rest()
+            levels = fullest.levels(limits, self._domain)
+            rows.append(of_namespace(namespace, usage, limits, levels, self._domain))
+            await pace.rest()
+        return rows
+
+    async def _make_streams(self, namespace: str) -> list[Row]:
+        pace, rows = _Pace(), []
+        usage, limits = self._state.usage(namespace), self._state.limits(namespace)
+        for number, (name, stream) in enumerate(sorted(usage.streams.items()), start=1):
+            rows.append(of_stream(name, stream, limits, self._domain))
+            if number % _STRIDE == 0:
+                await pace.rest()
+        return rows
+
+
+class _Pace:
+    """Lets others run after each slice of work."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+
+    async def rest(self) -> None:
+        if time.perf_counter() - self._started > _SLICE:
+            await asyncio.sleep(0)
+            self._started = time.perf_counter()

@@ -1,0 +1,48 @@
+"""A folder of manifests, for people to look at."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection, Mapping
+from pathlib import Path
+
+from watchfiles import awatch
+
+from app.cluster import manifests
+from app.cluster.embedded import EmbeddedState
+from app.cluster.image_claims import Claims, with_listed
+from app.cluster.manifests import ManifestError
+from app.model.domain import ApiDomain
+from app.policy.image_weight import known_sizes
+from app.quota.in_flight import InFlight
+
+
+class FolderInventory(EmbeddedState):
+    """Reservations are in the process that serves the folder, so nobody tells them here."""
+
+    def __init__(self, folder: Path, domain: ApiDomain, note: str = "") -> None:
+        """`note` is what people should know of the folder. Raises ManifestError."""
+        super().__init__(folder, domain)
+        if not manifests.files(folder):
+            raise ManifestError(f"{folder}: there is no manifest in this folder")
+        self._watched = folder
+        self._note = note
+
+    async def in_flight(self, namespace: str) -> InFlight | None:
+        return None
+
+    async def expect_sizes(self, count: int) -> None:
+        """All of them are at hand."""
+
+    async def sizes(self, digests: Collection[str]) -> Mapping[str, int]:
+        return known_sizes(await with_listed(await self._images(digests), self._images), digests)
+
+    async def _images(self, digests: Collection[str]) -> Claims:
+        found = {digest: await self.image(digest) for digest in digests}
+        return {digest: claim for digest, claim in found.items() if claim is not None}
+
+    def notes(self) -> list[str]:
+        return [note for note in (self._note, self.broken) if note]
+
+    async def changes(self) -> AsyncGenerator[None, None]:
+        async for _ in awatch(self._watched):
+            await asyncio.to_thread(self.reload)
+            yield

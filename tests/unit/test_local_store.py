@@ -1,0 +1,56 @@
+"""What a controller sees between its own writes and the watch."""
+
+from app.cluster.api import Content
+from app.cluster.informer import Key
+from app.controllers.local_store import LocalStore
+
+KEY = ("team-a", "one")
+
+
+def content(version: str, value: str) -> Content:
+    return {"metadata": {"namespace": "team-a", "name": "one", "resourceVersion": version},
+            "value": value}  # fmt: skip
+
+
+class Seen:
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.changes: list[Key] = []
+        self.mirror: LocalStore[str] = LocalStore(
+            lambda found: found["value"] or None, self.changes.append, clock=lambda: self.now
+        )
+
+
+def test_what_we_wrote_is_not_replaced_by_what_was_there_before() -> None:
+    seen = Seen()
+    seen.mirror.wrote(content("10", "ours"))
+
+    seen.mirror.put(KEY, content("9", "before"))
+    assert (seen.mirror.get(KEY), seen.changes) == ("ours", [])
+    seen.mirror.put(KEY, content("10", "ours"))
+    seen.mirror.put(KEY, content("11", "edited"))
+
+    assert (seen.mirror.get(KEY), seen.changes) == ("edited", [KEY, KEY])
+
+
+def test_a_cluster_that_is_restored_from_a_backup_is_seen_as_it_is() -> None:
+    seen = Seen()
+    seen.mirror.wrote(content("10", "ours"))
+    seen.now = 60.0
+
+    seen.mirror.put(KEY, content("3", "restored"))
+
+    assert seen.mirror.get(KEY) == "restored"
+
+
+def test_what_is_gone_is_told() -> None:
+    seen = Seen()
+    seen.mirror.put(KEY, content("1", "here"))
+    seen.mirror.put(KEY, content("2", ""))
+    assert seen.mirror.get(KEY) is None, "an object that is none of ours any more"
+    seen.mirror.put(KEY, content("3", "here"))
+
+    seen.mirror.retain(set())
+
+    assert list(seen.mirror.keys()) == []
+    assert seen.changes == [KEY] * 4
