@@ -99,11 +99,17 @@ async def _registry(settings: Settings) -> AsyncIterator[RegistryImage | None]:
         yield partial(RegistryImages(dict([registry])).of, registry[0]) if registry else None
 
 
+def uses_examples(settings: Settings) -> bool:
+    """Whether nothing names a folder or a cluster, and there is none around this process."""
+    named = (settings.state, settings.kubeconfig, settings.context)
+    return named == (None, None, None) and not connection.is_inside()
+
+
 @asynccontextmanager
 async def _source(settings: Settings, leads: bool) -> AsyncIterator[Backend]:
     outside = settings.kubeconfig is not None or settings.context is not None
     inside = connection.is_inside()
-    if settings.state is not None or not (outside or inside):
+    if settings.state is not None or uses_examples(settings):
         if settings.controllers and leads:
             raise NoClusterError("controllers need a cluster, and there is only a folder")
         manifests = settings.state or examples.state_folder()
