@@ -18,6 +18,8 @@ _SETTINGS = (
     "tls_dir",
     "state",
     "database",
+    "repositories",
+    "untagged_grace",
     "compare_interval",
     "kubeconfig",
     "context",

@@ -1,4 +1,4 @@
-"""Deciding files without a server: what `registry-admission check` does."""
+"""Decides files without a server, for `registry-admission check`."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
