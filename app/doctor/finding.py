@@ -43,7 +43,7 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     """Severities, worst first."""
     not_checked: tuple[NotChecked, ...]
-    made: int = 1
+    made: int
     """How many checks could be made."""
 
     def count(self, severity: Severity) -> int:
