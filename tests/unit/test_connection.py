@@ -43,7 +43,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str | None, str | None]
         (None, None, False, (DEFAULT, None)),
     ],
 )
-async def test_what_is_named_comes_before_what_is_around(
+async def test_named_cluster_wins_over_the_surrounding_one(
     asked: list[tuple[str | None, str | None]],
     monkeypatch: pytest.MonkeyPatch,
     kubeconfig: str | None,
@@ -58,7 +58,7 @@ async def test_what_is_named_comes_before_what_is_around(
 
 
 @pytest.mark.parametrize("name", [pytest.param("none", id="absent"), pytest.param("", id="folder")])
-async def test_a_kubeconfig_that_is_no_file(tmp_path: Path, name: str) -> None:
+async def test_missing_kubeconfig_is_an_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(NoClusterError, match="name another with --kubeconfig"):
         async with connected(tmp_path / name, None):
             pass
