@@ -53,8 +53,8 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             context.ssl,
             shutdown_delay=settings.shutdown_delay,
             shutdown_timeout=settings.shutdown_timeout,
+            protocol=NamedClients,
         )
-        server.config.http_protocol_class = NamedClients
         port = listener.getsockname()[1]
         announce(banner(settings.host, port, certificates, on_examples=uses_examples(settings)))
 
