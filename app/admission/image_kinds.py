@@ -1,7 +1,7 @@
 """Reviews of `image.alauda.io/v1`: size first, then the quota, one verdict with everything."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from app.admission.changes import Change, IncomingImage
@@ -13,11 +13,11 @@ from app.model.domain import ApiDomain
 from app.model.image import Image
 from app.model.limits import NO_LIMITS, Limit
 from app.policy import followed_tags, image_limits
-from app.policy.followed_tags import FollowedTags
-from app.policy.image_limits import SizedImage, UnknownSize
+from app.policy.choices import FollowedTags, UnknownSize
+from app.policy.image_limits import SizedImage
 from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
-from app.quota.state import ClusterState, require_available
+from app.quota.state import ClusterState, NamespaceView, view_of
 
 _FEW = 8
 """Images of a request that are asked for whether or not there is room for them."""
@@ -60,13 +60,12 @@ class ImageAdmission:
         Raises ValidationError for an object whose shape is wrong, TooManyReferencesError, and
         StateUnavailableError if there is no safe answer within that many seconds.
         """
-        require_available(self.state)
-        is_mapping = request.kind.kind == "ImageStreamMapping"
-        if not is_mapping and self.state.limits(request.namespace) == NO_LIMITS:
+        view = view_of(self.state, request.namespace)
+        if view.limits == NO_LIMITS and request.kind.kind != "ImageStreamMapping":
             return Verdict()
         change = await self._change_seen_by(request, change_of)
         reserve = dry_run_stores or not request.dry_run
-        return await self.decide(change, reserve=reserve, within=within)
+        return await self.decide(change, view, reserve=reserve, within=within)
 
     async def _change_seen_by(self, request: AdmissionRequest, change_of: ChangeOf) -> Change:
         """What the request would change, as far as its user may see what it refers to.
@@ -84,17 +83,20 @@ class ImageAdmission:
         return change
 
     async def decide(
-        self, change: Change, *, reserve: bool, within: float, holder: str = ""
+        self,
+        change: Change,
+        view: NamespaceView,
+        *,
+        reserve: bool,
+        within: float,
+        holder: str = "",
     ) -> Verdict:
         """Size first, then the quota; an allowed change holds its members as `holder`.
 
         Raises StateUnavailableError.
         """
-        require_available(self.state)
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + within
-        namespace = change.claims.namespace
-        limit = self.state.limits(namespace).image_size
+        deadline = asyncio.get_running_loop().time() + within
+        limit = view.limits.image_size
         verdict = Verdict()
         for problem in change.problems:
             verdict.deny("Incomplete", problem, "complete the object and send it again")
@@ -102,49 +104,53 @@ class ImageAdmission:
             if image.claim is not None:
                 verdict.include(image_limits.check_truth(image.claim))
         verdict.include(
-            followed_tags.check(change.follows, limit, namespace=namespace, mode=self.followed_tags)
+            followed_tags.check(
+                change.follows, limit, namespace=view.namespace, mode=self.followed_tags
+            )
         )
         weights = dict(zip(change.images, map(by_own_word, change.images), strict=True))
         if limit is not None and not all(map(is_settled, change.images)):
             if len(change.images) > _FEW:
                 # Counting is cheap and asking is not: nobody is asked for a request without room.
-                room = await self._count(change, deadline, reserve=False, holder=holder)
+                room = await self._count(change, view, deadline, reserve=False, holder=holder)
                 if not room.allowed:
                     verdict.include(room)
                     return verdict
             lookups = ImageLookups(self.state, self.registry_image, deadline - within / 2)
             weights = await lookups.weights(change.images)
-        self._check_sizes(verdict, weights, limit, namespace)
+        if limit is not None:
+            for image, weight in weights.items():
+                verdict.include(self._check_size(image, weight, limit, view.namespace))
         verdict.include(
-            await self._count(change, deadline, reserve=reserve and verdict.allowed, holder=holder)
+            await self._count(
+                change, view, deadline, reserve=reserve and verdict.allowed, holder=holder
+            )
         )
         return verdict
 
     async def _count(
-        self, change: Change, deadline: float, *, reserve: bool, holder: str
+        self,
+        change: Change,
+        view: NamespaceView,
+        deadline: float,
+        *,
+        reserve: bool,
+        holder: str,
     ) -> Verdict:
         within = max(deadline - asyncio.get_running_loop().time(), 0.0)
         return await self.enforcer.decide(
-            change.claims, reserve=reserve, within=within, holder=holder
+            change.claims, view, reserve=reserve, within=within, holder=holder
         )
 
-    def _check_sizes(
-        self,
-        verdict: Verdict,
-        weights: Mapping[IncomingImage, Weight],
-        limit: Limit | None,
-        namespace: str,
-    ) -> None:
-        for image, weight in weights.items():
-            sized = SizedImage(
+    def _check_size(
+        self, image: IncomingImage, weight: Weight, limit: Limit, namespace: str
+    ) -> Verdict:
+        return image_limits.check_size(
+            SizedImage(
                 image.label, weight, image.may_be_unknown, image.digest or "", image.expected_in
-            )
-            verdict.include(
-                image_limits.check_size(
-                    sized,
-                    limit,
-                    namespace=namespace,
-                    domain=self.domain,
-                    unknown_size=self.unknown_size,
-                )
-            )
+            ),
+            limit,
+            namespace=namespace,
+            domain=self.domain,
+            unknown_size=self.unknown_size,
+        )

@@ -36,9 +36,10 @@ def build(
     settings: Settings, backend: Backend, draining: Callable[[], bool] = lambda: False
 ) -> Service:
     """The service on any backend. `draining` tells whether it is about to stop."""
-    state, domain = backend.state, settings.domain
-    enforcer = Enforcer(state, backend.ledgers, domain, settings.timing)
-    references = References(state, settings.internal_hosts, backend.registry_hosts)
+    sources, observations, domain = backend.sources, backend.observations, settings.domain
+    state = sources.state
+    enforcer = Enforcer(state, sources.ledgers, domain, settings.timing)
+    references = References(state, settings.internal_hosts, sources.registry_hosts)
     images = ImageAdmission(
         state,
         enforcer,
@@ -46,15 +47,15 @@ def build(
         domain,
         settings.unknown_size,
         settings.followed_tags,
-        backend.registry_image,
-        backend.visibility,
+        sources.registry_image,
+        sources.visibility,
     )
     controllers = backend.controllers
     hook = controllers.hook.review if controllers and controllers.hook else None
     deciders = Deciders(
         images,
         ObjectAdmission(state, settings),
-        RegistryAdmission(state, settings, backend.objects),
+        RegistryAdmission(state, settings, sources.objects),
         hook,
     )
     admission = Admission(deciders, domain)
@@ -63,10 +64,10 @@ def build(
         metrics.collect(controllers.collector)
     metrics.gauge(RESERVATIONS, enforcer.reservations)
     metrics.gauge(STATE_AGE, lambda: time.time() - state.view().time)
-    metrics.gauge(STATE_BROKEN, lambda: float(backend.broken()))
-    metrics.gauges(UNREADABLE, backend.unreadable)
+    metrics.gauge(STATE_BROKEN, lambda: float(observations.broken()))
+    metrics.gauges(UNREADABLE, observations.unreadable)
 
-    unready = backend.unready or state.problems
+    unready = observations.unready or state.problems
 
     def undecided() -> list[str]:
         """Why some requests cannot be decided, though no replica could do more."""
@@ -80,7 +81,7 @@ def build(
     api = AdmissionApi(
         admission,
         metrics,
-        backend.refused,
+        observations.refused,
         max_body_bytes=settings.max_body_bytes,
         max_concurrent_reviews=settings.max_concurrent_reviews,
         review_timeout=settings.review_timeout,
@@ -92,7 +93,7 @@ def build(
         pushes = PushApi(
             checks,
             backend.authenticator,
-            backend.refusals.push,
+            observations.refusals.push,
             max_concurrent=limit,
             is_pusher=settings.is_pusher,
         )
