@@ -15,6 +15,7 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml app
 	$(BIN)/hadolint Dockerfile
 
@@ -24,6 +25,7 @@ unit: $(VENV)/.installed
 # The same tests, at twice the cost; fails if they leave more than 5 % of the code that decides
 # untaken, lines and branches.
 coverage: MEASURED := --cov=app.policy --cov=app.quota --cov=app.admission --cov=app.model \
+	--cov=app.migration \
 	--cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=95
 coverage: unit
 
@@ -33,7 +35,7 @@ FUZZ ?= legacy manifests quantities reviews routes
 fuzz: $(VENV)/.hardening
 	for target in $(FUZZ); do $(BIN)/python -m tests.fuzz $$target $(SECONDS) || exit 1; done
 
-# Small mistakes put into policy/ and quota/, one at a time: those no test notices are listed.
+# Small mistakes put into migration/, policy/ and quota/, one at a time: those no test notices are listed.
 # docs/mutation.md says which may be. MUTANTS='app.quota.*' tries a part.
 mutation: $(VENV)/.hardening
 	PATH="$(abspath $(BIN)):$$PATH" mutmut run $(MUTANTS)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import httpx
 from fastapi import FastAPI
 
+from app.auth.authentication import Subject, Visible
 from app.model.domain import ApiDomain
 from app.model.limits import HardLimits, Limit, NamespaceLimits
 from app.model.quantity import Quantity
@@ -17,7 +18,6 @@ from app.page.board import FRESH, Board
 from app.page.refusals import Refusals
 from app.page.session import Sessions
 from app.page.views import Views
-from app.registry.authentication import Subject, Visible
 from app.registry.names import Repository
 from benchmarks.scale import State, resident_megabytes
 

@@ -8,12 +8,12 @@ import time
 from collections import Counter
 from datetime import UTC, datetime
 
-from app import auditing
 from app.cli import audit_page
 from app.cluster.api import Content, KubeApi, Query
 from app.cluster.embedded import LimitFiles
-from app.cluster.survey import Survey
 from app.model.domain import ApiDomain
+from app.reporting import auditing
+from app.reporting.survey import Survey
 from benchmarks.scale import resident_megabytes
 
 _NAMESPACES, _STREAMS, _TAGS = 5_000, 20, 10

@@ -5,7 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from app import examples
+from app.config import examples
 from benchmarks.load import Client, Timing
 from benchmarks.processes import certificates, serving
 

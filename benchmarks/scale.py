@@ -7,11 +7,11 @@ import statistics
 import time
 from pathlib import Path
 
+from app.admission.enforcer import Enforcer
 from app.model.domain import ApiDomain
 from app.model.limits import HardLimits, NamespaceLimits
 from app.model.quantity import Quantity
 from app.model.stream import ImageStream
-from app.quota.enforcer import Enforcer
 from app.quota.ledger import Timing, View
 from app.quota.members import Claims, Members
 from app.quota.store import MemoryLedgers

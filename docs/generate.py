@@ -12,15 +12,16 @@ from typing import Any
 import click
 from pydantic.fields import FieldInfo
 
-from app import examples, service
 from app.api.metrics import OF_GATEWAY, OF_SERVICE
-from app.backends import embedded
 from app.cli.main import PROGRAM, main
 from app.cluster.embedded import EmbeddedState
+from app.config import examples
+from app.config.settings import ENV_PREFIX, Settings
 from app.controllers.metrics import OF_CONTROLLERS
+from app.gateway.settings import GatewaySettings
 from app.model.metric import Metric
-from app.registry.settings import GatewaySettings
-from app.settings import ENV_PREFIX, Settings
+from app.wiring import service
+from app.wiring.backends import embedded
 
 _ROOT = Path(__file__).parents[1]
 _WIDTH = 92

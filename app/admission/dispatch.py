@@ -16,11 +16,11 @@ from app.admission.review import (
     of_verdict,
     unavailable,
 )
-from app.cluster.state import StateUnavailableError
 from app.model.base import problems
 from app.model.domain import ApiDomain
-from app.policy import registry_defaults
+from app.policy.operator import registry_defaults
 from app.policy.verdict import Verdict
+from app.quota.state import StateUnavailableError
 
 _NO_OBJECT = "object: missing from the request"
 

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from app.admission import changes
 from app.admission.changes import Change, IncomingImage
+from app.admission.enforcer import Enforcer
 from app.admission.references import References
 from app.admission.review import AdmissionRequest
-from app.cluster.state import ClusterState, require_available
 from app.model.base import KubeObject
 from app.model.domain import ApiDomain
 from app.model.image import Image
@@ -26,7 +26,7 @@ from app.policy import followed_tags, image_limits
 from app.policy.followed_tags import FollowedTags
 from app.policy.image_limits import SizedImage, UnknownSize
 from app.policy.verdict import Verdict
-from app.quota.enforcer import Enforcer
+from app.quota.state import ClusterState, require_available
 
 RegistrySize = Callable[[str, str], Awaitable[int | None]]
 Model = TypeVar("Model", bound=KubeObject)

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from app.admission.image_kinds import old_version
 from app.admission.registry_kinds import RegistryAdmission
 from app.admission.review import AdmissionRequest
-from app.cluster.state import ClusterState
-from app.model.legacy import ConfigMap
+from app.config.settings import Settings
+from app.migration import legacy_config
+from app.model.core import ConfigMap
 from app.model.limits import LimitRange, ResourceQuota
-from app.policy import legacy_config, limit_objects
+from app.policy import limit_objects
 from app.policy.verdict import Verdict
-from app.settings import Settings
+from app.quota.state import ClusterState
 
 
 class ObjectAdmission:

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from app.cluster.state import ClusterState
 from app.model.base import DIGEST_PATTERN
 from app.model.stream import ObjectReference
+from app.quota.state import ClusterState
 
 _DIGEST = re.compile(DIGEST_PATTERN)
 

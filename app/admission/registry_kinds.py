@@ -9,25 +9,24 @@ from typing import TypeVar
 from app.admission.image_kinds import old_version
 from app.admission.review import AdmissionRequest
 from app.cluster.objects import ObjectReader, UnreadableError
-from app.cluster.state import ClusterState, require_available
+from app.config.settings import Settings
 from app.model import credentials
 from app.model.base import KubeObject
+from app.model.core import ConfigMap, Secret
 from app.model.credentials import CredentialsSecret
-from app.model.legacy import ConfigMap
 from app.model.registry import Config, ConfigSpec, ImagePruner
 from app.model.volumes import PersistentVolumeClaim, StorageClass
-from app.model.webhooks import Secret
-from app.policy import (
+from app.policy.fullness import Level
+from app.policy.operator import (
     image_pruner,
     registry_config,
     retention,
     storage_credentials,
     storage_references,
 )
-from app.policy.fullness import Level
-from app.policy.storage_references import Referenced, Unread
+from app.policy.operator.storage_references import Referenced, Unread
 from app.policy.verdict import Verdict
-from app.settings import Settings
+from app.quota.state import ClusterState, require_available
 
 Model = TypeVar("Model", bound=KubeObject)
 

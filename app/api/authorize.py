@@ -11,8 +11,8 @@ import json
 
 from fastapi import APIRouter, Request, Response
 
-from app.cluster.state import StateUnavailableError
-from app.registry.authentication import Authenticator
+from app.auth.authentication import Authenticator
+from app.quota.state import StateUnavailableError
 from app.registry.errors import RegistryError, unavailable
 from app.registry.names import Repository
 from app.registry.push import PushChecks, require

@@ -14,17 +14,17 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from pydantic import Base64Bytes, Field, ValidationError, model_validator
 
-from app.api.bearer import bearer_token
 from app.api.body import BodyReader
 from app.api.clients import CERTIFICATE
 from app.api.contract import ASKED_ERRORS, Message, request_body
 from app.api.errors import BadRequestError
-from app.cluster.state import StateUnavailableError
+from app.auth.authentication import Authenticator, Subject
+from app.auth.bearer import bearer_token
 from app.model.base import Digest, problems
 from app.model.image import ByteCount
 from app.policy.verdict import Verdict
+from app.quota.state import StateUnavailableError
 from app.registry import manifest
-from app.registry.authentication import Authenticator, Subject
 from app.registry.errors import RegistryError, denied, unavailable
 from app.registry.names import Repository, parse_reference, parse_repository
 from app.registry.push import RESERVATION_PATTERN, PushChecks

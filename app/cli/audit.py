@@ -8,18 +8,17 @@ from pathlib import Path
 
 import click
 
-from app import auditing, inventories
 from app.cli import audit_report, looking
 from app.cli.applying import apply_with_progress
 from app.cli.options import SettingsCommand
 from app.cluster import connection, manifests
 from app.cluster.api import ApiError, Content, NotFoundError
 from app.cluster.embedded import LimitFiles
-from app.cluster.inventory import Inventory
 from app.cluster.manifests import Manifest, ManifestError
-from app.policy import policy_report
-from app.policy.audit import NamespaceAudit
-from app.settings import Settings
+from app.config.settings import Settings
+from app.reporting import auditing, inventories, policy_report
+from app.reporting.audit import NamespaceAudit
+from app.reporting.inventory import Inventory
 
 _OVER = 1
 _STDIN = Path("-")

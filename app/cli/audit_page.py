@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from app.cli.printing import amount, short
-from app.html.environment import environment
-from app.policy.audit import SEVERITIES, NamespaceAudit, severity, worst_first
 from app.policy.fullness import Level
+from app.reporting.audit import SEVERITIES, NamespaceAudit, severity, worst_first
+from app.reporting.html.environment import environment
 
 _DETAILED = 500
 """So many namespaces, the worst, can be opened; the others have one line each, for the file's

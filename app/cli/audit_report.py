@@ -12,9 +12,9 @@ from rich.table import Table
 from app.cli import audit_page
 from app.cli.printing import amount, console, short, some
 from app.cluster.api import Content
-from app.numbers import readable
-from app.policy.audit import NamespaceAudit, severity, worst_first
 from app.policy.fullness import Level
+from app.reporting.audit import NamespaceAudit, severity, worst_first
+from app.reporting.numbers import readable
 
 FORMATS = ("table", "json", "yaml", "html", "policyreport")
 _NAMED = 3

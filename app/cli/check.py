@@ -11,11 +11,12 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from app import checking, examples
-from app.checking import Result
 from app.cli.options import SettingsCommand
 from app.cluster.manifests import ManifestError
-from app.settings import Settings
+from app.config import examples
+from app.config.settings import Settings
+from app.wiring import checking
+from app.wiring.checking import Result
 
 _SETTINGS = (
     "state",

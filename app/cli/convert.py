@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-from app import converting
 from app.cli import convert_report
 from app.cli.applying import apply_with_progress
 from app.cli.options import SettingsCommand
@@ -20,11 +19,12 @@ from app.cluster.api import ApiError, KubeApi
 from app.cluster.applying import Applied
 from app.cluster.connection import NoClusterError
 from app.cluster.manifests import Manifest, ManifestError
-from app.converting import ConversionError
+from app.config.settings import Settings
+from app.migration import converting
+from app.migration.conversion import Conversion, Totals, convert
+from app.migration.converting import ConversionError
 from app.model.domain import ApiDomain
 from app.model.legacy import LegacyConfig, LegacyConfigError, UnitBase
-from app.policy.conversion import Conversion, Totals, convert
-from app.settings import Settings
 
 _APPROXIMATED = 3
 _UNITS: dict[str, UnitBase] = {"binary": 1024, "decimal": 1000}

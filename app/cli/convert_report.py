@@ -11,7 +11,7 @@ from rich.table import Table
 
 from app.cli.printing import console, some
 from app.cluster.applying import Applied
-from app.policy.conversion import Conversion, NamespaceConversion, Totals
+from app.migration.conversion import Conversion, NamespaceConversion, Totals
 
 FORMATS = ("table", "json", "yaml")
 _NAMED = 3

@@ -4,15 +4,15 @@ import asyncio
 
 import click
 
-from app import diagnosing
 from app.cli import doctor_report
 from app.cli.options import SettingsCommand
 from app.cluster.connection import NoClusterError
 from app.cluster.manifests import ManifestError
-from app.cluster.snapshots import NothingToLookAtError
-from app.policy.diagnosis.finding import Severity
+from app.config.settings import Settings
+from app.doctor import diagnosing
+from app.doctor.finding import Severity
+from app.doctor.snapshots import NothingToLookAtError
 from app.registry.credentials import CredentialsError
-from app.settings import Settings
 
 _SETTINGS = (
     "state",

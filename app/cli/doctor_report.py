@@ -8,7 +8,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from app.policy.diagnosis.finding import REMINDER, SEVERITIES, Diagnosis, Finding
+from app.doctor.finding import REMINDER, SEVERITIES, Diagnosis, Finding
 
 FORMATS = ("table", "json", "yaml")
 _STYLES = {"error": "red", "warning": "yellow", "info": "blue"}

@@ -2,15 +2,15 @@
 
 import click
 
-from app import logs, runtime
 from app.certs.files import CertificateError
 from app.cli.options import SettingsCommand
 from app.cluster.connection import NoClusterError
 from app.cluster.manifests import ManifestError
-from app.registry import serving
+from app.config import logs, runtime
+from app.gateway.database import DatabaseError
+from app.gateway.settings import GatewaySettings
 from app.registry.credentials import CredentialsError
-from app.registry.database import DatabaseError
-from app.registry.settings import GatewaySettings
+from app.wiring import gateway as serving
 
 _SETTINGS = (
     "upstream",

@@ -9,15 +9,15 @@ import click
 import yaml
 from kubernetes_asyncio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
 
-from app import installing
 from app.certs.files import CertificateError
 from app.cluster import connection
 from app.cluster.api import ApiError, KubeApi
 from app.cluster.connection import NoClusterError
-from app.installing import NAME
-from app.kustomization import Manifest
+from app.config.setting_types import CONTROLLERS
+from app.install import installing
+from app.install.installing import NAME
+from app.install.kustomization import Manifest
 from app.policy.names import is_label
-from app.setting_types import CONTROLLERS
 
 Work = Callable[[KubeApi, list[Manifest], Callable[[str], None]], Coroutine[Any, Any, None]]
 

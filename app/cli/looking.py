@@ -10,12 +10,12 @@ import click
 from rich.console import Console
 from rich.status import Status
 
-from app import inventories
 from app.cluster.api import ApiError
 from app.cluster.connection import NoClusterError
-from app.cluster.inventory import Inventory
 from app.cluster.manifests import ManifestError
-from app.settings import Settings
+from app.config.settings import Settings
+from app.reporting import inventories
+from app.reporting.inventory import Inventory
 
 UNREADABLE = 2
 """The exit code if what is to be looked at cannot be read."""

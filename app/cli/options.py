@@ -9,8 +9,8 @@ import yaml
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from app.config.settings import Settings, load
 from app.model.base import problems
-from app.settings import Settings, load
 
 
 class SettingsCommand(click.Command):

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from app.numbers import readable
 from app.policy.fullness import Level
+from app.reporting.numbers import readable
 
 _SHORT_DIGEST = len("sha256:") + 12
 _UNBOUNDED = 100_000

@@ -3,15 +3,16 @@
 import click
 import yaml
 
-from app import logs, runtime, serving
+from app.auth.authentication import TokenFileError
 from app.certs.files import CertificateError
 from app.cli.options import SettingsCommand
 from app.cluster.connection import NoClusterError
 from app.cluster.manifests import ManifestError
-from app.page.assembly import PageError
-from app.registry.authentication import TokenFileError
+from app.config import logs, runtime
+from app.config.settings import Settings
 from app.registry.credentials import CredentialsError
-from app.settings import Settings
+from app.wiring import serving
+from app.wiring.page import PageError
 
 _UNUSABLE = (
     CertificateError,

@@ -5,11 +5,11 @@ from contextlib import aclosing
 
 import click
 
-from app import auditing, inventories
 from app.cli import looking, usage_report
 from app.cli.options import SettingsCommand
-from app.cluster.inventory import Inventory
-from app.settings import Settings
+from app.config.settings import Settings
+from app.reporting import auditing, inventories
+from app.reporting.inventory import Inventory
 
 _TOP = 5
 

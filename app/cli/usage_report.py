@@ -9,10 +9,10 @@ import click
 import yaml
 from rich.table import Table
 
-from app.auditing import NamespaceFullness
 from app.cli.printing import console, short, some
-from app.numbers import readable
 from app.policy.fullness import Level
+from app.reporting.auditing import NamespaceFullness
+from app.reporting.numbers import readable
 
 FORMATS = ("table", "json", "yaml")
 _NEARLY = 80

@@ -6,9 +6,9 @@ from collections import OrderedDict
 from pydantic import ValidationError
 
 from app.cluster.api import ApiError, KubeApi, NotFoundError
-from app.cluster.state import StateUnavailableError
 from app.model.domain import ApiDomain
 from app.model.image import Image
+from app.quota.state import StateUnavailableError
 
 _CAPACITY = 50_000
 

@@ -13,9 +13,9 @@ from pydantic_core import from_json, to_json
 
 from app.cluster.api import ApiError, ConflictError, Content, KubeApi, NotFoundError
 from app.cluster.informer import Key
-from app.cluster.state import StateUnavailableError
 from app.quota.ledger import Floor, Ledger, Reservation
 from app.quota.members import Members
+from app.quota.state import StateUnavailableError
 from app.quota.store import LedgerConflictError
 
 LABEL = "registry-admission/ledger"

@@ -6,23 +6,24 @@ from pydantic import ValidationError
 
 from app.cluster.api import ApiError, KubeApi, NotFoundError
 from app.cluster.manifests import Manifest
-from app.cluster.resources import resources
 from app.model.base import KubeObject
-from app.model.domain import ApiDomain
-from app.model.legacy import ConfigMap
+from app.model.core import ConfigMap, Secret
 from app.model.volumes import PersistentVolumeClaim, StorageClass
-from app.model.webhooks import Secret
-from app.policy.diagnosis.snapshot import Scope
 
 Model = TypeVar("Model", bound=KubeObject)
 
-_RESOURCES = [
-    resource
-    for resource in resources(ApiDomain())
-    if resource.model in (PersistentVolumeClaim, ConfigMap, Secret, StorageClass)
-]
-_BY_MODEL = {resource.model: resource for resource in _RESOURCES}
-_BY_KIND = {(resource.api_version, resource.kind): resource.model for resource in _RESOURCES}
+_PATHS: dict[type[KubeObject], str] = {
+    ConfigMap: "/api/v1/namespaces/{namespace}/configmaps",
+    Secret: "/api/v1/namespaces/{namespace}/secrets",
+    PersistentVolumeClaim: "/api/v1/namespaces/{namespace}/persistentvolumeclaims",
+    StorageClass: "/apis/storage.k8s.io/v1/storageclasses",
+}
+_MODELS: dict[tuple[str, str], type[KubeObject]] = {
+    ("v1", "ConfigMap"): ConfigMap,
+    ("v1", "Secret"): Secret,
+    ("v1", "PersistentVolumeClaim"): PersistentVolumeClaim,
+    ("storage.k8s.io/v1", "StorageClass"): StorageClass,
+}
 _REASONS = {0: "the API server did not answer", 403: "registry-admission may not read it"}
 
 
@@ -45,7 +46,7 @@ class KubernetesObjects:
         self._api = api
 
     async def read(self, model: type[Model], namespace: str, name: str) -> Model | None:
-        path = _BY_MODEL[model].path(Scope(model, namespace))
+        path = _PATHS[model].format(namespace=namespace)
         try:
             return model.model_validate(await self._api.get(f"{path}/{name}"))
         except NotFoundError:
@@ -68,7 +69,7 @@ class ManifestObjects:
 
         Raises ManifestError for one whose shape is wrong.
         """
-        model = _BY_KIND.get((manifest.api_version, manifest.kind))
+        model = _MODELS.get((manifest.api_version, manifest.kind))
         if model is not None:
             found = manifest.parse(model)
             self._objects[model, found.metadata.namespace, found.metadata.name] = found

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from app.cluster.api import ApiError, KubeApi, NotFoundError
 from app.cluster.kubernetes import KubernetesState
 from app.cluster.ledgers import KubernetesLedgers
-from app.cluster.state import StateUnavailableError
 from app.model.domain import ApiDomain
 from app.quota.ledger import Floor, Timing
+from app.quota.state import StateUnavailableError
 from app.quota.status import status_patch
 from app.quota.store import LedgerConflictError
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from app.admission.events import new_event
 from app.cluster.api import ApiError, ConflictError, Content, KubeApi, NotFoundError
-from app.cluster.events import new_event
 from app.cluster.informer import Informer, Key
 from app.controllers.ownership import OURS, Claim, Standing, mark_of_config
 from app.model.domain import ApiDomain

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field
 
-from app.model.base import KubeObject, TextMap
+from app.model.core import ConfigMap
 from app.model.domain import ApiDomain
 from app.model.quantity import Quantity
 
@@ -45,14 +44,9 @@ class LegacyConfigError(ValueError):
     """Text that the gateway's ConfigMap cannot hold; names the key and a rule's index."""
 
 
-class ConfigMap(KubeObject):
-    kind: str = "ConfigMap"
-    data: TextMap = Field(default_factory=dict)
-
-    @property
-    def legacy_data(self) -> dict[str, str]:
-        """The keys that the legacy gateway reads."""
-        return {key: text for key, text in self.data.items() if key in LEGACY_KEYS}
+def legacy_data(config_map: ConfigMap) -> dict[str, str]:
+    """The keys that the legacy gateway reads."""
+    return {key: text for key, text in config_map.data.items() if key in LEGACY_KEYS}
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from app.api.bearer import bearer_token
 from app.api.body import BodyReader
-from app.cluster.state import StateUnavailableError
+from app.auth.authentication import Authenticator, Subject
+from app.auth.bearer import bearer_token
 from app.page import rendering
 from app.page.security import HEADERS, is_own_form, own_path
 from app.page.session import COOKIE, LIFE, Sessions, TokenTooLongError
 from app.page.views import NothingThereError, Views
-from app.registry.authentication import Authenticator, Subject
+from app.quota.state import StateUnavailableError
 
 logger = logging.getLogger("registry_admission.page")
 

@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 from jinja2 import Environment
 
-from app.html.environment import environment
-from app.numbers import readable
 from app.page.bars import bar
 from app.page.rows import COLUMNS
 from app.policy.fullness import Level
+from app.reporting.html.environment import environment
+from app.reporting.numbers import readable
 from app.version import VERSION
 
 STYLE = "/page/style.css"
@@ -27,7 +27,7 @@ def render(template: str, **values: Any) -> str:
 @cache
 def style() -> str:
     """The look that all HTML of the project shares, and the page's own."""
-    shared = resources.files("app.html").joinpath("templates", "base.css").read_text()
+    shared = resources.files("app.reporting.html").joinpath("templates", "base.css").read_text()
     return shared + resources.files("app.page").joinpath("static", "page.css").read_text()
 
 

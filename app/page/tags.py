@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.cluster.state import ClusterState
 from app.model.limits import NamespaceLimits
 from app.policy import fullness
 from app.policy.fullness import Level
+from app.quota.state import ClusterState
 from app.quota.usage import StreamUsage
 
 _AT_ONCE = 10

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from app.cluster.state import ClusterState
+from app.auth.authentication import Authenticator, Subject
 from app.model.domain import ApiDomain
 from app.page import rendering, rows, tags
 from app.page.bars import HIGH
@@ -16,8 +16,8 @@ from app.page.refusals import WINDOW, Refusal, Refusals
 from app.page.rows import Column
 from app.page.session import COOKIE
 from app.policy import fullness
+from app.quota.state import ClusterState
 from app.quota.usage import StreamUsage
-from app.registry.authentication import Authenticator, Subject
 
 _ROWS = 50
 _TAGS = 100

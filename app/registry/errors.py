@@ -5,8 +5,8 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from app.cluster.state import StateUnavailableError
 from app.policy.verdict import Verdict
+from app.quota.state import StateUnavailableError
 
 STATUS_OF = {
     "BLOB_UPLOAD_INVALID": 400,

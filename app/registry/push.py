@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from app.admission import changes
 from app.admission.changes import Change
 from app.admission.image_kinds import ImageAdmission
-from app.cluster.state import require_available
 from app.model.base import ObjectMeta
 from app.model.image import Image
 from app.model.stream import ImageStreamMapping
@@ -20,6 +19,7 @@ from app.policy import image_limits
 from app.policy.image_limits import SizedImage
 from app.policy.verdict import Verdict
 from app.quota.members import Claims, Members
+from app.quota.state import require_available
 from app.registry.errors import denied
 from app.registry.manifest import PushedManifest
 from app.registry.names import Reference, Repository

@@ -9,8 +9,8 @@ import httpx
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app import examples
 from app.api.metrics import OF_GATEWAY, OF_REVIEWS, OF_SERVICE
+from app.config import examples
 from app.controllers.metrics import (
     OF_CONTROLLERS,
     ControllerMetrics,

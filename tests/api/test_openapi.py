@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import BaseSchema, Case, GenerationMode
 from schemathesis.checks import negative_data_rejection, positive_data_acceptance
 
-from app import examples, service
-from app.backends import embedded
+from app.auth.authentication import StaticTokens
 from app.cluster.embedded import EmbeddedState
-from app.registry.authentication import StaticTokens
-from app.settings import Settings
+from app.config import examples
+from app.config.settings import Settings
+from app.wiring import service
+from app.wiring.backends import embedded
 
 TOKEN = "0123456789abcdef"
 OPERATIONS = (

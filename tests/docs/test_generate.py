@@ -2,9 +2,9 @@
 
 from app.api.metrics import OF_GATEWAY, OF_SERVICE
 from app.cli.main import main
+from app.config.settings import Settings
 from app.controllers.metrics import OF_CONTROLLERS
-from app.registry.settings import GatewaySettings
-from app.settings import Settings
+from app.gateway.settings import GatewaySettings
 from docs.generate import openapi, pages
 
 PAGES = pages()

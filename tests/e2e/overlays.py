@@ -6,7 +6,7 @@ import yaml
 
 from app.certs.cluster import ClusterCertificates, service_names
 from app.cluster.api import KubeApi
-from app.kustomization import Manifest
+from app.install.kustomization import Manifest
 
 from .cluster import Cluster
 

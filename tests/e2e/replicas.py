@@ -22,9 +22,9 @@ from urllib.parse import urlsplit
 import httpx
 import yaml
 
-from app import installing
 from app.certs import files
-from app.kustomization import Manifest
+from app.install import installing
+from app.install.kustomization import Manifest
 from app.model.domain import ApiDomain
 
 from .balancer import Balancer

@@ -4,7 +4,7 @@ import json
 import shlex
 from typing import Any
 
-from app.kustomization import Manifest
+from app.install.kustomization import Manifest
 
 from .cluster import Cluster
 from .replicas import Replicas

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.diagnosing import dump_commands
+from app.doctor.diagnosing import dump_commands
 from app.model.domain import ApiDomain
 from tests import registry_objects as objects
 from tests.registry_objects import REGISTRY, Manifest

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app import installing
 from app.certs import files
 from app.certs.cluster import service_names
-from app.kustomization import Manifest
-from app.setting_types import CONTROLLERS
+from app.config.setting_types import CONTROLLERS
+from app.install import installing
+from app.install.kustomization import Manifest
 
 from .cluster import Cluster
 from .overlays import MANIFESTS, NAMESPACE, apply, kustomize, overlay

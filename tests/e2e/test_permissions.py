@@ -10,25 +10,24 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from app import installing
+from app.admission.events import RefusalEvents
 from app.admission.review import AdmissionRequest, Outcome
+from app.auth.reviews import KubernetesAccess
 from app.certs.cluster import ClusterCertificates, service_names
 from app.cluster.api import KubeApi
 from app.cluster.connection import connected
-from app.cluster.events import RefusalEvents
 from app.cluster.kubernetes import KubernetesState
 from app.cluster.ledgers import KubernetesLedgers
 from app.cluster.objects import KubernetesObjects
 from app.cluster.reconciler import Reconciler
+from app.install import installing
 from app.model import credentials
+from app.model.core import ConfigMap, Secret
 from app.model.domain import ApiDomain
-from app.model.legacy import ConfigMap
 from app.model.volumes import PersistentVolumeClaim, StorageClass
-from app.model.webhooks import Secret
 from app.quota.ledger import Ledger, Timing
 from app.quota.store import LedgerConflictError
 from app.registry.names import Repository
-from app.registry.reviews import KubernetesAccess
 
 from .cluster import AUDITED, Cluster
 from .observed import becomes, quota, used

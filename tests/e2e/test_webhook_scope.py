@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.kustomization import Manifest
+from app.install.kustomization import Manifest
 
 from .cluster import Cluster
 from .overlays import CONFIGURATIONS, NAMESPACE, apply, overlay, remove_webhooks

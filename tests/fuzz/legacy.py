@@ -8,11 +8,11 @@ from functools import reduce
 import re2
 import yaml
 
+from app.migration.conversion import Totals, convert
+from app.migration.regex_automaton import Automaton
+from app.migration.regex_syntax import UnsupportedRegexError
 from app.model.domain import ApiDomain
 from app.model.legacy import LegacyConfig, LegacyConfigError, parse
-from app.policy.conversion import Totals, convert
-from app.policy.regex_automaton import Automaton
-from app.policy.regex_syntax import UnsupportedRegexError
 
 from .target import Target
 

@@ -8,10 +8,11 @@ from typing import Any
 import jsonpatch
 from starlette.types import Message
 
-from app import examples, service
-from app.backends import embedded
 from app.cluster.embedded import EmbeddedState
-from app.settings import Settings
+from app.config import examples
+from app.config.settings import Settings
+from app.wiring import service
+from app.wiring.backends import embedded
 from tests import payloads
 
 from .target import Target, mutate_json

@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import yaml
 
-from app import diagnosing
-from app.policy.diagnosis.finding import Diagnosis
-from app.settings import Settings
+from app.config.settings import Settings
+from app.doctor import diagnosing
+from app.doctor.finding import Diagnosis
 from tests.registry_objects import stream
 
 from .images import OCI_MANIFEST, descriptor, digest_of, image, push_blob, push_manifest

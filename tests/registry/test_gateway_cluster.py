@@ -9,11 +9,11 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from app.auth.reviews import KubernetesAccess
 from app.cluster.api import KubeApi
 from app.cluster.connection import connected
 from app.model.domain import ApiDomain
 from app.registry.names import Repository
-from app.registry.reviews import KubernetesAccess
 from tests.e2e.cluster import Cluster, build_tools
 from tests.e2e.observed import quota
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app import service
 from app.admission.review import AdmissionRequest
-from app.backends import open_backend
 from app.certs import files
+from app.config.settings import Settings
 from app.registry.client import RegistryClient
-from app.settings import Settings
+from app.wiring import service
+from app.wiring.backends import open_backend
 
 from .images import descriptor, digest_of, image, limits, push_blob, push_manifest
 from .programs import Registry, free_port, nginx

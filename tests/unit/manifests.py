@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from app import installing
-from app.kustomization import Manifest
+from app.install import installing
+from app.install.kustomization import Manifest
 
 
 def manifests(namespace: str = "registry-admission", **options: Any) -> list[Manifest]:

@@ -5,10 +5,10 @@ import json
 from collections.abc import Collection
 from typing import Any
 
+from app.admission.enforcer import Enforcer
 from app.admission.image_kinds import ImageAdmission
 from app.admission.references import References
 from app.model.limits import NamespaceLimits
-from app.quota.enforcer import Enforcer
 from app.quota.ledger import Timing
 from app.quota.store import MemoryLedgers
 from app.registry.manifest import OCI_INDEX, OCI_MANIFEST, PushedManifest, parse

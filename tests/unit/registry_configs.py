@@ -6,7 +6,7 @@ import yaml
 
 from app.model.domain import ApiDomain
 from app.model.registry import Config
-from app.policy import registry_config, registry_defaults
+from app.policy.operator import registry_config, registry_defaults
 from app.policy.verdict import Verdict
 from tests import page
 

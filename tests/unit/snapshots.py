@@ -8,12 +8,12 @@ from typing import Any
 
 from app.certs import authority
 from app.certs.cluster import service_names
-from app.cluster.resources import resources
+from app.doctor.inventory import Inventory
+from app.doctor.resources import resources
+from app.doctor.snapshot import Scope, Snapshot
 from app.model.base import KubeObject
 from app.model.domain import ApiDomain
 from app.model.stream import ImageStream
-from app.policy.diagnosis.inventory import Inventory
-from app.policy.diagnosis.snapshot import Scope, Snapshot
 from tests import registry_objects as objects
 from tests.registry_objects import REGISTRY, SERVICE, Manifest
 

@@ -7,13 +7,13 @@ import pytest
 
 from app.model.limits import NamespaceLimits
 from app.model.quantity import Quantity
-from app.numbers import readable
 from app.policy import fullness
-from app.policy.audit import NamespaceAudit, OldTag, audit, severity, worst_first
 from app.policy.fullness import Level
-from app.policy.images import LargeImage
 from app.quota.members import StreamTag
 from app.quota.usage import NamespaceUsage, StreamUsage
+from app.reporting.audit import NamespaceAudit, OldTag, audit, severity, worst_first
+from app.reporting.images import LargeImage
+from app.reporting.numbers import readable
 from tests.unit.stores import DOMAIN, limit, quota
 
 DIGESTS = {name: "sha256:" + name * 64 for name in "abcdef"}

@@ -7,8 +7,8 @@ import pytest
 
 from app.cli import audit_page
 from app.model.limits import NO_LIMITS, NamespaceLimits
-from app.policy.audit import NamespaceAudit, audit
 from app.quota.usage import NamespaceUsage, StreamUsage
+from app.reporting.audit import NamespaceAudit, audit
 from tests.unit.stores import DOMAIN, limit
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)

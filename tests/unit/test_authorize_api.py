@@ -11,8 +11,8 @@ import pytest_asyncio
 from fastapi import FastAPI
 
 from app.api.authorize import AuthorizeApi
+from app.auth.authentication import StaticTokens
 from app.model.limits import NamespaceLimits
-from app.registry.authentication import StaticTokens
 from tests.unit.pushes import Pushes
 from tests.unit.stores import limit, quota
 

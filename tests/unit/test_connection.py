@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from app import inventories
 from app.cluster import connection
 from app.cluster.api import KubeApi
 from app.cluster.connection import NoClusterError, connected
-from app.settings import Settings
+from app.config.settings import Settings
+from app.reporting import inventories
 
 DEFAULT = "/home/me/.kube/config"
 

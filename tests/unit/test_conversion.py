@@ -5,12 +5,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.migration.conversion import NamespaceConversion, Totals, convert
 from app.model.domain import ApiDomain
 from app.model.legacy import LegacyConfig, LegacyLimits, LegacyRule, parse
 from app.model.limits import LimitRange, ResourceQuota
 from app.model.quantity import Quantity
 from app.policy import limit_objects
-from app.policy.conversion import NamespaceConversion, Totals, convert
 
 ALAUDA = ApiDomain()
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app import checking, converting
+from app.config.settings import Settings
+from app.migration import converting
+from app.migration.conversion import Conversion, Totals, convert
 from app.model.domain import ApiDomain
-from app.policy.conversion import Conversion, Totals, convert
-from app.settings import Settings
+from app.wiring import checking
 from tests.legacy_gateway import LOOSER, NAMESPACES, SAME, Push, config, gateway_allows
 
 

@@ -4,14 +4,14 @@ import re
 
 import pytest
 
-from app.cluster.resources import Resource, resources
+from app.doctor.blobs import Examined
+from app.doctor.checks import CHECKS, IMAGE_DATA, diagnose
+from app.doctor.finding import Diagnosis, Finding
+from app.doctor.inventory import Inventory, Sample
+from app.doctor.resources import Resource, resources
+from app.doctor.snapshot import NotReadError, Scope
 from app.model.domain import ApiDomain
 from app.model.stream import ImageStream
-from app.policy.diagnosis.blobs import Examined
-from app.policy.diagnosis.checks import CHECKS, IMAGE_DATA, diagnose
-from app.policy.diagnosis.finding import Diagnosis, Finding
-from app.policy.diagnosis.inventory import Inventory, Sample
-from app.policy.diagnosis.snapshot import NotReadError, Scope
 from tests.registry_objects import S3_KEYS
 
 from .doctor_cases import STORAGE, Case

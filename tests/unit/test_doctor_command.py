@@ -12,12 +12,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
 
-from app import diagnosing
 from app.cli.main import main
-from app.cluster.resources import resources
+from app.config.settings import Settings
+from app.doctor import diagnosing
+from app.doctor.finding import REMINDER, Diagnosis
+from app.doctor.resources import resources
 from app.model.domain import ApiDomain
-from app.policy.diagnosis.finding import REMINDER, Diagnosis
-from app.settings import Settings
 from tests import registry_objects as objects
 from tests.registry_objects import REGISTRY, S3_KEYS, S3_SECRET, SERVICE, Manifest
 

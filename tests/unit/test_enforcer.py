@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from app.cluster.state import StateUnavailableError
+from app.admission.enforcer import Enforcer
 from app.model.limits import NO_LIMITS, NamespaceLimits
-from app.quota.enforcer import Enforcer
 from app.quota.ledger import Reservation, Timing
 from app.quota.members import Claims, Members
+from app.quota.state import StateUnavailableError
 from app.quota.store import MemoryLedgers
 from tests.unit.ledgers import AlwaysLate, Hanging, Replica, Untouchable, Versioned
 from tests.unit.stores import DOMAIN, FakeState, quota

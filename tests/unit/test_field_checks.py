@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.policy.field_checks import LOG_LEVELS, close_to, shown
+from app.policy.operator.field_checks import LOG_LEVELS, close_to, shown
 
 
 @pytest.mark.parametrize(

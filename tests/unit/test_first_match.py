@@ -9,9 +9,9 @@ import re2
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app.policy.first_match import FirstMatches, OrderedRules
-from app.policy.regex_automaton import Automaton, State
-from app.policy.regex_syntax import UnsupportedRegexError
+from app.migration.first_match import FirstMatches, OrderedRules
+from app.migration.regex_automaton import Automaton, State
+from app.migration.regex_syntax import UnsupportedRegexError
 
 NAMESPACE = "team-a"
 OPTIONS = re2.Options()

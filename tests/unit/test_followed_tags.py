@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from app import service
 from app.admission.review import AdmissionRequest, Outcome
-from app.backends import Backend
+from app.config.settings import Settings
 from app.model.limits import NamespaceLimits
 from app.page.refusals import Refusals
 from app.policy import followed_tags
 from app.policy.followed_tags import FollowedTags
 from app.quota.store import MemoryLedgers
-from app.settings import Settings
+from app.wiring import service
+from app.wiring.backends import Backend
 from tests.unit.pushes import digest_of
 from tests.unit.stores import DOMAIN, FakeState, limit
 

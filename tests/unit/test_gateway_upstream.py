@@ -6,7 +6,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from app.registry.upstream import Upstream, UpstreamError
+from app.gateway.upstream import Upstream, UpstreamError
 
 ORIGIN = "http://registry.svc:5000"
 EXTERNAL = "https://registry.example.com"

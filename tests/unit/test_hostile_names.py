@@ -10,12 +10,12 @@ import pytest
 from kubernetes_asyncio.client import ApiClient
 from pydantic import ValidationError
 
-from app import logs
 from app.admission.review import AdmissionRequest
 from app.cluster.api import KubeApi, NotFoundError
 from app.cluster.image_sizes import ImageSizes
+from app.config import logs
+from app.config.setting_types import LogFormat
 from app.model.limits import NamespaceLimits
-from app.setting_types import LogFormat
 from tests.unit.stores import DOMAIN, limit
 from tests.unit.test_followed_tags import World
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.model.registry import ImagePruner
-from app.policy import image_pruner
-from app.policy.schedule import parse_duration
+from app.policy.operator import image_pruner
+from app.policy.operator.schedule import parse_duration
 from app.policy.verdict import Verdict
 from tests.unit.registry_configs import reasons
 

@@ -8,11 +8,11 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from app import installing, kustomization
 from app.certs import files
 from app.cli.main import main
 from app.cluster.api import ApiError, KubeApi, NotFoundError
-from app.setting_types import CONTROLLERS
+from app.config.setting_types import CONTROLLERS
+from app.install import installing, kustomization
 from tests.unit.manifests import all_webhooks, manifests, only
 
 EVERYTHING = len(manifests(controllers=CONTROLLERS)) - 1 + 4

@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-import app.registry.inventory
+import app.gateway.inventory
+from app.gateway.database import Database, DatabaseError
+from app.gateway.inventory import Inventory
 from app.registry.client import RegistryClient, RegistryUnavailableError
-from app.registry.database import Database, DatabaseError
-from app.registry.inventory import Inventory
 from app.registry.manifest import OCI_INDEX, OCI_MANIFEST
 from app.registry.names import Reference, Repository
 from tests.unit.pushes import digest_of, image, index
@@ -117,7 +117,7 @@ async def test_an_interrupted_push_counts_until_the_registry_says_what_became_of
     stored: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(app.registry.inventory, "_SETTLE", 0.01)
+    monkeypatch.setattr(app.gateway.inventory, "_SETTLE", 0.01)
     await Inventory(database, client(registry)).begin(APP, V1, digest_of(image(1)))
     database.close()
     if stored:
@@ -145,7 +145,7 @@ async def test_an_interrupted_push_counts_until_the_registry_says_what_became_of
 async def test_a_push_that_is_stored_after_the_first_no_keeps_its_place(
     database: Database, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.registry.inventory, "_SETTLE", 0.01)
+    monkeypatch.setattr(app.gateway.inventory, "_SETTLE", 0.01)
     inventory = Inventory(database, client(registry))
     await inventory.unknown(await inventory.begin(APP, V1, digest_of(image(1))))
     assert await inventory.ask_due()

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import yaml
 
+from app.migration.legacy_config import Mode, check
+from app.model.core import ConfigMap
 from app.model.domain import ApiDomain
-from app.model.legacy import ConfigMap
 from app.model.limits import LimitRange, ResourceQuota, namespace_limits
-from app.policy.legacy_config import Mode, check
 from app.policy.limit_objects import check_limit_range, check_resource_quota
 from app.policy.verdict import Verdict, Violation
 

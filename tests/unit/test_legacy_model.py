@@ -6,15 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.model.core import ConfigMap
 from app.model.domain import ApiDomain
 from app.model.legacy import (
-    ConfigMap,
     LegacyConfig,
     LegacyConfigError,
     LegacyLimits,
     LegacyRule,
     UnitBase,
     is_rule_list,
+    legacy_data,
     namespace_of,
     parse,
     quoted,
@@ -348,7 +349,7 @@ def test_a_config_map_knows_its_legacy_data() -> None:
     config_map = ConfigMap.model_validate(
         {"metadata": {"name": "n", "namespace": "ns"}, "data": {"rules": "", "color": "red"}}
     )
-    assert config_map.legacy_data == {"rules": ""}
+    assert legacy_data(config_map) == {"rules": ""}
     assert config_map.title == "ConfigMap ns/n"
 
 

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from app import logs
-from app.setting_types import LogFormat
+from app.config import logs
+from app.config.setting_types import LogFormat
 
 
 def logged(log_format: LogFormat, monkeypatch: pytest.MonkeyPatch) -> str:

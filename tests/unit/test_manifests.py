@@ -7,8 +7,8 @@ import pytest
 
 from app.certs import cluster
 from app.cluster import heartbeat
+from app.config.settings import ENV_PREFIX, Settings
 from app.model import credentials
-from app.settings import ENV_PREFIX, Settings
 from tests.unit.manifests import all_webhooks, manifests, only
 
 

@@ -11,12 +11,12 @@ import jsonpatch
 import pytest
 import yaml
 
-from app import service
 from app.admission.review import AdmissionRequest, GroupVersionKind
-from app.backends import embedded
-from app.checking import check
 from app.cluster.embedded import EmbeddedState
-from app.settings import Settings
+from app.config.settings import Settings
+from app.wiring import service
+from app.wiring.backends import embedded
+from app.wiring.checking import check
 from tests import page
 
 KINDS = [

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 
-from app.cluster.state import StateUnavailableError
+from app.auth.authentication import Subject, Visible
 from app.model.limits import NamespaceLimits
 from app.page import api
 from app.page.api import PageApi
@@ -16,7 +16,7 @@ from app.page.board import Board
 from app.page.refusals import Refusals
 from app.page.session import Sessions
 from app.page.views import Views
-from app.registry.authentication import Subject, Visible
+from app.quota.state import StateUnavailableError
 from app.registry.names import Repository
 from tests.unit.stores import DOMAIN, FakeState, limit
 

@@ -6,8 +6,8 @@ import pytest
 
 from app.admission.review import AdmissionRequest, Outcome
 from app.cluster.api import NotFoundError
-from app.cluster.refusals import LABEL, SharedRefusals, decode, encode
 from app.page.refusals import CAPACITY, MAX_MESSAGE, WINDOW, Refusal, Refusals
+from app.page.shared_refusals import LABEL, SharedRefusals, decode, encode
 from app.policy.verdict import Verdict
 from app.registry.names import Repository
 from tests.unit.stores import DOMAIN

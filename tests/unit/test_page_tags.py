@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from app.cluster.state import StateUnavailableError
 from app.model.limits import NamespaceLimits
 from app.page import tags
+from app.quota.state import StateUnavailableError
 from app.quota.usage import StreamUsage
 from tests.unit.stores import FakeState, limit
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import jsonpatch
 import pytest
 
-from app import examples, service
 from app.admission.dispatch import Admission
 from app.admission.review import AdmissionRequest, AdmissionReview
-from app.backends import embedded
 from app.cluster.embedded import EmbeddedState
-from app.settings import Settings
+from app.config import examples
+from app.config.settings import Settings
+from app.wiring import service
+from app.wiring.backends import embedded
 from tests import payloads
 
 

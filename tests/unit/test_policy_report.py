@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from app.model.limits import NO_LIMITS, NamespaceLimits
-from app.policy import policy_report
-from app.policy.audit import audit
 from app.quota.usage import NamespaceUsage, StreamUsage
+from app.reporting import policy_report
+from app.reporting.audit import audit
 from tests.unit.stores import DOMAIN, limit, quota
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -12,9 +12,9 @@ import pytest_asyncio
 from fastapi import FastAPI
 
 from app.api.push import PushApi
+from app.auth.authentication import StaticTokens
 from app.model.limits import NamespaceLimits
 from app.policy.verdict import Verdict
-from app.registry.authentication import StaticTokens
 from app.registry.manifest import OCI_MANIFEST
 from app.registry.names import Repository
 from tests.unit.pushes import Pushes, digest_of, image

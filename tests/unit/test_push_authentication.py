@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from app.auth.authentication import StaticTokens, Subject, TokenFileError, Visible
+from app.auth.reviews import KubernetesAccess
 from app.cluster.api import ApiError
-from app.cluster.state import StateUnavailableError
-from app.registry.authentication import StaticTokens, Subject, TokenFileError, Visible
+from app.quota.state import StateUnavailableError
 from app.registry.names import Repository
-from app.registry.reviews import KubernetesAccess
 from tests.unit.stores import DOMAIN
 
 TOKEN = "0123456789abcdef"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from app.admission.review import AdmissionRequest
-from app.cluster.state import StateUnavailableError
 from app.model.limits import NO_LIMITS, NamespaceLimits
+from app.quota.state import StateUnavailableError
 from app.registry.manifest import OCI_MANIFEST
 from app.registry.names import Reference, Repository
 from tests.unit.pushes import Pushes, digest_of, image, index, pushed

@@ -1,7 +1,7 @@
 """Refused pushes are Events: few, however many pushes are refused."""
 
+from app.admission.events import RefusalEvents
 from app.admission.review import AdmissionRequest, Outcome
-from app.cluster.events import RefusalEvents
 from app.model.domain import ApiDomain
 from tests.unit.kube import FakeKube
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app.checking import Result, check
 from app.cluster.manifests import ManifestError
+from app.config.settings import Settings
 from app.model.credentials import S3_ACCESS_KEY, S3_SECRET_KEY, SECRET
-from app.settings import Settings
+from app.wiring.checking import Result, check
 from tests import page
 from tests.unit.registry_configs import config
 

@@ -11,15 +11,14 @@ from app.admission.registry_kinds import RegistryAdmission
 from app.admission.review import AdmissionRequest
 from app.cluster.api import ApiError, Content, KubeApi, NotFoundError, Query
 from app.cluster.objects import KubernetesObjects, ObjectReader, UnreadableError
+from app.config.settings import Settings
 from app.model.base import KubeObject
+from app.model.core import ConfigMap, Secret
 from app.model.credentials import S3_ACCESS_KEY, S3_SECRET_KEY, SECRET
-from app.model.legacy import ConfigMap
 from app.model.limits import NamespaceLimits
 from app.model.volumes import PersistentVolumeClaim
-from app.model.webhooks import Secret
-from app.policy import retention
+from app.policy.operator import retention
 from app.policy.verdict import Verdict
-from app.settings import Settings
 from tests.unit.registry_configs import config, reasons
 from tests.unit.stores import FakeState, quota
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from app.model.limits import NamespaceLimits
 from app.model.registry import ImagePrunerSpec
-from app.policy import retention
+from app.policy.operator import retention
 from app.policy.verdict import MAX_WARNING
 from app.quota.usage import NamespaceUsage, StreamUsage
 from tests.unit.stores import DOMAIN, limit, quota

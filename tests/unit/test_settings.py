@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from app.settings import Settings, load
+from app.config.settings import Settings, load
 
 
 def test_flags_win_over_environment_over_file_over_defaults(

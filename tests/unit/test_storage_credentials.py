@@ -14,7 +14,7 @@ from app.model.credentials import (
     create_command,
     patch_command,
 )
-from app.policy import storage_credentials
+from app.policy.operator import storage_credentials
 from app.policy.verdict import Verdict
 from tests import page
 from tests.unit.registry_configs import reasons

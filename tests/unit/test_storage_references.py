@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 
+from app.model.core import ConfigMap, Secret
 from app.model.credentials import S3_ACCESS_KEY, S3_SECRET_KEY, create_command
-from app.model.legacy import ConfigMap
 from app.model.registry import Config
 from app.model.volumes import PersistentVolumeClaim, StorageClass
-from app.model.webhooks import Secret
-from app.policy import registry_config, storage_references
-from app.policy.storage_references import Names, Referenced, Unread
+from app.policy.operator import registry_config, storage_references
+from app.policy.operator.storage_references import Names, Referenced, Unread
 from app.policy.verdict import MAX_WARNING, Verdict
 from tests.unit.registry_configs import config, reasons
 from tests.unit.stores import DOMAIN

@@ -9,10 +9,10 @@ import pytest
 from app.cluster.api import ApiError, ForbiddenError, GoneError
 from app.cluster.heartbeat import NAME as HEARTBEAT
 from app.cluster.ledgers import encode
-from app.cluster.survey import Survey
 from app.quota.in_flight import InFlight, StreamInFlight
 from app.quota.ledger import Ledger, Reservation
 from app.quota.members import Members
+from app.reporting.survey import Survey
 from tests.unit.listed_cluster import ListedCluster
 from tests.unit.stores import DOMAIN
 

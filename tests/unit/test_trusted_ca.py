@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.certs.authority import make_authority
-from app.model.legacy import ConfigMap
-from app.policy import trusted_ca
+from app.model.core import ConfigMap
+from app.policy.operator import trusted_ca
 from app.policy.verdict import Verdict
 from tests.unit.registry_configs import reasons
 

@@ -11,7 +11,7 @@ from app.cluster.api import Content
 from app.controllers.ownership import Claim, managers_of_data
 from app.model.credentials import SECRET, CredentialsSecret
 from app.model.registry import Config
-from app.policy import storage_credentials
+from app.policy.operator import storage_credentials
 
 MANAGER = "registry-admission-s3-credentials"
 """Our field manager: what it owns in the private configuration is what we merged."""

@@ -1,0 +1,217 @@
+"""The quota enforcer: one decision after another per namespace, written once per batch.
+
+Requests that wait for the same namespace are decided together in memory, each on the usage
+that the ones before it leave, and their reservations are written with one compare-and-swap.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from app.model.domain import ApiDomain
+from app.policy import image_quota
+from app.policy.verdict import Verdict
+from app.quota.effective import Effective
+from app.quota.ledger import Floor, Ledger, Reservation, Timing, holder_of
+from app.quota.members import Claims
+from app.quota.state import ClusterState, StateUnavailableError, require_available
+from app.quota.store import LedgerConflictError, LedgerStore
+
+logger = logging.getLogger("registry_admission.quota")
+
+_CANCEL_ATTEMPTS = 8
+_CATCH_UP = 0.005
+"""Seconds between two looks at whether this replica has seen what the ledger rests on."""
+_PAUSE = 0.015
+_MAX_PAUSE = 0.06
+_CALM = 0.8
+"""Seconds, and a factor. Replicas that get into each other's way at a ledger wait longer before
+they decide, which makes their batches larger and their writes fewer; each success shortens it."""
+
+
+@dataclass
+class _Waiting:
+    claims: Claims
+    holder: str
+    reserve: bool
+    answer: asyncio.Future[Verdict] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+class Enforcer:
+    """Decides claims exactly: what it admits never passes a limit, whoever else asks."""
+
+    def __init__(
+        self,
+        state: ClusterState,
+        ledgers: LedgerStore,
+        domain: ApiDomain,
+        timing: Timing,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._state = state
+        self._ledgers = ledgers
+        self._domain = domain
+        self._timing = timing
+        self._clock = clock
+        self._waiting: dict[str, list[_Waiting]] = {}
+        self._pause: dict[str, float] = {}
+        self._workers: set[asyncio.Task[None]] = set()
+
+    async def decide(
+        self, claims: Claims, *, reserve: bool = True, holder: str = "", within: float = 10.0
+    ) -> Verdict:
+        """Whether a namespace has room for what a request claims.
+
+        With `reserve`, an allowed request holds its members until they are seen stored or the
+        reservation expires. Equal claims share a reservation unless a `holder` is named.
+        Raises StateUnavailableError if there is no safe answer `within` that many seconds.
+        """
+        require_available(self._state)
+        if not self._must_count(claims):
+            return Verdict()
+        waiting = _Waiting(claims, holder or holder_of(claims.adds), reserve)
+        self._enqueue(waiting)
+        late = StateUnavailableError(
+            f"the quota of namespace {claims.namespace} was not decided in {within:g} s"
+        )
+        timer = asyncio.get_running_loop().call_later(within, _fail, [waiting], late)
+        try:
+            return await waiting.answer
+        finally:
+            timer.cancel()
+
+    async def cancel(self, namespace: str, holder: str) -> bool:
+        """Give back what a holder has reserved; False if it holds nothing any more.
+
+        Raises StateUnavailableError; what is not given back then expires.
+        """
+        for attempt in range(_CANCEL_ATTEMPTS):
+            ledger, version = await self._ledgers.load(namespace)
+            if not ledger.cancel(holder):
+                return False
+            try:
+                await self._ledgers.save(namespace, ledger, version)
+            except LedgerConflictError:
+                await asyncio.sleep(random.uniform(0, _PAUSE * attempt))
+            else:
+                return True
+        raise StateUnavailableError(f"the ledger of namespace {namespace} is too busy")
+
+    def reservations(self) -> int:
+        return self._ledgers.reservations()
+
+    def _must_count(self, claims: Claims) -> bool:
+        """A namespace without limits, and a request that claims nothing, need no ledger."""
+        limited = self._state.limits(claims.namespace).limits_members
+        return limited and bool(claims.open_ended or claims.adds)
+
+    def _enqueue(self, waiting: _Waiting) -> None:
+        namespace = waiting.claims.namespace
+        queue = self._waiting.get(namespace)
+        if queue is not None:
+            queue.append(waiting)
+            return
+        self._waiting[namespace] = [waiting]
+        worker = asyncio.create_task(self._work(namespace), name=f"quota {namespace}")
+        self._workers.add(worker)
+        worker.add_done_callback(self._workers.discard)
+
+    async def _work(self, namespace: str) -> None:
+        """Decide batches until nobody waits for the namespace any more."""
+        while self._waiting[namespace]:
+            pause = self._pause.get(namespace)
+            if pause:
+                await asyncio.sleep(random.uniform(0, pause))
+            batch = self._take(namespace)
+            try:
+                verdicts = await self._decide_batch(namespace, batch)
+            except LedgerConflictError:
+                # Decided again, together with whoever has come since, on what was written.
+                self._waiting[namespace] = batch + self._waiting[namespace]
+                self._pause[namespace] = min(_MAX_PAUSE, self._pause.get(namespace, 0.0) + _PAUSE)
+            except Exception as error:
+                if not isinstance(error, StateUnavailableError):
+                    logger.exception("deciding failed", extra={"namespace": namespace})
+                    error = StateUnavailableError(f"the quota enforcer failed: {error}")
+                _fail(batch, error)
+            else:
+                self._calm(namespace)
+                for waiting, verdict in zip(batch, verdicts, strict=True):
+                    if not waiting.answer.done():
+                        waiting.answer.set_result(verdict)
+        del self._waiting[namespace]
+
+    def _calm(self, namespace: str) -> None:
+        pause = self._pause.pop(namespace, 0.0) * _CALM
+        if pause > _PAUSE / 4:
+            self._pause[namespace] = pause
+
+    def _take(self, namespace: str) -> list[_Waiting]:
+        """Everyone who waits and has not given up."""
+        batch = [waiting for waiting in self._waiting[namespace] if not waiting.answer.done()]
+        self._waiting[namespace] = []
+        return batch
+
+    async def _decide_batch(self, namespace: str, batch: list[_Waiting]) -> list[Verdict]:
+        """One verdict for each. Raises LedgerConflictError if none of them holds."""
+        ledger, version = await self._covered_ledger(namespace)
+        verdicts, reserved = self._decide_on(ledger, namespace, batch)
+        if not all(verdict.allowed for verdict in verdicts):
+            _, latest = await self._ledgers.refresh(namespace)
+            if latest != version:
+                ledger, version = await self._covered_ledger(namespace)
+                verdicts, reserved = self._decide_on(ledger, namespace, batch)
+        if reserved:
+            await self._ledgers.save(namespace, ledger, version)
+        return verdicts
+
+    async def _covered_ledger(self, namespace: str) -> tuple[Ledger, str]:
+        """The ledger, once this replica has seen as much as the one that wrote it.
+
+        Raises StateUnavailableError.
+        """
+        while True:
+            ledger, version = await self._ledgers.load(namespace)
+            require_available(self._state)
+            if ledger.covered_by(self._state.view(), self._timing):
+                return ledger, version
+            await asyncio.sleep(_CATCH_UP)
+
+    def _decide_on(
+        self, ledger: Ledger, namespace: str, batch: list[_Waiting]
+    ) -> tuple[list[Verdict], bool]:
+        """Decide a batch one after another, and whether the ledger holds more afterwards."""
+        usage, now, view = self._state.usage(namespace), self._clock(), self._state.view()
+        ledger.settle(usage, view)
+        ledger.floor = Floor(view.position, now)
+        effective = ledger.effective(usage)
+        decided = [self._decide_one(waiting, ledger, effective) for waiting in batch]
+        return [verdict for verdict, _ in decided], any(reserved for _, reserved in decided)
+
+    def _decide_one(
+        self, waiting: _Waiting, ledger: Ledger, effective: Effective
+    ) -> tuple[Verdict, bool]:
+        """The verdict, and whether the ledger holds a new reservation because of it."""
+        claims = waiting.claims
+        limits = self._state.limits(claims.namespace)
+        assessment = effective.assess(claims)
+        verdict = image_quota.check(claims, assessment, limits, self._domain)
+        if not (verdict.allowed and waiting.reserve and assessment.unseen):
+            return verdict, False
+        # All that is claimed, not only what is missing: a tag that is pushed to again keeps its
+        # place even if it is deleted before this push is stored.
+        expires_at = ledger.floor.set_at + self._timing.expiry
+        ledger.reserve(Reservation(waiting.holder, claims.adds, expires_at))
+        effective.add(claims.adds)
+        return verdict, True
+
+
+def _fail(batch: list[_Waiting], error: Exception) -> None:
+    for waiting in batch:
+        if not waiting.answer.done():
+            waiting.answer.set_exception(error)

@@ -1,0 +1,177 @@
+"""Authentication by the API server: TokenReview, then SubjectAccessReview."""
+
+import asyncio
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import Field, ValidationError
+
+from app.auth.authentication import Subject, Visible
+from app.cluster.api import ApiError, Content
+from app.model.base import KubeModel
+from app.model.domain import ApiDomain
+from app.quota.state import StateUnavailableError
+from app.registry.names import Repository
+
+_AUTHENTICATION = "/apis/authentication.k8s.io/v1/tokenreviews"
+_AUTHORIZATION = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+_AUTHENTICATED = "system:authenticated"
+"""The group that the API server adds for everybody whom it knows."""
+_REMEMBERED = 10.0
+"""Seconds: a right to push that is withdrawn holds no longer than this."""
+_VIEWS_REMEMBERED = 60.0
+"""Seconds: the same for the right to look, of which a person needs one for each namespace."""
+_CAPACITY = 10_000
+_VIEWS = 100_000
+_BUDGET = 200
+"""Reviews that one person's look at many namespaces may cost at once."""
+_AT_ONCE = 20
+_ALL = ""
+"""As a namespace: all of them."""
+
+Answer = TypeVar("Answer")
+
+
+class Api(Protocol):
+    """The one thing that is asked of a KubeApi."""
+
+    async def create(self, path: str, content: Content) -> Content: ...
+
+
+class _User(KubeModel):
+    username: str = ""
+    uid: str = ""
+    groups: list[str] = Field(default_factory=list)
+    extra: Mapping[str, list[str]] = Field(default_factory=dict)
+
+
+class _Status(KubeModel):
+    authenticated: bool = False
+    allowed: bool = False
+    user: _User = Field(default_factory=_User)
+
+
+class _Review(KubeModel):
+    status: _Status = Field(default_factory=_Status)
+
+
+class KubernetesAccess:
+    """A pusher is whoever may `update` `imagestreams/layers`, as the registry itself asks; who
+    may `get` `imagestreams` may look."""
+
+    sees = "the namespaces in which you may get imagestreams"
+    hint = "For example: kubectl create token SERVICEACCOUNT -n NAMESPACE"
+
+    def __init__(
+        self, api: Api, domain: ApiDomain, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._api = api
+        self._domain = domain
+        self._subjects = _Memory[Subject | None](clock, _REMEMBERED, _CAPACITY)
+        self._rights = _Memory[bool](clock, _REMEMBERED, _CAPACITY)
+        self._views = _Memory[bool](clock, _VIEWS_REMEMBERED, _VIEWS)
+
+    async def authenticate(self, token: str) -> Subject | None:
+        key = hashlib.sha256(token.encode(errors="replace")).digest()
+        return await self._subjects.get(key, lambda: self._authenticate(token))
+
+    def certified(self, name: str, groups: tuple[str, ...]) -> Subject:
+        return Subject(name, groups=(*groups, _AUTHENTICATED))
+
+    async def may_push(self, subject: Subject, repository: Repository) -> bool:
+        attributes = {
+            "namespace": repository.namespace,
+            "verb": "update",
+            "subresource": "layers",
+            "name": repository.stream,
+        }
+        key = (_key(subject), repository)
+        return await self._rights.get(key, lambda: self._may(subject, attributes))
+
+    async def visible(self, subject: Subject, namespaces: Sequence[str]) -> Visible:
+        """One review for those who may see everything; for the others one for each namespace,
+        and no more at once than the API server should be asked for a page."""
+        if await self._may_view(subject, _ALL):
+            return Visible(frozenset(namespaces))
+        person = _key(subject)
+        known = {name: self._views.known((person, name)) for name in namespaces}
+        unknown = [name for name, allowed in known.items() if allowed is None]
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def ask(namespace: str) -> None:
+            async with turns:
+                known[namespace] = await self._may_view(subject, namespace)
+
+        await asyncio.gather(*map(ask, unknown[:_BUDGET]))
+        allowed = frozenset(name for name, allowed in known.items() if allowed)
+        return Visible(allowed, len(unknown[_BUDGET:]))
+
+    async def _may_view(self, subject: Subject, namespace: str) -> bool:
+        attributes = {"namespace": namespace, "verb": "get"}
+        key = (_key(subject), namespace)
+        return await self._views.get(key, lambda: self._may(subject, attributes))
+
+    async def _authenticate(self, token: str) -> Subject | None:
+        status = await self._ask(_AUTHENTICATION, "TokenReview", {"token": token})
+        if not status.authenticated:
+            return None
+        user = status.user
+        extra = {name: tuple(values) for name, values in user.extra.items()}
+        return Subject(user.username, user.uid, tuple(user.groups), extra)
+
+    async def _may(self, subject: Subject, attributes: Mapping[str, str]) -> bool:
+        """Whether someone has a right on ImageStreams."""
+        spec = {
+            "user": subject.name,
+            "uid": subject.uid,
+            "groups": list(subject.groups),
+            "extra": {name: list(values) for name, values in subject.extra.items()},
+            "resourceAttributes": {
+                "group": self._domain.image_group,
+                "resource": "imagestreams",
+                **attributes,
+            },
+        }
+        return (await self._ask(_AUTHORIZATION, "SubjectAccessReview", spec)).allowed
+
+    async def _ask(self, path: str, kind: str, spec: dict[str, Any]) -> _Status:
+        group = path.removeprefix("/apis/").rpartition("/")[0]
+        try:
+            answer = await self._api.create(path, {"apiVersion": group, "kind": kind, "spec": spec})
+            return _Review.model_validate(answer).status
+        except (ApiError, ValidationError) as error:
+            raise StateUnavailableError(f"{kind} failed: {error}") from None
+
+
+def _key(subject: Subject) -> Hashable:
+    """Everything that rights depend on."""
+    return subject.name, subject.uid, subject.groups, tuple(sorted(subject.extra.items()))
+
+
+class _Memory(Generic[Answer]):
+    """Answers for a short time, so that a push of many layers asks once."""
+
+    def __init__(self, clock: Callable[[], float], seconds: float, capacity: int) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._capacity = capacity
+        self._answers: OrderedDict[Hashable, tuple[float, Answer]] = OrderedDict()
+
+    def known(self, key: Hashable) -> Answer | None:
+        """The answer that is remembered, if any."""
+        known = self._answers.get(key)
+        return known[1] if known is not None and self._clock() < known[0] else None
+
+    async def get(self, key: Hashable, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        known = self._answers.get(key)
+        if known is not None and self._clock() < known[0]:
+            return known[1]
+        answer = await ask()
+        self._answers[key] = (self._clock() + self._seconds, answer)
+        self._answers.move_to_end(key)
+        if len(self._answers) > self._capacity:
+            self._answers.popitem(last=False)
+        return answer

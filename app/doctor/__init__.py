@@ -1,0 +1,1 @@
+"""Reads a snapshot of the cluster and finds what is wrong with it."""

@@ -1,0 +1,83 @@
+"""`registry-admission doctor`: read a cluster or a folder, ask the registry, make the checks."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from app.cluster import connection
+from app.config.settings import Settings
+from app.doctor import checks, snapshots
+from app.doctor.blobs import Examined
+from app.doctor.finding import Diagnosis
+from app.doctor.presence import examine
+from app.doctor.resources import resources
+from app.doctor.snapshot import NotReadError, Snapshot
+from app.doctor.snapshots import Inquiry
+from app.install import installing
+from app.model.core import Secret
+from app.model.domain import ApiDomain
+from app.registry.connection import open_registry
+
+_NOT_ASKED = (
+    "the registry was not asked: name it with --registry-url, and if need be with "
+    "--registry-auth and --registry-ca"
+)
+
+
+async def diagnose(
+    settings: Settings, *, service_namespace: str | None, namespaces: Iterable[str], samples: int
+) -> Diagnosis:
+    """Look at the folder that `state` names, else at the cluster; `samples` is how many images
+    the registry is asked about.
+
+    Raises NothingToLookAtError, NoClusterError and ManifestError for a cluster or folder,
+    CredentialsError for a docker config and OSError for a CA that is no use.
+    """
+    inquiry = Inquiry(
+        settings.domain,
+        settings.registry_namespace,
+        service_namespace,
+        frozenset(namespaces),
+        frozenset({*settings.internal_hosts, (settings.registry_url or "").partition("://")[2]}),
+        samples,
+    )
+    async with open_registry(settings) as registry:
+        snapshot = await _snapshot(settings, inquiry)
+        examined: list[Examined] | str = _NOT_ASKED
+        if registry:
+            try:
+                examined = await examine(registry[1], snapshot.images().samples)
+            except NotReadError as error:
+                examined = str(error)
+    return checks.diagnose(_with_installation(snapshot), examined)
+
+
+def dump_commands(domain: ApiDomain, folder: str) -> list[str]:
+    """The shell commands by which somebody else fills a folder to look at."""
+    return [
+        f"mkdir -p {folder}",
+        *(
+            f"kubectl get {item.full_name} -A -o yaml > {folder}/{item.full_name}.yaml"
+            for item in resources(domain)
+            if item.model is not Secret
+        ),
+        "# Secrets are left out: they hold credentials, and without them only their own checks",
+        "# are not made.",
+    ]
+
+
+async def _snapshot(settings: Settings, inquiry: Inquiry) -> Snapshot:
+    if settings.state is not None:
+        return snapshots.of_folder(settings.state, inquiry)
+    async with connection.connected(settings.kubeconfig, settings.context) as api:
+        return await snapshots.of_cluster(api, inquiry)
+
+
+def _with_installation(snapshot: Snapshot) -> Snapshot:
+    printed = installing.manifests(
+        namespace=snapshot.service_namespace,
+        image=installing.NAME,
+        replicas=1,
+        api_domain=snapshot.domain.name,
+        registry_namespace=snapshot.registry_namespace,
+    )
+    return replace(snapshot, installation=tuple(printed))

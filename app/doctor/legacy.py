@@ -1,0 +1,27 @@
+"""The legacy gateway's ConfigMap, left behind in a cluster that does not read it."""
+
+from collections.abc import Iterator
+
+from app.doctor.finding import Finding
+from app.doctor.snapshot import Snapshot
+from app.migration.legacy_config import KEY_NAMESPACES, LEGACY_NAMES, is_legacy
+from app.model.core import ConfigMap
+from app.model.legacy import legacy_data
+
+
+def check(snapshot: Snapshot) -> Iterator[Finding]:
+    for config_map in snapshot.all(ConfigMap):
+        if is_legacy(config_map, LEGACY_NAMES, KEY_NAMESPACES):
+            metadata = config_map.metadata
+            yield Finding(
+                "warning",
+                "LegacyLimits",
+                config_map.title,
+                "it holds limits of the legacy registry gateway, which Registry v2 does not read",
+                (
+                    "registry-admission convert --from-cluster "
+                    f"--config-map {metadata.namespace}/{metadata.name} --dry-run=server",
+                    "remove it once its limits are converted and no legacy registry runs",
+                ),
+                (f"keys: {', '.join(sorted(legacy_data(config_map)))}",),
+            )

@@ -1,0 +1,126 @@
+"""What `doctor` looks at: each kind, where the API server has it, and how much of it is needed."""
+
+from dataclasses import dataclass
+
+from app.doctor.snapshot import Scope
+from app.doctor.webhooks import SERVED
+from app.doctor.workloads import SERVICE
+from app.migration.legacy_config import KEY_NAMESPACES, LEGACY_NAMES
+from app.model.base import KubeObject
+from app.model.core import ConfigMap, Secret
+from app.model.domain import ApiDomain
+from app.model.image import Image
+from app.model.limits import LimitRange, ResourceQuota
+from app.model.registry import ImagePruner, OperatedConfig
+from app.model.stored import APIService, Event
+from app.model.stream import ImageStream
+from app.model.volumes import (
+    PersistentVolume,
+    PersistentVolumeClaim,
+    StorageClass,
+    VolumeAttachment,
+)
+from app.model.webhooks import MutatingWebhookConfiguration, ValidatingWebhookConfiguration
+from app.model.workloads import Deployment, EndpointSlice, Node, Pod, ReplicaSet
+
+_ADMISSION = "admissionregistration.k8s.io/v1"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind as the API spells it."""
+
+    model: type[KubeObject]
+    kind: str
+    api_version: str
+    plural: str
+
+    @property
+    def group(self) -> str:
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def full_name(self) -> str:
+        """As kubectl takes it without a doubt: `deployments.apps`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def path(self, scope: Scope) -> str:
+        root = f"/apis/{self.api_version}" if self.group else f"/api/{self.api_version}"
+        namespace = f"/namespaces/{scope.namespace}" if scope.namespace else ""
+        return f"{root}{namespace}/{self.plural}"
+
+
+def resources(domain: ApiDomain) -> list[Resource]:
+    """Every kind that is looked at."""
+    image, operator = f"{domain.image_group}/v1", f"{domain.operator_group}/v1"
+    rows: list[tuple[type[KubeObject], str, str]] = [
+        (PersistentVolumeClaim, "v1", "persistentvolumeclaims"),
+        (PersistentVolume, "v1", "persistentvolumes"),
+        (StorageClass, "storage.k8s.io/v1", "storageclasses"),
+        (VolumeAttachment, "storage.k8s.io/v1", "volumeattachments"),
+        (Node, "v1", "nodes"),
+        (Pod, "v1", "pods"),
+        (Event, "v1", "events"),
+        (ConfigMap, "v1", "configmaps"),
+        (Secret, "v1", "secrets"),
+        (LimitRange, "v1", "limitranges"),
+        (ResourceQuota, "v1", "resourcequotas"),
+        (Deployment, "apps/v1", "deployments"),
+        (ReplicaSet, "apps/v1", "replicasets"),
+        (EndpointSlice, "discovery.k8s.io/v1", "endpointslices"),
+        (ValidatingWebhookConfiguration, _ADMISSION, "validatingwebhookconfigurations"),
+        (MutatingWebhookConfiguration, _ADMISSION, "mutatingwebhookconfigurations"),
+        (APIService, "apiregistration.k8s.io/v1", "apiservices"),
+        (OperatedConfig, operator, "configs"),
+        (ImagePruner, operator, "imagepruners"),
+        (ImageStream, image, "imagestreams"),
+        (Image, image, "images"),
+    ]
+    return [
+        Resource(model, _kind(model), api_version, plural) for model, api_version, plural in rows
+    ]
+
+
+def scopes(
+    domain: ApiDomain, registry: str, service: str, namespaces: frozenset[str]
+) -> list[Scope]:
+    """What is asked of a cluster; Images are asked for only where their size is limited.
+
+    Secrets are asked for by name, so that nobody needs the right to read others.
+    """
+    tenants = sorted({*namespaces, registry}) if namespaces else [""]
+    return [
+        *(Scope(model) for model in (PersistentVolume, StorageClass, VolumeAttachment, Node)),
+        *(
+            Scope(model, registry)
+            for model in (PersistentVolumeClaim, Pod, Event, ConfigMap, Deployment, ReplicaSet)
+        ),
+        *(Scope(model, service) for model in (Deployment, EndpointSlice)),
+        *(
+            Scope(Secret, registry, f"image-registry-private-configuration{suffix}")
+            for suffix in ("", "-user")
+        ),
+        Scope(Secret, service, SERVED),
+        *(Scope(ConfigMap, "", name) for name in LEGACY_NAMES),
+        *(Scope(ConfigMap, name) for name in KEY_NAMESPACES),
+        *(
+            Scope(model, namespace)
+            for model in (LimitRange, ResourceQuota, ImageStream)
+            for namespace in tenants
+        ),
+        Scope(APIService, "", f"v1.{domain.image_group}"),
+        Scope(OperatedConfig, "", "cluster"),
+        Scope(ImagePruner, "", "cluster"),
+    ]
+
+
+WEBHOOKS = (
+    Scope(ValidatingWebhookConfiguration, "", SERVICE),
+    Scope(MutatingWebhookConfiguration, "", SERVICE),
+)
+"""Asked for first: they say in which namespace the service is."""
+
+
+def _kind(model: type[KubeObject]) -> str:
+    """ImageStream and Config models are named for what they are in code, too."""
+    return str(model.model_fields["kind"].default) or model.__name__

@@ -1,0 +1,210 @@
+"""Reading a cluster, or a folder with what kubectl printed of one, for `doctor`.
+
+A cluster is only ever asked with GET. What it refuses to show is noted, and never guessed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from app.cluster import manifests
+from app.cluster.api import ApiError, Content, KubeApi, NotFoundError
+from app.cluster.manifests import ManifestError
+from app.doctor.inventory import Inventory
+from app.doctor.resources import WEBHOOKS, Resource, resources, scopes
+from app.doctor.snapshot import Scope, Snapshot
+from app.doctor.workloads import SERVICE
+from app.model.base import KubeObject, problems
+from app.model.core import Secret
+from app.model.domain import ApiDomain
+from app.model.image import Image
+from app.model.limits import LimitRange
+from app.model.stream import ImageStream
+from app.model.webhooks import WebhookConfiguration
+
+_AT_ONCE = 8
+_MAX_EMPTY_LIST = 4096
+
+
+class NothingToLookAtError(Exception):
+    """No cluster that answers, or a folder with nothing of one; the text says why."""
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """What to look at."""
+
+    domain: ApiDomain
+    registry_namespace: str
+    service_namespace: str | None
+    """None: where the webhook configurations say that the service is."""
+    namespaces: frozenset[str] = frozenset()
+    """Whose limits and images; none: everybody's."""
+    hosts: frozenset[str] = frozenset()
+    """The registry's own names."""
+    samples: int = 0
+    """How many images to choose for a closer look."""
+
+
+async def of_cluster(api: KubeApi, inquiry: Inquiry) -> Snapshot:
+    """What may be read of it. Raises NothingToLookAtError if that is nothing."""
+    reading = _Reading(inquiry)
+    for scope in WEBHOOKS:
+        await _read(api, reading, scope)
+    wanted = scopes(
+        inquiry.domain,
+        inquiry.registry_namespace,
+        reading.service_namespace,
+        inquiry.namespaces,
+    )
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(scope: Scope) -> None:
+        async with slots:
+            await _read(api, reading, scope)
+
+    await asyncio.gather(*map(one, wanted))
+    if len(reading.unread) == len(WEBHOOKS) + len(wanted):
+        raise NothingToLookAtError(next(iter(reading.unread.values())))
+    if reading.limits_image_size:
+        await _read(api, reading, Scope(Image))
+    return reading.snapshot()
+
+
+def of_folder(folder: Path, inquiry: Inquiry) -> Snapshot:
+    """What the folder holds; a kind of which it holds nothing was not looked at.
+
+    A kind counts as looked at, even if there is nothing of it, if a file has its name, such as
+    `persistentvolumes.yaml`. Of Secrets only such a file holds them all. Raises ManifestError,
+    and NothingToLookAtError for a folder without any object of interest.
+    """
+    if not folder.is_dir():
+        raise ManifestError(f"{folder}:1: not a folder")
+    reading = _Reading(inquiry)
+    known = {(item.group, item.kind): item for item in reading.resources.values()}
+    named = {name: item for item in known.values() for name in (item.plural, item.full_name)}
+    complete: set[type[KubeObject]] = set()
+    for path in manifests.files(folder):
+        objects = list(manifests.read(path))
+        if path.stem in named and (objects or _is_empty_list(path)):
+            complete.add(named[path.stem].model)
+        for manifest in objects:
+            resource = known.get((manifest.api_version.rpartition("/")[0], manifest.kind))
+            if resource:
+                reading.add(manifest.parse(resource.model))
+                if resource.model is not Secret:
+                    complete.add(resource.model)
+    if not complete and not reading.objects:
+        raise NothingToLookAtError(f"{folder} holds nothing that is looked at")
+    for model, resource in reading.resources.items():
+        if model not in complete:
+            _note_absent(reading, resource, folder)
+    return reading.snapshot()
+
+
+@dataclass
+class _Reading:
+    inquiry: Inquiry
+    objects: dict[tuple[type[KubeObject], str, str], KubeObject] = field(default_factory=dict)
+    unread: dict[Scope, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.resources = {item.model: item for item in resources(self.inquiry.domain)}
+        self._inventory = Inventory(self.inquiry.hosts, self.inquiry.samples)
+
+    def add(self, item: KubeObject) -> None:
+        """Streams and images may be many, so no more of them is kept than is needed."""
+        if isinstance(item, ImageStream):
+            if not self.inquiry.namespaces or item.metadata.namespace in self.inquiry.namespaces:
+                self._inventory.add(item)
+        else:
+            key = (type(item), item.metadata.namespace, item.metadata.name)
+            self.objects[key] = item.condensed if isinstance(item, Image) else item
+
+    @property
+    def service_namespace(self) -> str:
+        if self.inquiry.service_namespace:
+            return self.inquiry.service_namespace
+        for item in self.objects.values():
+            if isinstance(item, WebhookConfiguration) and item.metadata.name == SERVICE:
+                for webhook in item.webhooks:
+                    service = (webhook.get("clientConfig") or {}).get("service") or {}
+                    if service.get("namespace"):
+                        return str(service["namespace"])
+        return SERVICE
+
+    @property
+    def limits_image_size(self) -> bool:
+        return any(
+            limit.type == self.inquiry.domain.image_type and "storage" in limit.max
+            for item in self.objects.values()
+            if isinstance(item, LimitRange)
+            for limit in item.spec.limits
+        )
+
+    def snapshot(self) -> Snapshot:
+        by_model: dict[type[KubeObject], list[KubeObject]] = {}
+        for (model, _, _), item in sorted(self.objects.items(), key=lambda pair: pair[0][1:]):
+            by_model.setdefault(model, []).append(item)
+        return Snapshot(
+            {model: tuple(items) for model, items in by_model.items()},
+            self.unread,
+            taken=datetime.now(UTC),
+            domain=self.inquiry.domain,
+            registry_namespace=self.inquiry.registry_namespace,
+            service_namespace=self.service_namespace,
+            namespaces=self.inquiry.namespaces,
+            inventory=self._inventory,
+        )
+
+
+async def _read(api: KubeApi, reading: _Reading, scope: Scope) -> None:
+    """Everything in a scope, or a note of why not."""
+    resource = reading.resources[scope.model]
+    try:
+        async for content in _contents(api, resource.path(scope), scope):
+            reading.add(scope.model.model_validate(content))
+    except NotFoundError as error:
+        reading.unread[scope] = f"{resource.full_name} is not served: {error}"
+    except ApiError as error:
+        reading.unread[scope] = str(error)
+    except ValidationError as error:
+        reading.unread[scope] = f"{resource.full_name}: {next(problems(error))}"
+
+
+async def _contents(api: KubeApi, path: str, scope: Scope) -> AsyncIterator[Content]:
+    if scope.name and scope.namespace:
+        try:
+            yield await api.get(f"{path}/{scope.name}")
+        except NotFoundError:
+            return
+        return
+    query = {"fieldSelector": f"metadata.name={scope.name}"} if scope.name else {}
+    async for content in api.items(path, query):
+        yield content
+
+
+def _is_empty_list(path: Path) -> bool:
+    """What kubectl prints where there is nothing; where it fails, it prints no list."""
+    if path.stat().st_size > _MAX_EMPTY_LIST:
+        return False
+    content = yaml.safe_load(path.read_text())
+    return isinstance(content, dict) and content.get("items") == []
+
+
+def _note_absent(reading: _Reading, resource: Resource, folder: Path) -> None:
+    if resource.model is not Secret:
+        file = f"{resource.full_name}.yaml"
+        reading.unread[Scope(resource.model)] = f"{folder} has no {resource.kind} and no {file}"
+        return
+    names = {(namespace, name) for model, namespace, name in reading.objects if model is Secret}
+    inquiry = reading.inquiry
+    service = reading.service_namespace
+    for scope in scopes(inquiry.domain, inquiry.registry_namespace, service, frozenset()):
+        if scope.model is Secret and (scope.namespace, scope.name) not in names:
+            reading.unread[scope] = f"{folder} has no Secret {scope.namespace}/{scope.name}"

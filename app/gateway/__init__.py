@@ -1,0 +1,1 @@
+"""A reverse proxy that puts the push checks before any registry."""

@@ -1,0 +1,72 @@
+"""Answers on their way to the client: the registry's as they come, refusals so that they arrive."""
+
+import asyncio
+import json
+from contextlib import suppress
+
+from starlette.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
+
+from app.gateway.upstream import Answer
+from app.registry.errors import RegistryError
+
+_LINGER = 5.0
+"""Seconds that a refused client may go on sending before the connection ends."""
+_LINGER_BYTES = 64 * 2**20
+
+
+class SlowClientError(Exception):
+    """The client has taken nothing of its answer for too long."""
+
+
+def patient(send: Send, idle_timeout: float) -> Send:
+    """A `send` that gives up a client which takes nothing. Raises SlowClientError."""
+
+    async def send_in_time(message: Message) -> None:
+        try:
+            await asyncio.wait_for(send(message), idle_timeout)
+        except TimeoutError:
+            raise SlowClientError from None
+
+    return send_in_time
+
+
+async def relay(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+    """Pass an answer on, one chunk at a time. Raises UpstreamError if it breaks off."""
+    response = StreamingResponse(answer.chunks(), answer.status)
+    response.raw_headers = answer.headers
+    try:
+        await response(scope, receive, send)
+    finally:
+        await answer.close()
+
+
+async def refuse(error: RegistryError, receive: Receive, send: Send) -> None:
+    """Answer before the request is read to its end.
+
+    Closing a connection on which a client still sends makes its system throw away the answer
+    that it has received. So the answer goes out whole, and what still comes is read for a while.
+    """
+    body = json.dumps(error.body).encode()
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "connection": "close",
+        **error.headers,
+    }
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": error.status, "headers": raw})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER):
+            await _drain(receive)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _drain(receive: Receive) -> None:
+    read = 0
+    while read < _LINGER_BYTES:
+        message = await receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body"):
+            return
+        read += len(message.get("body", b""))

@@ -1,0 +1,71 @@
+"""Settings of the gateway, besides those that it shares with the webhook."""
+
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
+
+from app.config.setting_types import Names
+from app.config.settings import Settings
+
+
+def _origin(text: str) -> str:
+    """`http(s)://host[:port]`, nothing after it."""
+    url = httpx.URL(text)
+    if url.scheme not in ("http", "https") or not url.host or url.raw_path != b"/":
+        raise ValueError(f"{text!r} is not of the form http(s)://host[:port]")
+    return f"{url.scheme}://{url.netloc.decode()}"
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
+
+
+class GatewaySettings(Settings):
+    """Flags, environment and file work as they do for the webhook."""
+
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    tls_dir: Path | None = Field(
+        None,
+        description="Folder with tls.crt and tls.key, reloaded when they change. "
+        "Without it, the gateway speaks plain HTTP.",
+    )
+    upstream: Origin = Field(description="Registry behind the gateway, http(s)://host[:port].")
+    upstream_ca: Path | None = Field(
+        None, description="CA certificates to trust the registry by, instead of the system's."
+    )
+    upstream_auth: Path | None = Field(
+        None,
+        description="Docker config JSON with credentials that may read the registry's catalog "
+        "and manifests.",
+    )
+    upstream_token_hosts: Names = Field(
+        default_factory=list,
+        description="Hosts of the registry's token service, if it has one elsewhere.",
+    )
+    upstream_storage_hosts: Names = Field(
+        default_factory=list,
+        description="Storage hosts that the registry redirects to for blobs, host[:port]; they "
+        "are asked how large a blob is.",
+    )
+    upstream_timeout: PositiveFloat = Field(
+        300.0, description="How long the registry may take to answer."
+    )
+    external_url: Origin | None = Field(
+        None,
+        description="Address that clients know the gateway by, http(s)://host[:port]. Without "
+        "it, it is derived from X-Forwarded-Proto, X-Forwarded-Host and Host.",
+    )
+    database: Path = Field(
+        Path("gateway.db"),
+        description="File for what a plain registry holds; used with --state only.",
+    )
+    compare_interval: PositiveFloat = Field(
+        600.0, description="Time between two comparisons of that file with the registry."
+    )
+    max_uploads: PositiveInt = Field(
+        64, description="Blob uploads at once; more are refused at once with 429."
+    )
+    idle_timeout: PositiveFloat = Field(
+        60.0, description="How long a client may take for the next 16 KiB that it sends or takes."
+    )

@@ -1,0 +1,1 @@
+"""Converts the limits of the legacy gateway."""

@@ -1,0 +1,96 @@
+"""Reading the legacy gateway's ConfigMaps, and bringing their replacement to a cluster."""
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+import yaml
+
+from app.cluster.api import KubeApi
+from app.cluster.manifests import Manifest
+from app.migration.conversion import NamespaceConversion, Totals
+from app.migration.legacy_config import LEGACY_NAMES, is_legacy
+from app.model.core import ConfigMap
+from app.model.domain import ApiDomain
+from app.model.legacy import LegacyConfig, UnitBase, legacy_data, parse
+from app.policy.names import is_label
+
+
+class ConversionError(Exception):
+    """Input that cannot be converted; says what to do instead."""
+
+
+def config_maps_of(documents: Iterable[Manifest]) -> list[ConfigMap]:
+    """The legacy ConfigMaps among all kinds of objects. Raises ManifestError."""
+    found = [document.parse(ConfigMap) for document in documents if document.kind == "ConfigMap"]
+    return [config_map for config_map in found if is_legacy(config_map, LEGACY_NAMES, ["*"])]
+
+
+async def config_maps_in(api: KubeApi) -> list[ConfigMap]:
+    """The ConfigMaps of a cluster, in any namespace, that have one of the gateway's names."""
+    found = [
+        ConfigMap.model_validate(item)
+        for query in ({"fieldSelector": f"metadata.name={name}"} for name in LEGACY_NAMES)
+        async for item in api.items("/api/v1/configmaps", query)
+    ]
+    return [config_map for config_map in found if is_legacy(config_map, LEGACY_NAMES, [])]
+
+
+async def namespaces_in(api: KubeApi) -> list[str]:
+    """Every namespace of a cluster that is not being deleted."""
+    metadata = [item["metadata"] async for item in api.items("/api/v1/namespaces")]
+    return [item["name"] for item in metadata if "deletionTimestamp" not in item]
+
+
+def the_config(found: Collection[ConfigMap], chosen: str | None, unit: UnitBase) -> LegacyConfig:
+    """The limits of the one ConfigMap that the gateway reads.
+
+    `chosen` is its `namespace/name`. Several that say the same are as good as one. Raises
+    ConversionError for none and for several, LegacyConfigError for one that cannot be read.
+    """
+    titles = {f"{item.metadata.namespace}/{item.metadata.name}": item for item in found}
+    if chosen is not None and chosen not in titles:
+        raise ConversionError(
+            f"there is no legacy ConfigMap {chosen}; found: {', '.join(titles) or 'none'}"
+        )
+    usable = [titles[chosen]] if chosen else list(found)
+    if not usable:
+        names = " or ".join(LEGACY_NAMES)
+        raise ConversionError(
+            f"no legacy ConfigMap found: it is named {names}, or has the keys max_image_size, "
+            "tag_count_limit and rules"
+        )
+    if any(legacy_data(item) != legacy_data(usable[0]) for item in usable):
+        raise ConversionError(
+            f"{' and '.join(titles)} differ: choose the one that the gateway reads with "
+            "--config-map NAMESPACE/NAME"
+        )
+    return parse(legacy_data(usable[0]), unit_base=unit)
+
+
+def check_namespaces(names: Iterable[str]) -> list[str]:
+    """Names as they are. Raises ConversionError for one that no namespace can have."""
+    names = list(names)
+    for name in names:
+        if not is_label(name):
+            raise ConversionError(f"{name!r} is not the name of a namespace")
+    return names
+
+
+def to_yaml(item: NamespaceConversion, domain: ApiDomain, totals: Totals) -> str:
+    """One namespace's objects for kubectl, and where they come from as a comment."""
+    sources = ", ".join(source.name for source in item.sources)
+    comments = [f"Namespace {item.namespace}: {sources}", *item.changes]
+    objects = yaml.dump_all(
+        item.manifests(domain, totals), Dumper=yaml.CSafeDumper, sort_keys=False
+    )
+    return "---\n" + "".join(f"# {comment}\n" for comment in comments) + objects
+
+
+def write_files(
+    folder: Path, items: Iterable[NamespaceConversion], domain: ApiDomain, totals: Totals
+) -> None:
+    """One file per namespace. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for item in items:
+        text = to_yaml(item, domain, totals)
+        (folder / f"{item.namespace}.yaml").write_text(text, encoding="utf-8")

@@ -1,0 +1,170 @@
+"""The legacy gateway's ConfigMap has no place in a Registry v2 cluster; this says what has.
+
+Rule: "In Registry v2, image size and tag-count limits are represented with Kubernetes LimitRange
+and ResourceQuota objects. Do not use the legacy Registry gateway limit ConfigMap for Registry v2
+deployments." (Registry v2: Setting Up and Configuring the Registry)
+"""
+
+from collections.abc import Collection, Sized
+from fnmatch import fnmatchcase
+from itertools import islice
+from typing import Any, Literal
+
+import yaml
+
+from app.model.core import ConfigMap
+from app.model.domain import ApiDomain
+from app.model.legacy import (
+    MAX_IMAGE_SIZE,
+    RULES,
+    TAG_COUNT_LIMIT,
+    LegacyConfig,
+    LegacyConfigError,
+    UnitBase,
+    is_rule_list,
+    legacy_data,
+    limit_range,
+    parse,
+    quoted,
+)
+from app.policy.verdict import Verdict
+
+Mode = Literal["enforce", "warn", "off"]
+
+LEGACY_NAMES = ("image-registry-limit-config", "registry-gateway-config")
+KEY_NAMESPACES = ("cpaas-system",)
+
+_ANY_NAMESPACE = "<namespace>"
+_MAX_SHOWN = 5
+_MAX_WARNING = 256
+_WHY = (
+    "In Registry v2, image size and tag-count limits are represented with Kubernetes LimitRange "
+    "and ResourceQuota objects"
+)
+
+
+def check(
+    config_map: ConfigMap,
+    *,
+    old: ConfigMap | None = None,
+    mode: Mode,
+    domain: ApiDomain,
+    names: Collection[str] = LEGACY_NAMES,
+    key_namespaces: Collection[str] = KEY_NAMESPACES,
+    unit_base: UnitBase = 1024,
+) -> Verdict:
+    """Refuse (`enforce`) or warn about (`warn`) limits that Registry v2 never reads.
+
+    `old` is the object before an update: one that only removes legacy keys, or leaves them as
+    they are (labels, owner references, finalizers), passes. A new one of the gateway's names
+    needs no keys: the gateway takes its defaults for those that are missing.
+    """
+    verdict = Verdict()
+    if mode == "off" or not is_legacy(config_map, names, key_namespaces):
+        return verdict
+    if old is not None and legacy_data(config_map).items() <= legacy_data(old).items():
+        return verdict
+    try:
+        config = parse(legacy_data(config_map), unit_base=unit_base)
+    except LegacyConfigError as error:
+        content, remedy = f"unreadable: {error}", _generic_remedy(domain)
+    else:
+        content, remedy = _summary(config), _remedy(config, domain)
+    if mode == "warn":
+        verdict.warn(_bounded(_warning(config_map, content)))
+    else:
+        verdict.deny(
+            "LegacyLimits",
+            f"it holds limits of the legacy registry gateway ({content}). {_WHY}",
+            remedy,
+        )
+    return verdict
+
+
+def is_legacy(
+    config_map: ConfigMap, names: Collection[str], key_namespaces: Collection[str]
+) -> bool:
+    """Whether a ConfigMap holds the legacy gateway's limits.
+
+    It has one of the gateway's names; or it is in a namespace that a glob of `key_namespaces`
+    matches and has `max_image_size`, `tag_count_limit`, or `rules` that read as the gateway's.
+    A key named `rules` alone means nothing: alerts have one, too.
+    """
+    data = legacy_data(config_map)
+    if config_map.metadata.name in names:
+        return True
+    namespace = config_map.metadata.namespace
+    if not data or not any(fnmatchcase(namespace, pattern) for pattern in key_namespaces):
+        return False
+    return MAX_IMAGE_SIZE in data or TAG_COUNT_LIMIT in data or is_rule_list(data[RULES])
+
+
+def _summary(config: LegacyConfig) -> str:
+    limits = config.limits
+    return (
+        f"images up to {limits.max_image_size}, {limits.tag_count_limit} tags per repository, "
+        f"rules: {len(config.rules)}"
+    )
+
+
+def _warning(config_map: ConfigMap, content: str) -> str:
+    return (
+        "Registry v2 does not read limits of the legacy gateway, use LimitRange and ResourceQuota: "
+        f"{config_map.title} ({content})"
+    )
+
+
+def _bounded(warning: str) -> str:
+    """The API server cuts longer warnings."""
+    return warning if len(warning) <= _MAX_WARNING else f"{warning[: _MAX_WARNING - 1]}…"
+
+
+def _remedy(config: LegacyConfig, domain: ApiDomain) -> str:
+    named, others = config.by_namespace, config.inexpressible
+    return (
+        _for_each_namespace(config.limits.limit_range(domain, _ANY_NAMESPACE), domain)
+        + "".join(
+            f"---\n{_dump(limits.limit_range(domain, namespace))}"
+            for namespace, limits in islice(named.items(), _MAX_SHOWN)
+        )
+        + _more(named, "that name one namespace each")
+        + "".join(
+            f"# Not expressible per namespace: {RULES}[{index}] {quoted(rule.path)}\n"
+            for index, rule in islice(others.items(), _MAX_SHOWN)
+        )
+        + _more(others, "not expressible per namespace")
+    )
+
+
+def _more(rules: Sized, which: str) -> str:
+    hidden = len(rules) - _MAX_SHOWN
+    return f"# More rules {which}: {hidden}\n" if hidden > 0 else ""
+
+
+def _generic_remedy(domain: ApiDomain) -> str:
+    """The objects of Registry v2's page, for limits that cannot be read."""
+    per_stream = {domain.images: "100", domain.image_tags: "100"}
+    return _for_each_namespace(limit_range(domain, _ANY_NAMESPACE, "1Gi", per_stream), domain)
+
+
+def _for_each_namespace(limits: dict[str, Any], domain: ApiDomain) -> str:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "image-registry-quota", "namespace": _ANY_NAMESPACE},
+        "spec": {
+            "hard": {domain.imagestreams: "20", domain.images: "200", domain.image_tags: "200"}
+        },
+    }
+    return (
+        f"apply this to each {_ANY_NAMESPACE} that holds images instead:\n"
+        f"---\n{_dump(limits)}"
+        "---\n"
+        "# Optional: a total for the namespace. The legacy limits have none to derive it from,\n"
+        "# these are example numbers: choose your own.\n"
+        f"{_dump(quota)}"
+    )
+
+
+def _dump(manifest: dict[str, Any]) -> str:
+    return yaml.dump(manifest, Dumper=yaml.CSafeDumper, sort_keys=False)

@@ -1,1 +1,0 @@
-"""What is wrong with a registry, found in a snapshot of its cluster: pure checks."""

@@ -1,0 +1,1 @@
+"""Rules on Config/cluster, ImagePruner and the storage that they name."""

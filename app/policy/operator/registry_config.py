@@ -1,0 +1,142 @@
+"""Config/cluster: what the registry's operator could not, or should not, act on."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from app.model.domain import ApiDomain
+from app.model.registry import Config, ConfigSpec, ImagePullSecret, Route
+from app.model.volumes import PersistentVolumeClaim
+from app.policy.names import host_of, is_hostname, is_label, placeholders, without_credentials
+from app.policy.operator import registry_data_loss, registry_storage, storage_references
+from app.policy.operator.field_checks import (
+    LOG_LEVELS,
+    check_at_least_zero,
+    check_choice,
+    check_name,
+    check_placeholders,
+    check_resources,
+    shown,
+)
+from app.policy.operator.registry_data_loss import DataLossGuard
+from app.policy.operator.storage_references import Referenced
+from app.policy.verdict import Verdict
+
+_HOSTS = "spec.imagePullSecret.additionalRegistryHosts"
+_NAMESPACES = "spec.imagePullSecret.ignoredNamespaces"
+
+
+def check(
+    config: Config,
+    old: Config | None,
+    *,
+    domain: ApiDomain,
+    images_exist: bool,
+    data_loss_guard: DataLossGuard,
+    referenced: Referenced | None = None,
+    strict: bool = False,
+) -> Verdict:
+    """Hold a Config against the schema's unwritten rules, and an update against data loss.
+
+    `old` is the object that an update starts from, None on create. `images_exist` says whether
+    the cluster holds image metadata, so that there is something to lose. `referenced` is what the
+    Config refers to, None if nobody looked; `strict` refuses what refers to nothing of use.
+    """
+    verdict = Verdict()
+    spec = config.spec
+    check_name(verdict, config)
+    check_placeholders(verdict, spec)
+    _check_choices(verdict, spec)
+    check_at_least_zero(verdict, "InvalidReplicas", "spec.replicas", spec.replicas)
+    before = old.spec if old else None
+    claim_known = referenced is not None and isinstance(referenced.claim, PersistentVolumeClaim)
+    verdict.include(registry_storage.check(spec, before, domain=domain, claim_known=claim_known))
+    if referenced is not None:
+        found = storage_references.check(spec, referenced)
+        refuses = strict and (before is None or _refers_anew(spec, before))
+        verdict.include(found if refuses else found.tolerant())
+    _check_pull_secret(verdict, spec.image_pull_secret)
+    _check_routes(verdict, spec.routes)
+    check_resources(verdict, spec.resources)
+    if old is not None and images_exist:
+        verdict.include(registry_data_loss.check(config, old, domain=domain, guard=data_loss_guard))
+    return verdict
+
+
+def _refers_anew(spec: ConfigSpec, old: ConfigSpec) -> bool:
+    """Whether an update touches what the findings are about; any other must get through."""
+    before = (old.storage, old.replicas, old.rollout_strategy)
+    after = (spec.storage, spec.replicas, spec.rollout_strategy)
+    return before != after or old.management_state == "Removed"
+
+
+def _check_choices(verdict: Verdict, spec: ConfigSpec) -> None:
+    def hold(reason: str, path: str, value: str, *known: str) -> None:
+        check_choice(verdict, reason, f"spec.{path}", value, known)
+
+    states = ("Managed", "Unmanaged", "Removed")
+    secret = spec.image_pull_secret.management_state
+    hold("UnknownManagementState", "managementState", spec.management_state, *states, "Force")
+    hold("UnknownManagementState", "imagePullSecret.managementState", secret, *states)
+    strategies = ("Recreate", "RollingUpdate")
+    hold("UnknownRolloutStrategy", "rolloutStrategy", spec.rollout_strategy, *strategies)
+    hold("UnknownLogLevel", "logLevel", spec.log_level, *LOG_LEVELS)
+    hold("UnknownLogLevel", "operatorLogLevel", spec.operator_log_level, *LOG_LEVELS)
+
+
+def _check_pull_secret(verdict: Verdict, pull_secret: ImagePullSecret) -> None:
+    hosts = pull_secret.additional_registry_hosts
+    for index, host in enumerate(hosts):
+        if host_of(host) is None and not placeholders(host):
+            verdict.deny(
+                "InvalidRegistryHost",
+                f"{_HOSTS}[{index}] is {shown(without_credentials(host))}, not host[:port]",
+                f"write it without scheme and path, such as {_host_like(host)}",
+            )
+    for host in _repeated(hosts):
+        verdict.deny(
+            "DuplicateRegistryHost",
+            f"{_HOSTS} has {shown(without_credentials(host))} more than once",
+            "keep one of them",
+        )
+    for index, namespace in enumerate(pull_secret.ignored_namespaces):
+        if not is_label(namespace) and not placeholders(namespace):
+            verdict.deny(
+                "InvalidIgnoredNamespace",
+                f"{_NAMESPACES}[{index}] is {shown(namespace)}, which no namespace can be named",
+                "name one namespace in full: patterns are not supported",
+            )
+
+
+def _check_routes(verdict: Verdict, routes: list[Route]) -> None:
+    for name in _repeated(route.name for route in routes):
+        verdict.deny(
+            "DuplicateRouteName",
+            f"spec.routes has the name {shown(name)} more than once",
+            "give every route a name of its own",
+        )
+    for hostname in _repeated(route.hostname for route in routes):
+        verdict.deny(
+            "DuplicateRouteHostname",
+            f"spec.routes has the hostname {shown(hostname)} more than once",
+            "give every route a hostname of its own",
+        )
+    for index, route in enumerate(routes):
+        hostname = route.hostname
+        if hostname and not is_hostname(hostname) and not placeholders(hostname):
+            verdict.deny(
+                "InvalidRouteHostname",
+                f"spec.routes[{index}].hostname is {shown(hostname)}, not a DNS name",
+                "write it without scheme, port and path, such as registry.example.com",
+            )
+
+
+def _repeated(values: Iterable[str]) -> list[str]:
+    """The values that occur more than once, in any case; unset ones don't count."""
+    counts = Counter(value.lower() for value in values if value)
+    return [value for value, count in counts.items() if count > 1]
+
+
+def _host_like(text: str) -> str:
+    """What is left of an address without its scheme and path, if that is a host."""
+    host = text.rpartition("://")[2].partition("/")[0]
+    return host if host_of(host) else "registry.example.com:5000"

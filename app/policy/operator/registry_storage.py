@@ -1,0 +1,192 @@
+"""Where the registry keeps its images: `spec.storage` and what depends on it."""
+
+import json
+import shlex
+from typing import Any
+
+from app.model.domain import ApiDomain
+from app.model.registry import ConfigSpec, S3Storage, Storage
+from app.policy.names import (
+    is_bucket,
+    is_subdomain,
+    nearest,
+    parse_endpoint,
+    placeholders,
+    without_credentials,
+)
+from app.policy.operator.field_checks import check_choice, shown
+from app.policy.verdict import Verdict
+
+_BACKENDS = {
+    "azure": "azure",
+    "emptydir": "emptyDir",
+    "gc": "gcs",
+    "ibmco": "ibmcos",
+    "managementstate": "managementState",
+    "os": "oss",
+    "persistentvolumeclaim": "pvc",
+    "pvc": "pvc",
+    "s3": "s3",
+    "swift": "swift",
+}
+"""Fields of spec.storage by the spellings that `nearest` compares."""
+_ENDPOINT = "spec.storage.s3.regionEndpoint"
+
+
+def check(
+    spec: ConfigSpec, old: ConfigSpec | None, *, domain: ApiDomain, claim_known: bool = False
+) -> Verdict:
+    """Hold the storage by itself; `old` is what an update starts from.
+
+    `claim_known` says that somebody else holds the Pods against the access modes of the claim.
+    """
+    verdict = Verdict()
+    storage = spec.storage
+    check_choice(
+        verdict,
+        "UnknownManagementState",
+        "spec.storage.managementState",
+        storage.management_state,
+        ("Managed", "Unmanaged"),
+    )
+    _check_unknown_fields(verdict, storage)
+    _check_backends(verdict, storage, old.storage if old else None, domain)
+    _check_replicas(verdict, spec)
+    if not claim_known:
+        _check_rollout(verdict, spec)
+    _check_claim(verdict, storage, domain)
+    if old is not None:
+        _check_inherited_state(verdict, storage, old.storage)
+    if storage.s3 is not None:
+        _check_bucket(verdict, storage.s3)
+        _check_endpoint(verdict, storage.s3)
+        if spec.disable_redirect is False and clients_need_proxy(storage.s3):
+            verdict.warn(
+                "spec.disableRedirect is false, and clients may not reach or trust the s3 "
+                "endpoint: set it to true if their pulls fail"
+            )
+    return verdict
+
+
+def clients_need_proxy(s3: S3Storage) -> bool:
+    """Whether a redirect to the object storage would lead clients nowhere.
+
+    So it is for an endpoint inside the cluster, and for a private CA, which they don't trust.
+    """
+    endpoint = parse_endpoint(s3.region_endpoint)
+    return bool(s3.trusted_ca.name) or (endpoint is not None and endpoint.is_internal)
+
+
+def _check_unknown_fields(verdict: Verdict, storage: Storage) -> None:
+    for name in storage.unknown:
+        meant = nearest(name, _BACKENDS)
+        hint = f": did you mean {meant}?" if meant else ""
+        verdict.warn(f"spec.storage has no field {shown(name)}, and the operator ignores it{hint}")
+
+
+def _check_backends(
+    verdict: Verdict, storage: Storage, old: Storage | None, domain: ApiDomain
+) -> None:
+    backends = storage.backends
+    if len(backends) < 2:
+        return
+    *others, last = backends
+    count = "two" if len(backends) == 2 else str(len(backends))
+    verdict.deny(
+        "TwoStorageBackends",
+        f"spec.storage has {count} backends, {', '.join(others)} and {last}",
+        f"keep one: {_keep_one(backends, old, domain)}",
+    )
+
+
+def _keep_one(backends: dict[str, Any], old: Storage | None, domain: ApiDomain) -> str:
+    """The change that was probably meant: to the backend that is new."""
+    if old is None:
+        return "remove the others from the manifest"
+    present = old.backends
+    keep = [name for name in backends if name not in present] or list(backends)
+    wanted = {name: content if name == keep[-1] else None for name, content in backends.items()}
+    patch = json.dumps({"spec": {"storage": wanted}}, separators=(",", ":"))
+    resource = f"configs.{domain.operator_group}"
+    return f"kubectl patch {resource} cluster --type=merge -p {shlex.quote(patch)}"
+
+
+def _check_inherited_state(verdict: Verdict, storage: Storage, old: Storage) -> None:
+    """A patch that brings a claim or a bucket leaves the state of what was there before it."""
+    brought = storage.default_management_state == "Unmanaged"
+    inherited = storage.management_state == old.management_state == "Managed"
+    if brought and inherited and not storage.backends.keys() <= old.backends.keys():
+        verdict.warn(
+            "spec.storage.managementState is still Managed, and managed storage is deleted with "
+            "the registry: set it to Unmanaged for a claim or bucket of your own"
+        )
+
+
+def _check_replicas(verdict: Verdict, spec: ConfigSpec) -> None:
+    replicas = 1 if spec.replicas is None else spec.replicas
+    if spec.storage.empty_dir is not None and replicas > 1:
+        verdict.deny(
+            "EmptyDirWithReplicas",
+            f"spec.replicas is {replicas}, and every Pod would have an emptyDir of its own",
+            "set spec.replicas to 1, or choose storage that Pods share, such as s3",
+        )
+
+
+def _check_rollout(verdict: Verdict, spec: ConfigSpec) -> None:
+    one_pod = spec.replicas is None or spec.replicas == 1
+    if spec.storage.pvc is not None and one_pod and spec.rollout_strategy == "RollingUpdate":
+        verdict.warn(
+            "spec.rolloutStrategy is RollingUpdate, and two Pods cannot share a ReadWriteOnce "
+            "volume: set it to Recreate unless the PVC is ReadWriteMany"
+        )
+
+
+def _check_claim(verdict: Verdict, storage: Storage, domain: ApiDomain) -> None:
+    claim = storage.pvc.claim if storage.pvc else ""
+    if claim and not is_subdomain(claim) and not placeholders(claim):
+        verdict.deny(
+            "InvalidClaimName",
+            f"spec.storage.pvc.claim is {shown(claim)}, which no PVC can be named",
+            f"set it to a name that `kubectl -n {domain.registry_namespace} get pvc` lists",
+        )
+
+
+def _check_bucket(verdict: Verdict, s3: S3Storage) -> None:
+    if not s3.bucket:
+        verdict.deny(
+            "BucketMissing",
+            "spec.storage.s3 has no bucket",
+            "set spec.storage.s3.bucket to the bucket that holds the images",
+        )
+    elif not is_bucket(s3.bucket) and not placeholders(s3.bucket):
+        verdict.deny(
+            "InvalidBucketName",
+            f"spec.storage.s3.bucket is {shown(s3.bucket)}, which no bucket can be named",
+            "set it to 3 to 63 lower-case letters, digits, dots and hyphens, "
+            "with a letter or digit at both ends",
+        )
+
+
+def _check_endpoint(verdict: Verdict, s3: S3Storage) -> None:
+    text = s3.region_endpoint
+    if not text or placeholders(text):
+        return
+    value = shown(without_credentials(text))
+    endpoint = parse_endpoint(text)
+    if endpoint is None:
+        with_scheme = f"https://{text}"
+        example = with_scheme if parse_endpoint(with_scheme) else "https://s3.example.com"
+        verdict.deny(
+            "InvalidRegionEndpoint",
+            f"{_ENDPOINT} is {value}, not http(s)://host[:port][/path]",
+            f"write it without user, query and fragment, such as {example}",
+        )
+        return
+    if endpoint.scheme == "http":
+        verdict.warn(f"{_ENDPOINT} is {value}: images travel unencrypted")
+    if is_bucket(s3.bucket) and endpoint.holds_bucket(s3.bucket):
+        verdict.deny(
+            "BucketInRegionEndpoint",
+            f"{_ENDPOINT} is {value}, which holds the bucket {s3.bucket} already",
+            f"take {s3.bucket} out of it: the registry adds the bucket itself",
+        )

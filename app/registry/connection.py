@@ -1,0 +1,33 @@
+"""The connection to the internal registry that the settings name."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from app.config.settings import Settings
+from app.registry import credentials
+from app.registry.client import RegistryClient
+
+
+@asynccontextmanager
+async def open_registry(settings: Settings) -> AsyncIterator[tuple[str, RegistryClient] | None]:
+    """The internal registry as `host[:port]` and a client, if it may be asked.
+
+    Raises CredentialsError for a docker config, and OSError for CA certificates, of no use.
+    """
+    if settings.registry_url is None:
+        yield None
+        return
+    known = credentials.read(settings.registry_auth) if settings.registry_auth else {}
+    host = settings.registry_url.partition("://")[2]
+    context = ssl.create_default_context(cafile=settings.registry_ca)
+    client = RegistryClient(
+        settings.registry_url,
+        known.get(host, credentials.NO_CREDENTIALS),
+        context=context,
+        http2=settings.registry_http2,
+    )
+    try:
+        yield host, client
+    finally:
+        await client.close()

@@ -1,0 +1,1 @@
+"""Usage, audit and PolicyReports."""

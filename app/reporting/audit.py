@@ -1,0 +1,161 @@
+"""What of a namespace passes its limits, what takes most room in it, and which tags are oldest.
+
+Limits refuse what is new and delete nothing: what is over them now stays, and cannot grow.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from app.model.domain import ApiDomain
+from app.model.limits import NamespaceLimits
+from app.policy import fullness
+from app.policy.fullness import Level
+from app.quota.members import StreamTag
+from app.quota.usage import NamespaceUsage
+from app.reporting.images import LargeImage, largest_images, tags_of
+
+Severity = Literal["high", "medium", "low"]
+SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
+_LEAST = {"high": 1.0, "medium": 0.1}
+"""By what part of the limit it is passed at least: twice what is allowed is high."""
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class OldTag:
+    name: str
+    """`stream:tag`."""
+    pushed: datetime | None
+    """When it was last pushed; None if that is not known."""
+
+
+@dataclass(frozen=True)
+class Limited:
+    """One limit that a namespace has been held against."""
+
+    source: str
+    """`ResourceQuota image-registry-quota`."""
+    resource: str
+
+
+@dataclass(frozen=True)
+class NamespaceAudit:
+    namespace: str
+    over: tuple[Level, ...]
+    """What passes a limit, the worst first."""
+    met: tuple[Limited, ...]
+    """The limits that nothing passes."""
+    unlimited: bool
+    """Whether nothing limits the namespace."""
+    unknown_sizes: int
+    """Images that may be too large, because nobody knows how large they are."""
+    largest: tuple[LargeImage, ...]
+    """The largest images, largest first."""
+    oldest: tuple[OldTag, ...]
+    """Tags to delete first where there are too many tags or images, oldest first."""
+    tags: Mapping[str, Sequence[str]]
+    """The tags, `stream:tag`, of each image that is too large, by its digest."""
+
+    @property
+    def severity(self) -> Severity | None:
+        """Of the worst; None if nothing is over."""
+        return severity(self.over[0]) if self.over else None
+
+
+def severity(level: Level) -> Severity:
+    """How bad it is that a level is over its limit."""
+    excess = _excess(level)
+    return next((name for name in SEVERITIES if excess >= _LEAST.get(name, 0.0)), "low")
+
+
+def worst_first(audits: list[NamespaceAudit]) -> list[NamespaceAudit]:
+    """By how far the worst limit is passed, then by how many are; what is fine comes last."""
+    return sorted(
+        audits,
+        key=lambda item: (
+            -_excess(item.over[0]) if item.over else 0.0,
+            -len(item.over),
+            item.namespace,
+        ),
+    )
+
+
+def audit(
+    namespace: str,
+    usage: NamespaceUsage,
+    limits: NamespaceLimits,
+    *,
+    sizes: Mapping[str, int],
+    pushed: Mapping[StreamTag, datetime],
+    domain: ApiDomain,
+    top: int,
+) -> NamespaceAudit:
+    """Hold a namespace against limits.
+
+    `sizes` has the bytes of the images that are known, `pushed` the times of the tags that are
+    known; `top` is how many images and tags are listed.
+    """
+    tags = tags_of(usage)
+    levels = [
+        *fullness.of_namespace(namespace, usage, limits, domain),
+        *fullness.of_streams(usage, limits, domain),
+        *(
+            fullness.of_image(digest, sizes[digest], limits)
+            for digest in sorted(tags.keys() & sizes.keys())
+        ),
+    ]
+    over = sorted((level for level in levels if level.over), key=lambda level: -_excess(level))
+    passed = {Limited(level.source, level.resource) for level in over}
+    return NamespaceAudit(
+        namespace,
+        tuple(over),
+        tuple(limited for limited in _limited(limits, domain) if limited not in passed),
+        unlimited=limits.image_size is None and not limits.limits_members,
+        unknown_sizes=len(tags.keys() - sizes.keys()) if limits.image_size else 0,
+        largest=largest_images(tags, sizes, top),
+        oldest=_oldest(over, usage, pushed, domain)[:top],
+        tags={level.name: sorted(tags[level.name]) for level in over if level.kind == "Image"},
+    )
+
+
+def _limited(limits: NamespaceLimits, domain: ApiDomain) -> Iterator[Limited]:
+    """Every limit, whether or not there is anything that it limits."""
+    ranges = {
+        "storage": limits.image_size,
+        domain.images: limits.stream_images,
+        domain.image_tags: limits.stream_tags,
+    }
+    for resource, limit in ranges.items():
+        if limit is not None:
+            yield Limited(f"LimitRange {limit.source}", resource)
+    for quota in limits.quotas:
+        hard = (quota.imagestreams, quota.images, quota.image_tags)
+        resources = (domain.imagestreams, domain.images, domain.image_tags)
+        for resource, count in zip(resources, hard, strict=True):
+            if count is not None:
+                yield Limited(f"ResourceQuota {quota.source}", resource)
+
+
+def _excess(level: Level) -> float:
+    """By what part of the limit it is passed; a limit of zero is passed without end."""
+    hard = level.hard.floor if level.hard else 0
+    return level.over / hard if hard > 0 else float("inf")
+
+
+def _oldest(
+    over: list[Level],
+    usage: NamespaceUsage,
+    pushed: Mapping[StreamTag, datetime],
+    domain: ApiDomain,
+) -> tuple[OldTag, ...]:
+    """The tags of the streams that are too full, or of all streams if the namespace is."""
+    crowded = [level for level in over if level.resource in (domain.images, domain.image_tags)]
+    streams = {level.name for level in crowded if level.kind == "ImageStream"}
+    if any(level.kind == "Namespace" for level in crowded):
+        streams = set(usage.streams)
+    tags = [(name, tag) for name in streams for tag in usage.streams[name].tags]
+    # A tag of unknown age is not proposed before one that is known to be old.
+    tags.sort(key=lambda tag: (tag not in pushed, pushed.get(tag, _LONG_AGO), tag))
+    return tuple(OldTag(f"{name}:{tag}", pushed.get((name, tag))) for name, tag in tags)

@@ -1,0 +1,122 @@
+"""Collecting what `registry-admission usage` and `audit` show, from any inventory."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from app.cluster.embedded import LimitFiles
+from app.model.domain import ApiDomain
+from app.model.limits import NamespaceLimits, namespace_limits, overlaid
+from app.policy import fullness
+from app.policy.fullness import Level
+from app.quota.in_flight import NOTHING_IN_FLIGHT
+from app.reporting.audit import NamespaceAudit, audit
+from app.reporting.images import LargeImage, largest_images, tags_of
+from app.reporting.inventory import Inventory
+
+
+@dataclass(frozen=True)
+class NamespaceFullness:
+    namespace: str
+    totals: tuple[Level, ...]
+    streams: tuple[Level, ...]
+    reservations: int | None
+    """Pushes in flight; None if nobody tells."""
+    largest: tuple[LargeImage, ...]
+    """The largest images, largest first."""
+
+    @property
+    def fullest(self) -> Level | None:
+        """Of the namespace and its streams; None if nothing limits them."""
+        limited = [level for level in (*self.totals, *self.streams) if level.hard is not None]
+        return max(limited, key=lambda level: level.percent or 0, default=None)
+
+    @property
+    def percent(self) -> int:
+        """How full the fullest is; zero if nothing is limited."""
+        return (self.fullest.percent or 0) if self.fullest else 0
+
+
+async def fullness_of(
+    inventory: Inventory, domain: ApiDomain, namespaces: Sequence[str] = (), *, top: int = 0
+) -> list[NamespaceFullness]:
+    """What is used, reserved and left in the namespaces given, or in all.
+
+    `top` is how many images are listed for each; their sizes are only asked for if there are any.
+    Raises ApiError.
+    """
+    names = namespaces or inventory.namespaces()
+    if top:
+        await inventory.expect_sizes(sum(inventory.usage(name).image_count for name in names))
+    return [await _fullness(inventory, domain, name, top) for name in names]
+
+
+async def _fullness(
+    inventory: Inventory, domain: ApiDomain, name: str, top: int
+) -> NamespaceFullness:
+    usage, limits = inventory.usage(name), inventory.limits(name)
+    in_flight = await inventory.in_flight(name)
+    reserved = in_flight or NOTHING_IN_FLIGHT
+    tags = tags_of(usage) if top else {}
+    return NamespaceFullness(
+        name,
+        tuple(fullness.of_namespace(name, usage, limits, domain, reserved)),
+        tuple(fullness.of_streams(usage, limits, domain, reserved)),
+        None if in_flight is None else in_flight.reservations,
+        largest_images(tags, await inventory.sizes(tags), top) if top else (),
+    )
+
+
+async def audit_all(
+    inventory: Inventory,
+    domain: ApiDomain,
+    *,
+    namespaces: Sequence[str] = (),
+    proposed: LimitFiles,
+    top: int,
+) -> list[NamespaceAudit]:
+    """Hold the namespaces given, or all, against their limits as if `proposed` were applied.
+
+    `top` is how many images and tags are listed; sizes are asked for where any are, or where they
+    are limited. Raises ApiError.
+    """
+    names = namespaces or sorted({*inventory.namespaces(), *proposed.namespaces})
+    limits = {name: _limits(inventory, proposed, name, domain) for name in names}
+    sized = {name for name in names if top or limits[name].image_size}
+    await inventory.expect_sizes(sum(inventory.usage(name).image_count for name in sized))
+    return [
+        await _audit(inventory, name, limits[name], name in sized, domain, top) for name in names
+    ]
+
+
+async def _audit(
+    inventory: Inventory,
+    name: str,
+    limits: NamespaceLimits,
+    sized: bool,
+    domain: ApiDomain,
+    top: int,
+) -> NamespaceAudit:
+    usage = inventory.usage(name)
+    digests = {digest for stream in usage.streams.values() for digest in stream.images}
+    sizes: Mapping[str, int] = await inventory.sizes(digests) if sized else {}
+    return audit(
+        name,
+        usage,
+        limits,
+        sizes=sizes,
+        pushed=inventory.pushed(name),
+        domain=domain,
+        top=top,
+    )
+
+
+def _limits(
+    inventory: Inventory, proposed: LimitFiles, name: str, domain: ApiDomain
+) -> NamespaceLimits:
+    if name not in proposed.namespaces:
+        return inventory.limits(name)
+    return namespace_limits(
+        domain,
+        overlaid(inventory.limit_ranges(name), proposed.limit_ranges.get(name, ())),
+        overlaid(inventory.quotas(name), proposed.quotas.get(name, ())),
+    )

@@ -1,0 +1,18 @@
+"""Templates: everything that is not a template's own text is escaped."""
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from app.reporting.numbers import readable
+
+
+def environment(package: str) -> Environment:
+    """The templates of a package beside those that all share."""
+    made = Environment(
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("app.reporting.html")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["bytes"] = readable
+    return made

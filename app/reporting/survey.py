@@ -1,0 +1,224 @@
+"""A cluster, for people to look at: read once, then followed if they like.
+
+Unlike the state that decisions are taken on, it writes no heartbeat and may lag behind.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from datetime import datetime
+
+from app.cluster.api import ApiError, Content, ForbiddenError, GoneError, KubeApi, NotFoundError
+from app.cluster.heartbeat import Heartbeat
+from app.cluster.informer import Informer, Key, Store
+from app.cluster.ledgers import LABEL, KubernetesLedgers
+from app.cluster.stores import Changed, LimitObjects, Streams
+from app.model.domain import ApiDomain
+from app.model.limits import LimitRange, NamespaceLimits, ResourceQuota
+from app.quota.in_flight import InFlight, in_flight
+from app.quota.members import StreamTag
+from app.quota.push_times import PushTimes
+from app.quota.state import StateUnavailableError
+from app.quota.usage import NamespaceUsage
+from app.reporting.size_survey import SizeSurvey
+
+_SILENCE = 150.0
+"""Seconds; the API server sends bookmarks every minute."""
+_PAUSE = 1.0
+"""Seconds in which changes are gathered."""
+_LOOK = 10.0
+"""Seconds after which somebody looks whether the watches are still alive."""
+_TRIES = 3
+
+
+class Survey:
+    """Limits, streams and ledgers of a cluster, or of some of its namespaces.
+
+    Of some namespaces, only the sizes of images need a right in the whole cluster.
+    """
+
+    def __init__(
+        self,
+        api: KubeApi,
+        domain: ApiDomain,
+        *,
+        service_namespace: str,
+        namespaces: Collection[str] = (),
+        ledgers: bool = True,
+    ) -> None:
+        self._changed = asyncio.Event()
+        self._followed = False
+        heartbeat = Heartbeat(
+            api, group=domain.image_group, namespace=service_namespace, max_error=0.0
+        )
+        self._scopes = {
+            name: _Scope(api, domain, heartbeat, name, self._notice) for name in namespaces or ("",)
+        }
+        self._sizes = SizeSurvey(api, domain)
+        self._ledgers = KubernetesLedgers(api, service_namespace, identity="")
+        self._ledgers_problem = ""
+        self._ledgers_informer: Informer | None = None
+        if ledgers:
+            self._ledgers_informer = Informer(
+                api,
+                self._ledgers.path,
+                "ledgers",
+                _Noticing(self._ledgers, self._notice),
+                silence=_SILENCE,
+                select=LABEL,
+            )
+
+    async def read(self) -> None:
+        """List everything. Raises ApiError; ledgers that RBAC hides are only noted."""
+        scopes = (scope.read() for scope in self._scopes.values())
+        await asyncio.gather(*scopes, self._read_ledgers())
+        self._changed.clear()
+
+    def namespaces(self) -> list[str]:
+        return sorted({name for scope in self._scopes.values() for name in scope.namespaces()})
+
+    def limits(self, namespace: str) -> NamespaceLimits:
+        return self._scope(namespace).limits[namespace]
+
+    def limit_ranges(self, namespace: str) -> Sequence[LimitRange]:
+        return self._scope(namespace).limits.limit_ranges.in_namespace(namespace)
+
+    def quotas(self, namespace: str) -> Sequence[ResourceQuota]:
+        return self._scope(namespace).limits.quotas.in_namespace(namespace)
+
+    def usage(self, namespace: str) -> NamespaceUsage:
+        return self._scope(namespace).streams.usage[namespace]
+
+    def pushed(self, namespace: str) -> Mapping[StreamTag, datetime]:
+        return self._scope(namespace).times.of(namespace, self.usage(namespace))
+
+    async def in_flight(self, namespace: str) -> InFlight | None:
+        if self._ledgers_informer is None:
+            return None
+        try:
+            ledger, _ = await self._ledgers.load(namespace)
+        except StateUnavailableError:
+            return None
+        return in_flight(ledger, self.usage(namespace), time.time())
+
+    async def expect_sizes(self, count: int) -> None:
+        if "" in self._scopes:
+            await self._sizes.expect(count)
+
+    async def sizes(self, digests: Collection[str]) -> Mapping[str, int]:
+        return await self._sizes.of(digests)
+
+    def notes(self) -> list[str]:
+        stale = [informer.problem() for informer in self._informers()] if self._followed else []
+        return [note for note in (self._ledgers_problem, self._sizes.problem, *stale) if note]
+
+    async def changes(self) -> AsyncGenerator[None, None]:
+        self._followed = True
+        tasks = [asyncio.create_task(informer.run()) for informer in self._informers()]
+        notes = self.notes()
+        try:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), _LOOK)
+                    await asyncio.sleep(_PAUSE)
+                if self._changed.is_set() or notes != self.notes():
+                    self._changed.clear()
+                    notes = self.notes()
+                    yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _scope(self, namespace: str) -> "_Scope":
+        return self._scopes[""] if "" in self._scopes else self._scopes[namespace]
+
+    def _informers(self) -> list[Informer]:
+        found = [informer for scope in self._scopes.values() for informer in scope.informers]
+        return [*found, self._ledgers_informer] if self._ledgers_informer else found
+
+    async def _read_ledgers(self) -> None:
+        if self._ledgers_informer is None:
+            return
+        try:
+            await _load(self._ledgers_informer)
+        except ForbiddenError as error:
+            self._ledgers_informer = None
+            self._ledgers_problem = f"reservations in flight are not readable: {error}"
+
+    def _notice(self, _namespace: str) -> None:
+        self._changed.set()
+
+
+class _Scope:
+    """One namespace, or the whole cluster if it has no name."""
+
+    def __init__(
+        self,
+        api: KubeApi,
+        domain: ApiDomain,
+        heartbeat: Heartbeat,
+        name: str,
+        changed: Changed,
+    ) -> None:
+        self.limits = LimitObjects(domain, changed)
+        self.times = PushTimes()
+        self.streams = Streams(heartbeat, changed, self.times)
+        self._group = domain.image_group
+        inside = f"namespaces/{name}/" if name else ""
+
+        def informer(path: str, resource: str, store: Store) -> Informer:
+            title = f"{inside}{resource}"
+            return Informer(api, f"{path}/{title}", title, store, silence=_SILENCE)
+
+        self._streams_informer = informer(f"/apis/{self._group}/v1", "imagestreams", self.streams)
+        self.informers = [
+            informer("/api/v1", "limitranges", self.limits.limit_ranges),
+            informer("/api/v1", "resourcequotas", self.limits.quotas),
+            self._streams_informer,
+        ]
+
+    async def read(self) -> None:
+        await asyncio.gather(*map(self._load, self.informers))
+
+    def namespaces(self) -> set[str]:
+        return {*self.limits, *self.streams.usage}
+
+    async def _load(self, informer: Informer) -> None:
+        try:
+            await _load(informer)
+        except NotFoundError as error:
+            problem = f"the cluster does not serve {self._group}/v1: is the API domain right?"
+            raise ApiError(error.status, problem) from None
+
+
+class _Noticing:
+    """A store whose changes are told."""
+
+    def __init__(self, store: Store, changed: Changed) -> None:
+        self._store = store
+        self._changed = changed
+
+    def put(self, key: Key, content: Content) -> None:
+        self._store.put(key, content)
+        self._changed(key[0])
+
+    def remove(self, key: Key) -> None:
+        self._store.remove(key)
+        self._changed(key[0])
+
+    def retain(self, keys: set[Key]) -> None:
+        self._store.retain(keys)
+
+
+async def _load(informer: Informer) -> None:
+    """A list that takes so long that the API server forgets where it began is begun again."""
+    for remaining in reversed(range(_TRIES)):
+        try:
+            await informer.load()
+        except GoneError:
+            if not remaining:
+                raise
+        else:
+            return

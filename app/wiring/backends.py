@@ -1,0 +1,204 @@
+"""Where state and ledgers come from, and the work that keeps them true."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from app.admission.events import RefusalEvents
+from app.admission.image_kinds import RegistrySize
+from app.admission.review import AdmissionRequest, Outcome
+from app.auth.authentication import Authenticator, StaticTokens
+from app.auth.reviews import KubernetesAccess
+from app.certs.cluster import ClusterCertificates, service_names
+from app.cluster import connection
+from app.cluster.api import KubeApi
+from app.cluster.connection import NoClusterError
+from app.cluster.embedded import EmbeddedState
+from app.cluster.informer import Informer
+from app.cluster.kubernetes import KubernetesState
+from app.cluster.leader import lead
+from app.cluster.ledgers import LABEL as LEDGERS
+from app.cluster.ledgers import KubernetesLedgers
+from app.cluster.objects import KubernetesObjects, ObjectReader
+from app.cluster.reconciler import Reconciler
+from app.config import examples
+from app.config.settings import Settings
+from app.page.refusals import Refusals
+from app.page.shared_refusals import LABEL as REFUSALS
+from app.page.shared_refusals import SharedRefusals
+from app.quota.state import ClusterState
+from app.quota.store import LedgerStore, MemoryLedgers
+from app.registry.connection import open_registry
+from app.registry.sizes import RegistrySizes
+from app.wiring.controllers import Controllers, assemble
+
+Job = Callable[[], Coroutine[Any, Any, None]]
+Refused = Callable[[AdmissionRequest, Outcome], None]
+
+
+@dataclass(frozen=True)
+class Backend:
+    state: ClusterState
+    ledgers: LedgerStore
+    jobs: Sequence[Job]
+    """Work that lives as long as the service does."""
+    namespaces: Callable[[], Iterable[str]]
+    """Tells which ones have a limit or an ImageStream."""
+    refusals: Refusals
+    """Those of the last hours."""
+    refused: Refused
+    """Told of every refused review."""
+    broken: Callable[[], bool]
+    """Whether the last reading of the state failed while an older one stays in force."""
+    registry_size: RegistrySize | None = None
+    certificates: ClusterCertificates | None = None
+    """Self-made ones that all replicas share."""
+    registry_hosts: Callable[[], Collection[str]] = tuple
+    """What the registry's configuration calls it."""
+    authenticator: Authenticator | None = None
+    """Who may ask for push checks and look at the page; None: nobody."""
+    objects: ObjectReader | None = None
+    """What the registry's configuration refers to."""
+    controllers: Controllers | None = None
+
+
+@asynccontextmanager
+async def open_backend(settings: Settings, *, leads: bool = True) -> AsyncIterator[Backend]:
+    """The folder that `state` names; else the cluster around us, or the one that a kubeconfig
+    names; else the examples.
+
+    `leads`: whether this process may be the one that writes quota status for all. Raises
+    ManifestError for a folder, NoClusterError for a kubeconfig, and CredentialsError for a docker
+    config, that is no use.
+    """
+    async with _registry(settings) as registry_size, _source(settings, leads) as backend:
+        yield replace(backend, registry_size=registry_size)
+
+
+@asynccontextmanager
+async def _registry(settings: Settings) -> AsyncIterator[RegistrySize | None]:
+    """Sizes from the internal registry, if it may be asked."""
+    async with open_registry(settings) as registry:
+        yield partial(RegistrySizes(dict([registry])).size, registry[0]) if registry else None
+
+
+@asynccontextmanager
+async def _source(settings: Settings, leads: bool) -> AsyncIterator[Backend]:
+    outside = settings.kubeconfig is not None or settings.context is not None
+    inside = connection.is_inside()
+    if settings.state is not None or not (outside or inside):
+        if settings.controllers and leads:
+            raise NoClusterError("controllers need a cluster, and there is only a folder")
+        manifests = settings.state or examples.state_folder()
+        yield embedded(EmbeddedState(manifests, settings.domain), settings)
+        return
+    async with connection.connected(settings.kubeconfig, settings.context) as api:
+        with TemporaryDirectory() as folder:
+            yield _cluster(api, settings, Path(folder), inside=inside and not outside, leads=leads)
+
+
+def embedded(state: EmbeddedState, settings: Settings) -> Backend:
+    """A folder of manifests; reservations in the process.
+
+    Raises TokenFileError for the tokens of push checks.
+    """
+    refusals = Refusals(settings.domain)
+    return Backend(
+        state,
+        MemoryLedgers(),
+        jobs=[state.watch],
+        namespaces=state.namespaces,
+        refusals=refusals,
+        refused=refusals.review,
+        broken=lambda: state.broken is not None,
+        authenticator=StaticTokens(settings.push_tokens) if settings.push_tokens else None,
+        objects=state,
+    )
+
+
+def _cluster(
+    api: KubeApi, settings: Settings, folder: Path, *, inside: bool, leads: bool
+) -> Backend:
+    domain, timing, namespace = settings.domain, settings.timing, settings.namespace
+    identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}-{os.getpid()}"
+    state = KubernetesState(
+        api, domain, namespace=namespace, timing=timing, silence=settings.watch_silence
+    )
+    ledgers = KubernetesLedgers(api, namespace, identity)
+    watched = Informer(
+        api, ledgers.path, "ledgers", ledgers, silence=settings.watch_silence, select=LEDGERS
+    )
+    events = RefusalEvents(api, domain, identity)
+    refusals = Refusals(domain)
+    sharing = SharedRefusals(api, namespace, identity, refusals)
+    others = Informer(
+        api, sharing.path, "refusals", sharing, silence=settings.watch_silence, select=REFUSALS
+    )
+    shared = settings.certificates == "secret" or (settings.certificates == "auto" and inside)
+    names = service_names("registry-admission", namespace)
+    if not inside:
+        names += ["localhost", settings.host]
+    certificates = ClusterCertificates(api, folder, namespace=namespace, names=names)
+    reconciler = Reconciler(api, state, ledgers, domain, timing)
+    controllers = assemble(api, settings, identity) if leads else None
+    work = [reconciler.run, *(controllers.leading if controllers else [])]
+    leading = partial(lead, api, namespace, identity, partial(_all_of, work))
+
+    def refused(request: AdmissionRequest, outcome: Outcome) -> None:
+        events.refused(request, outcome)
+        refusals.review(request, outcome)
+
+    jobs: list[Job] = [state.run, watched.run, events.run]
+    if controllers:
+        jobs.append(controllers.watch.informer.run)
+    if settings.page == "on":
+        jobs += [sharing.run, others.run]
+    if leads:
+        jobs.append(leading)
+    return Backend(
+        state,
+        ledgers,
+        jobs=jobs,
+        namespaces=state.occupied,
+        refusals=refusals,
+        refused=refused,
+        broken=lambda: False,
+        certificates=certificates if shared and not settings.tls_dir else None,
+        registry_hosts=state.registry_hosts,
+        authenticator=KubernetesAccess(api, domain),
+        objects=KubernetesObjects(api),
+        controllers=controllers,
+    )
+
+
+async def _all_of(work: Sequence[Job]) -> None:
+    """Several jobs side by side, until cancelled."""
+    async with asyncio.TaskGroup() as tasks:
+        for job in work:
+            tasks.create_task(job())
+
+
+@asynccontextmanager
+async def running(jobs: Sequence[Job], on_failure: Callable[[], None]) -> AsyncIterator[None]:
+    """Run jobs beside the body; one that fails is not suffered in silence."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            on_failure()
+
+    tasks = [asyncio.create_task(job()) for job in jobs]
+    for task in tasks:
+        task.add_done_callback(ended)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,174 @@
+"""Running the gateway until it is told to stop."""
+
+import logging
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.routing import Route
+
+from app.admission.enforcer import Enforcer
+from app.admission.image_kinds import ImageAdmission
+from app.admission.references import References
+from app.api.health import HealthApi
+from app.api.metrics import RESERVATIONS, UPLOADS, Metrics
+from app.api.protocol import StrangersProtocol
+from app.api.server import Server, listen
+from app.certs import files
+from app.certs.reload import ServingContext
+from app.cluster import connection
+from app.cluster.embedded import EmbeddedState
+from app.gateway.database import Database
+from app.gateway.inventory import Inventory
+from app.gateway.keeper import GatewayState, Keeper
+from app.gateway.proxy import Books, Gateway
+from app.gateway.settings import GatewaySettings
+from app.gateway.upstream import Upstream
+from app.page.refusals import Refusals
+from app.quota.store import MemoryLedgers
+from app.registry import credentials
+from app.registry.client import RegistryClient
+from app.registry.credentials import NO_CREDENTIALS
+from app.registry.push import PushChecks
+from app.wiring.backends import Backend, Job, open_backend, running
+
+logger = logging.getLogger("registry_admission.gateway")
+
+
+class GatewayError(Exception):
+    """Settings that cannot be used together."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where limits and usage come from."""
+
+    backend: Backend
+    books: Books | None = None
+
+
+async def serve(settings: GatewaySettings, announce: Callable[[str], None]) -> None:
+    """Serve until a signal ends it.
+
+    Raises GatewayError, CredentialsError, DatabaseError, ManifestError, CertificateError,
+    NoClusterError and OSError for settings that cannot be used.
+    """
+    trust = ssl.create_default_context(cafile=settings.upstream_ca)
+    upstream = Upstream(
+        settings.upstream,
+        settings.external_url,
+        idle_timeout=settings.idle_timeout,
+        answer_timeout=settings.upstream_timeout,
+        storage_hosts=settings.upstream_storage_hosts,
+        context=trust,
+    )
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(upstream.close)
+        source = await stack.enter_async_context(_open(settings, trust))
+        certificate = _certificate(settings)
+        app, jobs = _build(settings, source, upstream, lambda: server.draining)
+        listener = listen(settings.host, settings.port)
+        server = Server(
+            app,
+            certificate.ssl if certificate else None,
+            shutdown_delay=settings.shutdown_delay,
+            shutdown_timeout=settings.shutdown_timeout,
+        )
+        server.config.http_protocol_class = StrangersProtocol
+        scheme = "https" if certificate else "http"
+        address = f"{scheme}://{settings.host}:{listener.getsockname()[1]}"
+        announce(f"registry-admission gateway listens on {address} before {settings.upstream}")
+
+        def failed() -> None:
+            logger.critical("background work failed, the gateway ends")
+            server.should_exit = True
+
+        watched = [certificate.watch] if certificate else []
+        async with running([*jobs, *watched], on_failure=failed):
+            await server.serve(sockets=[listener])
+
+
+def _build(
+    settings: GatewaySettings, source: _Source, upstream: Upstream, draining: Callable[[], bool]
+) -> tuple[FastAPI, list[Job]]:
+    backend, domain = source.backend, settings.domain
+    state = backend.state
+    enforcer = Enforcer(state, backend.ledgers, domain, settings.timing)
+    references = References(state, settings.internal_hosts)
+    admission = ImageAdmission(state, enforcer, references, domain, settings.unknown_size)
+    gateway = Gateway(
+        upstream,
+        PushChecks(admission),
+        source.books,
+        unknown_size=settings.unknown_size,
+        max_uploads=settings.max_uploads,
+        idle_timeout=settings.idle_timeout,
+        manifest_timeout=settings.timing.expiry / 2,
+    )
+    metrics = Metrics()
+    metrics.gauge(RESERVATIONS, enforcer.reservations)
+    metrics.gauge(UPLOADS, lambda: gateway.slots.taken)
+
+    def not_ready() -> list[str]:
+        return [*(["shutting down"] if draining() else []), *state.problems()]
+
+    app = FastAPI(title="registry-admission gateway", openapi_url=None)
+    app.include_router(HealthApi(metrics, not_ready).router())
+    app.router.routes += [Route("/v2", gateway), Route("/v2/{path:path}", gateway)]
+    return app, list(backend.jobs)
+
+
+@asynccontextmanager
+async def _open(settings: GatewaySettings, trust: ssl.SSLContext) -> AsyncIterator[_Source]:
+    if settings.state is not None:
+        async with _plain_registry(settings, settings.state, trust) as source:
+            yield source
+        return
+    outside = settings.kubeconfig is not None or settings.context is not None
+    if not outside and not connection.is_inside():
+        raise GatewayError("name a folder of limits with --state, or a cluster with --kubeconfig")
+    async with open_backend(settings, leads=False) as backend:
+        yield _Source(backend)
+
+
+@asynccontextmanager
+async def _plain_registry(
+    settings: GatewaySettings, limits: Path, trust: ssl.SSLContext
+) -> AsyncIterator[_Source]:
+    """Limits from the folder, sets from the registry itself."""
+    known = credentials.read(settings.upstream_auth) if settings.upstream_auth else {}
+    host = settings.upstream.partition("://")[2]
+    client = RegistryClient(
+        settings.upstream,
+        known.get(host, NO_CREDENTIALS),
+        allowed_hosts=settings.upstream_token_hosts,
+        context=trust,
+        http2=settings.registry_http2,
+    )
+    database = Database(settings.database, settings.upstream)
+    try:
+        folder = EmbeddedState(limits, settings.domain)
+        inventory = Inventory(database, client)
+        keeper = Keeper(database, client, inventory, settings.compare_interval)
+        backend = Backend(
+            GatewayState(folder, inventory, keeper),
+            MemoryLedgers(),
+            jobs=[folder.watch, keeper.run],
+            namespaces=folder.namespaces,
+            refusals=Refusals(settings.domain),
+            refused=lambda _request, _outcome: None,
+            broken=lambda: folder.broken is not None,
+        )
+        yield _Source(backend, inventory)
+    finally:
+        database.close()
+        await client.close()
+
+
+def _certificate(settings: GatewaySettings) -> ServingContext | None:
+    if settings.tls_dir is None:
+        return None
+    return ServingContext(settings.tls_dir / files.CERTIFICATE, settings.tls_dir / files.KEY)

@@ -1,0 +1,26 @@
+"""Puts the page together."""
+
+from collections.abc import Callable
+
+from app.config.settings import Settings
+from app.page.api import PageApi
+from app.page.board import Board
+from app.page.session import Sessions
+from app.page.views import Views
+from app.wiring.backends import Backend
+
+
+class PageError(Exception):
+    """Settings with which nobody could look at the page."""
+
+
+def build(settings: Settings, backend: Backend, key: Callable[[], bytes]) -> PageApi:
+    """`key` reads the serving certificate's private key. Raises PageError."""
+    if backend.authenticator is None:
+        raise PageError(
+            "page: on needs to know who may look: without a cluster, name a file of tokens "
+            "with --push-tokens"
+        )
+    board = Board(backend.state, backend.namespaces, settings.domain)
+    views = Views(backend.state, board, backend.refusals, backend.authenticator, settings.domain)
+    return PageApi(views, backend.authenticator, Sessions(key))

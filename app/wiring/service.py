@@ -1,0 +1,82 @@
+"""Puts the parts together: settings and a state go in, an application comes out."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from app.admission.dispatch import Admission
+from app.admission.enforcer import Enforcer
+from app.admission.image_kinds import ImageAdmission
+from app.admission.object_kinds import ObjectAdmission
+from app.admission.references import References
+from app.admission.registry_kinds import RegistryAdmission
+from app.api.admission import AdmissionApi
+from app.api.app import create_app
+from app.api.authorize import AuthorizeApi
+from app.api.health import HealthApi
+from app.api.metrics import RESERVATIONS, STATE_AGE, STATE_BROKEN, Metrics
+from app.api.push import PushApi
+from app.config.settings import Settings
+from app.registry.push import PushChecks
+from app.wiring.backends import Backend
+
+
+@dataclass(frozen=True)
+class Service:
+    enforcer: Enforcer
+    admission: Admission
+    metrics: Metrics
+    app: FastAPI
+
+
+def build(
+    settings: Settings, backend: Backend, draining: Callable[[], bool] = lambda: False
+) -> Service:
+    """The service on any backend; `draining` says that it is about to stop."""
+    state, domain = backend.state, settings.domain
+    enforcer = Enforcer(state, backend.ledgers, domain, settings.timing)
+    references = References(state, settings.internal_hosts, backend.registry_hosts)
+    images = ImageAdmission(
+        state,
+        enforcer,
+        references,
+        domain,
+        settings.unknown_size,
+        settings.followed_tags,
+        backend.registry_size,
+    )
+    registry = RegistryAdmission(state, settings, backend.objects)
+    objects = ObjectAdmission(state, settings, registry)
+    controllers = backend.controllers
+    hook = controllers.hook.review if controllers and controllers.hook else None
+    admission = Admission(images, objects, domain, hook)
+    metrics = Metrics()
+    if controllers:
+        metrics.collect(controllers.collector)
+    metrics.gauge(RESERVATIONS, enforcer.reservations)
+    metrics.gauge(STATE_AGE, lambda: time.time() - state.view().time)
+    metrics.gauge(STATE_BROKEN, lambda: float(backend.broken()))
+
+    def not_ready() -> list[str]:
+        stopping = ["shutting down"] if draining() else []
+        trust = backend.certificates.problems() if backend.certificates else []
+        return [*stopping, *trust, *state.problems()]
+
+    api = AdmissionApi(
+        admission,
+        metrics,
+        backend.refused,
+        max_body_bytes=settings.max_body_bytes,
+        max_concurrent_reviews=settings.max_concurrent_reviews,
+        review_timeout=settings.review_timeout,
+    )
+    app = create_app(api, HealthApi(metrics, not_ready))
+    if backend.authenticator is not None:
+        limit = settings.max_concurrent_reviews
+        checks = PushChecks(images)
+        pushes = PushApi(checks, backend.authenticator, backend.refusals.push, max_concurrent=limit)
+        app.include_router(pushes.router())
+        app.include_router(AuthorizeApi(checks, backend.authenticator).router())
+    return Service(enforcer, admission, metrics, app)

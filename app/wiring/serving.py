@@ -1,0 +1,104 @@
+"""Running the service until it is told to stop."""
+
+import ipaddress
+import logging
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from starlette.types import ASGIApp
+
+from app.api.clients import NamedClients, RequireClientCertificate
+from app.api.metrics import CERTIFICATE_EXPIRY
+from app.api.server import Server, listen
+from app.certs import files
+from app.certs.files import CertificateError
+from app.certs.reload import ServingContext
+from app.config import examples
+from app.config.settings import Settings
+from app.wiring import page as assembly
+from app.wiring import service
+from app.wiring.backends import open_backend, running
+
+logger = logging.getLogger("registry_admission.serving")
+
+_EXAMPLE = "push-allowed.json"
+
+
+async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve until a signal ends it; `announce` gets the address and a first request to try.
+
+    Raises ManifestError for a state folder, CertificateError for certificates, NoClusterError
+    for a kubeconfig, PageError for the page, and OSError for an address, that cannot be used.
+    """
+    async with open_backend(settings) as backend:
+        jobs = list(backend.jobs)
+        if backend.certificates is not None:
+            await backend.certificates.prepare()
+            certificates = backend.certificates.folder
+            jobs.append(backend.certificates.run)
+        else:
+            certificates = settings.tls_dir or _self_made(settings.host)
+        context = ServingContext(
+            certificates / files.CERTIFICATE, certificates / files.KEY, *_client_cas(settings)
+        )
+        built = service.build(settings, backend, draining=lambda: server.draining)
+        built.metrics.gauge(CERTIFICATE_EXPIRY, context.expires_at)
+        if settings.page == "on":
+            key = certificates / files.KEY
+            built.app.include_router(assembly.build(settings, backend, key.read_bytes).router())
+        listener = listen(settings.host, settings.port)
+        app: ASGIApp = built.app
+        if settings.client_ca is not None:
+            app = RequireClientCertificate(app, settings.client_names)
+        server = Server(
+            app,
+            context.ssl,
+            shutdown_delay=settings.shutdown_delay,
+            shutdown_timeout=settings.shutdown_timeout,
+        )
+        server.config.http_protocol_class = NamedClients
+        announce(_welcome(settings.host, listener.getsockname()[1], certificates))
+
+        def failed() -> None:
+            logger.critical("background work failed, the service ends")
+            server.should_exit = True
+
+        async with running([*jobs, context.watch], on_failure=failed):
+            await server.serve(sockets=[listener])
+
+
+def _client_cas(settings: Settings) -> list[Path]:
+    """One listener cannot tell by which of two authorities a certificate was signed: then names
+    tell API servers from the clients of push checks."""
+    given = [ca for ca in (settings.client_ca, settings.push_client_ca) if ca is not None]
+    if len(given) == 2 and not settings.client_names:
+        raise CertificateError("client-ca and push-client-ca together need client-names")
+    return given
+
+
+def _self_made(host: str) -> Path:
+    """Certificates for a first try, kept so that the CA stays the same from run to run."""
+    folder = Path(click.get_app_dir("registry-admission")) / "tls"
+    files.make(folder, sorted({"localhost", "127.0.0.1", "::1", host}))
+    return folder
+
+
+def _welcome(host: str, port: int, certificates: Path) -> str:
+    url = f"https://{'localhost' if _is_any(host) else host}:{port}"
+    authority = shlex.quote(str(certificates / files.AUTHORITY))
+    return (
+        f"registry-admission listens on {url}\n"
+        f"Try it:\n"
+        f"  curl --cacert {authority} -H 'Content-Type: application/json' \\\n"
+        f"    --data @{shlex.quote(str(examples.payload(_EXAMPLE)))} {url}/validate"
+    )
+
+
+def _is_any(host: str) -> bool:
+    """Whether a listener takes connections on every address of the machine."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
