@@ -23,7 +23,7 @@ from app.model.base import problems
 logger = logging.getLogger("registry_admission.review")
 
 Review = Callable[[AdmissionRequest, float], Awaitable[Outcome]]
-Endpoint = Callable[[Request], Awaitable[Response]]
+REVIEW_PATHS = ("/validate", "/mutate")
 
 _RETRY_AFTER = 1
 _TIMEOUT = re.compile(r"([0-9]{1,4})s")
@@ -31,9 +31,11 @@ _ANSWER_MARGIN = 0.5
 """Seconds between the decision's deadline and the API server's, for the way back."""
 
 
-class _PlainRoute(APIRoute):
-    """A route whose endpoint reads the request and writes the response itself: it is in the
-    OpenAPI document like every other, and FastAPI has nothing to work out at each call."""
+class PlainRoute(APIRoute):
+    """A route whose endpoint reads the request and writes the response itself.
+
+    The OpenAPI document has it like every other route. FastAPI does nothing at each call.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
@@ -61,13 +63,10 @@ class AdmissionApi:
         self._review_timeout = review_timeout
         self._in_flight = 0
 
-    def endpoints(self) -> dict[str, Endpoint]:
-        """By path; they take POST. They raise HTTPException."""
-        return {"/validate": self.validate, "/mutate": self.mutate}
-
     def router(self) -> APIRouter:
-        router = APIRouter(tags=["admission"], route_class=_PlainRoute)
-        for path, endpoint in self.endpoints().items():
+        """POST on REVIEW_PATHS; the endpoints raise HTTPException."""
+        router = APIRouter(tags=["admission"], route_class=PlainRoute)
+        for path, endpoint in zip(REVIEW_PATHS, (self.validate, self.mutate), strict=True):
             router.add_api_route(
                 path,
                 endpoint,

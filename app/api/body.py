@@ -1,6 +1,7 @@
 """Reading JSON bodies within bounds of size, time and memory."""
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from app.api.errors import BadRequestError
 
 TIMEOUT = 10.0
 """Seconds for a body to come in; an API server sends it in one piece."""
+_LENGTH_DIGITS = 19
 _AT_ONCE = 8
 """Largest bodies that are held at once; most bodies are a thousand times smaller."""
 
@@ -61,8 +63,8 @@ class BodyReader:
 
     async def _read(self, request: Request, body: bytearray) -> None:
         too_large = _unread(413, f"the body is larger than {self._max_bytes} bytes")
-        length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self._max_bytes:
+        length = declared_length(request.headers.get("content-length", ""))
+        if length is not None and length > self._max_bytes:
             raise too_large
         try:
             async for chunk in request.stream():
@@ -74,6 +76,14 @@ class BodyReader:
                     raise _unread(429, "registry-admission reads too many bodies; try again")
         except ClientDisconnect:
             raise BadRequestError("the body ended early") from None
+
+
+def declared_length(text: str) -> int | None:
+    """The bytes that a Content-Length header declares; None if it is not a number."""
+    if not text.isdecimal():
+        return None
+    # Python refuses to convert thousands of digits.
+    return int(text) if len(text) < _LENGTH_DIGITS else sys.maxsize
 
 
 def _unread(code: int, message: str) -> BadRequestError:

@@ -5,10 +5,10 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.admission import REVIEW_PATHS
 from app.api.errors import status_response
 from app.api.protocol import BoundedProtocol
 
-_REVIEWS = frozenset({"/validate", "/mutate"})
 _STATE = "client_certificate_name"
 CERTIFICATE = "client_certificate"
 """In a request's state: the certificate itself, as `ssl.SSLSocket.getpeercert` has it."""
@@ -37,7 +37,7 @@ class RequireClientCertificate:
         self._names = frozenset(names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] in _REVIEWS:
+        if scope["type"] == "http" and scope["path"] in REVIEW_PATHS:
             name = scope["state"][_STATE]
             if name is None or (self._names and name not in self._names):
                 message = "reviews need the client certificate of an API server"

@@ -150,7 +150,6 @@ class PushApi:
 
         add("blob", BlobQuestion, BlobAnswer, self.blob)
         add("manifest", ManifestQuestion, ManifestAnswer, self.manifest)
-        add("commit", ReservationQuestion, ReservationAnswer, self.commit)
         add("cancel", ReservationQuestion, ReservationAnswer, self.cancel)
         return router
 
@@ -179,10 +178,6 @@ class PushApi:
             size=check.size,
             reservation=check.reservation,
         )
-
-    async def commit(self, repository: Repository, asked: ReservationQuestion) -> ReservationAnswer:
-        """The manifest is stored: its reservation stays until it is seen, or expires."""
-        return ReservationAnswer(done=True)
 
     async def cancel(self, repository: Repository, asked: ReservationQuestion) -> ReservationAnswer:
         """The manifest was not stored: what it would have added is free again at once."""

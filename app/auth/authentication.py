@@ -117,8 +117,12 @@ def _fits(subject: Subject, namespace: str) -> bool:
 
 
 def _read(path: Path) -> dict[bytes, Subject]:
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise TokenFileError(f"{path}: not UTF-8 text; write one token a line") from None
     subjects: dict[bytes, Subject] = {}
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
         if not words or line.startswith("#"):
             continue

@@ -17,7 +17,6 @@ _SETTINGS = (
     "upstream_ca",
     "upstream_auth",
     "upstream_token_hosts",
-    "registry_http2",
     "upstream_storage_hosts",
     "upstream_timeout",
     "external_url",

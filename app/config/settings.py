@@ -101,9 +101,6 @@ class Settings(BaseSettings):
         None, description="Docker config JSON with credentials for it."
     )
     registry_ca: Path | None = Field(None, description="CA certificates to trust it by.")
-    registry_http2: bool = Field(
-        False, description="Ask it over HTTP/2 where its TLS offers that (true or false)."
-    )
     registry_namespace: str = Field(
         "",
         description="Namespace of the internal registry: its Service, its claim, its Secrets.  "

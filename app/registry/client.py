@@ -54,21 +54,18 @@ class RegistryClient:
         *,
         allowed_hosts: Collection[str] = (),
         context: ssl.SSLContext | None = None,
-        http2: bool = False,
         timeout: float = _TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """`origin` is `https://host[:port]`; it may send on to `allowed_hosts` for tokens only.
 
-        `http2`: to be used where the registry's TLS offers it. `timeout`: seconds for one
-        question. `transport` replaces the network.
+        `timeout`: seconds for one question. `transport` replaces the network.
         """
         self._origin = httpx.URL(origin)
         self._allowed = {host_of(self._origin), *allowed_hosts}
         self._timeout = timeout
         self._http = httpx.AsyncClient(
             verify=context or True,
-            http2=http2,
             transport=transport,
             timeout=timeout,
             trust_env=False,

@@ -25,7 +25,6 @@ async def open_registry(settings: Settings) -> AsyncIterator[tuple[str, Registry
         settings.registry_url,
         known.get(host, credentials.NO_CREDENTIALS),
         context=context,
-        http2=settings.registry_http2,
     )
     try:
         yield host, client

@@ -146,7 +146,6 @@ async def _plain_registry(
         known.get(host, NO_CREDENTIALS),
         allowed_hosts=settings.upstream_token_hosts,
         context=trust,
-        http2=settings.registry_http2,
     )
     database = Database(settings.database, settings.upstream)
     try:

@@ -26,7 +26,6 @@ OPERATIONS = (
     "get /metrics",
     "post /v1/push/blob",
     "post /v1/push/manifest",
-    "post /v1/push/commit",
     "post /v1/push/cancel",
 )
 

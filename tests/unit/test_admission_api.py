@@ -103,6 +103,14 @@ async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     assert answer.json()["message"] == "the body did not come in 0.1 s"
 
 
+async def test_a_declared_length_of_thousands_of_digits_is_too_large() -> None:
+    async with client(Decisions()) as service:
+        headers = {"Content-Type": "application/json", "Content-Length": "9" * 5000}
+        answer = await service.post("/validate", content=b"{}", headers=headers)
+
+    assert (answer.status_code, answer.json()["reason"]) == (413, "RequestEntityTooLarge")
+
+
 async def test_reviews_are_counted_by_kind_verdict_and_every_reason() -> None:
     decisions = Decisions()
     decisions.go.set()

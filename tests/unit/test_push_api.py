@@ -107,7 +107,6 @@ async def test_a_push_reserves_until_it_is_cancelled(client: httpx.AsyncClient) 
     assert (first["allowed"], first["digest"], first["size"]) == (True, digest_of(image(10)), 10)
     held = {"repository": APP, "reservation": first["reservation"]}
 
-    assert await ask(client, "commit", held) == {"done": True}
     assert not (await ask(client, "manifest", question(image(20), "v2")))["allowed"]
     assert await ask(client, "cancel", held) == {"done": True}
     assert await ask(client, "cancel", held) == {"done": False}
@@ -220,9 +219,7 @@ async def test_the_openapi_document_describes_questions_and_answers(
 ) -> None:
     document = (await client.get("/openapi.json")).json()
 
-    assert set(document["paths"]) == {
-        f"/v1/push/{name}" for name in ("blob", "manifest", "commit", "cancel")
-    }
+    assert set(document["paths"]) == {f"/v1/push/{name}" for name in ("blob", "manifest", "cancel")}
     post = document["paths"]["/v1/push/manifest"]["post"]
     asked = post["requestBody"]["content"]["application/json"]["schema"]
     assert {"repository", "reference", "mediaType", "manifest", "digest"} <= set(

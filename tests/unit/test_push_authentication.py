@@ -57,6 +57,7 @@ async def test_other_tokens_are_nobodys(tokens: Path, token: str) -> None:
         pytest.param(f"{OTHER} admin *\n", False, id="a token that is taken out"),
         pytest.param(f"{TOKEN} ci *\n", True, id="a token that stays"),
         pytest.param(f"{TOKEN} ci\n", False, id="a broken file lets nobody in"),
+        pytest.param(f"{TOKEN} ci *\n\udcff", False, id="a file that is not UTF-8 lets nobody in"),
         pytest.param(None, False, id="a file that is gone lets nobody in"),
     ],
 )
@@ -71,7 +72,7 @@ def rewrite(path: Path, content: str | None) -> None:
     if content is None:
         path.unlink()
     else:
-        path.write_text(content)
+        path.write_bytes(os.fsencode(content))
         os.utime(path, ns=(1, 1))
 
 
@@ -80,12 +81,13 @@ def rewrite(path: Path, content: str | None) -> None:
     [
         pytest.param(f"{TOKEN} ci", r"tokens:1: not <token> <subject>", id="no namespaces"),
         pytest.param("short ci *", r"tokens:1: a token has 16 to 4096", id="a short token"),
+        pytest.param("\udcff ci *", r"tokens: not UTF-8 text", id="not UTF-8"),
     ],
 )
 def test_a_file_that_is_wrong_from_the_start_is_named(
     tmp_path: Path, line: str, message: str
 ) -> None:
-    (tmp_path / "tokens").write_text(line)
+    (tmp_path / "tokens").write_bytes(os.fsencode(line))
 
     with pytest.raises(TokenFileError, match=message):
         StaticTokens(tmp_path / "tokens")
