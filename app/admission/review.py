@@ -13,6 +13,8 @@ from app.policy.verdict import MAX_WARNING, Verdict
 
 API_VERSION = "admission.k8s.io/v1"
 _MAX_WARNINGS = 12
+_SKIPPED = "skipped"
+"""Name of the audit annotation that says why nothing was decided."""
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
@@ -87,6 +89,11 @@ class Outcome:
     retry_after: int | None = None
     """Seconds after which the same request may be answered otherwise."""
 
+    @property
+    def handled(self) -> bool:
+        """Whether a policy decided; anything else is allowed without a look."""
+        return _SKIPPED not in self.audit
+
     def response(self, uid: str) -> dict[str, Any]:
         """The AdmissionReview that carries this answer."""
         response: dict[str, Any] = {"uid": uid, "allowed": self.allowed}
@@ -116,7 +123,7 @@ class Outcome:
 
 def not_handled(why: str) -> Outcome:
     """Allowed, because the object is none of this service's business."""
-    return Outcome(audit={"skipped": why})
+    return Outcome(audit={_SKIPPED: why})
 
 
 def of_verdict(title: str, verdict: Verdict) -> Outcome:

@@ -1,7 +1,6 @@
 """`registry-admission audit`."""
 
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -13,15 +12,14 @@ from app.cli.applying import apply_with_progress
 from app.cli.options import SettingsCommand
 from app.cluster import connection, manifests
 from app.cluster.api import ApiError, Content, NotFoundError
-from app.cluster.embedded import LimitFiles
-from app.cluster.manifests import Manifest, ManifestError
+from app.cluster.limit_files import LimitFiles
+from app.cluster.manifests import ManifestError
 from app.config.settings import Settings
 from app.reporting import auditing, inventories, policy_report
 from app.reporting.audit import NamespaceAudit
 from app.reporting.inventory import Inventory
 
 _OVER = 1
-_STDIN = Path("-")
 
 
 @click.command(cls=SettingsCommand, settings=inventories.SETTINGS)
@@ -78,7 +76,9 @@ def audit(
         raise click.UsageError("--apply writes PolicyReports to a cluster: use -o policyreport")
 
     async def collect(inventory: Inventory) -> list[NamespaceAudit]:
-        files = LimitFiles.of(chain.from_iterable(map(_documents, proposed)))
+        paths = chain.from_iterable(map(manifests.files, proposed))
+        files = LimitFiles.of(chain.from_iterable(map(manifests.read, paths)), settings.domain)
+        looking.show_warnings(files.warnings)
         if proposed and not files.namespaces:
             # What stands before a pipe may have failed; that must not look like a good result.
             raise ManifestError("--proposed: there is no LimitRange and no ResourceQuota in it")
@@ -102,15 +102,6 @@ def audit(
         audit_report.show(audits, output, details=chosen, proposed=bool(proposed))
     if any(item.over for item in audits):
         raise SystemExit(_OVER)
-
-
-def _documents(path: Path) -> Iterator[Manifest]:
-    if path == _STDIN:
-        yield from manifests.read_text(sys.stdin.read(), Path("stdin"))
-    elif path.is_dir():
-        yield from chain.from_iterable(map(manifests.read, manifests.files(path)))
-    else:
-        yield from manifests.read(path)
 
 
 async def _write(settings: Settings, reports: Sequence[Content]) -> None:

@@ -11,7 +11,9 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from app.cli.looking import show_warnings
 from app.cli.options import SettingsCommand
+from app.cluster.embedded import EmbeddedState
 from app.cluster.manifests import ManifestError
 from app.config import examples
 from app.config.settings import Settings
@@ -45,8 +47,9 @@ def check(settings: Settings, files: tuple[Path, ...], output: str) -> None:
     """Decide files as if they were applied, one after another.
 
     A FILE holds AdmissionReviews or plain manifests, in YAML or JSON; `-` is standard input,
-    and of a folder every manifest is read. What is allowed counts for what comes after it. The
-    exit code is 1 if anything is refused, 2 if a file cannot be read.
+    and of a folder every manifest is read. What is allowed counts for what comes after it. An
+    object that no policy decides on is "not checked". The exit code is 1 if anything is refused, 2
+    if a file cannot be read.
 
     \b
     Examples:
@@ -55,9 +58,9 @@ def check(settings: Settings, files: tuple[Path, ...], output: str) -> None:
       kubectl kustomize . | registry-admission check - --state limits/
     """
     try:
-        results = asyncio.run(
-            checking.check(files, settings, settings.state or examples.state_folder())
-        )
+        state = EmbeddedState(settings.state or examples.state_folder(), settings.domain)
+        show_warnings(state.warnings)
+        results = asyncio.run(checking.check(files, settings, state))
     except ManifestError as error:
         click.echo(f"Error: {error}", err=True)
         raise SystemExit(2) from None
@@ -76,6 +79,12 @@ def _print(results: Sequence[Result], output: str) -> None:
         _print_table(results)
 
 
+def _verdict(result: Result) -> str:
+    if not result.allowed:
+        return "denied"
+    return "allowed" if result.checked else "not checked"
+
+
 def _print_table(results: Iterable[Result]) -> None:
     """What was decided at a glance, and below it why: texts that can be copied as they are."""
     table = Table()
@@ -84,7 +93,7 @@ def _print_table(results: Iterable[Result]) -> None:
     texts = []
     for result in results:
         where = f"{result.file}:{result.line}"
-        table.add_row(where, result.object, "allowed" if result.allowed else "denied")
+        table.add_row(where, result.object, _verdict(result))
         texts += [f"{where}: {result.message}"] if result.message else []
         texts += [f"{where}: warning: {warning}" for warning in result.warnings]
     Console(markup=False).print(table)

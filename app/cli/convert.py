@@ -1,7 +1,6 @@
 """`registry-admission convert`."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from app.cluster import connection, manifests
 from app.cluster.api import ApiError, KubeApi
 from app.cluster.applying import Applied
 from app.cluster.connection import NoClusterError
-from app.cluster.manifests import Manifest, ManifestError
+from app.cluster.manifests import ManifestError
 from app.config.settings import Settings
 from app.migration import converting
 from app.migration.conversion import Conversion, Totals, convert
@@ -28,7 +27,6 @@ from app.model.legacy import LegacyConfig, LegacyConfigError, UnitBase
 
 _APPROXIMATED = 3
 _UNITS: dict[str, UnitBase] = {"binary": 1024, "decimal": 1000}
-_STDIN = Path("-")
 _FAILURES = (
     ApiError,
     ConversionError,
@@ -186,14 +184,8 @@ async def _config(options: _Options, api: KubeApi | None) -> LegacyConfig:
     if api and options.from_cluster:
         found = await converting.config_maps_in(api)
     else:
-        found = converting.config_maps_of(chain.from_iterable(map(_documents, options.files)))
+        found = converting.config_maps_of(chain.from_iterable(map(manifests.read, options.files)))
     return converting.the_config(found, options.config_map, _UNITS[options.size_unit])
-
-
-def _documents(path: Path) -> Iterable[Manifest]:
-    if path != _STDIN:
-        return manifests.read(path)
-    return manifests.read_text(sys.stdin.read(), Path("stdin"))
 
 
 async def _namespaces(options: _Options, config: LegacyConfig, api: KubeApi | None) -> list[str]:

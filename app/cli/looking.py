@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
@@ -75,6 +75,12 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
 def busy(text: str) -> Status:
     """Something that moves on a terminal while people wait."""
     return Console(stderr=True).status(text)
+
+
+def show_warnings(warnings: Iterable[str]) -> None:
+    """Say on stderr what files have that is not in force."""
+    for warning in warnings:
+        click.echo(f"Warning: {warning}", err=True)
 
 
 def show_notes(inventory: Inventory) -> None:

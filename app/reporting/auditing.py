@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.cluster.embedded import LimitFiles
+from app.cluster.limit_files import LimitFiles
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits, namespace_limits, overlaid
 from app.policy import fullness

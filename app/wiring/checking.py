@@ -10,10 +10,12 @@ from pydantic import ValidationError
 
 from app.admission.review import AdmissionRequest, AdmissionReview
 from app.cluster import manifests
-from app.cluster.embedded import EmbeddedState, namespace_or_default
+from app.cluster.embedded import EmbeddedState
+from app.cluster.limit_files import namespace_or_default
 from app.cluster.manifests import Manifest, ManifestError
 from app.config.settings import Settings
 from app.model.base import problems
+from app.policy import not_in_force
 from app.wiring import service
 from app.wiring.backends import embedded
 
@@ -33,20 +35,20 @@ class Result:
     line: int
     object: str
     allowed: bool
+    checked: bool
+    """False if nothing was decided, for example on a kind that has no policy."""
     message: str
     warnings: list[str]
 
 
-async def check(files: Iterable[Path], settings: Settings, folder: Path) -> list[Result]:
+async def check(files: Iterable[Path], settings: Settings, state: EmbeddedState) -> list[Result]:
     """Decide every object in order, each on what the ones before it have set and claimed.
 
-    Of a folder, every manifest is decided. Raises ManifestError for a file or a state folder
-    that cannot be read.
+    Of a folder, every manifest is decided. Raises ManifestError for a file that cannot be read.
     """
-    state = EmbeddedState(folder, settings.domain)
     admission = service.build(settings, embedded(state, settings)).admission
     results = []
-    for path in chain.from_iterable(map(_files, files)):
+    for path in chain.from_iterable(map(manifests.files, files)):
         for index, manifest in enumerate(manifests.read(path)):
             request = _request(manifest, index)
             defaults = await admission.mutate(request, settings.review_timeout)
@@ -57,21 +59,20 @@ async def check(files: Iterable[Path], settings: Settings, folder: Path) -> list
             writes = request.operation in ("CREATE", "UPDATE") and not request.dry_run
             if outcome.allowed and writes:
                 state.add(replace(manifest, content=request.object or {}))
+            content = request.object if outcome.allowed else None
+            unread = not_in_force.unread(content or {}, settings.domain)
             results.append(
                 Result(
                     str(path),
                     manifest.node.start_mark.line + 1,
                     request.title,
                     outcome.allowed,
-                    outcome.message,
-                    outcome.warnings,
+                    checked=outcome.handled and not unread,
+                    message=outcome.message,
+                    warnings=[*outcome.warnings, *unread],
                 )
             )
     return results
-
-
-def _files(path: Path) -> list[Path]:
-    return manifests.files(path) if path.is_dir() else [path]
 
 
 def _request(manifest: Manifest, index: int) -> AdmissionRequest:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from app.cluster.embedded import EmbeddedState
 from app.config.settings import Settings
 from app.migration import converting
 from app.migration.conversion import Conversion, Totals, convert
@@ -46,7 +47,9 @@ async def converted_allows(conversion: Conversion, push: Push, folder: Path) -> 
             }
         )
     )
-    [result] = await checking.check([folder / "push.yaml"], Settings(), state)
+    [result] = await checking.check(
+        [folder / "push.yaml"], Settings(), EmbeddedState(state, ApiDomain())
+    )
     return result.allowed
 
 

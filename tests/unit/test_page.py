@@ -14,6 +14,7 @@ import yaml
 from app.admission.review import AdmissionRequest, GroupVersionKind
 from app.cluster.embedded import EmbeddedState
 from app.config.settings import Settings
+from app.model.domain import ApiDomain
 from app.wiring import service
 from app.wiring.backends import embedded
 from app.wiring.checking import check
@@ -43,7 +44,8 @@ async def test_an_example_is_allowed(tmp_path: Path, number: int, domain: str) -
     state = tmp_path / "state"
     state.mkdir()
 
-    results = await check([file], Settings(api_domain=domain), state)
+    settings = Settings(api_domain=domain)
+    results = await check([file], settings, EmbeddedState(state, settings.domain))
 
     assert [result.allowed for result in results] == [True] * len(KINDS[number])
     assert len(results) == len(KINDS[number])
@@ -110,7 +112,9 @@ async def test_the_limits_of_the_page_limit(tmp_path: Path) -> None:
     )
     (tmp_path / "streams.yaml").write_text(pushes)
 
-    results = await check([tmp_path / "streams.yaml"], Settings(), state)
+    results = await check(
+        [tmp_path / "streams.yaml"], Settings(), EmbeddedState(state, ApiDomain())
+    )
 
     assert [result.allowed for result in results] == [True] * 20 + [False]
     assert "used: alauda.io/imagestreams=20, limited: alauda.io/imagestreams=20" in (
