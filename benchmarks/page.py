@@ -14,7 +14,7 @@ from app.model.domain import ApiDomain
 from app.model.limits import HardLimits, Limit, NamespaceLimits
 from app.model.quantity import Quantity
 from app.page.api import PageApi
-from app.page.board import FRESH, Board
+from app.page.overview_cache import FRESH, OverviewCache
 from app.page.refusals import Refusals
 from app.page.session import Sessions
 from app.page.views import Views
@@ -74,7 +74,7 @@ class Loop:
 
 def client(state: State) -> httpx.AsyncClient:
     domain = ApiDomain()
-    board = Board(state, lambda: state.index, domain)
+    board = OverviewCache(state, lambda: state.index, domain)
     views = Views(state, board, Refusals(domain), Everybody(), domain)
     app = FastAPI()
     app.include_router(PageApi(views, Everybody(), Sessions(lambda: b"key")).router())

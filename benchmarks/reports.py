@@ -13,7 +13,7 @@ from app.cluster.api import Content, KubeApi, Query
 from app.cluster.limit_files import LimitFiles
 from app.model.domain import ApiDomain
 from app.reporting import auditing
-from app.reporting.survey import Survey
+from app.reporting.usage_collector import UsageCollector
 from benchmarks.scale import resident_megabytes
 
 _NAMESPACES, _STREAMS, _TAGS = 5_000, 20, 10
@@ -83,12 +83,12 @@ async def main() -> None:
         started = time.perf_counter()
 
     before, started = resident_megabytes(), time.perf_counter()
-    survey = Survey(cluster, domain, service_namespace="registry-admission")
-    await survey.read()
+    collector = UsageCollector(cluster, domain, service_namespace="registry-admission")
+    await collector.read()
     note("100,000 streams read")
-    rows = await auditing.fullness_of(survey, domain)
+    rows = await auditing.fullness_of(collector, domain)
     note(f"usage of {len(rows)} namespaces")
-    audits = await auditing.audit_all(survey, domain, proposed=LimitFiles(domain), top=5)
+    audits = await auditing.audit_all(collector, domain, proposed=LimitFiles(domain), top=5)
     note(f"audit, {sum(bool(item.over) for item in audits)} over a limit")
     page = audit_page.render(audits, now=datetime.now(UTC), proposed=False)
     note(f"its page, {len(page) / 1e6:.1f} MB")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.admission.enforcer import Enforcer
 from app.model.domain import ApiDomain
+from app.model.image import ImageClaim
 from app.model.limits import HardLimits, NamespaceLimits
 from app.model.quantity import Quantity
 from app.model.stream import ImageStream
@@ -48,7 +49,7 @@ class State:
     def holds_images(self) -> bool:
         return True
 
-    async def image_size(self, digest: str) -> int | None:
+    async def image(self, digest: str) -> ImageClaim | None:
         return None
 
     def fill(self, namespaces: int, streams: int) -> None:

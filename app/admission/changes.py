@@ -6,8 +6,14 @@ One function per kind of `image.alauda.io/v1`; each reads an object that is alre
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from app.admission.references import References, Target, parse_pull_spec
-from app.model.image import Image
+from app.admission.references import (
+    References,
+    Target,
+    label_of,
+    parse_pull_spec,
+    require_few,
+)
+from app.model.image import ImageClaim
 from app.model.stream import (
     ImageStream,
     ImageStreamImport,
@@ -27,12 +33,14 @@ class IncomingImage:
 
     label: str
     digest: str | None
-    content: Image | None = None
-    """The Image, when the request carries it."""
+    claim: ImageClaim | None = None
+    """What the request says of the image, if it does."""
     may_be_unknown: bool = False
     """True where nobody can know the size yet, and that is no sign of anything being hidden."""
     repository: str = ""
     """Where the internal registry keeps the image, if it does."""
+    expected_in: str = ""
+    """The ImageStream that a reference names, if it does not hold the image."""
 
 
 @dataclass
@@ -46,9 +54,13 @@ class Change:
 
 
 def of_mapping(mapping: ImageStreamMapping, namespace: str) -> Change:
+    """What a push ends with, and what a migration creates by hand."""
+    return of_push(namespace, mapping.metadata.name, mapping.tag, mapping.image.claim)
+
+
+def of_push(namespace: str, stream: str, tag: str, image: ImageClaim) -> Change:
     """A push: one image under one tag, in a stream that may not exist yet."""
-    stream, image = mapping.metadata.name, mapping.image
-    claims = _claims(namespace, stream, {mapping.tag: image.digest} if mapping.tag else {})
+    claims = _claims(namespace, stream, {tag: image.digest} if tag else {})
     if image.digest:
         pushed = Members(images=frozenset({(stream, image.digest)}))
         claims = Claims(namespace, claims.adds | pushed)
@@ -57,9 +69,9 @@ def of_mapping(mapping: ImageStreamMapping, namespace: str) -> Change:
         problems.append("metadata.name: the name of the ImageStream is required")
     if not image.digest:
         problems.append("image.metadata.name: the digest of the image is required")
-    tag = f" of tag {stream}:{mapping.tag}" if mapping.tag else ""
+    of_tag = f" of tag {stream}:{tag}" if tag else ""
     incoming = IncomingImage(
-        f"image {image.digest}{tag}",
+        f"image {image.digest}{of_tag}",
         image.digest or None,
         image,
         repository=f"{namespace}/{stream}",
@@ -87,12 +99,15 @@ def of_stream(
     change = _of_references(name, stream.spec.tags, namespace, references, known)
     adds = (after - before) | change.claims.adds
     stored = {digest for _, digest in before.images}
+    # The Image API has put into the status what the spec brings: one image is named once.
+    stored.update(image.digest for image in change.images if image.digest)
     change.images += [
         IncomingImage(f"image {digest} of ImageStream {name}", digest, may_be_unknown=True)
         for _, digest in sorted(after.images)
         if digest not in stored
     ]
     kept = _kept(name, old, status=status)
+    require_few(len(change.images))
     change.claims = Claims(namespace, adds, before - after - adds - kept)
     return change
 
@@ -151,6 +166,7 @@ def _of_repository(
     if not known:
         label = f"the images of {source.kind} {source.name}"
         return [IncomingImage(label, None, may_be_unknown=True)]
+    require_few(len(known))
     return [_incoming(stream, tag, target) for tag, target in known.items()]
 
 
@@ -174,13 +190,16 @@ def _of_references(
     digests: dict[str, str] = {}
     images: list[IncomingImage] = []
     follows: dict[str, str] = {}
+    followed = 0
     for tag in tags:
         digests[tag.name] = ""
         before = known.get(tag.name, TagReference())
         if tag.source is not None and tag.source.is_tag_outside(namespace):
-            follows[f"{stream}:{tag.name}"] = references.target(tag.source, namespace, stream).label
+            follows[f"{stream}:{tag.name}"] = label_of(tag.source, namespace, stream)
         if tag.source is None or not tag.brings_image or not tag.is_followed_again(before):
             continue
+        followed += 1
+        require_few(followed)
         target = references.target(tag.source, namespace, stream)
         digests[tag.name] = target.digest or ""
         if not (tag.points_like(before) and references.holds(namespace, stream, target.digest)):
@@ -197,6 +216,7 @@ def _incoming(stream: str, tag: str, target: Target) -> IncomingImage:
         target.digest,
         may_be_unknown=target.external or target.digest is None,
         repository=target.repository,
+        expected_in=target.expected_in,
     )
 
 

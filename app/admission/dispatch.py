@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from app.admission.image_kinds import ImageAdmission
 from app.admission.object_kinds import ObjectAdmission
+from app.admission.references import TooManyReferencesError
 from app.admission.review import (
     AdmissionRequest,
     Outcome,
@@ -52,6 +53,8 @@ class Admission:
         except ValidationError as error:
             found = list(problems(error)) if request.object is not None else [_NO_OBJECT]
             return invalid(request.title, found)
+        except TooManyReferencesError as error:
+            return invalid(request.title, [str(error)])
         except StateUnavailableError as error:
             return unavailable(request.title, str(error), error.retry_after)
         if verdict is None:

@@ -7,10 +7,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from app.admission.review import AdmissionRequest, Outcome
-from app.cluster.api import ApiError, Content, KubeApi, NotFoundError
+from app.cluster.api import ApiError, KubeApi, NotFoundError
+from app.cluster.event import new_event, timestamp
 from app.model.domain import ApiDomain
 
 logger = logging.getLogger("registry_admission.events")
@@ -88,7 +88,7 @@ class RefusalEvents:
     async def _write(self, request: AdmissionRequest, outcome: Outcome, series: _Series) -> None:
         path = f"/api/v1/namespaces/{request.namespace}/events"
         if series.count > 1:
-            seen = {"count": series.count, "lastTimestamp": _timestamp(series.written)}
+            seen = {"count": series.count, "lastTimestamp": timestamp(series.written)}
             # The API server forgets Events after an hour; then it is written anew.
             with contextlib.suppress(NotFoundError):
                 message = _message(outcome)
@@ -112,7 +112,7 @@ class RefusalEvents:
         )
         event["metadata"]["name"] = series.name
         event["count"] = series.count
-        event["firstTimestamp"] = _timestamp(series.first)
+        event["firstTimestamp"] = timestamp(series.first)
         await self._api.create(path, event)
 
     async def _uid(self, namespace: str, stream: str) -> dict[str, str]:
@@ -124,35 +124,6 @@ class RefusalEvents:
             return {}
 
 
-def new_event(
-    involved: Content, *, namespace: str, warning: bool, reason: str, message: str, instance: str
-) -> Content:
-    """An Event of now on an object; `instance` is the replica that writes it."""
-    now = time.time()
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {
-            "name": f"{involved['name'][:200]}.{time.time_ns():x}",
-            "namespace": namespace,
-        },
-        "involvedObject": involved,
-        "type": "Warning" if warning else "Normal",
-        "reason": reason,
-        "message": message,
-        "count": 1,
-        "firstTimestamp": _timestamp(now),
-        "lastTimestamp": _timestamp(now),
-        "source": {"component": "registry-admission"},
-        "reportingComponent": "registry-admission",
-        "reportingInstance": instance,
-    }
-
-
 def _message(outcome: Outcome) -> str:
     text = outcome.message
     return text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 1] + "…"
-
-
-def _timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,7 +1,7 @@
 """Reviews of `image.alauda.io/v1`: size first, then the quota, one verdict with everything."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,11 +10,13 @@ from pydantic import ValidationError
 from app.admission import changes
 from app.admission.changes import Change, IncomingImage
 from app.admission.enforcer import Enforcer
+from app.admission.image_lookups import ImageLookups, RegistryImage, by_own_word, is_settled
 from app.admission.references import References
 from app.admission.review import AdmissionRequest
 from app.model.base import KubeObject
 from app.model.domain import ApiDomain
 from app.model.image import Image
+from app.model.limits import NO_LIMITS, Limit
 from app.model.stream import (
     ImageStream,
     ImageStreamImport,
@@ -25,10 +27,15 @@ from app.model.stream import (
 from app.policy import followed_tags, image_limits
 from app.policy.followed_tags import FollowedTags
 from app.policy.image_limits import SizedImage, UnknownSize
+from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
 from app.quota.state import ClusterState, require_available
 
-RegistrySize = Callable[[str, str], Awaitable[int | None]]
+_KINDS = frozenset(
+    {"ImageStream", "ImageStreamImport", "ImageStreamMapping", "ImageStreamTag", "ImageTag"}
+)
+_FEW = 8
+"""Images of a request that are asked for whether or not there is room for them."""
 Model = TypeVar("Model", bound=KubeObject)
 
 
@@ -42,21 +49,25 @@ class ImageAdmission:
     domain: ApiDomain
     unknown_size: UnknownSize
     followed_tags: FollowedTags = "warn"
-    registry_size: RegistrySize | None = None
-    """Asks the internal registry for the size of (repository, digest)."""
+    registry_image: RegistryImage | None = None
 
     async def review(self, request: AdmissionRequest, within: float) -> Verdict | None:
         """The verdict on a create or update; None for a kind that brings nothing.
 
-        Raises ValidationError for an object whose shape is wrong, StateUnavailableError if
-        there is no safe answer within that many seconds.
+        Raises ValidationError for an object whose shape is wrong, TooManyReferencesError, and
+        StateUnavailableError if there is no safe answer within that many seconds.
         """
         if request.kind.kind == "Image":
             image = Image.model_validate(request.object)
-            return image_limits.check_truth(image, old_version(Image, request))
-        change = _change_of(request, self.references)
-        if change is None:
+            old = old_version(Image, request)
+            return image_limits.check_truth(image.claim, old.claim if old else None)
+        if request.kind.kind not in _KINDS:
             return None
+        require_available(self.state)
+        is_mapping = request.kind.kind == "ImageStreamMapping"
+        if not is_mapping and self.state.limits(request.namespace) == NO_LIMITS:
+            return Verdict()
+        change = _change_of(request, self.references)
         return await self.decide(change, reserve=not request.dry_run, within=within)
 
     async def decide(
@@ -69,70 +80,65 @@ class ImageAdmission:
         require_available(self.state)
         clock = asyncio.get_running_loop().time
         deadline = clock() + within
+        namespace = change.claims.namespace
+        limit = self.state.limits(namespace).image_size
         verdict = Verdict()
         for problem in change.problems:
             verdict.deny("Incomplete", problem, "complete the object and send it again")
-        namespace = change.claims.namespace
         for image in change.images:
-            verdict.include(
-                await self._check_image(image, namespace, ask_until=deadline - within / 2)
-            )
-        limit = self.state.limits(namespace).image_size
+            if image.claim is not None:
+                verdict.include(image_limits.check_truth(image.claim))
         verdict.include(
             followed_tags.check(change.follows, limit, namespace=namespace, mode=self.followed_tags)
         )
+        weights = dict(zip(change.images, map(by_own_word, change.images), strict=True))
+        if limit is not None and not all(map(is_settled, change.images)):
+            if len(change.images) > _FEW:
+                # Counting is cheap and asking is not: nobody is asked for a request without room.
+                room = await self._count(change, deadline, reserve=False, holder=holder)
+                if not room.allowed:
+                    verdict.include(room)
+                    return verdict
+            lookups = ImageLookups(self.state, self.registry_image, deadline - within / 2)
+            weights = await lookups.weights(change.images)
+        self._check_sizes(verdict, weights, limit, namespace)
         verdict.include(
-            await self.enforcer.decide(
-                change.claims,
-                reserve=reserve and verdict.allowed,
-                within=max(deadline - clock(), 0.0),
-                holder=holder,
-            )
+            await self._count(change, deadline, reserve=reserve and verdict.allowed, holder=holder)
         )
         return verdict
 
-    async def _check_image(self, image: IncomingImage, namespace: str, ask_until: float) -> Verdict:
-        verdict = Verdict()
-        if image.content is not None:
-            verdict.include(image_limits.check_truth(image.content))
-        limit = self.state.limits(namespace).image_size
-        if limit is None:
-            return verdict
-        size = await self._size(image, ask_until)
-        sized = SizedImage(image.label, size, image.may_be_unknown)
-        verdict.include(
-            image_limits.check_size(
-                sized,
-                limit,
-                namespace=namespace,
-                domain=self.domain,
-                unknown_size=self.unknown_size,
-            )
+    async def _count(
+        self, change: Change, deadline: float, *, reserve: bool, holder: str
+    ) -> Verdict:
+        within = max(deadline - asyncio.get_running_loop().time(), 0.0)
+        return await self.enforcer.decide(
+            change.claims, reserve=reserve, within=within, holder=holder
         )
-        return verdict
 
-    async def _size(self, image: IncomingImage, ask_until: float) -> int | None:
-        """Bytes, by the request and by what is known of the digest, whichever is larger; if
-        that is only the request's own word, or nothing, by the internal registry as well."""
-        content = image.content
-        claimed = content.size if content is not None else None
-        known = await self.state.image_size(image.digest) if image.digest else None
-        proven = known is not None or (content is not None and content.is_proven)
-        asked = None if proven else await self._ask_registry(image, ask_until)
-        sizes = (size for size in (claimed, known, asked) if size is not None)
-        return max(sizes, default=None)
+    def _check_sizes(
+        self,
+        verdict: Verdict,
+        weights: Mapping[IncomingImage, Weight],
+        limit: Limit | None,
+        namespace: str,
+    ) -> None:
+        for image, weight in weights.items():
+            sized = SizedImage(
+                image.label, weight, image.may_be_unknown, image.digest or "", image.expected_in
+            )
+            verdict.include(
+                image_limits.check_size(
+                    sized,
+                    limit,
+                    namespace=namespace,
+                    domain=self.domain,
+                    unknown_size=self.unknown_size,
+                )
+            )
 
-    async def _ask_registry(self, image: IncomingImage, until: float) -> int | None:
-        if self.registry_size is None or image.may_be_unknown:
-            return None
-        try:
-            async with asyncio.timeout_at(until):
-                return await self.registry_size(image.repository, image.digest or "")
-        except TimeoutError:
-            return None
 
-
-def _change_of(request: AdmissionRequest, references: References) -> Change | None:
+def _change_of(request: AdmissionRequest, references: References) -> Change:
+    """Raises TooManyReferencesError; ValidationError for an object whose shape is wrong."""
     namespace = request.namespace
     match request.kind.kind:
         case "ImageStreamMapping":
@@ -156,11 +162,9 @@ def _change_of(request: AdmissionRequest, references: References) -> Change | No
             return changes.of_stream_tag(
                 image_tag, old_version(ImageTag, request), namespace, references
             )
-        case "ImageStreamImport":
+        case _:
             wanted = ImageStreamImport.model_validate(request.object)
             return changes.of_import(wanted, namespace, references)
-        case _:
-            return None
 
 
 def old_version(model: type[Model], request: AdmissionRequest) -> Model | None:

@@ -11,7 +11,8 @@ from app.model.core import ConfigMap
 from app.model.limits import LimitRange, ResourceQuota
 from app.policy import limit_objects
 from app.policy.verdict import Verdict
-from app.quota.state import ClusterState
+from app.quota.state import ClusterState, StateUnavailableError
+from app.quota.usage import NamespaceUsage
 
 
 class ObjectAdmission:
@@ -72,7 +73,7 @@ class ObjectAdmission:
 
     def _resource_quota(self, request: AdmissionRequest) -> Verdict:
         quota = ResourceQuota.model_validate(request.object)
-        usage = self._state.usage(request.namespace)
+        usage = self._usage(request.namespace)
         used = {
             self._domain.imagestreams: usage.stream_count,
             self._domain.images: usage.image_count,
@@ -80,9 +81,16 @@ class ObjectAdmission:
         }
         return limit_objects.check_resource_quota(quota, domain=self._domain, used=used)
 
+    def _usage(self, namespace: str) -> NamespaceUsage:
+        """What warnings compare with; nothing where it cannot be read: a limit is no less right."""
+        try:
+            return self._state.usage(namespace)
+        except StateUnavailableError:
+            return NamespaceUsage()
+
     def _largest(self, namespace: str) -> Mapping[str, tuple[str, int]]:
         """The fullest stream of a namespace and its count, by resource name."""
-        usage = self._state.usage(namespace)
+        usage = self._usage(namespace)
         if not usage.streams:
             return {}
         images = max(usage.streams, key=lambda name: len(usage.streams[name].images))

@@ -9,6 +9,21 @@ from app.model.stream import ObjectReference
 from app.quota.state import ClusterState
 
 _DIGEST = re.compile(DIGEST_PATTERN)
+MAX_REFERENCES = 2000
+"""References that one request may have followed."""
+
+
+class TooManyReferencesError(Exception):
+    """A request with more references than are followed for one."""
+
+
+def require_few(count: int) -> None:
+    """Raises TooManyReferencesError."""
+    if count > MAX_REFERENCES:
+        raise TooManyReferencesError(
+            f"it brings more than {MAX_REFERENCES} images or references; send them in several "
+            "requests"
+        )
 
 
 @dataclass(frozen=True)
@@ -20,6 +35,8 @@ class Target:
     external: bool
     repository: str = ""
     """Where the internal registry keeps the image; empty for an image from elsewhere."""
+    expected_in: str = ""
+    """The ImageStream that the reference names, if it does not hold the image."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +69,21 @@ class References:
         A name without a stream, `<tag>` or `<digest>`, means a stream of the same name.
         """
         home = source.namespace or namespace
-        label = f"{source.kind} {source.name}"
+        label = label_of(source, namespace, stream)
         if source.kind == "ImageStreamImage":
             origin, name = _parts(source.name, "@", stream)
             digest = self._image(home, origin, name)
-            label = f"{source.kind} {home}/{origin}@{name}"
-            return Target(label, digest, external=False, repository=f"{home}/{origin}")
+            expected_in = "" if self.holds(home, origin, digest) else f"ImageStream {home}/{origin}"
+            return Target(
+                label,
+                digest,
+                external=False,
+                repository=f"{home}/{origin}",
+                expected_in=expected_in,
+            )
         if source.kind == "ImageStreamTag":
             origin, tag = _parts(source.name, ":", stream)
             latest = self._latest(home, origin, tag or "latest")
-            label = f"{source.kind} {home}/{origin}:{tag or 'latest'}"
             return Target(label, latest, external=False, repository=f"{home}/{origin}")
         if source.kind == "DockerImage":
             return self._pull_spec_target(label, parse_pull_spec(source.name))
@@ -106,9 +128,20 @@ class References:
         """The digest that a name means: a whole one, or the beginning of one in the stream."""
         if not name or _DIGEST.fullmatch(name):
             return name or None
-        stored = self._state.usage(namespace).images_of(stream)
-        meant = [digest for digest in stored if digest.startswith((name, f"sha256:{name}"))]
-        return meant[0] if len(meant) == 1 else name
+        stored = self._state.usage(namespace).streams.get(stream)
+        return (stored.image_named(name) if stored else None) or name
+
+
+def label_of(source: ObjectReference, namespace: str, stream: str) -> str:
+    """How messages name what a `from` in that stream points at."""
+    home = source.namespace or namespace
+    if source.kind == "ImageStreamImage":
+        origin, name = _parts(source.name, "@", stream)
+        return f"{source.kind} {home}/{origin}@{name}"
+    if source.kind == "ImageStreamTag":
+        origin, tag = _parts(source.name, ":", stream)
+        return f"{source.kind} {home}/{origin}:{tag or 'latest'}"
+    return f"{source.kind} {source.name}"
 
 
 def _parts(name: str, separator: str, stream: str) -> tuple[str, str]:

@@ -26,7 +26,7 @@ from app.policy.operator import (
 )
 from app.policy.operator.storage_references import Referenced, Unread
 from app.policy.verdict import Verdict
-from app.quota.state import ClusterState, require_available
+from app.quota.state import ClusterState, StateUnavailableError, require_available
 
 Model = TypeVar("Model", bound=KubeObject)
 
@@ -89,19 +89,22 @@ class RegistryAdmission:
         if self._state.problems():
             return [retention.NOT_COMPARED]
         found: list[Level] = []
+        missed = False
         deadline = time.monotonic() + _COUNT_TIMEOUT
         for namespace in self._state.limited_namespaces():
+            try:
+                usage, limits = self._state.usage(namespace), self._state.limits(namespace)
+            except StateUnavailableError:
+                missed = True
+                continue
             found += retention.staying_full(
-                namespace,
-                self._state.usage(namespace),
-                self._state.limits(namespace),
-                revisions,
-                self._settings.domain,
+                namespace, usage, limits, revisions, self._settings.domain
             )
             if time.monotonic() > deadline:
-                return [*retention.warnings(found, revisions), retention.NOT_COMPARED]
+                missed = True
+                break
             await asyncio.sleep(0)
-        return retention.warnings(found, revisions)
+        return [*retention.warnings(found, revisions), *[retention.NOT_COMPARED] * missed]
 
     async def _referenced(self, spec: ConfigSpec) -> Referenced:
         namespace, ca_namespace = self._settings.registry_namespace, self._settings.ca_namespace

@@ -1,8 +1,9 @@
 """Prometheus metrics of one service."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from app.admission.review import AdmissionRequest, Outcome
@@ -37,6 +38,12 @@ STATE_AGE = Metric("state_age_seconds", "gauge", "Age of the state decided on.")
 STATE_BROKEN = Metric(
     "state_broken", "gauge", "1 while the last reading of the state folder failed."
 )
+UNREADABLE = Metric(
+    "unreadable_objects",
+    "gauge",
+    "Objects whose content cannot be read; pushes to their namespaces are refused.",
+    ("kind",),
+)
 CERTIFICATE_EXPIRY = Metric(
     "certificate_expiry_timestamp_seconds",
     "gauge",
@@ -46,7 +53,8 @@ UPLOADS = Metric("uploads", "gauge", "Blob uploads in flight.")
 
 OF_REVIEWS = (REVIEWS, REVIEW_SECONDS, BAD_REQUESTS)
 OF_SERVICE = (
-    *OF_REVIEWS, READY, RESERVATIONS, STATE_AGE, STATE_BROKEN, CERTIFICATE_EXPIRY,
+    *OF_REVIEWS, READY, RESERVATIONS, STATE_AGE, STATE_BROKEN, UNREADABLE,
+    CERTIFICATE_EXPIRY,
 )  # fmt: skip
 OF_GATEWAY = (*OF_REVIEWS, READY, RESERVATIONS, UPLOADS)
 
@@ -75,6 +83,10 @@ class Metrics:
         gauge = Gauge(metric.family, metric.help, registry=self._registry)
         gauge.set_function(read)
 
+    def gauges(self, metric: Metric, read: Callable[[], Mapping[str, float]]) -> None:
+        """Values by the metric's one label, asked for at each scrape."""
+        self._registry.register(_Gauges(metric, read))
+
     def collect(self, collector: Collector) -> None:
         """Values that somebody else keeps."""
         self._registry.register(collector)
@@ -97,6 +109,19 @@ class Metrics:
 
     def render(self) -> bytes:
         return generate_latest(self._registry)
+
+
+class _Gauges(Collector):
+    def __init__(self, metric: Metric, read: Callable[[], Mapping[str, float]]) -> None:
+        self._metric = metric
+        self._read = read
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        metric = self._metric
+        family = GaugeMetricFamily(metric.family, metric.help, labels=metric.labels)
+        for label, value in self._read().items():
+            family.add_metric([label], value)
+        yield family
 
 
 def _kind(request: AdmissionRequest) -> str:

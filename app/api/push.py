@@ -22,16 +22,17 @@ from app.auth.authentication import Authenticator, Subject
 from app.auth.bearer import bearer_token
 from app.model.base import Digest, problems
 from app.model.image import ByteCount
+from app.model.manifest import MAX_BYTES
 from app.policy.verdict import Verdict
 from app.quota.state import StateUnavailableError
-from app.registry import manifest
 from app.registry.errors import RegistryError, denied, unavailable
+from app.registry.manifest import parse
 from app.registry.names import Repository, parse_reference, parse_repository
 from app.registry.push import RESERVATION_PATTERN, PushChecks
 
 logger = logging.getLogger("registry_admission.push")
 
-_MAX_BODY = manifest.MAX_BYTES * 4 // 3 + 64 * 1024
+_MAX_BODY = MAX_BYTES * 4 // 3 + 64 * 1024
 """A manifest grows by a third in base64."""
 _RETRY_AFTER = 1
 _BEARER = HTTPBearer(auto_error=False)
@@ -164,7 +165,7 @@ class PushApi:
         try:
             reference = parse_reference(asked.reference)
             if asked.manifest is not None:
-                parsed = manifest.parse(asked.manifest, asked.media_type, reference)
+                parsed = parse(asked.manifest, asked.media_type, reference)
                 check = await self._checks.manifest(repository, reference, parsed)
             else:
                 digest = asked.digest or ""

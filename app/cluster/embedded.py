@@ -15,7 +15,7 @@ from app.cluster.limit_files import LimitFiles, namespace_or_default
 from app.cluster.manifests import Manifest, ManifestError
 from app.cluster.objects import ManifestObjects, Model
 from app.model.domain import ApiDomain
-from app.model.image import Image
+from app.model.image import Image, ImageClaim
 from app.model.limits import NO_LIMITS, LimitRange, NamespaceLimits, ResourceQuota, namespace_limits
 from app.model.stream import ImageStream
 from app.quota.ledger import View
@@ -36,7 +36,7 @@ class _Snapshot:
         self.objects = LimitFiles(domain)
         self.usage = UsageIndex()
         self.times = PushTimes()
-        self.sizes: dict[str, int] = {}
+        self.images: dict[str, ImageClaim] = {}
         self.references = ManifestObjects()
         self._domain = domain
         self._limits: dict[str, NamespaceLimits] = {}
@@ -61,8 +61,7 @@ class _Snapshot:
                 self._add_stream(manifest.parse(ImageStream))
             case self._domain.image_group, "Image":
                 image = manifest.parse(Image)
-                if image.size is not None:
-                    self.sizes[image.digest] = image.size
+                self.images[image.digest] = image.claim
             case _:
                 self.references.add(manifest)
 
@@ -122,8 +121,8 @@ class EmbeddedState:
     def holds_images(self) -> bool:
         return self._snapshot.usage.holds_images
 
-    async def image_size(self, digest: str) -> int | None:
-        return self._snapshot.sizes.get(digest)
+    async def image(self, digest: str) -> ImageClaim | None:
+        return self._snapshot.images.get(digest)
 
     async def read(self, model: type[Model], namespace: str, name: str) -> Model | None:
         """An object that the registry's configuration may refer to."""

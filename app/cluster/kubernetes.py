@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 from app.cluster.api import KubeApi
 from app.cluster.heartbeat import Heartbeat
-from app.cluster.image_sizes import ImageSizes
+from app.cluster.image_claims import ImageClaims
 from app.cluster.informer import Informer, Store
 from app.cluster.stores import Changed, LimitObjects, Namespaces, RegistryHosts, Streams
+from app.cluster.unreadable import UnreadableEvents, UnreadableObjects
 from app.model.domain import ApiDomain
+from app.model.image import ImageClaim
 from app.model.limits import NamespaceLimits
 from app.quota.ledger import Timing, View
 from app.quota.usage import NamespaceUsage
@@ -42,12 +44,25 @@ class KubernetesState:
             max_error=self._max_error,
             clock=clock,
         )
-        self._streams = Streams(self._heartbeat, self._notify)
-        self._limits = LimitObjects(domain, self._notify)
+        self._unreadable_events = UnreadableEvents(api)
+        noticed = self._unreadable_events.add
+        self._streams = Streams(
+            self._heartbeat,
+            self._notify,
+            UnreadableObjects(f"{domain.image_group}/v1", "ImageStream", noticed),
+        )
+        self._limits = LimitObjects(domain, self._notify, noticed)
         self.quotas = self._limits.quotas
         self.namespaces = Namespaces(self._notify)
-        self._registry_hosts = RegistryHosts()
-        self._sizes = ImageSizes(api, domain)
+        self._registry_hosts = RegistryHosts(
+            UnreadableObjects(
+                f"{domain.operator_group}/v1",
+                "Config",
+                noticed,
+                consequence="the registry keeps the host names that it had before",
+            )
+        )
+        self._stored_images = ImageClaims(api, domain)
 
         def informer(path: str, name: str, store: Store, *, optional: bool = False) -> Informer:
             return Informer(api, path, name, store, silence=silence, clock=clock, optional=optional)
@@ -80,12 +95,17 @@ class KubernetesState:
         return {*self._limits, *self._streams.usage}
 
     def limits(self, namespace: str) -> NamespaceLimits:
+        """Raises StateUnavailableError for a namespace whose limits cannot be read."""
+        self._limits.limit_ranges.unreadable.require_none(namespace)
+        self.quotas.unreadable.require_none(namespace)
         return self._limits[namespace]
 
     def limited_namespaces(self) -> list[str]:
         return list(self._limits)
 
     def usage(self, namespace: str) -> NamespaceUsage:
+        """Raises StateUnavailableError for a namespace whose ImageStreams cannot be read."""
+        self._streams.unreadable.require_none(namespace)
         return self._streams.usage[namespace]
 
     def registry_hosts(self) -> frozenset[str]:
@@ -93,10 +113,20 @@ class KubernetesState:
         return self._registry_hosts.names
 
     def holds_images(self) -> bool:
-        return self._streams.usage.holds_images
+        return self._streams.usage.holds_images or len(self._streams.unreadable) > 0
 
-    async def image_size(self, digest: str) -> int | None:
-        return await self._sizes.size(digest)
+    def unreadable(self) -> dict[str, int]:
+        """How many objects cannot be read, by kind."""
+        found = (
+            self._limits.limit_ranges.unreadable,
+            self.quotas.unreadable,
+            self._streams.unreadable,
+            self._registry_hosts.unreadable,
+        )
+        return {objects.kind: len(objects) for objects in found}
+
+    async def image(self, digest: str) -> ImageClaim | None:
+        return await self._stored_images.of(digest)
 
     async def run(self) -> None:
         """Keep the state up to date until cancelled."""
@@ -104,6 +134,7 @@ class KubernetesState:
             for informer in self._informers:
                 tasks.create_task(informer.run(), name=f"informer {informer.name}")
             tasks.create_task(self._heartbeat.run(), name="heartbeat")
+            tasks.create_task(self._unreadable_events.run(), name="events")
 
     async def synced(self, within: float) -> bool:
         """Wait until everything is listed; False if that takes longer than `within` seconds."""

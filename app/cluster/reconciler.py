@@ -86,7 +86,10 @@ class Reconciler:
         if self._state.problems():
             # What is not known must not be written as true; the next resync comes back to it.
             return
-        usage = self._state.usage(namespace)
+        try:
+            usage = self._state.usage(namespace)
+        except StateUnavailableError:
+            return  # It is logged already, and the count would be wrong.
         for quota in self._state.quotas.in_namespace(namespace):
             patch = status_patch(quota, usage, self._domain)
             if patch is None:

@@ -1,16 +1,27 @@
 """What informers fill: small objects as they are, ImageStreams as usage only."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Generic, TypeVar
 
+from app.cluster import unreadable
 from app.cluster.api import Content
 from app.cluster.heartbeat import Heartbeat
 from app.cluster.informer import Key
+from app.cluster.unreadable import Noticed, UnreadableObjects
 from app.model.base import KubeObject
 from app.model.domain import ApiDomain
-from app.model.limits import NO_LIMITS, LimitRange, NamespaceLimits, ResourceQuota, namespace_limits
-from app.model.registry import Config
-from app.model.stream import ImageStream
+from app.model.limits import (
+    NO_LIMITS,
+    LimitRange,
+    NamespaceLimits,
+    ResourceQuota,
+    namespace_limits,
+    own_part_of_limit_range,
+    own_part_of_quota,
+)
+from app.model.registry import ServedConfig
+from app.model.stream import CountedStream
 from app.quota.push_times import PushTimes
 from app.quota.usage import StreamUsage, UsageIndex
 
@@ -23,9 +34,18 @@ Changed = Callable[[str], None]
 class Objects(Generic[Model]):
     """The objects of one small kind, by namespace and name."""
 
-    def __init__(self, model: type[Model], changed: Changed) -> None:
+    def __init__(
+        self,
+        model: type[Model],
+        changed: Changed,
+        unreadable: UnreadableObjects,
+        part: Callable[[Content], Content],
+    ) -> None:
+        """Only a `part` of each object is read. `unreadable` takes what cannot be read."""
         self._model = model
         self._changed = changed
+        self._part = part
+        self.unreadable = unreadable
         self._objects: dict[str, dict[str, Model]] = {}
 
     def in_namespace(self, namespace: str) -> list[Model]:
@@ -36,18 +56,27 @@ class Objects(Generic[Model]):
 
     def put(self, key: Key, content: Content) -> None:
         namespace, name = key
-        self._objects.setdefault(namespace, {})[name] = self._model.model_validate(content)
+        found = self.unreadable.read(self._model, key, self._part(content))
+        if found is None:
+            self._drop(key)
+        else:
+            self._objects.setdefault(namespace, {})[name] = found
         self._changed(namespace)
 
     def remove(self, key: Key) -> None:
+        self.unreadable.forget(key)
+        self._drop(key)
+        self._changed(key[0])
+
+    def _drop(self, key: Key) -> None:
         namespace, name = key
         objects = self._objects.get(namespace, {})
         objects.pop(name, None)
         if not objects:
             self._objects.pop(namespace, None)
-        self._changed(namespace)
 
     def retain(self, keys: set[Key]) -> None:
+        self.unreadable.retain(keys)
         known = {(namespace, name) for namespace, names in self._objects.items() for name in names}
         for key in known - keys:
             self.remove(key)
@@ -56,12 +85,25 @@ class Objects(Generic[Model]):
 class LimitObjects:
     """LimitRanges and ResourceQuotas, and what they add up to in each namespace."""
 
-    def __init__(self, domain: ApiDomain, changed: Changed) -> None:
+    def __init__(
+        self, domain: ApiDomain, changed: Changed, noticed: Noticed = unreadable.nobody
+    ) -> None:
+        """`noticed` is told of each object that cannot be read."""
         self._domain = domain
         self._changed = changed
         self._limits: dict[str, NamespaceLimits] = {}
-        self.limit_ranges = Objects(LimitRange, self._add_up)
-        self.quotas = Objects(ResourceQuota, self._add_up)
+        self.limit_ranges = Objects(
+            LimitRange,
+            self._add_up,
+            UnreadableObjects("v1", "LimitRange", noticed),
+            partial(own_part_of_limit_range, domain),
+        )
+        self.quotas = Objects(
+            ResourceQuota,
+            self._add_up,
+            UnreadableObjects("v1", "ResourceQuota", noticed),
+            partial(own_part_of_quota, domain),
+        )
 
     def __getitem__(self, namespace: str) -> NamespaceLimits:
         return self._limits.get(namespace, NO_LIMITS)
@@ -90,9 +132,14 @@ class Streams:
     """
 
     def __init__(
-        self, heartbeat: Heartbeat, changed: Changed, times: PushTimes | None = None
+        self,
+        heartbeat: Heartbeat,
+        changed: Changed,
+        unreadable: UnreadableObjects,
+        times: PushTimes | None = None,
     ) -> None:
         self.usage = UsageIndex()
+        self.unreadable = unreadable
         self._heartbeat = heartbeat
         self._changed = changed
         self._times = times
@@ -101,42 +148,58 @@ class Streams:
         if self._heartbeat.is_heartbeat(*key):
             self._heartbeat.see(content)
             return
-        stream = ImageStream.model_validate(content)
-        usage = StreamUsage.of(stream)
-        self.usage.put(*key, usage)
-        if self._times is not None:
-            self._times.put(key, stream, usage)
+        stream = self.unreadable.read(CountedStream, key, content)
+        if stream is None:
+            self._drop(key)
+        else:
+            usage = StreamUsage.of(stream)
+            self.usage.put(*key, usage)
+            if self._times is not None:
+                self._times.put(key, stream, usage)
         self._changed(key[0])
 
     def remove(self, key: Key) -> None:
+        self.unreadable.forget(key)
+        self._drop(key)
+        self._changed(key[0])
+
+    def _drop(self, key: Key) -> None:
         self.usage.put(*key, None)
         if self._times is not None:
             self._times.remove(key)
-        self._changed(key[0])
 
     def retain(self, keys: set[Key]) -> None:
+        self.unreadable.retain(keys)
         known = {(ns, name) for ns in self.usage for name in self.usage[ns].streams}
         for key in known - keys:
             self.remove(key)
 
 
 class RegistryHosts:
-    """The names that Config/cluster gives the internal registry."""
+    """The names that Config/cluster gives the internal registry.
 
-    def __init__(self) -> None:
+    While it cannot be read, those that it gave before stay.
+    """
+
+    def __init__(self, unreadable: UnreadableObjects) -> None:
         self.names: frozenset[str] = frozenset()
+        self.unreadable = unreadable
 
     def put(self, key: Key, content: Content) -> None:
-        if key[1] == _CONFIG:
-            self.names = frozenset(Config.model_validate(content).registry_hosts)
+        if key[1] != _CONFIG:
+            return
+        config = self.unreadable.read(ServedConfig, key, content)
+        if config is not None:
+            self.names = frozenset(config.registry_hosts)
 
     def remove(self, key: Key) -> None:
         if key[1] == _CONFIG:
+            self.unreadable.forget(key)
             self.names = frozenset()
 
     def retain(self, keys: set[Key]) -> None:
         if ("", _CONFIG) not in keys:
-            self.names = frozenset()
+            self.remove(("", _CONFIG))
 
 
 class Namespaces:

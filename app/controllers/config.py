@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from app.admission.events import new_event
 from app.cluster.api import ApiError, ConflictError, Content, KubeApi, NotFoundError
+from app.cluster.event import new_event
 from app.cluster.informer import Informer, Key
-from app.controllers.ownership import OURS, Claim, Standing, mark_of_config
+from app.controllers.ownership import OURS, Claim, ManagementState, mark_of_config
 from app.model.domain import ApiDomain
-from app.model.registry import Config
+from app.model.registry import ServedConfig
 
 logger = logging.getLogger("registry_admission.controllers")
 
@@ -33,18 +33,19 @@ class Condition:
     message: str
 
     @classmethod
-    def of(cls, kind: str, controller: str, standing: Standing) -> "Condition":
-        if standing.off:
+    def of(cls, kind: str, controller: str, management_state: ManagementState) -> "Condition":
+        if management_state.off:
             return cls(
                 kind,
                 False,
                 "OtherOwner",
-                f"controller {controller} is off, nothing is written or removed: {standing.off}; "
+                f"controller {controller} is off, nothing is written or removed: "
+                f"{management_state.off}; "
                 f"turn the other owner off and remove its mark, or take {controller} out of "
                 "--controllers",
             )
-        if standing.apart:
-            message = f"{standing.apart}: left to their other owner"
+        if management_state.apart:
+            message = f"{management_state.apart}: left to their other owner"
             return cls(kind, True, "OtherOwnerOfSome", message)
         return cls(kind, True, "AsExpected", f"controller {controller} is at work")
 
@@ -65,7 +66,7 @@ class ConfigWatch:
         self._listeners: list[Callable[[], None]] = []
         self._conditions: dict[str, str] = {}
         self.path = f"/apis/{domain.operator_group}/v1/configs"
-        self.config: Config | None = None
+        self.config: ServedConfig | None = None
         self.informer = Informer(
             api, self.path, f"configs.{domain.operator_group}", self, silence=silence, only=NAME
         )
@@ -92,7 +93,7 @@ class ConfigWatch:
             self._listeners.remove(listener)
 
     def put(self, key: Key, content: Content) -> None:
-        self.config = Config.model_validate(content)
+        self.config = ServedConfig.model_validate(content)
         conditions = (content.get("status") or {}).get("conditions") or []
         self._conditions = {one.get("type", ""): one.get("status", "") for one in conditions}
         self._notify()

@@ -73,7 +73,7 @@ def managers_of_data(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str, se
 
 
 @dataclass(frozen=True)
-class Standing:
+class ManagementState:
     """Whether a controller works, and what it leaves alone."""
 
     off: str = ""
@@ -82,14 +82,18 @@ class Standing:
     """Which objects it leaves to others, "" if none."""
 
 
-def standing(config: Claim | None, claims: Sequence[Claim], in_scope: int) -> Standing:
+def management_state(
+    config: Claim | None, claims: Sequence[Claim], in_scope: int
+) -> ManagementState:
     """`claims` are those on single objects, of which `in_scope` there are."""
     if config is not None:
-        return Standing(off=str(config))
+        return ManagementState(off=str(config))
     if not claims:
-        return Standing()
+        return ManagementState()
     share = f"{claims[0]} ({len(claims)} of {in_scope} are claimed like this)"
-    return Standing(off=share) if 2 * len(claims) >= in_scope else Standing(apart=share)
+    return (
+        ManagementState(off=share) if 2 * len(claims) >= in_scope else ManagementState(apart=share)
+    )
 
 
 def _managers(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:

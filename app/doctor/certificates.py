@@ -43,7 +43,7 @@ def check(snapshot: Snapshot) -> Iterator[Finding]:
     if missing:
         yield Finding(
             "error",
-            "CertificateForOthers",
+            "CertificateNameMismatch",
             subject,
             f"its certificate is not for {name}, as which API servers call the service",
             (f"registry-admission certs make --out tls/ --name {name}", logs),

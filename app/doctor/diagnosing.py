@@ -11,7 +11,7 @@ from app.doctor.finding import Diagnosis
 from app.doctor.presence import examine
 from app.doctor.resources import resources
 from app.doctor.snapshot import NotReadError, Snapshot
-from app.doctor.snapshots import Inquiry
+from app.doctor.snapshots import SnapshotOptions
 from app.install import installing
 from app.model.core import Secret
 from app.model.domain import ApiDomain
@@ -32,7 +32,7 @@ async def diagnose(
     Raises NothingToLookAtError, NoClusterError and ManifestError for a cluster or folder,
     CredentialsError for a docker config and OSError for a CA that is no use.
     """
-    inquiry = Inquiry(
+    options = SnapshotOptions(
         settings.domain,
         settings.registry_namespace,
         service_namespace,
@@ -41,7 +41,7 @@ async def diagnose(
         samples,
     )
     async with open_registry(settings) as registry:
-        snapshot = await _snapshot(settings, inquiry)
+        snapshot = await _snapshot(settings, options)
         examined: list[Examined] | str = _NOT_ASKED
         if registry:
             try:
@@ -65,11 +65,11 @@ def dump_commands(domain: ApiDomain, folder: str) -> list[str]:
     ]
 
 
-async def _snapshot(settings: Settings, inquiry: Inquiry) -> Snapshot:
+async def _snapshot(settings: Settings, options: SnapshotOptions) -> Snapshot:
     if settings.state is not None:
-        return snapshots.of_folder(settings.state, inquiry)
+        return snapshots.of_folder(settings.state, options)
     async with connection.connected(settings.kubeconfig, settings.context) as api:
-        return await snapshots.of_cluster(api, inquiry)
+        return await snapshots.of_cluster(api, options)
 
 
 def _with_installation(snapshot: Snapshot) -> Snapshot:

@@ -10,6 +10,7 @@ from app.model.image import Image
 from app.model.limits import LimitRange, NamespaceLimits, ResourceQuota, namespace_limits
 from app.policy import fullness
 from app.policy.fullness import Level
+from app.policy.image_weight import known_sizes
 from app.quota.status import status_patch
 
 
@@ -32,7 +33,8 @@ def check_sizes(snapshot: Snapshot) -> Iterator[Finding]:
     limited = {name: each for name, each in _limits(snapshot).items() if each.image_size}
     if not limited:
         return
-    sizes = {image.digest: image.size for image in snapshot.all(Image)}
+    claims = {image.digest: image.claim for image in snapshot.all(Image)}
+    sizes = known_sizes(claims, claims)
     for namespace, limits in limited.items():
         used = usage[namespace]
         digests = sorted({digest for name in used.streams for digest in used.images_of(name)})
@@ -70,7 +72,7 @@ def check_status(snapshot: Snapshot) -> Iterator[Finding]:
         true = {name: value for part in patch["status"].values() for name, value in part.items()}
         yield Finding(
             "warning",
-            "QuotaStatusUntrue",
+            "QuotaStatusStale",
             quota.title,
             f"its status is not what is stored for {listed(sorted(true))}: does the service write "
             "it?",

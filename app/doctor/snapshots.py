@@ -36,7 +36,7 @@ class NothingToLookAtError(Exception):
 
 
 @dataclass(frozen=True)
-class Inquiry:
+class SnapshotOptions:
     """What to look at."""
 
     domain: ApiDomain
@@ -51,16 +51,16 @@ class Inquiry:
     """How many images to choose for a closer look."""
 
 
-async def of_cluster(api: KubeApi, inquiry: Inquiry) -> Snapshot:
+async def of_cluster(api: KubeApi, options: SnapshotOptions) -> Snapshot:
     """What may be read of it. Raises NothingToLookAtError if that is nothing."""
-    reading = _Reading(inquiry)
+    reading = _Reading(options)
     for scope in WEBHOOKS:
         await _read(api, reading, scope)
     wanted = scopes(
-        inquiry.domain,
-        inquiry.registry_namespace,
+        options.domain,
+        options.registry_namespace,
         reading.service_namespace,
-        inquiry.namespaces,
+        options.namespaces,
     )
     slots = asyncio.Semaphore(_AT_ONCE)
 
@@ -76,7 +76,7 @@ async def of_cluster(api: KubeApi, inquiry: Inquiry) -> Snapshot:
     return reading.snapshot()
 
 
-def of_folder(folder: Path, inquiry: Inquiry) -> Snapshot:
+def of_folder(folder: Path, options: SnapshotOptions) -> Snapshot:
     """What the folder holds; a kind of which it holds nothing was not looked at.
 
     A kind counts as looked at, even if there is nothing of it, if a file has its name, such as
@@ -85,7 +85,7 @@ def of_folder(folder: Path, inquiry: Inquiry) -> Snapshot:
     """
     if not folder.is_dir():
         raise ManifestError(f"{folder}:1: not a folder")
-    reading = _Reading(inquiry)
+    reading = _Reading(options)
     known = {(item.group, item.kind): item for item in reading.resources.values()}
     named = {name: item for item in known.values() for name in (item.plural, item.full_name)}
     complete: set[type[KubeObject]] = set()
@@ -109,18 +109,18 @@ def of_folder(folder: Path, inquiry: Inquiry) -> Snapshot:
 
 @dataclass
 class _Reading:
-    inquiry: Inquiry
+    options: SnapshotOptions
     objects: dict[tuple[type[KubeObject], str, str], KubeObject] = field(default_factory=dict)
     unread: dict[Scope, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.resources = {item.model: item for item in resources(self.inquiry.domain)}
-        self._inventory = Inventory(self.inquiry.hosts, self.inquiry.samples)
+        self.resources = {item.model: item for item in resources(self.options.domain)}
+        self._inventory = Inventory(self.options.hosts, self.options.samples)
 
     def add(self, item: KubeObject) -> None:
         """Streams and images may be many, so no more of them is kept than is needed."""
         if isinstance(item, ImageStream):
-            if not self.inquiry.namespaces or item.metadata.namespace in self.inquiry.namespaces:
+            if not self.options.namespaces or item.metadata.namespace in self.options.namespaces:
                 self._inventory.add(item)
         else:
             key = (type(item), item.metadata.namespace, item.metadata.name)
@@ -128,8 +128,8 @@ class _Reading:
 
     @property
     def service_namespace(self) -> str:
-        if self.inquiry.service_namespace:
-            return self.inquiry.service_namespace
+        if self.options.service_namespace:
+            return self.options.service_namespace
         for item in self.objects.values():
             if isinstance(item, WebhookConfiguration) and item.metadata.name == SERVICE:
                 for webhook in item.webhooks:
@@ -141,7 +141,7 @@ class _Reading:
     @property
     def limits_image_size(self) -> bool:
         return any(
-            limit.type == self.inquiry.domain.image_type and "storage" in limit.max
+            limit.type == self.options.domain.image_type and "storage" in limit.max
             for item in self.objects.values()
             if isinstance(item, LimitRange)
             for limit in item.spec.limits
@@ -155,10 +155,10 @@ class _Reading:
             {model: tuple(items) for model, items in by_model.items()},
             self.unread,
             taken=datetime.now(UTC),
-            domain=self.inquiry.domain,
-            registry_namespace=self.inquiry.registry_namespace,
+            domain=self.options.domain,
+            registry_namespace=self.options.registry_namespace,
             service_namespace=self.service_namespace,
-            namespaces=self.inquiry.namespaces,
+            namespaces=self.options.namespaces,
             inventory=self._inventory,
         )
 
@@ -203,8 +203,8 @@ def _note_absent(reading: _Reading, resource: Resource, folder: Path) -> None:
         reading.unread[Scope(resource.model)] = f"{folder} has no {resource.kind} and no {file}"
         return
     names = {(namespace, name) for model, namespace, name in reading.objects if model is Secret}
-    inquiry = reading.inquiry
+    options = reading.options
     service = reading.service_namespace
-    for scope in scopes(inquiry.domain, inquiry.registry_namespace, service, frozenset()):
+    for scope in scopes(options.domain, options.registry_namespace, service, frozenset()):
         if scope.model is Secret and (scope.namespace, scope.name) not in names:
             reading.unread[scope] = f"{folder} has no Secret {scope.namespace}/{scope.name}"

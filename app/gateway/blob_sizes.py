@@ -9,10 +9,9 @@ import logging
 from collections import OrderedDict
 
 from app.gateway.upstream import Answer, RawHeaders, Upstream
-from app.model.image import Descriptor
+from app.model.manifest import Descriptor, Manifest
 from app.policy.image_limits import UnknownSize
 from app.registry.errors import RegistryError
-from app.registry.manifest import PushedManifest
 from app.registry.names import Repository
 
 logger = logging.getLogger("registry_admission.gateway")
@@ -75,7 +74,7 @@ class BlobSizes:
         return answer
 
     async def require_truth(
-        self, repository: Repository, manifest: PushedManifest, credentials: RawHeaders
+        self, repository: Repository, manifest: Manifest, credentials: RawHeaders
     ) -> None:
         """Raises RegistryError for a manifest that names a size which a blob has not, or which
         nobody can tell, and UpstreamError."""

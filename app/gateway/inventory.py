@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from app.gateway.database import Contents, Database, DatabaseError, Findings, Intent
+from app.model.manifest import INDEXES
 from app.quota.digests import Packed, pack
 from app.quota.usage import StreamUsage, UsageIndex
 from app.registry.client import RegistryClient, RegistryUnavailableError, StoredManifest
-from app.registry.manifest import INDEXES
 from app.registry.names import Reference, Repository
 
 logger = logging.getLogger("registry_admission.inventory")

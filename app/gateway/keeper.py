@@ -8,6 +8,7 @@ from contextlib import aclosing
 from app.cluster.embedded import EmbeddedState
 from app.gateway.database import Database, DatabaseError
 from app.gateway.inventory import Inventory
+from app.model.image import ImageClaim
 from app.model.limits import NamespaceLimits
 from app.quota.ledger import View
 from app.quota.usage import NamespaceUsage
@@ -122,5 +123,5 @@ class GatewayState:
     def holds_images(self) -> bool:
         return self._inventory.usage.holds_images
 
-    async def image_size(self, digest: str) -> int | None:
-        return await self._folder.image_size(digest)
+    async def image(self, digest: str) -> ImageClaim | None:
+        return await self._folder.image(digest)

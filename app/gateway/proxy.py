@@ -19,6 +19,7 @@ from app.gateway.relay import SlowClientError, patient, refuse, relay
 from app.gateway.rights import PushRights
 from app.gateway.uploads import PROGRESS, IdleError, MeteredBody, Room, TooLargeError
 from app.gateway.upstream import Answer, Upstream, UpstreamError, authorization, has_body
+from app.model.manifest import MAX_BYTES
 from app.policy.image_limits import UnknownSize
 from app.quota.state import StateUnavailableError
 from app.registry import manifest
@@ -206,14 +207,14 @@ class Gateway:
 
     async def _read_manifest(self, request: Request, take: Callable[[int], None]) -> bytes:
         content = bytearray()
-        body = self._body(request, manifest.MAX_BYTES)
+        body = self._body(request, MAX_BYTES)
         try:
             if body is not None:
                 async for chunk in body:
                     take(len(chunk))
                     content += chunk
         except TooLargeError:
-            message = f"the manifest has more than {manifest.MAX_BYTES} bytes"
+            message = f"the manifest has more than {MAX_BYTES} bytes"
             raise RegistryError("SIZE_INVALID", message) from None
         return bytes(content)
 

@@ -80,7 +80,7 @@ class KubeObject(KubeModel):
         return f"{self.kind} {name}"
 
 
-_IN_PLAIN_WORDS = {
+_ERROR_TEXTS = {
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
     "dict_type": "must be an object",
@@ -93,5 +93,5 @@ def problems(error: ValidationError) -> Iterator[str]:
     """Each problem of a ValidationError as `path.to.field: what is wrong`."""
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         path = ".".join(str(part) for part in item["loc"])
-        text = _IN_PLAIN_WORDS.get(item["type"], item["msg"].removeprefix("Value error, "))
+        text = _ERROR_TEXTS.get(item["type"], item["msg"].removeprefix("Value error, "))
         yield f"{path}: {text}" if path else text

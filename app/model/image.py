@@ -1,25 +1,27 @@
-"""Images, and how large they are.
+"""Images, and what their objects say of how large they are.
 
 Shapes: `image.alauda.io/v1` Image; its size is the distinct layers plus the config, in bytes.
 """
 
-import hashlib
-import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from app.model.base import KubeModel, KubeObject
-
-_SCHEMA_1 = frozenset(
-    {
-        "application/vnd.docker.distribution.manifest.v1+json",
-        "application/vnd.docker.distribution.manifest.v1+prettyjws",
-    }
+from app.model.manifest import (
+    MAX_SIZE,
+    Descriptor,
+    Manifest,
+    digest_of,
+    distinct_total,
+    is_schema_1,
+    parse_embedded,
 )
 
-ByteCount = Annotated[int, Field(ge=0, le=2**63 - 1)]
+ByteCount = Annotated[int, Field(ge=0, le=MAX_SIZE)]
 
 
 class ImageLayer(KubeModel):
@@ -32,38 +34,36 @@ class DockerImageMetadata(KubeModel):
     size: ByteCount | None = Field(default=None, alias="Size")
 
 
-class Descriptor(KubeModel):
-    digest: str = ""
-    size: ByteCount = 0
-    media_type: str = ""
+@dataclass(frozen=True, slots=True)
+class ImageClaim:
+    """What one source says of an image: a request, a stored Image, or the registry."""
 
+    digest: str
+    size: int | None = None
+    """Bytes of its own layers and config; None if the source does not say."""
+    children: tuple[str, ...] = ()
+    """Digests of the images that it lists, if it is an index."""
+    proven: bool = False
+    """Whether this follows from bytes whose digest was compared; all else is somebody's word."""
+    contradictions: tuple[str, ...] = ()
+    """Where the source contradicts itself; empty for an honest one."""
 
-class ManifestContent(KubeModel):
-    """What counts of a manifest: an image has a config and layers, an index neither.
+    @classmethod
+    def of_manifest(cls, manifest: Manifest) -> "ImageClaim":
+        return cls(manifest.digest, manifest.size, manifest.children, proven=True)
 
-    `blobs` are the layers of an OCI artifact manifest.
-    """
-
-    config: Descriptor | None = None
-    layers: list[Descriptor] = Field(default_factory=list)
-    blobs: list[Descriptor] = Field(default_factory=list)
-    manifests: list[Descriptor] = Field(default_factory=list)
-
-    @property
-    def stored(self) -> list[Descriptor]:
-        """The blobs that a registry stores for this manifest; none for an index."""
-        return [*self.layers, *self.blobs, *([self.config] if self.config else [])]
-
-    @property
-    def size(self) -> int:
-        """Bytes of the distinct blobs. An index counts nothing: its children are pushed first."""
-        return _distinct_total([(blob.digest, blob.size) for blob in self.stored])
-
-    @property
-    def layers_size(self) -> int:
-        """The same without the config."""
-        layers = [*self.layers, *self.blobs]
-        return _distinct_total([(layer.digest, layer.size) for layer in layers])
+    @classmethod
+    def merged(cls, digest: str, claims: Iterable["ImageClaim"]) -> "ImageClaim":
+        """What several sources say together; the larger size counts, so that no word makes an
+        image smaller."""
+        found = list(claims)
+        return cls(
+            digest,
+            _largest(*(claim.size for claim in found)),
+            tuple(dict.fromkeys(child for claim in found for child in claim.children)),
+            any(claim.proven for claim in found),
+            tuple(problem for claim in found for problem in claim.contradictions),
+        )
 
 
 class ImageManifest(KubeModel):
@@ -72,6 +72,10 @@ class ImageManifest(KubeModel):
     digest: str = ""
     manifest_size: ByteCount = 0
     media_type: str = ""
+
+    @property
+    def descriptor(self) -> Descriptor:
+        return Descriptor(self.digest, self.manifest_size, self.media_type)
 
 
 class Image(KubeObject):
@@ -101,8 +105,7 @@ class Image(KubeObject):
 
         None if the object lists neither, or layers that all lack a size.
         """
-        manifest = self._manifest
-        return _largest(self._size_by_layers(), manifest.size if manifest else None)
+        return _largest(self._size_by_layers(), self._manifest.size if self._manifest else None)
 
     @property
     def size(self) -> int | None:
@@ -110,15 +113,29 @@ class Image(KubeObject):
         return _largest(self.claimed_size, self.measured_size)
 
     @property
-    def is_proven(self) -> bool:
-        """Whether the size follows from the digest: a manifest of that digest is embedded."""
-        return self._manifest is not None and not self._manifest_contradictions()
+    def children(self) -> tuple[str, ...]:
+        """Digests of the images that this one lists, by its manifest and by its own word."""
+        proven = self._manifest.children if self._manifest else ()
+        listed = (item.digest for item in self._listed if item.is_manifest and item.digest)
+        return tuple(dict.fromkeys((*proven, *listed)))
+
+    @property
+    def claim(self) -> ImageClaim:
+        return ImageClaim(
+            self.digest,
+            self.size,
+            self.children,
+            self._manifest is not None,
+            tuple(self.contradictions),
+        )
 
     @property
     def condensed(self) -> "Image":
-        """The same name and size, without all that they follow from."""
+        """The same name, size and children, without all that they follow from."""
         return Image(
-            metadata=self.metadata, docker_image_metadata=DockerImageMetadata(size=self.size)
+            metadata=self.metadata,
+            docker_image_metadata=DockerImageMetadata(size=self.size),
+            docker_image_manifests=[ImageManifest(digest=child) for child in self.children],
         )
 
     @property
@@ -137,64 +154,40 @@ class Image(KubeObject):
         ]
 
     def _manifest_contradictions(self) -> list[str]:
-        if not self.docker_image_manifest or self._is_schema_1:
+        if not self.docker_image_manifest or self._manifest is not None:
             return []
         digest = digest_of(self.docker_image_manifest.encode(errors="replace"), self.digest)
-        if digest == self.digest:
+        if digest == self.digest or is_schema_1(self.docker_image_manifest):
             return []
         return [f"dockerImageManifest has digest {digest}, but the image is named {self.digest}"]
 
     @property
-    def _is_schema_1(self) -> bool:
-        """Whether the digest is that of the manifest without its signatures, not of the text."""
-        return self.docker_image_manifest_media_type in _SCHEMA_1
-
-    @property
     def _layers_total(self) -> int:
-        return _distinct_total([(layer.name, layer.size) for layer in self.docker_image_layers])
+        return distinct_total((layer.name, layer.size) for layer in self.docker_image_layers)
 
     @cached_property
-    def _manifest(self) -> ManifestContent | None:
-        return read_manifest(self.docker_image_manifest)
+    def _manifest(self) -> Manifest | None:
+        """The embedded manifest, if the image is named after it and it can be read."""
+        return parse_embedded(
+            self.docker_image_manifest, self.docker_image_manifest_media_type, self.digest
+        )
+
+    @property
+    def _listed(self) -> list[Descriptor]:
+        return [child.descriptor for child in self.docker_image_manifests]
 
     def _size_by_layers(self) -> int | None:
         if not self.docker_image_layers:
-            return 0 if self.docker_image_manifests else None
+            return self._size_by_list() if self.docker_image_manifests else None
         total = self._layers_total
         return total + len(self.docker_image_config.encode(errors="replace")) if total else None
 
-
-def digest_of(content: bytes, expected: str = "") -> str:
-    """The digest of a manifest's bytes, by the algorithm of the digest that it should have."""
-    if expected.startswith("sha512:"):
-        return "sha512:" + hashlib.sha512(content).hexdigest()
-    return "sha256:" + hashlib.sha256(content).hexdigest()
-
-
-def read_manifest(text: str) -> ManifestContent | None:
-    """None for text that is no schema 2 or OCI manifest."""
-    if not text:
-        return None
-    try:
-        content: Any = json.loads(text)
-        manifest = ManifestContent.model_validate(content)
-    except (ValueError, RecursionError):
-        return None
-    complete = manifest.stored or manifest.model_fields_set & {"manifests", "blobs"}
-    return manifest if complete else None
+    def _size_by_list(self) -> int:
+        """An index may list layers directly, as build caches do: they count as what they are."""
+        return distinct_total(
+            (item.digest, item.size) for item in self._listed if not item.is_manifest
+        )
 
 
 def _largest(*sizes: int | None) -> int | None:
     return max((size for size in sizes if size is not None), default=None)
-
-
-def _distinct_total(blobs: list[tuple[str, int]]) -> int:
-    """A blob that is listed twice is stored once; one without a name cannot be told apart."""
-    named: dict[str, int] = {}
-    total = 0
-    for name, size in blobs:
-        if name:
-            named[name] = max(size, named.get(name, 0))
-        else:
-            total += size
-    return total + sum(named.values())

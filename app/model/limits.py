@@ -1,6 +1,6 @@
 """LimitRange and ResourceQuota objects, and what they come to for one namespace."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -9,6 +9,9 @@ from pydantic import Field
 from app.model.base import KubeModel, KubeObject
 from app.model.domain import ApiDomain
 from app.model.quantity import Quantity
+
+STORAGE = "storage"
+"""What a LimitRange item limits of a single image."""
 
 
 class LimitRangeItem(KubeModel):
@@ -44,6 +47,46 @@ class ResourceQuota(KubeObject):
     kind: str = "ResourceQuota"
     spec: ResourceQuotaSpec = Field(default_factory=ResourceQuotaSpec)
     status: ResourceQuotaStatus = Field(default_factory=ResourceQuotaStatus)
+
+
+def own_part_of_limit_range(domain: ApiDomain, content: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored LimitRange without everything that belongs to others, whatever that holds."""
+    types = {
+        domain.image_type: (STORAGE,),
+        domain.stream_type: (domain.images, domain.image_tags),
+    }
+    limits = _at(content, "spec", "limits")
+    ours = [
+        {"type": name, "max": _named(item.get("max"), resources)}
+        for item in (limits if isinstance(limits, list) else [])
+        for name, resources in types.items()
+        if isinstance(item, dict) and item.get("type") == name
+    ]
+    return {"metadata": _identity(content), "spec": {"limits": ours}}
+
+
+def own_part_of_quota(domain: ApiDomain, content: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored ResourceQuota without everything that belongs to others, whatever that holds."""
+    names = (domain.imagestreams, domain.images, domain.image_tags)
+    status = {part: _named(_at(content, "status", part), names) for part in ("hard", "used")}
+    hard = _named(_at(content, "spec", "hard"), names)
+    return {"metadata": _identity(content), "spec": {"hard": hard}, "status": status}
+
+
+def _identity(content: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = content.get("metadata") or {}
+    return {key: metadata[key] for key in ("namespace", "name", "uid") if key in metadata}
+
+
+def _at(content: Mapping[str, Any], field: str, inner: str) -> Any:
+    outer = content.get(field)
+    return outer.get(inner) if isinstance(outer, dict) else None
+
+
+def _named(quantities: Any, names: Iterable[str]) -> dict[str, Any]:
+    if not isinstance(quantities, dict):
+        return {}
+    return {name: quantities[name] for name in names if name in quantities}
 
 
 Named = TypeVar("Named", LimitRange, ResourceQuota)
@@ -97,7 +140,7 @@ def namespace_limits(
     ranges = list(limit_ranges)
     hard_limits = (_hard_limits(domain, quota) for quota in quotas)
     return NamespaceLimits(
-        image_size=_lowest(ranges, domain.image_type, "storage"),
+        image_size=_lowest(ranges, domain.image_type, STORAGE),
         stream_images=_lowest(ranges, domain.stream_type, domain.images),
         stream_tags=_lowest(ranges, domain.stream_type, domain.image_tags),
         quotas=tuple(sorted(filter(None, hard_limits), key=lambda hard: hard.source)),

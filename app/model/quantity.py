@@ -15,8 +15,8 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 _NANO = 10**9
-_NUMBER = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(.*)", re.DOTALL | re.ASCII)
-_EXPONENT = re.compile(r"[eE]([+-]?\d+)", re.ASCII)
+_NUMBER = re.compile(r"([+-]?)0*(\d*)(?:\.(\d*))?(.*)", re.DOTALL | re.ASCII)
+_EXPONENT = re.compile(r"[eE]([+-]?)0*(\d{0,19})", re.ASCII)
 _DECIMAL_SUFFIXES = {
     "n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18,
 }  # fmt: skip
@@ -24,10 +24,18 @@ _BINARY_SUFFIXES = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _DECIMAL_NAMES = {power: name for name, power in _DECIMAL_SUFFIXES.items()}
 _BINARY_NAMES = {0: "", **{power: name for name, power in _BINARY_SUFFIXES.items()}}
 _MAX_BINARY = (2**63 - 1) * _NANO
-_MAX_TEXT = 256
-_MAX_EXPONENT = 1000
-_MAX_THOUSANDS = (_MAX_EXPONENT + 9) // 3
-"""Of nanos, so that what is printed can be read again."""
+_MAX_POWER = 1000
+"""Amounts of 10^1000 and more are all equal: nothing that is counted comes near."""
+_LARGEST: int = 10 ** (_MAX_POWER + 9)
+"""Billionths."""
+_MAX_THOUSANDS = (_MAX_POWER + 9) // 3
+"""Of billionths, so that what is printed can be read again."""
+_PLACES = 9
+_BINARY_PLACES = 69
+"""Decimal places that can change an amount: k bits of a binary suffix move 9 + k places into a
+billionth, and `Ei` has 60."""
+_MAX_SHOWN = 80
+"""Characters of a text that a message quotes."""
 
 
 class Format(Enum):
@@ -42,32 +50,32 @@ class Format(Enum):
 class Quantity:
     """An immutable amount: bytes for storage, a count for objects.
 
-    Raises ValueError for text that the API server would refuse, and for text without a digit
-    (`Gi`), which it reads as zero.
+    Text is read as the API server reads it: a suffix without a digit (`Gi`) is zero, and an
+    exponent is a number of 32 bits. Amounts of 10^1000 and more compare as equal and print as they
+    were written. Raises ValueError for text that the API server would refuse.
     """
 
-    __slots__ = ("_nanos", "format")
+    __slots__ = ("_nanos", "_written", "format")
 
     _nanos: int
+    _written: str
+    """The text, where printing the amount would lose something; else empty."""
     format: Format
 
     def __init__(self, text: str) -> None:
-        if len(text) > _MAX_TEXT:
-            raise ValueError(f"quantity is longer than {_MAX_TEXT} characters")
         match = _NUMBER.fullmatch(text)
         sign, whole, fraction, suffix = match.groups() if match else ("", "", "", "")
-        fraction = fraction or ""
-        digits = whole + fraction
-        if not digits:
+        if not text:
             raise _malformed(text)
-        numerator, power, self.format = _scale(text, suffix)
-        numerator *= int(digits)
-        nanos = _shift(numerator, power + 9 - len(fraction))
+        factor, power, self.format = _scale(text, suffix)
+        nanos = _billionths(whole, fraction or "", factor, power)
+        has_digits = any(character in "0123456789" for character in text.removesuffix(suffix))
         if self.format is Format.BINARY:
             nanos = min(nanos, _MAX_BINARY)
             if 0 < nanos < _NANO:
                 self.format = Format.DECIMAL
         self._nanos = -nanos if sign == "-" else nanos
+        self._written = text if nanos == _LARGEST or not has_digits else ""
 
     @classmethod
     def of_bytes(cls, size: int) -> "Quantity":
@@ -82,12 +90,17 @@ class Quantity:
     @classmethod
     def _of(cls, nanos: int, format: Format) -> "Quantity":
         quantity = cls.__new__(cls)
-        quantity._nanos, quantity.format = nanos, format
+        quantity._nanos, quantity._written, quantity.format = nanos, "", format
         return quantity
 
     @property
     def is_integer(self) -> bool:
         return self._nanos % _NANO == 0
+
+    @property
+    def has_digits(self) -> bool:
+        """False for a suffix alone, which the API server reads as zero."""
+        return bool(self._nanos) or not self._written
 
     @property
     def value(self) -> int:
@@ -101,6 +114,8 @@ class Quantity:
 
     def __str__(self) -> str:
         """The canonical form: no fraction, the largest suffix of its family that is exact."""
+        if self._written and self._nanos:
+            return self._written
         if self._nanos == 0:
             return "0"
         if self.format is Format.BINARY and self.is_integer and abs(self.value) >= 1024:
@@ -151,7 +166,8 @@ def _validate(value: object) -> Quantity:
 
 
 def _malformed(text: str) -> ValueError:
-    return ValueError(f"{text!r} is not a quantity such as 200, 500m, 1Gi or 1.5G")
+    shown = text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 1]}…"
+    return ValueError(f"{shown!r} is not a quantity such as 200, 500m, 1Gi or 1.5G")
 
 
 def _scale(text: str, suffix: str) -> tuple[int, int, Format]:
@@ -161,19 +177,40 @@ def _scale(text: str, suffix: str) -> tuple[int, int, Format]:
     if suffix in _DECIMAL_SUFFIXES:
         return 1, _DECIMAL_SUFFIXES[suffix], Format.DECIMAL
     exponent = _EXPONENT.fullmatch(suffix)
-    if exponent is None:
+    if exponent is None or not suffix[-1].isdigit():
         raise _malformed(text)
-    power = int(exponent[1])
-    if abs(power) > _MAX_EXPONENT:
-        raise ValueError(f"{text!r} has an exponent beyond {_MAX_EXPONENT}")
-    return 1, power, Format.EXPONENT
+    power = int(exponent[1] + (exponent[2] or "0"))
+    if not -(2**63) <= power < 2**63:
+        raise _malformed(text)
+    return 1, (power + 2**31) % 2**32 - 2**31, Format.EXPONENT
 
 
-def _shift(number: int, power: int) -> int:
-    """`number` times 10^`power`, rounded up: asking for a little never means nothing."""
-    if power >= 0:
-        return int(number * 10**power)
-    return int(-(-number // 10**-power))
+def _billionths(whole: str, fraction: str, factor: int, power: int) -> int:
+    """`whole.fraction` times `factor` times 10^`power`, rounded up: asking for a little never
+    means nothing. At most `_LARGEST`, however long the texts and however large the power."""
+    digits = whole + fraction
+    exponent = power - len(fraction)
+    significant = digits.lstrip("0")
+    if not significant:
+        return 0
+    if len(significant) + exponent > _MAX_POWER:
+        return _LARGEST
+    beyond = -exponent - (_PLACES if factor == 1 else _BINARY_PLACES)
+    number = _rounded_up(significant, beyond)
+    if beyond > 0:
+        exponent += beyond
+    shift = exponent + 9
+    number *= factor
+    if shift >= 0:
+        return number * int(10**shift)
+    return -(-number // int(10**-shift))
+
+
+def _rounded_up(digits: str, places: int) -> int:
+    """A number without its last `places` digits; one more if any of those is not zero."""
+    if places <= 0:
+        return int(digits)
+    return int(digits[:-places] or "0") + bool(digits[-places:].strip("0"))
 
 
 def _strip(number: int, base: int, limit: int) -> tuple[int, int]:

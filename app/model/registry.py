@@ -96,8 +96,28 @@ class ImagePullSecret(KubeModel):
     ignore_system_namespaces: bool | None = None
 
 
-class ConfigSpec(KubeModel):
+class ServedSpec(KubeModel):
+    """How the registry is reached, and whether its pull secrets are managed."""
+
     management_state: str = ""
+    routes: list[Route] = Field(default_factory=list)
+    image_pull_secret: ImagePullSecret = Field(default_factory=ImagePullSecret)
+
+
+class ServedConfig(KubeObject):
+    """The part of Config/cluster that is followed; nothing else of it is read."""
+
+    kind: str = "Config"
+    spec: ServedSpec = Field(default_factory=ServedSpec)
+
+    @property
+    def registry_hosts(self) -> set[str]:
+        """Names, besides its Service's, by which pull specs may call the internal registry."""
+        routes = {route.hostname for route in self.spec.routes if route.hostname}
+        return routes | set(self.spec.image_pull_secret.additional_registry_hosts)
+
+
+class ConfigSpec(ServedSpec):
     replicas: int | None = None
     storage: Storage = Field(default_factory=Storage)
     disable_redirect: bool | None = None
@@ -105,21 +125,12 @@ class ConfigSpec(KubeModel):
     log_level: str = ""
     operator_log_level: str = ""
     resources: Resources | None = None
-    routes: list[Route] = Field(default_factory=list)
-    image_pull_secret: ImagePullSecret = Field(default_factory=ImagePullSecret)
 
 
-class Config(KubeObject):
+class Config(ServedConfig):
     """The registry's configuration, a singleton named `cluster`."""
 
-    kind: str = "Config"
     spec: ConfigSpec = Field(default_factory=ConfigSpec)
-
-    @property
-    def registry_hosts(self) -> set[str]:
-        """Names, besides its Service's, by which pull specs may call the internal registry."""
-        routes = {route.hostname for route in self.spec.routes if route.hostname}
-        return routes | set(self.spec.image_pull_secret.additional_registry_hosts)
 
 
 class ConfigStatus(KubeModel):

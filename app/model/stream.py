@@ -18,6 +18,10 @@ class ObjectReference(KubeModel):
         return self.kind == "ImageStreamTag" and self.namespace not in ("", namespace)
 
 
+class ImportPolicy(KubeModel):
+    import_mode: str = ""
+
+
 class TagReference(KubeModel):
     """An entry of `spec.tags`."""
 
@@ -27,13 +31,22 @@ class TagReference(KubeModel):
     """True for a tag that is only a pointer: nothing is imported for it."""
     generation: int | None = None
     """Another one than before has the Image API follow `from` once more."""
+    import_policy: ImportPolicy = Field(default_factory=ImportPolicy)
+
+    @property
+    def import_mode(self) -> str:
+        return self.import_policy.import_mode or "Legacy"
 
     def points_like(self, other: "TagReference") -> bool:
         return (self.source, self.reference) == (other.source, other.reference)
 
     def is_followed_again(self, before: "TagReference") -> bool:
         """Whether an update has the Image API look at what `from` leads to now."""
-        return not self.points_like(before) or self.generation not in (None, before.generation)
+        return (
+            not self.points_like(before)
+            or self.generation not in (None, before.generation)
+            or self.import_mode != before.import_mode
+        )
 
     @property
     def brings_image(self) -> bool:
@@ -68,6 +81,20 @@ class ImageStreamStatus(KubeModel):
 
 class ImageStream(KubeObject):
     spec: ImageStreamSpec = Field(default_factory=ImageStreamSpec)
+    status: ImageStreamStatus = Field(default_factory=ImageStreamStatus)
+
+
+class NamedTag(KubeModel):
+    name: str = ""
+
+
+class CountedStream(KubeModel):
+    """What is counted of a stored ImageStream; nothing else of it is read."""
+
+    class Spec(KubeModel):
+        tags: list[NamedTag] = Field(default_factory=list)
+
+    spec: Spec = Field(default_factory=Spec)
     status: ImageStreamStatus = Field(default_factory=ImageStreamStatus)
 
 

@@ -2,12 +2,15 @@
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from app.cluster.image_claims import with_listed
+from app.model.image import ImageClaim
 from app.model.limits import NamespaceLimits
 from app.policy import fullness
 from app.policy.fullness import Level
+from app.policy.image_weight import known_sizes
 from app.quota.state import ClusterState
 from app.quota.usage import StreamUsage
 
@@ -40,26 +43,29 @@ def tags(
     return [_tag(stream, name, sizes, limits) for name in names]
 
 
-async def sizes(state: ClusterState, digests: Iterable[str]) -> dict[str, int]:
+async def sizes(state: ClusterState, digests: Collection[str]) -> dict[str, int]:
     """Bytes of the images whose sizes are known in time."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def ask(digest: str) -> int | None:
+    async def ask(digest: str) -> ImageClaim | None:
         async with turns:
-            return await state.image_size(digest)
+            return await state.image(digest)
 
-    tasks = {digest: asyncio.create_task(ask(digest)) for digest in set(digests)}
-    if not tasks:
-        return {}
-    done, late = await asyncio.wait(tasks.values(), timeout=_WITHIN)
-    for task in late:
-        task.cancel()
-    known = {
-        digest: task.result()
-        for digest, task in tasks.items()
-        if task in done and task.exception() is None
-    }
-    return {digest: size for digest, size in known.items() if size is not None}
+    async def ask_all(digests: Iterable[str]) -> dict[str, ImageClaim]:
+        tasks = {digest: asyncio.create_task(ask(digest)) for digest in set(digests)}
+        seconds = max(until - asyncio.get_running_loop().time(), 0.0)
+        done, late = await asyncio.wait(tasks.values(), timeout=seconds) if tasks else ((), ())
+        for task in late:
+            task.cancel()
+        answers = {
+            digest: task.result()
+            for digest, task in tasks.items()
+            if task in done and task.exception() is None
+        }
+        return {digest: claim for digest, claim in answers.items() if claim is not None}
+
+    until = asyncio.get_running_loop().time() + _WITHIN
+    return known_sizes(await with_listed(await ask_all(digests), ask_all), digests)
 
 
 def _tag(stream: StreamUsage, name: str, sizes: Mapping[str, int], limits: NamespaceLimits) -> Tag:

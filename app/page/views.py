@@ -10,7 +10,7 @@ from app.auth.authentication import Authenticator, Subject
 from app.model.domain import ApiDomain
 from app.page import rendering, rows, tags
 from app.page.bars import HIGH
-from app.page.board import Board
+from app.page.overview_cache import OverviewCache
 from app.page.query import Query, counts, part, select
 from app.page.refusals import WINDOW, Refusal, Refusals
 from app.page.rows import Column
@@ -35,7 +35,7 @@ class Views:
     def __init__(
         self,
         state: ClusterState,
-        board: Board,
+        board: OverviewCache,
         refusals: Refusals,
         authenticator: Authenticator,
         domain: ApiDomain,

@@ -4,12 +4,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.model.domain import ApiDomain
-from app.model.image import Image
+from app.model.image import ImageClaim
 from app.model.limits import Limit
 from app.model.quantity import Quantity
+from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
 
 UnknownSize = Literal["deny", "warn", "allow"]
+
+_SAY_SIZE = (
+    "push the image through the registry, or set dockerImageMetadata.Size, "
+    "dockerImageLayers or dockerImageManifest in the request"
+)
 
 
 @dataclass(frozen=True)
@@ -18,20 +24,27 @@ class SizedImage:
 
     label: str
     """How messages name it, such as `image sha256:… of tag app:v1`."""
-    size: int | None
-    """Bytes; None if no source knows."""
+    weight: Weight
     may_be_unknown: bool = False
     """True for an image that will come from another registry: its size is known only after
     the import, and unknown is no sign of anything being hidden."""
+    digest: str = ""
+    expected_in: str = ""
+    """The ImageStream that should hold the image, if a reference names one."""
+
+    def label_of(self, digest: str) -> str:
+        """How messages name this image, or the one that it lists."""
+        listed = digest not in ("", self.digest)
+        return f"image {digest} (listed by {self.label})" if listed else self.label
 
 
-def check_truth(image: Image, old: Image | None = None) -> Verdict:
+def check_truth(image: ImageClaim, old: ImageClaim | None = None) -> Verdict:
     """An object that contradicts itself is not believed.
 
     `old` is the object before an update: what is stored can still be labelled and signed.
     """
     verdict = Verdict()
-    stored = old.contradictions if old else []
+    stored = old.contradictions if old else ()
     for contradiction in image.contradictions:
         problem = f"image {image.digest} is not believed: {contradiction}"
         if contradiction in stored:
@@ -53,21 +66,22 @@ def check_size(
     domain: ApiDomain,
     unknown_size: UnknownSize,
 ) -> Verdict:
-    """Hold one image against the lowest `max.storage` of its namespace."""
+    """Hold one image, and every image that it lists, against the lowest `max.storage`."""
     verdict = Verdict()
     if limit is None:
         return verdict
     source = f"LimitRange {namespace}/{limit.source}"
-    if image.size is None:
-        _check_unknown(verdict, image, limit, source, domain, unknown_size)
-    elif Quantity.of_bytes(image.size) > limit.max:
-        size = Quantity.of_bytes(image.size)
+    weight = image.weight
+    if weight.size is not None and Quantity.of_bytes(weight.size) > limit.max:
+        size = Quantity.of_bytes(weight.size)
         verdict.deny(
             "ImageTooLarge",
             f"requested usage of storage exceeds the maximum limit per {domain.image_type} "
-            f"({size} > {limit.max}): {image.label}",
+            f"({size} > {limit.max}): {image.label_of(weight.heaviest)}",
             f"make the image smaller, or raise max.storage in {source}",
         )
+    elif weight.size is None or weight.unknown:
+        _check_unknown(verdict, image, limit, source, domain, unknown_size)
     return verdict
 
 
@@ -79,16 +93,19 @@ def _check_unknown(
     domain: ApiDomain,
     unknown_size: UnknownSize,
 ) -> None:
+    label = image.label_of(image.weight.unknown)
     problem = (
-        f"the size of {image.label} is unknown, "
-        f"and {source} allows {limit.max} per {domain.image_type}"
+        f"the size of {label} is unknown, and {source} allows {limit.max} per {domain.image_type}"
     )
     if unknown_size == "deny" and not image.may_be_unknown:
-        verdict.deny(
-            "ImageSizeUnknown",
-            problem,
-            "push the image through the registry, or set dockerImageMetadata.Size, "
-            "dockerImageLayers or dockerImageManifest in the request",
-        )
+        verdict.deny("ImageSizeUnknown", problem, _advice(image))
     elif unknown_size != "allow":
         verdict.warn(problem)
+
+
+def _advice(image: SizedImage) -> str:
+    if image.expected_in:
+        return f"name an image that {image.expected_in} holds, or push this one there first"
+    if image.weight.unknown not in ("", image.digest):
+        return "push the images that an index lists before the index"
+    return _SAY_SIZE

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from app.model.domain import ApiDomain
-from app.model.limits import LimitRange, LimitRangeItem, ResourceQuota
+from app.model.limits import STORAGE, LimitRange, LimitRangeItem, ResourceQuota
 from app.model.quantity import Quantity
 from app.policy.names import nearest
 from app.policy.verdict import Verdict
 
-_STORAGE = "storage"
 _DOMAINS = ("alauda.io", "openshift.io")
 _ZERO, _ONE = Quantity.of_count(0), Quantity.of_count(1)
 _CONSEQUENCE = "nothing is deleted, but a push that adds more is refused"
@@ -73,11 +72,11 @@ class _Check:
         self._domain = domain
         self._title = title
         self.resources_of = {
-            domain.image_type: (_STORAGE,),
+            domain.image_type: (STORAGE,),
             domain.stream_type: (domain.images, domain.image_tags),
         }
         self._places = {
-            _STORAGE: f"type {domain.image_type}",
+            STORAGE: f"type {domain.image_type}",
             domain.images: f"type {domain.stream_type}",
             domain.image_tags: f"type {domain.stream_type}",
             domain.imagestreams: "spec.hard of a ResourceQuota",
@@ -94,7 +93,7 @@ class _Check:
             "imagestream": domain.imagestreams,
             "imagetag": domain.image_tags,
             "imagestreamtag": domain.image_tags,
-            "storage": _STORAGE,
+            "storage": STORAGE,
         }
 
     def deny(self, reason: str, message: str, next_step: str) -> None:
@@ -157,15 +156,19 @@ class _Check:
     def maximum(self, where: str, name: str, limit: Quantity, use: str, count: int) -> None:
         """A limit that is enforced, against what is there now: `count`, `use` in words."""
         entry = f'{where}["{name}"] is {limit}'
-        if limit < _ZERO:
+        if not limit.has_digits:
+            self.deny(
+                "NoNumber", f"{entry}, a suffix without a number", "write the number before it"
+            )
+        elif limit < _ZERO:
             self.deny("NegativeLimit", f"{entry}, below 0", "set it to 0 or more")
-        elif name == _STORAGE and _ZERO < limit < _ONE:
+        elif name == STORAGE and _ZERO < limit < _ONE:
             self.deny(
                 "LessThanOneByte",
                 f"{entry}, less than one byte",
                 "m stands for thousandths: did you mean M or Mi?",
             )
-        elif name != _STORAGE and not limit.is_integer:
+        elif name != STORAGE and not limit.is_integer:
             self.deny("NotAnInteger", f"{entry}, a fraction", "set it to a whole number")
         elif limit < Quantity.of_count(count):
             self.warn(f"{entry}, but {use}; {_CONSEQUENCE}")

@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from app.model.stream import ImageStream
+from app.model.stream import CountedStream, ImageStream
 from app.quota.members import StreamTag
 from app.quota.usage import NamespaceUsage, StreamUsage
 
@@ -18,7 +18,9 @@ class PushTimes:
     def __init__(self) -> None:
         self._seconds: dict[tuple[str, str], array[int]] = {}
 
-    def put(self, key: tuple[str, str], stream: ImageStream, usage: StreamUsage) -> None:
+    def put(
+        self, key: tuple[str, str], stream: ImageStream | CountedStream, usage: StreamUsage
+    ) -> None:
         """Of one stream, by (namespace, name), whose usage is known already."""
         known = {
             history.tag: _seconds(history.items[0].created)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from app.model.image import ImageClaim
 from app.model.limits import NamespaceLimits
 from app.quota.ledger import View
 from app.quota.usage import NamespaceUsage
@@ -34,8 +35,8 @@ class ClusterState(Protocol):
     def holds_images(self) -> bool:
         """Whether any namespace has an image that a change of storage could lose."""
 
-    async def image_size(self, digest: str) -> int | None:
-        """Bytes of a known Image; None if no Image of that digest is known."""
+    async def image(self, digest: str) -> ImageClaim | None:
+        """What a stored Image says of itself; None if no Image of that digest is known."""
 
 
 def require_available(state: ClusterState) -> None:

@@ -3,10 +3,11 @@
 An event costs the size of its stream, a question the size of the question.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from sys import intern
 
-from app.model.stream import ImageStream
+from app.model.stream import CountedStream, ImageStream
 from app.quota.digests import Packed, pack, unpack
 from app.quota.members import Members
 
@@ -20,14 +21,15 @@ class StreamUsage:
     A tag that only `spec.tags` names has no digests.
     """
 
-    __slots__ = ("_tags", "image_count")
+    __slots__ = ("_sorted", "_tags", "image_count")
 
     def __init__(self, tags: dict[str, tuple[str, ...]]) -> None:
         self._tags = {intern(tag): _history(digests) for tag, digests in tags.items()}
+        self._sorted: list[str] = []
         self.image_count = len(self.packed_images)
 
     @classmethod
-    def of(cls, stream: ImageStream) -> "StreamUsage":
+    def of(cls, stream: ImageStream | CountedStream) -> "StreamUsage":
         tags: dict[str, tuple[str, ...]] = {tag.name: () for tag in stream.spec.tags if tag.name}
         for history in stream.status.tags:
             if history.items:
@@ -67,6 +69,21 @@ class StreamUsage:
         """The digest that a tag points at now."""
         digests = _each(self._tags.get(tag, ()))
         return unpack(digests[0]) if digests else None
+
+    def image_named(self, beginning: str) -> str | None:
+        """The one digest that begins so, with or without its algorithm; None if it is not clear.
+
+        The digests are sorted when somebody asks for the first time.
+        """
+        if not self._sorted:
+            self._sorted = sorted(self.images)
+        found: set[str] = set()
+        for start in (beginning, f"sha256:{beginning}"):
+            index = bisect_left(self._sorted, start)
+            found.update(
+                digest for digest in self._sorted[index : index + 2] if digest.startswith(start)
+            )
+        return found.pop() if len(found) == 1 else None
 
     def members(self, name: str) -> Members:
         return Members(

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import httpx
 
-from app.registry import manifest
+from app.model.manifest import MAX_BYTES, MEDIA_TYPES, Manifest
 from app.registry.credentials import NO_CREDENTIALS, Credentials
 from app.registry.errors import RegistryError
-from app.registry.manifest import PushedManifest
+from app.registry.manifest import parse
 from app.registry.names import Reference
 from app.registry.tokens import Challenge, Tokens
 
@@ -23,7 +23,7 @@ _TIMEOUT = 10.0
 _MAX_HOPS = 3
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PAGE = 1000
-_ACCEPT = ", ".join(manifest.MEDIA_TYPES)
+_ACCEPT = ", ".join(MEDIA_TYPES)
 _NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
 
 
@@ -89,14 +89,14 @@ class RegistryClient:
         media_type = answer.headers.get("content-type", "").partition(";")[0].strip()
         return StoredManifest(digest, media_type)
 
-    async def manifest(self, repository: str, reference: str) -> PushedManifest | None:
+    async def manifest(self, repository: str, reference: str) -> Manifest | None:
         """A stored manifest, verified if asked for by digest; None if there is none."""
         answer = await self._ask("GET", f"/v2/{repository}/manifests/{reference}", repository)
         if answer is None:
             return None
         expected = Reference(digest=reference) if ":" in reference else Reference(tag=reference)
         try:
-            return manifest.parse(answer.body, answer.headers.get("content-type", ""), expected)
+            return parse(answer.body, answer.headers.get("content-type", ""), expected)
         except RegistryError as error:
             raise RegistryUnavailableError(f"{repository}@{reference}: {error}") from None
 
@@ -194,8 +194,8 @@ class RegistryClient:
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk
-                if len(body) > manifest.MAX_BYTES:
-                    raise ValueError(f"answers with more than {manifest.MAX_BYTES} bytes")
+                if len(body) > MAX_BYTES:
+                    raise ValueError(f"answers with more than {MAX_BYTES} bytes")
             return _Answer(response.status_code, response.headers, bytes(body))
 
     async def _check_host(self, url: httpx.URL) -> None:

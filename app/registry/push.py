@@ -10,18 +10,16 @@ import secrets
 from dataclasses import dataclass
 
 from app.admission import changes
-from app.admission.changes import Change
 from app.admission.image_kinds import ImageAdmission
-from app.model.base import ObjectMeta
-from app.model.image import Image
-from app.model.stream import ImageStreamMapping
+from app.model.image import ImageClaim
+from app.model.manifest import Manifest
 from app.policy import image_limits
 from app.policy.image_limits import SizedImage
+from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
 from app.quota.members import Claims, Members
 from app.quota.state import require_available
 from app.registry.errors import denied
-from app.registry.manifest import PushedManifest
 from app.registry.names import Reference, Repository
 
 logger = logging.getLogger("registry_admission.push")
@@ -72,7 +70,7 @@ class PushChecks:
         allowance = self.allowance(repository)
         size = max(uploaded, declared or 0)
         verdict = image_limits.check_size(
-            SizedImage(f"a blob for {repository}", size),
+            SizedImage(f"a blob for {repository}", Weight(size)),
             self._admission.state.limits(repository.namespace).image_size,
             namespace=repository.namespace,
             domain=self._admission.domain,
@@ -81,23 +79,17 @@ class PushChecks:
         return BlobCheck(verdict, None if allowance is None else max(allowance - uploaded, 0))
 
     async def manifest(
-        self, repository: Repository, reference: Reference, manifest: PushedManifest
+        self, repository: Repository, reference: Reference, manifest: Manifest
     ) -> ManifestCheck:
         """Decide a whole manifest. Raises StateUnavailableError."""
-        image = Image(
-            metadata=ObjectMeta(name=manifest.digest),
-            docker_image_manifest=manifest.content.decode(),
-            docker_image_manifest_media_type=manifest.media_type,
-        )
-        return await self._decide(repository, reference, image)
+        return await self._decide(repository, reference, ImageClaim.of_manifest(manifest))
 
     async def descriptor(
         self, repository: Repository, reference: Reference, digest: str
     ) -> ManifestCheck:
         """Decide a manifest of which the caller gives the digest only: its size is what the
         state knows of it. Raises StateUnavailableError."""
-        image = Image(metadata=ObjectMeta(name=digest))
-        return await self._decide(repository, reference, image)
+        return await self._decide(repository, reference, ImageClaim(digest))
 
     async def room(self, repository: Repository, reference: Reference) -> Verdict:
         """Whether there is room for a push of which only the reference is known.
@@ -125,13 +117,13 @@ class PushChecks:
         return await self._admission.enforcer.cancel(repository.namespace, reservation)
 
     async def _decide(
-        self, repository: Repository, reference: Reference, image: Image
+        self, repository: Repository, reference: Reference, image: ImageClaim
     ) -> ManifestCheck:
         # A reservation of its own for each push: when one of two equal pushes fails, the place
         # that the other one relies on stays taken.
         reservation = f"push-{secrets.token_hex(16)}"
         verdict = await self._admission.decide(
-            change_of(repository, reference, image),
+            changes.of_push(repository.namespace, repository.stream, reference.tag, image),
             reserve=True,
             within=_WITHIN,
             holder=reservation,
@@ -139,16 +131,6 @@ class PushChecks:
         return ManifestCheck(
             verdict, image.digest, image.size, reservation if verdict.allowed else ""
         )
-
-
-def change_of(repository: Repository, reference: Reference, image: Image) -> Change:
-    """What admission will be asked when the registry has stored the manifest."""
-    mapping = ImageStreamMapping(
-        metadata=ObjectMeta(name=repository.stream, namespace=repository.namespace),
-        image=image,
-        tag=reference.tag,
-    )
-    return changes.of_mapping(mapping, repository.namespace)
 
 
 def require(repository: Repository, verdict: Verdict) -> None:

@@ -1,10 +1,14 @@
-"""Sizes of images that an admission request only names, asked of the registry by digest."""
+"""What the registry says of images that an admission request only names, asked by digest."""
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from app.admission.image_lookups import SizeUnknownError
+from app.model.image import ImageClaim
 from app.registry.client import RegistryClient, RegistryUnavailableError
 from app.registry.errors import RegistryError
 from app.registry.names import parse_digest, parse_repository
@@ -12,49 +16,72 @@ from app.registry.names import parse_digest, parse_repository
 logger = logging.getLogger("registry_admission.registry")
 
 _CAPACITY = 50_000
+_AT_ONCE = 32
+_MISSING = 3.0
+"""Seconds for which an image that the registry does not have is not asked for again."""
 
 
-class RegistrySizes:
-    """Asks the registries on the allow-list and no other; a size once known is kept.
+class RegistryImages:
+    """Asks the registries on the allow-list and no other; what a digest stands for is kept.
 
     Many who wait for one digest cost one request.
     """
 
-    def __init__(self, registries: Mapping[str, RegistryClient], capacity: int = _CAPACITY) -> None:
+    def __init__(
+        self,
+        registries: Mapping[str, RegistryClient],
+        capacity: int = _CAPACITY,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`registries`: the clients of every host that may be asked, by `host[:port]`."""
         self._registries = registries
         self._capacity = capacity
-        self._sizes: OrderedDict[str, int] = OrderedDict()
-        self._asked: dict[tuple[str, str, str], asyncio.Task[int | None]] = {}
+        self._clock = clock
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._known: OrderedDict[str, ImageClaim] = OrderedDict()
+        self._missing: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+        self._asked: dict[tuple[str, str, str], asyncio.Task[ImageClaim | None]] = {}
 
-    async def size(self, host: str, repository: str, digest: str) -> int | None:
-        """Bytes of the distinct layers and the config; None if nobody who may be asked knows."""
-        if digest in self._sizes:
-            self._sizes.move_to_end(digest)
-            return self._sizes[digest]
+    async def of(self, host: str, repository: str, digest: str) -> ImageClaim | None:
+        """None if the registry has no such image, or may not be asked for it.
+
+        Raises SizeUnknownError if it gives no answer, or stores what cannot be read.
+        """
+        if digest in self._known:
+            self._known.move_to_end(digest)
+            return self._known[digest]
         client = self._registries.get(host)
         if client is None or not _is_spelled(repository, digest):
             return None
         key = (host, repository, digest)
+        if self._missing.get(key, 0.0) > self._clock():
+            return None
         task = self._asked.get(key)
         if task is None:
-            task = asyncio.create_task(self._ask(client, repository, digest))
+            task = asyncio.create_task(self._ask(client, key))
             self._asked[key] = task
             task.add_done_callback(lambda _: self._asked.pop(key, None))
         return await asyncio.shield(task)
 
-    async def _ask(self, client: RegistryClient, repository: str, digest: str) -> int | None:
+    async def _ask(self, client: RegistryClient, key: tuple[str, str, str]) -> ImageClaim | None:
+        _, repository, digest = key
         try:
-            stored = await client.manifest(repository, digest)
+            async with self._turns:
+                stored = await client.manifest(repository, digest)
         except RegistryUnavailableError as error:
             logger.warning("size not known", extra={"digest": digest, "problem": str(error)})
-            return None
+            raise SizeUnknownError(str(error)) from None
         if stored is None:
+            self._missing[key] = self._clock() + _MISSING
+            self._trim(self._missing)
             return None
-        self._sizes[digest] = stored.size
-        if len(self._sizes) > self._capacity:
-            self._sizes.popitem(last=False)
-        return stored.size
+        claim = self._known[digest] = ImageClaim.of_manifest(stored)
+        self._trim(self._known)
+        return claim
+
+    def _trim(self, kept: OrderedDict[Any, Any]) -> None:
+        if len(kept) > self._capacity:
+            kept.popitem(last=False)
 
 
 def _is_spelled(repository: str, digest: str) -> bool:

@@ -7,7 +7,9 @@ from pathlib import Path
 from watchfiles import awatch
 
 from app.cluster.embedded import EmbeddedState
+from app.cluster.image_claims import Claims, with_listed
 from app.model.domain import ApiDomain
+from app.policy.image_weight import known_sizes
 from app.quota.in_flight import InFlight
 
 
@@ -27,8 +29,11 @@ class FolderInventory(EmbeddedState):
         """All of them are at hand."""
 
     async def sizes(self, digests: Collection[str]) -> Mapping[str, int]:
-        found = {digest: await self.image_size(digest) for digest in digests}
-        return {digest: size for digest, size in found.items() if size is not None}
+        return known_sizes(await with_listed(await self._images(digests), self._images), digests)
+
+    async def _images(self, digests: Collection[str]) -> Claims:
+        found = {digest: await self.image(digest) for digest in digests}
+        return {digest: claim for digest, claim in found.items() if claim is not None}
 
     def notes(self) -> list[str]:
         return [note for note in (self._note, self.broken, *self.warnings) if note]

@@ -8,7 +8,7 @@ from app.config import examples
 from app.config.settings import Settings
 from app.reporting.folder_inventory import FolderInventory
 from app.reporting.inventory import Inventory
-from app.reporting.survey import Survey
+from app.reporting.usage_collector import UsageCollector
 
 SETTINGS = ("state", "kubeconfig", "context", "api_domain")
 """What the commands that look somewhere can be told of it."""
@@ -38,12 +38,12 @@ async def opened(
         yield FolderInventory(examples.state_folder(), settings.domain, _EXAMPLES)
         return
     async with connection.connected(settings.kubeconfig, settings.context) as api:
-        survey = Survey(
+        collector = UsageCollector(
             api,
             settings.domain,
             service_namespace=service_namespace or settings.namespace,
             namespaces=namespaces,
             ledgers=ledgers,
         )
-        await survey.read()
-        yield survey
+        await collector.read()
+        yield collector

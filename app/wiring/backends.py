@@ -3,7 +3,15 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from app.admission.events import RefusalEvents
-from app.admission.image_kinds import RegistrySize
+from app.admission.image_lookups import RegistryImage
 from app.admission.review import AdmissionRequest, Outcome
 from app.auth.authentication import Authenticator, StaticTokens
 from app.auth.reviews import KubernetesAccess
@@ -36,7 +44,7 @@ from app.page.shared_refusals import SharedRefusals
 from app.quota.state import ClusterState
 from app.quota.store import LedgerStore, MemoryLedgers
 from app.registry.connection import open_registry
-from app.registry.sizes import RegistrySizes
+from app.registry.sizes import RegistryImages
 from app.wiring.controllers import Controllers, assemble
 
 Job = Callable[[], Coroutine[Any, Any, None]]
@@ -57,7 +65,9 @@ class Backend:
     """Told of every refused review."""
     broken: Callable[[], bool]
     """Whether the last reading of the state failed while an older one stays in force."""
-    registry_size: RegistrySize | None = None
+    unreadable: Callable[[], Mapping[str, int]] = dict
+    """How many objects cannot be read, by kind."""
+    registry_image: RegistryImage | None = None
     certificates: ClusterCertificates | None = None
     """Self-made ones that all replicas share."""
     registry_hosts: Callable[[], Collection[str]] = tuple
@@ -78,15 +88,15 @@ async def open_backend(settings: Settings, *, leads: bool = True) -> AsyncIterat
     ManifestError for a folder, NoClusterError for a kubeconfig, and CredentialsError for a docker
     config, that is no use.
     """
-    async with _registry(settings) as registry_size, _source(settings, leads) as backend:
-        yield replace(backend, registry_size=registry_size)
+    async with _registry(settings) as registry_image, _source(settings, leads) as backend:
+        yield replace(backend, registry_image=registry_image)
 
 
 @asynccontextmanager
-async def _registry(settings: Settings) -> AsyncIterator[RegistrySize | None]:
+async def _registry(settings: Settings) -> AsyncIterator[RegistryImage | None]:
     """Sizes from the internal registry, if it may be asked."""
     async with open_registry(settings) as registry:
-        yield partial(RegistrySizes(dict([registry])).size, registry[0]) if registry else None
+        yield partial(RegistryImages(dict([registry])).of, registry[0]) if registry else None
 
 
 @asynccontextmanager
@@ -170,6 +180,7 @@ def _cluster(
         refusals=refusals,
         refused=refused,
         broken=lambda: False,
+        unreadable=state.unreadable,
         certificates=certificates if shared and not settings.tls_dir else None,
         registry_hosts=state.registry_hosts,
         authenticator=KubernetesAccess(api, domain),

@@ -66,7 +66,7 @@ def assemble(api: KubeApi, settings: Settings, identity: str) -> Controllers | N
             told = metrics[pull_secrets.CONTROLLER]
             await PullSecretController(api, domain, watch, status, options, told).run()
 
-        leading.append(partial(_again_and_again, manage_pull_secrets))
+        leading.append(partial(_retry_forever, manage_pull_secrets))
     if s3_credentials.CONTROLLER in metrics:
 
         async def merge_credentials() -> None:
@@ -81,11 +81,11 @@ def assemble(api: KubeApi, settings: Settings, identity: str) -> Controllers | N
             )
             await controller.run()
 
-        leading.append(partial(_again_and_again, merge_credentials))
+        leading.append(partial(_retry_forever, merge_credentials))
     return Controllers(watch, leading, hook, ControllersCollector(list(metrics.values())))
 
 
-async def _again_and_again(work: Work) -> None:
+async def _retry_forever(work: Work) -> None:
     """A controller that fails must not take the leader's other work with it."""
     while True:
         try:

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -33,6 +34,7 @@ from app.registry import credentials
 from app.registry.client import RegistryClient
 from app.registry.credentials import NO_CREDENTIALS
 from app.registry.push import PushChecks
+from app.registry.sizes import RegistryImages
 from app.wiring.backends import Backend, Job, open_backend, running
 
 logger = logging.getLogger("registry_admission.gateway")
@@ -44,7 +46,7 @@ class GatewayError(Exception):
 
 @dataclass(frozen=True)
 class _Source:
-    """Where limits and usage come from."""
+    """Where limits and usage come from; the backend may ask the registry about images."""
 
     backend: Backend
     books: Books | None = None
@@ -98,7 +100,14 @@ def _build(
     state = backend.state
     enforcer = Enforcer(state, backend.ledgers, domain, settings.timing)
     references = References(state, settings.internal_hosts)
-    admission = ImageAdmission(state, enforcer, references, domain, settings.unknown_size)
+    admission = ImageAdmission(
+        state,
+        enforcer,
+        references,
+        domain,
+        settings.unknown_size,
+        registry_image=backend.registry_image,
+    )
     gateway = Gateway(
         upstream,
         PushChecks(admission),
@@ -160,6 +169,7 @@ async def _plain_registry(
             refusals=Refusals(settings.domain),
             refused=lambda _request, _outcome: None,
             broken=lambda: folder.broken is not None,
+            registry_image=partial(RegistryImages({host: client}).of, host),
         )
         yield _Source(backend, inventory)
     finally:

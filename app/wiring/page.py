@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from app.config.settings import Settings
 from app.page.api import PageApi
-from app.page.board import Board
+from app.page.overview_cache import OverviewCache
 from app.page.session import Sessions
 from app.page.views import Views
 from app.wiring.backends import Backend
@@ -21,6 +21,6 @@ def build(settings: Settings, backend: Backend, key: Callable[[], bytes]) -> Pag
             "page: on needs to know who may look: without a cluster, name a file of tokens "
             "with --push-tokens"
         )
-    board = Board(backend.state, backend.namespaces, settings.domain)
+    board = OverviewCache(backend.state, backend.namespaces, settings.domain)
     views = Views(backend.state, board, backend.refusals, backend.authenticator, settings.domain)
     return PageApi(views, backend.authenticator, Sessions(key))

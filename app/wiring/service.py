@@ -16,7 +16,7 @@ from app.api.admission import AdmissionApi
 from app.api.app import create_app
 from app.api.authorize import AuthorizeApi
 from app.api.health import HealthApi
-from app.api.metrics import RESERVATIONS, STATE_AGE, STATE_BROKEN, Metrics
+from app.api.metrics import RESERVATIONS, STATE_AGE, STATE_BROKEN, UNREADABLE, Metrics
 from app.api.push import PushApi
 from app.config.settings import Settings
 from app.registry.push import PushChecks
@@ -45,7 +45,7 @@ def build(
         domain,
         settings.unknown_size,
         settings.followed_tags,
-        backend.registry_size,
+        backend.registry_image,
     )
     registry = RegistryAdmission(state, settings, backend.objects)
     objects = ObjectAdmission(state, settings, registry)
@@ -58,6 +58,7 @@ def build(
     metrics.gauge(RESERVATIONS, enforcer.reservations)
     metrics.gauge(STATE_AGE, lambda: time.time() - state.view().time)
     metrics.gauge(STATE_BROKEN, lambda: float(backend.broken()))
+    metrics.gauges(UNREADABLE, backend.unreadable)
 
     def not_ready() -> list[str]:
         stopping = ["shutting down"] if draining() else []

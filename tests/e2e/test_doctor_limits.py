@@ -50,7 +50,7 @@ CASES: dict[str, tuple[list[Manifest], set[str]]] = {
             objects.stream("app", {"v1": DIGEST}, DAY),
             objects.quota({"alauda.io/image-tags": "9"}, image_tags="10"),
         ],
-        {"QuotaStatusUntrue"},
+        {"QuotaStatusStale"},
     ),
     "limits of the legacy gateway": (
         [objects.config_map("image-registry-limit-config", "cpaas-system", max_image_size="1GB")],

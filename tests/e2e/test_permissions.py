@@ -145,7 +145,7 @@ async def test_every_right_is_used_and_no_other_is_needed(
     await count_refusals(api)
     await renew_certificates(api, tmp_path)
     state = KubernetesState(api, DOMAIN, namespace=NAMESPACE, timing=Timing(), silence=150)
-    assert await state.image_size("sha256:unknown") is None
+    assert await state.image("sha256:unknown") is None
     access = KubernetesAccess(api, DOMAIN)
     subject = await access.authenticate(cluster.token)
     assert subject is not None

@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
+from app.model.manifest import INDEXES, MEDIA_TYPES, OCI_ARTIFACT
 from app.registry.errors import RegistryError
-from app.registry.manifest import INDEXES, MEDIA_TYPES, OCI_ARTIFACT, parse
+from app.registry.manifest import parse
 from app.registry.names import Reference
 from tests.unit.pushes import blob, image, index
 

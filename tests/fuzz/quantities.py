@@ -11,6 +11,8 @@ _DECIMAL = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"]
 _BINARY = ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]
 _NANO = Fraction(1, 10**9)
 _DIGITS = "0123456789"
+_FAR = 10_000
+"""An exponent beyond every length of text that is tried."""
 
 
 def check(data: bytes) -> None:
@@ -28,7 +30,8 @@ def check(data: bytes) -> None:
     canonical = str(quantity)
     assert _amount(canonical) == expected, canonical
     assert Quantity(canonical) == quantity
-    assert str(Quantity(canonical)) == canonical
+    if abs(expected) < 10**1000:
+        assert str(Quantity(canonical)) == canonical
     for other in (Fraction(0), Fraction(1), Fraction(2**30), Fraction(-2)):
         bound = Quantity(str(other))
         assert (quantity < bound, quantity == bound) == (expected < other, expected == other)
@@ -36,20 +39,20 @@ def check(data: bytes) -> None:
 
 def _amount(text: str) -> Fraction | None:
     """What a text stands for, to the nano, rounded away from zero; None if nothing."""
-    if len(text) > 256:
+    if not text:
         return None
     sign = -1 if text[:1] == "-" else 1
     rest = text[1:] if text[:1] in ("+", "-") else text
     number = rest[: next((i for i, c in enumerate(rest) if c not in _DIGITS + "."), len(rest))]
     whole, _, fraction = number.partition(".")
     factor = _factor(rest[len(number) :])
-    if "." in fraction or not whole + fraction or factor is None:
+    if "." in fraction or factor is None:
         return None
-    exact = Fraction(int(whole + fraction), 10 ** len(fraction)) * factor
+    exact = Fraction(int(whole + fraction or "0"), 10 ** len(fraction)) * factor
     nanos = Fraction(ceil(exact / _NANO)) * _NANO
     if rest.endswith("i"):
         nanos = min(nanos, Fraction(2**63 - 1))
-    return sign * nanos
+    return sign * min(nanos, Fraction(10) ** 1000)
 
 
 def _factor(suffix: str) -> Fraction | None:
@@ -61,7 +64,11 @@ def _factor(suffix: str) -> Fraction | None:
     digits = exponent[1:] if exponent[:1] in ("+", "-") else exponent
     if suffix[0] not in "eE" or not digits or any(digit not in _DIGITS for digit in digits):
         return None
-    return Fraction(10) ** int(exponent) if abs(int(exponent)) <= 1000 else None
+    power = int(exponent)
+    if not -(2**63) <= power < 2**63:
+        return None
+    wrapped = int.from_bytes((power % 2**32).to_bytes(4), signed=True)
+    return Fraction(10) ** max(-_FAR, min(_FAR, wrapped))
 
 
 TARGET = Target(
@@ -72,6 +79,7 @@ TARGET = Target(
         for text in (
             "0", "1", "200", "1Gi", "1.5G", "500m", "-1", "+1.", ".5Ki", "1e3", "1E-3", "100n",
             "9223372036854775807", "9223372036854775808Ei", "0.0000000001", "1e1000", "Gi", "1 Gi",
+            "1e1002", "1e-1002", "1e4294967299", "0" * 300, "9" * 300,
         )
     ),
 )  # fmt: skip

@@ -53,6 +53,10 @@ FIRES: dict[str, tuple[list[Series], dict[str, str]]] = {
     ),
     "StateStale": ([gauge("state_age_seconds", "1+60x60")], {"namespace": "ns", "pod": "one"}),
     "StateFolderBroken": ([gauge("state_broken", "1x60")], {"namespace": "ns", "pod": "one"}),
+    "UnreadableObjects": (
+        [gauge("unreadable_objects", "1x60", f'{POD},kind="ImageStream"')],
+        {"namespace": "ns", "kind": "ImageStream"},
+    ),
     "ReviewsUnavailable": (
         [reviews("0+3x60", verdict="denied", reason="StateUnavailable")],
         {"namespace": "ns", "reason": "StateUnavailable"},
@@ -96,6 +100,7 @@ QUIET: dict[str, list[Series]] = {
     "NotReady": [gauge("ready", "1 1 1 0 0 0 0 1x53")],
     "StateStale": [gauge("state_age_seconds", "0 1 4 9 1 2x56")],
     "StateFolderBroken": [gauge("state_broken", "0x60")],
+    "UnreadableObjects": [gauge("unreadable_objects", "0x60", f'{POD},kind="ImageStream"')],
     "ReviewsUnavailable": [
         reviews("0+60x60", verdict="denied", reason="QuotaExceeded"),
         reviews("0 0 1 1x58", verdict="denied", reason="Overloaded"),

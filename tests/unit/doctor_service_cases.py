@@ -67,7 +67,7 @@ SERVICE_CASES: dict[str, Case] = {
         "6 alauda.io/image-tags, over the limit of 5",
     ),
     "quota: a status that is not true": Case(
-        (f"warning QuotaStatusUntrue {QUOTA}",),
+        (f"warning QuotaStatusStale {QUOTA}",),
         (objects.quota({"alauda.io/image-tags": "3"}, image_tags="5"),),
         "alauda.io/image-tags: status.used 3, stored 1",
     ),
@@ -171,7 +171,7 @@ SERVICE_CASES: dict[str, Case] = {
         (snapshots.tls_secret(**{"tls.crt": b"no PEM"}),),
     ),
     "certificate: for others": Case(
-        (f"error CertificateForOthers {TLS}",),
+        (f"error CertificateNameMismatch {TLS}",),
         (snapshots.tls_secret(**{
             "tls.crt": authority.make_serving(CA, ["other.svc"], NOW).certificate}),),
         f"not for {SERVICE}.{SERVICE}.svc",

@@ -16,8 +16,11 @@ BAD_NUMBERS = [
     pytest.param("1.5", "NotAnInteger", "a fraction; set it to a whole number", id="1.5"),
     pytest.param("-1", "NegativeLimit", "below 0; set it to 0 or more", id="-1"),
     pytest.param("-500m", "NegativeLimit", "below 0; set it to 0 or more", id="-500m"),
+    pytest.param(
+        "Gi", "NoNumber", "a suffix without a number; write the number before it", id="Gi"
+    ),
 ]
-PRINTED = {"1.5": "1500m"}
+PRINTED = {"1.5": "1500m", "Gi": "0", "Mi": "0"}
 
 
 def refusals(verdict: Verdict) -> list[tuple[str, str]]:

@@ -9,10 +9,9 @@ from app.admission.enforcer import Enforcer
 from app.admission.image_kinds import ImageAdmission
 from app.admission.references import References
 from app.model.limits import NamespaceLimits
+from app.model.manifest import OCI_INDEX, OCI_MANIFEST, Manifest, parse
 from app.quota.ledger import Timing
 from app.quota.store import MemoryLedgers
-from app.registry.manifest import OCI_INDEX, OCI_MANIFEST, PushedManifest, parse
-from app.registry.names import Reference
 from app.registry.push import PushChecks
 from tests.unit.stores import DOMAIN, FakeState
 
@@ -36,9 +35,9 @@ def index(*children: bytes) -> bytes:
     return json.dumps({"schemaVersion": 2, "manifests": manifests}).encode()
 
 
-def pushed(content: bytes) -> PushedManifest:
+def pushed(content: bytes) -> Manifest:
     media_type = OCI_INDEX if b'"manifests"' in content else OCI_MANIFEST
-    return parse(content, media_type, Reference(tag="any"))
+    return parse(content, media_type)
 
 
 class Pushes:

@@ -1,6 +1,7 @@
 """A state and a clock that tests set by hand."""
 
 from app.model.domain import ApiDomain
+from app.model.image import ImageClaim
 from app.model.limits import NO_LIMITS, HardLimits, Limit, NamespaceLimits
 from app.model.quantity import Quantity
 from app.quota.ledger import View
@@ -18,6 +19,9 @@ class FakeState:
         self.lag = 0.0
         self.position = 0
         self.sizes: dict[str, int] = {}
+        """Bytes of the stored Images, by digest."""
+        self.images: dict[str, ImageClaim] = {}
+        """What other stored Images say of themselves."""
         self.reasons: list[str] = []
         self._limits = limits
 
@@ -42,8 +46,10 @@ class FakeState:
     def holds_images(self) -> bool:
         return self.index.holds_images
 
-    async def image_size(self, digest: str) -> int | None:
-        return self.sizes.get(digest)
+    async def image(self, digest: str) -> ImageClaim | None:
+        if digest in self.sizes:
+            return ImageClaim(digest, self.sizes[digest])
+        return self.images.get(digest)
 
     def store(self, namespace: str, stream: str, tags: dict[str, tuple[str, ...]]) -> None:
         """What the Image API does with an admitted push."""

@@ -75,8 +75,10 @@ async def test_a_folder_is_read_whole(tmp_path: Path) -> None:
     assert read.limits("default").quotas[0].images == Quantity("5")
     assert not read.limits("team-b").limits_members
     assert read.usage("team-a").image_count == 1
-    assert await read.image_size(DIGEST) == 12
-    assert await read.image_size("sha256:other") is None
+    image = await read.image(DIGEST)
+    assert image is not None
+    assert image.size == 12
+    assert await read.image("sha256:other") is None
     assert read.holds_images()
 
 

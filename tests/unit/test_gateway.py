@@ -11,8 +11,8 @@ from starlette.routing import Route
 from app.gateway.proxy import Gateway
 from app.gateway.upstream import Upstream
 from app.model.limits import NamespaceLimits
+from app.model.manifest import OCI_MANIFEST
 from app.policy.image_limits import UnknownSize
-from app.registry.manifest import OCI_MANIFEST
 from tests.unit.pushes import Pushes, digest_of, image
 from tests.unit.stores import limit, quota
 

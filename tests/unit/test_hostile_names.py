@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from app.admission.review import AdmissionRequest
 from app.cluster.api import KubeApi, NotFoundError
-from app.cluster.image_sizes import ImageSizes
+from app.cluster.image_claims import ImageClaims
 from app.config import logs
 from app.config.setting_types import LogFormat
 from app.model.limits import NamespaceLimits
@@ -39,9 +39,9 @@ class Recorder:
 @pytest.mark.parametrize("digest", HOSTILE)
 async def test_a_digest_that_is_none_is_not_asked_for(digest: str) -> None:
     recorder = Recorder()
-    sizes = ImageSizes(KubeApi(cast("ApiClient", recorder)), DOMAIN)
+    images = ImageClaims(KubeApi(cast("ApiClient", recorder)), DOMAIN)
 
-    assert await sizes.size(digest) is None
+    assert await images.of(digest) is None
     assert recorder.asked == []
 
 

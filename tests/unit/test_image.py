@@ -9,13 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app.model.image import Image, read_manifest
+from app.model.image import Image, ImageClaim
 
 MIB = 1024**2
 
 
-def descriptor(digest: str, size: int) -> dict[str, Any]:
-    return {"digest": f"sha256:{digest}", "size": size}
+LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+
+def descriptor(name: str, size: int) -> dict[str, Any]:
+    return {"digest": "sha256:" + hashlib.sha256(name.encode()).hexdigest(), "size": size}
 
 
 def image(**fields: Any) -> Image:
@@ -26,89 +29,17 @@ def layer(name: str, size: int) -> dict[str, Any]:
     return {"name": name, "size": size}
 
 
+def embedded(manifest: str) -> dict[str, Any]:
+    return {"metadata": named_after(manifest), "dockerImageManifest": manifest}
+
+
 def named_after(manifest: str) -> dict[str, str]:
-    return {"name": "sha256:" + hashlib.sha256(manifest.encode()).hexdigest()}
-
-
-@pytest.mark.parametrize(
-    ("manifest", "size"),
-    [
-        pytest.param(
-            {"config": descriptor("c", 10), "layers": [descriptor("a", 100), descriptor("b", 50)]},
-            160,
-            id="layers and config",
-        ),
-        pytest.param(
-            {"config": descriptor("c", 10), "layers": [descriptor("a", 100)] * 3},
-            110,
-            id="a layer listed three times is stored once",
-        ),
-        pytest.param(
-            {"config": descriptor("a", 100), "layers": [descriptor("a", 100)]},
-            100,
-            id="a config that is also a layer is stored once",
-        ),
-        pytest.param(
-            {"layers": [descriptor("a", 1), descriptor("a", 100)]},
-            100,
-            id="of two sizes of one blob the larger counts",
-        ),
-        pytest.param(
-            {"layers": [{"size": 7}, {"size": 7}]}, 14, id="blobs without a digest all count"
-        ),
-        pytest.param({"config": descriptor("c", 10)}, 10, id="config only"),
-        pytest.param(
-            {"config": {"digest": "c"}, "layers": [{"digest": "a"}]}, 0, id="no size is zero"
-        ),
-        pytest.param({"config": descriptor("c", 10), "layers": []}, 10, id="no layers"),
-        pytest.param(
-            {"config": descriptor("c", 2), "layers": [descriptor("a", 5)], "subject": {}},
-            7,
-            id="an artifact with a subject",
-        ),
-        pytest.param(
-            {"manifests": [descriptor("m", 1234)]}, 0, id="an index has no layers of its own"
-        ),
-        pytest.param({"manifests": []}, 0, id="an index of nothing"),
-        pytest.param({"blobs": [descriptor("b", 9)]}, 9, id="an artifact"),
-        pytest.param({"blobs": []}, 0, id="an artifact that only refers to its subject"),
-        pytest.param(
-            {"manifests": [descriptor("m", 1)], "layers": [descriptor("a", 100)]},
-            100,
-            id="an index that smuggles layers",
-        ),
-    ],
-)
-def test_size_of_a_manifest(manifest: dict[str, Any], size: int) -> None:
-    read = read_manifest(json.dumps(manifest))
-    assert read is not None
-    assert read.size == size
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param("", id="empty"),
-        pytest.param("no json", id="no JSON"),
-        pytest.param("[]", id="a list"),
-        pytest.param("null", id="null"),
-        pytest.param("{}", id="an empty object"),
-        pytest.param('{"schemaVersion": 1, "fsLayers": [{"blobSum": "a"}]}', id="schema 1"),
-        pytest.param('{"layers": [{"size": -1}]}', id="a negative size"),
-        pytest.param('{"layers": [{"size": 9223372036854775808}]}', id="beyond 64 bits"),
-        pytest.param('{"layers": [{"size": 1.5}]}', id="half a byte"),
-        pytest.param('{"layers": {"size": 1}}', id="layers that are no list"),
-        pytest.param('{"layers": [' + "1" * 5000 + "]}", id="a number without end"),
-        pytest.param("[" * 100_000, id="nesting without end"),
-        pytest.param('{"a":' * 100_000, id="objects without end"),
-    ],
-)
-def test_other_text_has_no_known_size(text: str) -> None:
-    assert read_manifest(text) is None
+    return {"name": "sha256:" + hashlib.sha256(manifest.encode(errors="replace")).hexdigest()}
 
 
 MANIFEST = json.dumps({"config": descriptor("c", 10), "layers": [descriptor("a", 100)]})
 INDEX = json.dumps({"manifests": [descriptor("m", 5)]})
+CACHE = json.dumps({"manifests": [{**descriptor("l", 70), "mediaType": LAYER}]})
 
 
 @pytest.mark.parametrize(
@@ -130,14 +61,17 @@ INDEX = json.dumps({"manifests": [descriptor("m", 5)]})
             105,
             id="the embedded config beside the layers",
         ),
-        pytest.param({"dockerImageManifest": MANIFEST}, 110, id="the embedded manifest"),
+        pytest.param(embedded(MANIFEST), 110, id="the embedded manifest"),
         pytest.param(
-            {"dockerImageLayers": [layer("a", 1)], "dockerImageManifest": MANIFEST},
+            {"dockerImageManifest": MANIFEST}, None, id="an embedded manifest of another digest"
+        ),
+        pytest.param(
+            {"dockerImageLayers": [layer("a", 1)], **embedded(MANIFEST)},
             110,
             id="the manifest where it names more",
         ),
         pytest.param(
-            {"dockerImageLayers": [layer("a", 500)], "dockerImageManifest": MANIFEST},
+            {"dockerImageLayers": [layer("a", 500)], **embedded(MANIFEST)},
             500,
             id="the layers where they name more",
         ),
@@ -147,7 +81,18 @@ INDEX = json.dumps({"manifests": [descriptor("m", 5)]})
             id="the layers where the manifest is unreadable",
         ),
         pytest.param({"dockerImageManifest": "no json"}, None, id="an unreadable manifest"),
-        pytest.param({"dockerImageManifest": INDEX}, 0, id="an index by its manifest"),
+        pytest.param(embedded(INDEX), 0, id="an index by its manifest"),
+        pytest.param(embedded(CACHE), 70, id="layers that an index lists"),
+        pytest.param(
+            {
+                "dockerImageManifests": [
+                    {"digest": "sha256:l", "manifestSize": 70, "mediaType": LAYER},
+                    {"digest": "sha256:m", "manifestSize": 5},
+                ]
+            },
+            70,
+            id="layers that an index lists by its own word",
+        ),
         pytest.param(
             {"dockerImageManifests": [{"digest": "sha256:m", "manifestSize": 5}]},
             0,
@@ -269,8 +214,49 @@ def test_a_manifest_of_another_digest_is_a_contradiction() -> None:
 
 
 def test_every_contradiction_is_named() -> None:
-    liar = image(dockerImageMetadata={"Size": 99}, dockerImageManifest=MANIFEST)
+    liar = image(
+        dockerImageMetadata={"Size": 99},
+        dockerImageLayers=[layer("a", 100)],
+        dockerImageManifest=MANIFEST,
+    )
     assert len(liar.contradictions) == 2
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        pytest.param(MANIFEST, id="a manifest of schema 2"),
+        pytest.param('{"schemaVersion": 2}', id="no manifest at all"),
+    ],
+)
+def test_who_says_schema_1_still_has_to_show_it(manifest: str) -> None:
+    liar = image(
+        metadata={"name": "sha256:other"},
+        dockerImageManifest=manifest,
+        dockerImageManifestMediaType="application/vnd.docker.distribution.manifest.v1+prettyjws",
+    )
+    assert len(liar.contradictions) == 1
+
+
+def test_children_are_those_of_the_manifest_and_those_of_the_object() -> None:
+    child = descriptor("m", 5)["digest"]
+    both = image(
+        **embedded(INDEX), dockerImageManifests=[{"digest": "sha256:n"}, {"digest": child}]
+    )
+    assert both.claim.children == (child, "sha256:n")
+
+
+def test_what_is_kept_of_an_image_weighs_the_same() -> None:
+    index = image(**embedded(CACHE), dockerImageManifests=[{"digest": "sha256:n"}])
+    kept = index.condensed.claim
+    assert (kept.size, kept.children) == (70, ("sha256:n",))
+
+
+def test_of_several_sources_the_larger_size_and_all_children_count() -> None:
+    word = ImageClaim("d", 5, ("a",))
+    proof = ImageClaim("d", 9, ("b", "a"), proven=True)
+    assert ImageClaim.merged("d", [word, proof]) == ImageClaim("d", 9, ("a", "b"), proven=True)
+    assert ImageClaim.merged("d", []) == ImageClaim("d")
 
 
 def test_a_manifest_that_is_no_unicode_text_is_a_contradiction() -> None:
@@ -299,10 +285,25 @@ def test_the_digest_is_the_name() -> None:
             False,
             id="text that is no manifest",
         ),
+        pytest.param(
+            {
+                **embedded(MANIFEST),
+                "dockerImageManifestMediaType": (
+                    "application/vnd.docker.distribution.manifest.v1+prettyjws"
+                ),
+            },
+            False,
+            id="what is said to be of schema 1",
+        ),
+        pytest.param(
+            embedded(json.dumps({"config": descriptor("c", 1), "layers": [], "Layers": [1]})),
+            False,
+            id="a manifest that a registry reads otherwise",
+        ),
     ],
 )
 def test_a_size_is_proven_by_the_digest_alone(fields: dict[str, Any], proven: bool) -> None:
-    assert image(**fields).is_proven is proven
+    assert image(**fields).claim.proven is proven
 
 
 BLOBS = st.lists(st.tuples(st.text("abc", min_size=1, max_size=1), st.integers(0, 2**40)))
@@ -333,6 +334,6 @@ def test_a_claim_is_doubted_only_when_it_hides_something(
 
 
 @given(st.text())
-def test_any_text_has_a_size_or_none(text: str) -> None:
-    read = read_manifest(text)
-    assert read is None or read.size >= 0
+def test_any_embedded_text_has_a_size_or_none(text: str) -> None:
+    claim = image(**embedded(text)).claim
+    assert claim.size is None or claim.size >= 0

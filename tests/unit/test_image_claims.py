@@ -1,13 +1,15 @@
 """What a request says of an image is held against its digest and against the registry."""
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from app.admission.image_kinds import RegistrySize
-from tests.unit.pushes import Pushes, digest_of, image
+from app.admission.image_lookups import SizeUnknownError
+from app.model.image import ImageClaim
+from tests.unit.pushes import Pushes, blob, digest_of, image, index, pushed
 from tests.unit.reviews import causes, decide, service
 
 
@@ -19,66 +21,177 @@ def mapping(manifest: bytes, **content: Any) -> dict[str, Any]:
     }
 
 
-def asking(registry_size: RegistrySize) -> Pushes:
+def asking(stored: dict[str, ImageClaim], broken: bool = False) -> tuple[Pushes, list[str]]:
+    """A service whose registry stores some images, or answers nothing; and what it is asked."""
     pushes = service()
-    pushes.admission = replace(pushes.admission, registry_size=registry_size)
-    return pushes
+    asked: list[str] = []
+
+    async def registry_image(repository: str, digest: str) -> ImageClaim | None:
+        asked.append(f"{repository}@{digest}")
+        if broken:
+            raise SizeUnknownError("502")
+        return stored.get(digest)
+
+    pushes.admission = replace(pushes.admission, registry_image=registry_image)
+    return pushes, asked
 
 
-MANIFEST = image(5000)
+def claim_of(manifest: bytes) -> ImageClaim:
+    return ImageClaim.of_manifest(pushed(manifest))
+
+
+LARGE, TINY = image(5000), image(10)
+INDEX = index(TINY, LARGE)
+CACHE = json.dumps(
+    {
+        "schemaVersion": 2,
+        "manifests": [
+            {**blob("layer", 5000), "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip"},
+            {**blob("cache", 1), "mediaType": "application/vnd.buildkit.cacheconfig.v0"},
+        ],
+    }
+).encode()
 CLAIM = {"dockerImageMetadata": {"Size": 1}}
+SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+DISGUISED = json.dumps(
+    {"schemaVersion": 2, "config": blob("c", 1), "layers": [], "Layers": [blob("layer", 10**12)]}
+).encode()
 
 
 @pytest.mark.parametrize(
     ("content", "stored", "causes_given"),
     [
-        pytest.param(CLAIM, 5000, ["ImageTooLarge"], id="a small claim"),
+        pytest.param(CLAIM, LARGE, ["ImageTooLarge"], id="a small claim"),
         pytest.param(
-            {"dockerImageManifests": [{"digest": "sha256:none"}]}, 5000, ["ImageTooLarge"],
-            id="children that would have no size of their own",
+            {"dockerImageManifest": TINY.decode(), "dockerImageManifestMediaType": SCHEMA_1},
+            LARGE,
+            ["ImageContradictsItself", "ImageTooLarge"],
+            id="a small manifest that is said to be of schema 1",
         ),
-        pytest.param(CLAIM, 1000, [], id="a small image"),
+        pytest.param(
+            {
+                **CLAIM,
+                "dockerImageManifest": '{"schemaVersion": 1}',
+                "dockerImageManifestMediaType": SCHEMA_1,
+            },
+            LARGE,
+            ["ImageTooLarge"],
+            id="a text of schema 1",
+        ),
+        pytest.param(
+            {"dockerImageManifests": [{"digest": digest_of(TINY)}]}, LARGE, ["ImageTooLarge"],
+            id="children that are small",
+        ),
+        pytest.param(CLAIM, TINY, [], id="a small image"),
         pytest.param(CLAIM, None, [], id="an image that the registry does not have"),
         pytest.param({}, None, ["ImageSizeUnknown"], id="nothing said by anyone"),
     ],
 )  # fmt: skip
 async def test_a_request_s_own_word_is_held_against_the_registry(
-    content: dict[str, Any], stored: int | None, causes_given: list[str]
+    content: dict[str, Any], stored: bytes | None, causes_given: list[str]
 ) -> None:
-    asked = []
+    known = {} if stored is None else {digest_of(LARGE): claim_of(stored)}
+    pushes, asked = asking({**known, digest_of(TINY): claim_of(TINY)})
 
-    async def registry_size(repository: str, digest: str) -> int | None:
-        asked.append((repository, digest))
-        return stored
-
-    verdict = await decide(
-        asking(registry_size), "ImageStreamMapping", mapping(MANIFEST, **content)
-    )
+    verdict = await decide(pushes, "ImageStreamMapping", mapping(LARGE, **content))
 
     assert causes(verdict) == causes_given
-    assert asked == [("team-a/app", digest_of(MANIFEST))]
+    assert asked[0] == f"team-a/app@{digest_of(LARGE)}"
 
 
-async def test_a_size_that_the_digest_proves_is_asked_of_nobody() -> None:
-    async def registry_size(repository: str, digest: str) -> int | None:
-        raise AssertionError("asked")
+async def test_a_manifest_that_a_registry_reads_otherwise_proves_nothing() -> None:
+    pushes, asked = asking({digest_of(DISGUISED): ImageClaim("", 10**12, proven=True)})
+    content = mapping(DISGUISED, dockerImageManifest=DISGUISED.decode(), **CLAIM)
 
-    manifest = image(10)
+    assert causes(await decide(pushes, "ImageStreamMapping", content)) == ["ImageTooLarge"]
+    assert len(asked) == 1
+
+
+async def test_the_word_of_a_stored_image_is_held_against_the_registry() -> None:
+    """It may come from a mapping that somebody made by hand, where nothing was limited."""
+    pushes, _ = asking({digest_of(LARGE): claim_of(LARGE)})
+    pushes.state.sizes[digest_of(LARGE)] = 5
+
+    for content in (mapping(LARGE), mapping(LARGE, **CLAIM)):
+        assert causes(await decide(pushes, "ImageStreamMapping", content)) == ["ImageTooLarge"]
+
+
+async def test_a_stored_image_that_proves_its_size_is_enough() -> None:
+    pushes, asked = asking({})
+    pushes.state.images[digest_of(TINY)] = claim_of(TINY)
+
+    assert (await decide(pushes, "ImageStreamMapping", mapping(TINY))).allowed
+    assert asked == []
+
+
+async def test_nobody_is_believed_while_the_registry_gives_no_answer() -> None:
+    pushes, _ = asking({}, broken=True)
+    pushes.state.sizes[digest_of(LARGE)] = 5
+
+    verdict = await decide(pushes, "ImageStreamMapping", mapping(LARGE, **CLAIM))
+
+    assert causes(verdict) == ["ImageSizeUnknown"]
+
+
+@pytest.mark.parametrize("manifest", [image(10), index(), index(index())])
+async def test_a_size_that_the_digest_proves_is_asked_of_nobody(manifest: bytes) -> None:
+    pushes, asked = asking({digest_of(index()): claim_of(index())})
     content = mapping(manifest, dockerImageManifest=manifest.decode())
 
-    assert (await decide(asking(registry_size), "ImageStreamMapping", content)).allowed
+    assert (await decide(pushes, "ImageStreamMapping", content)).allowed
+    assert f"team-a/app@{digest_of(manifest)}" not in asked
+
+
+@pytest.mark.parametrize("known_by", ["Image API", "registry"])
+@pytest.mark.parametrize(
+    ("manifest", "causes_given"),
+    [
+        pytest.param(index(TINY), [], id="small images"),
+        pytest.param(INDEX, ["ImageTooLarge"], id="a large image"),
+        pytest.param(index(index(LARGE)), ["ImageTooLarge"], id="a large image in an inner index"),
+        pytest.param(index(TINY, image(7)), ["ImageSizeUnknown"], id="an image that nobody knows"),
+        pytest.param(CACHE, ["ImageTooLarge"], id="layers"),
+    ],
+)
+async def test_every_image_of_an_index_is_held_against_the_limit(
+    manifest: bytes, causes_given: list[str], known_by: str
+) -> None:
+    known = {digest_of(each): claim_of(each) for each in (TINY, LARGE, INDEX, index(LARGE))}
+    pushes, _ = asking(known if known_by == "registry" else {})
+    pushes.state.images = known if known_by == "Image API" else {}
+    content = mapping(manifest, dockerImageManifest=manifest.decode())
+
+    assert causes(await decide(pushes, "ImageStreamMapping", content)) == causes_given
+
+
+@pytest.mark.parametrize("listed_by", ["request", "Image API", "registry"])
+async def test_an_index_is_no_smaller_by_whoever_lists_its_images(listed_by: str) -> None:
+    large = ImageClaim(digest_of(LARGE), 5000)
+    pushes, _ = asking({digest_of(INDEX): claim_of(INDEX)} if listed_by == "registry" else {})
+    pushes.state.images = {large.digest: large, digest_of(TINY): ImageClaim(digest_of(TINY), 10)}
+    if listed_by == "Image API":
+        pushes.state.images[digest_of(INDEX)] = ImageClaim(digest_of(INDEX), 0, (large.digest,))
+    listed = [{"digest": large.digest}] if listed_by == "request" else []
+
+    verdict = await decide(
+        pushes, "ImageStreamMapping", mapping(INDEX, dockerImageManifests=listed, **CLAIM)
+    )
+
+    assert causes(verdict) == ["ImageTooLarge"]
+    assert f"image {large.digest} (listed by image {digest_of(INDEX)}" in str(verdict.violations)
 
 
 async def test_a_registry_that_hangs_leaves_time_to_decide() -> None:
-    async def registry_size(repository: str, digest: str) -> int | None:
+    async def registry_image(repository: str, digest: str) -> ImageClaim | None:
         await asyncio.Event().wait()
         raise AssertionError("never")
 
-    pushes = asking(registry_size)
+    pushes = service()
+    pushes.admission = replace(pushes.admission, registry_image=registry_image)
 
-    verdict = await decide(pushes, "ImageStreamMapping", mapping(MANIFEST, **CLAIM), within=0.5)
+    verdict = await decide(pushes, "ImageStreamMapping", mapping(LARGE, **CLAIM), within=0.5)
 
-    assert verdict.allowed
+    assert causes(verdict) == ["ImageSizeUnknown"]
 
 
 LIE = {"dockerImageMetadata": {"Size": 5}, "dockerImageLayers": [{"name": "l", "size": 9}]}

@@ -1,11 +1,13 @@
 """How large an image may be, and whether it is believed, with the exact texts."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from app.model.image import Image
 from app.policy.image_limits import SizedImage, UnknownSize, check_size, check_truth
+from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
 from tests.unit.stores import DOMAIN, limit
 
@@ -39,7 +41,7 @@ def check(image: SizedImage, unknown_size: UnknownSize, maximum: str | None = "1
     ],
 )
 def test_a_size_that_is_known(size: int, maximum: str | None, refusals: list[str]) -> None:
-    verdict = check(SizedImage("image x", size), "deny", maximum)
+    verdict = check(SizedImage("image x", Weight(size)), "deny", maximum)
 
     assert list(map(str, verdict.violations)) == refusals
     assert verdict.warnings == []
@@ -58,10 +60,50 @@ def test_a_size_that_is_known(size: int, maximum: str | None, refusals: list[str
 def test_a_size_that_nobody_knows(
     mode: UnknownSize, from_elsewhere: bool, refusals: list[str], warnings: list[str]
 ) -> None:
-    verdict = check(SizedImage("image x", None, may_be_unknown=from_elsewhere), mode)
+    verdict = check(SizedImage("image x", Weight(None), may_be_unknown=from_elsewhere), mode)
 
     assert list(map(str, verdict.violations)) == refusals
     assert verdict.warnings == warnings
+
+
+INDEX = SizedImage("image i of tag app:v1", Weight(None), digest="i")
+
+
+@pytest.mark.parametrize(
+    ("image", "refusal"),
+    [
+        pytest.param(
+            replace(INDEX, weight=Weight(2048, heaviest="c")),
+            "requested usage of storage exceeds the maximum limit per alauda.io/Image "
+            "(2Ki > 1Ki): image c (listed by image i of tag app:v1); make the image smaller, or "
+            "raise max.storage in LimitRange ns/limits",
+            id="a large image that an index lists",
+        ),
+        pytest.param(
+            replace(INDEX, weight=Weight(2048, heaviest="i", unknown="c")),
+            "requested usage of storage exceeds the maximum limit per alauda.io/Image "
+            "(2Ki > 1Ki): image i of tag app:v1; make the image smaller, or "
+            "raise max.storage in LimitRange ns/limits",
+            id="too large already",
+        ),
+        pytest.param(
+            replace(INDEX, weight=Weight(10, heaviest="i", unknown="c")),
+            "the size of image c (listed by image i of tag app:v1) is unknown, and LimitRange "
+            "ns/limits allows 1Ki per alauda.io/Image; push the images that an index lists before "
+            "the index",
+            id="an image of an index that nobody knows",
+        ),
+        pytest.param(
+            replace(INDEX, expected_in="ImageStream ns/origin"),
+            "the size of image i of tag app:v1 is unknown, and LimitRange ns/limits allows 1Ki per "
+            "alauda.io/Image; name an image that ImageStream ns/origin holds, or push this one "
+            "there first",
+            id="an image that its stream does not hold",
+        ),
+    ],
+)
+def test_the_refusal_names_the_image_and_what_to_do(image: SizedImage, refusal: str) -> None:
+    assert list(map(str, check(image, "deny").violations)) == [refusal]
 
 
 LIE: dict[str, Any] = {
@@ -77,14 +119,15 @@ AGAIN = "push the image again, or send the metadata that the registry has for it
 
 
 def test_an_image_that_contradicts_itself_is_refused() -> None:
-    verdict = check_truth(Image.model_validate(LIE))
+    verdict = check_truth(Image.model_validate(LIE).claim)
 
     assert list(map(str, verdict.violations)) == [f"{CLAIM}; {AGAIN}"]
     assert verdict.warnings == []
 
 
 def test_an_update_is_refused_for_a_new_contradiction_and_not_for_one_that_is_stored() -> None:
-    old, new = Image.model_validate(LIE), Image.model_validate({**LIE, "dockerImageManifest": "{}"})
+    old = Image.model_validate(LIE).claim
+    new = Image.model_validate({**LIE, "dockerImageManifest": "{}"}).claim
 
     assert check_truth(old, old).allowed
     verdict = check_truth(new, old)

@@ -10,8 +10,8 @@ import pytest
 import app.gateway.inventory
 from app.gateway.database import Database, DatabaseError
 from app.gateway.inventory import Inventory
+from app.model.manifest import OCI_INDEX, OCI_MANIFEST
 from app.registry.client import RegistryClient, RegistryUnavailableError
-from app.registry.manifest import OCI_INDEX, OCI_MANIFEST
 from app.registry.names import Reference, Repository
 from tests.unit.pushes import digest_of, image, index
 

@@ -221,6 +221,7 @@ def test_a_stream_is_limited_by_whole_numbers(
     ("size", "reason", "rest"),
     [
         ("-1Gi", "NegativeLimit", "below 0; set it to 0 or more"),
+        ("Mi", "NoNumber", "a suffix without a number; write the number before it"),
         (
             "100m",
             "LessThanOneByte",
@@ -229,8 +230,9 @@ def test_a_stream_is_limited_by_whole_numbers(
     ],
 )
 def test_a_size_must_be_possible(size: str, reason: str, rest: str) -> None:
+    shown = PRINTED.get(size, size)
     assert refusals(check_items(item(IMAGE, max={"storage": size}))) == [
-        (reason, f'spec.limits[0].max["storage"] is {size}, {rest}')
+        (reason, f'spec.limits[0].max["storage"] is {shown}, {rest}')
     ]
 
 

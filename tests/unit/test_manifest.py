@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.registry.errors import RegistryError
-from app.registry.manifest import (
+from app.model.manifest import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
     MAX_BYTES,
@@ -17,8 +16,10 @@ from app.registry.manifest import (
     OCI_ARTIFACT,
     OCI_INDEX,
     OCI_MANIFEST,
-    parse,
+    parse_embedded,
 )
+from app.registry.errors import RegistryError
+from app.registry.manifest import parse
 from app.registry.names import Reference, parse_reference, parse_repository
 
 TAG = Reference(tag="v1")
@@ -37,8 +38,12 @@ def image(**fields: Any) -> dict[str, Any]:
     return {"schemaVersion": 2, "config": blob("c", 10), "layers": [blob("a", 100)], **fields}
 
 
+def child(name: str, media_type: str = OCI_MANIFEST) -> dict[str, Any]:
+    return {**blob(name, 500), "mediaType": media_type}
+
+
 def index(**fields: Any) -> dict[str, Any]:
-    return {"schemaVersion": 2, "manifests": [blob("m", 500), blob("n", 600)], **fields}
+    return {"schemaVersion": 2, "manifests": [child("m"), child("n")], **fields}
 
 
 def encoded(document: Any) -> bytes:
@@ -61,6 +66,20 @@ def encoded(document: Any) -> bytes:
         ),
         pytest.param(image(layers=[]), OCI_MANIFEST, 10, id="no layers"),
         pytest.param(index(), OCI_INDEX, 0, id="OCI index"),
+        pytest.param(
+            index(manifests=[child("m"), blob("l", 100), blob("l", 100), blob("c", 1)]),
+            OCI_INDEX,
+            101,
+            id="what an index lists that is no manifest is a blob",
+        ),
+        pytest.param(
+            index(manifests=[child("m", ""), child("n", SCHEMA_1), child("o", OCI_INDEX)]),
+            OCI_INDEX,
+            0,
+            id="children of any kind",
+        ),
+        pytest.param(index(manifests=None), OCI_INDEX, 0, id="an index of null"),
+        pytest.param(image(layers=None), OCI_MANIFEST, 10, id="layers that are null"),
         pytest.param(index(), DOCKER_LIST, 0, id="Docker manifest list"),
         pytest.param(
             image(artifactType="x/sbom", subject=blob("s", 7)), OCI_MANIFEST, 110, id="referrer"
@@ -121,8 +140,30 @@ def test_an_index_names_its_children_and_a_referrer_its_subject() -> None:
             image(layers=[{"digest": digest_of(b"a")}]), OCI_MANIFEST, "without a size", id="size"
         ),
         pytest.param(image(layers=[blob("a", -1)]), OCI_MANIFEST, "size", id="a negative size"),
+        pytest.param(image(layers=[blob("a", 2**63)]), OCI_MANIFEST, "size", id="beyond 64 bits"),
         pytest.param(
-            image(layers=[blob("a", 1)] * MAX_ENTRIES), OCI_MANIFEST, "4097 entries", id="entries"
+            image(layers=[{**blob("a", 1), "size": 1.5}]), OCI_MANIFEST, "size", id="half a byte"
+        ),
+        pytest.param(
+            image(layers=[{**blob("a", 1), "size": True}]), OCI_MANIFEST, "size", id="true bytes"
+        ),
+        pytest.param(
+            image(layers=[{**blob("a", 1), "mediaType": 5}]), OCI_MANIFEST, "mediaType", id="type"
+        ),
+        pytest.param(image(layers={"a": 1}), OCI_MANIFEST, "is no list", id="no list of layers"),
+        pytest.param(image(layers=["a"]), OCI_MANIFEST, "is no object", id="a name as a layer"),
+        pytest.param(image(config=None), OCI_MANIFEST, "is no object", id="no config"),
+        pytest.param(
+            {"schemaVersion": 2, "config": blob("c", 1), "layers": [], "Layers": [blob("a", 9)]},
+            OCI_MANIFEST,
+            "spells 'layers' as 'Layers'",
+            id="empty layers beside others",
+        ),
+        pytest.param(
+            image(layers=[blob("a", 1)] * (MAX_ENTRIES + 1)),
+            OCI_MANIFEST,
+            "4097 entries",
+            id="entries",
         ),
         pytest.param(
             image(annotations=[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]),
@@ -247,3 +288,43 @@ def test_other_references_are_refused(text: str, code: str) -> None:
         parse_reference(text)
 
     assert refusal.value.code == code
+
+
+EMBEDDED = json.dumps(image())
+
+
+@pytest.mark.parametrize(
+    ("text", "media_type", "size"),
+    [
+        pytest.param(EMBEDDED, OCI_MANIFEST, 110, id="of the media type that is named"),
+        pytest.param(EMBEDDED, "", 110, id="of a media type that is clear"),
+        pytest.param(json.dumps(index()), "", 0, id="an index"),
+        pytest.param(json.dumps(image(mediaType=DOCKER_MANIFEST)), "", 110, id="its own type"),
+        pytest.param(EMBEDDED, OCI_INDEX, None, id="of another media type"),
+        pytest.param(EMBEDDED, SCHEMA_1, None, id="said to be of schema 1"),
+        pytest.param('{"schemaVersion": 1, "fsLayers": []}', SCHEMA_1, None, id="of schema 1"),
+        pytest.param(
+            json.dumps({**image(), "layers": [], "Layers": [blob("a", 10**12)]}),
+            OCI_MANIFEST,
+            None,
+            id="layers spelled in two ways",
+        ),
+        pytest.param("", "", None, id="empty"),
+        pytest.param("no json", "", None, id="no JSON"),
+        pytest.param("[]", "", None, id="a list"),
+        pytest.param("{}", "", None, id="an empty object"),
+        pytest.param("\ud800", "", None, id="no Unicode text"),
+        pytest.param("[" * 100_000, "", None, id="nesting without end"),
+        pytest.param(" " * (MAX_BYTES + 1), "", None, id="too many bytes"),
+    ],
+)
+def test_the_manifest_inside_an_image_is_read_as_a_pushed_one(
+    text: str, media_type: str, size: int | None
+) -> None:
+    read = parse_embedded(text, media_type, digest_of(text.encode(errors="replace")))
+
+    assert (None if read is None else read.size) == size
+
+
+def test_the_manifest_inside_an_image_of_another_digest_says_nothing() -> None:
+    assert parse_embedded(EMBEDDED, OCI_MANIFEST, digest_of(b"other")) is None

@@ -7,11 +7,11 @@ import pytest
 from app.controllers.config import Condition
 from app.controllers.ownership import (
     Claim,
-    Standing,
+    ManagementState,
+    management_state,
     mark_of_account,
     mark_of_config,
     mark_of_secret,
-    standing,
 )
 from tests.unit.controlled import RIVALS, managed
 
@@ -97,7 +97,7 @@ CLAIM = Claim("ServiceAccount team-a/default", "annotation x")
 def test_one_tenants_mark_does_not_turn_everything_off(
     config: Claim | None, claims: int, in_scope: int, off: bool, apart: bool
 ) -> None:
-    found = standing(config, [CLAIM] * claims, in_scope)
+    found = management_state(config, [CLAIM] * claims, in_scope)
 
     assert (bool(found.off), bool(found.apart)) == (off, apart)
 
@@ -105,12 +105,14 @@ def test_one_tenants_mark_does_not_turn_everything_off(
 @pytest.mark.parametrize(
     ("found", "active", "reason"),
     [
-        (Standing(), True, "AsExpected"),
-        (Standing(apart="A"), True, "OtherOwnerOfSome"),
-        (Standing(off="A"), False, "OtherOwner"),
+        (ManagementState(), True, "AsExpected"),
+        (ManagementState(apart="A"), True, "OtherOwnerOfSome"),
+        (ManagementState(off="A"), False, "OtherOwner"),
     ],
 )
-def test_a_condition_says_who_and_what_to_do(found: Standing, active: bool, reason: str) -> None:
+def test_a_condition_says_who_and_what_to_do(
+    found: ManagementState, active: bool, reason: str
+) -> None:
     condition = Condition.of("PullSecretsManaged", "pull-secrets", found)
 
     assert (condition.active, condition.reason) == (active, reason)

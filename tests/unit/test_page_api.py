@@ -12,7 +12,7 @@ from app.auth.authentication import Subject, Visible
 from app.model.limits import NamespaceLimits
 from app.page import api
 from app.page.api import PageApi
-from app.page.board import Board
+from app.page.overview_cache import OverviewCache
 from app.page.refusals import Refusals
 from app.page.session import Sessions
 from app.page.views import Views
@@ -65,7 +65,7 @@ def access() -> FakeAccess:
 
 @pytest_asyncio.fixture
 async def client(state: FakeState, access: FakeAccess) -> AsyncIterator[httpx.AsyncClient]:
-    board, refusals = Board(state, lambda: state.index, DOMAIN), Refusals(DOMAIN)
+    board, refusals = OverviewCache(state, lambda: state.index, DOMAIN), Refusals(DOMAIN)
     views = Views(state, board, refusals, access, DOMAIN)
     app = FastAPI()
     app.include_router(PageApi(views, access, Sessions(lambda: b"key")).router())

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from app.model.image import ImageClaim
 from app.model.limits import NamespaceLimits
 from app.page import tags
 from app.quota.state import StateUnavailableError
@@ -41,12 +42,12 @@ def test_a_tag_has_the_size_of_its_latest_image_against_the_limit() -> None:
 class Slow(FakeState):
     """Knows A at once, fails for B, and never answers for C."""
 
-    async def image_size(self, digest: str) -> int | None:
+    async def image(self, digest: str) -> ImageClaim | None:
         if digest == B:
             raise StateUnavailableError("etcd is gone")
         if digest == C:
             await asyncio.Event().wait()
-        return 7
+        return ImageClaim(digest, 7)
 
 
 async def test_sizes_that_do_not_come_in_time_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from app.api.push import PushApi
 from app.auth.authentication import StaticTokens
 from app.model.limits import NamespaceLimits
+from app.model.manifest import OCI_MANIFEST
 from app.policy.verdict import Verdict
-from app.registry.manifest import OCI_MANIFEST
 from app.registry.names import Repository
 from tests.unit.pushes import Pushes, digest_of, image
 from tests.unit.stores import limit, quota

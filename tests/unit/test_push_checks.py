@@ -8,8 +8,8 @@ import pytest
 
 from app.admission.review import AdmissionRequest
 from app.model.limits import NO_LIMITS, NamespaceLimits
+from app.model.manifest import OCI_MANIFEST
 from app.quota.state import StateUnavailableError
-from app.registry.manifest import OCI_MANIFEST
 from app.registry.names import Reference, Repository
 from tests.unit.pushes import Pushes, digest_of, image, index, pushed
 from tests.unit.stores import limit, quota
@@ -60,14 +60,18 @@ def test_without_a_limit_an_upload_may_grow_without_end() -> None:
     [
         pytest.param(image(1024), 1024, True, id="exactly the limit"),
         pytest.param(image(1025), 1025, False, id="one byte more"),
-        pytest.param(index(image(2000), image(3000)), 0, True, id="an index of large images"),
+        pytest.param(index(image(1024), image(10)), 0, True, id="an index of small images"),
+        pytest.param(index(image(10), image(1025)), 0, False, id="an index of a large image"),
         pytest.param(index(), 0, True, id="an index of nothing"),
     ],
 )
 async def test_a_manifest_is_as_large_as_its_blobs(
     content: bytes, size: int, allowed: bool
 ) -> None:
-    check = await Pushes(SMALL).checks.manifest(REPOSITORY, V1, pushed(content))
+    pushes = Pushes(SMALL)
+    pushes.state.sizes = {digest_of(image(size)): size for size in (10, 1024, 1025)}
+
+    check = await pushes.checks.manifest(REPOSITORY, V1, pushed(content))
 
     assert (check.size, check.verdict.allowed) == (size, allowed)
     assert bool(check.reservation) == allowed

@@ -4,6 +4,7 @@ import pytest
 
 from app.admission.references import References, Target
 from app.cluster.stores import RegistryHosts
+from app.cluster.unreadable import UnreadableObjects
 from app.model.stream import ObjectReference
 from tests.unit.stores import FakeState
 
@@ -77,7 +78,7 @@ def test_targets(kind: str, name: str, namespace: str, digest: str | None, exter
 
 
 def test_the_registry_has_the_names_that_its_configuration_gives_it() -> None:
-    state, hosts = FakeState(), RegistryHosts()
+    state, hosts = FakeState(), RegistryHosts(UnreadableObjects("v1", "Config"))
     references = References(state, {REGISTRY}, lambda: hosts.names)
     image = ObjectReference(kind="DockerImage", name="images.example.com/team-b/big@sha256:x")
     routes = [{"name": "public", "hostname": "images.example.com"}]

@@ -8,11 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
+from app.admission.image_lookups import SizeUnknownError
+from app.model.image import ImageClaim
+from app.model.manifest import MAX_BYTES, OCI_MANIFEST
 from app.registry import credentials
 from app.registry.client import RegistryClient, RegistryUnavailableError, StoredManifest
 from app.registry.credentials import Credentials
-from app.registry.manifest import MAX_BYTES, OCI_MANIFEST
-from app.registry.sizes import RegistrySizes
+from app.registry.sizes import RegistryImages
 from tests.unit.pushes import digest_of, image
 
 ORIGIN = "http://10.1.2.3:5000"
@@ -271,14 +273,15 @@ async def test_a_size_is_asked_for_once_and_only_of_allowed_registries() -> None
         await asyncio.sleep(0.01)
         return manifest_answer(request)
 
-    sizes = RegistrySizes({"registry.svc:5000": client(handler)})
+    images = RegistryImages({"registry.svc:5000": client(handler)})
     names = ("registry.svc:5000", "team-a/app", DIGEST)
 
-    assert await asyncio.gather(*(sizes.size(*names) for _ in range(10))) == [100] * 10
-    assert await sizes.size(*names) == 100
+    known = ImageClaim(DIGEST, 100, proven=True)
+    assert await asyncio.gather(*(images.of(*names) for _ in range(10))) == [known] * 10
+    assert await images.of(*names) == known
     other = digest_of(b"other")
-    assert await sizes.size("evil.example.com", "team-a/app", other) is None
-    assert await sizes.size("registry.svc:5000", "team-a/../../app", other) is None
+    assert await images.of("evil.example.com", "team-a/app", other) is None
+    assert await images.of("registry.svc:5000", "team-a/../../app", other) is None
     assert asked == 1
 
 
@@ -291,9 +294,40 @@ async def test_sizes_are_forgotten_rather_than_kept_without_bound() -> None:
         headers = {"Content-Type": OCI_MANIFEST}
         return httpx.Response(200, content=manifests[asked[-1]], headers=headers)
 
-    sizes = RegistrySizes({"r": client(handler)}, capacity=2)
+    images = RegistryImages({"r": client(handler)}, capacity=2)
     first, *others = manifests
     for digest in (first, *others, first):
-        await sizes.size("r", "team-a/app", digest)
+        await images.of("r", "team-a/app", digest)
 
     assert asked == [first, *others, first]
+
+
+async def test_an_image_that_the_registry_does_not_have_is_asked_for_again_after_seconds() -> None:
+    asked, now = 0, 0.0
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        return httpx.Response(404) if asked == 1 else manifest_answer(request)
+
+    images = RegistryImages({"r": client(handler)}, clock=lambda: now)
+    assert await images.of("r", "team-a/app", DIGEST) is None
+    assert await images.of("r", "team-a/app", DIGEST) is None
+    now = 10.0
+    assert await images.of("r", "team-a/app", DIGEST) == ImageClaim(DIGEST, 100, proven=True)
+    assert asked == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(httpx.Response(502), id="an error"),
+        pytest.param(httpx.Response(200, content=b"{}"), id="no manifest"),
+        pytest.param(httpx.Response(200, content=image(5)), id="another manifest"),
+    ],
+)
+async def test_an_answer_that_says_no_size_is_no_answer(answer: httpx.Response) -> None:
+    images = RegistryImages({"r": client(lambda _: answer)})
+
+    with pytest.raises(SizeUnknownError):
+        await images.of("r", "team-a/app", DIGEST)

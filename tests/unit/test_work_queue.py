@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from app.controllers.pace import PATIENCE, Pace, Repairs
 from app.controllers.queue import WorkQueue
+from app.controllers.rate import PATIENCE, RateLimiter, RepairBackoff
 
 
 class Clock:
@@ -112,7 +112,7 @@ async def test_what_is_due_later_comes_then_and_a_change_comes_first() -> None:
 
 def test_turns_come_at_a_rate_after_a_burst() -> None:
     clock = Clock()
-    pace = Pace(per_second=8, burst=5, clock=clock)
+    pace = RateLimiter(per_second=8, burst=5, clock=clock)
 
     waits = [pace.reserve() for _ in range(8)]
 
@@ -123,7 +123,7 @@ def test_turns_come_at_a_rate_after_a_burst() -> None:
 
 def test_quiet_gives_no_more_than_one_burst() -> None:
     clock = Clock()
-    pace = Pace(per_second=8, burst=5, clock=clock)
+    pace = RateLimiter(per_second=8, burst=5, clock=clock)
     pace.reserve()
     clock.now += 3600
 
@@ -132,7 +132,7 @@ def test_quiet_gives_no_more_than_one_burst() -> None:
 
 def test_what_is_changed_back_again_and_again_is_repaired_ever_more_rarely() -> None:
     clock = Clock()
-    repairs = Repairs(clock)
+    repairs = RepairBackoff(clock)
     waits = []
     for _ in range(14):
         waits.append(repairs.wait("a"))

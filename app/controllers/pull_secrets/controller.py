@@ -11,9 +11,9 @@ from http import HTTPStatus
 from app.cluster.api import ApiError, ConflictError, KubeApi
 from app.cluster.informer import Key
 from app.controllers.config import Condition, ConfigStatus, ConfigWatch
+from app.controllers.leader_term import LeaderTerm
 from app.controllers.metrics import ControllerMetrics, Progress
-from app.controllers.ownership import Claim, Standing, standing
-from app.controllers.pace import PATIENCE, Pace, Repairs
+from app.controllers.ownership import Claim, ManagementState, management_state
 from app.controllers.pull_secrets.decision import (
     RESTORING,
     Policy,
@@ -26,9 +26,9 @@ from app.controllers.pull_secrets.scope import Scope, scope_of
 from app.controllers.pull_secrets.state import PullSecretState
 from app.controllers.pull_secrets.writes import PullSecretWrites, TakenError
 from app.controllers.queue import WorkQueue
-from app.controllers.session import Session
+from app.controllers.rate import PATIENCE, RateLimiter, RepairBackoff
 from app.model.domain import ApiDomain
-from app.model.registry import Config
+from app.model.registry import ServedConfig
 
 logger = logging.getLogger("registry_admission.controllers")
 
@@ -63,7 +63,7 @@ class Options:
     rivals: Sequence[str]
     """Patterns of field managers that are other controllers of pull secrets."""
 
-    def scope(self, config: Config | None) -> Scope:
+    def scope(self, config: ServedConfig | None) -> Scope:
         return scope_of(
             config,
             internal_hosts=self.internal_hosts,
@@ -92,10 +92,10 @@ class PullSecretController:
         self._metrics = metrics
         self._clock = clock
         marks = Marks.of(domain)
-        self._writes = PullSecretWrites(api, marks, Pace(options.rate, round(options.rate)))
+        self._writes = PullSecretWrites(api, marks, RateLimiter(options.rate, round(options.rate)))
         self._queue: WorkQueue[Key] = WorkQueue()
-        self._repairs = Repairs()
-        self._standing = Standing()
+        self._repairs = RepairBackoff()
+        self._management_state = ManagementState()
         self._judged = asyncio.Event()
         self._state = PullSecretState(
             api,
@@ -105,11 +105,11 @@ class PullSecretController:
             silence=options.silence,
             changed=self._changed,
         )
-        self._session = Session(watch, self._state.informers, metrics)
+        self._term = LeaderTerm(watch, self._state.informers, metrics)
 
     async def run(self) -> None:
         """Work until cancelled; only the leader runs this."""
-        await self._session.run(
+        await self._term.run(
             self._work, config_changed=self._config_changed, progress=self._progress
         )
 
@@ -148,21 +148,21 @@ class PullSecretController:
         """Find out whether another owner is at work; whoever was in the way may be gone."""
         self._judged.clear()
         claims, in_scope = self._state.claims()
-        found = standing(self._watch.claim(CONTROLLER), claims, in_scope)
+        found = management_state(self._watch.claim(CONTROLLER), claims, in_scope)
         self._metrics.state = "off" if found.off else "active"
-        if found != self._standing:
+        if found != self._management_state:
             logger.warning("ownership", extra={"controller": CONTROLLER, "off": found.off,
                                                "apart": found.apart})  # fmt: skip
-        came_back = self._standing.off and not found.off
-        self._standing = found
+        came_back = self._management_state.off and not found.off
+        self._management_state = found
         if came_back:
             self._look_at_all()
         await self._status.tell(Condition.of(CONDITION, CONTROLLER, found), self._watch)
 
     async def _reconcile(self, key: Key) -> float | None:
-        if self._standing.off:
+        if self._management_state.off:
             return None
-        await self._session.trusted()
+        await self._term.trusted()
         try:
             wait = await self._steps(key)
         except TakenError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from functools import cached_property
 
-from app.model.registry import Config
+from app.model.registry import ServedConfig
 from app.policy.names import host_of
 
 _MANAGED = ("", "Managed", "Force")
@@ -38,7 +38,10 @@ NOTHING = Scope()
 
 
 def scope_of(
-    config: Config | None, *, internal_hosts: Collection[str], system_namespaces: Sequence[str]
+    config: ServedConfig | None,
+    *,
+    internal_hosts: Collection[str],
+    system_namespaces: Sequence[str],
 ) -> Scope:
     """Pull secrets are managed while both the registry and they are, as is the default.
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from app.cluster.api import KubeApi
 from app.cluster.informer import Informer, Key
+from app.controllers.local_store import LocalStore
 from app.controllers.metrics import Progress
-from app.controllers.mirror import Mirror
 from app.controllers.ownership import Claim
 from app.controllers.pull_secrets.decision import Policy, Step, mark_of, next_step
 from app.controllers.pull_secrets.objects import Account, Marks, PullSecret, secret_name
@@ -29,12 +29,12 @@ class PullSecretState:
         self.scope = NOTHING
         self.taken: dict[Key, Claim] = {}
         """Names that somebody else's Secret has."""
-        self.accounts: Mirror[Account] = Mirror(
+        self.accounts: LocalStore[Account] = LocalStore(
             lambda content: Account.of(content, rivals),
             changed,
             lambda key: (key[0], secret_name(*key)),
         )
-        self.secrets: Mirror[PullSecret] = Mirror(
+        self.secrets: LocalStore[PullSecret] = LocalStore(
             lambda content: PullSecret.of(content, marks, rivals), changed
         )
         self.informers = [

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 from app.cluster.api import ApiError, ConflictError, Content, KubeApi, NotFoundError
-from app.controllers.pace import Pace
 from app.controllers.pull_secrets.objects import (
     DATA_KEY,
     DOCKER_CONFIG_TYPE,
@@ -17,6 +16,7 @@ from app.controllers.pull_secrets.objects import (
     seal,
     secret_name,
 )
+from app.controllers.rate import RateLimiter
 
 _OURS = {"fieldManager": MANAGER}
 
@@ -28,7 +28,7 @@ class TakenError(ApiError):
 class PullSecretWrites:
     """Raises ApiError; each answer is the object as it is stored then."""
 
-    def __init__(self, api: KubeApi, marks: Marks, pace: Pace) -> None:
+    def __init__(self, api: KubeApi, marks: Marks, pace: RateLimiter) -> None:
         self._api = api
         self._marks = marks
         self._pace = pace

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from app.cluster.api import KubeApi, NotFoundError
 from app.cluster.informer import Informer, Key, Store
 from app.controllers.config import Condition, ConfigStatus, ConfigWatch
+from app.controllers.leader_term import LeaderTerm
+from app.controllers.local_store import LocalStore
 from app.controllers.metrics import ControllerMetrics, Progress
-from app.controllers.mirror import Mirror
-from app.controllers.ownership import standing
+from app.controllers.ownership import management_state
 from app.controllers.queue import WorkQueue
 from app.controllers.s3_credentials.decision import (
     MANAGER,
@@ -18,7 +19,6 @@ from app.controllers.s3_credentials.decision import (
     claim_on,
     decide,
 )
-from app.controllers.session import Session
 from app.model.credentials import SECRET
 from app.model.domain import ApiDomain
 
@@ -53,10 +53,10 @@ class S3CredentialController:
         self._namespace = namespace
         self._path = f"/api/v1/namespaces/{namespace}/secrets"
         self._queue: WorkQueue[str] = WorkQueue()
-        self._user: Mirror[Mapping[str, str]] = Mirror(
+        self._user: LocalStore[Mapping[str, str]] = LocalStore(
             lambda content: content.get("data") or {}, self._changed
         )
-        self._target: Mirror[PrivateConfiguration] = Mirror(
+        self._target: LocalStore[PrivateConfiguration] = LocalStore(
             lambda content: PrivateConfiguration.of(content, domain.operator_group), self._changed
         )
         stores: dict[str, Store] = {SECRET: self._user, TARGET: self._target}
@@ -64,11 +64,11 @@ class S3CredentialController:
             Informer(api, self._path, f"secret {name}", store, silence=silence, only=name)
             for name, store in stores.items()
         ]
-        self._session = Session(watch, informers, metrics)
+        self._term = LeaderTerm(watch, informers, metrics)
 
     async def run(self) -> None:
         """Work until cancelled; only the leader runs this."""
-        await self._session.run(
+        await self._term.run(
             self._work,
             config_changed=lambda: self._queue.add(_KEY),
             progress=lambda: Progress(depth=self._queue.depth),
@@ -82,12 +82,12 @@ class S3CredentialController:
         self._queue.add(_KEY)
 
     async def _reconcile(self, _key: str) -> float:
-        await self._session.trusted()
+        await self._term.trusted()
         user = self._user.get((self._namespace, SECRET))
         target = self._target.get((self._namespace, TARGET))
         merge = decide(self._watch.config, user, target, self._namespace)
         claim = self._watch.claim(CONTROLLER) or claim_on(target, user or {})
-        found = standing(claim, [], 1)
+        found = management_state(claim, [], 1)
         self._metrics.state = "off" if found.off else "active"
         condition = Condition.of(CONDITION, CONTROLLER, found)
         if merge.problem and not found.off:

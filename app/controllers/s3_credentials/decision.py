@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from app.cluster.api import Content
 from app.controllers.ownership import Claim, managers_of_data
 from app.model.credentials import SECRET, CredentialsSecret
-from app.model.registry import Config
+from app.model.registry import ServedConfig
 from app.policy.operator import storage_credentials
 
 MANAGER = "registry-admission-s3-credentials"
@@ -73,7 +73,7 @@ NO_CHANGE = Merge()
 
 
 def decide(
-    config: Config | None,
+    config: ServedConfig | None,
     user: Mapping[str, str] | None,
     target: PrivateConfiguration | None,
     namespace: str,

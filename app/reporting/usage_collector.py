@@ -6,14 +6,16 @@ Unlike the state that decisions are taken on, it writes no heartbeat and may lag
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 
 from app.cluster.api import ApiError, Content, ForbiddenError, GoneError, KubeApi, NotFoundError
 from app.cluster.heartbeat import Heartbeat
 from app.cluster.informer import Informer, Key, Store
 from app.cluster.ledgers import LABEL, KubernetesLedgers
 from app.cluster.stores import Changed, LimitObjects, Streams
+from app.cluster.unreadable import Unreadable, UnreadableObjects
 from app.model.domain import ApiDomain
 from app.model.limits import LimitRange, NamespaceLimits, ResourceQuota
 from app.quota.in_flight import InFlight, in_flight
@@ -21,7 +23,7 @@ from app.quota.members import StreamTag
 from app.quota.push_times import PushTimes
 from app.quota.state import StateUnavailableError
 from app.quota.usage import NamespaceUsage
-from app.reporting.size_survey import SizeSurvey
+from app.reporting.size_collector import SizeCollector
 
 _SILENCE = 150.0
 """Seconds; the API server sends bookmarks every minute."""
@@ -32,7 +34,7 @@ _LOOK = 10.0
 _TRIES = 3
 
 
-class Survey:
+class UsageCollector:
     """Limits, streams and ledgers of a cluster, or of some of its namespaces.
 
     Of some namespaces, only the sizes of images need a right in the whole cluster.
@@ -55,7 +57,7 @@ class Survey:
         self._scopes = {
             name: _Scope(api, domain, heartbeat, name, self._notice) for name in namespaces or ("",)
         }
-        self._sizes = SizeSurvey(api, domain)
+        self._sizes = SizeCollector(api, domain)
         self._ledgers = KubernetesLedgers(api, service_namespace, identity="")
         self._ledgers_problem = ""
         self._ledgers_informer: Informer | None = None
@@ -111,7 +113,9 @@ class Survey:
 
     def notes(self) -> list[str]:
         stale = [informer.problem() for informer in self._informers()] if self._followed else []
-        return [note for note in (self._ledgers_problem, self._sizes.problem, *stale) if note]
+        unreadable = (str(found) for scope in self._scopes.values() for found in scope.unreadable())
+        notes = (self._ledgers_problem, self._sizes.problem, *stale, *unreadable)
+        return [note for note in notes if note]
 
     async def changes(self) -> AsyncGenerator[None, None]:
         self._followed = True
@@ -164,7 +168,8 @@ class _Scope:
     ) -> None:
         self.limits = LimitObjects(domain, changed)
         self.times = PushTimes()
-        self.streams = Streams(heartbeat, changed, self.times)
+        unreadable = UnreadableObjects(f"{domain.image_group}/v1", "ImageStream")
+        self.streams = Streams(heartbeat, changed, unreadable, self.times)
         self._group = domain.image_group
         inside = f"namespaces/{name}/" if name else ""
 
@@ -184,6 +189,13 @@ class _Scope:
 
     def namespaces(self) -> set[str]:
         return {*self.limits, *self.streams.usage}
+
+    def unreadable(self) -> Iterator[Unreadable]:
+        return chain(
+            self.limits.limit_ranges.unreadable,
+            self.limits.quotas.unreadable,
+            self.streams.unreadable,
+        )
 
     async def _load(self, informer: Informer) -> None:
         try:

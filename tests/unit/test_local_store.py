@@ -2,7 +2,7 @@
 
 from app.cluster.api import Content
 from app.cluster.informer import Key
-from app.controllers.mirror import Mirror
+from app.controllers.local_store import LocalStore
 
 KEY = ("team-a", "one")
 
@@ -16,7 +16,7 @@ class Seen:
     def __init__(self) -> None:
         self.now = 0.0
         self.changes: list[Key] = []
-        self.mirror: Mirror[str] = Mirror(
+        self.mirror: LocalStore[str] = LocalStore(
             lambda found: found["value"] or None, self.changes.append, clock=lambda: self.now
         )
 

@@ -12,7 +12,7 @@ from app.cluster.ledgers import encode
 from app.quota.in_flight import InFlight, StreamInFlight
 from app.quota.ledger import Ledger, Reservation
 from app.quota.members import Members
-from app.reporting.survey import Survey
+from app.reporting.usage_collector import UsageCollector
 from tests.unit.listed_cluster import ListedCluster
 from tests.unit.stores import DOMAIN
 
@@ -87,14 +87,14 @@ def cluster() -> ListedCluster:
     )
 
 
-async def survey(cluster: ListedCluster, *namespaces: str) -> Survey:
-    found = Survey(cluster, DOMAIN, service_namespace=SERVICE, namespaces=namespaces)
+async def collector(cluster: ListedCluster, *namespaces: str) -> UsageCollector:
+    found = UsageCollector(cluster, DOMAIN, service_namespace=SERVICE, namespaces=namespaces)
     await found.read()
     return found
 
 
 async def test_the_whole_cluster_but_not_the_heartbeat(cluster: ListedCluster) -> None:
-    read = await survey(cluster)
+    read = await collector(cluster)
     assert read.namespaces() == ["team-a", "team-b", "team-c"]
     assert read.usage("team-a").tag_count == 2
     assert read.limits("team-c").quotas[0].source == "quota"
@@ -118,7 +118,7 @@ async def test_only_the_namespaces_that_are_asked_for_are_read(cluster: ListedCl
         f"{core}/resourcequotas": [],
         LEDGERS: [],
     }
-    read = await survey(cluster, "team-b")
+    read = await collector(cluster, "team-b")
     assert read.namespaces() == ["team-b"]
     assert read.usage("team-b").tag_count == 1
     assert set(cluster.asked) == set(cluster.lists)
@@ -126,7 +126,7 @@ async def test_only_the_namespaces_that_are_asked_for_are_read(cluster: ListedCl
 
 async def test_ledgers_that_rbac_hides_are_said_not_to_be_readable(cluster: ListedCluster) -> None:
     cluster.forbidden = {LEDGERS}
-    read = await survey(cluster)
+    read = await collector(cluster)
     assert await read.in_flight("team-a") is None
     assert read.notes() == [f"reservations in flight are not readable: GET {LEDGERS}: forbidden"]
 
@@ -134,19 +134,19 @@ async def test_ledgers_that_rbac_hides_are_said_not_to_be_readable(cluster: List
 async def test_streams_that_rbac_hides_are_an_error(cluster: ListedCluster) -> None:
     cluster.forbidden = {STREAMS}
     with pytest.raises(ForbiddenError):
-        await survey(cluster)
+        await collector(cluster)
 
 
 async def test_a_cluster_without_the_image_api_says_so(cluster: ListedCluster) -> None:
     del cluster.lists[STREAMS]
     with pytest.raises(ApiError, match=r"does not serve image.alauda.io/v1: is the API domain"):
-        await survey(cluster)
+        await collector(cluster)
 
 
 async def test_a_list_that_is_forgotten_half_way_is_begun_again(cluster: ListedCluster) -> None:
     cluster.lists[STREAMS] = [stream("team-a", f"app-{i}", v1=i) for i in range(1200)]
     cluster.forgotten = {STREAMS}
-    read = await survey(cluster)
+    read = await collector(cluster)
     assert read.usage("team-a").stream_count == 1200
     assert cluster.asked[STREAMS] == 2 + 3
 
@@ -159,11 +159,11 @@ async def test_a_list_that_is_always_forgotten_is_an_error(cluster: ListedCluste
 
     lists = {**cluster.lists, STREAMS: [stream("a", f"app-{i}") for i in range(501)]}
     with pytest.raises(GoneError):
-        await survey(Forgetful(lists))
+        await collector(Forgetful(lists))
 
 
 async def test_few_sizes_are_asked_for_by_name_and_once(cluster: ListedCluster) -> None:
-    read = await survey(cluster)
+    read = await collector(cluster)
     await read.expect_sizes(3)
     wanted = [digest(1), digest(2), digest(9), "no/name"]
     assert await read.sizes(wanted) == {digest(1): 10, digest(2): 20}
@@ -175,7 +175,7 @@ async def test_few_sizes_are_asked_for_by_name_and_once(cluster: ListedCluster) 
 
 async def test_many_sizes_are_read_off_one_list(cluster: ListedCluster) -> None:
     cluster.lists[IMAGES] = [image(i, i + 1) for i in range(1000)]
-    read = await survey(cluster)
+    read = await collector(cluster)
     await read.expect_sizes(900)
     wanted = [digest(i) for i in range(900)]
     assert await read.sizes(wanted) == {digest(i): i + 1 for i in range(900)}
@@ -187,7 +187,7 @@ async def test_what_a_forgotten_list_of_images_leaves_out_is_asked_for_by_name(
 ) -> None:
     cluster.lists[IMAGES] = [image(i, i + 1) for i in range(600)]
     cluster.forgotten = {IMAGES}
-    read = await survey(cluster)
+    read = await collector(cluster)
     await read.expect_sizes(600)
     wanted = [digest(i) for i in range(600)]
     assert len(await read.sizes(wanted)) == 600
@@ -199,7 +199,7 @@ async def test_sizes_that_rbac_hides_are_said_not_to_be_readable(
     cluster: ListedCluster, count: int
 ) -> None:
     cluster.forbidden = {IMAGES}
-    read = await survey(cluster)
+    read = await collector(cluster)
     await read.expect_sizes(count)
     assert await read.sizes([digest(1), digest(2)]) == {}
     [note] = read.notes()

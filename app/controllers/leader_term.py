@@ -11,7 +11,7 @@ _LOOK_AGAIN = 2.0
 """Seconds."""
 
 
-class Session:
+class LeaderTerm:
     """Watches what a controller needs, and has it work on that."""
 
     def __init__(

@@ -13,7 +13,7 @@ _SHIELD = 10.0
 """Seconds in which what we wrote is not replaced by what was there before."""
 
 
-class Mirror(Generic[View]):
+class LocalStore(Generic[View]):
     """The store of an informer; objects are reduced to what is looked at.
 
     What we write is seen at once by `wrote`, not only when the watch brings it.

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Hashable
 
 
-class Pace:
+class RateLimiter:
     """Turns at a rate, so that no amount of work floods the API server.
 
     A short burst goes through at once, as long as there was quiet before it.
@@ -33,12 +33,12 @@ class Pace:
 
 
 PATIENCE = 3
-"""Repairs of one object that are made at once."""
+"""RepairBackoff of one object that are made at once."""
 _LONGEST = 600.0
 """Seconds between repairs at most; after twice as long without any, all is forgotten."""
 
 
-class Repairs:
+class RepairBackoff:
     """Spaces the repairs of what somebody keeps changing back, so that none is a fight."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 from app.model.limits import NamespaceLimits
-from app.page.board import FRESH, Board
+from app.page.overview_cache import FRESH, OverviewCache
 from tests.unit.stores import DOMAIN, FakeState, limit
 
 
@@ -22,7 +22,7 @@ class Cluster:
         self.state = FakeState(NamespaceLimits(stream_tags=limit("10")))
         self.clock = Clock()
         self.fillings = 0
-        self.board = Board(self.state, self._namespaces, DOMAIN, self.clock)
+        self.board = OverviewCache(self.state, self._namespaces, DOMAIN, self.clock)
         self.state.store("team-b", "web", {"v1": ()})
         self.state.store("team-a", "app", {"v1": (), "v2": ()})
 

@@ -12,6 +12,7 @@ from typing import Protocol
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
 from app.page.rows import Fullest, Row, of_namespace, of_stream
+from app.quota.state import StateUnavailableError
 from app.quota.usage import NamespaceUsage
 
 FRESH = 5.0
@@ -30,7 +31,7 @@ class State(Protocol):
     def usage(self, namespace: str) -> NamespaceUsage: ...
 
 
-class Board:
+class OverviewCache:
     """Rows in alphabetical order."""
 
     def __init__(
@@ -80,7 +81,10 @@ class Board:
     async def _make_namespaces(self) -> list[Row]:
         pace, rows = _Pace(), []
         for namespace in sorted(self._namespaces()):
-            usage, limits = self._state.usage(namespace), self._state.limits(namespace)
+            try:
+                usage, limits = self._state.usage(namespace), self._state.limits(namespace)
+            except StateUnavailableError:
+                continue  # The page of the namespace itself says why.
             fullest = Fullest()
             if limits.stream_images or limits.stream_tags:
                 for number, (name, stream) in enumerate(list(usage.streams.items()), start=1):
