@@ -9,6 +9,7 @@ from app.policy.names import host_of, parse_endpoint
 LegacyMode = Literal["enforce", "warn", "off"]
 Controller = Literal["pull-secrets", "s3-credentials"]
 CONTROLLERS: tuple[Controller, ...] = get_args(Controller)
+PushProxy = Literal["off", "nginx", "haproxy", "traefik", "caddy", "envoy"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["json", "text"]
 

@@ -22,6 +22,7 @@ from app.config.setting_types import (
     LogFormat,
     LogLevel,
     Names,
+    PushProxy,
     RegistryUrl,
 )
 from app.model.domain import ApiDomain
@@ -182,6 +183,10 @@ class Settings(BaseSettings):
         description="File of bearer tokens for push checks and the page without a cluster, a "
         "line each: <token> <subject> <namespace pattern>,…",
     )
+    push_proxy: PushProxy = Field(
+        "off",
+        description="Proxy that asks /v1/push/authorize, which refuses the questions of others.",
+    )
     page: Literal["off", "on"] = Field(
         "off", description="Whether people can look at limits and refusals, on /page."
     )
@@ -246,6 +251,10 @@ class Settings(BaseSettings):
         replicas may be off to either side of the API server."""
         skew = 2 * self.clock_skew
         return Timing(self.request_timeout + self.watch_lag + skew, self.watch_lag, skew)
+
+    def is_pusher(self, common_name: str) -> bool:
+        """Whether a client certificate stands for a user of push checks, not for an API server."""
+        return self.push_client_ca is not None and common_name not in self.client_names
 
     def legacy_mode(self, namespace: str) -> LegacyMode:
         for rule in self.legacy_modes:

@@ -77,7 +77,14 @@ def build(
     if backend.authenticator is not None:
         limit = settings.max_concurrent_reviews
         checks = PushChecks(images)
-        pushes = PushApi(checks, backend.authenticator, backend.refusals.push, max_concurrent=limit)
+        pushes = PushApi(
+            checks,
+            backend.authenticator,
+            backend.refusals.push,
+            max_concurrent=limit,
+            is_pusher=settings.is_pusher,
+        )
         app.include_router(pushes.router())
-        app.include_router(AuthorizeApi(checks, backend.authenticator).router())
+        authorize = AuthorizeApi(checks, backend.authenticator, settings.push_proxy)
+        app.include_router(authorize.router())
     return Service(enforcer, admission, metrics, app)
