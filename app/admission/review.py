@@ -138,7 +138,12 @@ def of_verdict(title: str, verdict: Verdict) -> Outcome:
         message=f"{title}: " + "\n".join(str(violation) for violation in verdict.violations),
         causes=causes,
         warnings=verdict.warnings,
-        audit={**verdict.notes, "verdict": "denied", "reasons": ",".join(causes)},
+        audit={
+            **verdict.notes,
+            **({"exact": "; ".join(verdict.exact)} if verdict.exact else {}),
+            "verdict": "denied",
+            "reasons": ",".join(causes),
+        },
     )
 
 

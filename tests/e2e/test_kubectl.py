@@ -120,7 +120,7 @@ def test_kubectl_shows_why_an_image_is_refused(
     assert "requested usage of storage exceeds the maximum limit per alauda.io/Image" in (
         refused.stderr
     )
-    assert "(1200Mi > 1Gi)" in refused.stderr
+    assert "(1.17Gi > 1Gi)" in refused.stderr
     assert f"LimitRange {namespace}/image-registry-limits" in refused.stderr
 
 

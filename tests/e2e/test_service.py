@@ -194,7 +194,7 @@ async def test_reviews_are_taken_from_the_api_server_only(
         async def refused_as_too_large() -> bool:
             push = Push(namespace, "app", "v1", size=1200 * 2**20)
             [answer] = await Pusher(cluster).push([push], patience=0)
-            return answer.code == 403 and "(1200Mi > 1Gi)" in answer.message
+            return answer.code == 403 and "(1.17Gi > 1Gi)" in answer.message
 
         async with asyncio.timeout(60):
             while not await refused_as_too_large():

@@ -39,18 +39,18 @@ EXPECTED: dict[str, Denied | Allowed] = {
     "push-too-large": Denied(
         (
             "ImageStreamMapping team-a/app: requested usage of storage exceeds the maximum limit "
-            "per alauda.io/Image (1200Mi > 1Gi): image sha256:",
+            "per alauda.io/Image (1.17Gi > 1Gi): image sha256:",
             "of tag app:huge; make the image smaller, or raise max.storage in LimitRange "
             "team-a/image-registry-limits",
         ),
         ("ImageTooLarge",),
     ),
-    "push-too-large-by-layers": Denied(("(1199Mi > 1Gi)",), ("ImageTooLarge",)),
+    "push-too-large-by-layers": Denied(("(1.17Gi > 1Gi)",), ("ImageTooLarge",)),
     "push-understated-size": Denied(
         (
             "dockerImageMetadata.Size claims 10485760 bytes, but its own layers add up to "
             "1257242624 bytes",
-            "(1199Mi > 1Gi)",
+            "(1.17Gi > 1Gi)",
         ),
         ("ImageContradictsItself", "ImageTooLarge"),
     ),
@@ -196,6 +196,13 @@ async def test_validation(name: str) -> None:
         assert bool(outcome.warnings) is bool(expected.warnings)
         for text in expected.warnings:
             assert text in "\n".join(outcome.warnings)
+
+
+async def test_the_audit_log_has_the_exact_bytes_that_the_message_rounds() -> None:
+    outcome = await admission().validate(request("push-too-large"), within=5)
+
+    assert "(1.17Gi > 1Gi)" in outcome.message
+    assert outcome.audit["exact"] == "1258291200 > 1073741824 bytes"
 
 
 @pytest.mark.parametrize("name", EXPECTED)
