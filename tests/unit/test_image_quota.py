@@ -3,6 +3,7 @@
 import pytest
 
 from app.model.limits import HardLimits, NamespaceLimits
+from app.model.quantity import Quantity
 from app.policy import image_quota
 from app.quota.effective import Effective
 from app.quota.members import Claims, Members
