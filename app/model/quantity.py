@@ -163,13 +163,12 @@ def in_one_unit(amount: Quantity, limit: Quantity) -> tuple[str, str]:
     power = 0
     while power < _MAX_STEPS and base ** (power + 1) <= digits:
         power += 1
-    for smaller in range(power, -1, -1):
-        unit = Decimal(base**smaller * _NANO)
-        name = names[smaller if binary else smaller * 3]
+    texts = ["", ""]
+    while texts[0] == texts[1] and power >= 0:
+        unit, name = Decimal(base**power * _NANO), names[power if binary else power * 3]
         texts = [f"{_rounded(one._nanos / unit)}{name}" for one in (amount, limit)]
-        if texts[0] != texts[1]:
-            return texts[0], texts[1]
-    return str(amount), str(limit)
+        power -= 1
+    return texts[0], texts[1]
 
 
 def _rounded(number: Decimal) -> str:
