@@ -1,22 +1,27 @@
 """`/v1/push/authorize`: push checks for a proxy that asks before it passes a request on.
 
-nginx (`auth_request`) and Traefik name the request in headers, Envoy (`ext_authz` over HTTP) in
-method and path. None of them shows a body: a blob is held against the limit by its declared
-length, a manifest only against the room for its tag; the admission review decides on the rest.
+No proxy shows a body. A blob is held against the limit by its declared length, where the proxy
+passes that on. A manifest is held against the room for its tag only. The admission review decides
+on the rest.
 """
 
 import base64
 import binascii
 import json
+import logging
 
 from fastapi import APIRouter, Request, Response
 
+from app.api.proxies import AmbiguousRequestError, asked_by
 from app.auth.authentication import Authenticator
+from app.config.setting_types import PushProxy
 from app.quota.state import StateUnavailableError
 from app.registry.errors import RegistryError, unavailable
 from app.registry.names import Repository
 from app.registry.push import PushChecks, require
 from app.registry.routes import ContinueUpload, PutManifest, StartUpload, route
+
+logger = logging.getLogger("registry_admission.push")
 
 PATH = "/v1/push/authorize"
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -27,7 +32,8 @@ _ERROR = "X-Registry-Error"
 class AuthorizeApi:
     """200 for what may pass; else the status and the OCI errors for the client."""
 
-    def __init__(self, checks: PushChecks, authenticator: Authenticator) -> None:
+    def __init__(self, checks: PushChecks, authenticator: Authenticator, proxy: PushProxy) -> None:
+        self._proxy = proxy
         self._checks = checks
         self._authenticator = authenticator
 
@@ -48,14 +54,15 @@ class AuthorizeApi:
     async def _decide(self, request: Request) -> None:
         own_path = request.scope["raw_path"].decode("latin-1").removeprefix(PATH)
         own = f"{own_path}?{request.url.query}" if request.url.query else own_path
-        method = request.headers.get("x-original-method", request.method)
-        path, _, query = request.headers.get("x-original-uri", own).partition("?")
-        match route(method, path, query):
+        try:
+            asked = asked_by(self._proxy, request.method, own, request.headers)
+        except AmbiguousRequestError as error:
+            logger.info("denied", extra={"check": "authorize", "problem": str(error)})
+            raise RegistryError("UNSUPPORTED", f"not decided: {error}") from None
+        match route(asked.method, asked.path, asked.query):
             case StartUpload(repository) | ContinueUpload(repository):
                 await self._require_pusher(request, repository)
-                length = request.headers.get("x-original-content-length", "")
-                size = int(length) if length.isdecimal() else None
-                require(repository, self._checks.blob(repository, 0, size).verdict)
+                require(repository, self._checks.blob(repository, 0, asked.length).verdict)
             case PutManifest(repository, reference):
                 await self._require_pusher(request, repository)
                 require(repository, await self._checks.room(repository, reference))

@@ -1,4 +1,4 @@
-"""Reviews are taken only from API servers that prove who they are, where that is asked for."""
+"""Client certificates: which reviews and which push checks they are good for."""
 
 from collections.abc import Collection
 from typing import Any
@@ -28,11 +28,15 @@ class NamedClients(BoundedProtocol):
 
 
 class RequireClientCertificate:
-    """Answers reviews of strangers with 401; probes, metrics, push checks and the page go through,
-    as kubelets, Prometheus, registries and people have no certificate of this kind."""
+    """Answers reviews with 401 unless they come with the certificate of an API server.
+
+    Probes, metrics, push checks and the page need none: kubelets, Prometheus, registries and people
+    have no certificate of this kind.
+    """
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
-        """Without `names` every certificate that TLS accepts will do."""
+        """`names`: common names of API servers; if it is empty, every certificate that TLS accepts
+        is one of an API server."""
         self._app = app
         self._names = frozenset(names)
 

@@ -120,11 +120,16 @@ class PushApi:
         refused: Callable[[Repository, Verdict], None],
         *,
         max_concurrent: int,
+        is_pusher: Callable[[str], bool] = lambda _common_name: False,
     ) -> None:
+        """`is_pusher`: whether a client certificate with this common name stands for a user of push
+        checks. TLS has verified the certificate, possibly by the CA of API servers.
+        """
         self._checks = checks
         self._authenticator = authenticator
         self._refused = refused
         self._max_concurrent = max_concurrent
+        self._is_pusher = is_pusher
         self._bodies = BodyReader(_MAX_BODY)
         self._in_flight = 0
 
@@ -229,7 +234,7 @@ class PushApi:
             return await self._authenticator.authenticate(bearer)
         certificate = request.scope.get("state", {}).get(CERTIFICATE) or {"subject": ()}
         names = _names(certificate, "commonName")
-        if len(names) != 1:
+        if len(names) != 1 or not self._is_pusher(names[0]):
             return None
         groups = tuple(_names(certificate, "organizationName"))
         return self._authenticator.certified(names[0], groups)

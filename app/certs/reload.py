@@ -22,12 +22,14 @@ _DEBOUNCE = 200
 @dataclass(frozen=True)
 class _Loaded:
     pair: KeyPair
+    client_cas: tuple[bytes, ...]
     context: ssl.SSLContext
     expires_at: float
 
 
 class ServingContext:
-    """A server's TLS context whose new handshakes follow a certificate file and its key.
+    """A server's TLS context whose new handshakes follow the files: the certificate, its key and
+    the CAs of clients.
 
     Each version of the files gets a context of its own, which a handshake is given at its start.
     Loading into one context would leave an ECDSA certificate in force beside an RSA one that
@@ -42,6 +44,7 @@ class ServingContext:
         self._certificate = certificate
         self._key = key
         self._client_cas = client_cas
+        self._files = (certificate, key, *client_cas)
         self._loaded = self._load()
         self.ssl = _context(client_cas)
         """What the listener is given; it stays the same object."""
@@ -63,7 +66,7 @@ class ServingContext:
             logger.info(
                 "certificate reloaded",
                 extra={
-                    "file": str(self._certificate),
+                    "files": [str(path) for path in self._files],
                     "expires": authority.expires_at(loaded.pair.certificate).isoformat(),
                 },
             )
@@ -75,7 +78,7 @@ class ServingContext:
         events, or a folder that was replaced as a whole, is what the poll is for. Runs until
         cancelled.
         """
-        folders = {self._certificate.parent, self._key.parent}
+        folders = {path.parent for path in self._files}
         while True:
             try:
                 async for _ in awatch(
@@ -105,7 +108,8 @@ class ServingContext:
         the next look sees another content than the one remembered here and loads again.
         """
         pair = files.read(self._certificate, self._key)
-        if present and pair == present.pair:
+        client_cas = tuple(_content(path) for path in self._client_cas)
+        if present and (pair, client_cas) == (present.pair, present.client_cas):
             return present
         context = _context(self._client_cas)
         try:
@@ -115,12 +119,24 @@ class ServingContext:
                 f"{self._certificate} with {self._key}: OpenSSL refuses them ({error}); "
                 "make a certificate with an ECDSA P-256 or RSA 2048 key"
             ) from None
-        return _Loaded(pair, context, authority.expires_at(pair.certificate).timestamp())
+        expires_at = authority.expires_at(pair.certificate).timestamp()
+        return _Loaded(pair, client_cas, context, expires_at)
+
+
+def _content(client_ca: Path) -> bytes:
+    try:
+        return client_ca.read_bytes()
+    except OSError as error:
+        raise CertificateError(f"no CA certificates in {client_ca}: {error.strerror}") from None
 
 
 def _context(client_cas: Sequence[Path]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # A resumed session would keep a client certificate whose CA is no longer trusted. API servers
+    # resume none, so a ticket would only cost time.
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
     for client_ca in client_cas:
         try:
             context.load_verify_locations(client_ca)

@@ -1,4 +1,4 @@
-"""Every setting, in one model: flags, then environment, then a file, then defaults."""
+"""Every setting in one model. Flags win over the environment, a file and the defaults."""
 
 from contextvars import ContextVar
 from fnmatch import fnmatchcase
@@ -22,6 +22,7 @@ from app.config.setting_types import (
     LogFormat,
     LogLevel,
     Names,
+    PushProxy,
     RegistryUrl,
 )
 from app.model.domain import ApiDomain
@@ -182,6 +183,10 @@ class Settings(BaseSettings):
         description="File of bearer tokens for push checks and the page without a cluster, a "
         "line each: <token> <subject> <namespace pattern>,…",
     )
+    push_proxy: PushProxy = Field(
+        "off",
+        description="Proxy that asks /v1/push/authorize, which refuses the questions of others.",
+    )
     page: Literal["off", "on"] = Field(
         "off", description="Whether people can look at limits and refusals, on /page."
     )
@@ -231,7 +236,7 @@ class Settings(BaseSettings):
 
     @property
     def internal_hosts(self) -> set[str]:
-        """Every name that a pull spec may call the internal registry by."""
+        """Every host name that a pull spec may use for the internal registry."""
         service = f"image-registry.{self.registry_namespace}"
         names = (service, f"{service}.svc", f"{service}.svc.cluster.local")
         return {*self.registry_hosts, *names, *(f"{name}:5000" for name in names)}
@@ -242,10 +247,14 @@ class Settings(BaseSettings):
 
     @property
     def timing(self) -> Timing:
-        """Reservations outlast the way to storage, however old the view and wrong the clocks: two
-        replicas may be off to either side of the API server."""
+        """Seconds that a reservation lasts: the longest way of a request to storage, the age of
+        the view, and twice the clock skew, because two replicas may differ to either side."""
         skew = 2 * self.clock_skew
         return Timing(self.request_timeout + self.watch_lag + skew, self.watch_lag, skew)
+
+    def is_pusher(self, common_name: str) -> bool:
+        """Whether a client certificate stands for a user of push checks, not for an API server."""
+        return self.push_client_ca is not None and common_name not in self.client_names
 
     def legacy_mode(self, namespace: str) -> LegacyMode:
         for rule in self.legacy_modes:

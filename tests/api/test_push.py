@@ -64,6 +64,35 @@ async def test_a_client_certificate_is_as_good_as_a_token(
     assert answer.status_code == status
 
 
+@pytest.mark.parametrize(
+    "flags",
+    [
+        pytest.param(("--client-ca", "clients.crt"), id="a CA of API servers only"),
+        pytest.param(
+            (
+                *("--client-ca", "clients.crt", "--push-client-ca", "clients.crt"),
+                *("--client-names", "registry"),
+            ),
+            id="the name of an API server",
+        ),
+    ],
+)
+async def test_the_certificate_of_an_api_server_passes_no_push_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]
+) -> None:
+    authority = make_authority(datetime.now(UTC))
+    (tmp_path / "clients.crt").write_bytes(authority.certificate)
+    (tmp_path / "tokens").write_text(f"{TOKEN} registry *\n")
+    monkeypatch.chdir(tmp_path)
+    async with serve(tmp_path, "--push-tokens", "tokens", *flags) as running:
+        context = ssl.create_default_context(cafile=tmp_path / "tls" / files.AUTHORITY)
+        context.load_cert_chain(client_certificate(tmp_path, authority, "registry"))
+        async with httpx.AsyncClient(base_url=running.url, verify=context) as client:
+            answer = await client.post("/v1/push/blob", json=QUESTION)
+
+    assert answer.status_code == 401
+
+
 async def test_a_certificate_of_another_authority_makes_no_connection(tmp_path: Path) -> None:
     (tmp_path / "clients.crt").write_bytes(make_authority(datetime.now(UTC)).certificate)
     stranger = client_certificate(tmp_path, make_authority(datetime.now(UTC)), "registry")

@@ -55,7 +55,10 @@ async def proxy(tools: Path, tmp_path: Path) -> AsyncIterator[str]:
     (tmp_path / "tokens").write_text(f"{TOKEN} ci team-a,full\n")
     auth = {"htpasswd": {"realm": "test", "path": str(tmp_path / "htpasswd")}}
     address = f"127.0.0.1:{free_port()}"
-    flags = ("--state", str(tmp_path / "limits"), "--push-tokens", str(tmp_path / "tokens"))
+    flags = (
+        *("--state", str(tmp_path / "limits"), "--push-tokens", str(tmp_path / "tokens")),
+        *("--push-proxy", "nginx"),
+    )
     async with registry(tools, tmp_path, auth=auth) as upstream, serve(tmp_path, *flags) as service:
         server = _SERVER.format(
             address=address,
@@ -103,6 +106,25 @@ async def test_a_blob_is_held_against_the_limit(
     if message:
         [error] = answer.json()["errors"]
         assert message in error["message"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"X-Original-Method": "GET", "X-Original-URI": "/v2/"}, id="its own"),
+        pytest.param({"X-Forwarded-Method": "GET", "X-Forwarded-Uri": "/v2/"}, id="Traefik's"),
+        pytest.param({"X-Original-Content-Length": "1"}, id="another length"),
+    ],
+)
+async def test_headers_of_the_client_do_not_pass_a_limit(
+    proxy: str, headers: dict[str, str]
+) -> None:
+    async with httpx.AsyncClient(auth=("ci", TOKEN), headers=headers) as client:
+        answer = await client.post(
+            f"http://{proxy}/v2/team-a/app/blobs/uploads/", content=bytes(2 * MIB)
+        )
+
+    assert answer.status_code == 403
 
 
 async def test_a_stranger_is_told_nothing(proxy: str) -> None:

@@ -2,16 +2,17 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
-import pytest_asyncio
 from fastapi import FastAPI
 
 from app.api.authorize import AuthorizeApi
 from app.auth.authentication import StaticTokens
+from app.config.setting_types import PushProxy
 from app.model.limits import NamespaceLimits
 from tests.unit.pushes import Pushes
 from tests.unit.stores import limit, quota
@@ -22,19 +23,58 @@ BASIC = "Basic " + base64.b64encode(f"ci:{TOKEN}".encode()).decode()
 UPLOADS = "/v2/team-a/app/blobs/uploads/"
 MANIFEST = "/v2/team-a/app/manifests/v1"
 PATH = "/v1/push/authorize"
+Pairs = list[tuple[str, str]]
+WHO = [("Authorization", BEARER)]
+METHOD = ("X-Original-Method", "POST")
+URI = ("X-Original-URI", UPLOADS)
+LENGTH = ("X-Original-Content-Length", "1")
+SHAPES: dict[PushProxy, tuple[str, ...]] = {
+    "nginx": ("X-Original-Method", "X-Original-URI"),
+    "haproxy": ("X-Original-Method", "X-Original-URI"),
+    "traefik": ("X-Forwarded-Method", "X-Forwarded-Uri"),
+    "caddy": ("X-Forwarded-Method", "X-Forwarded-Uri"),
+    "envoy": (),
+}
+PROXIES = tuple(SHAPES)
 
 
-@pytest_asyncio.fixture
-async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """Of a service in whose namespaces nothing more fits, and no blob over 1Ki."""
+@dataclass(frozen=True)
+class Question:
+    """What a proxy sends to the service."""
+
+    method: str
+    path: str
+    headers: Pairs
+
+
+Ask = Callable[[PushProxy, Question, Pairs], Awaitable[httpx.Response]]
+
+
+def shaped(proxy: PushProxy, method: str, uri: str, more: Pairs | None = None) -> Question:
+    """The question of `proxy` about a client's request; `more` are headers that it adds."""
+    names = SHAPES[proxy]
+    if not names:
+        return Question(method, PATH + uri, more or [])
+    return Question("GET", PATH, [*zip(names, (method, uri), strict=True), *(more or [])])
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Ask:
+    """A question of a proxy about namespaces in which nothing more fits, and no blob over 1Ki."""
     tokens = tmp_path / "tokens"
     tokens.write_text(f"{TOKEN} ci team-a\n")
     pushes = Pushes(NamespaceLimits(image_size=limit("1Ki"), quotas=(quota(image_tags=0),)))
-    app = FastAPI()
-    app.include_router(AuthorizeApi(pushes.checks, StaticTokens(tokens)).router())
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        yield client
+
+    async def ask(proxy: PushProxy, question: Question, client_headers: Pairs) -> httpx.Response:
+        app = FastAPI()
+        app.include_router(AuthorizeApi(pushes.checks, StaticTokens(tokens), proxy).router())
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.request(
+                question.method, question.path, headers=[*question.headers, *client_headers]
+            )
+
+    return ask
 
 
 @pytest.mark.parametrize(
@@ -57,7 +97,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     ],
 )
 async def test_a_request_is_decided_by_its_head(
-    client: httpx.AsyncClient,
+    ask: Ask,
     method: str,
     uri: str,
     length: str,
@@ -65,15 +105,79 @@ async def test_a_request_is_decided_by_its_head(
     status: int,
     said: str,
 ) -> None:
-    who = {"Authorization": authorization} if authorization else {}
-    size = {"X-Original-Content-Length": length} if length else {}
-    by_headers = {"X-Original-Method": method, "X-Original-URI": uri, **size, **who}
+    who = [("Authorization", authorization)] if authorization else []
+    size = [("X-Original-Content-Length", length)] if length else []
 
-    for answer in (
-        await client.get(PATH, headers=by_headers),
-        await client.request(method, PATH + uri, headers={**size, **who}),
-    ):
-        assert answer.status_code == status
-        assert said in answer.text
-        if status != 200:
-            assert json.loads(answer.headers["x-registry-error"]) == answer.json()
+    answer = await ask("nginx", shaped("nginx", method, uri, size), who)
+
+    assert answer.status_code == status
+    assert said in answer.text
+    if status != 200:
+        assert json.loads(answer.headers["x-registry-error"]) == answer.json()
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+async def test_each_proxy_names_the_request_in_its_own_way(ask: Ask, proxy: PushProxy) -> None:
+    read = await ask(proxy, shaped(proxy, "GET", "/v2/"), [])
+    written = await ask(proxy, shaped(proxy, "PUT", MANIFEST), WHO)
+
+    assert (read.status_code, written.status_code) == (200, 403)
+    assert "exceeded quota" in written.text
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+@pytest.mark.parametrize("claimed", PROXIES)
+async def test_a_client_cannot_name_another_request_than_its_proxy_does(
+    ask: Ask, proxy: PushProxy, claimed: PushProxy
+) -> None:
+    """The client sends the headers of `claimed` itself, and the proxy passes them on."""
+    harmless = shaped(claimed, "GET", "/v2/").headers
+
+    answer = await ask(proxy, shaped(proxy, "PUT", MANIFEST), [*harmless, *WHO])
+
+    assert answer.status_code == 403
+    if harmless:
+        assert "not decided: " in answer.text
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+@pytest.mark.parametrize("asked", PROXIES)
+async def test_a_question_of_another_proxy_is_refused(
+    ask: Ask, proxy: PushProxy, asked: PushProxy
+) -> None:
+    answer = await ask(proxy, shaped(asked, "GET", "/v2/"), WHO)
+
+    assert answer.status_code == (200 if SHAPES[proxy] == SHAPES[asked] else 403)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "headers", "said"),
+    [
+        pytest.param("off", [METHOD, URI], "set push-proxy", id="no proxy is configured"),
+        pytest.param("nginx", [], "x-original-method is missing", id="no header"),
+        pytest.param("nginx", [URI], "x-original-method is missing", id="no method"),
+        pytest.param("nginx", [METHOD], "x-original-uri is missing", id="no path"),
+        pytest.param("nginx", [METHOD, METHOD, URI], "2 times", id="two methods"),
+        pytest.param("nginx", [METHOD, URI, URI], "2 times", id="two paths"),
+        pytest.param("nginx", [METHOD, URI, LENGTH, LENGTH], "2 times", id="two lengths"),
+        pytest.param("nginx", [METHOD, URI, *WHO], "2 times", id="two tokens"),
+        pytest.param(
+            "nginx", [METHOD, URI, ("X-Original-Content-Length", "1k")], "not a number", id="1k"
+        ),
+        pytest.param(
+            "nginx",
+            [METHOD, URI, ("X-Original-Content-Length", "9" * 5000)],
+            "> 1Ki)",
+            id="a length of thousands of digits",
+        ),
+        pytest.param("nginx", [METHOD, ("X-Original-URI", "v2/")], "no path", id="no slash"),
+        pytest.param("envoy", [], "names no path", id="Envoy without a path"),
+    ],
+)
+async def test_a_question_that_names_no_single_request_is_refused(
+    ask: Ask, proxy: PushProxy, headers: Pairs, said: str
+) -> None:
+    answer = await ask(proxy, Question("GET", PATH, headers), WHO)
+
+    assert answer.status_code == 403
+    assert said in answer.text
