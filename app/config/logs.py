@@ -1,4 +1,4 @@
-"""Logging: one JSON object per line on standard error, or text for people."""
+"""Logging to standard error: one JSON object per line, or text for people."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ _TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 class TextFormatter(logging.Formatter):
-    """One line per record: the message, and `name=value` for everything that it carries."""
+    """One line for each record: the message and its extra fields as `name=value`."""
 
     def __init__(self) -> None:
         super().__init__(_TEXT)
@@ -22,13 +22,13 @@ class TextFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         extra = (item for item in vars(record).items() if item[0] not in RESERVED_ATTRS)
         shown = (f" {name}={json.dumps(value, default=str)}" for name, value in extra)
-        # A line break that came from outside starts no record of its own.
+        # Escape line breaks from outside, so that they cannot start a forged record.
         message = super().formatMessage(record).replace("\r", "\\r").replace("\n", "\\n")
         return message + "".join(shown)
 
 
 def configure(level: LogLevel, log_format: LogFormat) -> None:
-    """Send every log record to one handler; uvicorn's own loggers included."""
+    """Send every log record to one handler, also those of uvicorn."""
     handler = logging.StreamHandler()
     if log_format == "json":
         handler.setFormatter(
@@ -41,7 +41,7 @@ def configure(level: LogLevel, log_format: LogFormat) -> None:
         )
     else:
         handler.setFormatter(TextFormatter())
-    # Each record would be asked for them, and neither format shows them.
+    # Collecting these fields costs time, and neither format shows them.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in ("httpx", "uvicorn"):
@@ -49,5 +49,5 @@ def configure(level: LogLevel, log_format: LogFormat) -> None:
 
 
 def _to_json(record: dict[str, Any], **_options: Any) -> str:
-    """Each review writes a line, so writing it must cost little; a value of any type is text."""
+    """A fast JSON formatter: each review writes a line. Values of other types become text."""
     return to_json(record, serialize_unknown=True).decode()

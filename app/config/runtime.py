@@ -7,10 +7,10 @@ from typing import Any
 import uvloop
 
 _YOUNG = 10_000
-"""Objects that are made before the collector looks for cycles. A review makes some hundreds, and
-hardly any cycle: looking every 700, as is the default, is felt in one review of a hundred."""
+"""New objects between two collections of the youngest generation. A review makes some hundreds of
+objects and hardly any cycle. The default of 700 delays one review of a hundred noticeably."""
 _OLDER = 50
-"""Looks at the young until one at those that survived them, and so on."""
+"""Collections of one generation for each collection of the next older one."""
 
 
 def run(server: Coroutine[Any, Any, None]) -> None:

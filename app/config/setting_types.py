@@ -1,4 +1,4 @@
-"""What the value of a setting may be, beyond what pydantic has a type for."""
+"""Types of setting values that pydantic does not have."""
 
 from typing import Annotated, Any, Literal, get_args
 
@@ -15,7 +15,7 @@ LogFormat = Literal["json", "text"]
 
 
 def _comma_separated(value: Any) -> Any:
-    """Lists are written as `a,b` in flags and in the environment."""
+    """A list: `a,b` in flags and in the environment."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value

@@ -1,4 +1,4 @@
-"""Every setting, in one model: flags, then environment, then a file, then defaults."""
+"""Every setting in one model. Flags win over the environment, a file and the defaults."""
 
 from contextvars import ContextVar
 from fnmatch import fnmatchcase
@@ -236,7 +236,7 @@ class Settings(BaseSettings):
 
     @property
     def internal_hosts(self) -> set[str]:
-        """Every name that a pull spec may call the internal registry by."""
+        """Every host name that a pull spec may use for the internal registry."""
         service = f"image-registry.{self.registry_namespace}"
         names = (service, f"{service}.svc", f"{service}.svc.cluster.local")
         return {*self.registry_hosts, *names, *(f"{name}:5000" for name in names)}
@@ -247,8 +247,8 @@ class Settings(BaseSettings):
 
     @property
     def timing(self) -> Timing:
-        """Reservations outlast the way to storage, however old the view and wrong the clocks: two
-        replicas may be off to either side of the API server."""
+        """Seconds that a reservation lasts: the longest way of a request to storage, the age of
+        the view, and twice the clock skew, because two replicas may differ to either side."""
         skew = 2 * self.clock_skew
         return Timing(self.request_timeout + self.watch_lag + skew, self.watch_lag, skew)
 

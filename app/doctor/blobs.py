@@ -1,4 +1,4 @@
-"""Image metadata whose data the registry does not have.
+"""Images that the API knows but whose data is missing from the registry.
 
 Rule: "If image metadata exists but blob data is missing, verify whether the Registry used emptyDir
 or whether the storage backend was changed." (Registry v2, "Operate Storage")
@@ -16,17 +16,17 @@ _MAX_SHOWN = 10
 
 @dataclass(frozen=True)
 class Examined:
-    """What the registry has of one image."""
+    """The answer of the registry about one image."""
 
     sample: Sample
     missing: tuple[str, ...] = ()
     """`manifest sha256:…` and `blob sha256:…`"""
     unknown: str = ""
-    """Why the registry could not be asked."""
+    """The reason why the registry gave no answer; empty if it answered."""
 
 
 def findings(snapshot: Snapshot, examined: Sequence[Examined]) -> list[Finding]:
-    """One finding for all images without data."""
+    """Report all images without data in one finding."""
     broken = [item for item in examined if item.missing]
     if not broken:
         return []
@@ -59,7 +59,7 @@ def findings(snapshot: Snapshot, examined: Sequence[Examined]) -> list[Finding]:
 
 
 def _storage(snapshot: Snapshot) -> Iterator[str]:
-    """What the registry stores images in now, if that is known."""
+    """The registry's present storage; "" if it is not known."""
     try:
         config = snapshot.config
     except NotReadError:

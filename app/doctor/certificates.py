@@ -1,4 +1,4 @@
-"""The certificate that this service is called by: there, in time, and for the right name."""
+"""The serving certificate: it exists, it is valid now, and it has the Service's name."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,11 +12,11 @@ from app.model.core import Secret
 from app.model.workloads import Deployment
 
 _SOON = timedelta(days=21)
-"""Whoever renews at two thirds of 90 days, or of a year, is done long before."""
+"""Remaining life below which to warn. Usual renewal, at two thirds of the life, comes earlier."""
 
 
 def check(snapshot: Snapshot) -> Iterator[Finding]:
-    """Only where the service is installed."""
+    """Report on the serving certificate if the service is installed."""
     namespace = snapshot.service_namespace
     if snapshot.find(Deployment, SERVICE, namespace) is None:
         return

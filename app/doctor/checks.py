@@ -1,4 +1,4 @@
-"""Every check, by what it looks at."""
+"""The list of all checks."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -59,9 +59,9 @@ IMAGE_DATA = "image data"
 
 
 def diagnose(snapshot: Snapshot, examined: Sequence[Examined] | str) -> Diagnosis:
-    """Make every check; one whose objects were not read is named, and why.
+    """Run every check. A check whose objects were not read is listed with the reason.
 
-    `examined`: the images that the registry was asked about, or why it was not asked.
+    `examined`: the registry's answers, or the reason why it was not asked.
     """
     findings: list[Finding] = []
     not_checked: list[NotChecked] = []

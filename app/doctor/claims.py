@@ -1,4 +1,4 @@
-"""The registry's PVCs: missing, pending, lost, or soon gone."""
+"""The registry's PVCs: missing, pending, lost or about to be deleted."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,12 @@ from app.model.limits import ResourceQuota
 from app.model.volumes import PersistentVolume, PersistentVolumeClaim
 
 _OPERATORS_CLAIM = "image-registry-storage"
-"""What the operator calls the claim that it makes itself."""
+"""The name of the claim that the operator creates."""
 _STORAGE_QUOTAS = ("persistentvolumeclaims", "requests.storage")
 
 
 def check(snapshot: Snapshot) -> Iterator[Finding]:
-    """Every claim in the registry's namespace; the one that Config/cluster names must exist."""
+    """Check every claim of the registry. The one that Config/cluster names must exist."""
     namespace = snapshot.registry_namespace
     claims = snapshot.all(PersistentVolumeClaim, namespace)
     wanted = registry_claim(snapshot)
@@ -31,7 +31,7 @@ def check(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def check_quotas(snapshot: Snapshot) -> Iterator[Finding]:
-    """ResourceQuotas that leave no room for storage in the registry's namespace."""
+    """Report ResourceQuotas that leave no storage for the registry's namespace."""
     namespace = snapshot.registry_namespace
     for quota in snapshot.all(ResourceQuota, namespace):
         for name, hard in quota.status.hard.items():
@@ -48,7 +48,7 @@ def check_quotas(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def registry_claim(snapshot: Snapshot) -> str:
-    """The claim that Config/cluster names, "" if it names none or is not known."""
+    """The claim that Config/cluster names; "" if there is none or Config/cluster is not known."""
     try:
         config = snapshot.config
     except NotReadError:

@@ -1,4 +1,4 @@
-"""`registry-admission doctor`: read a cluster or a folder, ask the registry, make the checks."""
+"""`registry-admission doctor`: read a cluster or a folder, ask the registry, run the checks."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -26,11 +26,12 @@ _NOT_ASKED = (
 async def diagnose(
     settings: Settings, *, service_namespace: str | None, namespaces: Iterable[str], samples: int
 ) -> Diagnosis:
-    """Look at the folder that `state` names, else at the cluster; `samples` is how many images
-    the registry is asked about.
+    """Diagnose the folder that `state` names, else the cluster.
+
+    `samples` is the number of images that the registry is asked about.
 
     Raises NothingToLookAtError, NoClusterError and ManifestError for a cluster or folder,
-    CredentialsError for a docker config and OSError for a CA that is no use.
+    CredentialsError for an unusable docker config and OSError for an unusable CA file.
     """
     options = SnapshotOptions(
         settings.domain,
@@ -52,7 +53,7 @@ async def diagnose(
 
 
 def dump_commands(domain: ApiDomain, folder: str) -> list[str]:
-    """The shell commands by which somebody else fills a folder to look at."""
+    """The shell commands that write a cluster's objects into a folder for `--state`."""
     return [
         f"mkdir -p {folder}",
         *(

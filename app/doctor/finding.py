@@ -1,11 +1,11 @@
-"""What the checks find, and how it is told."""
+"""The findings of the checks."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
-"""The worst first."""
+"""Severities, worst first."""
 
 REMINDER = (
     "Do not delete PVCs, PVs, or object storage data until the data retention decision is confirmed"
@@ -15,7 +15,7 @@ REMINDER = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, or soon may be."""
+    """One problem, present or expected soon."""
 
     severity: Severity
     reason: str
@@ -24,15 +24,15 @@ class Finding:
     """The object: `PersistentVolumeClaim image-registry-system/image-registry`."""
     problem: str
     next_steps: tuple[str, ...]
-    """What to run, or to do, next; no command deletes anything."""
+    """The next command or step. No command deletes anything."""
     evidence: tuple[str, ...] = ()
     concerns_data: bool = False
-    """Whether image data may be at stake, so that REMINDER is in place."""
+    """Whether image data may be lost; then REMINDER is shown."""
 
 
 @dataclass(frozen=True)
 class NotChecked:
-    """A check that could not be made, or only in part."""
+    """A check that did not run, or only in part."""
 
     check: str
     why: str
@@ -41,14 +41,14 @@ class NotChecked:
 @dataclass(frozen=True)
 class Diagnosis:
     findings: tuple[Finding, ...]
-    """The worst first."""
+    """Severities, worst first."""
     not_checked: tuple[NotChecked, ...]
 
     def count(self, severity: Severity) -> int:
         return sum(finding.severity == severity for finding in self.findings)
 
     def reaches(self, severity: Severity) -> bool:
-        """Whether anything is at least that bad."""
+        """Whether a finding has at least this severity."""
         return any(self.count(each) for each in SEVERITIES[: SEVERITIES.index(severity) + 1])
 
 
@@ -58,6 +58,6 @@ def title(kind: str, name: str, namespace: str = "") -> str:
 
 
 def listed(names: list[str], most: int = 5) -> str:
-    """Names in one line, the first few of many."""
+    """The first few names in one line, with the number of the others."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

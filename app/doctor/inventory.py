@@ -1,4 +1,4 @@
-"""What ImageStreams hold, kept small: counts, times, and a few images to look at closely."""
+"""A summary of ImageStreams in little memory: counts, push times and a sample of images."""
 
 import hashlib
 import heapq
@@ -13,7 +13,7 @@ from app.quota.usage import StreamUsage, UsageIndex
 
 @dataclass(frozen=True, order=True)
 class Sample:
-    """An image that the registry should hold the data of."""
+    """An image whose data should be in the registry."""
 
     repository: str
     """`<namespace>/<stream>`"""
@@ -25,12 +25,13 @@ class Sample:
 
 
 class Inventory:
-    """Filled one stream at a time."""
+    """The summary; streams are added one at a time."""
 
     def __init__(self, hosts: frozenset[str] = frozenset(), samples: int = 0) -> None:
-        """`hosts`: the names of the registry itself, whose images have their data in it.
+        """`hosts`: the registry's own host names; data of images from them is in the registry.
 
-        `samples`: how many images to keep, spread evenly over all tags and the same every time.
+        `samples`: the number of images to keep, spread evenly over all tags. The choice is the
+        same in every run.
         """
         self.usage = UsageIndex()
         self._hosts = hosts
@@ -54,11 +55,11 @@ class Inventory:
 
     @property
     def pushed(self) -> int:
-        """How many tags point at an image whose data should be in the registry."""
+        """The number of tags that point at an image whose data should be in the registry."""
         return len(self._pushed) + self._undated
 
     def pushed_before(self, time: datetime) -> int:
-        """How many of them were pushed, as far as is known, before a point in time."""
+        """The number of these tags with a known push time before a point in time."""
         return sum(pushed < time.timestamp() for pushed in self._pushed)
 
     @property

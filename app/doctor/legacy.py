@@ -1,4 +1,4 @@
-"""The legacy gateway's ConfigMap, left behind in a cluster that does not read it."""
+"""A ConfigMap of the legacy gateway in a cluster where nothing reads it."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Limits that are passed, and quotas whose status does not say what is used."""
+"""Limits that are exceeded, and ResourceQuotas whose status.used is wrong."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from app.quota.status import status_patch
 
 
 def check_counts(snapshot: Snapshot) -> Iterator[Finding]:
-    """Namespaces and streams that hold more than their limits."""
+    """Report namespaces and streams that are over their limits."""
     usage = snapshot.images().usage
     for namespace, limits in _limits(snapshot).items():
         levels = [
@@ -28,7 +28,7 @@ def check_counts(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def check_sizes(snapshot: Snapshot) -> Iterator[Finding]:
-    """Images that are larger than a LimitRange allows now."""
+    """Report images that are larger than the present LimitRange allows."""
     usage = snapshot.images().usage
     limited = {name: each for name, each in _limits(snapshot).items() if each.image_size}
     if not limited:
@@ -60,7 +60,7 @@ def check_sizes(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def check_status(snapshot: Snapshot) -> Iterator[Finding]:
-    """`kubectl describe quota` must tell the truth."""
+    """Report ResourceQuotas whose status.used differs from the real use."""
     usage = snapshot.images().usage
     for quota in snapshot.of_tenants(ResourceQuota):
         namespace = quota.metadata.namespace

@@ -14,7 +14,7 @@ _ONE_NODE = {"ReadWriteOnce", "ReadWriteOncePod"}
 
 
 def check(snapshot: Snapshot) -> Iterator[Finding]:
-    """Every Pod of the registry's namespace that is not ready. Raises NotReadError."""
+    """Report Pods of the registry's namespace that are not ready. Raises NotReadError."""
     namespace = snapshot.registry_namespace
     snapshot.all(Event, namespace)
     for pod in snapshot.all(Pod, namespace):
@@ -24,7 +24,7 @@ def check(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def check_attachments(snapshot: Snapshot) -> Iterator[Finding]:
-    """Attachments of the registry's volumes that fail, or hang on a node that is gone."""
+    """Report attachments of the registry's volumes that fail, or whose node is gone."""
     volumes = _volumes(snapshot)
     for attachment in snapshot.all(VolumeAttachment):
         volume = attachment.spec.source.persistent_volume_name
@@ -64,7 +64,7 @@ def check_attachments(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def check_sharing(snapshot: Snapshot) -> Iterator[Finding]:
-    """Pods on several nodes that want one volume which one node can have."""
+    """Report Pods on several nodes that mount a volume which only one node can attach."""
     namespace = snapshot.registry_namespace
     pods = snapshot.all(Pod, namespace)
     for claim in snapshot.all(PersistentVolumeClaim, namespace):
@@ -147,7 +147,7 @@ def _mount_failures(snapshot: Snapshot, pod: Pod) -> Iterator[Finding]:
 
 
 def _holders(snapshot: Snapshot, pod: Pod) -> Iterator[str]:
-    """Who else has the Pod's volumes."""
+    """The other Pods that use this Pod's volumes."""
     for other in snapshot.known(Pod, pod.metadata.namespace):
         shared = set(other.spec.claims) & set(pod.spec.claims)
         if other.name != pod.name and shared and other.spec.node_name:
@@ -165,12 +165,12 @@ def _holders(snapshot: Snapshot, pod: Pod) -> Iterator[str]:
 
 
 def _events(snapshot: Snapshot, pod: Pod) -> list[Event]:
-    """What keeps it from starting."""
+    """The reason why a Pod does not start."""
     return snapshot.events_of(pod, (*_MOUNT_REASONS, "FailedScheduling"))
 
 
 def _volumes(snapshot: Snapshot) -> dict[str, str]:
-    """The claims of the registry's namespace by their volumes."""
+    """The claims of the registry's namespace, by volume name."""
     owned = {
         volume.name: volume.spec.claim_ref.name
         for volume in snapshot.known(PersistentVolume)
@@ -183,7 +183,7 @@ def _volumes(snapshot: Snapshot) -> dict[str, str]:
 
 
 def _node_state(snapshot: Snapshot, name: str) -> str:
-    """What is wrong with a node; "" if nothing is, or nothing is known of nodes."""
+    """The problem of a node; "" if it has none or nodes were not read."""
     nodes = {node.name: node for node in snapshot.known(Node)}
     if not nodes or not name:
         return ""

@@ -1,4 +1,4 @@
-"""Why a PVC is pending: StorageClass, access mode, capacity, a Pod that is waited for, events."""
+"""Why a PVC is pending: StorageClass, access mode, capacity, no Pod yet, or events."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ _ONE_NODE_PROVISIONERS = frozenset(
         "topolvm.io",
     }
 )
-"""Block and local storage: a file system of it cannot be on several nodes at once."""
+"""Provisioners of block and local storage. One node at a time can mount its file system."""
 _MANY_NODES = ("ReadWriteMany", "ReadOnlyMany")
 _MAX_EVENTS = 3
 
@@ -32,7 +32,7 @@ _MAX_EVENTS = 3
 def findings(
     snapshot: Snapshot, claim: PersistentVolumeClaim, severity: Severity
 ) -> Iterator[Finding]:
-    """One finding for each cause, or one that quotes the events if none is known."""
+    """One finding for each known cause; else one finding that quotes the events."""
     events = tuple(map(str, snapshot.events_of(claim)[:_MAX_EVENTS]))
     facts = (
         f"asks for {claim.request}, {', '.join(claim.spec.access_modes)}, "
@@ -131,7 +131,7 @@ def _no_class(
 
 
 def _unfit_volumes(snapshot: Snapshot, claim: PersistentVolumeClaim) -> Iterator[str]:
-    """What keeps each volume of the claim's class from it."""
+    """For each volume of the claim's class, the reason why it does not fit."""
     for volume in snapshot.all(PersistentVolume):
         if volume.spec.storage_class_name == (claim.spec.storage_class_name or ""):
             problems = list(_mismatches(volume, claim))
@@ -160,7 +160,7 @@ def _no_volume_fits(unfit: list[str]) -> Cause:
 
 
 def _bound_in_advance(snapshot: Snapshot, claim: PersistentVolumeClaim) -> Iterator[Cause]:
-    """A claim that names its volume waits for that one alone."""
+    """Report why the volume that the claim names does not bind."""
     name = claim.spec.volume_name
     volume = snapshot.find(PersistentVolume, name)
     problems = ["does not exist"] if volume is None else list(_mismatches(volume, claim))
@@ -207,7 +207,7 @@ def _waits_for_pod(
 
 
 def _too_large_for_limit_range(snapshot: Snapshot, claim: PersistentVolumeClaim) -> Iterator[Cause]:
-    """Nobody can make this claim again as it is, nor let it grow."""
+    """Report that a LimitRange now forbids the size of the claim."""
     for limit_range in snapshot.known(LimitRange, claim.metadata.namespace):
         for item in limit_range.spec.limits:
             most = item.max.get("storage")

@@ -1,4 +1,4 @@
-"""Whether a registry has the data of images: asked, and never fetched but for manifests."""
+"""Asks a registry whether it has the data of images. Only manifests are downloaded."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from app.registry.names import parse_digest, parse_repository
 
 _AT_ONCE = 4
 _MAX_CHILDREN = 10
-"""Of an index, how many manifests are looked at."""
+"""The number of manifests of one index to check."""
 
 
 async def examine(client: RegistryClient, samples: Sequence[Sample]) -> list[Examined]:
@@ -21,7 +21,7 @@ async def examine(client: RegistryClient, samples: Sequence[Sample]) -> list[Exa
     async def one(sample: Sample) -> Examined:
         async with slots:
             try:
-                # Names come from tenants: only what the spec allows becomes part of an address.
+                # Tenants choose these names: only names of the OCI spec become part of a URL.
                 parse_repository(sample.repository)
                 missing = await _missing(client, sample.repository, parse_digest(sample.digest))
             except (RegistryUnavailableError, RegistryError) as error:

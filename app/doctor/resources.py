@@ -1,4 +1,4 @@
-"""What `doctor` looks at: each kind, where the API server has it, and how much of it is needed."""
+"""The kinds that `doctor` reads, their API paths, and the scopes that it needs."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ _ADMISSION = "admissionregistration.k8s.io/v1"
 
 @dataclass(frozen=True)
 class Resource:
-    """A kind as the API spells it."""
+    """A kind with its API version and plural."""
 
     model: type[KubeObject]
     kind: str
@@ -42,7 +42,7 @@ class Resource:
 
     @property
     def full_name(self) -> str:
-        """As kubectl takes it without a doubt: `deployments.apps`."""
+        """The unambiguous name for kubectl: `deployments.apps`."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     def path(self, scope: Scope) -> str:
@@ -52,7 +52,7 @@ class Resource:
 
 
 def resources(domain: ApiDomain) -> list[Resource]:
-    """Every kind that is looked at."""
+    """Every kind that `doctor` reads."""
     image, operator = f"{domain.image_group}/v1", f"{domain.operator_group}/v1"
     rows: list[tuple[type[KubeObject], str, str]] = [
         (PersistentVolumeClaim, "v1", "persistentvolumeclaims"),
@@ -85,9 +85,9 @@ def resources(domain: ApiDomain) -> list[Resource]:
 def scopes(
     domain: ApiDomain, registry: str, service: str, namespaces: frozenset[str]
 ) -> list[Scope]:
-    """What is asked of a cluster; Images are asked for only where their size is limited.
+    """The scopes to read from a cluster. Images are read only where their size is limited.
 
-    Secrets are asked for by name, so that nobody needs the right to read others.
+    Secrets are read by name, so `doctor` needs no right to read other Secrets.
     """
     tenants = sorted({*namespaces, registry}) if namespaces else [""]
     return [
@@ -119,9 +119,9 @@ WEBHOOKS = (
     Scope(ValidatingWebhookConfiguration, "", SERVICE),
     Scope(MutatingWebhookConfiguration, "", SERVICE),
 )
-"""Asked for first: they say in which namespace the service is."""
+"""Read first: they name the service's namespace."""
 
 
 def _kind(model: type[KubeObject]) -> str:
-    """ImageStream and Config models are named for what they are in code, too."""
+    """The `kind` field of a model, or the name of its class."""
     return str(model.model_fields["kind"].default) or model.__name__

@@ -1,4 +1,4 @@
-"""What S3 storage needs besides Config/cluster: credentials, and the CA of its endpoint."""
+"""The objects that S3 storage needs besides Config/cluster: credentials and a CA."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,7 +14,7 @@ _SOON = timedelta(days=30)
 
 
 def check_credentials(snapshot: Snapshot) -> Iterator[Finding]:
-    """The Secret that the operator merges; its values are never looked at."""
+    """Check the keys of the Secret that the operator merges. Its values are not read."""
     config = snapshot.config
     if config is None or config.spec.storage.s3 is None:
         return
@@ -58,7 +58,7 @@ def check_credentials(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def check_trusted_ca(snapshot: Snapshot) -> Iterator[Finding]:
-    """The ConfigMap by which the registry trusts its storage."""
+    """Check the ConfigMap with the CA that the registry trusts for its storage."""
     config = snapshot.config
     s3 = config.spec.storage.s3 if config else None
     if s3 is None or not s3.trusted_ca.name:

@@ -1,4 +1,4 @@
-"""Objects that were stored before anybody checked them, held to today's checks."""
+"""Applies the admission checks to objects that were stored before this service ran."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ def check_pruner(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def check_limits(snapshot: Snapshot) -> Iterator[Finding]:
-    """Misspelled limits look like limits and limit nothing."""
+    """Report misspelled limits: they look like limits and limit nothing."""
     domain = snapshot.domain
     for limit_range in snapshot.of_tenants(LimitRange):
         yield from _findings(limit_range.title, check_limit_range(limit_range, domain=domain))
@@ -42,7 +42,7 @@ def _findings(subject: str, verdict: Verdict) -> Iterator[Finding]:
 
 
 def _conditions(snapshot: Snapshot) -> Iterator[Finding]:
-    """What the operator itself complains of."""
+    """Report the failing conditions in the status of Config/cluster."""
     config = snapshot.config
     bad = {("Available", "False"), ("Degraded", "True")}
     group = snapshot.domain.operator_group

@@ -1,4 +1,4 @@
-"""A cluster as of one reading, and what of it could not be read."""
+"""The objects of a cluster at one time, and the reasons why some were not read."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ Model = TypeVar("Model", bound=KubeObject)
 
 
 class NotReadError(Exception):
-    """What a check needs was not read; the text says what and why."""
+    """Objects that a check needs were not read. The text names them and the reason."""
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What one question asks for: all objects of a model, those of a namespace, or one."""
+    """A set of objects: all of a model, those in one namespace, or a single one."""
 
     model: type[KubeObject]
     namespace: str = ""
@@ -36,19 +36,19 @@ class Scope:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The objects that were read, and where to look for the registry and this service."""
+    """The objects that were read, and the namespaces of the registry and this service."""
 
     objects: Mapping[type[KubeObject], tuple[KubeObject, ...]]
     unread: Mapping[Scope, str]
-    """Why something could not be read; what is in neither does not exist."""
+    """The reason why a scope was not read. An object in neither mapping does not exist."""
     taken: datetime
     domain: ApiDomain = field(default_factory=ApiDomain)
     registry_namespace: str = "image-registry-system"
     service_namespace: str = "registry-admission"
     namespaces: frozenset[str] = frozenset()
-    """Whose limits and images are looked at; none: everybody's."""
+    """The namespaces whose limits and images are checked; empty: all."""
     inventory: Inventory = field(default_factory=Inventory)
-    """Of the ImageStreams, which are too many to keep."""
+    """A summary of the ImageStreams: keeping all of them would take too much memory."""
     installation: tuple[dict[str, Any], ...] = ()
     """The manifests that `install` would print for this cluster."""
 
@@ -63,7 +63,7 @@ class Snapshot:
         return next((o for o in self.known(model, namespace) if o.metadata.name == name), None)
 
     def known(self, model: type[Model], namespace: str = "") -> list[Model]:
-        """What was read of it, whether or not that is all: for evidence only."""
+        """The objects that were read, perhaps not all: use them as evidence only."""
         return [
             item
             for item in self.objects.get(model, ())
@@ -71,14 +71,14 @@ class Snapshot:
         ]
 
     def of_tenants(self, model: type[Model]) -> list[Model]:
-        """Every object in the namespaces that are looked at. Raises NotReadError."""
+        """Every object in the namespaces that are checked. Raises NotReadError."""
         return [item for item in self.all(model) if self.concerns(item.metadata.namespace)]
 
     def concerns(self, namespace: str) -> bool:
         return not self.namespaces or namespace in self.namespaces
 
     def images(self) -> Inventory:
-        """What the ImageStreams hold. Raises NotReadError."""
+        """The summary of the ImageStreams. Raises NotReadError."""
         self._require(Scope(ImageStream))
         return self.inventory
 
@@ -88,7 +88,7 @@ class Snapshot:
         return self.find(OperatedConfig, "cluster")
 
     def events_of(self, item: KubeObject, reasons: Iterable[str] = ()) -> list[Event]:
-        """What was recorded of an object, the newest first, each message once."""
+        """The Events of an object, newest first, each message once."""
         wanted = set(reasons)
         events = [
             event

@@ -1,6 +1,6 @@
-"""Reading a cluster, or a folder with what kubectl printed of one, for `doctor`.
+"""Reads a cluster, or a folder of kubectl's output, for `doctor`.
 
-A cluster is only ever asked with GET. What it refuses to show is noted, and never guessed.
+A cluster is read with GET requests only. A refusal to show objects is recorded as unread.
 """
 
 import asyncio
@@ -32,27 +32,27 @@ _MAX_EMPTY_LIST = 4096
 
 
 class NothingToLookAtError(Exception):
-    """No cluster that answers, or a folder with nothing of one; the text says why."""
+    """The cluster does not answer or the folder has no objects. The text gives the reason."""
 
 
 @dataclass(frozen=True)
 class SnapshotOptions:
-    """What to look at."""
+    """What to read."""
 
     domain: ApiDomain
     registry_namespace: str
     service_namespace: str | None
-    """None: where the webhook configurations say that the service is."""
+    """None: take the namespace that the webhook configurations name."""
     namespaces: frozenset[str] = frozenset()
-    """Whose limits and images; none: everybody's."""
+    """The namespaces whose limits and images are read; empty: all."""
     hosts: frozenset[str] = frozenset()
     """The registry's own names."""
     samples: int = 0
-    """How many images to choose for a closer look."""
+    """The number of images that the registry is asked about."""
 
 
 async def of_cluster(api: KubeApi, options: SnapshotOptions) -> Snapshot:
-    """What may be read of it. Raises NothingToLookAtError if that is nothing."""
+    """Read a cluster. Raises NothingToLookAtError if nothing may be read."""
     reading = _Reading(options)
     for scope in WEBHOOKS:
         await _read(api, reading, scope)
@@ -77,11 +77,11 @@ async def of_cluster(api: KubeApi, options: SnapshotOptions) -> Snapshot:
 
 
 def of_folder(folder: Path, options: SnapshotOptions) -> Snapshot:
-    """What the folder holds; a kind of which it holds nothing was not looked at.
+    """Read a folder. A kind without objects in the folder counts as unread.
 
-    A kind counts as looked at, even if there is nothing of it, if a file has its name, such as
-    `persistentvolumes.yaml`. Of Secrets only such a file holds them all. Raises ManifestError,
-    and NothingToLookAtError for a folder without any object of interest.
+    A file with the name of a kind, such as `persistentvolumes.yaml`, says that this kind was
+    read, even if the file is empty. Secrets count as read only with such a file. Raises
+    ManifestError, and NothingToLookAtError for a folder without any object of these kinds.
     """
     if not folder.is_dir():
         raise ManifestError(f"{folder}:1: not a folder")
@@ -118,7 +118,7 @@ class _Reading:
         self._inventory = Inventory(self.options.hosts, self.options.samples)
 
     def add(self, item: KubeObject) -> None:
-        """Streams and images may be many, so no more of them is kept than is needed."""
+        """Keep an object; of streams and images, which may be many, keep only a summary."""
         if isinstance(item, ImageStream):
             if not self.options.namespaces or item.metadata.namespace in self.options.namespaces:
                 self._inventory.add(item)
@@ -164,7 +164,7 @@ class _Reading:
 
 
 async def _read(api: KubeApi, reading: _Reading, scope: Scope) -> None:
-    """Everything in a scope, or a note of why not."""
+    """Read a scope, or record why it was not read."""
     resource = reading.resources[scope.model]
     try:
         async for content in _contents(api, resource.path(scope), scope):
@@ -190,7 +190,7 @@ async def _contents(api: KubeApi, path: str, scope: Scope) -> AsyncIterator[Cont
 
 
 def _is_empty_list(path: Path) -> bool:
-    """What kubectl prints where there is nothing; where it fails, it prints no list."""
+    """Whether the file is an empty list, which kubectl prints if there are no objects."""
     if path.stat().st_size > _MAX_EMPTY_LIST:
         return False
     content = yaml.safe_load(path.read_text())

@@ -1,4 +1,4 @@
-"""Whether the storage that the registry has now is the one that its images are in.
+"""Whether the registry's present storage is the one that holds its images.
 
 Rule: "If image metadata exists but blob data is missing, verify whether the Registry used emptyDir
 or whether the storage backend was changed." (Registry v2, "Operate Storage")
@@ -18,14 +18,14 @@ from app.policy.operator import registry_data_loss
 from app.policy.operator.registry_storage import clients_need_proxy
 
 _REGISTRY = "image-registry"
-"""Of the Deployment."""
+"""The name of the Deployment."""
 _VOLUME = "registry-storage"
-"""The volume that the operator gives to the registry's Pods."""
+"""The name of the registry Pods' storage volume."""
 _SUBJECT = title("Config", "cluster")
 
 
 def check_empty_dir(snapshot: Snapshot) -> Iterator[Finding]:
-    """Images in an emptyDir: they go, or have gone, with their Pod."""
+    """Report images in an emptyDir: they are deleted with their Pod."""
     config = snapshot.config
     if config is None or config.spec.storage.empty_dir is None:
         return
@@ -68,7 +68,7 @@ def check_empty_dir(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def check_change(snapshot: Snapshot) -> Iterator[Finding]:
-    """A storage that differs from the one that the operator last set up."""
+    """Report a storage other than the one that the operator set up last."""
     config = snapshot.config
     if config is None or not config.status.storage.backends:
         return
@@ -81,7 +81,7 @@ def check_change(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def check_former_storage(snapshot: Snapshot) -> Iterator[Finding]:
-    """A Deployment whose former Pods had another storage when images were pushed."""
+    """Report a Deployment whose earlier Pods had another storage when images were pushed."""
     namespace = snapshot.registry_namespace
     images = snapshot.images()
     current = snapshot.find(Deployment, _REGISTRY, namespace)
@@ -109,7 +109,7 @@ def check_former_storage(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def check_age(snapshot: Snapshot) -> Iterator[Finding]:
-    """Images that are older than the volume that should hold them."""
+    """Report images that are older than the volume that should hold them."""
     wanted = registry_claim(snapshot)
     namespace = snapshot.registry_namespace
     claim = snapshot.find(PersistentVolumeClaim, wanted, namespace) if wanted else None
@@ -136,7 +136,7 @@ def check_age(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def check_redirect(snapshot: Snapshot) -> Iterator[Finding]:
-    """Redirects of clients to an object storage that they cannot reach, or don't trust."""
+    """Report redirects to an object storage that clients cannot reach or do not trust."""
     config = snapshot.config
     s3 = config.spec.storage.s3 if config else None
     if config is None or s3 is None or config.spec.disable_redirect or not clients_need_proxy(s3):
@@ -176,14 +176,14 @@ def _changed(snapshot: Snapshot, what: str) -> Finding:
 
 
 def _born(snapshot: Snapshot, claim: PersistentVolumeClaim, created: datetime) -> datetime:
-    """A claim may be made anew for a volume that was there before."""
+    """The creation time of the volume: a claim may be newer than its volume."""
     volumes = snapshot.all(PersistentVolume)
     times = [volume.created for volume in volumes if volume.name == claim.spec.volume_name]
     return min([created, *filter(None, times)])
 
 
 def _storage_of(spec: PodSpec) -> str:
-    """Where the registry's Pods keep images, such as `pvc image-registry`; "" if not known."""
+    """The storage of the registry's Pods, such as `pvc image-registry`; "" if not known."""
     for volume in spec.volumes:
         if volume.name == _VOLUME and volume.persistent_volume_claim:
             return f"pvc {volume.persistent_volume_claim.claim_name}"

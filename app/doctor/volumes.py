@@ -9,7 +9,7 @@ from app.model.volumes import PersistentVolume, PersistentVolumeClaim
 
 
 def check(snapshot: Snapshot) -> Iterator[Finding]:
-    """Every volume that is, or was, bound in the registry's namespace."""
+    """Check every volume that is or was bound in the registry's namespace."""
     for volume in snapshot.all(PersistentVolume):
         owner = volume.spec.claim_ref
         if owner is None or owner.namespace != snapshot.registry_namespace:
@@ -41,7 +41,7 @@ def check(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def check_reclaim(snapshot: Snapshot) -> Iterator[Finding]:
-    """Whether the images go with a PVC that is deleted by mistake."""
+    """Report a reclaim policy that deletes the images together with the PVC."""
     wanted = registry_claim(snapshot)
     namespace = snapshot.registry_namespace
     claim = snapshot.find(PersistentVolumeClaim, wanted, namespace) if wanted else None

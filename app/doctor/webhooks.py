@@ -1,4 +1,4 @@
-"""Webhook configurations that are not what `install` prints, or don't trust their service."""
+"""Webhook configurations that differ from `install`'s, or do not trust the service."""
 
 import json
 from base64 import b64decode
@@ -14,14 +14,14 @@ from app.model.webhooks import WEBHOOK_KINDS, WebhookConfiguration
 from app.model.workloads import Deployment
 
 SERVED = "registry-admission-tls"
-"""The Secret with the certificate that is served."""
+"""The Secret with the serving certificate."""
 _DECISIVE = ("rules", "matchConditions", "namespaceSelector", "objectSelector", "clientConfig")
-"""What decides whether the service is asked at all."""
+"""The fields that decide whether an API server calls the webhook."""
 _MAX_SHOWN = 120
 
 
 def check(snapshot: Snapshot) -> Iterator[Finding]:
-    """Both configurations; extra fields are the API server's defaults and don't count."""
+    """Compare both configurations. Extra fields are defaults of the API server: ignore them."""
     missing = [kind for kind in WEBHOOK_KINDS if snapshot.find(kind, SERVICE) is None]
     if (
         len(missing) == len(WEBHOOK_KINDS)
@@ -50,7 +50,7 @@ def check(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def check_trust(snapshot: Snapshot) -> Iterator[Finding]:
-    """Whether API servers trust the certificate that is served."""
+    """Check that API servers trust the serving certificate."""
     found = [item for kind in WEBHOOK_KINDS if (item := snapshot.find(kind, SERVICE)) is not None]
     empty = {
         item.title: [hook["name"] for hook in item.webhooks if not _bundle(hook)] for item in found
@@ -152,7 +152,7 @@ def _outdated(
 
 
 def _differences(wanted: Any, found: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Path and description of each field that is not as wanted."""
+    """Path and description of each field that differs."""
     if isinstance(wanted, dict) and isinstance(found, dict):
         for key, value in wanted.items():
             yield from _differences(value, found.get(key), f"{path}.{key}" if path else key)

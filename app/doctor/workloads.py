@@ -1,4 +1,4 @@
-"""Deployments that are not as ready as they should be."""
+"""Deployments with fewer ready Pods than they should have."""
 
 from collections.abc import Iterator
 
@@ -8,17 +8,17 @@ from app.model.webhooks import WEBHOOK_KINDS
 from app.model.workloads import Deployment, EndpointSlice
 
 SERVICE = "registry-admission"
-"""Of this service's Deployment, its Service and its webhook configurations."""
+"""The name of this service's Deployment, Service and webhook configurations."""
 
 
 def check_registry(snapshot: Snapshot) -> Iterator[Finding]:
-    """Everything in the registry's namespace: the registry, its operator, the Image API."""
+    """Check the Deployments of the registry's namespace: registry, operator, Image API."""
     for deployment in snapshot.all(Deployment, snapshot.registry_namespace):
         yield from _readiness(deployment)
 
 
 def check_service(snapshot: Snapshot) -> Iterator[Finding]:
-    """This service's replicas, and whether API servers, where they ask it, reach any of them."""
+    """Check this service's replicas, and that its Service has endpoints."""
     namespace = snapshot.service_namespace
     deployment = snapshot.find(Deployment, SERVICE, namespace)
     if deployment is not None:

@@ -1,4 +1,4 @@
-"""What an installation consists of: the manifests that kustomize uses, filled in."""
+"""Renders the manifests of an installation, and applies or deletes them."""
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
@@ -37,14 +37,14 @@ _WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 
 @dataclass(frozen=True)
 class OwnCertificate:
-    """A serving certificate that is brought along, and the CAs that API servers trust for it."""
+    """A serving certificate from the user, and the CAs that API servers trust for it."""
 
     serving: KeyPair
     trusted: bytes
 
 
 def read_certificate(folder: Path, namespace: str) -> OwnCertificate:
-    """`tls.crt`, `tls.key` and `ca.crt`; API servers will accept them for the Service.
+    """Read `tls.crt`, `tls.key` and `ca.crt` and check that API servers will accept them.
 
     Raises CertificateError if they would not.
     """
@@ -142,9 +142,9 @@ def leftovers(
 
 
 async def apply(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str], None]) -> None:
-    """Server-side apply, again and again if wanted. Raises ApiError at the first refusal.
+    """Apply the objects with server-side apply. Raises ApiError at the first refusal.
 
-    What belongs into the registry's namespace waits for another time if there is none yet.
+    Objects of the registry's namespace are left out while that namespace does not exist.
     """
     for manifest in objects:
         try:
@@ -161,7 +161,7 @@ async def apply(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str],
 
 
 async def delete(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str], None]) -> None:
-    """Delete what is there. Raises ApiError at the first refusal."""
+    """Delete the objects that exist. Raises ApiError at the first refusal."""
     for manifest in objects:
         try:
             await api.delete(path_of(manifest))

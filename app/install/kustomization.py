@@ -1,8 +1,8 @@
-"""The part of kustomize that the project's own overlays for `install` need.
+"""The part of kustomize that `install` needs for the project's own overlays.
 
-A kustomization may list resources, files or other kustomizations, and JSON patches with the kind
-and name of their target; a component may do the same to what it is added to. Whatever else they
-say is an error here rather than a difference.
+A kustomization may list resources (files or other kustomizations) and JSON patches with the kind
+and name of their target. A component may do the same. Any other field raises an error, so the
+result never differs silently from that of kustomize.
 """
 
 from pathlib import Path

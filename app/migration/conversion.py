@@ -1,9 +1,9 @@
-"""From the legacy gateway's limits to the objects of Registry v2, namespace by namespace.
+"""Converts the legacy gateway's limits to objects of Registry v2, one namespace at a time.
 
 The gateway decides by repository: the first rule whose regex matches `<namespace>/<repository>`
-wins, the defaults come last. Registry v2 decides by namespace. So each namespace gets the limits
-that all its repositories had; where they differed it gets the least strict of them, so that
-nothing that was allowed is refused, and what becomes looser is said.
+wins, and the defaults come last. Registry v2 decides by namespace. If all repositories of a
+namespace have the same limits, the namespace gets them. If they differ, the namespace gets the
+least strict limits, so that no push is newly refused, and the report names what becomes looser.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,14 +30,14 @@ _TOO_INTRICATE = "the rules are too intricate to be decided together"
 
 @dataclass(frozen=True)
 class Totals:
-    """Counts for a whole namespace. The legacy gateway has none, so they are chosen anew."""
+    """Counts for a whole namespace. The legacy gateway has none; the user chooses them."""
 
     imagestreams: int | None = None
     images: int | None = None
     image_tags: int | None = None
 
     def quota(self, domain: ApiDomain, namespace: str) -> dict[str, Any] | None:
-        """The ResourceQuota manifest; None if nothing is to be limited."""
+        """The ResourceQuota manifest; None if no count is limited."""
         counts = {
             domain.imagestreams: self.imagestreams,
             domain.images: self.images,
@@ -49,26 +49,26 @@ class Totals:
 
 @dataclass(frozen=True)
 class Source:
-    """Limits that a namespace's repositories have, or may have, in the legacy gateway."""
+    """Limits of one rule that apply, or may apply, to repositories of a namespace."""
 
     name: str
     """`rules[0] '^team-a/'`, or `the defaults`."""
     limits: LegacyLimits
     example: str | None
-    """A repository that has these limits; None if it is not decided whether there is one."""
+    """A repository with these limits; None if it is undecided whether one exists."""
     problem: str = ""
-    """Why it is not decided."""
+    """The reason why it is undecided."""
 
 
 @dataclass(frozen=True)
 class NamespaceConversion:
     namespace: str
     sources: tuple[Source, ...]
-    """In the order of the rules; never empty."""
+    """One entry for each rule that may apply, in the order of the rules; never empty."""
 
     @property
     def limits(self) -> LegacyLimits:
-        """The least strict that any repository may have, of each kind of limit."""
+        """The least strict value of each limit."""
         return LegacyLimits(
             max(source.limits.max_image_size for source in self.sources),
             max(source.limits.tag_count_limit for source in self.sources),
@@ -76,12 +76,12 @@ class NamespaceConversion:
 
     @property
     def exact(self) -> bool:
-        """Whether every repository keeps the limits it had."""
+        """Whether every repository keeps its limits."""
         return all(source.limits == self.limits for source in self.sources)
 
     @property
     def changes(self) -> list[str]:
-        """What becomes looser, and why; empty if the conversion is exact."""
+        """The limits that become looser, with the reason; empty if the conversion is exact."""
         return [
             _change(source, self.limits) for source in self.sources if source.limits != self.limits
         ]
@@ -96,9 +96,9 @@ class NamespaceConversion:
 class Conversion:
     namespaces: tuple[NamespaceConversion, ...]
     undecided: dict[str, str]
-    """Rules that could not be decided, by name, and why."""
+    """Undecided rules: name and reason."""
     unused: list[str]
-    """Names of the rules that apply to no repository of the namespaces."""
+    """Names of the rules that apply to no repository of these namespaces."""
 
     @property
     def exact(self) -> bool:
@@ -106,9 +106,9 @@ class Conversion:
 
 
 def convert(config: LegacyConfig, namespaces: Iterable[str], *, flat: bool = False) -> Conversion:
-    """Convert for the namespaces given, in alphabetical order.
+    """Convert the limits of these namespaces, in alphabetical order.
 
-    `flat` promises that no repository has more than one path component below its namespace.
+    `flat`: the caller knows that every repository is `<namespace>/<name>`, without further parts.
     """
     rules = [_rule(index, rule) for index, rule in enumerate(config.rules)]
     ordered = [*rules, _Rule("the defaults", config.limits, Automaton(""))]
@@ -129,7 +129,7 @@ def convert(config: LegacyConfig, namespaces: Iterable[str], *, flat: bool = Fal
 
 @dataclass(frozen=True)
 class _Rule:
-    """A rule with its automaton, or with why it has none; the defaults are the last rule."""
+    """A rule with its automaton, or the reason why it has none. The defaults are the last rule."""
 
     name: str
     limits: LegacyLimits
@@ -149,7 +149,7 @@ def _rule(index: int, rule: LegacyRule) -> _Rule:
 
 
 def _refusal(regex: str) -> str:
-    """Why RE2, the syntax of the gateway's regexes, refuses one; empty if it does not."""
+    """The reason why RE2, which the gateway uses, refuses a regex; empty if it accepts it."""
     options = re2.Options()
     options.log_errors = False
     try:

@@ -1,4 +1,4 @@
-"""Reading the legacy gateway's ConfigMaps, and bringing their replacement to a cluster."""
+"""Reads the legacy gateway's ConfigMaps and writes the objects that replace them."""
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -16,17 +16,17 @@ from app.policy.names import is_label
 
 
 class ConversionError(Exception):
-    """Input that cannot be converted; says what to do instead."""
+    """The input cannot be converted. The text says what to do instead."""
 
 
 def config_maps_of(documents: Iterable[Manifest]) -> list[ConfigMap]:
-    """The legacy ConfigMaps among all kinds of objects. Raises ManifestError."""
+    """The legacy ConfigMaps among these objects. Raises ManifestError."""
     found = [document.parse(ConfigMap) for document in documents if document.kind == "ConfigMap"]
     return [config_map for config_map in found if is_legacy(config_map, LEGACY_NAMES, ["*"])]
 
 
 async def config_maps_in(api: KubeApi) -> list[ConfigMap]:
-    """The ConfigMaps of a cluster, in any namespace, that have one of the gateway's names."""
+    """The ConfigMaps of a cluster with one of the gateway's names, in any namespace."""
     found = [
         ConfigMap.model_validate(item)
         for query in ({"fieldSelector": f"metadata.name={name}"} for name in LEGACY_NAMES)
@@ -44,8 +44,8 @@ async def namespaces_in(api: KubeApi) -> list[str]:
 def the_config(found: Collection[ConfigMap], chosen: str | None, unit: UnitBase) -> LegacyConfig:
     """The limits of the one ConfigMap that the gateway reads.
 
-    `chosen` is its `namespace/name`. Several that say the same are as good as one. Raises
-    ConversionError for none and for several, LegacyConfigError for one that cannot be read.
+    `chosen` is its `namespace/name`. Several ConfigMaps with equal content count as one. Raises
+    ConversionError for none or several, and LegacyConfigError for one that cannot be read.
     """
     titles = {f"{item.metadata.namespace}/{item.metadata.name}": item for item in found}
     if chosen is not None and chosen not in titles:
@@ -68,7 +68,7 @@ def the_config(found: Collection[ConfigMap], chosen: str | None, unit: UnitBase)
 
 
 def check_namespaces(names: Iterable[str]) -> list[str]:
-    """Names as they are. Raises ConversionError for one that no namespace can have."""
+    """The same names. Raises ConversionError for a name that no namespace can have."""
     names = list(names)
     for name in names:
         if not is_label(name):
@@ -77,7 +77,7 @@ def check_namespaces(names: Iterable[str]) -> list[str]:
 
 
 def to_yaml(item: NamespaceConversion, domain: ApiDomain, totals: Totals) -> str:
-    """One namespace's objects for kubectl, and where they come from as a comment."""
+    """The YAML of one namespace's objects, with a comment that names their origin."""
     sources = ", ".join(source.name for source in item.sources)
     comments = [f"Namespace {item.namespace}: {sources}", *item.changes]
     objects = yaml.dump_all(
@@ -89,7 +89,7 @@ def to_yaml(item: NamespaceConversion, domain: ApiDomain, totals: Totals) -> str
 def write_files(
     folder: Path, items: Iterable[NamespaceConversion], domain: ApiDomain, totals: Totals
 ) -> None:
-    """One file per namespace. Raises OSError."""
+    """Write one file for each namespace. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     for item in items:
         text = to_yaml(item, domain, totals)

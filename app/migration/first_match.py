@@ -1,4 +1,4 @@
-"""Which of the ordered path rules can be the first to match a repository of one namespace."""
+"""Finds the path rules that can be the first to match a repository of a namespace."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -23,17 +23,17 @@ _MAX_STEPS = 200_000
 
 @dataclass
 class FirstMatches:
-    """The rules, by index, that are the first to match some repository of a namespace."""
+    """The rules, by index, that are the first to match a repository of a namespace."""
 
     examples: dict[int, str] = field(default_factory=dict)
-    """A repository for each rule that certainly is."""
+    """For each rule that certainly matches first: a repository that it matches."""
     undecided: set[int] = field(default_factory=set)
-    """Rules that may be."""
+    """Rules that may match first."""
 
 
 @dataclass(frozen=True)
 class _Place:
-    """A set of repository names that the rules cannot tell apart, by what they begin with."""
+    """A set of repository name prefixes that the rules do not distinguish."""
 
     name: int
     states: tuple[State, ...]
@@ -44,24 +44,23 @@ _Live = list[tuple[int, Automaton | None, State]]
 
 
 class OrderedRules:
-    """Path rules of which the first that matches decides.
+    """Path rules; the first that matches decides.
 
-    Namespaces that begin alike are best asked for one after another: what the rules make of their
-    common beginning is found once.
+    Ask for namespaces in alphabetical order: the states after a common prefix are computed once.
     """
 
     def __init__(self, rules: Sequence[Automaton | None]) -> None:
-        """None stands for a rule of which nothing is known."""
+        """None stands for a rule whose regex is not understood."""
         live = [(index, rule, rule.start if rule else DEAD) for index, rule in enumerate(rules)]
         self._path = [("", _decided(live))]
-        """The beginnings of the last namespace, each with the rules that can match after it."""
+        """The prefixes of the last namespace, each with the rules that can match after it."""
 
     def first_matches(self, namespace: str, *, flat: bool = False) -> FirstMatches:
-        """Follow all repository names of a namespace at once through all rules.
+        """The rules that are first for some repository of a namespace.
 
         `flat` leaves out repositories with more than one path component below the namespace.
-        Exact, unless nothing is known of a rule or the rules need more than a bounded number of
-        steps: then all that may apply are undecided.
+        The result is exact, except in two cases: a regex is not understood, or the rules need
+        more than _MAX_STEPS steps. Then the rules that may apply are undecided.
         """
         live = self._live(f"{namespace}/")
         found = FirstMatches()
@@ -110,7 +109,7 @@ def _advance(live: _Live, char: str) -> _Live:
 
 
 def _decided(live: _Live) -> _Live:
-    """Without those behind a rule that matches whatever follows."""
+    """Drop the rules behind a rule that matches every continuation."""
     for position, (_, automaton, state) in enumerate(live):
         if automaton and automaton.matches_whatever_follows(state):
             return live[: position + 1]
@@ -118,7 +117,7 @@ def _decided(live: _Live) -> _Live:
 
 
 def _step(place: _Place, live: _Live, char: str) -> tuple[State, ...]:
-    """The states after one more character; those behind a rule that matches do not count."""
+    """The states after one more character; DEAD for rules behind one that already matches."""
     states = []
     for (_, automaton, _), state in zip(live, place.states, strict=True):
         states.append(automaton.step(state, char) if automaton and state else DEAD)
@@ -128,7 +127,7 @@ def _step(place: _Place, live: _Live, char: str) -> tuple[State, ...]:
 
 
 def _is_settled(place: _Place, live: _Live) -> bool:
-    """Whether all repositories that begin like this have the same first match."""
+    """Whether all repositories with this prefix have the same first match."""
     for (_, automaton, _), state in zip(live, place.states, strict=True):
         if automaton and automaton.matches_whatever_follows(state):
             return True

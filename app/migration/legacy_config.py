@@ -1,4 +1,4 @@
-"""The legacy gateway's ConfigMap has no place in a Registry v2 cluster; this says what has.
+"""Refuses the legacy gateway's ConfigMap and shows the objects that replace it.
 
 Rule: "In Registry v2, image size and tag-count limits are represented with Kubernetes LimitRange
 and ResourceQuota objects. Do not use the legacy Registry gateway limit ConfigMap for Registry v2
@@ -55,9 +55,9 @@ def check(
 ) -> Verdict:
     """Refuse (`enforce`) or warn about (`warn`) limits that Registry v2 never reads.
 
-    `old` is the object before an update: one that only removes legacy keys, or leaves them as
-    they are (labels, owner references, finalizers), passes. A new one of the gateway's names
-    needs no keys: the gateway takes its defaults for those that are missing.
+    `old` is the object before an update. An update passes if it only removes legacy keys or does
+    not change them (labels, owner references, finalizers). A new ConfigMap with one of the
+    gateway's names counts even without keys: the gateway uses its defaults for missing keys.
     """
     verdict = Verdict()
     if mode == "off" or not is_legacy(config_map, names, key_namespaces):
@@ -86,9 +86,9 @@ def is_legacy(
 ) -> bool:
     """Whether a ConfigMap holds the legacy gateway's limits.
 
-    It has one of the gateway's names; or it is in a namespace that a glob of `key_namespaces`
-    matches and has `max_image_size`, `tag_count_limit`, or `rules` that read as the gateway's.
-    A key named `rules` alone means nothing: alerts have one, too.
+    It does if it has one of the gateway's names. It also does if a glob of `key_namespaces` matches
+    its namespace and it has `max_image_size`, `tag_count_limit`, or `rules` in the gateway's
+    format. The key `rules` alone proves nothing: ConfigMaps of alerts have it, too.
     """
     data = legacy_data(config_map)
     if config_map.metadata.name in names:
@@ -115,7 +115,7 @@ def _warning(config_map: ConfigMap, content: str) -> str:
 
 
 def _bounded(warning: str) -> str:
-    """The API server cuts longer warnings."""
+    """Characters of one warning; the API server cuts longer ones."""
     return warning if len(warning) <= _MAX_WARNING else f"{warning[: _MAX_WARNING - 1]}…"
 
 
@@ -142,7 +142,7 @@ def _more(rules: Sized, which: str) -> str:
 
 
 def _generic_remedy(domain: ApiDomain) -> str:
-    """The objects of Registry v2's page, for limits that cannot be read."""
+    """The example objects of Registry v2's page, for limits that cannot be read."""
     per_stream = {domain.images: "100", domain.image_tags: "100"}
     return _for_each_namespace(limit_range(domain, _ANY_NAMESPACE, "1Gi", per_stream), domain)
 

@@ -1,7 +1,12 @@
-"""A regular expression as an automaton that can be asked about every text at once.
+"""A regular expression as an automaton over the characters of repository names.
 
-Running a regex says whether it matches one repository name. Its automaton also says whether it
-matches whatever follows, or nothing any more. Building and stepping are bounded, for any regex.
+Running a regex tells whether it matches one repository name. Its automaton also tells whether it
+matches every continuation of a prefix, or none. Building and stepping are bounded for any regex.
+
+Why no library: interegular refuses `^`, takes 13 seconds for `team-[a-c]/.*-dev` and does not end
+within a minute for `.*/(big|data)-[a-z0-9-]{1,20}/.*`; greenery takes `^` for a character and does
+not parse that rule's class. Trying a regex on the repositories that exist would miss the
+repositories that come later. This module answers each of these rules in milliseconds.
 """
 
 from collections.abc import Iterable
@@ -21,7 +26,7 @@ from app.migration.regex_syntax import (
 )
 
 State = frozenset[int]
-"""The places in a regex where a text may be; empty if it cannot match any more."""
+"""The active nodes after a prefix; empty if no continuation matches."""
 
 DEAD: State = frozenset()
 _ACCEPT, _SEARCH = 0, 1
@@ -31,7 +36,7 @@ _MAX_NODES = 2_000
 
 @dataclass
 class _Node:
-    """A place in a regex: it reads a character, waits for an anchor, or only branches."""
+    """A node of the automaton: it reads a character, waits for an anchor, or only branches."""
 
     chars: frozenset[str] | None = None
     anchor: Anchor | None = None
@@ -39,11 +44,11 @@ class _Node:
 
 
 class Automaton:
-    """A search of a regex in texts over ALPHABET; its states are made as they are asked for."""
+    """A search for a regex in texts over ALPHABET. States are computed on demand."""
 
     def __init__(self, regex: str) -> None:
-        """Of a regex that RE2 accepts. Raises UnsupportedRegexError."""
-        # What is found once stays found; a search may begin at every character.
+        """Build the automaton of a regex that RE2 accepts. Raises UnsupportedRegexError."""
+        # A match is final, and a search may begin at every character.
         self._nodes = [_Node(ANY, targets=[_ACCEPT]), _Node(ANY, targets=[_SEARCH])]
         first = self._build(parse(regex), _ACCEPT)
         self._nodes[_SEARCH].targets.append(first)
@@ -72,7 +77,7 @@ class Automaton:
         return _ACCEPT in self._closure(state, at_end=True)
 
     def _build(self, part: Part, following: int) -> int:
-        """Add the nodes of a part that `following` comes after; the part's first node."""
+        """Add the nodes of a part that continues at `following`. Returns the part's first node."""
         match part:
             case Chars(chars):
                 return self._add(_Node(chars, targets=[following]))
@@ -122,7 +127,7 @@ class Automaton:
         return frozenset(found)
 
     def _find_alike(self) -> dict[str, int]:
-        """A number for each character, the same for those that no node tells apart."""
+        """A number for each character; characters that no node distinguishes share one."""
         classes = {node.chars for node in self._nodes if node.chars is not None}
         numbers: dict[tuple[bool, ...], int] = {}
         return {
@@ -133,7 +138,7 @@ class Automaton:
     def _closure(
         self, nodes: Iterable[int], *, at_start: bool = False, at_end: bool = False
     ) -> State:
-        """Every node, reached without reading, that reads a character or waits for the end."""
+        """The nodes that read a character or wait for the end, reachable without reading."""
         seen: set[int] = set()
         waiting, found = list(nodes), set()
         while waiting:

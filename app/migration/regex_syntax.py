@@ -1,15 +1,14 @@
-"""The part of RE2's syntax that path rules are written in, as a tree.
+"""Parses the part of RE2's syntax that path rules use, into a tree.
 
-Only characters that a repository name can have are kept: what else a class or a literal stands
-for can never be seen. Anything outside of this part (flags, `\\b`, `[[:alpha:]]`, named groups)
-is refused rather than guessed.
+Only characters of repository names are kept: a regex never meets other characters. Other syntax
+(flags, `\\b`, `[[:alpha:]]`, named groups) is refused, not guessed.
 """
 
 import re
 from dataclasses import dataclass
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789._-/"
-"""What a repository name consists of (OCI distribution specification)."""
+"""The characters of a repository name (OCI distribution specification)."""
 
 ANY = frozenset(ALPHABET)
 _DIGITS = frozenset("0123456789")
@@ -24,12 +23,12 @@ _MAX_DEPTH = 50
 
 
 class UnsupportedRegexError(ValueError):
-    """A regex outside of the syntax that is understood; says which part."""
+    """The regex uses syntax that this parser does not know. The text names the part."""
 
 
 @dataclass(frozen=True)
 class Chars:
-    """One character out of a set."""
+    """One character of a set."""
 
     chars: frozenset[str]
 
@@ -56,7 +55,7 @@ class Repeat:
     part: "Part"
     least: int
     most: int | None
-    """None: without end."""
+    """None: no upper bound."""
 
 
 Part = Chars | Anchor | Sequence | Either | Repeat

@@ -1,1 +1,1 @@
-"""Pure decisions: what is asked, the limits and the usage go in, a verdict comes out."""
+"""Pure decisions: a request, the limits and the usage go in; a verdict comes out."""

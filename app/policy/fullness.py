@@ -1,4 +1,4 @@
-"""How full limits are: what is used, what is allowed, and what is left."""
+"""How full limits are: used, reserved, hard and left."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,34 +15,34 @@ Kind = Literal["Namespace", "ImageStream", "Image"]
 
 @dataclass(frozen=True)
 class Level:
-    """One count, or one size in bytes, and what limits it."""
+    """One count, or one size in bytes, and its limit."""
 
     kind: Kind
     name: str
-    """Of the namespace, stream or image (its digest) that is counted in."""
+    """The name of the namespace or stream, or the digest of the image."""
     resource: str
     """`alauda.io/image-tags`, `storage`."""
     used: int
     hard: Quantity | None = None
-    """None: not limited."""
+    """The limit; None if there is none."""
     source: str = ""
-    """The object that sets the limit, `ResourceQuota image-registry-quota`."""
+    """The object that sets the limit, such as `ResourceQuota image-registry-quota`."""
     reserved: int = 0
-    """Admitted and not seen stored; counted on top of what is used."""
+    """Admitted and not yet seen stored; counts in addition to `used`."""
 
     @property
     def left(self) -> int | None:
-        """What still fits in; negative if there is too much. None if nothing limits it."""
+        """The room that is left, negative if the limit is exceeded; None without a limit."""
         return None if self.hard is None else self.hard.floor - self.used - self.reserved
 
     @property
     def over(self) -> int:
-        """By how much the limit is passed by what is stored."""
+        """The excess of stored members over the limit."""
         return 0 if self.hard is None else max(0, self.used - self.hard.floor)
 
     @property
     def percent(self) -> int | None:
-        """How full it is; a limit of zero is full. None if nothing limits it."""
+        """The used fraction of the limit; 1 for a limit of zero; None without a limit."""
         if self.hard is None:
             return None
         counted = self.used + self.reserved
@@ -56,7 +56,7 @@ def of_namespace(
     domain: ApiDomain,
     in_flight: InFlight = NOTHING_IN_FLIGHT,
 ) -> Iterator[Level]:
-    """The counts of a namespace: each ResourceQuota by itself, then what no quota limits."""
+    """The counts of a namespace: those of each ResourceQuota, then those without a quota."""
     counts = {
         domain.imagestreams: (usage.stream_count, in_flight.imagestreams),
         domain.images: (usage.image_count, in_flight.images),
@@ -92,7 +92,7 @@ def of_streams(
 
 
 def of_image(digest: str, size: int, limits: NamespaceLimits) -> Level:
-    """The size of an image against the largest that the namespace allows."""
+    """The size of an image and the largest size that the namespace allows."""
     return _of("Image", digest, "storage", size, limits.image_size)
 
 

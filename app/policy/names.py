@@ -1,4 +1,4 @@
-"""How names and addresses are spelled: Kubernetes, DNS, `host[:port]`, S3."""
+"""The spelling of names and addresses: Kubernetes, DNS, `host[:port]`, S3."""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _PRIVATE_NETWORKS = tuple(
 
 
 def placeholders(text: str) -> list[str]:
-    """What documentation leaves for its reader to fill in, such as `<bucket-name>`."""
+    """A placeholder of documentation, such as `<bucket-name>`."""
     return _PLACEHOLDER.findall(text)
 
 
@@ -77,7 +77,7 @@ class Endpoint:
 
     @property
     def is_internal(self) -> bool:
-        """Whether only the cluster, or only its own network, can be expected to reach it."""
+        """Whether only clients in the cluster or its network can be expected to reach it."""
         address = _address(self.host)
         if address is not None:
             return _is_private(address)
@@ -85,9 +85,9 @@ class Endpoint:
         return len(labels) == 1 or "svc" in labels[1:] or labels[-2:] == ["cluster", "local"]
 
     def holds_bucket(self, bucket: str) -> bool:
-        """Whether the bucket's name is already part of the address.
+        """Whether the address contains the bucket's name.
 
-        A Service may be called what the bucket is called: `minio.storage.svc` holds none.
+        A Service with the same name as the bucket does not count: `minio.storage.svc`.
         """
         labels = self.host.split(".")
         is_service = labels[0] == bucket and labels[2:3] == ["svc"]
@@ -96,7 +96,7 @@ class Endpoint:
 
 
 def parse_endpoint(text: str) -> Endpoint | None:
-    """None for what is no plain address: no user information, query or fragment."""
+    """The parts of a URL; None if it has user information, a query or a fragment."""
     match = _ENDPOINT.fullmatch(text)
     if match is None or not text.isprintable():
         return None
@@ -106,7 +106,7 @@ def parse_endpoint(text: str) -> Endpoint | None:
 
 
 def without_credentials(text: str) -> str:
-    """An address as messages show it: without user information and query."""
+    """An address for messages, without user information and query."""
     return _QUERY.sub("?…", _USER_INFORMATION.sub(r"\1…@", text))
 
 
@@ -137,7 +137,7 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _is_private(address: IPv4Address | IPv6Address) -> bool:
-    # not `is_private`: it also holds for the addresses that documentation uses
+    # Not `is_private`: it is also true for the addresses reserved for documentation.
     return (
         address.is_loopback
         or address.is_link_local

@@ -1,14 +1,14 @@
-"""What a policy answers."""
+"""The answer of a policy."""
 
 from dataclasses import dataclass, field
 
 MAX_WARNING = 256
-"""Characters that the API server passes on of a warning."""
+"""Characters of one warning; the API server cuts longer ones."""
 
 
 @dataclass(frozen=True)
 class Violation:
-    """One reason to refuse, and what its reader can do about it."""
+    """One reason to refuse, and the next step for the user."""
 
     message: str
     next_step: str
@@ -23,12 +23,12 @@ class Violation:
 
 @dataclass
 class Verdict:
-    """Every violation found, not only the first; none means allowed."""
+    """Every violation, not only the first; empty means allowed."""
 
     violations: list[Violation] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
-    """For the audit log, whatever the answer is: names of annotations and their texts."""
+    """Names and texts of audit annotations, for allowed and refused requests."""
 
     @property
     def allowed(self) -> bool:
@@ -46,9 +46,9 @@ class Verdict:
         self.warnings.append(message)
 
     def tolerant(self) -> "Verdict":
-        """The same findings, none of them a reason to refuse.
+        """The same findings as warnings, without a refusal.
 
-        One that is too long for a warning is told as two.
+        A finding that is too long for one warning becomes two.
         """
         told = [
             text

@@ -1,6 +1,6 @@
-"""What of a namespace passes its limits, what takes most room in it, and which tags are oldest.
+"""Audits one namespace: which limits are exceeded, the largest images and the oldest tags.
 
-Limits refuse what is new and delete nothing: what is over them now stays, and cannot grow.
+Limits refuse new objects and delete nothing. Objects over a limit stay, and cannot grow.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from app.reporting.images import LargeImage, largest_images, tags_of
 Severity = Literal["high", "medium", "low"]
 SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
 _LEAST = {"high": 1.0, "medium": 0.1}
-"""By what part of the limit it is passed at least: twice what is allowed is high."""
+"""Minimum excess as a fraction of the limit: 1.0 (used ≥ 2 × hard) is high."""
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -28,12 +28,12 @@ class OldTag:
     name: str
     """`stream:tag`."""
     pushed: datetime | None
-    """When it was last pushed; None if that is not known."""
+    """The time of its last push; None if it is not known."""
 
 
 @dataclass(frozen=True)
 class Limited:
-    """One limit that a namespace has been held against."""
+    """One limit of a namespace and how it is used."""
 
     source: str
     """`ResourceQuota image-registry-quota`."""
@@ -44,34 +44,34 @@ class Limited:
 class NamespaceAudit:
     namespace: str
     over: tuple[Level, ...]
-    """What passes a limit, the worst first."""
+    """Exceeded limits, worst first."""
     met: tuple[Limited, ...]
-    """The limits that nothing passes."""
+    """Limits that are kept."""
     unlimited: bool
-    """Whether nothing limits the namespace."""
+    """Whether the namespace has no limit."""
     unknown_sizes: int
-    """Images that may be too large, because nobody knows how large they are."""
+    """The number of images of unknown size, which may be too large."""
     largest: tuple[LargeImage, ...]
     """The largest images, largest first."""
     oldest: tuple[OldTag, ...]
-    """Tags to delete first where there are too many tags or images, oldest first."""
+    """The tags to delete first if there are too many tags or images, oldest first."""
     tags: Mapping[str, Sequence[str]]
-    """The tags, `stream:tag`, of each image that is too large, by its digest."""
+    """The tags, `stream:tag`, of each image that is too large, by digest."""
 
     @property
     def severity(self) -> Severity | None:
-        """Of the worst; None if nothing is over."""
+        """The severity of the worst excess; None if no limit is exceeded."""
         return severity(self.over[0]) if self.over else None
 
 
 def severity(level: Level) -> Severity:
-    """How bad it is that a level is over its limit."""
+    """The severity of one exceeded limit."""
     excess = _excess(level)
     return next((name for name in SEVERITIES if excess >= _LEAST.get(name, 0.0)), "low")
 
 
 def worst_first(audits: list[NamespaceAudit]) -> list[NamespaceAudit]:
-    """By how far the worst limit is passed, then by how many are; what is fine comes last."""
+    """Sort key: the worst excess first, then the number of exceeded limits."""
     return sorted(
         audits,
         key=lambda item: (
@@ -92,10 +92,10 @@ def audit(
     domain: ApiDomain,
     top: int,
 ) -> NamespaceAudit:
-    """Hold a namespace against limits.
+    """Compare a namespace with its limits.
 
-    `sizes` has the bytes of the images that are known, `pushed` the times of the tags that are
-    known; `top` is how many images and tags are listed.
+    `sizes`: bytes of each image with a known size, by digest. `pushed`: the push time of each tag
+    where it is known. `top`: the number of images and tags to list.
     """
     tags = tags_of(usage)
     levels = [
@@ -121,7 +121,7 @@ def audit(
 
 
 def _limited(limits: NamespaceLimits, domain: ApiDomain) -> Iterator[Limited]:
-    """Every limit, whether or not there is anything that it limits."""
+    """Every limit, also those without use."""
     ranges = {
         "storage": limits.image_size,
         domain.images: limits.stream_images,
@@ -139,7 +139,7 @@ def _limited(limits: NamespaceLimits, domain: ApiDomain) -> Iterator[Limited]:
 
 
 def _excess(level: Level) -> float:
-    """By what part of the limit it is passed; a limit of zero is passed without end."""
+    """The excess as a fraction of the limit; infinite for a limit of zero."""
     hard = level.hard.floor if level.hard else 0
     return level.over / hard if hard > 0 else float("inf")
 
@@ -150,12 +150,12 @@ def _oldest(
     pushed: Mapping[StreamTag, datetime],
     domain: ApiDomain,
 ) -> tuple[OldTag, ...]:
-    """The tags of the streams that are too full, or of all streams if the namespace is."""
+    """The tags of the streams over their limits; of all streams if the namespace is over one."""
     crowded = [level for level in over if level.resource in (domain.images, domain.image_tags)]
     streams = {level.name for level in crowded if level.kind == "ImageStream"}
     if any(level.kind == "Namespace" for level in crowded):
         streams = set(usage.streams)
     tags = [(name, tag) for name in streams for tag in usage.streams[name].tags]
-    # A tag of unknown age is not proposed before one that is known to be old.
+    # Tags of unknown age come after tags that are known to be old.
     tags.sort(key=lambda tag: (tag not in pushed, pushed.get(tag, _LONG_AGO), tag))
     return tuple(OldTag(f"{name}:{tag}", pushed.get((name, tag))) for name, tag in tags)

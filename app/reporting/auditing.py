@@ -1,4 +1,4 @@
-"""Collecting what `registry-admission usage` and `audit` show, from any inventory."""
+"""Collects the data for `registry-admission usage` and `audit` from an inventory."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,29 +20,29 @@ class NamespaceFullness:
     totals: tuple[Level, ...]
     streams: tuple[Level, ...]
     reservations: int | None
-    """Pushes in flight; None if nobody tells."""
+    """Pushes in flight; None if the ledgers are not readable."""
     largest: tuple[LargeImage, ...]
     """The largest images, largest first."""
 
     @property
     def fullest(self) -> Level | None:
-        """Of the namespace and its streams; None if nothing limits them."""
+        """The fullest limit of the namespace and its streams; None if there is no limit."""
         limited = [level for level in (*self.totals, *self.streams) if level.hard is not None]
         return max(limited, key=lambda level: level.percent or 0, default=None)
 
     @property
     def percent(self) -> int:
-        """How full the fullest is; zero if nothing is limited."""
+        """The fraction of the fullest limit; zero if there is no limit."""
         return (self.fullest.percent or 0) if self.fullest else 0
 
 
 async def fullness_of(
     inventory: Inventory, domain: ApiDomain, namespaces: Sequence[str] = (), *, top: int = 0
 ) -> list[NamespaceFullness]:
-    """What is used, reserved and left in the namespaces given, or in all.
+    """Use, reservations and room of these namespaces, or of all.
 
-    `top` is how many images are listed for each; their sizes are only asked for if there are any.
-    Raises ApiError.
+    `top`: the number of images to list for each; sizes are read only if it is above zero. Raises
+    ApiError.
     """
     names = namespaces or inventory.namespaces()
     if top:
@@ -74,10 +74,10 @@ async def audit_all(
     proposed: LimitFiles,
     top: int,
 ) -> list[NamespaceAudit]:
-    """Hold the namespaces given, or all, against their limits as if `proposed` were applied.
+    """Compare these namespaces, or all, with their limits after `proposed` is applied.
 
-    `top` is how many images and tags are listed; sizes are asked for where any are, or where they
-    are limited. Raises ApiError.
+    `top`: the number of images and tags to list. Sizes are read if it is above zero, and where a
+    limit needs them. Raises ApiError.
     """
     names = namespaces or sorted({*inventory.namespaces(), *proposed.namespaces})
     limits = {name: _limits(inventory, proposed, name, domain) for name in names}

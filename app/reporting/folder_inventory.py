@@ -1,4 +1,4 @@
-"""A folder of manifests, for people to look at."""
+"""The inventory of a folder of manifests."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Mapping
@@ -14,10 +14,10 @@ from app.quota.in_flight import InFlight
 
 
 class FolderInventory(EmbeddedState):
-    """Reservations are in the process that serves the folder, so nobody tells them here."""
+    """The usage in a folder. Reservations are unknown: they are in the process that serves it."""
 
     def __init__(self, folder: Path, domain: ApiDomain, note: str = "") -> None:
-        """`note` is what people should know of the folder. Raises ManifestError."""
+        """`note`: a remark about the folder for the user. Raises ManifestError."""
         super().__init__(folder, domain)
         self._watched = folder
         self._note = note
@@ -26,7 +26,7 @@ class FolderInventory(EmbeddedState):
         return None
 
     async def expect_sizes(self, count: int) -> None:
-        """All of them are at hand."""
+        """Do nothing: all sizes are in the folder."""
 
     async def sizes(self, digests: Collection[str]) -> Mapping[str, int]:
         return known_sizes(await with_listed(await self._images(digests), self._images), digests)

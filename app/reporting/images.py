@@ -1,4 +1,4 @@
-"""Which images of a namespace are largest, and who holds them."""
+"""The largest images of a namespace and their tags."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ class LargeImage:
     size: int
     """Bytes."""
     tags: tuple[str, ...]
-    """`stream:tag` of each tag that points, or has pointed, at it."""
+    """`stream:tag` of each tag that points at it, or has it in its history."""
 
 
 def tags_of(usage: NamespaceUsage) -> dict[str, list[str]]:
-    """The tags of each image of a namespace, by its digest."""
+    """The tags of each image of a namespace, by digest."""
     found: dict[str, list[str]] = {}
     for name, stream in usage.streams.items():
         for tag in stream.tags:

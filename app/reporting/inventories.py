@@ -1,4 +1,4 @@
-"""Where `usage` and `audit` look."""
+"""Opens the inventory that `usage` and `audit` read."""
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""What a state offers to people who want to look at it, in a folder or in a cluster."""
+"""The port for reports: usage, limits and reservations of a folder or a cluster."""
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from app.quota.usage import NamespaceUsage
 
 
 class Inventory(Protocol):
-    """What is stored, limited and reserved."""
+    """Usage, limits and reservations of every namespace."""
 
     def namespaces(self) -> list[str]:
         """Every namespace that has a limit or an ImageStream, in alphabetical order."""
@@ -25,19 +25,19 @@ class Inventory(Protocol):
     def usage(self, namespace: str) -> NamespaceUsage: ...
 
     def pushed(self, namespace: str) -> Mapping[StreamTag, datetime]:
-        """When the tags of a namespace were last pushed, where that is known."""
+        """The last push time of each tag of a namespace, where it is known."""
 
     async def in_flight(self, namespace: str) -> InFlight | None:
-        """What is reserved in a namespace; None if nobody tells."""
+        """The reservations of a namespace; None if they cannot be read."""
 
     async def expect_sizes(self, count: int) -> None:
-        """Prepare for being asked for the sizes of so many images. Raises ApiError."""
+        """Announce the number of images whose sizes will be read. Raises ApiError."""
 
     async def sizes(self, digests: Collection[str]) -> Mapping[str, int]:
-        """Bytes of those images that are known. Raises ApiError."""
+        """Bytes of each image with a known size, by digest. Raises ApiError."""
 
     def notes(self) -> list[str]:
-        """What could not be read, and why; empty if this is the whole truth."""
+        """What could not be read, with the reason; empty if everything was read."""
 
     def changes(self) -> AsyncGenerator[None, None]:
-        """Yields when something has changed, for as long as it is asked."""
+        """Yield after each change, without end."""

@@ -16,15 +16,15 @@ _CATEGORY = "Image registry limits"
 _UNKNOWN_SIZE = "unknown-image-size"
 _NO_LIMIT = "no-limit"
 _MAX_RESULTS = 500
-"""An object has to stay far below the 1.5 MB that etcd takes."""
+"""Results in one report: the object must stay far below etcd's limit of 1.5 MB."""
 
 
 def of(item: NamespaceAudit, domain: ApiDomain, now: datetime) -> dict[str, Any]:
     """The report of one namespace.
 
-    What is over a limit fails, with a severity by how far; a limit that everything keeps to
-    passes; images of unknown size are a warning; a namespace without limits is skipped. Of more
-    failures than an object has room for, the worst are listed and all are counted.
+    An exceeded limit is `fail`, with a severity by its excess. A kept limit is `pass`. Images of
+    unknown size are `warn`. A namespace without limits is `skip`. If there are more failures than
+    an object can hold, the report lists the worst and counts all.
     """
     namespace = {"apiVersion": "v1", "kind": "Namespace", "name": item.namespace}
     seconds = int(now.timestamp())

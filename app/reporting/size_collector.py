@@ -1,4 +1,4 @@
-"""The sizes of many images, with a bounded number of requests at a time."""
+"""Reads the sizes of many images with a bounded number of concurrent requests."""
 
 import asyncio
 import contextlib
@@ -15,36 +15,36 @@ from app.policy.image_weight import known_sizes
 from app.quota.digests import Packed, pack
 
 _FEW = 500
-"""So many images are asked for by name; more are read off the list of all."""
+"""Up to this number, images are read by name; above it, the list of all images is read."""
 _AT_ONCE = 16
 _PAGE = 100
-"""Images carry their manifests: a page of them is some megabytes."""
+"""Images in one page of a list. Images carry their manifests: a page is some megabytes."""
 
 
 class SizeCollector:
-    """A digest never changes what it stands for, so nothing is asked twice."""
+    """Reads each digest once: the content of a digest never changes."""
 
     def __init__(self, api: KubeApi, domain: ApiDomain) -> None:
         self._api = api
         self._path = f"/apis/{domain.image_group}/v1/images"
         self._known: dict[Packed, ImageClaim | None] = {}
         self.problem = ""
-        """Why sizes cannot be read; empty if they can."""
+        """The reason why sizes cannot be read; empty if they can."""
 
     async def expect(self, count: int) -> None:
-        """So many of the cluster's images will be asked for: many are read off one list.
+        """Announce how many images will be read; for many, read the list of all images now.
 
-        Raises ApiError; what RBAC forbids is only noted.
+        Raises ApiError. A refusal by RBAC is only noted.
         """
         if count <= _FEW:
             return
-        # A list that the API server has forgotten half-way leaves the rest to be asked by name.
+        # If the list expires half-way (410 Gone), the rest is read by name.
         with contextlib.suppress(GoneError), self._noting_what_is_forbidden():
             async for content in self._api.items(self._path, limit=_PAGE):
                 self._known[pack(content["metadata"]["name"])] = _claim(content)
 
     async def of(self, digests: Collection[str]) -> Mapping[str, int]:
-        """Bytes of those images that are known. Raises ApiError; see `expect`."""
+        """Bytes of each image with a known size, by digest. Raises ApiError. See `expect`."""
         claims = await with_listed(await self._claims(digests), self._claims)
         return known_sizes(claims, digests)
 

@@ -1,6 +1,6 @@
-"""A cluster, for people to look at: read once, then followed if they like.
+"""Reads the usage of a cluster once, and follows its changes if asked to.
 
-Unlike the state that decisions are taken on, it writes no heartbeat and may lag behind.
+Unlike the state that decisions read, it writes no heartbeat and may lag.
 """
 
 import asyncio
@@ -28,16 +28,16 @@ from app.reporting.size_collector import SizeCollector
 _SILENCE = 150.0
 """Seconds; the API server sends bookmarks every minute."""
 _PAUSE = 1.0
-"""Seconds in which changes are gathered."""
+"""Seconds over which changes are gathered into one."""
 _LOOK = 10.0
-"""Seconds after which somebody looks whether the watches are still alive."""
+"""Seconds between checks that the watches are alive."""
 _TRIES = 3
 
 
 class UsageCollector:
-    """Limits, streams and ledgers of a cluster, or of some of its namespaces.
+    """Limits, streams and ledgers of a cluster, or of some namespaces.
 
-    Of some namespaces, only the sizes of images need a right in the whole cluster.
+    For some namespaces, only reading the sizes of images needs a cluster-wide right.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class UsageCollector:
             )
 
     async def read(self) -> None:
-        """List everything. Raises ApiError; ledgers that RBAC hides are only noted."""
+        """List everything. Raises ApiError. A refusal by RBAC to read ledgers is only noted."""
         scopes = (scope.read() for scope in self._scopes.values())
         await asyncio.gather(*scopes, self._read_ledgers())
         self._changed.clear()
@@ -156,7 +156,7 @@ class UsageCollector:
 
 
 class _Scope:
-    """One namespace, or the whole cluster if it has no name."""
+    """The informers of one namespace; "" stands for the whole cluster."""
 
     def __init__(
         self,
@@ -206,7 +206,7 @@ class _Scope:
 
 
 class _Noticing:
-    """A store whose changes are told."""
+    """A store that signals its changes."""
 
     def __init__(self, store: Store, changed: Changed) -> None:
         self._store = store
@@ -225,7 +225,7 @@ class _Noticing:
 
 
 async def _load(informer: Informer) -> None:
-    """A list that takes so long that the API server forgets where it began is begun again."""
+    """List again if the API server has dropped the list's continue token (410 Gone)."""
     for remaining in reversed(range(_TRIES)):
         try:
             await informer.load()

@@ -1,4 +1,4 @@
-"""Where state and ledgers come from, and the work that keeps them true."""
+"""Opens the state and the ledgers, and names the jobs that keep them current."""
 
 import asyncio
 import os
@@ -58,24 +58,24 @@ class Backend:
     jobs: Sequence[Job]
     """Work that lives as long as the service does."""
     namespaces: Callable[[], Iterable[str]]
-    """Tells which ones have a limit or an ImageStream."""
+    """The namespaces that have a limit or an ImageStream."""
     refusals: Refusals
-    """Those of the last hours."""
+    """The refusals of the last hours."""
     refused: Refused
-    """Told of every refused review."""
+    """Called for every refused review."""
     broken: Callable[[], bool]
-    """Whether the last reading of the state failed while an older one stays in force."""
+    """Whether the last reading of the state failed, so that an older one stays in force."""
     unreadable: Callable[[], Mapping[str, int]] = dict
     """How many objects cannot be read, by kind."""
     registry_image: RegistryImage | None = None
     certificates: ClusterCertificates | None = None
-    """Self-made ones that all replicas share."""
+    """The self-signed certificates that all replicas share."""
     registry_hosts: Callable[[], Collection[str]] = tuple
-    """What the registry's configuration calls it."""
+    """The host names of the registry in Config/cluster."""
     authenticator: Authenticator | None = None
-    """Who may ask for push checks and look at the page; None: nobody."""
+    """Decides who may ask for push checks and see the page; None: nobody may."""
     objects: ObjectReader | None = None
-    """What the registry's configuration refers to."""
+    """Reads the objects that Config/cluster refers to."""
     controllers: Controllers | None = None
 
 
@@ -94,7 +94,7 @@ async def open_backend(settings: Settings, *, leads: bool = True) -> AsyncIterat
 
 @asynccontextmanager
 async def _registry(settings: Settings) -> AsyncIterator[RegistryImage | None]:
-    """Sizes from the internal registry, if it may be asked."""
+    """Sizes from the internal registry, if `registry-url` is set."""
     async with open_registry(settings) as registry:
         yield partial(RegistryImages(dict([registry])).of, registry[0]) if registry else None
 
@@ -115,7 +115,7 @@ async def _source(settings: Settings, leads: bool) -> AsyncIterator[Backend]:
 
 
 def embedded(state: EmbeddedState, settings: Settings) -> Backend:
-    """A folder of manifests; reservations in the process.
+    """A backend on a folder of manifests, with its reservations in memory.
 
     Raises TokenFileError for the tokens of push checks.
     """
@@ -190,7 +190,7 @@ def _cluster(
 
 
 async def _all_of(work: Sequence[Job]) -> None:
-    """Several jobs side by side, until cancelled."""
+    """Run several jobs concurrently until cancelled."""
     async with asyncio.TaskGroup() as tasks:
         for job in work:
             tasks.create_task(job())
@@ -198,7 +198,7 @@ async def _all_of(work: Sequence[Job]) -> None:
 
 @asynccontextmanager
 async def running(jobs: Sequence[Job], on_failure: Callable[[], None]) -> AsyncIterator[None]:
-    """Run jobs beside the body; one that fails is not suffered in silence."""
+    """Run `jobs` in the background while the body runs. If a job raises, call `on_failure`."""
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:

@@ -1,4 +1,4 @@
-"""Deciding files without a server: what `registry-admission check` does."""
+"""Decides files without a server, for `registry-admission check`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ class Result:
 
 
 async def check(files: Iterable[Path], settings: Settings, state: EmbeddedState) -> list[Result]:
-    """Decide every object in order, each on what the ones before it have set and claimed.
+    """Decide every object in order. Allowed objects count for the objects after them.
 
     Of a folder, every manifest is decided. Raises ManifestError for a file that cannot be read.
     """

@@ -1,4 +1,4 @@
-"""The controllers that the settings ask for, ready to be run."""
+"""Builds the controllers that the settings name."""
 
 import asyncio
 import logging
@@ -28,15 +28,15 @@ _RESTART = 5.0
 @dataclass(frozen=True)
 class Controllers:
     watch: ConfigWatch
-    """Runs on every replica: the hook asks it."""
+    """Runs on every replica, because the hook reads it."""
     leading: Sequence[Work]
-    """Run by the replica that leads; each starts from what is stored."""
+    """Jobs of the leading replica. Each starts from the stored objects."""
     hook: PullSecretHook | None
     collector: ControllersCollector
 
 
 def assemble(api: KubeApi, settings: Settings, identity: str) -> Controllers | None:
-    """None if the settings ask for no controller."""
+    """The controllers; None if the settings name none."""
     if not settings.controllers:
         return None
     domain, silence = settings.domain, settings.watch_silence
@@ -86,7 +86,7 @@ def assemble(api: KubeApi, settings: Settings, identity: str) -> Controllers | N
 
 
 async def _retry_forever(work: Work) -> None:
-    """A controller that fails must not take the leader's other work with it."""
+    """Restart a controller that fails: the leader's other jobs must go on."""
     while True:
         try:
             await work()

@@ -1,4 +1,4 @@
-"""Running the gateway until it is told to stop."""
+"""Runs the gateway until a signal ends it."""
 
 import logging
 import ssl
@@ -41,7 +41,7 @@ logger = logging.getLogger("registry_admission.gateway")
 
 
 class GatewayError(Exception):
-    """Settings that cannot be used together."""
+    """Settings that contradict each other."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ async def _open(settings: GatewaySettings, trust: ssl.SSLContext) -> AsyncIterat
 async def _plain_registry(
     settings: GatewaySettings, limits: Path, trust: ssl.SSLContext
 ) -> AsyncIterator[_Source]:
-    """Limits from the folder, sets from the registry itself."""
+    """Limits from the folder, usage from the registry itself."""
     known = credentials.read(settings.upstream_auth) if settings.upstream_auth else {}
     host = settings.upstream.partition("://")[2]
     client = RegistryClient(

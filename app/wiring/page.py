@@ -1,4 +1,4 @@
-"""Puts the page together."""
+"""Builds the page."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from app.wiring.backends import Backend
 
 
 class PageError(Exception):
-    """Settings with which nobody could look at the page."""
+    """The settings let nobody sign in to the page."""
 
 
 def build(settings: Settings, backend: Backend, key: Callable[[], bytes]) -> PageApi:

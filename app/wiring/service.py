@@ -1,4 +1,4 @@
-"""Puts the parts together: settings and a state go in, an application comes out."""
+"""Builds the application out of settings and a backend."""
 
 import time
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class Service:
 def build(
     settings: Settings, backend: Backend, draining: Callable[[], bool] = lambda: False
 ) -> Service:
-    """The service on any backend; `draining` says that it is about to stop."""
+    """The service on any backend. `draining` tells whether it is about to stop."""
     state, domain = backend.state, settings.domain
     enforcer = Enforcer(state, backend.ledgers, domain, settings.timing)
     references = References(state, settings.internal_hosts, backend.registry_hosts)

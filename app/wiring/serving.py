@@ -1,4 +1,4 @@
-"""Running the service until it is told to stop."""
+"""Runs the service until a signal ends it."""
 
 import ipaddress
 import logging
@@ -70,8 +70,8 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
 
 def _client_cas(settings: Settings) -> list[Path]:
-    """One listener cannot tell by which of two authorities a certificate was signed: then names
-    tell API servers from the clients of push checks."""
+    """With two authorities, a listener cannot tell which of them signed a certificate. Names then
+    distinguish API servers from the clients of push checks."""
     given = [ca for ca in (settings.client_ca, settings.push_client_ca) if ca is not None]
     if len(given) == 2 and not settings.client_names:
         raise CertificateError("client-ca and push-client-ca together need client-names")
@@ -79,7 +79,7 @@ def _client_cas(settings: Settings) -> list[Path]:
 
 
 def _self_made(host: str) -> Path:
-    """Certificates for a first try, kept so that the CA stays the same from run to run."""
+    """Certificates for a first try. They are kept, so that the CA is the same in the next run."""
     folder = Path(click.get_app_dir("registry-admission")) / "tls"
     files.make(folder, sorted({"localhost", "127.0.0.1", "::1", host}))
     return folder

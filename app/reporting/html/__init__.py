@@ -1,1 +1,1 @@
-"""What every HTML that this project writes has in common: one look, and one way to say numbers."""
+"""Styles and templates that the page and the HTML report share."""

@@ -1,4 +1,4 @@
-"""Templates: everything that is not a template's own text is escaped."""
+"""The Jinja environment. It escapes every value."""
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
@@ -6,7 +6,7 @@ from app.reporting.numbers import readable
 
 
 def environment(package: str) -> Environment:
-    """The templates of a package beside those that all share."""
+    """The templates of a package, and the shared ones."""
     made = Environment(
         loader=ChoiceLoader([PackageLoader(package), PackageLoader("app.reporting.html")]),
         autoescape=True,
