@@ -43,6 +43,7 @@ class OciErrors(Message):
 class Readiness(Message):
     ready: bool
     reasons: list[str]
+    warnings: list[str] = []
 
 
 class Refusal(Message):

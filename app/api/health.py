@@ -13,9 +13,16 @@ from app.api.metrics import READY, Metrics
 class HealthApi:
     """Alive as long as it answers; ready as long as nothing speaks against deciding."""
 
-    def __init__(self, metrics: Metrics, not_ready: Callable[[], list[str]]) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        not_ready: Callable[[], list[str]],
+        warnings: Callable[[], list[str]] = list,
+    ) -> None:
+        """`warnings`: what is wrong while requests are served all the same."""
         self._metrics = metrics
         self._not_ready = not_ready
+        self._warnings = warnings
         metrics.gauge(READY, lambda: float(not not_ready()))
 
     def router(self) -> APIRouter:
@@ -40,7 +47,8 @@ class HealthApi:
     async def readyz(self) -> Response:
         """200, or 503 with the reasons."""
         reasons = self._not_ready()
-        return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+        content = {"ready": not reasons, "reasons": reasons, "warnings": self._warnings()}
+        return JSONResponse(content, 503 if reasons else 200)
 
     async def metrics(self) -> Response:
         """Prometheus text format."""

@@ -50,13 +50,22 @@ CERTIFICATE_EXPIRY = Metric(
     "When the serving certificate expires, in seconds since the epoch.",
 )
 UPLOADS = Metric("uploads", "gauge", "Blob uploads in flight.")
+UNREAD = Metric(
+    "unread_repositories", "gauge", "Repositories that have not been read; their namespaces wait."
+)
+UNREADABLE_MANIFESTS = Metric(
+    "unreadable_manifests", "gauge", "Tags and manifests that cannot be read; they count as stored."
+)
+UNTAGGED = Metric(
+    "untagged_images", "gauge", "Images that no tag reaches, stored but not counted any more."
+)
 
 OF_REVIEWS = (REVIEWS, REVIEW_SECONDS, BAD_REQUESTS)
 OF_SERVICE = (
     *OF_REVIEWS, READY, RESERVATIONS, STATE_AGE, STATE_BROKEN, UNREADABLE,
     CERTIFICATE_EXPIRY,
 )  # fmt: skip
-OF_GATEWAY = (*OF_REVIEWS, READY, RESERVATIONS, UPLOADS)
+OF_GATEWAY = (*OF_REVIEWS, READY, RESERVATIONS, UPLOADS, UNREAD, UNREADABLE_MANIFESTS, UNTAGGED)
 
 
 class Metrics:

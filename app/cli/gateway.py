@@ -7,6 +7,7 @@ from app.cli.options import SettingsCommand
 from app.cluster.connection import NoClusterError
 from app.cluster.manifests import ManifestError
 from app.config import logs, runtime
+from app.gateway.catalog import RepositoryFileError
 from app.gateway.database import DatabaseError
 from app.gateway.settings import GatewaySettings
 from app.registry.credentials import CredentialsError
@@ -25,6 +26,8 @@ _SETTINGS = (
     "tls_dir",
     "state",
     "database",
+    "repositories",
+    "untagged_grace",
     "compare_interval",
     "kubeconfig",
     "context",
@@ -49,6 +52,7 @@ _UNUSABLE = (
     ManifestError,
     NoClusterError,
     OSError,
+    RepositoryFileError,
     serving.GatewayError,
 )
 

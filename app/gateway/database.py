@@ -6,18 +6,26 @@ was in flight when the process died is known afterwards, and can be asked for.
 
 import asyncio
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from app.gateway.contents import NO_LINKS, Contents, Links
 from app.registry.names import Reference, Repository
 
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS images (
-    namespace TEXT, stream TEXT, digest TEXT, PRIMARY KEY (namespace, stream, digest)
+    namespace TEXT, stream TEXT, digest TEXT, subject TEXT NOT NULL, counts_until REAL NOT NULL,
+    PRIMARY KEY (namespace, stream, digest)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS children (
+    namespace TEXT, stream TEXT, parent TEXT, child TEXT,
+    PRIMARY KEY (namespace, stream, parent, child)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tags (
     namespace TEXT, stream TEXT, tag TEXT, digest TEXT NOT NULL,
@@ -27,22 +35,24 @@ CREATE TABLE IF NOT EXISTS intents (
     id INTEGER PRIMARY KEY, namespace TEXT, stream TEXT, tag TEXT, digest TEXT NOT NULL
 );
 """
+_UPGRADE = """
+BEGIN IMMEDIATE;
+DROP TABLE IF EXISTS images;
+DROP TABLE IF EXISTS tags;
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+DELETE FROM facts WHERE name = 'filled';
+COMMIT;
+"""
+"""Version 1 did not know what an index lists: the registry is read again, as at a first start."""
 _DROP_TAG = "DELETE FROM tags WHERE namespace = ? AND stream = ? AND tag = ?"
 _DROP_IMAGE = "DELETE FROM images WHERE namespace = ? AND stream = ? AND digest = ?"
+_DROP_CHILDREN = "DELETE FROM children WHERE namespace = ? AND stream = ? AND parent = ?"
 
 Result = TypeVar("Result")
 
 
 class DatabaseError(Exception):
     """A file that cannot be used, or not written now; the text names it and says why."""
-
-
-@dataclass
-class Contents:
-    """One repository: where its tags point, and every manifest in it."""
-
-    tags: dict[str, str] = field(default_factory=dict)
-    images: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -53,14 +63,17 @@ class Intent:
     repository: Repository
     reference: Reference
     digest: str
+    links: Links = NO_LINKS
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What the registry said about references: a digest for what is there, None for the rest."""
+    """What the registry said about references."""
 
     tags: dict[str, str | None]
-    images: dict[str, bool]
+    """The digest of each tag; None for a tag that is gone."""
+    images: dict[str, Links | None]
+    """The links of each manifest; None for a manifest that is gone."""
 
 
 class Database:
@@ -81,7 +94,10 @@ class Database:
             self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
+            if self._connection.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
+                self._connection.executescript(_UPGRADE)
             self._connection.executescript(_SCHEMA)
+            self._connection.execute(f"PRAGMA user_version = {_VERSION}")
             if not self._fact("upstream"):
                 self._set("upstream", upstream)
         except (sqlite3.Error, OSError) as error:
@@ -97,14 +113,23 @@ class Database:
 
     @property
     def filled(self) -> bool:
-        """Whether the whole catalog was read once."""
+        """Whether every repository of the registry was read once."""
         return bool(self._fact("filled"))
 
     def contents(self) -> dict[Repository, Contents]:
+        """Every repository that holds something."""
         found: dict[Repository, Contents] = {}
-        for namespace, stream, digest in self._connection.execute("SELECT * FROM images"):
-            repository = Repository(namespace, stream)
-            found.setdefault(repository, Contents()).images.add(digest)
+        children: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
+        for *parent, child in self._connection.execute("SELECT * FROM children"):
+            children[tuple(parent)].add(child)
+        for namespace, stream, digest, subject, until in self._connection.execute(
+            "SELECT namespace, stream, digest, subject, counts_until FROM images"
+        ):
+            contents = found.setdefault(Repository(namespace, stream), Contents())
+            listed = frozenset(children.get((namespace, stream, digest), ()))
+            contents.put(digest, Links(listed, subject) if listed or subject else NO_LINKS)
+            if until:
+                contents.counts_until[digest] = until
         for namespace, stream, tag, digest in self._connection.execute("SELECT * FROM tags"):
             found.setdefault(Repository(namespace, stream), Contents()).tags[tag] = digest
         return found
@@ -123,46 +148,64 @@ class Database:
     async def mark_filled(self) -> None:
         await self._write(lambda: self._set("filled", "yes"))
 
-    async def begin(self, repository: Repository, reference: Reference, digest: str) -> Intent:
+    async def begin(
+        self, repository: Repository, reference: Reference, digest: str, links: Links
+    ) -> Intent:
         def insert() -> Intent:
             row = (*_key(repository), reference.tag, digest)
             cursor = self._connection.execute(
                 "INSERT INTO intents (namespace, stream, tag, digest) VALUES (?, ?, ?, ?)", row
             )
-            return Intent(cursor.lastrowid or 0, repository, reference, digest)
+            return Intent(cursor.lastrowid or 0, repository, reference, digest, links)
 
         return await self._write(insert)
 
-    async def finish(self, intent: Intent, *, stored: bool) -> None:
+    async def finish(self, intent: Intent, *, stored: bool, counts_until: float = 0.0) -> None:
+        """`counts_until`: end of the grace period of an image without a tag."""
+
         def end() -> None:
             self._connection.execute("DELETE FROM intents WHERE id = ?", (intent.number,))
             if stored:
-                self._put(intent.repository, intent.reference.tag, intent.digest)
+                self._put(intent.repository, intent.digest, intent.links, counts_until)
+                self._put_tag(intent.repository, intent.reference.tag, intent.digest)
 
         await self._write(end)
 
     async def apply(self, repository: Repository, findings: Findings) -> None:
         def update() -> None:
-            for tag, digest in findings.tags.items():
-                if digest is None:
-                    self._connection.execute(_DROP_TAG, (*_key(repository), tag))
+            key = _key(repository)
+            for digest, links in findings.images.items():
+                if links is None:
+                    self._connection.execute(_DROP_IMAGE, (*key, digest))
+                    self._connection.execute(_DROP_CHILDREN, (*key, digest))
                 else:
-                    self._put(repository, tag, digest)
-            for digest, there in findings.images.items():
-                if there:
-                    self._put(repository, "", digest)
+                    self._put(repository, digest, links)
+            for tag, target in findings.tags.items():
+                if target is None:
+                    self._connection.execute(_DROP_TAG, (*key, tag))
                 else:
-                    self._connection.execute(_DROP_IMAGE, (*_key(repository), digest))
+                    self._put_tag(repository, tag, target)
 
         await self._write(update)
 
-    def _put(self, repository: Repository, tag: str, digest: str) -> None:
+    def _put(
+        self, repository: Repository, digest: str, links: Links, counts_until: float = 0.0
+    ) -> None:
         key = _key(repository)
-        self._connection.execute("INSERT OR IGNORE INTO images VALUES (?, ?, ?)", (*key, digest))
+        self._connection.execute(
+            "INSERT INTO images VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "counts_until = max(counts_until, excluded.counts_until)",
+            (*key, digest, links.subject, counts_until),
+        )
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO children VALUES (?, ?, ?, ?)",
+            [(*key, digest, child) for child in links.children],
+        )
+
+    def _put_tag(self, repository: Repository, tag: str, digest: str) -> None:
         if tag:
-            self._connection.execute(
-                "INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?)", (*key, tag, digest)
-            )
+            row = (*_key(repository), tag, digest)
+            self._connection.execute("INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?)", row)
 
     def _fact(self, name: str) -> str:
         row = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()

@@ -1,27 +1,29 @@
-"""The sets of a plain registry, kept by the gateway because nobody else keeps them.
+"""The usage of a plain registry, which the gateway keeps because nobody else does.
 
-A push that goes well adds its members. Everything else, such as a delete, an answer that never
-came or a change behind the gateway's back, ends in a question to the registry, whose answer
-counts. Until there is an answer, what may be stored counts as stored.
+A push that succeeds adds its members. Everything else, such as a delete, a push without an answer
+or a change behind the gateway's back, leads to a question to the registry, whose answer counts.
+Until there is an answer, what may be stored counts as stored.
 """
 
 import asyncio
 import logging
 import math
+import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 
-from app.gateway.database import Contents, Database, DatabaseError, Findings, Intent
-from app.model.manifest import INDEXES
+from app.gateway.contents import NO_LINKS, Contents, Links, unreadable_digest
+from app.gateway.coverage import Coverage
+from app.gateway.database import Database, DatabaseError, Intent
+from app.gateway.questions import Answer, Check, Questioner, Unreadable, findings_of
 from app.quota.digests import Packed, pack
+from app.quota.members import Members
 from app.quota.usage import StreamUsage, UsageIndex
-from app.registry.client import RegistryClient, RegistryUnavailableError, StoredManifest
+from app.registry.client import RegistryUnavailableError
 from app.registry.names import Reference, Repository
 
 logger = logging.getLogger("registry_admission.inventory")
 
-_CONCURRENT_QUESTIONS = 8
 _SETTLE = 5.0
 """Seconds from a registry's first "no" about a push without an answer to the one that counts."""
 
@@ -32,7 +34,7 @@ class RepositoryUsage(StreamUsage):
     __slots__ = ("_all_images",)
 
     def __init__(self, contents: Contents) -> None:
-        self._all_images = frozenset(map(pack, contents.images))  # counted with the others
+        self._all_images = frozenset(map(pack, contents.counted()))
         super().__init__({tag: (digest,) for tag, digest in contents.tags.items()})
 
     @property
@@ -40,40 +42,65 @@ class RepositoryUsage(StreamUsage):
         return self._all_images | super().packed_images
 
 
-@dataclass(eq=False)
-class _Check:
-    """A question on its way; references that pushes touch meanwhile have no answer in it."""
-
-    repository: Repository
-    disturbed: set[str] = field(default_factory=set)
-
-
 class Inventory:
     """Usage by repository, true to the registry as far as it was asked."""
 
-    def __init__(self, database: Database, client: RegistryClient) -> None:
+    def __init__(
+        self,
+        database: Database,
+        questioner: Questioner,
+        coverage: Coverage,
+        *,
+        grace: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`grace`: seconds that an image without a tag counts after its push."""
         self._database = database
-        self._client = client
+        self._questioner = questioner
+        self._coverage = coverage
+        self._grace = grace
+        self._clock = clock
         self._contents = database.contents()
         self._active: Counter[tuple[Repository, str]] = Counter()
-        self._checks: set[_Check] = set()
-        self._asking = asyncio.Lock()
-        self._questions = asyncio.Semaphore(_CONCURRENT_QUESTIONS)
         self._due: defaultdict[Repository, set[str]] = defaultdict(set)
         self._doubted: dict[tuple[Repository, str], float] = {}
         """What may come to be stored yet, and from when on a "no" about it counts."""
+        self._expiries: dict[Repository, asyncio.TimerHandle] = {}
+        self._untagged: Counter[Repository] = Counter()
         self.something_due = asyncio.Event()
         self.usage = UsageIndex()
-        for repository in self._contents:
+        for repository, contents in list(self._contents.items()):
             self._publish(repository)
+            for tag, digest in contents.tags.items():
+                if digest == unreadable_digest(str(repository), tag):
+                    coverage.unreadable[repository, tag] = "it could not be read earlier"
 
     @property
-    def repositories(self) -> list[Repository]:
-        return list(self._contents)
+    def repositories(self) -> set[Repository]:
+        """Those that hold something."""
+        return set(self._contents)
 
-    async def begin(self, repository: Repository, reference: Reference, digest: str) -> Intent:
+    @property
+    def untagged(self) -> int:
+        """Images that the registry stores and that do not count."""
+        return self._untagged.total()
+
+    def brought(self, repository: Repository, digest: str, links: Links) -> Members:
+        """The images that count because of a manifest which is about to be stored."""
+        contents = self._contents.get(repository, Contents())
+        images = {digest} | contents.reach([digest, *links.children])
+        return Members(images=frozenset((repository.stream, one) for one in images))
+
+    def freed(self, repository: Repository, digest: str, links: Links, tag: str) -> Members:
+        """The images that stop counting once a tag points at another manifest."""
+        gone = self._contents.get(repository, Contents()).freed(tag, digest, links)
+        return Members(images=frozenset((repository.stream, one) for one in gone))
+
+    async def begin(
+        self, repository: Repository, reference: Reference, digest: str, links: Links = NO_LINKS
+    ) -> Intent:
         """A manifest is about to be forwarded. Raises DatabaseError: then it must not be."""
-        intent = await self._database.begin(repository, reference, digest)
+        intent = await self._database.begin(repository, reference, digest, links)
         self._touch(intent, 1)
         return intent
 
@@ -86,8 +113,14 @@ class Inventory:
         await self._finish(intent, stored=False)
 
     async def unknown(self, intent: Intent) -> None:
-        """Nobody knows: it counts as stored until the registry has been asked."""
+        """Nobody knows: it counts as stored until the registry has been asked, and so does the
+        image that its tag pointed at."""
+        before = self._contents.get(intent.repository, Contents()).tags.get(intent.reference.tag)
         await self._finish(intent, stored=True)
+        if before is not None and before != intent.digest:
+            until = self._clock() + self._grace
+            self._contents[intent.repository].counts_until[before] = until
+            self._publish(intent.repository)
         references = _references(intent)
         self._doubted |= {(intent.repository, reference): math.inf for reference in references}
         self._ask_later(intent.repository, references)
@@ -97,10 +130,11 @@ class Inventory:
 
         Returns when the registry has been asked; if that fails, it is asked again later.
         """
-        tags = self._contents.get(repository, Contents()).tags.items()
-        pointing = [tag for tag, digest in tags if digest == reference.digest]
-        self._ask_later(repository, [str(reference), *pointing])
-        await self.ask_due()
+        await self._ask_now(repository, self._touched_by(repository, reference))
+
+    def doubt(self, repository: Repository, reference: Reference) -> None:
+        """A deletion had no answer: the registry is asked later."""
+        self._ask_later(repository, self._touched_by(repository, reference))
 
     async def recover(self) -> None:
         """Count what was in flight when the last process ended, and have it asked for."""
@@ -109,27 +143,45 @@ class Inventory:
             self._touch(intent, 1)
             await self.unknown(intent)
 
+    def _touched_by(self, repository: Repository, deleted: Reference) -> set[str]:
+        tags = self._contents.get(repository, Contents()).tags.items()
+        return {str(deleted), *(tag for tag, digest in tags if digest == deleted.digest)}
+
     async def ask_due(self) -> bool:
         """Ask for everything that is due; False if something still is."""
         self.something_due.clear()
-        for repository, references in list(self._due.items()):
-            del self._due[repository]
-            try:
-                await self._verify(repository, references)
-            except (RegistryUnavailableError, DatabaseError) as error:
-                logger.warning("registry not asked", extra={"problem": str(error)})
-                self._ask_later(repository, references)
+        due, self._due = self._due, defaultdict(set)
+        await asyncio.gather(*(self._ask_now(*question) for question in due.items()))
         return not self._due
 
-    async def scan(self, repository: Repository) -> None:
-        """Ask for everything in a repository. Raises RegistryUnavailableError, DatabaseError."""
-        found = {tag async for tag in self._client.tags(str(repository))}
+    async def _ask_now(self, repository: Repository, references: set[str]) -> None:
+        try:
+            await self._verify(repository, references, urgent=True)
+        except (RegistryUnavailableError, DatabaseError) as error:
+            logger.warning("registry not asked", extra={"problem": str(error)})
+            self._ask_later(repository, references)
+
+    async def compare(
+        self, repository: Repository, *, thorough: bool, urgent: bool = False
+    ) -> None:
+        """Compare a repository's tag list with what is known, and ask for the differences;
+        `thorough`: for everything. Raises RegistryUnavailableError, DatabaseError."""
+        found = await self._questioner.tags(repository, urgent=urgent)
         known = self._contents.get(repository, Contents())
-        await self._verify(repository, {*found, *known.tags, *known.images}, with_children=True)
+        unreadable = {ref for one, ref in self._coverage.unreadable if one == repository}
+        if thorough:
+            references = {*found, *known.tags, *known.images}
+        else:
+            differing = found ^ known.tags.keys()
+            pointed_at = {known.tags[tag] for tag in differing & known.tags.keys()}
+            references = differing | pointed_at | unreadable
+        await self._verify(repository, references, urgent=urgent)
 
     async def _finish(self, intent: Intent, *, stored: bool) -> None:
+        tag = intent.reference.tag
+        until = 0.0 if tag else self._clock() + self._grace
         try:
-            await self._database.finish(intent, stored=stored)
+            await self._database.finish(intent, stored=stored, counts_until=until)
         except DatabaseError as error:
             # What came of it still counts from here on, and the file has the intent still.
             logger.error("outcome not written", extra={"problem": str(error)})
@@ -137,85 +189,78 @@ class Inventory:
         finally:
             if stored:
                 contents = self._contents.setdefault(intent.repository, Contents())
-                contents.images.add(intent.digest)
-                if intent.reference.tag:
-                    contents.tags[intent.reference.tag] = intent.digest
+                contents.put(intent.digest, intent.links)
+                if tag:
+                    contents.tags[tag] = intent.digest
+                else:
+                    contents.counts_until[intent.digest] = until
                 self._publish(intent.repository)
             self._touch(intent, -1)
 
     async def _verify(
-        self, repository: Repository, references: Iterable[str], *, with_children: bool = False
+        self, repository: Repository, references: Iterable[str], *, urgent: bool
     ) -> None:
-        """One question after another, so that no older answer replaces a newer one."""
-        async with self._asking:
-            check = _Check(repository)
-            check.disturbed.update(ref for repo, ref in self._active if repo == repository)
-            self._checks.add(check)
-            try:
-                answers = await self._ask(repository, set(references), with_children)
-            finally:
-                self._checks.discard(check)
-            calm = {ref: found for ref, found in answers.items() if ref not in check.disturbed}
-            early = {ref for ref, found in calm.items() if self._is_early((repository, ref), found)}
-            await self._apply(repository, {ref: calm[ref] for ref in calm.keys() - early})
-        self._ask_later(repository, answers.keys() & check.disturbed)
+        check = Check(repository)
+        check.disturbed.update(ref for repo, ref in self._active if repo == repository)
+        known = self._contents.get(repository, Contents())
+        try:
+            answers = await self._questioner.ask(check, references, known, urgent=urgent)
+            early = {ref for ref, a in answers.items() if self._is_early((repository, ref), a)}
+            await self._apply(repository, {ref: answers[ref] for ref in answers.keys() - early})
+        except BaseException:
+            self._ask_later(repository, check.took_over)
+            raise
+        self._ask_later(repository, set(references) & check.disturbed)
         asyncio.get_running_loop().call_later(_SETTLE, self._ask_later, repository, early)
 
-    def _is_early(self, key: tuple[Repository, str], found: StoredManifest | None) -> bool:
+    def _is_early(self, key: tuple[Repository, str], answer: Answer) -> bool:
         """Whether an answer is a "no" that does not count yet."""
         now = asyncio.get_running_loop().time()
         until = self._doubted.get(key, 0.0)
-        if found is not None or until <= now:
+        if answer is not None or until <= now:
             self._doubted.pop(key, None)
             return False
         self._doubted[key] = min(until, now + _SETTLE)
         return True
 
-    async def _ask(
-        self, repository: Repository, references: set[str], with_children: bool
-    ) -> dict[str, StoredManifest | None]:
-        answers: dict[str, StoredManifest | None] = {}
-        while references:
-            asked = list(references)
-            found = await asyncio.gather(*(self._head(repository, ref) for ref in asked))
-            answers |= dict(zip(asked, found, strict=True))
-            references = set()
-            if with_children:
-                indexes = {f.digest for f in answers.values() if f and f.media_type in INDEXES}
-                for digest in indexes:
-                    index = await self._client.manifest(str(repository), digest)
-                    references.update(index.children if index else ())
-                references -= answers.keys()
-        return answers
-
-    async def _head(self, repository: Repository, reference: str) -> StoredManifest | None:
-        async with self._questions:
-            return await self._client.manifest_head(str(repository), reference)
-
-    async def _apply(
-        self, repository: Repository, answers: dict[str, StoredManifest | None]
-    ) -> None:
-        tags = {ref: a.digest if a else None for ref, a in answers.items() if ":" not in ref}
-        images = {ref: answer is not None for ref, answer in answers.items() if ":" in ref}
-        await self._database.apply(repository, Findings(tags, images))
+    async def _apply(self, repository: Repository, answers: dict[str, Answer]) -> None:
+        known = self._contents.get(repository, Contents())
+        findings = findings_of(repository, answers, known)
+        await self._database.apply(repository, findings)
         contents = self._contents.setdefault(repository, Contents())
-        for tag, digest in tags.items():
-            if digest is None:
+        for digest, links in findings.images.items():
+            if links is None:
+                contents.drop(digest)
+            else:
+                contents.put(digest, links)
+        for tag, target in findings.tags.items():
+            if target is None:
                 contents.tags.pop(tag, None)
             else:
-                contents.tags[tag] = digest
-                contents.images.add(digest)
-        contents.images -= {digest for digest, there in images.items() if not there}
-        contents.images |= {digest for digest, there in images.items() if there}
+                contents.tags[tag] = target
+        for reference, answer in answers.items():
+            if isinstance(answer, Unreadable):
+                self._coverage.unreadable[repository, reference] = answer.problem
+            else:
+                self._coverage.unreadable.pop((repository, reference), None)
         self._publish(repository)
 
     def _publish(self, repository: Repository) -> None:
-        contents = self._contents[repository]
-        if not (contents.tags or contents.images):
-            del self._contents[repository]
-        exists = repository in self._contents
-        usage = RepositoryUsage(contents) if exists else None
+        contents, now = self._contents.setdefault(repository, Contents()), self._clock()
+        contents.settle(now)
+        usage = RepositoryUsage(contents) if contents else None
         self.usage.put(repository.namespace, repository.stream, usage)
+        if usage is None:
+            del self._contents[repository]
+            del self._untagged[repository]
+        else:
+            self._untagged[repository] = len(contents.images) - usage.image_count
+        if timer := self._expiries.pop(repository, None):
+            timer.cancel()
+        if contents.counts_until:
+            wait = min(contents.counts_until.values()) - now
+            loop = asyncio.get_running_loop()
+            self._expiries[repository] = loop.call_later(wait, self._publish, repository)
 
     def _ask_later(self, repository: Repository, references: Iterable[str]) -> None:
         wanted = set(references)
@@ -229,9 +274,7 @@ class Inventory:
             self._active[key] += change
             if not self._active[key]:
                 del self._active[key]
-            for check in self._checks:
-                if check.repository == intent.repository:
-                    check.disturbed.add(reference)
+            self._questioner.disturb(intent.repository, reference)
 
 
 def _references(intent: Intent) -> list[str]:

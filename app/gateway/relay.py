@@ -19,6 +19,25 @@ class SlowClientError(Exception):
     """The client has taken nothing of its answer for too long."""
 
 
+class Inbox:
+    """A `receive` that knows whether the request has been read to its end."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.ended = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self.ended = message["type"] == "http.disconnect" or not message.get("more_body")
+        return message
+
+    async def drain(self) -> None:
+        """Read what the client still sends, within bounds."""
+        read = 0
+        while not self.ended and read < _LINGER_BYTES:
+            read += len((await self()).get("body", b""))
+
+
 def patient(send: Send, idle_timeout: float) -> Send:
     """A `send` that gives up a client which takes nothing. Raises SlowClientError."""
 
@@ -41,7 +60,7 @@ async def relay(answer: Answer, scope: Scope, receive: Receive, send: Send) -> N
         await answer.close()
 
 
-async def refuse(error: RegistryError, receive: Receive, send: Send) -> None:
+async def refuse(error: RegistryError, inbox: Inbox, send: Send) -> None:
     """Answer before the request is read to its end.
 
     Closing a connection on which a client still sends makes its system throw away the answer
@@ -59,14 +78,5 @@ async def refuse(error: RegistryError, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": True})
     with suppress(TimeoutError):
         async with asyncio.timeout(_LINGER):
-            await _drain(receive)
+            await inbox.drain()
     await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _drain(receive: Receive) -> None:
-    read = 0
-    while read < _LINGER_BYTES:
-        message = await receive()
-        if message["type"] == "http.disconnect" or not message.get("more_body"):
-            return
-        read += len(message.get("body", b""))

@@ -60,6 +60,16 @@ class GatewaySettings(Settings):
         Path("gateway.db"),
         description="File for what a plain registry holds; used with --state only.",
     )
+    repositories: Path | None = Field(
+        None,
+        description="File of repository names, one a line, for a registry without a catalog or "
+        "with one that may not be read. Other repositories are read at their first push.",
+    )
+    untagged_grace: PositiveFloat = Field(
+        900.0,
+        description="How long an image counts that was pushed by digest, while the tag or index "
+        "that it belongs to has not come.",
+    )
     compare_interval: PositiveFloat = Field(
         600.0, description="Time between two comparisons of that file with the registry."
     )

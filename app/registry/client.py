@@ -3,7 +3,6 @@
 import asyncio
 import ipaddress
 import json
-import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Collection
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from app.model.manifest import MAX_BYTES, MEDIA_TYPES, Manifest
+from app.model.manifest import MAX_BYTES, MEDIA_TYPES, Manifest, digest_of
 from app.registry.credentials import NO_CREDENTIALS, Credentials
 from app.registry.errors import RegistryError
 from app.registry.manifest import parse
@@ -23,18 +22,37 @@ _TIMEOUT = 10.0
 _MAX_HOPS = 3
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PAGE = 1000
+_BAD_REQUEST = 400
+_NO_CATALOG = frozenset({404, 405, 501})
 _ACCEPT = ", ".join(MEDIA_TYPES)
-_NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
 
 
 class RegistryUnavailableError(Exception):
     """The registry gave no usable answer; the text says which request failed, and how."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        """`status`: HTTP status of the answer; 0 if there was none."""
+        super().__init__(message)
+        self.status = status
+
+
+class NoCatalogError(RegistryUnavailableError):
+    """The registry does not offer `/v2/_catalog`."""
 
 
 @dataclass(frozen=True)
 class StoredManifest:
     digest: str
     media_type: str
+
+
+@dataclass(frozen=True)
+class StoredContent:
+    """The bytes of a stored manifest, which nobody has parsed."""
+
+    digest: str
+    media_type: str
+    content: bytes
 
 
 @dataclass(frozen=True)
@@ -82,12 +100,21 @@ class RegistryClient:
         answer = await self._ask("HEAD", f"/v2/{repository}/manifests/{reference}", repository)
         if answer is None:
             return None
-        digest = answer.headers.get("docker-content-digest", "")
-        if not digest:
-            stored = await self.manifest(repository, reference)
-            return StoredManifest(stored.digest, stored.media_type) if stored else None
-        media_type = answer.headers.get("content-type", "").partition(";")[0].strip()
-        return StoredManifest(digest, media_type)
+        if digest := answer.headers.get("docker-content-digest", ""):
+            return StoredManifest(digest, _media_type(answer))
+        stored = await self.content(repository, reference)
+        return StoredManifest(stored.digest, stored.media_type) if stored else None
+
+    async def content(self, repository: str, reference: str) -> StoredContent | None:
+        """A stored manifest of any kind, in any spelling; None if there is none.
+
+        The digest is the one it was asked for by, or that of its bytes.
+        """
+        answer = await self._ask("GET", f"/v2/{repository}/manifests/{reference}", repository)
+        if answer is None:
+            return None
+        digest = reference if ":" in reference else digest_of(answer.body)
+        return StoredContent(digest, _media_type(answer), answer.body)
 
     async def manifest(self, repository: str, reference: str) -> Manifest | None:
         """A stored manifest, verified if asked for by digest; None if there is none."""
@@ -113,24 +140,46 @@ class RegistryClient:
             yield tag
 
     async def repositories(self) -> AsyncIterator[str]:
-        """The registry's catalog."""
-        async for name in self._list("/v2/_catalog", "", "repositories"):
-            yield name
+        """The registry's catalog. Raises NoCatalogError where it has none."""
+        try:
+            async for name in self._list("/v2/_catalog", "", "repositories"):
+                yield name
+        except RegistryUnavailableError as error:
+            if error.status in _NO_CATALOG:
+                raise NoCatalogError(str(error), error.status) from None
+            raise
 
     async def _list(self, path: str, repository: str, field: str) -> AsyncIterator[str]:
+        """Every name of a list in pages. A registry without that repository has no names."""
+        seen: set[str] = set()
         page: str | None = f"{path}?n={_PAGE}"
         while page is not None:
-            answer = await self._ask("GET", page, repository)
+            seen.add(page)
+            answer = await self._page(page, path, repository)
             if answer is None:
                 return
             try:
                 names = json.loads(answer.body)[field] or []
             except (ValueError, KeyError, TypeError, RecursionError):
-                raise RegistryUnavailableError(f"GET {path}: no list of {field}") from None
+                message = f"GET {path}: the answer has no list of {field}"
+                raise RegistryUnavailableError(message, answer.status) from None
             for name in names:
                 yield str(name)
-            following = _NEXT.search(answer.headers.get("link", ""))
-            page = following[1] if following and names else None
+            page = _next_page(path, answer.headers)
+            if page in seen:
+                raise RegistryUnavailableError(f"GET {path}: page {page} comes again", 200)
+
+    async def _page(self, page: str, path: str, repository: str) -> _Answer | None:
+        """One page; the registry chooses its size if it refuses ours. None for 404."""
+        try:
+            answer = await self._ask("GET", page, repository)
+        except RegistryUnavailableError as error:
+            if error.status != _BAD_REQUEST or page != f"{path}?n={_PAGE}":
+                raise
+            answer = await self._ask("GET", path, repository)
+        if answer is None and not repository:
+            raise RegistryUnavailableError(f"GET {path}: status 404", 404)
+        return answer
 
     async def _ask(
         self, method: str, path: str, repository: str, *, follow: bool = True
@@ -147,7 +196,8 @@ class RegistryClient:
         if answer.status == httpx.codes.NOT_FOUND:
             return None
         if answer.status != httpx.codes.OK and (follow or answer.status not in _REDIRECTS):
-            raise RegistryUnavailableError(f"{method} {url}: status {answer.status}")
+            message = f"{method} {url}: status {answer.status}"
+            raise RegistryUnavailableError(message, answer.status)
         return answer
 
     async def _authorized(self, method: str, url: httpx.URL, scope: str, follow: bool) -> _Answer:
@@ -212,6 +262,19 @@ class RegistryClient:
         for *_, address in found:
             if _is_local(str(address[0])):
                 raise ValueError(f"host {url.host} leads to {address[0]}, which is not asked")
+
+
+def _media_type(answer: _Answer) -> str:
+    return str(answer.headers.get("content-type", "")).partition(";")[0].strip()
+
+
+def _next_page(path: str, headers: httpx.Headers) -> str | None:
+    """The page that `Link` calls next: the same list, with the query of that address. A registry
+    behind a proxy may spell its own scheme, host and path otherwise than we reach them."""
+    address = httpx.Response(200, headers=headers).links.get("next", {}).get("url")
+    if address is None:
+        return None
+    return f"{path}?{address.partition('?')[2].partition('#')[0]}"
 
 
 def host_of(url: httpx.URL) -> str:

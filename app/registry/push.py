@@ -7,7 +7,7 @@ admission review of that mapping claims the same members, and a set counts each 
 import logging
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.admission import changes
 from app.admission.image_kinds import ImageAdmission
@@ -17,7 +17,7 @@ from app.policy import image_limits
 from app.policy.image_limits import SizedImage
 from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
-from app.quota.members import Claims, Members
+from app.quota.members import NONE, Claims, Members
 from app.quota.state import require_available
 from app.registry.errors import denied
 from app.registry.names import Reference, Repository
@@ -79,10 +79,19 @@ class PushChecks:
         return BlobCheck(verdict, None if allowance is None else max(allowance - uploaded, 0))
 
     async def manifest(
-        self, repository: Repository, reference: Reference, manifest: Manifest
+        self,
+        repository: Repository,
+        reference: Reference,
+        manifest: Manifest,
+        brings: Members = NONE,
+        frees: Members = NONE,
     ) -> ManifestCheck:
-        """Decide a whole manifest. Raises StateUnavailableError."""
-        return await self._decide(repository, reference, ImageClaim.of_manifest(manifest))
+        """Decide a whole manifest. Raises StateUnavailableError.
+
+        `brings`: other members that count once it is stored. `frees`: members that no longer do.
+        """
+        image = ImageClaim.of_manifest(manifest)
+        return await self._decide(repository, reference, image, brings, frees)
 
     async def descriptor(
         self, repository: Repository, reference: Reference, digest: str
@@ -117,13 +126,21 @@ class PushChecks:
         return await self._admission.enforcer.cancel(repository.namespace, reservation)
 
     async def _decide(
-        self, repository: Repository, reference: Reference, image: ImageClaim
+        self,
+        repository: Repository,
+        reference: Reference,
+        image: ImageClaim,
+        brings: Members = NONE,
+        frees: Members = NONE,
     ) -> ManifestCheck:
         # A reservation of its own for each push: when one of two equal pushes fails, the place
         # that the other one relies on stays taken.
         reservation = f"push-{secrets.token_hex(16)}"
+        change = changes.of_push(repository.namespace, repository.stream, reference.tag, image)
+        adds = change.claims.adds | brings
+        change.claims = replace(change.claims, adds=adds, removes=frees - adds)
         verdict = await self._admission.decide(
-            changes.of_push(repository.namespace, repository.stream, reference.tag, image),
+            change,
             reserve=True,
             within=_WITHIN,
             holder=reservation,

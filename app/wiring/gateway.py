@@ -4,7 +4,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -15,19 +15,26 @@ from app.admission.enforcer import Enforcer
 from app.admission.image_kinds import ImageAdmission
 from app.admission.references import References
 from app.api.health import HealthApi
-from app.api.metrics import RESERVATIONS, UPLOADS, Metrics
+from app.api.metrics import RESERVATIONS, UNREAD, UNREADABLE_MANIFESTS, UNTAGGED, UPLOADS, Metrics
 from app.api.protocol import StrangersProtocol
 from app.api.server import Server, listen
 from app.certs import files
 from app.certs.reload import ServingContext
 from app.cluster import connection
 from app.cluster.embedded import EmbeddedState
+from app.gateway.catalog import Catalog, read_names
+from app.gateway.coverage import Coverage
 from app.gateway.database import Database
 from app.gateway.inventory import Inventory
-from app.gateway.keeper import GatewayState, Keeper
-from app.gateway.proxy import Books, Gateway
+from app.gateway.proxy import Gateway
+from app.gateway.questions import Questioner
+from app.gateway.reader import Reader
+from app.gateway.reconciler import InventoryReconciler
 from app.gateway.settings import GatewaySettings
+from app.gateway.state import GatewayState
+from app.gateway.traffic import Traffic, Turns
 from app.gateway.upstream import Upstream
+from app.gateway.usage_store import UsageStore
 from app.page.refusals import Refusals
 from app.quota.store import MemoryLedgers
 from app.registry import credentials
@@ -49,7 +56,9 @@ class _Source:
     """Where limits and usage come from; the backend may ask the registry about images."""
 
     backend: Backend
-    books: Books | None = None
+    store: UsageStore | None = None
+    coverage: Coverage = field(default_factory=Coverage)
+    traffic: Traffic = field(default_factory=Traffic)
 
 
 async def serve(settings: GatewaySettings, announce: Callable[[str], None]) -> None:
@@ -111,21 +120,25 @@ def _build(
     gateway = Gateway(
         upstream,
         PushChecks(admission),
-        source.books,
+        source.store,
         unknown_size=settings.unknown_size,
         max_uploads=settings.max_uploads,
         idle_timeout=settings.idle_timeout,
         manifest_timeout=settings.timing.expiry / 2,
+        traffic=source.traffic,
     )
-    metrics = Metrics()
+    metrics, coverage, store = Metrics(), source.coverage, source.store
     metrics.gauge(RESERVATIONS, enforcer.reservations)
     metrics.gauge(UPLOADS, lambda: gateway.slots.taken)
+    metrics.gauge(UNREAD, lambda: len(coverage.unread))
+    metrics.gauge(UNREADABLE_MANIFESTS, lambda: len(coverage.unreadable))
+    metrics.gauge(UNTAGGED, lambda: store.inventory.untagged if store else 0)
 
     def not_ready() -> list[str]:
         return [*(["shutting down"] if draining() else []), *state.problems()]
 
     app = FastAPI(title="registry-admission gateway", openapi_url=None)
-    app.include_router(HealthApi(metrics, not_ready).router())
+    app.include_router(HealthApi(metrics, not_ready, coverage.warnings).router())
     app.router.routes += [Route("/v2", gateway), Route("/v2/{path:path}", gateway)]
     return app, list(backend.jobs)
 
@@ -159,19 +172,30 @@ async def _plain_registry(
     database = Database(settings.database, settings.upstream)
     try:
         folder = EmbeddedState(limits, settings.domain)
-        inventory = Inventory(database, client)
-        keeper = Keeper(database, client, inventory, settings.compare_interval)
+        named = read_names(settings.repositories) if settings.repositories else frozenset()
+        coverage, traffic = Coverage(), Traffic()
+        questioner = Questioner(client, Turns(traffic))
+        inventory = Inventory(database, questioner, coverage, grace=settings.untagged_grace)
+        reader = Reader(inventory, coverage)
+        reconciler = InventoryReconciler(
+            database,
+            Catalog(client, named),
+            inventory,
+            reader,
+            coverage,
+            settings.compare_interval,
+        )
         backend = Backend(
-            GatewayState(folder, inventory, keeper),
+            GatewayState(folder, inventory, coverage),
             MemoryLedgers(),
-            jobs=[folder.watch, keeper.run],
+            jobs=[folder.watch, reconciler.run],
             namespaces=folder.namespaces,
             refusals=Refusals(settings.domain),
             refused=lambda _request, _outcome: None,
             broken=lambda: folder.broken is not None,
             registry_image=partial(RegistryImages({host: client}).of, host),
         )
-        yield _Source(backend, inventory)
+        yield _Source(backend, UsageStore(inventory, reader), coverage, traffic)
     finally:
         database.close()
         await client.close()

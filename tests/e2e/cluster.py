@@ -17,6 +17,7 @@ import httpx
 import yaml
 
 from . import apiserver_files
+from .domain import DOMAIN
 
 HERE = Path(__file__).parent
 START_TIMEOUT = 90.0
@@ -163,7 +164,7 @@ class Cluster:
             raise RuntimeError(f"kubectl {' '.join(args)}: {result.stderr}")
         return result
 
-    def install_crds(self, domain: str = "alauda.io") -> None:
+    def install_crds(self, domain: str = DOMAIN) -> None:
         """Creates the stand-ins for the registry's APIs and waits until they are served."""
         texts = [path.read_text() for path in sorted((HERE / "crds").glob("*.yaml"))]
         manifest = "---\n".join(texts).replace("alauda.io", domain)

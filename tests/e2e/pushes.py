@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from .cluster import Cluster
+from .domain import DOMAIN
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Answer:
 class Pusher:
     """Creates mappings with as many connections as there are clients."""
 
-    def __init__(self, cluster: Cluster, clients: int = 20, domain: str = "alauda.io") -> None:
+    def __init__(self, cluster: Cluster, clients: int = 20, domain: str = DOMAIN) -> None:
         self._cluster = cluster
         self._clients = clients
         self._domain = domain

@@ -29,6 +29,7 @@ from app.model.domain import ApiDomain
 
 from .balancer import Balancer
 from .cluster import Cluster
+from .domain import DOMAIN
 
 NAMESPACE = "registry-admission"
 _ANNOUNCED = re.compile(r"registry-admission listens on https://[^:]+:(\d+)")
@@ -47,7 +48,7 @@ _WEBHOOKS = {
 _MANY = 1000
 
 
-def service_kubeconfig(cluster: Cluster, path: Path, domain: str = "alauda.io") -> Path:
+def service_kubeconfig(cluster: Cluster, path: Path, domain: str = DOMAIN) -> Path:
     """Grants what `install` grants, and writes a kubeconfig for the service's account."""
     # The registry's, in which some of the rights are.
     cluster.kubectl("create", "namespace", ApiDomain(domain).registry_namespace, check=False)
@@ -163,7 +164,7 @@ class Replicas(AbstractContextManager["Replicas"]):
         folder: Path,
         count: int = 1,
         *flags: str,
-        domain: str = "alauda.io",
+        domain: str = DOMAIN,
         excluded: Sequence[str] = (),
         shared_certificates: bool = False,
         server: str | None = None,

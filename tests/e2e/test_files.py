@@ -9,6 +9,7 @@ import pytest
 from tests.unit.manifest_texts import FILES, SCALARS
 
 from .cluster import Cluster
+from .domain import DOMAIN
 
 pytestmark = pytest.mark.e2e
 
@@ -44,7 +45,7 @@ def test_a_file_has_the_objects_of_the_table(
 
 def test_a_number_in_quotes_is_refused(cluster: Cluster) -> None:
     config = (
-        "apiVersion: imageregistry.operator.alauda.io/v1\nkind: Config\n"
+        f"apiVersion: imageregistry.operator.{DOMAIN}/v1\nkind: Config\n"
         "metadata: {name: cluster}\nspec: {replicas: '2'}\n"
     )
     refused = cluster.kubectl(

@@ -42,13 +42,14 @@ async def test_a_gateway_that_is_killed_in_the_middle_of_pushes_counts_truly_aft
 async def test_a_push_whose_answer_never_came_is_counted_as_what_it_was(
     upstream: Registry, direct: httpx.AsyncClient, tmp_path: Path
 ) -> None:
-    images.limits(tmp_path, "team-a", image_tags=2)
+    images.limits(tmp_path, "team-a", image_tags=3)
     async with (
         silent_proxy(upstream) as (url, cut),
         gateway(tmp_path, url) as gate,
         httpx.AsyncClient(base_url=gate.url, timeout=30) as client,
     ):
         await images.push_blob(client, "team-a/app")
+        await push(client, 0)
         cut.set()
         unanswered = await push(client, 1)
         cut.clear()
@@ -57,7 +58,7 @@ async def test_a_push_whose_answer_never_came_is_counted_as_what_it_was(
 
     assert unanswered.status_code == 503
     assert unanswered.headers["retry-after"] == "5"
-    assert await images.tags(direct, "team-a/app") == {"v1", "v2"}
+    assert await images.tags(direct, "team-a/app") == {"v0", "v1", "v2"}
     assert [answer.status_code for answer in answers] == [201, 403]
 
 

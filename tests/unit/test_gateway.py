@@ -1,18 +1,27 @@
 """The gateway before a registry that answers as tests say."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from app.gateway.coverage import Coverage
+from app.gateway.database import Database
+from app.gateway.inventory import Inventory
 from app.gateway.proxy import Gateway
+from app.gateway.questions import Questioner
+from app.gateway.reader import Reader
+from app.gateway.traffic import Traffic, Turns
 from app.gateway.upstream import Upstream
+from app.gateway.usage_store import UsageStore
 from app.model.limits import NamespaceLimits
 from app.model.manifest import OCI_MANIFEST
 from app.policy.image_limits import UnknownSize
+from app.registry.client import RegistryClient
 from tests.unit.pushes import Pushes, digest_of, image
 from tests.unit.stores import limit, quota
 
@@ -59,15 +68,19 @@ def gateway(
     limits: NamespaceLimits,
     unknown_size: UnknownSize = "deny",
     storage: tuple[str, ...] = (),
+    store: UsageStore | None = None,
 ) -> httpx.AsyncClient:
-    """A client of a gateway on ImageStreams that nobody writes."""
+    """A client of a gateway on its usage store, or on ImageStreams that nobody writes."""
     upstream = Upstream(
         ORIGIN, None, idle_timeout=1, answer_timeout=1, storage_hosts=storage, transport=registry
     )
+    pushes = Pushes(limits)
+    if store is not None:
+        pushes.state.index = store.inventory.usage
     subject = Gateway(
         upstream,
-        Pushes(limits).checks,
-        None,
+        pushes.checks,
+        store,
         unknown_size=unknown_size,
         max_uploads=8,
         idle_timeout=5,
@@ -197,6 +210,81 @@ async def test_a_blob_that_came_through_the_gateway_needs_no_storage_to_be_asked
 
     assert (await push(client, "v1", layered(20))).json()["errors"][0]["code"] == "SIZE_INVALID"
     assert (await push(client, "v1", layered(21))).status_code == 201
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[UsageStore]:
+    """What is known of a registry that has no repositories."""
+    database, coverage = Database(tmp_path / "gateway.db", ORIGIN), Coverage()
+    nothing = httpx.MockTransport(lambda _: httpx.Response(404))
+    questioner = Questioner(RegistryClient("http://10.1.2.3", transport=nothing), Turns(Traffic()))
+    coverage.listed([])
+    inventory = Inventory(database, questioner, coverage, grace=900)
+    yield UsageStore(inventory, Reader(inventory, coverage))
+    database.close()
+
+
+async def test_the_only_tag_may_be_replaced_while_nothing_else_fits(store: UsageStore) -> None:
+    client = gateway(FakeRegistry(), NamespaceLimits(quotas=(quota(images=1),)), store=store)
+
+    first = await push(client, "v1", image(1))
+    other = await push(client, "v2", image(2))
+    replaced = [await push(client, "v1", image(n)) for n in (2, 3)]
+    shared = await push(client, "v2", image(3))
+    kept = await push(client, "v1", image(4))
+
+    assert (first.status_code, other.status_code) == (201, 403)
+    assert [answer.status_code for answer in replaced] == [201, 201]
+    assert shared.status_code == 201
+    assert kept.status_code == 403
+
+
+async def test_pushes_at_once_do_not_use_the_place_of_one_image_twice(store: UsageStore) -> None:
+    client = gateway(FakeRegistry(), NamespaceLimits(quotas=(quota(images=1),)), store=store)
+    await push(client, "v1", image(1))
+
+    await asyncio.gather(
+        *(push(client, "v1", image(n)) for n in range(2, 8)),
+        *(push(client, f"other{n}", image(1)) for n in range(8)),
+    )
+
+    assert store.inventory.usage["team-a"].image_count == 1
+
+
+async def test_a_namespace_that_is_not_read_is_told_to_try_again(store: UsageStore) -> None:
+    client = gateway(FakeRegistry(), NamespaceLimits(quotas=(quota(images=1),)), store=store)
+    store.reader._coverage.catalog_problem = "the registry's catalog is being listed"
+
+    refused = await push(client, "v1", image(1))
+
+    assert refused.status_code == 503
+    assert refused.headers["retry-after"] == "1"
+    assert "catalog is being listed" in refused.text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "asked"),
+    [
+        pytest.param(lambda _: httpx.Response(202), True, id="deleted"),
+        pytest.param(lambda _: httpx.Response(401), False, id="no credentials"),
+        pytest.param(lambda _: httpx.Response(405), False, id="not supported"),
+        pytest.param(lambda _: httpx.Response(502), True, id="a proxy's answer"),
+        pytest.param(broken(httpx.ReadTimeout("")), True, id="no answer"),
+        pytest.param(broken(httpx.ConnectError("refused")), False, id="never sent"),
+    ],
+)
+async def test_the_registry_is_asked_about_a_deletion_that_may_have_happened(
+    store: UsageStore, outcome: Handler, asked: bool
+) -> None:
+    registry = FakeRegistry()
+    client = gateway(registry, NamespaceLimits(quotas=(quota(images=1),)), store=store)
+    await push(client, "v1", image(1))
+    registry.answers["DELETE_manifest"] = outcome
+
+    await client.delete(f"{MANIFESTS}v1")
+    await store.inventory.ask_due()
+
+    assert store.inventory.usage["team-a"].tag_count == (0 if asked else 1)
 
 
 async def test_manifests_that_wait_share_a_bounded_room() -> None:

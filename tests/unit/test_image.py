@@ -213,6 +213,13 @@ def test_a_manifest_of_another_digest_is_a_contradiction() -> None:
     ]
 
 
+def test_a_manifest_that_a_registry_reads_otherwise_is_a_contradiction() -> None:
+    disguised = json.dumps({"config": descriptor("c", 1), "layers": [], "Layers": []})
+    assert image(**embedded(disguised)).contradictions == [
+        "dockerImageManifest spells 'layers' as 'Layers'"
+    ]
+
+
 def test_every_contradiction_is_named() -> None:
     liar = image(
         dockerImageMetadata={"Size": 99},

@@ -1,13 +1,17 @@
 """What the kinds of the image group bring into a namespace, by whatever way."""
 
+import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from app.admission.references import MAX_REFERENCES, TooManyReferencesError
+from app.model.image import ImageClaim
 from app.model.limits import NamespaceLimits
 from tests.unit.pushes import Pushes, digest_of
 from tests.unit.reviews import BIG, REGISTRY, SMALL, causes, decide, service
-from tests.unit.stores import limit, quota
+from tests.unit.stores import FakeState, limit, quota
 
 FROM_BIG = {"kind": "ImageStreamTag", "namespace": "team-b", "name": "origin:big"}
 FROM_LATEST = {"kind": "ImageStreamTag", "namespace": "team-b", "name": "origin:latest"}
@@ -109,6 +113,24 @@ async def test_an_image_behind_a_reference_is_counted() -> None:
         pytest.param({"generation": 2}, {}, False, id="of no generation"),
         pytest.param({"generation": 2}, {"generation": 0}, True, id="to be followed again"),
         pytest.param({"reference": True}, {"reference": False}, True, id="no reference any more"),
+        pytest.param(
+            {"generation": 2},
+            {"generation": 2, "importPolicy": {"importMode": "PreserveOriginal"}},
+            True,
+            id="of another import mode and the old generation",
+        ),
+        pytest.param(
+            {"importPolicy": {"importMode": "PreserveOriginal"}},
+            {},
+            True,
+            id="of the default import mode again",
+        ),
+        pytest.param(
+            {},
+            {"importPolicy": {"importMode": "Legacy", "scheduled": True}},
+            False,
+            id="of the default import mode by name",
+        ),
     ],
 )
 @pytest.mark.parametrize("kind", ["ImageStream", "ImageStreamTag"])
@@ -245,3 +267,118 @@ async def test_an_import_with_room_reserves_its_tag() -> None:
 
     assert (await decide(pushes, "ImageStreamImport", imported(images=[image]))).allowed
     assert pushes.enforcer.reservations() == 1
+
+
+async def test_one_image_is_named_once_when_the_status_repeats_the_spec() -> None:
+    """The Image API computes the status of a new stream before it asks."""
+    content = stream(named("v2", **{"from": FROM_BIG}), status={"v2": [BIG]})
+
+    verdict = await decide(service(), "ImageStream", content)
+
+    assert [violation.message.partition("): ")[2] for violation in verdict.violations] == [
+        f"image {BIG} of tag app:v2, from ImageStreamTag team-b/origin:big"
+    ]
+
+
+async def test_an_image_that_its_stream_does_not_hold_comes_with_advice_that_can_be_followed() -> (
+    None
+):
+    missing = digest_of(b"missing")
+    source = {"kind": "ImageStreamImage", "namespace": "team-b", "name": f"origin@{missing}"}
+
+    verdict = await decide(service(), "ImageStream", stream(named("v2", **{"from": source})))
+
+    (violation,) = verdict.violations
+    assert violation.reason == "ImageSizeUnknown"
+    assert violation.next_step == (
+        "name an image that ImageStream team-b/origin holds, or push this one there first"
+    )
+
+
+def wide(kind: str, count: int) -> dict[str, Any]:
+    """A request with so many references, each to another image."""
+    sources = [
+        {"kind": "ImageStreamImage", "name": f"origin@sha256:{n:064x}", "namespace": "team-b"}
+        for n in range(count)
+    ]
+    if kind == "ImageStream":
+        return stream(*(named(f"v{n}", **{"from": each}) for n, each in enumerate(sources)))
+    if kind == "status":
+        return stream(status={f"v{n}": [f"sha256:{n:064x}"] for n in range(count)})
+    return imported(images=[{"from": each, "to": {"name": "v"}} for each in sources])
+
+
+@pytest.mark.parametrize("kind", ["ImageStream", "status", "ImageStreamImport"])
+async def test_a_request_with_too_many_references_is_told_so(kind: str) -> None:
+    decided = "ImageStream" if kind == "status" else kind
+    few = await decide(service(), decided, wide(kind, MAX_REFERENCES))
+    assert few.more or few.warnings
+
+    with pytest.raises(TooManyReferencesError, match="more than 2000 images or references"):
+        await decide(service(), decided, wide(kind, MAX_REFERENCES + 1))
+
+
+async def test_references_that_stay_are_not_counted() -> None:
+    old = wide("ImageStream", MAX_REFERENCES + 1)
+
+    assert (await decide(service(), "ImageStream", old, old)).allowed
+
+
+async def test_what_nothing_limits_is_not_resolved() -> None:
+    pushes = Pushes(NamespaceLimits())
+
+    assert (await decide(pushes, "ImageStream", wide("ImageStream", 3000))).allowed
+
+
+class Asking(FakeState):
+    """Counts the questions that it is asked, and how many are open at once."""
+
+    def __init__(self, limits: NamespaceLimits) -> None:
+        super().__init__(limits)
+        self.asked = self.open = self.most = 0
+
+    async def image(self, digest: str) -> ImageClaim | None:
+        self.asked += 1
+        self.open += 1
+        self.most = max(self.most, self.open)
+        await asyncio.sleep(0)
+        self.open -= 1
+        return None
+
+
+def asking(**limits: Any) -> tuple[Pushes, Asking]:
+    pushes = Pushes(NamespaceLimits(image_size=limit("1Ki"), **limits))
+    state = Asking(NamespaceLimits(image_size=limit("1Ki"), **limits))
+    pushes.admission = replace(pushes.admission, state=state)
+    return pushes, state
+
+
+async def test_a_wide_request_asks_a_few_questions_at_a_time() -> None:
+    pushes, state = asking()
+
+    verdict = await decide(pushes, "ImageStream", wide("ImageStream", 1000))
+
+    assert (state.asked, state.most) == (1000, 8)
+    assert len(verdict.violations) + verdict.more == 1000
+
+
+async def test_nobody_is_asked_for_a_wide_request_without_room() -> None:
+    pushes, state = asking(quotas=(quota(image_tags=500),))
+
+    verdict = await decide(pushes, "ImageStream", wide("ImageStream", 1000))
+
+    assert causes(verdict) == ["QuotaExceeded"]
+    assert state.asked == 0
+
+
+async def test_a_wide_request_has_one_deadline_for_all_its_questions() -> None:
+    pushes, state = asking()
+
+    async def silent(digest: str) -> ImageClaim | None:
+        await asyncio.Event().wait()
+        raise AssertionError("never")
+
+    state.image = silent  # type: ignore[method-assign]
+    verdict = await decide(pushes, "ImageStream", wide("ImageStream", 100), within=0.2)
+
+    assert set(causes(verdict)) == {"ImageSizeUnknown"}

@@ -103,7 +103,10 @@ async def test_a_manifest_that_a_registry_reads_otherwise_proves_nothing() -> No
     pushes, asked = asking({digest_of(DISGUISED): ImageClaim("", 10**12, proven=True)})
     content = mapping(DISGUISED, dockerImageManifest=DISGUISED.decode(), **CLAIM)
 
-    assert causes(await decide(pushes, "ImageStreamMapping", content)) == ["ImageTooLarge"]
+    assert causes(await decide(pushes, "ImageStreamMapping", content)) == [
+        "ImageContradictsItself",
+        "ImageTooLarge",
+    ]
     assert len(asked) == 1
 
 

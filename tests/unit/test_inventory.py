@@ -1,15 +1,20 @@
 """The gateway's sets: true to the registry, on the safe side while it is being asked."""
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 import app.gateway.inventory
+from app.gateway.contents import Links
+from app.gateway.coverage import Coverage
 from app.gateway.database import Database, DatabaseError
 from app.gateway.inventory import Inventory
+from app.gateway.questions import Questioner
+from app.gateway.traffic import Traffic, Turns
 from app.model.manifest import OCI_INDEX, OCI_MANIFEST
 from app.registry.client import RegistryClient, RegistryUnavailableError
 from app.registry.names import Reference, Repository
@@ -17,6 +22,7 @@ from tests.unit.pushes import digest_of, image, index
 
 ORIGIN = "http://10.1.2.3:5000"
 APP = Repository("ns", "app")
+GRACE = 900.0
 V1, V2 = Reference(tag="v1"), Reference(tag="v2")
 
 
@@ -28,6 +34,9 @@ class FakeRegistry:
         self.down = False
         self.gate = asyncio.Event()
         self.gate.set()
+        self.asked: list[str] = []
+        self.holds: dict[str, asyncio.Event] = {}
+        """Of these references, the next answer is held up until the event."""
 
     def store(self, content: bytes, *tags: str) -> str:
         for reference in (digest_of(content), *tags):
@@ -40,7 +49,10 @@ class FakeRegistry:
         reference = request.url.path.rpartition("/")[2]
         content = self.stored.get(reference)
         tags = [name for name in self.stored if ":" not in name]
+        self.asked.append(reference)
         await self.gate.wait()
+        if hold := self.holds.pop(reference, None):
+            await hold.wait()
         if reference == "list":
             return httpx.Response(200, json={"tags": tags})
         if content is None:
@@ -64,11 +76,15 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def inventory(database: Database, registry: FakeRegistry) -> Inventory:
-    return Inventory(database, client(registry))
+    return inventory_of(database, registry)
 
 
-def client(registry: FakeRegistry) -> RegistryClient:
-    return RegistryClient(ORIGIN, transport=httpx.MockTransport(registry))
+def inventory_of(
+    database: Database, registry: FakeRegistry, clock: Callable[[], float] = time.time
+) -> Inventory:
+    client = RegistryClient(ORIGIN, transport=httpx.MockTransport(registry))
+    questioner = Questioner(client, Turns(Traffic()))
+    return Inventory(database, questioner, Coverage(), grace=GRACE, clock=clock)
 
 
 def counts(inventory: Inventory) -> tuple[int, int, int]:
@@ -89,23 +105,118 @@ async def test_what_is_stored_counts_and_what_is_refused_does_not(inventory: Inv
     assert counts(inventory) == (1, 2, 2)
 
 
-async def test_a_tag_that_moves_leaves_its_image(inventory: Inventory) -> None:
+async def test_an_image_no_longer_counts_when_its_tag_moves_on(inventory: Inventory) -> None:
     await push(inventory, V1, image(1))
     await push(inventory, V1, image(2))
 
+    assert counts(inventory) == (1, 1, 1)
+    assert inventory.untagged == 1
+
+
+async def test_both_images_count_while_it_is_not_known_whether_a_tag_has_moved(
+    inventory: Inventory,
+) -> None:
+    await push(inventory, V1, image(1))
+    await inventory.unknown(await inventory.begin(APP, V1, digest_of(image(2))))
+
     assert counts(inventory) == (1, 2, 1)
+
+
+async def test_an_image_without_a_tag_counts_for_its_grace_period(
+    database: Database, registry: FakeRegistry, tmp_path: Path
+) -> None:
+    now = [1000.0]
+    inventory = inventory_of(database, registry, lambda: now[0])
+    await push(inventory, Reference(digest=digest_of(image(1))), image(1))
+    assert counts(inventory) == (1, 1, 0)
+
+    now[0] += GRACE
+    await push(inventory, V2, image(2))
+    assert counts(inventory) == (1, 1, 1)
+    database.close()
+
+    reopened = Database(tmp_path / "gateway.db", ORIGIN)
+    assert counts(inventory_of(reopened, registry, lambda: now[0])) == (1, 1, 1)
+    reopened.close()
+
+
+async def test_a_tag_brings_back_the_children_that_had_stopped_counting(
+    database: Database, registry: FakeRegistry
+) -> None:
+    now = [1000.0]
+    inventory = inventory_of(database, registry, lambda: now[0])
+    children = [image(1), image(2)]
+    for child in children:
+        await push(inventory, Reference(digest=digest_of(child)), child)
+    now[0] += GRACE
+    both = index(*children)
+    links = Links(frozenset(map(digest_of, children)))
+
+    brought = inventory.brought(APP, digest_of(both), links)
+    await inventory.stored(await inventory.begin(APP, V1, digest_of(both), links))
+
+    assert {digest for _, digest in brought.images} == {digest_of(both), *links.children}
+    assert counts(inventory) == (1, 3, 1)
+
+
+async def test_two_rounds_of_questions_at_once_are_both_answered(
+    inventory: Inventory, registry: FakeRegistry
+) -> None:
+    for number in range(5):
+        repository = Repository("ns", f"app{number}")
+        await inventory.unknown(await inventory.begin(repository, V1, digest_of(image(1))))
+    registry.store(image(1), "v1")
+
+    assert all(await asyncio.gather(inventory.ask_due(), inventory.ask_due()))
+
+
+async def test_a_deletion_does_not_wait_for_an_older_question_and_its_answer_counts(
+    inventory: Inventory, registry: FakeRegistry
+) -> None:
+    await push(inventory, V1, image(1))
+    registry.store(image(1), "v1")
+    answer = registry.holds["v1"] = asyncio.Event()
+    comparison = asyncio.create_task(inventory.compare(APP, thorough=True))
+    while registry.holds:
+        await asyncio.sleep(0)
+    registry.stored.clear()
+
+    await asyncio.wait_for(inventory.deleted(APP, V1), 5)
+    assert counts(inventory)[2] == 0
+    answer.set()
+    await comparison
+    assert counts(inventory)[2] == 0
+
+
+async def test_a_comparison_asks_only_for_what_differs(
+    inventory: Inventory, registry: FakeRegistry
+) -> None:
+    for number in range(20):
+        registry.store(image(number), f"v{number}")
+    await inventory.compare(APP, thorough=True)
+    registry.asked.clear()
+
+    await inventory.compare(APP, thorough=False)
+    assert registry.asked == ["list"]
+
+    del registry.stored["v3"], registry.stored[digest_of(image(3))]
+    registry.store(image(4), "new")
+    await inventory.compare(APP, thorough=False)
+
+    assert sorted(registry.asked) == sorted(["list", "list", "v3", "new", digest_of(image(3))])
+    assert counts(inventory) == (1, 19, 20)
 
 
 async def test_counts_survive_the_process(
     database: Database, registry: FakeRegistry, tmp_path: Path
 ) -> None:
-    first = Inventory(database, client(registry))
+    first = inventory_of(database, registry)
     await push(first, V1, image(1))
     await push(first, Reference(digest=digest_of(image(2))), image(2))
     database.close()
 
     reopened = Database(tmp_path / "gateway.db", ORIGIN)
-    assert counts(Inventory(reopened, client(registry))) == (1, 2, 1)
+    assert counts(inventory_of(reopened, registry)) == (1, 2, 1)
     reopened.close()
 
 
@@ -118,13 +229,13 @@ async def test_an_interrupted_push_counts_until_the_registry_says_what_became_of
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(app.gateway.inventory, "_SETTLE", 0.01)
-    await Inventory(database, client(registry)).begin(APP, V1, digest_of(image(1)))
+    await inventory_of(database, registry).begin(APP, V1, digest_of(image(1)))
     database.close()
     if stored:
         registry.store(image(1), "v1")
     registry.down = True
     reopened = Database(tmp_path / "gateway.db", ORIGIN)
-    inventory = Inventory(reopened, client(registry))
+    inventory = inventory_of(reopened, registry)
 
     await inventory.recover()
     assert not await inventory.ask_due()
@@ -146,7 +257,7 @@ async def test_a_push_that_is_stored_after_the_first_no_keeps_its_place(
     database: Database, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app.gateway.inventory, "_SETTLE", 0.01)
-    inventory = Inventory(database, client(registry))
+    inventory = inventory_of(database, registry)
     await inventory.unknown(await inventory.begin(APP, V1, digest_of(image(1))))
     assert await inventory.ask_due()
 
@@ -215,7 +326,7 @@ async def test_a_scan_finds_tags_and_the_children_of_indexes(
     registry.store(index(*children), "both")
     await push(inventory, Reference(tag="gone"), image(9))
 
-    await inventory.scan(APP)
+    await inventory.compare(APP, thorough=True)
 
     assert counts(inventory) == (1, 3, 1)
 
@@ -227,7 +338,7 @@ async def test_a_scan_that_fails_changes_nothing(
     registry.down = True
 
     with pytest.raises(RegistryUnavailableError):
-        await inventory.scan(APP)
+        await inventory.compare(APP, thorough=True)
 
     assert counts(inventory) == (1, 1, 1)
 

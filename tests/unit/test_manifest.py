@@ -16,6 +16,7 @@ from app.model.manifest import (
     OCI_ARTIFACT,
     OCI_INDEX,
     OCI_MANIFEST,
+    InvalidManifestError,
     parse_embedded,
 )
 from app.registry.errors import RegistryError
@@ -321,10 +322,15 @@ EMBEDDED = json.dumps(image())
 def test_the_manifest_inside_an_image_is_read_as_a_pushed_one(
     text: str, media_type: str, size: int | None
 ) -> None:
-    read = parse_embedded(text, media_type, digest_of(text.encode(errors="replace")))
+    digest = digest_of(text.encode(errors="replace"))
 
-    assert (None if read is None else read.size) == size
+    if size is None:
+        with pytest.raises(InvalidManifestError):
+            parse_embedded(text, media_type, digest)
+    else:
+        assert parse_embedded(text, media_type, digest).size == size
 
 
 def test_the_manifest_inside_an_image_of_another_digest_says_nothing() -> None:
-    assert parse_embedded(EMBEDDED, OCI_MANIFEST, digest_of(b"other")) is None
+    with pytest.raises(InvalidManifestError, match="has digest"):
+        parse_embedded(EMBEDDED, OCI_MANIFEST, digest_of(b"other"))

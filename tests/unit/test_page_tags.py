@@ -50,6 +50,13 @@ class Slow(FakeState):
         return ImageClaim(digest, 7)
 
 
+async def test_an_index_is_as_large_as_the_largest_image_that_it_lists() -> None:
+    state = FakeState()
+    state.images = {A: ImageClaim(A, 0, (B, C)), B: ImageClaim(B, 5), C: ImageClaim(C, 9)}
+
+    assert await tags.sizes(state, [A, B]) == {A: 9, B: 5}
+
+
 async def test_sizes_that_do_not_come_in_time_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tags, "_WITHIN", 0.05)
 

@@ -173,6 +173,17 @@ async def test_few_sizes_are_asked_for_by_name_and_once(cluster: ListedCluster) 
     assert cluster.asked[IMAGES] == 0
 
 
+async def test_an_index_is_as_large_as_the_largest_image_that_it_lists(
+    cluster: ListedCluster,
+) -> None:
+    listed = [{"digest": digest(1)}, {"digest": digest(2)}]
+    index = {"metadata": {"name": digest(7)}, "dockerImageManifests": listed}
+    images = [*cluster.lists[IMAGES], index]
+    read = await collector(ListedCluster({**cluster.lists, IMAGES: images}))
+
+    assert await read.sizes([digest(7)]) == {digest(7): 20}
+
+
 async def test_many_sizes_are_read_off_one_list(cluster: ListedCluster) -> None:
     cluster.lists[IMAGES] = [image(i, i + 1) for i in range(1000)]
     read = await collector(cluster)

@@ -1,0 +1,91 @@
+"""What one repository holds, and which of its images count.
+
+An image counts while a tag reaches it: directly, as a child of an index, or as a referrer of an
+image that counts. An image that was pushed by digest also counts for a grace period, because the
+tag or index that it belongs to may still come. Every other image is untagged and does not count.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from app.model.manifest import digest_of
+
+
+@dataclass(frozen=True)
+class Links:
+    """The manifests that one manifest belongs with."""
+
+    children: frozenset[str] = frozenset()
+    """Digests that an index lists."""
+    subject: str = ""
+    """Digest of the manifest that this one refers to."""
+
+
+NO_LINKS = Links()
+
+
+@dataclass
+class Contents:
+    """One repository: where its tags point, and every manifest that is known of it."""
+
+    tags: dict[str, str] = field(default_factory=dict)
+    images: dict[str, Links] = field(default_factory=dict)
+    counts_until: dict[str, float] = field(default_factory=dict)
+    """For images that no tag has reached yet: the end of their grace period, in seconds since
+    the epoch."""
+    _referrers: dict[str, set[str]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.tags or self.images)
+
+    def put(self, digest: str, links: Links) -> None:
+        """A manifest is stored."""
+        self.images[digest] = links
+        if links.subject:
+            self._referrers.setdefault(links.subject, set()).add(digest)
+
+    def drop(self, digest: str) -> None:
+        """A manifest is gone."""
+        links = self.images.pop(digest, NO_LINKS)
+        self.counts_until.pop(digest, None)
+        if links.subject:
+            self._referrers[links.subject].discard(digest)
+
+    def reach(self, digests: Iterable[str]) -> set[str]:
+        """The known images that these digests lead to, themselves included."""
+        found: set[str] = set()
+        waiting = list(digests)
+        while waiting:
+            digest = waiting.pop()
+            if digest not in found:
+                found.add(digest)
+                waiting += self.images.get(digest, NO_LINKS).children
+                waiting += self._referrers.get(digest, ())
+        return found & self.images.keys()
+
+    def settle(self, now: float) -> None:
+        """End the grace periods that are over: by time (`now` in seconds since the epoch), or
+        because a tag has reached the image. When that tag moves on, the image is untagged."""
+        ended = {digest for digest, until in self.counts_until.items() if until <= now}
+        if self.counts_until:
+            ended |= self.reach(self.tags.values()) & self.counts_until.keys()
+        for digest in ended:
+            del self.counts_until[digest]
+
+    def counted(self) -> set[str]:
+        """Digests of the images that count, as of the last `settle`."""
+        return self.reach([*self.tags.values(), *self.counts_until])
+
+    def freed(self, tag: str, digest: str, links: Links) -> set[str]:
+        """Digests that stop counting when this tag is made to point at another manifest."""
+        before = self.tags.get(tag)
+        if before is None or before == digest:
+            return set()
+        others = [target for name, target in self.tags.items() if name != tag]
+        kept = self.reach([*others, *self.counts_until, digest, *links.children])
+        return self.reach([before]) - kept
+
+
+def unreadable_digest(repository: str, tag: str) -> str:
+    """Stands for the image of a tag that the registry lists and cannot read."""
+    return digest_of(f"unreadable: {repository}:{tag}".encode())

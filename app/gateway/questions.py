@@ -1,0 +1,189 @@
+"""Questions about references of a repository, and which of several answers counts."""
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.gateway.causes import explain
+from app.gateway.contents import NO_LINKS, Contents, Links, unreadable_digest
+from app.gateway.database import Findings
+from app.gateway.traffic import Turns
+from app.model.base import DIGEST_PATTERN
+from app.model.manifest import INDEXES
+from app.registry.client import RegistryClient, RegistryUnavailableError, StoredManifest
+from app.registry.names import Repository
+
+logger = logging.getLogger("registry_admission.inventory")
+
+_ABOUT_THE_REGISTRY = frozenset({0, 401, 403, 429, 502, 503, 504})
+"""Statuses that say nothing about the object that was asked for; 0 is no answer at all."""
+_DIGEST = re.compile(DIGEST_PATTERN, re.ASCII)
+
+
+@dataclass(frozen=True)
+class Found:
+    digest: str
+    links: Links
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """The registry has something under this reference and fails to give it."""
+
+    problem: str
+
+
+Answer = Found | Unreadable | None
+"""None: nothing is stored under the reference."""
+
+
+@dataclass(eq=False)
+class Check:
+    """References of one repository that are being asked for."""
+
+    repository: Repository
+    disturbed: set[str] = field(default_factory=set)
+    """References that a push has touched since: their answers do not count."""
+    superseded: set[str] = field(default_factory=set)
+    """References that a newer check asks for: its answers count instead of these."""
+    took_over: set[str] = field(default_factory=set)
+    """References whose older answers this check has made void."""
+
+
+class Questioner:
+    """Asks the registry. Of two answers to one question, the later question's counts."""
+
+    def __init__(self, client: RegistryClient, turns: Turns) -> None:
+        self._client = client
+        self._turns = turns
+        self._checks: set[Check] = set()
+
+    def disturb(self, repository: Repository, reference: str) -> None:
+        """A push touches a reference: answers on their way no longer count."""
+        for check in self._checks:
+            if check.repository == repository:
+                check.disturbed.add(reference)
+
+    async def tags(self, repository: Repository, *, urgent: bool) -> set[str]:
+        """The registry's tag list. Raises RegistryUnavailableError."""
+        async with self._turns.one(urgent=urgent):
+            return {tag async for tag in self._client.tags(str(repository))}
+
+    async def ask(
+        self, check: Check, references: Iterable[str], known: Contents, *, urgent: bool
+    ) -> dict[str, Answer]:
+        """Answers that count, for these references and the children of indexes not known before.
+
+        Raises RegistryUnavailableError.
+        """
+        answers: dict[str, Answer] = {}
+        waiting = set(references)
+        self._checks.add(check)
+        try:
+            while waiting:
+                self._take_over(check, waiting)
+                found = await self._all(check.repository, waiting, known, urgent)
+                answers |= found
+                children = {
+                    child
+                    for answer in found.values()
+                    if isinstance(answer, Found)
+                    for child in answer.links.children
+                }
+                waiting = children - answers.keys() - known.images.keys()
+        finally:
+            self._checks.discard(check)
+        void = check.disturbed | check.superseded
+        return {ref: answer for ref, answer in answers.items() if ref not in void}
+
+    def _take_over(self, check: Check, references: set[str]) -> None:
+        for other in self._checks:
+            if other is not check and other.repository == check.repository:
+                other.superseded |= references
+                check.took_over |= references
+
+    async def _all(
+        self, repository: Repository, references: set[str], known: Contents, urgent: bool
+    ) -> dict[str, Answer]:
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = {
+                    ref: group.create_task(self._one(repository, ref, known, urgent))
+                    for ref in references
+                }
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return {ref: task.result() for ref, task in tasks.items()}
+
+    async def _one(
+        self, repository: Repository, reference: str, known: Contents, urgent: bool
+    ) -> Answer:
+        try:
+            async with self._turns.one(urgent=urgent):
+                stored = await self._client.manifest_head(str(repository), reference)
+                if stored is None:
+                    return None
+                return Found(stored.digest, await self._links(repository, stored, known))
+        except RegistryUnavailableError as error:
+            if error.status in _ABOUT_THE_REGISTRY:
+                raise
+            about = {"repository": str(repository), "reference": reference, "problem": str(error)}
+            logger.warning("manifest cannot be read, it counts as stored", extra=about)
+            return Unreadable(explain(error))
+
+    async def _links(
+        self, repository: Repository, stored: StoredManifest, known: Contents
+    ) -> Links:
+        links = known.images.get(stored.digest)
+        if links is not None:
+            return links
+        if stored.media_type not in INDEXES:
+            return NO_LINKS
+        content = await self._client.content(str(repository), stored.digest)
+        return links_of(content.content) if content else NO_LINKS
+
+
+def findings_of(repository: Repository, answers: Mapping[str, Answer], known: Contents) -> Findings:
+    """What answers say of tags and manifests. What cannot be read stays as it is known, and
+    counts as present if nothing is known of it."""
+    tags: dict[str, str | None] = {}
+    images: dict[str, Links | None] = {}
+    for reference, answer in answers.items():
+        is_tag = ":" not in reference
+        match answer:
+            case Found(digest, links):
+                images[digest] = links
+                if is_tag:
+                    tags[reference] = digest
+            case Unreadable() if is_tag and reference not in known.tags:
+                tags[reference] = unreadable_digest(str(repository), reference)
+                images[unreadable_digest(str(repository), reference)] = NO_LINKS
+            case Unreadable() if not is_tag and reference not in known.images:
+                images[reference] = NO_LINKS
+            case None if is_tag:
+                tags[reference] = None
+            case None:
+                images.setdefault(reference, None)
+    return Findings(tags, images)
+
+
+def links_of(content: bytes) -> Links:
+    """What a stored index lists, however it is spelled: it need not be one that may be pushed."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return NO_LINKS
+    if not isinstance(document, dict):
+        return NO_LINKS
+    listed = document.get("manifests")
+    children = map(_digest, listed if isinstance(listed, list) else ())
+    return Links(frozenset(filter(None, children)), _digest(document.get("subject")))
+
+
+def _digest(descriptor: Any) -> str:
+    digest = descriptor.get("digest") if isinstance(descriptor, dict) else None
+    return digest if isinstance(digest, str) and _DIGEST.fullmatch(digest) else ""

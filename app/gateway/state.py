@@ -1,0 +1,39 @@
+"""The state that pushes to a plain registry are decided on."""
+
+from app.cluster.embedded import EmbeddedState
+from app.gateway.coverage import Coverage
+from app.gateway.inventory import Inventory
+from app.model.image import ImageClaim
+from app.model.limits import NamespaceLimits
+from app.quota.ledger import View
+from app.quota.usage import NamespaceUsage
+
+
+class GatewayState:
+    """Limits from a folder of manifests, usage from the inventory."""
+
+    def __init__(self, folder: EmbeddedState, inventory: Inventory, coverage: Coverage) -> None:
+        self._folder = folder
+        self._inventory = inventory
+        self._coverage = coverage
+
+    def problems(self) -> list[str]:
+        return [*self._folder.problems(), *self._coverage.problems()]
+
+    def view(self) -> View:
+        return self._folder.view()
+
+    def limits(self, namespace: str) -> NamespaceLimits:
+        return self._folder.limits(namespace)
+
+    def limited_namespaces(self) -> list[str]:
+        return self._folder.limited_namespaces()
+
+    def usage(self, namespace: str) -> NamespaceUsage:
+        return self._inventory.usage[namespace]
+
+    def holds_images(self) -> bool:
+        return self._inventory.usage.holds_images
+
+    async def image(self, digest: str) -> ImageClaim | None:
+        return await self._folder.image(digest)

@@ -1,0 +1,49 @@
+"""Turns that many share, or one has alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from app.quota.state import StateUnavailableError
+
+
+class SharedTurns:
+    """Whoever waits to be alone goes before those who come later to share."""
+
+    def __init__(self) -> None:
+        self._door = asyncio.Lock()
+        self._changed = asyncio.Condition()
+        self._inside = 0
+
+    @asynccontextmanager
+    async def shared(self) -> AsyncIterator[None]:
+        async with self._door:
+            self._inside += 1
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    @asynccontextmanager
+    async def alone(self, within: float) -> AsyncIterator[None]:
+        """Raises StateUnavailableError if others stay longer than `within` seconds."""
+        try:
+            async with asyncio.timeout(within):
+                await self._door.acquire()
+        except TimeoutError:
+            raise _late(within) from None
+        try:
+            try:
+                async with asyncio.timeout(within), self._changed:
+                    await self._changed.wait_for(lambda: not self._inside)
+            except TimeoutError:
+                raise _late(within) from None
+            yield
+        finally:
+            self._door.release()
+
+
+def _late(within: float) -> StateUnavailableError:
+    return StateUnavailableError(f"other pushes to the namespace take longer than {within:g} s")

@@ -1,0 +1,14 @@
+"""What the gateway keeps of a plain registry, as a push needs it."""
+
+from dataclasses import dataclass
+
+from app.gateway.inventory import Inventory
+from app.gateway.reader import Reader
+
+
+@dataclass(frozen=True)
+class UsageStore:
+    inventory: Inventory
+    """Counts what the registry holds."""
+    reader: Reader
+    """Reads the repositories that the inventory does not know yet."""
