@@ -35,7 +35,7 @@ def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest_asyncio.fixture
 async def image_api(cluster: Cluster) -> AsyncIterator[ImageApi]:
-    api = ImageApi(cluster.kubeconfig, delay=0.5)
+    api = ImageApi(cluster, delay=0.5)
     await api.start()
     yield api
     await api.stop()

@@ -80,7 +80,7 @@ def team(cluster: Cluster) -> Iterator[None]:
 @pytest.fixture
 async def image_api(cluster: Cluster, tmp_path: Path) -> AsyncIterator[ImageApi]:
     """The service, and an Image API that stores nothing of what was admitted."""
-    running = ImageApi(cluster.kubeconfig, delay=None)
+    running = ImageApi(cluster, delay=None)
     await running.start()
     with Replicas(cluster, tmp_path, 1):
         yield running
