@@ -74,9 +74,7 @@ async def connect(port: int) -> Client:
         pytest.param(b"POST /vali", id="a path that never ends"),
     ],
 )
-async def test_a_head_that_does_not_come_in_ends_the_connection(
-    monkeypatch: pytest.MonkeyPatch, head: bytes
-) -> None:
+async def test_slow_head_ends_the_connection(monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
     monkeypatch.setattr(protocol, "_HEAD_TIMEOUT", 0.2)
     monkeypatch.setattr(protocol.BoundedProtocol, "first_byte_timeout", 0.2)
     async with listening(BodyReader(1000)) as port:
@@ -86,7 +84,7 @@ async def test_a_head_that_does_not_come_in_ends_the_connection(
         assert await slow.until_closed() == b""
 
 
-async def test_a_second_head_is_bounded_as_the_first_one(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_second_head_has_the_same_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "_HEAD_TIMEOUT", 0.5)
     async with listening(BodyReader(1000)) as port:
         slow = await connect(port)
@@ -113,7 +111,7 @@ async def test_a_head_that_is_too_large_is_refused(head: bytes) -> None:
         assert (await large.until_closed()).startswith(b"HTTP/1.1 400 ")
 
 
-async def test_a_body_that_does_not_come_in_ends_the_connection() -> None:
+async def test_slow_body_ends_the_connection() -> None:
     async with listening(BodyReader(1000, timeout=0.2)) as port:
         slow = await connect(port)
         await slow.send(HEAD + b"Content-Length: 100\r\n\r\n{")
@@ -134,7 +132,7 @@ async def test_a_body_that_does_not_come_in_ends_the_connection() -> None:
         ),
     ],
 )
-async def test_the_rest_of_a_body_that_is_too_large_is_not_waited_for(body: bytes) -> None:
+async def test_oversized_body_is_not_read_to_its_end(body: bytes) -> None:
     async with listening(BodyReader(200)) as port:
         large = await connect(port)
         await large.send(HEAD + body)
@@ -142,7 +140,7 @@ async def test_the_rest_of_a_body_that_is_too_large_is_not_waited_for(body: byte
         assert (await large.until_closed()).startswith(b"HTTP/1.1 413 ")
 
 
-async def test_bodies_that_wait_for_their_end_together_stay_within_bounds() -> None:
+async def test_concurrent_bodies_share_a_bounded_memory() -> None:
     bodies = BodyReader(1000)
     async with listening(bodies) as port:
         slow = [await connect(port) for _ in range(20)]

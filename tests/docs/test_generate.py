@@ -10,7 +10,7 @@ from docs.generate import openapi, pages
 PAGES = pages()
 
 
-def test_every_setting_is_there_with_flag_and_variable() -> None:
+def test_reference_has_every_setting() -> None:
     for name in {*Settings.model_fields, *GatewaySettings.model_fields}:
         flag, variable = name.replace("_", "-"), name.upper()
         assert (
@@ -18,19 +18,19 @@ def test_every_setting_is_there_with_flag_and_variable() -> None:
         )
 
 
-def test_every_command_is_there() -> None:
+def test_reference_has_every_command() -> None:
     for name in main.commands:
         assert f"\n## registry-admission {name}\n" in PAGES["reference/cli.md"]
     assert "\n## registry-admission certs make\n" in PAGES["reference/cli.md"]
 
 
-def test_every_metric_is_there() -> None:
+def test_reference_has_every_metric() -> None:
     for metric in {*OF_SERVICE, *OF_GATEWAY, *OF_CONTROLLERS}:
         assert f"| `{metric.samples[0]}`<br>{metric.type} |" in PAGES["reference/metrics.md"]
         assert metric.help in PAGES["reference/metrics.md"]
 
 
-def test_every_call_is_there() -> None:
+def test_reference_has_every_endpoint() -> None:
     paths = openapi()["paths"]
 
     assert {"/validate", "/mutate", "/metrics", "/v1/push/blob"} <= paths.keys()
@@ -39,7 +39,7 @@ def test_every_call_is_there() -> None:
             assert f"\n## `{method.upper()} {path}`\n" in PAGES["reference/http-api.md"]
 
 
-def test_placeholders_are_no_html() -> None:
+def test_placeholders_are_escaped() -> None:
     for path, page in PAGES.items():
         if path.startswith("reference/") and path.endswith(".md"):
             prose = page.split("```")[::2]

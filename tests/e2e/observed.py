@@ -9,7 +9,7 @@ from functools import partial
 from tests import page
 
 from .cluster import Cluster
-from .domain import DOMAIN
+from .domain import DOMAIN, in_domain
 
 
 def quota(namespace: str, name: str, value: int, domain: str = DOMAIN) -> str:
@@ -39,7 +39,7 @@ def stored_tags(cluster: Cluster, namespace: str, domain: str = DOMAIN) -> int:
 def limits_of_the_page(cluster: Cluster, namespace: str) -> None:
     """Applies the limits that Registry v2's page has as its examples."""
     for text in page.examples()[4:6]:
-        manifest = text.replace("namespace: team-a", f"namespace: {namespace}")
+        manifest = in_domain(text).replace("namespace: team-a", f"namespace: {namespace}")
         cluster.kubectl("apply", "-f", "-", input=manifest)
 
 

@@ -28,7 +28,7 @@ from app.install.kustomization import Manifest
 from app.model.domain import ApiDomain
 
 from .balancer import Balancer
-from .cluster import Cluster
+from .cluster import IMAGE_API, Cluster
 from .domain import DOMAIN
 
 NAMESPACE = "registry-admission"
@@ -285,6 +285,11 @@ class Replicas(AbstractContextManager["Replicas"]):
                 "url": f"https://127.0.0.1:{self._port}/{path}",
                 "caBundle": base64.b64encode(self._authority).decode(),
             }
+            # The Image API asks no webhook about what it stores.
+            expression = f"request.userInfo.username != '{IMAGE_API}'"
+            webhook.setdefault("matchConditions", []).append(
+                {"name": "not-the-storage", "expression": expression}
+            )
             [system] = webhook["namespaceSelector"]["matchExpressions"]
             if system["operator"] == "NotIn":
                 system["values"] = [*system["values"], *self._excluded]

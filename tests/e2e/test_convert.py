@@ -50,14 +50,14 @@ def test_a_dry_run_on_the_server_leaves_no_trace(cluster: Cluster) -> None:
     assert limits(cluster, "team-a") == ""
 
 
-def test_what_is_printed_can_be_applied_with_kubectl(cluster: Cluster) -> None:
+def test_printed_objects_can_be_applied_with_kubectl(cluster: Cluster) -> None:
     printed = convert(cluster).stdout
     cluster.kubectl("apply", "-f", "-", input=printed)
     assert limits(cluster, "team-a") == f'{{"storage":"100Mi"}} {{"{DOMAIN}/image-tags":"3"}}'
     cluster.kubectl("delete", "-f", "-", input=printed)
 
 
-def test_applying_again_changes_nothing_and_takes_nothing_from_others(cluster: Cluster) -> None:
+def test_applying_again_changes_nothing(cluster: Cluster) -> None:
     assert convert(cluster, "--apply").returncode == 3
     assert convert(cluster, "--apply").returncode == 3
     raised = f'{{"spec":{{"limits":[{{"type":"{DOMAIN}/Image","max":{{"storage":"9Gi"}}}}]}}}}'
@@ -81,7 +81,7 @@ def stream(push: Push, tags: int) -> dict[str, object]:
     }
 
 
-async def test_every_push_is_decided_as_before_or_allowed_on_purpose(
+async def test_pushes_keep_their_verdict_or_become_allowed_as_reported(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     # Cases share repositories, but each has its own number of tags: each gets its own stream.

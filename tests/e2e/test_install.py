@@ -42,9 +42,7 @@ def configurations(cluster: Cluster) -> list[dict[str, Any]]:
     ]
 
 
-async def test_the_service_account_may_look_after_the_certificates(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+async def test_service_account_can_manage_certificates(cluster: Cluster, tmp_path: Path) -> None:
     await asyncio.to_thread(install, cluster)
     before = configurations(cluster)
     kubeconfig = cluster.account_kubeconfig(
@@ -120,7 +118,7 @@ async def test_the_service_account_may_look_after_the_certificates(
         ("create", ["pods", f"--namespace={NAMESPACE}"], False),
     ],
 )  # fmt: skip
-def test_what_the_service_account_may_do(
+def test_rights_of_the_service_account(
     cluster: Cluster, verb: str, target: list[str], allowed: bool
 ) -> None:
     apply(cluster, overlay(cluster, "self-signed"))
@@ -130,9 +128,7 @@ def test_what_the_service_account_may_do(
     assert answer.stdout.strip() == ("yes" if allowed else "no"), answer.stderr
 
 
-def test_who_brings_the_certificate_keeps_the_service_from_secrets(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+def test_own_certificate_needs_no_right_on_secrets(cluster: Cluster, tmp_path: Path) -> None:
     run(cluster, "uninstall")
     files.make(tmp_path, service_names(NAMESPACE, NAMESPACE))
 
@@ -146,7 +142,7 @@ def test_who_brings_the_certificate_keeps_the_service_from_secrets(
         assert answer.stdout.strip() == "no"
 
 
-def test_what_is_installed_is_uninstalled(cluster: Cluster) -> None:
+def test_uninstall_removes_what_install_created(cluster: Cluster) -> None:
     namespace = "other-admission"
     options = ("--namespace", namespace)
     selector = "--selector=app.kubernetes.io/name=registry-admission"
@@ -171,7 +167,7 @@ def test_what_is_installed_is_uninstalled(cluster: Cluster) -> None:
     assert present() == before
 
 
-def test_the_registry_may_be_installed_later(cluster: Cluster) -> None:
+def test_install_before_the_registry_works(cluster: Cluster) -> None:
     options = ("--namespace", "early-admission", "--registry-namespace", "late-registry")
     of_the_role = ("get", "role,rolebinding", "--namespace=late-registry", "--output=name")
 

@@ -53,7 +53,7 @@ def legacy(cluster: Cluster) -> None:
     cluster.kubectl("create", "-f", "-", input=text)
 
 
-def test_convert_audit_apply_and_look_again(cluster: Cluster) -> None:
+def test_migration_from_audit_to_enforcement(cluster: Cluster) -> None:
     chosen = ("--from-cluster", "--namespaces", ",".join(NAMESPACES))
     converted = commands.run(cluster, "convert", *chosen)
     assert converted.returncode == 0, converted.stderr

@@ -35,7 +35,7 @@ def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest_asyncio.fixture
 async def image_api(cluster: Cluster) -> AsyncIterator[ImageApi]:
-    api = ImageApi(cluster.kubeconfig, delay=0.5)
+    api = ImageApi(cluster, delay=0.5)
     await api.start()
     yield api
     await api.stop()
@@ -135,7 +135,7 @@ async def test_no_limit_is_passed_when_things_break_midway(
         await tells_the_truth(cluster, namespace, LIMIT)
 
 
-async def test_deletes_and_a_restart_of_everything_leave_the_counts_true(
+async def test_counts_are_right_after_deletes_and_a_full_restart(
     cluster: Cluster,
     replicas: Replicas,
     image_api: ImageApi,

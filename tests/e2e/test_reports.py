@@ -80,7 +80,7 @@ def team(cluster: Cluster) -> Iterator[None]:
 @pytest.fixture
 async def image_api(cluster: Cluster, tmp_path: Path) -> AsyncIterator[ImageApi]:
     """The service, and an Image API that stores nothing of what was admitted."""
-    running = ImageApi(cluster.kubeconfig, delay=None)
+    running = ImageApi(cluster, delay=None)
     await running.start()
     with Replicas(cluster, tmp_path, 1):
         yield running
@@ -102,7 +102,7 @@ def tags(row: dict[str, Any]) -> dict[str, Any]:
     return dict(found)
 
 
-def test_what_is_stored_and_how_large_it_is(cluster: Cluster) -> None:
+def test_usage_shows_counts_and_sizes(cluster: Cluster) -> None:
     row = usage(cluster)
     assert tags(row) == {
         "resource": f"{DOMAIN}/image-tags", "used": 2, "reserved": 0, "hard": "4", "left": 2,
@@ -114,7 +114,7 @@ def test_what_is_stored_and_how_large_it_is(cluster: Cluster) -> None:
     ]
 
 
-async def test_a_push_in_flight_counts(cluster: Cluster, image_api: ImageApi) -> None:
+async def test_usage_counts_a_push_in_flight(cluster: Cluster, image_api: ImageApi) -> None:
     [answer] = await Pusher(cluster).push([Push(TEAM, "app", "v3")])
     assert answer.admitted, answer.message
     row = usage(cluster)
@@ -155,7 +155,7 @@ def watching(cluster: Cluster) -> Iterator[list[dict[str, Any]]]:
         reader.join()
 
 
-async def test_a_watch_shows_a_push_come_into_flight(cluster: Cluster, image_api: ImageApi) -> None:
+async def test_usage_watch_shows_a_new_push(cluster: Cluster, image_api: ImageApi) -> None:
     with watching(cluster) as rows:
         await becomes(60, "the first row", lambda: len(rows) > 0, True)
         assert tags(rows[0])["reserved"] == 0
@@ -164,7 +164,7 @@ async def test_a_watch_shows_a_push_come_into_flight(cluster: Cluster, image_api
         await becomes(60, "a push in flight", lambda: tags(rows[-1])["reserved"], 1)
 
 
-def test_a_tenant_sees_the_own_namespace_and_is_told_what_is_hidden(
+def test_tenant_sees_the_own_namespace_and_a_note_on_hidden_data(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     rights = [
@@ -237,7 +237,7 @@ def test_policy_reports_that_the_cluster_takes(cluster: Cluster) -> None:
     cluster.kubectl("apply", "--validate=strict", "--dry-run=server", "-f", "-", input=printed)
 
 
-def test_a_cluster_that_cannot_be_reached(cluster: Cluster, tmp_path: Path) -> None:
+def test_unreachable_cluster_is_an_error(cluster: Cluster, tmp_path: Path) -> None:
     answer = commands.run(cluster, "audit", "--kubeconfig", str(tmp_path / "none"))
     assert answer.returncode == 2
     assert "Error: no cluster to talk to" in answer.stderr

@@ -58,7 +58,7 @@ def push() -> dict[str, Any]:
     return payloads.load("push-allowed")
 
 
-async def test_one_review_too_many_is_refused_at_once_and_the_others_go_on() -> None:
+async def test_excess_review_is_refused_at_once_and_others_go_on() -> None:
     decisions = Decisions()
     async with client(decisions, max_concurrent=1) as service, asyncio.timeout(20):
         first = asyncio.create_task(service.post("/validate", json=push()))
@@ -80,7 +80,7 @@ async def test_one_review_too_many_is_refused_at_once_and_the_others_go_on() -> 
         ("9" * 5000 + "s", 8.0),
     ],
 )  # fmt: skip
-async def test_a_decision_ends_before_the_api_server_gives_up(deadline: str, within: float) -> None:
+async def test_decision_ends_before_the_api_servers_timeout(deadline: str, within: float) -> None:
     decisions = Decisions()
     decisions.go.set()
     async with client(decisions) as service:
@@ -90,7 +90,7 @@ async def test_a_decision_ends_before_the_api_server_gives_up(deadline: str, wit
     assert decisions.within == [within]
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+async def test_stalled_body_is_given_up() -> None:
     async def endless() -> AsyncIterator[bytes]:
         yield b"{"
         await asyncio.Event().wait()
@@ -147,7 +147,7 @@ async def test_a_review_that_fails_inside_is_counted() -> None:
     assert f'registry_admission_reviews_total{{endpoint="validate",{labels}}} 1.0' in metrics
 
 
-async def test_what_fails_inside_is_a_status_and_no_traceback(
+async def test_internal_failure_is_a_status_without_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Failing(Decisions):
@@ -163,7 +163,7 @@ async def test_what_fails_inside_is_a_status_and_no_traceback(
     assert "secret detail" not in answer.text
 
 
-async def test_what_fails_when_the_answer_is_noted_does_not_change_it() -> None:
+async def test_failure_of_logging_does_not_change_the_answer() -> None:
     decisions = Decisions()
     decisions.go.set()
 

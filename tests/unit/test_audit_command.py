@@ -78,13 +78,13 @@ def run(*arguments: str | Path, stdin: str = "") -> Result:
     return CliRunner(env={"COLUMNS": "300"}).invoke(main, ["audit", *map(str, arguments)], stdin)
 
 
-def test_within_present_limits_the_exit_code_is_0(state: Path) -> None:
+def test_audit_exits_with_0_within_the_limits(state: Path) -> None:
     answer = run("--state", state)
     assert answer.exit_code == 0
     assert "1 namespaces: 0 over a limit." in answer.output
 
 
-def test_proposed_limits_that_are_passed_end_with_1(state: Path, proposed: Path) -> None:
+def test_audit_exits_with_1_if_proposed_limits_are_exceeded(state: Path, proposed: Path) -> None:
     answer = run("--state", state, "--proposed", proposed)
     assert answer.exit_code == 1
     for words in (
@@ -95,7 +95,7 @@ def test_proposed_limits_that_are_passed_end_with_1(state: Path, proposed: Path)
         assert re.search(words, answer.output), words
 
 
-def test_everything_that_is_over_with_what_to_look_at_first(state: Path, proposed: Path) -> None:
+def test_audit_table_lists_exceeded_limits_worst_first(state: Path, proposed: Path) -> None:
     answer = run("--state", state, "--proposed", proposed, "-n", "team-a")
     for words in (
         r"team-a .* ImageStream app .* alauda.io/image-tags .* 2 .* 1 .* 1 .* LimitRange image-reg",
@@ -106,13 +106,13 @@ def test_everything_that_is_over_with_what_to_look_at_first(state: Path, propose
         assert re.search(words, answer.output), words
 
 
-def test_proposed_limits_from_a_pipe(state: Path) -> None:
+def test_proposed_limits_are_read_from_standard_input(state: Path) -> None:
     answer = run("--state", state, "--proposed", "-", stdin=yaml.safe_dump(limit_range("2Mi", "9")))
     assert answer.exit_code == 1
     assert "Image sha256:aaaaaaaaaaaa (app:v1): 3 MiB of 2 MiB " in answer.output
 
 
-def test_a_pipe_from_which_nothing_comes_is_no_good_result(state: Path) -> None:
+def test_empty_standard_input_is_an_error(state: Path) -> None:
     answer = run("--state", state, "--proposed", "-")
     assert answer.exit_code == 2
     assert "--proposed: there is no LimitRange and no ResourceQuota in it" in answer.output
@@ -121,7 +121,7 @@ def test_a_pipe_from_which_nothing_comes_is_no_good_result(state: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "over"), [("image-registry-limits", 0), ("others", 1)], ids=["same name", "another"]
 )
-def test_a_proposed_object_takes_the_place_of_the_one_with_its_name(
+def test_proposed_object_replaces_the_object_with_its_name(
     state: Path, name: str, over: int
 ) -> None:
     (state / "tight.yaml").write_text(yaml.safe_dump(limit_range("1Mi", "9")))
@@ -134,7 +134,7 @@ def test_a_proposed_object_takes_the_place_of_the_one_with_its_name(
     assert answer.exit_code == over
 
 
-def test_policy_reports_for_kubectl(state: Path, proposed: Path) -> None:
+def test_audit_prints_policy_reports(state: Path, proposed: Path) -> None:
     answer = run("--state", state, "--proposed", proposed, "-o", "policyreport")
     reports = list(yaml.safe_load_all(answer.output))
     assert [report["metadata"]["namespace"] for report in reports] == ["team-a", "team-b"]
@@ -143,9 +143,7 @@ def test_policy_reports_for_kubectl(state: Path, proposed: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("--apply",), ("--apply", "-o", "policyreport")])
-def test_only_policy_reports_of_a_cluster_can_be_applied(
-    state: Path, arguments: tuple[str, ...]
-) -> None:
+def test_apply_needs_policy_reports_and_a_cluster(state: Path, arguments: tuple[str, ...]) -> None:
     answer = run("--state", state, *arguments)
     assert answer.exit_code == 2
     assert "--apply writes PolicyReports to a cluster: use -o policyreport" in answer.output
@@ -182,13 +180,13 @@ def test_the_report_for_scripts(
     }  # fmt: skip
 
 
-def test_one_namespace_is_asked_for(state: Path, proposed: Path) -> None:
+def test_audit_reads_only_the_given_namespace(state: Path, proposed: Path) -> None:
     answer = run("--state", state, "--proposed", proposed, "-n", "team-b", "-o", "json")
     assert [item["namespace"] for item in json.loads(answer.output)] == ["team-b"]
     assert answer.exit_code == 0
 
 
-def test_the_page_is_one_file_and_trusts_no_name(state: Path, proposed: Path) -> None:
+def test_html_report_is_one_file_and_escapes_names(state: Path, proposed: Path) -> None:
     strict = yaml.safe_dump(limit_range("1", "0"))
     (proposed / "team-a.yaml").write_text(strict)
     page = run("--state", state, "--proposed", proposed, "-o", "html").output

@@ -18,7 +18,7 @@ def run(*arguments: str) -> Result:
     return CliRunner(env={"COLUMNS": "300"}).invoke(main, arguments)
 
 
-def test_the_installed_command_is_the_one_tested_here() -> None:
+def test_installed_command_runs_this_source() -> None:
     [script] = entry_points(group="console_scripts", name="registry-admission")
 
     assert script.load() is main
@@ -30,7 +30,7 @@ def test_version() -> None:
 
 
 @pytest.mark.parametrize("command", ["serve", "check", "certs", "completion"])
-def test_every_command_explains_itself(command: str) -> None:
+def test_every_command_has_help(command: str) -> None:
     answer = run(command, "--help")
 
     assert answer.exit_code == 0
@@ -58,7 +58,7 @@ def test_a_wrong_setting_is_a_usage_error_that_names_it() -> None:
     assert "port: Input should be a valid integer" in answer.output
 
 
-def test_no_setting_holds_a_secret_that_could_be_shown() -> None:
+def test_settings_hold_no_secrets() -> None:
     answer = run("serve", "--show-settings", "--registry-url", "https://user:secret@example.com")
 
     assert answer.exit_code == 2
@@ -96,7 +96,7 @@ def test_an_empty_settings_file_sets_nothing(tmp_path: Path) -> None:
     assert yaml.safe_load(answer.output)["port"] == 8443
 
 
-def test_a_port_that_is_taken_is_named_with_what_to_do(
+def test_taken_port_is_named_with_the_next_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -162,7 +162,7 @@ ONE_STREAM = manifest("ResourceQuota", "name: q", "{hard: {alauda.io/imagestream
 TWO_STREAMS = "".join(manifest("ImageStream", f"name: {name}", "{}") for name in ("one", "two"))
 
 
-def test_check_counts_what_the_files_before_it_set_and_claim(tmp_path: Path) -> None:
+def test_check_counts_earlier_files(tmp_path: Path) -> None:
     (tmp_path / "limits.yaml").write_text(ONE_STREAM)
     (tmp_path / "streams.yaml").write_text(TWO_STREAMS)
     (tmp_path / "state").mkdir()
@@ -210,7 +210,7 @@ def test_check_reads_standard_input_and_folders(tmp_path: Path) -> None:
     assert piped.exit_code == folder.exit_code == 1
 
 
-def test_check_takes_a_limit_without_a_namespace_for_one_of_the_default_namespace(
+def test_check_puts_objects_without_namespace_into_default(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "state").mkdir()
@@ -223,7 +223,7 @@ def test_check_takes_a_limit_without_a_namespace_for_one_of_the_default_namespac
     assert "exceeded quota: q" in answer.output
 
 
-def test_a_replacement_that_check_shows_can_be_copied() -> None:
+def test_check_prints_a_replacement_that_can_be_copied() -> None:
     answer = run("check", str(payloads.FOLDER / "configmap-legacy.json"))
 
     shown = answer.output[answer.output.index("---\n") :]
@@ -240,7 +240,7 @@ def test_check_of_an_unreadable_file_has_its_own_exit_code(tmp_path: Path) -> No
     assert f"{file}:1: " in answer.output
 
 
-def test_certs_make(tmp_path: Path) -> None:
+def test_certs_make_writes_a_certificate(tmp_path: Path) -> None:
     answer = run("certs", "make", "--out", str(tmp_path / "tls"), "--name", "webhook.example.svc")
 
     assert answer.exit_code == 0, answer.output
@@ -249,7 +249,7 @@ def test_certs_make(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_certs_make_where_nothing_can_be_written_says_so(tmp_path: Path) -> None:
+def test_certs_make_names_an_unwritable_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     answer = run("certs", "make", "--out", str(tmp_path / "file" / "tls"))

@@ -42,7 +42,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str | None, str | None]
         (None, None, False, (DEFAULT, None)),
     ],
 )
-async def test_what_is_named_comes_before_what_is_around(
+async def test_named_cluster_wins_over_the_surrounding_one(
     asked: list[tuple[str | None, str | None]],
     monkeypatch: pytest.MonkeyPatch,
     kubeconfig: str | None,
@@ -57,13 +57,13 @@ async def test_what_is_named_comes_before_what_is_around(
 
 
 @pytest.mark.parametrize("name", [pytest.param("none", id="absent"), pytest.param("", id="folder")])
-async def test_a_kubeconfig_that_is_no_file(tmp_path: Path, name: str) -> None:
+async def test_missing_kubeconfig_is_an_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(NoClusterError, match="name one with --kubeconfig"):
         async with connected(tmp_path / name, None):
             pass
 
 
-async def test_without_anything_the_examples_are_shown_and_called_so(
+async def test_examples_are_used_without_a_cluster_and_announced(
     asked: list[tuple[str | None, str | None]],
 ) -> None:
     async with inventories.opened(Settings(), None, ()) as inventory:

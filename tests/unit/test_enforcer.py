@@ -38,7 +38,7 @@ async def test_500_concurrent_pushes_against_a_limit_of_100_give_exactly_100() -
     assert subject.reservations() == 100
 
 
-async def test_a_retry_costs_nothing() -> None:
+async def test_retry_claims_nothing_new() -> None:
     subject = enforcer(FakeState(LIMITED))
 
     assert [await allowed(subject, tag(name)) for name in ("v1", "v1", "v1", "v2", "v3")] == [
@@ -69,7 +69,7 @@ async def test_a_dry_run_is_decided_and_reserves_nothing() -> None:
     assert not await allowed(subject, tag("v1"), reserve=False)
 
 
-async def test_a_push_that_became_real_is_counted_once() -> None:
+async def test_stored_push_is_counted_once() -> None:
     state = FakeState(LIMITED)
     subject = enforcer(state)
     await subject.decide(tag("v1"))
@@ -79,7 +79,7 @@ async def test_a_push_that_became_real_is_counted_once() -> None:
     assert not await allowed(subject, tag("v3"))
 
 
-async def test_a_push_that_failed_after_admission_gives_its_place_back_when_it_expires() -> None:
+async def test_failed_push_frees_its_place_at_expiry() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
     subject = enforcer(state)
     await subject.decide(tag("v1"))
@@ -90,7 +90,7 @@ async def test_a_push_that_failed_after_admission_gives_its_place_back_when_it_e
     assert await allowed(subject, tag("v2"))
 
 
-async def test_a_new_image_for_a_tag_that_is_deleted_before_it_is_stored_keeps_its_place() -> None:
+async def test_new_image_of_a_deleted_tag_keeps_its_place() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
     subject = enforcer(state)
     state.store("ns", "app", {"v1": ("old",)})
@@ -101,7 +101,7 @@ async def test_a_new_image_for_a_tag_that_is_deleted_before_it_is_stored_keeps_i
     assert not await allowed(subject, tag("v2"))
 
 
-async def test_an_expired_place_is_not_given_away_while_the_view_is_older() -> None:
+async def test_expired_reservation_counts_while_the_view_is_older() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
     subject = enforcer(state)
     await subject.decide(tag("v1"))
@@ -110,7 +110,7 @@ async def test_an_expired_place_is_not_given_away_while_the_view_is_older() -> N
     assert not await allowed(subject, tag("v2"))
 
 
-async def test_a_view_that_still_shows_a_deleted_tag_does_not_let_it_back_over_the_limit() -> None:
+async def test_late_view_does_not_readmit_a_deleted_tag_over_the_limit() -> None:
     shared = Versioned()
     fresh, behind = (FakeState(NamespaceLimits(quotas=(quota(image_tags=1),))) for _ in range(2))
     behind.store("ns", "app", {"v1": ()})
@@ -127,7 +127,7 @@ async def test_a_view_that_still_shows_a_deleted_tag_does_not_let_it_back_over_t
     assert not await allowed(lagging, tag("v1"))
 
 
-async def test_a_tag_that_is_pushed_to_again_keeps_its_place_while_it_is_deleted() -> None:
+async def test_repushed_tag_keeps_its_place_during_deletion() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
     state.store("ns", "app", {"v1": ("sha256:old",)})
     subject = enforcer(state)
@@ -138,7 +138,7 @@ async def test_a_tag_that_is_pushed_to_again_keeps_its_place_while_it_is_deleted
     assert not await allowed(subject, tag("v2"))
 
 
-async def test_a_cancelled_holder_gives_its_place_back_at_once() -> None:
+async def test_cancelled_holder_frees_its_place_at_once() -> None:
     subject = enforcer(FakeState(NamespaceLimits(quotas=(quota(image_tags=1),))))
     await subject.decide(tag("v1"), holder="upload")
 
@@ -154,15 +154,13 @@ async def test_a_cancelled_holder_gives_its_place_back_at_once() -> None:
         pytest.param(LIMITED, Claims("ns"), id="a request that claims nothing"),
     ],
 )
-async def test_what_needs_no_counting_touches_no_ledger(
-    limits: NamespaceLimits, claims: Claims
-) -> None:
+async def test_uncounted_requests_touch_no_ledger(limits: NamespaceLimits, claims: Claims) -> None:
     subject = enforcer(FakeState(limits), Untouchable())
 
     assert await allowed(subject, claims)
 
 
-async def test_a_state_that_is_not_loaded_is_never_decided_on() -> None:
+async def test_unloaded_state_is_not_decided_on() -> None:
     state = FakeState(NO_LIMITS)
     state.reasons = ["imagestreams: not loaded"]
 
@@ -170,7 +168,7 @@ async def test_a_state_that_is_not_loaded_is_never_decided_on() -> None:
         await enforcer(state).decide(tag("v1"))
 
 
-async def test_a_conflict_is_decided_again_on_what_the_other_replica_wrote() -> None:
+async def test_conflict_is_decided_again_on_the_new_ledger() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
     shared = Versioned()
     ours, theirs = Replica(shared), Replica(shared)
@@ -180,7 +178,7 @@ async def test_a_conflict_is_decided_again_on_what_the_other_replica_wrote() -> 
     assert ours.conflicts == 1
 
 
-async def test_a_refusal_does_not_rest_on_a_ledger_that_another_replica_has_changed() -> None:
+async def test_refusal_needs_an_unchanged_ledger() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
     shared = Versioned()
     ours, theirs = Replica(shared), Replica(shared)
@@ -204,12 +202,12 @@ async def test_three_replicas_admit_exactly_the_limit_together() -> None:
     assert sum(verdict.allowed for verdict in verdicts) == 50
 
 
-async def test_endless_conflicts_end_at_the_deadline_in_a_refusal_that_can_be_retried() -> None:
+async def test_endless_conflicts_end_at_the_deadline_with_503() -> None:
     with pytest.raises(StateUnavailableError, match="was not decided"):
         await enforcer(FakeState(LIMITED), AlwaysLate(Versioned())).decide(tag("v1"), within=0.1)
 
 
-async def test_a_store_that_hangs_ends_at_the_deadline_and_hurts_no_other_namespace() -> None:
+async def test_hanging_store_ends_at_the_deadline_for_its_namespace_only() -> None:
     subject = enforcer(FakeState(LIMITED), Hanging())
 
     with pytest.raises(StateUnavailableError, match=r"was not decided in 0\.05 s"):
@@ -218,12 +216,12 @@ async def test_a_store_that_hangs_ends_at_the_deadline_and_hurts_no_other_namesp
     assert (await subject.decide(elsewhere, within=5)).allowed
 
 
-async def test_a_store_that_fails_is_a_refusal_that_can_be_retried() -> None:
+async def test_failing_store_answers_503() -> None:
     with pytest.raises(StateUnavailableError, match="disk on fire"):
         await enforcer(FakeState(LIMITED), Untouchable()).decide(tag("v1"))
 
 
-async def test_giving_back_is_tried_again_on_what_another_replica_wrote() -> None:
+async def test_cancel_is_retried_on_the_new_ledger() -> None:
     state, shared = FakeState(LIMITED), Versioned()
     ours, theirs = Replica(shared), Replica(shared)
     await enforcer(state, ours).decide(tag("upload"), holder="upload")
@@ -234,7 +232,7 @@ async def test_giving_back_is_tried_again_on_what_another_replica_wrote() -> Non
     assert [held.holder for held in shared.ledger] == ["other"]
 
 
-async def test_giving_back_into_a_ledger_that_never_rests_says_so() -> None:
+async def test_cancel_reports_endless_conflicts() -> None:
     ledgers = AlwaysLate(Versioned())
     ledgers.hold(Reservation("upload", tag("v1").adds, 2000.0))
 
@@ -249,7 +247,7 @@ async def test_giving_back_into_a_ledger_that_never_rests_says_so() -> None:
         pytest.param(tag("v1"), True, id="a push to a tag that is stored"),
     ],
 )
-async def test_what_reserves_nothing_writes_no_ledger(claims: Claims, reserve: bool) -> None:
+async def test_request_without_reservation_writes_no_ledger(claims: Claims, reserve: bool) -> None:
     state, shared = FakeState(LIMITED), Versioned()
     state.store("ns", "app", {"v1": ("d1",)})
 

@@ -77,7 +77,7 @@ def stream(*digests: str, source: dict[str, Any] | None = FOLLOWING) -> dict[str
     ("mode", "allowed", "warnings"),
     [("allow", True, []), ("warn", True, [WARNING]), ("deny", False, [])],
 )
-async def test_a_reference_into_another_namespace_is_answered_by_the_setting(
+async def test_foreign_reference_follows_the_setting(
     mode: FollowedTags, allowed: bool, warnings: list[str]
 ) -> None:
     outcome = await World(mode).follow()
@@ -89,7 +89,7 @@ async def test_a_reference_into_another_namespace_is_answered_by_the_setting(
 
 
 @pytest.mark.parametrize("mode", ["allow", "warn", "deny"])
-async def test_a_reference_into_another_namespace_is_always_in_the_audit_log(
+async def test_foreign_reference_is_in_the_audit_annotations(
     mode: FollowedTags,
 ) -> None:
     outcome = await World(mode).follow()
@@ -116,7 +116,7 @@ async def test_a_reference_into_another_namespace_is_always_in_the_audit_log(
         ),
     ],
 )
-async def test_every_kind_that_makes_a_tag_follow_is_told_of(
+async def test_foreign_references_are_reported_for_every_kind(
     kind: str, name: str, content: dict[str, Any]
 ) -> None:
     outcome = await World().asked(kind, name, content)
@@ -138,14 +138,16 @@ async def test_every_kind_that_makes_a_tag_follow_is_told_of(
         ),
     ],
 )
-async def test_a_reference_that_nobody_else_can_move_is_no_news(source: dict[str, Any]) -> None:
+async def test_references_by_digest_or_within_the_namespace_are_not_reported(
+    source: dict[str, Any],
+) -> None:
     outcome = await World("deny").asked("ImageStream", "app", stream(source=source))
 
     assert outcome.allowed
     assert "follows" not in outcome.audit
 
 
-async def test_without_a_size_limit_there_is_nothing_to_pass() -> None:
+async def test_foreign_reference_without_a_size_limit_is_silent() -> None:
     assert (await World("deny", NamespaceLimits()).follow()).audit == {"verdict": "allowed"}
 
 
@@ -161,7 +163,7 @@ async def test_the_write_that_brings_the_large_image_is_refused() -> None:
     assert "(2Ki > 1Ki)" in outcome.message
 
 
-async def test_following_again_what_became_large_is_refused() -> None:
+async def test_following_a_grown_tag_again_is_refused() -> None:
     """A new generation makes the Image API look again at what the tag's source points at."""
     world = World()
     world.state.store("team-a", "app", {"v1": (SMALL,)})

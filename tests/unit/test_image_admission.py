@@ -65,7 +65,7 @@ def named(name: str, **tag: Any) -> dict[str, Any]:
     ],
 )
 @pytest.mark.parametrize("kind", ["ImageStream", "ImageStreamTag", "ImageTag"])
-async def test_a_large_image_is_not_tagged_over(
+async def test_tag_of_a_large_image_is_refused(
     kind: str, source: dict[str, str], refused: bool
 ) -> None:
     content = {
@@ -88,7 +88,7 @@ async def test_a_large_image_is_not_tagged_over(
         ),
     ],
 )
-async def test_a_reference_is_no_way_round_the_limit(source: dict[str, str], refused: bool) -> None:
+async def test_reference_to_a_large_image_is_refused(source: dict[str, str], refused: bool) -> None:
     pushes = service(quotas=(quota(images=3),))
     tag = {"metadata": {"name": "app:v2"}, "tag": {"from": source, "reference": True}}
 
@@ -134,7 +134,7 @@ async def test_an_image_behind_a_reference_is_counted() -> None:
     ],
 )
 @pytest.mark.parametrize("kind", ["ImageStream", "ImageStreamTag"])
-async def test_a_tag_brings_what_its_source_has_become_once_it_is_followed_again(
+async def test_followed_tag_brings_the_present_image_of_its_source(
     kind: str, before: dict[str, Any], after: dict[str, Any], refused: bool
 ) -> None:
     source = {"from": FROM_LATEST}
@@ -148,7 +148,7 @@ async def test_a_tag_brings_what_its_source_has_become_once_it_is_followed_again
     assert causes(await decide(service(), kind, new, old)) == ["ImageTooLarge"] * refused
 
 
-async def test_a_tag_that_is_followed_again_to_where_it_is_brings_nothing_new() -> None:
+async def test_following_an_unchanged_source_brings_nothing_new() -> None:
     source = {"from": {"kind": "ImageStreamTag", "name": "app:huge"}}
     old = stream(named("same", **source, generation=1))
     new = stream(named("same", **source, generation=2))
@@ -160,7 +160,7 @@ def imported(**spec: Any) -> dict[str, Any]:
     return {"metadata": {"name": "app"}, "spec": {"import": True, **spec}}
 
 
-async def test_the_import_of_a_whole_internal_repository_is_held_against_the_limit() -> None:
+async def test_import_of_an_internal_repository_is_held_against_the_limit() -> None:
     source = {"kind": "DockerImage", "name": f"{REGISTRY}/team-b/origin"}
 
     verdict = await decide(service(), "ImageStreamImport", imported(repository={"from": source}))
@@ -172,7 +172,7 @@ async def test_the_import_of_a_whole_internal_repository_is_held_against_the_lim
 
 
 @pytest.mark.parametrize("name", ["registry.example.com/team-b/origin", f"{REGISTRY}/team-b/none"])
-async def test_a_repository_that_nobody_knows_is_warned_about(name: str) -> None:
+async def test_import_of_an_unknown_repository_gets_a_warning(name: str) -> None:
     repository = {"from": {"kind": "DockerImage", "name": name}}
 
     verdict = await decide(service(), "ImageStreamImport", imported(repository=repository))
@@ -207,7 +207,7 @@ async def test_a_repository_that_nobody_knows_is_warned_about(name: str) -> None
         ),
     ],
 )  # fmt: skip
-async def test_an_update_frees_only_what_it_can_take_away(
+async def test_update_frees_only_removable_members(
     sub_resource: str, old: dict[str, Any], new: dict[str, Any], refused: bool
 ) -> None:
     pushes = Pushes(NamespaceLimits(stream_tags=limit("2")))

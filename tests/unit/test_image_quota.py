@@ -179,7 +179,7 @@ def stored() -> NamespaceUsage:
         ),
     ],
 )
-def test_verdicts(limits: NamespaceLimits, claims: Claims, violations: list[str]) -> None:
+def test_quota_verdicts(limits: NamespaceLimits, claims: Claims, violations: list[str]) -> None:
     verdict = image_quota.check(claims, Effective(stored()).assess(claims), limits, DOMAIN)
 
     assert [violation.message for violation in verdict.violations] == violations

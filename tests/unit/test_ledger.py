@@ -56,7 +56,7 @@ def test_a_stored_member_that_is_deleted_again_gives_its_place_back() -> None:
         pytest.param(View(5, 101), False, id="newer, but clocks differ"),
     ],
 )
-def test_who_may_decide_on_a_ledger(view: View, covered: bool) -> None:
+def test_ledger_needs_a_view_past_its_floor(view: View, covered: bool) -> None:
     assert Ledger(floor=Floor(70, 100.0)).covered_by(view, TIMING) == covered
 
 
@@ -68,7 +68,9 @@ def test_who_may_decide_on_a_ledger(view: View, covered: bool) -> None:
         pytest.param([RESERVATION], 500, False, id="something is reserved"),
     ],
 )
-def test_when_a_ledger_may_go(held: list[Reservation], now: float, spent: bool) -> None:
+def test_ledger_may_be_deleted_when_empty_and_seen(
+    held: list[Reservation], now: float, spent: bool
+) -> None:
     assert Ledger(held, Floor(70, 100.0)).is_spent(now, TIMING) == spent
 
 
@@ -92,7 +94,7 @@ def test_equal_claims_have_one_holder_and_different_claims_different_ones() -> N
     assert len({holder_of(TAG), *map(holder_of, moved)}) == 4
 
 
-def test_a_holders_name_outlives_an_update_of_the_service() -> None:
+def test_holder_name_is_stable_across_versions() -> None:
     claimed = Members(
         frozenset({"web", "app"}), frozenset({("app", "d1")}), frozenset({("app", "v1")})
     )

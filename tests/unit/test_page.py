@@ -30,7 +30,7 @@ KINDS = [
 ]
 
 
-def test_the_page_is_read_whole() -> None:
+def test_every_example_of_the_page_is_found() -> None:
     documents = [list(yaml.safe_load_all(text)) for text in page.examples()]
 
     assert [[document["kind"] for document in block] for block in documents] == KINDS
@@ -38,7 +38,7 @@ def test_the_page_is_read_whole() -> None:
 
 @pytest.mark.parametrize("number", range(len(KINDS)))
 @pytest.mark.parametrize("domain", ["alauda.io", "openshift.io"])
-async def test_an_example_is_allowed(tmp_path: Path, number: int, domain: str) -> None:
+async def test_example_of_the_page_is_allowed(tmp_path: Path, number: int, domain: str) -> None:
     file = tmp_path / "example.yaml"
     file.write_text(page.examples()[number].replace("alauda.io", domain))
     state = tmp_path / "state"
@@ -74,7 +74,7 @@ OPTIONAL = [
 
 
 @pytest.mark.parametrize(("number", "path"), OPTIONAL)
-async def test_a_null_in_an_example_is_defaulted_and_allowed(
+async def test_null_in_an_example_is_defaulted_and_allowed(
     tmp_path: Path, number: int, path: tuple[str, ...]
 ) -> None:
     content = copy.deepcopy(CONFIGS[number])
@@ -101,7 +101,7 @@ async def test_a_null_in_an_example_is_defaulted_and_allowed(
     assert patched["spec"]["imagePullSecret"]["managementState"]
 
 
-async def test_the_limits_of_the_page_limit(tmp_path: Path) -> None:
+async def test_limits_of_the_page_are_enforced(tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()
     (state / "quota.yaml").write_text(page.examples()[4])

@@ -72,13 +72,15 @@ def resolve(kind: str, name: str, namespace: str = "") -> Target:
         pytest.param("Surprise", "big:v1", "team-b", None, True, id="unknown kind"),
     ],
 )  # fmt: skip
-def test_targets(kind: str, name: str, namespace: str, digest: str | None, external: bool) -> None:
+def test_targets_of_references(
+    kind: str, name: str, namespace: str, digest: str | None, external: bool
+) -> None:
     target = resolve(kind, name, namespace)
 
     assert (target.digest, target.external) == (digest, external)
 
 
-def test_the_registry_has_the_names_that_its_configuration_gives_it() -> None:
+def test_registry_names_come_from_its_configuration() -> None:
     state, hosts = FakeState(), RegistryHosts(UnreadableObjects("v1", "Config"))
     references = References(state, {REGISTRY}, lambda: hosts.names)
     image = ObjectReference(kind="DockerImage", name="images.example.com/team-b/big@sha256:x")

@@ -40,7 +40,7 @@ class Refusals:
         ]
 
 
-async def test_refusals_of_one_kind_are_one_event_that_counts() -> None:
+async def test_equal_refusals_share_one_event_with_a_count() -> None:
     refusals = Refusals()
 
     await refusals.come(1, 2, 3)
@@ -52,7 +52,7 @@ async def test_refusals_of_one_kind_are_one_event_that_counts() -> None:
     assert refusals.written() == [("refusal 5", 5)]
 
 
-async def test_an_event_that_the_api_server_has_forgotten_is_written_anew() -> None:
+async def test_expired_event_is_written_again() -> None:
     refusals = Refusals()
     await refusals.come(1)
     refusals.api.objects.clear()
@@ -63,7 +63,7 @@ async def test_an_event_that_the_api_server_has_forgotten_is_written_anew() -> N
     assert refusals.written() == [("refusal 2", 2)]
 
 
-async def test_an_event_names_the_very_stream() -> None:
+async def test_event_names_the_stream_and_its_uid() -> None:
     refusals = Refusals()
     path = "/apis/image.alauda.io/v1/namespaces/ns/imagestreams/app"
     refusals.api.objects[path] = {"metadata": {"name": "app", "uid": "1234"}}

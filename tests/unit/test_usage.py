@@ -70,7 +70,7 @@ def test_an_image_in_two_streams_counts_once_until_both_are_gone() -> None:
     assert usage.image_count == 0
 
 
-def test_missing_names_only_what_is_not_stored() -> None:
+def test_missing_lists_only_members_that_are_not_stored() -> None:
     usage = NamespaceUsage()
     usage.put("app", StreamUsage({"v1": ("d1",)}))
     asked = Members(
@@ -86,14 +86,14 @@ def test_missing_names_only_what_is_not_stored() -> None:
     )
 
 
-def test_a_stream_that_is_not_stored_holds_nothing() -> None:
+def test_unknown_stream_is_empty() -> None:
     usage = NamespaceUsage()
 
     assert (usage.image_count_of("app"), usage.tag_count_of("app")) == (0, 0)
     assert usage.images_of("app") == frozenset()
 
 
-def test_a_namespace_without_streams_is_forgotten() -> None:
+def test_empty_namespace_is_dropped() -> None:
     index = UsageIndex()
     index.put("team-a", "app", StreamUsage({"v1": ("d1",)}))
     assert index.holds_images

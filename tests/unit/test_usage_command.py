@@ -134,7 +134,7 @@ def test_a_watch_prints_again_and_survives_a_broken_file(folder: Path) -> None:
     assert f"Note: {folder / 'state.yaml'}:1: " in watching.communicate()[1]
 
 
-def test_a_line_for_each_namespace_the_fullest_first(folder: Path) -> None:
+def test_usage_lists_namespaces_fullest_first(folder: Path) -> None:
     output = run("--state", folder).output
     assert re.search(
         r"team-a +│ +1 / 4 │ +0 │ +2 / 1 │ +\? │ +200 % │ 2 of 1 alauda.io/image-tags, "
@@ -145,7 +145,7 @@ def test_a_line_for_each_namespace_the_fullest_first(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("sort", "first"), [("full", "team-b"), ("name", "team-a")])
-def test_what_comes_first(folder: Path, sort: str, first: str) -> None:
+def test_order_of_usage_rows(folder: Path, sort: str, first: str) -> None:
     fuller = STATE.replace("namespace: team-a", "namespace: x").replace("team-b", "team-a")
     (folder / "state.yaml").write_text(fuller.replace("namespace: x", "namespace: team-b"))
     rows = json.loads(run("--state", folder, "-o", "json", "--sort", sort).output)
@@ -180,7 +180,7 @@ dockerImageMetadata: {Size: 1024}
         (("-n", "team-a", "--top", "0"), []),
     ],
 )
-def test_the_largest_images_of_what_is_asked_for(
+def test_usage_lists_largest_images_of_the_namespace(
     folder: Path, arguments: tuple[str, ...], shown: list[str]
 ) -> None:
     (folder / "images.yaml").write_text(IMAGES)

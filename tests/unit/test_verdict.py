@@ -21,7 +21,7 @@ STEP = "do this"
         ),
     ],
 )
-def test_what_would_be_refused_becomes_warnings(message: str, warnings: list[str]) -> None:
+def test_refusals_become_warnings(message: str, warnings: list[str]) -> None:
     verdict = Verdict()
     verdict.deny("Reason", message, STEP)
     verdict.warn("a warning")
