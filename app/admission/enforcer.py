@@ -15,10 +15,11 @@ from app.model.domain import ApiDomain
 from app.policy import image_quota
 from app.policy.verdict import Verdict
 from app.quota.effective import Effective
-from app.quota.ledger import Floor, Ledger, Reservation, Timing, holder_of
+from app.quota.ledger import Floor, Ledger, Timing, holder_of
 from app.quota.members import Claims
 from app.quota.state import ClusterState, StateUnavailableError, require_available
 from app.quota.store import LedgerConflictError, LedgerStore
+from app.quota.usage import NamespaceUsage
 
 logger = logging.getLogger("registry_admission.quota")
 
@@ -74,7 +75,7 @@ class Enforcer:
         require_available(self._state)
         if not self._must_count(claims):
             return Verdict()
-        waiting = _Waiting(claims, holder or holder_of(claims.adds), reserve)
+        waiting = _Waiting(claims, holder or holder_of(claims), reserve)
         self._enqueue(waiting)
         late = StateUnavailableError(
             f"the quota of namespace {claims.namespace} was not decided in {within:g} s"
@@ -93,7 +94,10 @@ class Enforcer:
         for attempt in range(_CANCEL_ATTEMPTS):
             ledger, version = await self._ledgers.load(namespace)
             if not ledger.cancel(holder):
-                return False
+                # Another replica may have reserved it a moment ago.
+                ledger, version = await self._ledgers.refresh(namespace)
+                if not ledger.cancel(holder):
+                    return False
             try:
                 await self._ledgers.save(namespace, ledger, version)
             except LedgerConflictError:
@@ -107,8 +111,7 @@ class Enforcer:
 
     def _must_count(self, claims: Claims) -> bool:
         """A namespace without limits, and a request that claims nothing, need no ledger."""
-        limited = self._state.limits(claims.namespace).limits_members
-        return limited and bool(claims.open_ended or claims.adds)
+        return self._state.limits(claims.namespace).limits_members and bool(claims.adds)
 
     def _enqueue(self, waiting: _Waiting) -> None:
         namespace = waiting.claims.namespace
@@ -190,25 +193,24 @@ class Enforcer:
         ledger.settle(usage, view)
         ledger.floor = Floor(view.position, now)
         effective = ledger.effective(usage)
-        decided = [self._decide_one(waiting, ledger, effective) for waiting in batch]
-        return [verdict for verdict, _ in decided], any(reserved for _, reserved in decided)
+        verdicts = [self._decide_one(waiting, ledger, usage, effective) for waiting in batch]
+        reserved = any(w.reserve and v.allowed for w, v in zip(batch, verdicts, strict=True))
+        return verdicts, reserved
 
     def _decide_one(
-        self, waiting: _Waiting, ledger: Ledger, effective: Effective
-    ) -> tuple[Verdict, bool]:
-        """The verdict, and whether the ledger holds a new reservation because of it."""
-        claims = waiting.claims
-        limits = self._state.limits(claims.namespace)
-        assessment = effective.assess(claims)
-        verdict = image_quota.check(claims, assessment, limits, self._domain)
-        if not (verdict.allowed and waiting.reserve and assessment.unseen):
-            return verdict, False
-        # All that is claimed, not only what is missing: a tag that is pushed to again keeps its
-        # place even if it is deleted before this push is stored.
-        expires_at = ledger.floor.set_at + self._timing.expiry
-        ledger.reserve(Reservation(waiting.holder, claims.adds, expires_at))
-        effective.add(claims.adds)
-        return verdict, True
+        self, waiting: _Waiting, ledger: Ledger, usage: NamespaceUsage, effective: Effective
+    ) -> Verdict:
+        """The verdict. An allowed request is reserved even if all that it claims is stored: it
+        may be deleted before the request is stored, or be gone already and not seen."""
+        claims, verdict = waiting.claims, Verdict()
+        if not ledger.holds(waiting.holder, claims):
+            limits = self._state.limits(claims.namespace)
+            verdict = image_quota.check(claims, effective.assess(claims), limits, self._domain)
+        if verdict.allowed and waiting.reserve:
+            expires_at = ledger.floor.set_at + self._timing.expiry
+            ledger.reserve(waiting.holder, claims, usage, expires_at)
+            effective.add(claims.adds, claims.removes)
+        return verdict
 
 
 def _fail(batch: list[_Waiting], error: Exception) -> None:

@@ -38,6 +38,9 @@ _FEW = 8
 """Images of a request that are asked for whether or not there is room for them."""
 Model = TypeVar("Model", bound=KubeObject)
 
+_STORED_BY_DRY_RUNS = frozenset({"ImageStreamImport", "ImageStreamMapping"})
+"""The Image API stores them whatever `dryRun` says."""
+
 
 @dataclass(frozen=True)
 class ImageAdmission:
@@ -68,7 +71,8 @@ class ImageAdmission:
         if not is_mapping and self.state.limits(request.namespace) == NO_LIMITS:
             return Verdict()
         change = _change_of(request, self.references)
-        return await self.decide(change, reserve=not request.dry_run, within=within)
+        reserve = not request.dry_run or request.kind.kind in _STORED_BY_DRY_RUNS
+        return await self.decide(change, reserve=reserve, within=within)
 
     async def decide(
         self, change: Change, *, reserve: bool, within: float, holder: str = ""
@@ -164,7 +168,7 @@ def _change_of(request: AdmissionRequest, references: References) -> Change:
             )
         case _:
             wanted = ImageStreamImport.model_validate(request.object)
-            return changes.of_import(wanted, namespace, references)
+            return changes.of_import(wanted, namespace, references, uid=request.uid)
 
 
 def old_version(model: type[Model], request: AdmissionRequest) -> Model | None:

@@ -17,6 +17,7 @@ from app.policy import image_limits
 from app.policy.image_limits import SizedImage
 from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
+from app.quota.ledger import PUSH_CHECK
 from app.quota.members import NONE, Claims, Members
 from app.quota.state import require_available
 from app.registry.errors import denied
@@ -24,7 +25,7 @@ from app.registry.names import Reference, Repository
 
 logger = logging.getLogger("registry_admission.push")
 
-RESERVATION_PATTERN = r"^push-[0-9a-f]{32}$"
+RESERVATION_PATTERN = rf"^{PUSH_CHECK}[0-9a-f]{{32}}$"
 _RESERVATION = re.compile(RESERVATION_PATTERN)
 _WITHIN = 8.0
 """Seconds for one decision."""
@@ -135,7 +136,7 @@ class PushChecks:
     ) -> ManifestCheck:
         # A reservation of its own for each push: when one of two equal pushes fails, the place
         # that the other one relies on stays taken.
-        reservation = f"push-{secrets.token_hex(16)}"
+        reservation = f"{PUSH_CHECK}{secrets.token_hex(16)}"
         change = changes.of_push(repository.namespace, repository.stream, reference.tag, image)
         adds = change.claims.adds | brings
         change.claims = replace(change.claims, adds=adds, removes=frees - adds)

@@ -16,7 +16,6 @@ from app.admission.image_kinds import ImageAdmission
 from app.admission.references import References
 from app.api.health import HealthApi
 from app.api.metrics import RESERVATIONS, UNREAD, UNREADABLE_MANIFESTS, UNTAGGED, UPLOADS, Metrics
-from app.api.protocol import StrangersProtocol
 from app.api.server import Server, listen
 from app.certs import files
 from app.certs.reload import ServingContext
@@ -88,7 +87,6 @@ async def serve(settings: GatewaySettings, announce: Callable[[str], None]) -> N
             shutdown_delay=settings.shutdown_delay,
             shutdown_timeout=settings.shutdown_timeout,
         )
-        server.config.http_protocol_class = StrangersProtocol
         scheme = "https" if certificate else "http"
         address = f"{scheme}://{settings.host}:{listener.getsockname()[1]}"
         announce(f"registry-admission gateway listens on {address} before {settings.upstream}")

@@ -57,8 +57,8 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             context.ssl,
             shutdown_delay=settings.shutdown_delay,
             shutdown_timeout=settings.shutdown_timeout,
+            protocol=NamedClients,
         )
-        server.config.http_protocol_class = NamedClients
         announce(_welcome(settings.host, listener.getsockname()[1], certificates))
 
         def failed() -> None:

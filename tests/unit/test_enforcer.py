@@ -240,16 +240,102 @@ async def test_cancel_reports_endless_conflicts() -> None:
         await enforcer(FakeState(LIMITED), ledgers).cancel("ns", "upload")
 
 
+async def test_a_dry_run_writes_no_ledger() -> None:
+    shared = Versioned()
+
+    assert await allowed(enforcer(FakeState(LIMITED), Replica(shared)), tag("v2"), reserve=False)
+    assert shared.version == 0
+
+
+async def test_tags_that_a_late_view_still_has_are_not_pushed_for_nothing() -> None:
+    """Ten tags fill the namespace; they are deleted, and ten others are pushed and stored."""
+    limits = NamespaceLimits(quotas=(quota(image_tags=10),))
+    shared, old, new = Versioned(), [f"old{n}" for n in range(10)], [f"new{n}" for n in range(10)]
+    fresh, behind = FakeState(limits), FakeState(limits)
+    behind.store("ns", "app", dict.fromkeys(old, ("d",)))
+    fresh.position, behind.position, behind.lag = 20, 10, 3
+    late = enforcer(behind, Replica(shared))
+    fresh.store("ns", "app", {})
+    for name in new:
+        assert await allowed(enforcer(fresh, Replica(shared)), tag(name))
+    fresh.store("ns", "app", dict.fromkeys(new, ("d",)))
+
+    for name in old:
+        with pytest.raises(StateUnavailableError, match="was not decided"):
+            await late.decide(tag(name), within=0.02)
+
+
+async def test_a_tag_that_is_pushed_to_with_the_same_image_keeps_its_place() -> None:
+    state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
+    state.store("ns", "app", {"v1": ("d1",)})
+    subject = enforcer(state)
+    assert await allowed(subject, tag("v1"))
+    state.store("ns", "app", {})
+
+    assert not await allowed(subject, tag("v2"))
+    state.now += 90
+    assert await allowed(subject, tag("v2"))
+
+
+def image(stream: str, digest: str) -> Members:
+    return Members(images=frozenset({(stream, digest)}))
+
+
 @pytest.mark.parametrize(
-    ("claims", "reserve"),
+    ("claimed", "hard", "fits"),
     [
-        pytest.param(tag("v2"), False, id="a dry run"),
-        pytest.param(tag("v1"), True, id="a push to a tag that is stored"),
+        pytest.param(image("web", "d1"), 2, False, id="what leaves is relied on by nobody"),
+        pytest.param(image("web", "d1"), 3, True, id="but counts only once"),
+        pytest.param(image("web", "d3"), 2, False, id="nor what comes in its place"),
+        pytest.param(image("web", "d2"), 2, True, id="what stays costs nothing"),
+        pytest.param(image("web", "d4"), 3, False, id="until it is seen both count"),
     ],
 )
-async def test_request_without_reservation_writes_no_ledger(claims: Claims, reserve: bool) -> None:
-    state, shared = FakeState(LIMITED), Versioned()
-    state.store("ns", "app", {"v1": ("d1",)})
+async def test_an_update_makes_room_for_itself_alone(
+    claimed: Members, hard: int, fits: bool
+) -> None:
+    """The namespace holds d1 and d2; an admitted update swaps d1 for d3."""
+    state = FakeState(NamespaceLimits(quotas=(quota(images=hard),)))
+    state.store("ns", "app", {"v1": ("d1",), "v2": ("d2",)})
+    state.store("ns", "web", {})
+    subject = enforcer(state)
+    swap = Claims("ns", image("app", "d3"), image("app", "d1"))
+    assert await allowed(subject, swap)
 
-    assert await allowed(enforcer(state, Replica(shared)), claims, reserve=reserve)
-    assert shared.version == 0
+    assert await allowed(subject, Claims("ns", claimed)) == fits
+    assert await allowed(subject, swap), "a retry is the same request"
+
+
+async def test_an_update_frees_nothing_that_another_push_relies_on() -> None:
+    state = FakeState(NamespaceLimits(quotas=(quota(images=2),)))
+    state.store("ns", "app", {"v1": ("d1",), "v2": ("d2",)})
+    subject = enforcer(state)
+    assert await allowed(subject, Claims("ns", image("app", "d1")))
+
+    assert not await allowed(subject, Claims("ns", image("app", "d3"), image("app", "d1")))
+
+
+async def test_pushes_to_a_stream_that_is_missing_hold_no_places_until_it_is_made() -> None:
+    state = FakeState(NamespaceLimits(quotas=(quota(images=3),)))
+    state.store("ns", "app", {})
+    subject = enforcer(state)
+    for number in range(3):
+        assert await allowed(subject, Claims("ns", image("missing", f"m{number}")))
+
+    assert not await allowed(subject, Claims("ns", image("missing", "m4")))
+    for number in range(3):
+        assert await allowed(subject, Claims("ns", image("app", f"a{number}")))
+    made = Claims("ns", Members(frozenset({"missing"})))
+    assert not await allowed(subject, made), "what is reserved in it would come on top"
+    state.now += 90
+    assert await allowed(subject, made)
+
+
+async def test_giving_back_finds_what_another_replica_has_reserved() -> None:
+    state, shared = FakeState(LIMITED), Versioned()
+    ours, theirs = Replica(shared), Replica(shared)
+    await theirs.refresh("ns")
+    await enforcer(state, ours).decide(tag("upload"), holder="upload")
+
+    assert await enforcer(state, theirs).cancel("ns", "upload")
+    assert len(shared.ledger) == 0

@@ -232,15 +232,39 @@ async def test_a_new_stream_with_a_status_is_counted_and_measured_by_it() -> Non
 ELSEWHERE = "registry.example.com/library/app"
 
 
+def imports(*names: str, to: str = "", mode: str = "") -> dict[str, Any]:
+    """One item of an import for each pull spec."""
+    item = {"to": {"name": to}} if to else {}
+    policy = {"importPolicy": {"importMode": mode}} if mode else {}
+    sources = [{"kind": "DockerImage", "name": name} for name in names]
+    return imported(images=[{"from": source, **item, **policy} for source in sources])
+
+
 @pytest.mark.parametrize(
-    ("name", "refused"),
+    ("content", "refused"),
     [
-        pytest.param(f"{ELSEWHERE}:latest", True, id="a tag from elsewhere"),
-        pytest.param(f"{ELSEWHERE}@{SMALL}", False, id="an image that is there already"),
-        pytest.param(f"{ELSEWHERE}@{BIG}", True, id="an image that is new"),
-        pytest.param(f"{REGISTRY}/team-b/origin:none", False, id="nothing at all"),
+        pytest.param(imports(f"{ELSEWHERE}:v1"), True, id="a tag from elsewhere"),
+        pytest.param(imports(f"{ELSEWHERE}@{BIG}", to="v1"), True, id="a new image"),
+        pytest.param(
+            imports(f"{ELSEWHERE}@{SMALL}", to="v1"), True,
+            id="an image that is there, unless it is a list and one of its images comes",
+        ),
+        pytest.param(
+            imports(f"{ELSEWHERE}@{SMALL}", to="v1", mode="PreserveOriginal"), False,
+            id="an image that is there and comes as it is",
+        ),
+        pytest.param(
+            imports(f"{ELSEWHERE}@{BIG}", to="v1", mode="PreserveOriginal"), True,
+            id="a new image that comes as it is",
+        ),
+        pytest.param(
+            imports(f"{REGISTRY}/team-b/origin:none", to="v1"), True,
+            id="a tag that may be pushed before it is fetched",
+        ),
+        pytest.param(imports(ELSEWHERE), False, id="no tag and no `to`: nothing is stored"),
+        pytest.param(imports(f"{ELSEWHERE}@{BIG}"), False, id="a digest without `to`"),
     ],
-)
+)  # fmt: skip
 @pytest.mark.parametrize(
     ("limits", "cause"),
     [
@@ -250,15 +274,103 @@ ELSEWHERE = "registry.example.com/library/app"
     ids=["namespace", "stream"],
 )
 async def test_an_import_needs_room_for_the_image_that_it_may_bring(
-    limits: dict[str, Any], cause: str, name: str, refused: bool
+    limits: dict[str, Any], cause: str, content: dict[str, Any], refused: bool
 ) -> None:
     pushes = Pushes(NamespaceLimits(**limits), registry_hosts=[REGISTRY])
     pushes.state.store("team-a", "app", {"v1": (SMALL,)})
-    image = {"from": {"kind": "DockerImage", "name": name}, "to": {"name": "v1"}}
 
-    verdict = await decide(pushes, "ImageStreamImport", imported(images=[image]))
+    verdict = await decide(pushes, "ImageStreamImport", content)
 
     assert causes(verdict) == [cause] * refused
+
+
+@pytest.mark.parametrize(
+    ("content", "images", "tags"),
+    [
+        pytest.param(
+            imports(*(f"{ELSEWHERE}:v{number}" for number in range(5))), 5, 5,
+            id="five tags may be five images",
+        ),
+        pytest.param(
+            imports(*(f"{ELSEWHERE}@sha256:{number:064}" for number in range(50)), to="all"), 50, 1,
+            id="50 images of one tag all go into its history",
+        ),
+        pytest.param(
+            imported(repository={"from": {"kind": "DockerImage", "name": ELSEWHERE}}), 50, 50,
+            id="as many of a repository as come at once",
+        ),
+    ],
+)  # fmt: skip
+async def test_an_import_holds_as_many_images_as_may_come(
+    content: dict[str, Any], images: int, tags: int
+) -> None:
+    for hard, fits in ((images, True), (images - 1, False)):
+        pushes = Pushes(NamespaceLimits(quotas=(quota(images=hard, image_tags=tags),)))
+        assert (await decide(pushes, "ImageStreamImport", content)).allowed == fits
+
+    pushes = Pushes(NamespaceLimits(quotas=(quota(images=images, image_tags=tags + 1),)))
+    assert (await decide(pushes, "ImageStreamImport", content)).allowed
+    another = await decide(pushes, "ImageStreamImport", imports(f"{ELSEWHERE}:new"), uid="another")
+    assert not another.allowed
+
+
+async def test_two_imports_of_one_source_may_bring_two_images() -> None:
+    pushes = Pushes(NamespaceLimits(quotas=(quota(images=1),)))
+    content = imports(f"{ELSEWHERE}:v1")
+
+    first = await decide(pushes, "ImageStreamImport", content)
+    again = await decide(pushes, "ImageStreamImport", content)
+    second = await decide(pushes, "ImageStreamImport", content, uid="another")
+
+    assert [first.allowed, again.allowed, second.allowed] == [True, True, False]
+
+
+MAPPING = {"metadata": {"name": "app"}, "image": {"metadata": {"name": BIG}}}
+
+
+async def test_a_mapping_without_a_tag_becomes_latest() -> None:
+    pushes = Pushes(NamespaceLimits(quotas=(quota(image_tags=1),)))
+    pushes.state.store("team-a", "app", {"v1": (SMALL,)})
+
+    assert causes(await decide(pushes, "ImageStreamMapping", MAPPING)) == ["QuotaExceeded"]
+
+
+async def test_a_mapping_makes_no_stream() -> None:
+    pushes = Pushes(NamespaceLimits(quotas=(quota(imagestreams=0),)))
+
+    assert (await decide(pushes, "ImageStreamMapping", MAPPING)).allowed
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "reserved"),
+    [
+        pytest.param("ImageStreamMapping", MAPPING, 1, id="a mapping is stored all the same"),
+        pytest.param(
+            "ImageStreamImport", imports(f"{ELSEWHERE}:v1"), 1, id="and so is an import"
+        ),
+        pytest.param("ImageStream", stream(named("v1")), 0, id="a stream is not"),
+        pytest.param(
+            "ImageStreamTag", {"metadata": {"name": "app:v1"}, "tag": {"from": FROM_BIG}}, 0,
+            id="nor is a tag",
+        ),
+    ],
+)  # fmt: skip
+async def test_a_dry_run_reserves_what_the_image_api_stores_whatever_is_asked(
+    kind: str, content: dict[str, Any], reserved: int
+) -> None:
+    pushes = Pushes(NamespaceLimits(quotas=(quota(images=1),)))
+
+    assert (await decide(pushes, kind, content, dry_run=True)).allowed
+    assert pushes.enforcer.reservations() == reserved
+
+
+async def test_an_update_claims_only_what_was_not_there() -> None:
+    """It is stored only if the stream is still what it was."""
+    pushes = Pushes(NamespaceLimits(quotas=(quota(image_tags=9),)))
+    old, new = stream(named("a"), named("b")), stream(named("a"))
+
+    assert (await decide(pushes, "ImageStream", new, old)).allowed
+    assert pushes.enforcer.reservations() == 0
 
 
 async def test_an_import_with_room_reserves_its_tag() -> None:

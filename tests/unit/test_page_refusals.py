@@ -195,5 +195,18 @@ async def test_expired_refusals_are_deleted(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[", "{}", '[{"namespace": 1}]', "null"])
-def test_broken_refusal_records_are_left_out(text: str) -> None:
-    assert decode(config_map("refusals-there", text)) == []
+async def test_refusals_that_are_not_understood_are_left_out_and_never_deleted(
+    text: str, clock: Clock
+) -> None:
+    """They may be those of a replica of a newer version that is alive."""
+    api, refusals = FakeApi(), Refusals(DOMAIN, clock)
+    sharing = SharedRefusals(api, "registry-admission", "here", refusals)
+    unknown = config_map("refusals-there", text)
+    api.stored["refusals-there"] = unknown
+    sharing.put(("registry-admission", "refusals-there"), unknown)
+
+    clock.now += WINDOW + 1
+    await sharing.share()
+
+    assert refusals.recent() == []
+    assert "refusals-there" in api.stored

@@ -67,13 +67,7 @@ EXPECTED: dict[str, Denied | Allowed] = {
         ),
         ("StreamLimitExceeded",),
     ),
-    "push-21st-stream": Denied(
-        (
-            "exceeded quota: image-registry-quota, requested: alauda.io/imagestreams=1, used: "
-            "alauda.io/imagestreams=20, limited: alauda.io/imagestreams=20; delete imagestreams",
-        ),
-        ("QuotaExceeded",),
-    ),
+    "push-to-missing-stream": Allowed(),
     "imagestream-create": Allowed(),
     "imagestream-create-21st": Denied(("requested: alauda.io/imagestreams=1",), ("QuotaExceeded",)),
     "imagestream-update-spec-tags": Allowed(),
@@ -96,7 +90,7 @@ EXPECTED: dict[str, Denied | Allowed] = {
     "imagestreamimport-look-only": Allowed(),
     "imagestreamimport-101st-tag": Denied(("(101 > 100)",), ("StreamLimitExceeded",)),
     "imagestreamimport-repository": Allowed(("the size of the images of DockerImage",)),
-    "imagestreamimport-repository-full": Denied(("(101 > 100)",), ("StreamLimitExceeded",)),
+    "imagestreamimport-repository-full": Denied(("(150 > 100)",), ("StreamLimitExceeded",)),
     "image-create": Allowed(),
     "image-create-understated-size": Denied(
         ("claims 10485760 bytes",), ("ImageContradictsItself",)
