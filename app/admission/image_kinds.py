@@ -25,8 +25,8 @@ from app.model.stream import (
     ImageTag,
 )
 from app.policy import followed_tags, image_limits
-from app.policy.followed_tags import FollowedTags
-from app.policy.image_limits import SizedImage, UnknownSize
+from app.policy.choices import FollowedTags, UnknownSize
+from app.policy.image_limits import SizedImage
 from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
 from app.quota.state import ClusterState, require_available

@@ -26,7 +26,7 @@ Review = Callable[[AdmissionRequest, float], Awaitable[Outcome]]
 REVIEW_PATHS = ("/validate", "/mutate")
 
 _RETRY_AFTER = 1
-_TIMEOUT = re.compile(r"([0-9]{1,4})s")
+_TIMEOUT = re.compile(rb"(?:^|&)timeout=([0-9]{1,4})s(?:&|$)")
 _ANSWER_MARGIN = 0.5
 """Seconds between the decision's deadline and the API server's, for the way back."""
 
@@ -130,7 +130,7 @@ class AdmissionApi:
 
     def _seconds_left(self, request: Request) -> float:
         """The API server names its own deadline in the query: `?timeout=10s`."""
-        named = _TIMEOUT.fullmatch(request.query_params.get("timeout", ""))
+        named = _TIMEOUT.search(request.scope["query_string"])
         if named is None:
             return self._review_timeout
         return min(self._review_timeout, max(int(named[1]) - _ANSWER_MARGIN, _ANSWER_MARGIN))

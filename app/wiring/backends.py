@@ -28,7 +28,7 @@ from app.certs.cluster import ClusterCertificates, service_names
 from app.cluster import connection
 from app.cluster.api import KubeApi
 from app.cluster.connection import NoClusterError
-from app.cluster.embedded import EmbeddedState
+from app.cluster.embedded import EmbeddedState, SnapshotState
 from app.cluster.informer import Informer
 from app.cluster.kubernetes import KubernetesState
 from app.cluster.leader import lead
@@ -99,11 +99,17 @@ async def _registry(settings: Settings) -> AsyncIterator[RegistryImage | None]:
         yield partial(RegistryImages(dict([registry])).of, registry[0]) if registry else None
 
 
+def uses_examples(settings: Settings) -> bool:
+    """Whether nothing names a folder or a cluster, and there is none around this process."""
+    named = (settings.state, settings.kubeconfig, settings.context)
+    return named == (None, None, None) and not connection.is_inside()
+
+
 @asynccontextmanager
 async def _source(settings: Settings, leads: bool) -> AsyncIterator[Backend]:
     outside = settings.kubeconfig is not None or settings.context is not None
     inside = connection.is_inside()
-    if settings.state is not None or not (outside or inside):
+    if settings.state is not None or uses_examples(settings):
         if settings.controllers and leads:
             raise NoClusterError("controllers need a cluster, and there is only a folder")
         manifests = settings.state or examples.state_folder()
@@ -115,15 +121,20 @@ async def _source(settings: Settings, leads: bool) -> AsyncIterator[Backend]:
 
 
 def embedded(state: EmbeddedState, settings: Settings) -> Backend:
-    """A backend on a folder of manifests, with its reservations in memory.
+    """A backend on a folder of manifests that is watched, with its reservations in memory.
 
     Raises TokenFileError for the tokens of push checks.
     """
+    return replace(snapshot(state, settings), jobs=[state.watch])
+
+
+def snapshot(state: SnapshotState, settings: Settings) -> Backend:
+    """Objects that were read once; reservations in the process. Raises TokenFileError."""
     refusals = Refusals(settings.domain)
     return Backend(
         state,
         MemoryLedgers(),
-        jobs=[state.watch],
+        jobs=(),
         namespaces=state.namespaces,
         refusals=refusals,
         refused=refusals.review,

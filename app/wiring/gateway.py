@@ -34,6 +34,7 @@ from app.gateway.state import GatewayState
 from app.gateway.traffic import Traffic, Turns
 from app.gateway.upstream import Upstream
 from app.gateway.usage_store import UsageStore
+from app.model.errors import UnusableError
 from app.page.refusals import Refusals
 from app.quota.store import MemoryLedgers
 from app.registry import credentials
@@ -46,7 +47,7 @@ from app.wiring.backends import Backend, Job, open_backend, running
 logger = logging.getLogger("registry_admission.gateway")
 
 
-class GatewayError(Exception):
+class GatewayError(UnusableError):
     """Settings that contradict each other."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from app.config.settings import Settings
+from app.model.errors import UnusableError
 from app.page.api import PageApi
 from app.page.overview_cache import OverviewCache
 from app.page.session import Sessions
@@ -10,7 +11,7 @@ from app.page.views import Views
 from app.wiring.backends import Backend
 
 
-class PageError(Exception):
+class PageError(UnusableError):
     """The settings let nobody sign in to the page."""
 
 

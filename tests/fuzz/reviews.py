@@ -63,10 +63,11 @@ def _check_review(path: str, asked: dict[str, Any], answered: dict[str, Any]) ->
     if not response["allowed"]:
         assert path == "/validate" or asked["request"].get("object") is None
         assert response["status"]["code"] in (403, 422), response["status"]
-        assert response["status"]["message"]
+        assert 0 < len(response["status"]["message"]) <= 16 * 1024
     assert all(len(warning) <= 256 for warning in response.get("warnings", []))
     assert len(response.get("warnings", [])) <= 12
     assert all(isinstance(text, str) for text in response["auditAnnotations"].values())
+    assert all(len(text) <= 4 * 1024 for text in response["auditAnnotations"].values())
     if "patch" in response:
         patch = json.loads(base64.b64decode(response["patch"]))
         jsonpatch.apply_patch(asked["request"]["object"], patch)

@@ -9,7 +9,7 @@ from app.config.settings import Settings
 from app.model.limits import NamespaceLimits
 from app.page.refusals import Refusals
 from app.policy import followed_tags
-from app.policy.followed_tags import FollowedTags
+from app.policy.choices import FollowedTags
 from app.quota.store import MemoryLedgers
 from app.wiring import service
 from app.wiring.backends import Backend

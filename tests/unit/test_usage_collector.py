@@ -12,6 +12,7 @@ from app.cluster.ledgers import encode
 from app.quota.in_flight import InFlight, StreamInFlight
 from app.quota.ledger import Ledger, Reservation
 from app.quota.members import Members
+from app.reporting.size_collector import SizeCollector
 from app.reporting.usage_collector import UsageCollector
 from tests.unit.listed_cluster import ListedCluster
 from tests.unit.stores import DOMAIN
@@ -182,6 +183,19 @@ async def test_an_index_is_as_large_as_the_largest_image_that_it_lists(
     read = await collector(ListedCluster({**cluster.lists, IMAGES: images}))
 
     assert await read.sizes([digest(7)]) == {digest(7): 20}
+
+
+async def test_a_size_that_an_image_only_claims_is_read_again_after_minutes() -> None:
+    now = 0.0
+    claimed, absent = image(1, 10), digest(2)
+    cluster = ListedCluster({IMAGES: [claimed]})
+    sizes = SizeCollector(cluster, DOMAIN, clock=lambda: now)
+    assert await sizes.of([digest(1), absent]) == {digest(1): 10}
+
+    cluster.lists[IMAGES] = [image(1, 5000), image(2, 20)]
+    assert await sizes.of([digest(1), absent]) == {digest(1): 10}
+    now += 301
+    assert await sizes.of([digest(1), absent]) == {digest(1): 5000, absent: 20}
 
 
 async def test_many_sizes_are_read_from_one_list(cluster: ListedCluster) -> None:
