@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from app.cluster.yaml_loader import Loader, check_depth
 from app.model.base import KubeObject
+from app.model.errors import UnusableError
 
 STANDARD_INPUT = Path("-")
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
@@ -26,7 +27,7 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 Model = TypeVar("Model", bound=KubeObject)
 
 
-class ManifestError(Exception):
+class ManifestError(UnusableError):
     """A file that cannot be used; the text is `file:line: what is wrong`."""
 
 
@@ -47,9 +48,14 @@ class Manifest:
         return str(self.content.get("apiVersion", ""))
 
     @property
+    def line(self) -> int:
+        """Where it begins in its file."""
+        return int(self.node.start_mark.line) + 1
+
+    @property
     def place(self) -> str:
         """`file:line` of its beginning."""
-        return f"{self.path}:{self.node.start_mark.line + 1}"
+        return f"{self.path}:{self.line}"
 
     def parse(self, model: type[Model]) -> Model:
         """Raises ManifestError that names the field and its line."""

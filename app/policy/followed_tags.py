@@ -7,12 +7,10 @@ by itself is not, so a reference like that is told of, and can be refused.
 
 from collections.abc import Mapping
 from itertools import islice
-from typing import Literal
 
 from app.model.limits import Limit
+from app.policy.choices import FollowedTags
 from app.policy.verdict import MAX_VIOLATIONS, Verdict
-
-FollowedTags = Literal["deny", "warn", "allow"]
 
 _ANNOTATION = "follows"
 _MAX_NOTED = 20

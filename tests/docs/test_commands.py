@@ -126,8 +126,10 @@ def test_a_command_and_its_flags_exist(command: str) -> None:
     found: click.Command = main
     while isinstance(found, click.Group):
         name = words.pop(0)
-        assert name in found.commands, command
-        found = found.commands[name]
+        assert name in found.list_commands(context), command
+        command_found = found.get_command(click.Context(found), name)
+        assert command_found is not None
+        found = command_found
         context = click.Context(found, context, info_name=name)
 
     flags, rest, _ = found.make_parser(context).parse_args(args=words)

@@ -1,6 +1,7 @@
 """The reference says everything that the code has."""
 
 from app.api.metrics import OF_GATEWAY, OF_SERVICE
+from app.cli import options
 from app.cli.main import main
 from app.config.settings import Settings
 from app.controllers.metrics import OF_CONTROLLERS
@@ -12,10 +13,8 @@ PAGES = pages()
 
 def test_reference_has_every_setting() -> None:
     for name in {*Settings.model_fields, *GatewaySettings.model_fields}:
-        flag, variable = name.replace("_", "-"), name.upper()
-        assert (
-            f"| `--{flag}`<br>`REGISTRY_ADMISSION_{variable}` |" in PAGES["reference/settings.md"]
-        )
+        flag, variable = options.flag(name), name.upper()
+        assert f"| `{flag}`<br>`REGISTRY_ADMISSION_{variable}` |" in PAGES["reference/settings.md"]
 
 
 def test_reference_has_every_command() -> None:

@@ -71,7 +71,7 @@ class Replica:
         self._log = folder / f"replica-{index}.log"
         arguments = [
             sys.executable, "-m", "app", "serve", "--port", "0",
-            "--kubeconfig", str(kubeconfig), "--namespace", NAMESPACE, *flags,
+            "--kubeconfig", str(kubeconfig), "--service-namespace", NAMESPACE, *flags,
         ]  # fmt: skip
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -129,7 +129,7 @@ def test_rights_of_the_service_account(
 
 
 def test_own_certificate_needs_no_right_on_secrets(cluster: Cluster, tmp_path: Path) -> None:
-    run(cluster, "uninstall")
+    run(cluster, "uninstall", "--yes")
     files.make(tmp_path, service_names(NAMESPACE, NAMESPACE))
 
     install(cluster, "--tls-dir", str(tmp_path))
@@ -144,7 +144,7 @@ def test_own_certificate_needs_no_right_on_secrets(cluster: Cluster, tmp_path: P
 
 def test_uninstall_removes_what_install_created(cluster: Cluster) -> None:
     namespace = "other-admission"
-    options = ("--namespace", namespace)
+    options = ("--service-namespace", namespace)
     selector = "--selector=app.kubernetes.io/name=registry-admission"
     kinds = (
         "namespaces,clusterroles,clusterrolebindings,roles,rolebindings,serviceaccounts,"
@@ -156,26 +156,26 @@ def test_uninstall_removes_what_install_created(cluster: Cluster) -> None:
         listed = ("get", kinds, f"--namespace={namespace}", selector, "--output=name")
         return cluster.kubectl(*listed).stdout.split()
 
-    run(cluster, "uninstall")
+    run(cluster, "uninstall", "--yes")
     before = present()
     install(cluster, *options)
     assert len(present()) - len(before) == 16
 
-    removed = run(cluster, "uninstall", *options, "--delete-namespace")
+    removed = run(cluster, "uninstall", "--yes", *options, "--delete-namespace")
     assert removed.exit_code == 0, removed.output
     cluster.kubectl("wait", "--for=delete", f"namespace/{namespace}", "--timeout=60s")
     assert present() == before
 
 
 def test_install_before_the_registry_works(cluster: Cluster) -> None:
-    options = ("--namespace", "early-admission", "--registry-namespace", "late-registry")
+    options = ("--service-namespace", "early-admission", "--registry-namespace", "late-registry")
     of_the_role = ("get", "role,rolebinding", "--namespace=late-registry", "--output=name")
 
     early = run(cluster, "install", "--image", IMAGE, *options)
     cluster.kubectl("create", "namespace", "late-registry")
     late = run(cluster, "install", "--image", IMAGE, *options)
     installed = cluster.kubectl(*of_the_role).stdout.split()
-    run(cluster, "uninstall", *options, "--delete-namespace")
+    run(cluster, "uninstall", "--yes", *options, "--delete-namespace")
     left = cluster.kubectl(*of_the_role).stdout
     cluster.kubectl("delete", "namespace", "late-registry", "--wait=false")
 
@@ -194,5 +194,5 @@ def test_a_refusal_of_the_api_server_is_shown(cluster: Cluster, tmp_path: Path) 
         main, ["install", "--image", IMAGE, "--apply", "--kubeconfig", str(kubeconfig)]
     )
 
-    assert answer.exit_code == 1
+    assert answer.exit_code == 3
     assert "PATCH /api/v1/namespaces/registry-admission: Unauthorized" in answer.output

@@ -1,27 +1,35 @@
 """The commands, as a person types them."""
 
 import json
+import pkgutil
 import socket
-from importlib.metadata import entry_points
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from app.cli.main import main
+from app.cli.main import complete_for_kubectl, main, start
 from app.version import VERSION
 from tests import payloads
+
+ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments: str) -> Result:
     return CliRunner(env={"COLUMNS": "300"}).invoke(main, arguments)
 
 
-def test_installed_command_runs_this_source() -> None:
-    [script] = entry_points(group="console_scripts", name="registry-admission")
+def test_the_console_scripts_lead_to_the_command_tested_here() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
 
-    assert script.load() is main
+    targets = {name: pkgutil.resolve_name(target) for name, target in scripts.items()}
+    assert targets == {
+        "registry-admission": start,
+        "kubectl-registry_limits": start,
+        "kubectl_complete-registry_limits": complete_for_kubectl,
+    }
 
 
 def test_version() -> None:
@@ -104,7 +112,7 @@ def test_taken_port_is_named_with_the_next_step(
         port = taken.getsockname()[1]
         answer = run("serve", "--port", str(port))
 
-    assert answer.exit_code == 1
+    assert answer.exit_code == 3
     assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in answer.output
     assert "choose others with --host and --port" in answer.output
 
@@ -114,15 +122,15 @@ def test_a_state_folder_that_is_broken_ends_serve_with_file_and_line(tmp_path: P
 
     answer = run("serve", "--state", str(tmp_path), "--tls-dir", str(tmp_path))
 
-    assert answer.exit_code == 1
+    assert answer.exit_code == 3
     assert f"{tmp_path}/bad.yaml:1: " in answer.output
 
 
 @pytest.mark.parametrize(("name", "code"), [("push-allowed", 0), ("push-too-large", 1)])
 def test_check_decides_reviews(name: str, code: int) -> None:
-    answer = run("check", str(payloads.FOLDER / f"{name}.json"), "-o", "json")
+    answer = run("check", str(payloads.FOLDER / f"{name}.json"), "--examples", "-o", "json")
 
-    [result] = json.loads(answer.output)
+    [result] = json.loads(answer.stdout)["items"]
     assert answer.exit_code == code
     assert result["allowed"] is (code == 0)
     assert result["object"] == "ImageStreamMapping team-a/app"
@@ -137,12 +145,12 @@ def test_check_decides_manifests_and_names_file_and_line(tmp_path: Path, output:
         "spec: {hard: {alauda.io/image_tags: 5}}\n"
     )
 
-    answer = run("check", str(file), "-o", output)
+    answer = run("check", str(file), "--examples", "-o", output)
 
     assert answer.exit_code == 1
     assert "alauda.io/image-tags" in answer.output
     if output != "table":
-        results = yaml.safe_load(answer.output)
+        results = yaml.safe_load(answer.stdout)["items"]
         assert [(result["line"], result["allowed"]) for result in results] == [
             (1, True),
             (5, False),
@@ -150,7 +158,7 @@ def test_check_decides_manifests_and_names_file_and_line(tmp_path: Path, output:
 
 
 def verdicts(answer: Result) -> list[tuple[str, bool]]:
-    return [(result["object"], result["allowed"]) for result in json.loads(answer.output)]
+    return [(result["object"], result["allowed"]) for result in json.loads(answer.stdout)["items"]]
 
 
 def manifest(kind: str, metadata: str, spec: str) -> str:
@@ -205,7 +213,7 @@ def test_check_reads_standard_input_and_folders(tmp_path: Path) -> None:
     )
     folder = run("check", str(tmp_path), "--state", state, "-o", "json")
 
-    assert [result["file"] for result in json.loads(piped.output)] == ["-"] * 3
+    assert [result["file"] for result in json.loads(piped.stdout)["items"]] == ["stdin"] * 3
     assert verdicts(piped) == verdicts(folder)
     assert piped.exit_code == folder.exit_code == 1
 
@@ -224,7 +232,7 @@ def test_check_puts_objects_without_namespace_into_default(
 
 
 def test_check_prints_a_replacement_that_can_be_copied() -> None:
-    answer = run("check", str(payloads.FOLDER / "configmap-legacy.json"))
+    answer = run("check", str(payloads.FOLDER / "configmap-legacy.json"), "--examples")
 
     shown = answer.output[answer.output.index("---\n") :]
     assert [document["kind"] for document in yaml.safe_load_all(shown)][0:1] == ["LimitRange"]
@@ -234,9 +242,9 @@ def test_check_of_an_unreadable_file_has_its_own_exit_code(tmp_path: Path) -> No
     file = tmp_path / "bad.yaml"
     file.write_text("kind: [")
 
-    answer = run("check", str(file))
+    answer = run("check", str(file), "--examples")
 
-    assert answer.exit_code == 2
+    assert answer.exit_code == 3
     assert f"{file}:1: " in answer.output
 
 
@@ -254,5 +262,5 @@ def test_certs_make_names_an_unwritable_folder(tmp_path: Path) -> None:
 
     answer = run("certs", "make", "--out", str(tmp_path / "file" / "tls"))
 
-    assert answer.exit_code == 1
+    assert answer.exit_code == 3
     assert "tls" in answer.output

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app.cluster.embedded import EmbeddedState
 from app.config.settings import Settings
 from app.migration import converting
 from app.migration.conversion import Conversion, Totals, convert
@@ -47,9 +46,7 @@ async def converted_allows(conversion: Conversion, push: Push, folder: Path) -> 
             }
         )
     )
-    [result] = await checking.check(
-        [folder / "push.yaml"], Settings(), EmbeddedState(state, ApiDomain())
-    )
+    [result] = await checking.check([folder / "push.yaml"], Settings(state=state), warn=print)
     return result.allowed
 
 

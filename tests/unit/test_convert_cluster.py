@@ -61,7 +61,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterator[KubeApi]:
         yield fake
 
-    monkeypatch.setattr(connection, "connected", connected)
+    monkeypatch.setattr(connection, "found", connected)
     return fake
 
 
@@ -104,7 +104,7 @@ def test_failed_objects_are_named_and_the_rest_is_applied(cluster: Cluster) -> N
     path = "/api/v1/namespaces/shared-x/limitranges/image-registry-limits"
     cluster.taken = {path}
     answer = run("--from-cluster", "--apply")
-    assert answer.exit_code == 1
+    assert answer.exit_code == 3
     assert len(cluster.applied) == 1
     failure = (
         f"Failed: LimitRange shared-x/image-registry-limits: PATCH {path}: conflict with kubectl"
@@ -115,6 +115,6 @@ def test_failed_objects_are_named_and_the_rest_is_applied(cluster: Cluster) -> N
 
 def test_missing_kubeconfig_is_named(tmp_path: Path) -> None:
     answer = run("--from-cluster", "--kubeconfig", tmp_path / "none")
-    assert answer.exit_code == 1
-    assert "no cluster to talk to" in answer.stderr
+    assert answer.exit_code == 3
+    assert "cannot be used" in answer.stderr
     assert "--kubeconfig" in answer.stderr

@@ -63,10 +63,10 @@ def test_a_file_becomes_manifests_on_stdout_and_a_report_on_stderr(gateway: Path
     assert "No ResourceQuota" in answer.stderr
 
 
-def test_an_approximation_ends_with_3_and_is_explained(gateway: Path) -> None:
+def test_an_approximation_ends_with_1_and_is_explained(gateway: Path) -> None:
     answer = run(gateway, *MIXED)
 
-    assert answer.exit_code == 3
+    assert answer.exit_code == 1
     change = (
         "repositories such as team-b/big/app (rules[1] '^team-b/big/.*') "
         "may have 5 tags instead of 2"
@@ -84,13 +84,13 @@ def test_the_report_for_scripts(gateway: Path, output: str, load: Any) -> None:
     assert team_a == {
         "namespace": "team-a",
         "exact": True,
-        "max_image_size": "100Mi",
-        "tag_count_limit": 3,
+        "maxImageSize": "100Mi",
+        "tagCountLimit": 3,
         "sources": [
             {
                 "name": "rules[0] '^team-a/.+'",
-                "max_image_size": "100Mi",
-                "tag_count_limit": 3,
+                "maxImageSize": "100Mi",
+                "tagCountLimit": 3,
                 "example": "team-a/a",
                 "problem": "",
             }
@@ -98,8 +98,8 @@ def test_the_report_for_scripts(gateway: Path, output: str, load: Any) -> None:
         "changes": [],
     }
     assert (team_b["exact"], len(team_b["sources"]), len(team_b["changes"])) == (False, 2, 2)
-    assert report["undecided_rules"] == {}
-    assert "rules[3] '^shared-.*/'" in report["unused_rules"]
+    assert report["undecidedRules"] == {}
+    assert "rules[3] '^shared-.*/'" in report["unusedRules"]
     assert report["applied"] == []
 
 
@@ -154,7 +154,7 @@ def test_regex_text_cannot_leave_the_yaml_comment() -> None:
     content = config_map("registry-gateway-config", **data)
     answer = run("-", "--namespaces", "team-a", stdin=json.dumps(content))
     assert [item["kind"] for item in yaml.safe_load_all(answer.stdout)] == ["LimitRange"]
-    assert answer.exit_code == 3
+    assert answer.exit_code == 1
 
 
 OTHER = config_map("registry-gateway-config", tag_count_limit="5")
@@ -185,11 +185,11 @@ OTHER = config_map("registry-gateway-config", tag_count_limit="5")
         ([OTHER], (), "no rule names a namespace: list them with --namespaces"),
     ],
 )
-def test_input_that_cannot_be_converted_ends_with_1(
+def test_input_that_cannot_be_converted_ends_with_3(
     documents: list[dict[str, Any]], arguments: tuple[str, ...], problem: str
 ) -> None:
     answer = run("-", *arguments, stdin=yaml.safe_dump_all(documents))
-    assert answer.exit_code == 1
+    assert answer.exit_code == 3
     assert answer.stdout == ""
     assert problem in answer.stderr
 
@@ -198,7 +198,7 @@ def test_invalid_yaml_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("kind: ConfigMap\ndata: [")
     assert f"{tmp_path / 'bad.yaml'}:2: " in run(tmp_path / "bad.yaml").stderr
     answer = run("-", stdin="kind: ConfigMap\ndata: [")
-    assert (answer.exit_code, "stdin:2: " in answer.stderr) == (1, True)
+    assert (answer.exit_code, "stdin:2: " in answer.stderr) == (3, True)
 
 
 @pytest.mark.parametrize("arguments", [(), ("--from-cluster", "-")])

@@ -52,9 +52,9 @@ def test_doctor_table_shows_problem_evidence_and_command(tmp_path: Path) -> None
     assert answer.exit_code == 1
     for words in (
         f"PersistentVolumeClaim {REGISTRY}/image-registry",
-        "StorageClassMissing: it is Pending: StorageClass fast does not exist",
+        "StorageClassMissing   it is Pending: StorageClass fast does not exist",
         "- asks for 10Gi, ReadWriteOnce, storageClassName fast",
-        f"\n  kubectl -n {REGISTRY} describe pvc image-registry\n",
+        f"\n    kubectl -n {REGISTRY} describe pvc image-registry\n",
         f"\n{REMINDER}.\n",
         "Findings: error: 1, warning: 0, info: 0.",
     ):
@@ -118,12 +118,12 @@ def test_secret_in_a_folder_is_checked_and_not_shown(tmp_path: Path) -> None:
         ("a.txt", "", "holds nothing that is looked at"),
     ],
 )
-def test_a_folder_that_cannot_be_used_ends_with_2(
+def test_a_folder_that_cannot_be_used_ends_with_3(
     tmp_path: Path, name: str, text: str, problem: str
 ) -> None:
     (tmp_path / name).write_text(text)
     answer = run("--state", tmp_path)
-    assert answer.exit_code == 2
+    assert answer.exit_code == 3
     assert problem in answer.output
 
 
@@ -131,7 +131,7 @@ def test_doctor_without_a_cluster_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "kubeconfig").write_text(kubeconfig("http://127.0.0.1:1"))
     for arguments in (("--kubeconfig", tmp_path / "kubeconfig"), ("--kubeconfig", tmp_path / "no")):
         answer = run(*arguments)
-        assert answer.exit_code == 2, answer.output
+        assert answer.exit_code == 3, answer.output
         assert "Error: " in answer.output
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from app.model.image import Image
-from app.policy.image_limits import SizedImage, UnknownSize, check_size, check_truth
+from app.policy.choices import UnknownSize
+from app.policy.image_limits import SizedImage, check_size, check_truth
 from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
 from tests.unit.stores import DOMAIN, limit

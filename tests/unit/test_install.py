@@ -79,7 +79,7 @@ def run(*arguments: str | Path) -> Result:
 
 
 def test_install_prints_what_it_would_apply(tls: Path) -> None:
-    options = ("--image", "i:1", "--namespace", "platform", "--replicas", "2")
+    options = ("--image", "i:1", "--service-namespace", "platform", "--replicas", "2")
 
     answer = run("install", *options, "--api-domain", "openshift.io")
 
@@ -90,7 +90,9 @@ def test_install_prints_what_it_would_apply(tls: Path) -> None:
 
 
 def test_uninstall_prints_the_webhooks_first_and_spares_the_namespace() -> None:
-    printed = list(yaml.safe_load_all(run("uninstall", "--namespace", "platform").output))
+    printed = list(
+        yaml.safe_load_all(run("uninstall", "--dry-run", "--service-namespace", "platform").output)
+    )
 
     kinds = [one["kind"] for one in printed]
     assert set(kinds[:2]) == {"ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"}
@@ -102,7 +104,7 @@ def test_uninstall_prints_the_webhooks_first_and_spares_the_namespace() -> None:
 
 
 def test_uninstall_of_a_known_domain_names_one_registry_namespace() -> None:
-    options = ("--namespace", "platform", "--registry-namespace", "registry")
+    options = ("--dry-run", "--service-namespace", "platform", "--registry-namespace", "registry")
     printed = list(yaml.safe_load_all(run("uninstall", *options).output))
 
     assert len(printed) == len(manifests(controllers=CONTROLLERS)) - 1
@@ -110,7 +112,7 @@ def test_uninstall_of_a_known_domain_names_one_registry_namespace() -> None:
 
 
 def test_uninstall_names_the_namespace_last_if_asked_to() -> None:
-    answer = run("uninstall", "--namespace", "platform", "--delete-namespace")
+    answer = run("uninstall", "--dry-run", "--service-namespace", "platform", "--delete-namespace")
 
     assert list(yaml.safe_load_all(answer.output))[-1] == {
         "apiVersion": "v1",
@@ -123,7 +125,9 @@ def test_uninstall_names_the_namespace_last_if_asked_to() -> None:
     ("arguments", "problem"),
     [
         pytest.param([], "Missing option '--image'", id="no image"),
-        pytest.param(["--image", "i", "--namespace", "A_b"], "'A_b' is no name", id="namespace"),
+        pytest.param(
+            ["--image", "i", "--service-namespace", "A_b"], "'A_b' is no name", id="namespace"
+        ),
         pytest.param(["--image", "i", "--replicas", "0"], "0 is not in the range", id="replicas"),
         pytest.param(["--image", "i", "--api-domain", "a.io"], "'a.io' is not one of", id="domain"),
         pytest.param(["--image", "i", "--tls-dir", "none"], "'none' does not exist", id="tls"),
@@ -137,9 +141,9 @@ def test_a_wrong_option_is_named(arguments: list[str], problem: str) -> None:
 
 
 def test_unusable_certificate_is_not_installed(tls: Path) -> None:
-    answer = run("install", "--image", "i", "--namespace", "x", "--tls-dir", tls)
+    answer = run("install", "--image", "i", "--service-namespace", "x", "--tls-dir", tls)
 
-    assert answer.exit_code == 1
+    assert answer.exit_code == 3
     assert "is not for registry-admission.x.svc" in answer.output
 
 
@@ -188,7 +192,9 @@ class Recorder(KubeApi):
 async def test_deleting_skips_missing_objects() -> None:
     api, done = Recorder(missing="/services/"), list[str]()
 
-    await installing.delete(api, installing.leftovers("platform", and_namespace=True), done.append)
+    objects = installing.leftovers("platform", and_namespace=True)
+
+    assert await installing.delete(api, objects, done.append) == EVERYTHING
 
     assert "/apis/networking.k8s.io/v1/namespaces/platform/networkpolicies/registry-admission" in (
         api.paths

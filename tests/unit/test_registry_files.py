@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app.cluster.embedded import EmbeddedState
 from app.cluster.manifests import ManifestError
 from app.config.settings import Settings
 from app.model.credentials import S3_ACCESS_KEY, S3_SECRET_KEY, SECRET
@@ -28,8 +27,7 @@ async def check_text(folder: Path, *texts: str, **settings: str) -> list[Result]
     for number, text in enumerate(texts):
         files.append(folder / f"{number}.yaml")
         files[-1].write_text(text)
-    chosen = Settings.model_validate(settings)
-    return await check(files, chosen, EmbeddedState(state, chosen.domain))
+    return await check(files, Settings.model_validate({**settings, "state": state}), warn=print)
 
 
 async def test_files_are_checked_in_the_order_of_the_page(tmp_path: Path) -> None:
