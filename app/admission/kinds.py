@@ -94,8 +94,8 @@ def _fill_in_service_account(deciders: Deciders, request: AdmissionRequest) -> O
     return deciders.service_accounts(request)
 
 
-def _fill_in_config(_deciders: Deciders, request: AdmissionRequest) -> Outcome:
-    return fill_in_config(request)
+def _fill_in_config(deciders: Deciders, request: AdmissionRequest) -> Outcome:
+    return fill_in_config(request, deciders.images.domain)
 
 
 KINDS = (

@@ -15,6 +15,7 @@ from app.model import credentials
 from app.model.base import KubeObject
 from app.model.core import ConfigMap, Secret
 from app.model.credentials import CredentialsSecret
+from app.model.domain import ApiDomain
 from app.model.registry import Config, ConfigSpec, ImagePruner
 from app.model.volumes import PersistentVolumeClaim, StorageClass
 from app.policy.fullness import Level
@@ -38,13 +39,13 @@ _COUNT_TIMEOUT = 2.0
 """Seconds that a decision looks for namespaces that stay full."""
 
 
-def fill_in_config(request: AdmissionRequest) -> Outcome:
+def fill_in_config(request: AdmissionRequest, domain: ApiDomain) -> Outcome:
     """Fill in what a new or changed Config/cluster lacks."""
     if request.operation not in ("CREATE", "UPDATE") or request.sub_resource:
         return not_handled("nothing to default")
     if request.object is None:
         return invalid(request.title, [NO_OBJECT])
-    defaulted = registry_defaults.with_defaults(request.object)
+    defaulted = registry_defaults.with_defaults(request.object, domain)
     patch: list[dict[str, Any]] = jsonpatch.make_patch(request.object, defaulted).patch
     return Outcome(patch=patch, audit={"defaulted": str(bool(patch)).lower()})
 
