@@ -1,5 +1,6 @@
 """Settings of the gateway, besides those that it shares with the webhook."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,18 @@ def _origin(text: str) -> str:
     return f"{url.scheme}://{url.netloc.decode()}"
 
 
+def _registry(text: str) -> str:
+    """`http(s)://host[:port][/path]`, the path without a `/` at its end."""
+    url = httpx.URL(text)
+    path = url.path.rstrip("/")
+    if url.query or url.fragment or not _PATH.fullmatch(path):
+        raise ValueError(f"{text!r} is not of the form http(s)://host[:port][/path]")
+    return _origin(str(url.copy_with(raw_path=b"/"))) + path
+
+
+_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*", re.ASCII)
 Origin = Annotated[str, AfterValidator(_origin)]
+RegistryAddress = Annotated[str, AfterValidator(_registry)]
 
 
 class GatewaySettings(Settings):
@@ -30,7 +42,10 @@ class GatewaySettings(Settings):
         description="Folder with tls.crt and tls.key, reloaded when they change. "
         "Without it, the gateway speaks plain HTTP.",
     )
-    upstream: Origin = Field(description="Registry behind the gateway, http(s)://host[:port].")
+    upstream: RegistryAddress = Field(
+        description="Registry behind the gateway, http(s)://host[:port], with the path before "
+        "its /v2/ if there is one."
+    )
     upstream_ca: Path | None = Field(
         None, description="CA certificates to trust the registry by, instead of the system's."
     )
