@@ -41,6 +41,7 @@ class BlobUploads:
         *,
         alone: bool,
         max_uploads: int,
+        upload_wait: float,
         idle_timeout: float,
     ) -> None:
         """`alone`: no other gateway takes part in the uploads of this one."""
@@ -51,7 +52,7 @@ class BlobUploads:
         self._sizes = sizes
         self._idle_timeout = idle_timeout
         self._sessions: Recent[str, _Session] = Recent(_SESSIONS)
-        self.slots = Slots(max_uploads)
+        self.slots = Slots(max_uploads, upload_wait)
 
     async def start(self, request: Request, start: StartUpload) -> Answer:
         """Raises RegistryError, StateUnavailableError, UpstreamError, and what reading the body

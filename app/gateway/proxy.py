@@ -50,6 +50,7 @@ class Gateway:
         *,
         unknown_size: UnknownSize,
         max_uploads: int,
+        upload_wait: float,
         idle_timeout: float,
         manifest_timeout: float,
         traffic: Traffic | None = None,
@@ -76,6 +77,7 @@ class Gateway:
             sizes,
             alone=store is not None,
             max_uploads=max_uploads,
+            upload_wait=upload_wait,
             idle_timeout=idle_timeout,
         )
         self.slots = self._blobs.slots

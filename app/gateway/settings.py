@@ -88,8 +88,11 @@ class GatewaySettings(Settings):
     compare_interval: PositiveFloat = Field(
         600.0, description="Time between two comparisons of that file with the registry."
     )
-    max_uploads: PositiveInt = Field(
-        64, description="Blob uploads at once; more are refused at once with 429."
+    max_uploads: PositiveInt = Field(64, description="Blob uploads at once; more of them wait.")
+    upload_wait: PositiveFloat = Field(
+        30.0,
+        description="How long an upload waits for its turn, which clients take one after another, "
+        "before it is refused with 429.",
     )
     idle_timeout: PositiveFloat = Field(
         60.0, description="How long a client may take for the next 16 KiB that it sends or takes."

@@ -12,8 +12,6 @@ from app.gateway.upstream import authorization
 from app.registry.errors import RegistryError
 
 _RETRY_AFTER = 5
-_WAIT = 30.0
-"""Seconds that an upload waits for a slot."""
 _WAITING = 1000
 """Uploads that wait at most."""
 
@@ -21,7 +19,8 @@ _WAITING = 1000
 class Slots:
     """Clients take turns, however many uploads each of them has waiting."""
 
-    def __init__(self, limit: int, wait: float = _WAIT) -> None:
+    def __init__(self, limit: int, wait: float) -> None:
+        """`wait`: seconds that an upload waits for a slot."""
         self._limit = limit
         self._wait = wait
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()

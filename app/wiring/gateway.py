@@ -124,6 +124,7 @@ def _build(
         source.store,
         unknown_size=settings.unknown_size,
         max_uploads=settings.max_uploads,
+        upload_wait=settings.upload_wait,
         idle_timeout=settings.idle_timeout,
         manifest_timeout=settings.timing.expiry / 2,
         traffic=source.traffic,

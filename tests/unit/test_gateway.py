@@ -89,6 +89,7 @@ def gateway(
         store,
         unknown_size=unknown_size,
         max_uploads=8,
+        upload_wait=10,
         idle_timeout=5,
         manifest_timeout=5,
     )

@@ -9,7 +9,7 @@ from app.registry.errors import RegistryError
 
 
 async def test_clients_take_turns() -> None:
-    slots, order = Slots(1), list[str]()
+    slots, order = Slots(1, wait=10), list[str]()
     here = asyncio.Event()
 
     async def upload(client: str) -> None:
@@ -38,7 +38,7 @@ async def test_who_waits_too_long_is_told_to_come_back() -> None:
 
 
 async def test_a_client_that_leaves_the_queue_takes_no_slot() -> None:
-    slots = Slots(1)
+    slots = Slots(1, wait=10)
 
     async def upload() -> None:
         async with slots.one("b"):
@@ -56,7 +56,7 @@ async def test_a_client_that_leaves_the_queue_takes_no_slot() -> None:
 
 
 async def test_a_slot_that_is_given_to_a_client_that_leaves_goes_on_to_the_next() -> None:
-    slots = Slots(1)
+    slots = Slots(1, wait=10)
     done: list[int] = []
 
     async def upload(number: int) -> None:
