@@ -3,17 +3,15 @@
 import asyncio
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
 
 from watchfiles import awatch
 
 from app.cluster import manifests
+from app.cluster.limit_files import LimitFiles, namespace_or_default
 from app.cluster.manifests import Manifest, ManifestError
 from app.cluster.objects import ManifestObjects, Model
 from app.model.domain import ApiDomain
@@ -27,53 +25,15 @@ from app.quota.usage import NamespaceUsage, StreamUsage, UsageIndex
 
 logger = logging.getLogger("registry_admission.state")
 
-Limits = TypeVar("Limits", LimitRange, ResourceQuota)
-
 _LOOK_AGAIN = 1.0
 """Seconds until a folder that cannot be watched is looked for again."""
 
 
-@dataclass
-class LimitFiles:
-    """The LimitRanges and ResourceQuotas of files, by namespace."""
-
-    limit_ranges: dict[str, list[LimitRange]] = field(default_factory=lambda: defaultdict(list))
-    quotas: dict[str, list[ResourceQuota]] = field(default_factory=lambda: defaultdict(list))
-
-    @classmethod
-    def of(cls, documents: Iterable[Manifest]) -> "LimitFiles":
-        """Those among all kinds of objects. Raises ManifestError."""
-        files = cls()
-        for manifest in documents:
-            files.take(manifest)
-        return files
-
-    @property
-    def namespaces(self) -> set[str]:
-        return {*self.limit_ranges, *self.quotas}
-
-    def take(self, manifest: Manifest) -> bool:
-        """Whether a manifest is one of these. Raises ManifestError for one that is broken."""
-        if manifest.api_version.rpartition("/")[0]:
-            return False
-        match manifest.kind:
-            case "LimitRange":
-                limit_range = manifest.parse(LimitRange)
-                namespace = namespace_or_default(limit_range.metadata.namespace)
-                _put(self.limit_ranges[namespace], limit_range)
-            case "ResourceQuota":
-                quota = manifest.parse(ResourceQuota)
-                _put(self.quotas[namespace_or_default(quota.metadata.namespace)], quota)
-            case _:
-                return False
-        return True
-
-
-class _Snapshot:
+class Snapshot:
     """Everything that a folder says, as of one reading."""
 
     def __init__(self, domain: ApiDomain) -> None:
-        self.objects = LimitFiles()
+        self.objects = LimitFiles(domain)
         self.usage = UsageIndex()
         self.times = PushTimes()
         self.images: dict[str, ImageClaim] = {}
@@ -112,17 +72,17 @@ class _Snapshot:
         self.times.put(key, stream, usage)
 
 
-class EmbeddedState:
-    """The last good reading of a folder; a file that breaks it is reported and changes nothing."""
+class SnapshotState:
+    """The objects of one reading, and those that are added to them."""
 
-    def __init__(self, folder: Path, domain: ApiDomain) -> None:
-        """Raises ManifestError if the folder cannot be used from the start."""
-        self._folder = folder
-        self._domain = domain
+    broken: str | None = None
+    """Why the last reading failed while an older one stays in force."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
         self._read_at = time.time()
-        self._snapshot = _read(folder, domain)
-        self.broken: str | None = None
-        """What is wrong with the folder now, if its last reading failed."""
+        self._snapshot = snapshot
+        self.warnings = snapshot.objects.warnings
+        """What the files have that looks like a limit and is not in force, as of their reading."""
 
     def problems(self) -> list[str]:
         return []
@@ -166,6 +126,22 @@ class EmbeddedState:
         """An object that the registry's configuration may refer to."""
         return await self._snapshot.references.read(model, namespace, name)
 
+    def add(self, manifest: Manifest) -> None:
+        """Have an object in the state until the next reading. Raises ManifestError."""
+        self._snapshot.add(manifest)
+
+
+class EmbeddedState(SnapshotState):
+    """The last good reading of a folder; a file that breaks it is reported and changes nothing."""
+
+    def __init__(self, folder: Path, domain: ApiDomain) -> None:
+        """Raises ManifestError if the folder cannot be used from the start."""
+        started = time.time()
+        super().__init__(_read(folder, domain))
+        self._read_at = started
+        self._folder = folder
+        self._domain = domain
+
     def reload(self) -> None:
         """Read the folder again; the last good state stays in force if it is broken."""
         started = time.time()
@@ -180,20 +156,24 @@ class EmbeddedState:
         else:
             self._read_at, self.broken = started, None
             logger.info("state reloaded", extra={"folder": str(self._folder)})
-
-    def add(self, manifest: Manifest) -> None:
-        """Have an object in the state until the next reading. Raises ManifestError."""
-        self._snapshot.add(manifest)
+            if self.warnings != self._snapshot.objects.warnings:
+                self.warnings = self._snapshot.objects.warnings
+                self._log_warnings()
 
     async def watch(self) -> None:
         """Reload on every change below the folder, and when another folder takes its place,
         until cancelled."""
+        self._log_warnings()
         while True:
             try:
                 await self._watch_present()
             except (OSError, RuntimeError):  # watchfiles raises either, by the cause
                 await asyncio.sleep(_LOOK_AGAIN)
             await asyncio.to_thread(self.reload)
+
+    def _log_warnings(self) -> None:
+        for problem in self.warnings:
+            logger.warning("not in force", extra={"problem": problem})
 
     async def _watch_present(self) -> None:
         """Watch the folder that is there now, until another one is in its place."""
@@ -215,22 +195,10 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def namespace_or_default(name: str) -> str:
-    """As kubectl does, an object without a namespace belongs to `default`."""
-    return name or "default"
-
-
-def _read(folder: Path, domain: ApiDomain) -> _Snapshot:
+def _read(folder: Path, domain: ApiDomain) -> Snapshot:
     if not folder.is_dir():
         raise ManifestError(f"{folder}:1: not a folder")
-    snapshot = _Snapshot(domain)
+    snapshot = Snapshot(domain)
     for manifest in chain.from_iterable(map(manifests.read, manifests.files(folder))):
         snapshot.add(manifest)
     return snapshot
-
-
-def _put(present: list[Limits], limits: Limits) -> None:
-    """Of two objects of one name the later one counts, as if they were applied."""
-    name = limits.metadata.name
-    present[:] = [other for other in present if not name or other.metadata.name != name]
-    present.append(limits)

@@ -11,7 +11,7 @@ from app.gateway.recent import Recent
 from app.gateway.transport import RawHeaders
 from app.gateway.upstream import Answer, Upstream
 from app.model.manifest import INDEXES, Descriptor, Manifest
-from app.policy.image_limits import UnknownSize
+from app.policy.choices import UnknownSize
 from app.registry.errors import RegistryError
 from app.registry.names import Repository
 

@@ -88,10 +88,12 @@ def manifests(
     The registry's namespace is that of the domain if none is given.
 
     Without a certificate the service makes its own, as in the overlay `self-signed`; with one,
-    it is as in the overlay `mounted-secret`. Each controller is the component of its name.
+    it is as in the overlay `mounted-secret`. Each controller is the component of its name; the
+    domain `openshift.io` brings `openshift-platform`.
     """
     overlay = _MANIFESTS / "overlays" / ("mounted-secret" if certificate else "self-signed")
-    components = (_MANIFESTS / "components" / name for name in controllers)
+    platform = ["openshift-platform"] if api_domain == "openshift.io" else []
+    components = (_MANIFESTS / "components" / name for name in (*controllers, *platform))
     registry = registry_namespace or ApiDomain(api_domain).registry_namespace
     words = {_DOMAIN: api_domain, _REGISTRY: registry}
     found = [
@@ -158,14 +160,17 @@ async def apply(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str],
             done(f"{_title(manifest)} applied")
 
 
-async def delete(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str], None]) -> None:
-    """Delete the objects that exist. Raises ApiError at the first refusal."""
+async def delete(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str], None]) -> int:
+    """Delete the objects that exist, and count them. Raises ApiError at the first refusal."""
+    deleted = 0
     for manifest in objects:
         try:
             await api.delete(path_of(manifest))
         except NotFoundError:
             continue
+        deleted += 1
         done(f"{_title(manifest)} deleted")
+    return deleted
 
 
 def _filled(node: Any, namespace: str, words: Mapping[str, str], key: str = "") -> Any:

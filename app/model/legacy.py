@@ -13,10 +13,13 @@ import yaml
 
 from app.model.core import ConfigMap
 from app.model.domain import ApiDomain
+from app.model.errors import UnusableError
 from app.model.quantity import Quantity
 
 UnitBase = Literal[1000, 1024]
 
+LEGACY_NAMES = ("image-registry-limit-config", "registry-gateway-config")
+"""Of the ConfigMap, today and in older releases."""
 MAX_IMAGE_SIZE = "max_image_size"
 TAG_COUNT_LIMIT = "tag_count_limit"
 RULES = "rules"
@@ -40,7 +43,7 @@ _WHOLE_NAMESPACE = re.compile(rf"\^({_LABEL})\\?/(?:\.[*+]\$?)?")
 _MAX_LABEL = 63
 
 
-class LegacyConfigError(ValueError):
+class LegacyConfigError(UnusableError, ValueError):
     """Text that the gateway's ConfigMap cannot hold; names the key and a rule's index."""
 
 

@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 
-from app.cluster.embedded import LimitFiles
+from app.cluster import manifests
+from app.cluster.limit_files import LimitFiles
+from app.cluster.manifests import ManifestError
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits, namespace_limits, overlaid
 from app.policy import fullness
@@ -64,6 +68,19 @@ async def _fullness(
         None if in_flight is None else in_flight.reservations,
         largest_images(tags, await inventory.sizes(tags), top) if top else (),
     )
+
+
+def proposed_limits(paths: Sequence[Path], domain: ApiDomain) -> LimitFiles:
+    """The LimitRanges and ResourceQuotas of files and folders; `-` is standard input.
+
+    Raises ManifestError if there is none in them.
+    """
+    found = chain.from_iterable(map(manifests.files, paths))
+    files = LimitFiles.of(chain.from_iterable(map(manifests.read, found)), domain)
+    if paths and not files.namespaces:
+        # The command before a pipe may have failed; that must not look like a good result.
+        raise ManifestError("--proposed: there is no LimitRange and no ResourceQuota in it")
+    return files
 
 
 async def audit_all(

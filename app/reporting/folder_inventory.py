@@ -6,8 +6,10 @@ from pathlib import Path
 
 from watchfiles import awatch
 
+from app.cluster import manifests
 from app.cluster.embedded import EmbeddedState
 from app.cluster.image_claims import Claims, with_listed
+from app.cluster.manifests import ManifestError
 from app.model.domain import ApiDomain
 from app.policy.image_weight import known_sizes
 from app.quota.in_flight import InFlight
@@ -19,6 +21,8 @@ class FolderInventory(EmbeddedState):
     def __init__(self, folder: Path, domain: ApiDomain, note: str = "") -> None:
         """`note`: a remark about the folder for the user. Raises ManifestError."""
         super().__init__(folder, domain)
+        if not manifests.files(folder):
+            raise ManifestError(f"{folder}: there is no manifest in this folder")
         self._watched = folder
         self._note = note
 
@@ -36,7 +40,7 @@ class FolderInventory(EmbeddedState):
         return {digest: claim for digest, claim in found.items() if claim is not None}
 
     def notes(self) -> list[str]:
-        return [note for note in (self._note, self.broken) if note]
+        return [note for note in (self._note, self.broken, *self.warnings) if note]
 
     async def changes(self) -> AsyncGenerator[None, None]:
         async for _ in awatch(self._watched):

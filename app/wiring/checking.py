@@ -1,21 +1,26 @@
 """Decides files without a server, for `registry-admission check`."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import jsonpatch
 from pydantic import ValidationError
 
 from app.admission.review import AdmissionRequest, AdmissionReview
-from app.cluster import manifests
-from app.cluster.embedded import EmbeddedState, namespace_or_default
+from app.cluster import cluster_copy, connection, manifests
+from app.cluster.embedded import EmbeddedState, SnapshotState
+from app.cluster.limit_files import namespace_or_default
 from app.cluster.manifests import Manifest, ManifestError
+from app.config import examples
 from app.config.settings import Settings
 from app.model.base import problems
+from app.policy import not_in_force
 from app.wiring import service
-from app.wiring.backends import embedded
+from app.wiring.backends import snapshot
 
 _NAMESPACED = frozenset(
     {
@@ -33,22 +38,39 @@ class Result:
     line: int
     object: str
     allowed: bool
+    checked: bool
+    """False if nothing was decided, for example on a kind that has no policy."""
     message: str
     warnings: list[str]
 
 
-async def check(files: Iterable[Path], settings: Settings, folder: Path) -> list[Result]:
+@dataclass(frozen=True)
+class _Object:
+    manifest: Manifest
+    request: AdmissionRequest
+
+
+async def check(
+    paths: Iterable[Path],
+    settings: Settings,
+    *,
+    warn: Callable[[str], None],
+    on_examples: bool = False,
+) -> list[Result]:
     """Decide every object in order. Allowed objects count for the objects after them.
 
-    Of a folder, every manifest is decided. Raises ManifestError for a file or a state folder
-    that cannot be read.
+    The state that they meet is the folder that `state` names, the examples, or the cluster that
+    kubectl would take. `warn` is told what that folder has that is not in force. Raises
+    UnusableError for a file or a state that cannot be read.
     """
-    state = EmbeddedState(folder, settings.domain)
-    admission = service.build(settings, embedded(state, settings)).admission
-    results = []
-    for path in chain.from_iterable(map(_files, files)):
-        for index, manifest in enumerate(manifests.read(path)):
-            request = _request(manifest, index)
+    objects = list(_objects(paths))
+    async with _state(settings, objects, on_examples) as state:
+        for problem in state.warnings:
+            warn(problem)
+        admission = service.build(settings, snapshot(state, settings)).admission
+        results = []
+        for item in objects:
+            request = item.request
             defaults = await admission.mutate(request, settings.review_timeout)
             if defaults.patch:
                 patched = jsonpatch.apply_patch(request.object, defaults.patch)
@@ -56,22 +78,70 @@ async def check(files: Iterable[Path], settings: Settings, folder: Path) -> list
             outcome = await admission.validate(request, settings.review_timeout)
             writes = request.operation in ("CREATE", "UPDATE") and not request.dry_run
             if outcome.allowed and writes:
-                state.add(replace(manifest, content=request.object or {}))
+                state.add(replace(item.manifest, content=request.object or {}))
+            content = request.object if outcome.allowed else None
+            unread = not_in_force.unread(content or {}, settings.domain)
             results.append(
                 Result(
-                    str(path),
-                    manifest.node.start_mark.line + 1,
+                    str(item.manifest.path),
+                    item.manifest.line,
                     request.title,
                     outcome.allowed,
-                    outcome.message,
-                    outcome.warnings,
+                    checked=outcome.handled and not unread,
+                    message=outcome.message,
+                    warnings=[*outcome.warnings, *unread],
                 )
             )
-    return results
+        return results
+
+
+@asynccontextmanager
+async def _state(
+    settings: Settings, objects: Sequence[_Object], on_examples: bool
+) -> AsyncIterator[SnapshotState]:
+    folder = examples.state_folder() if on_examples else settings.state
+    if folder is not None:
+        yield EmbeddedState(folder, settings.domain)
+        return
+    namespaces = {name for item in objects for name in _namespaces(item)}
+    async with connection.found(settings.kubeconfig, settings.context) as api:
+        yield await cluster_copy.copied(api, settings.domain, namespaces)
+
+
+def _namespaces(item: _Object) -> Iterator[str]:
+    """Those of an object and of all that it refers to."""
+    if item.request.namespace:
+        yield item.request.namespace
+    yield from _mentioned(item.request.object)
+
+
+def _mentioned(content: Any) -> Iterator[str]:
+    if isinstance(content, dict):
+        name = content.get("namespace")
+        if isinstance(name, str) and name:
+            yield name
+        content = content.values()
+    if not isinstance(content, str | bytes) and isinstance(content, Iterable):
+        for child in content:
+            yield from _mentioned(child)
+
+
+def _objects(paths: Iterable[Path]) -> Iterator[_Object]:
+    for path in chain.from_iterable(map(_files, paths)):
+        found = list(manifests.read(path))
+        if not found:
+            raise ManifestError(f"{path}:1: there is no object in it")
+        for index, manifest in enumerate(found):
+            yield _Object(manifest, _request(manifest, index))
 
 
 def _files(path: Path) -> list[Path]:
-    return manifests.files(path) if path.is_dir() else [path]
+    if not path.is_dir():
+        return [path]
+    found = manifests.files(path)
+    if not found:
+        raise ManifestError(f"{path}: there is no manifest in this folder")
+    return found
 
 
 def _request(manifest: Manifest, index: int) -> AdmissionRequest:
@@ -81,7 +151,7 @@ def _request(manifest: Manifest, index: int) -> AdmissionRequest:
         try:
             return AdmissionReview.model_validate(content).request
         except ValidationError as error:
-            line = manifest.node.start_mark.line + 1
+            line = manifest.line
             text = "; ".join(problems(error))
             raise ManifestError(f"{manifest.path}:{line}: {text}") from None
     group, _, version = manifest.api_version.rpartition("/")

@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +28,8 @@ from app.install.kustomization import Manifest
 from app.model.domain import ApiDomain
 
 from .balancer import Balancer
-from .cluster import Cluster
+from .cluster import IMAGE_API, Cluster
+from .domain import DOMAIN
 
 NAMESPACE = "registry-admission"
 _ANNOUNCED = re.compile(r"registry-admission listens on https://[^:]+:(\d+)")
@@ -47,7 +48,7 @@ _WEBHOOKS = {
 _MANY = 1000
 
 
-def service_kubeconfig(cluster: Cluster, path: Path, domain: str = "alauda.io") -> Path:
+def service_kubeconfig(cluster: Cluster, path: Path, domain: str = DOMAIN) -> Path:
     """Grants what `install` grants, and writes a kubeconfig for the service's account."""
     # The registry's, in which some of the rights are.
     cluster.kubectl("create", "namespace", ApiDomain(domain).registry_namespace, check=False)
@@ -70,7 +71,7 @@ class Replica:
         self._log = folder / f"replica-{index}.log"
         arguments = [
             sys.executable, "-m", "app", "serve", "--port", "0",
-            "--kubeconfig", str(kubeconfig), "--namespace", NAMESPACE, *flags,
+            "--kubeconfig", str(kubeconfig), "--service-namespace", NAMESPACE, *flags,
         ]  # fmt: skip
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -163,17 +164,17 @@ class Replicas(AbstractContextManager["Replicas"]):
         folder: Path,
         count: int = 1,
         *flags: str,
-        domain: str = "alauda.io",
+        domain: str = DOMAIN,
         excluded: Sequence[str] = (),
         shared_certificates: bool = False,
         server: str | None = None,
-        direct: bool = False,
+        front: Callable[[Sequence[int]], int] | None = None,
     ) -> None:
         """With shared certificates the replicas make them and have the webhooks trust them.
 
-        `server` is what the replicas take for the API server. `direct` leaves out what lets tests
-        cut the ways, where figures are taken: the API server and the first replica reach each
-        other without a balancer.
+        `server` is the address that the replicas use for the API server. `front` takes the ports
+        of the replicas and gives the port that the API server calls: for measurements, it takes
+        the place of the balancers with which tests cut connections.
         """
         self._cluster = cluster
         self._domain = domain
@@ -192,12 +193,12 @@ class Replicas(AbstractContextManager["Replicas"]):
         kubeconfig = service_kubeconfig(cluster, folder / "kubeconfig", domain)
         self.way = Balancer(lambda: [urlsplit(cluster.url).port or 0])
         """What the replicas reach the API server through."""
-        server = server or (cluster.url if direct else f"https://127.0.0.1:{self.way.port}")
+        server = server or (cluster.url if front else f"https://127.0.0.1:{self.way.port}")
         kubeconfig.write_text(kubeconfig.read_text().replace(cluster.url, server))
         self._kubeconfig = kubeconfig
         self.running = [Replica(kubeconfig, folder, index, self._flags) for index in range(count)]
         self._balancer = Balancer(self._ports)
-        self._port = self.running[0].port if direct else self._balancer.port
+        self._port = front(self._ports()) if front else self._balancer.port
 
     def __enter__(self) -> "Replicas":
         try:
@@ -284,6 +285,11 @@ class Replicas(AbstractContextManager["Replicas"]):
                 "url": f"https://127.0.0.1:{self._port}/{path}",
                 "caBundle": base64.b64encode(self._authority).decode(),
             }
+            # The Image API asks no webhook about what it stores.
+            expression = f"request.userInfo.username != '{IMAGE_API}'"
+            webhook.setdefault("matchConditions", []).append(
+                {"name": "not-the-storage", "expression": expression}
+            )
             [system] = webhook["namespaceSelector"]["matchExpressions"]
             if system["operator"] == "NotIn":
                 system["values"] = [*system["values"], *self._excluded]

@@ -16,6 +16,7 @@ import pytest
 from app.certs import authority, files
 
 from .cluster import Cluster
+from .domain import DOMAIN
 from .faulty_api import FaultyApi
 from .observed import quota
 from .pushes import Push, Pusher
@@ -111,12 +112,12 @@ def asked(replica: Replica, namespace: str) -> int:
     answer: dict[str, Any] = replica.review(
         {
             "uid": "1",
-            "kind": {"group": "image.alauda.io", "version": "v1", "kind": "ImageStreamMapping"},
+            "kind": {"group": f"image.{DOMAIN}", "version": "v1", "kind": "ImageStreamMapping"},
             "operation": "CREATE",
             "name": "app",
             "namespace": namespace,
             "dryRun": True,
-            "object": push.mapping("alauda.io"),
+            "object": push.mapping(DOMAIN),
         }
     )
     return 200 if answer["allowed"] else int(answer["status"]["code"])
@@ -140,7 +141,7 @@ async def told(replica: Replica, seconds: float = 60) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-async def test_a_fault_is_told_and_survived_and_no_limit_is_passed(
+async def test_fault_is_reported_and_no_limit_is_exceeded(
     cluster: Cluster, api: FaultyApi, replicas: Replicas, namespace: str, fault: Fault
 ) -> None:
     replica = replicas.running[0]
@@ -163,7 +164,7 @@ async def test_a_fault_is_told_and_survived_and_no_limit_is_passed(
     assert replica.process.poll() is None
 
 
-async def test_an_expired_certificate_is_refused_and_its_replacement_taken_up(
+async def test_expired_certificate_is_replaced(
     cluster: Cluster, replicas: Replicas, namespace: str
 ) -> None:
     tls, pusher = replicas.folder / "tls", Pusher(cluster)

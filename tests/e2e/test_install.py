@@ -15,13 +15,14 @@ from app.cluster.api import ApiError
 from app.cluster.connection import connected
 
 from .cluster import Cluster
+from .domain import DOMAIN, REGISTRY
 from .overlays import CONFIGURATIONS, NAMESPACE, apply, certify, overlay
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("no_webhooks_left")]
 
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:registry-admission"
 IMAGE = "registry-admission"
-REGISTRY = "--namespace=image-registry-system"
+IN_REGISTRY = f"--namespace={REGISTRY}"
 
 
 def run(cluster: Cluster, *arguments: str) -> Result:
@@ -41,9 +42,7 @@ def configurations(cluster: Cluster) -> list[dict[str, Any]]:
     ]
 
 
-async def test_the_service_account_may_look_after_the_certificates(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+async def test_service_account_can_manage_certificates(cluster: Cluster, tmp_path: Path) -> None:
     await asyncio.to_thread(install, cluster)
     before = configurations(cluster)
     kubeconfig = cluster.account_kubeconfig(
@@ -85,27 +84,27 @@ async def test_the_service_account_may_look_after_the_certificates(
         ("list", ["limitranges", "--all-namespaces"], True),
         ("watch", ["resourcequotas", "--all-namespaces"], True),
         ("watch", ["namespaces"], True),
-        ("watch", ["imagestreams.image.alauda.io", "--all-namespaces"], True),
-        ("get", ["images.image.alauda.io"], True),
+        ("watch", [f"imagestreams.image.{DOMAIN}", "--all-namespaces"], True),
+        ("get", [f"images.image.{DOMAIN}"], True),
         ("patch", ["resourcequotas", "--subresource=status", "--namespace=default"], True),
         ("create", ["events", "--namespace=default"], True),
         ("create", ["tokenreviews.authentication.k8s.io"], True),
         ("create", ["subjectaccessreviews.authorization.k8s.io"], True),
         ("delete", ["configmaps", f"--namespace={NAMESPACE}"], True),
         ("patch", ["leases/registry-admission", f"--namespace={NAMESPACE}"], True),
-        ("patch", ["imagestreams.image.alauda.io/registry-admission-heartbeat",
+        ("patch", [f"imagestreams.image.{DOMAIN}/registry-admission-heartbeat",
                    f"--namespace={NAMESPACE}"], True),
         ("update", ["secrets/registry-admission-tls", f"--namespace={NAMESPACE}"], True),
         ("patch", ["validatingwebhookconfigurations/registry-admission"], True),
         ("get", ["storageclasses/any"], True),
-        ("get", ["persistentvolumeclaims/any", REGISTRY], True),
-        ("get", ["configmaps/any", REGISTRY], True),
-        ("get", ["secrets/image-registry-private-configuration-user", REGISTRY], True),
-        ("get", ["secrets/image-registry-private-configuration", REGISTRY], False),
-        ("patch", ["secrets/image-registry-private-configuration-user", REGISTRY], False),
-        ("list", ["secrets", REGISTRY], False),
-        ("list", ["persistentvolumeclaims", REGISTRY], False),
-        ("update", ["configmaps/any", REGISTRY], False),
+        ("get", ["persistentvolumeclaims/any", IN_REGISTRY], True),
+        ("get", ["configmaps/any", IN_REGISTRY], True),
+        ("get", ["secrets/image-registry-private-configuration-user", IN_REGISTRY], True),
+        ("get", ["secrets/image-registry-private-configuration", IN_REGISTRY], False),
+        ("patch", ["secrets/image-registry-private-configuration-user", IN_REGISTRY], False),
+        ("list", ["secrets", IN_REGISTRY], False),
+        ("list", ["persistentvolumeclaims", IN_REGISTRY], False),
+        ("update", ["configmaps/any", IN_REGISTRY], False),
         ("get", ["persistentvolumeclaims/any", "--namespace=default"], False),
         ("list", ["storageclasses"], False),
         ("patch", ["validatingwebhookconfigurations/another"], False),
@@ -114,12 +113,12 @@ async def test_the_service_account_may_look_after_the_certificates(
         ("get", ["secrets", "--namespace=default"], False),
         ("get", ["configmaps", "--namespace=default"], False),
         ("update", ["resourcequotas", "--namespace=default"], False),
-        ("patch", ["imagestreams.image.alauda.io", "--namespace=default"], False),
+        ("patch", [f"imagestreams.image.{DOMAIN}", "--namespace=default"], False),
         ("update", ["leases/another", f"--namespace={NAMESPACE}"], False),
         ("create", ["pods", f"--namespace={NAMESPACE}"], False),
     ],
 )  # fmt: skip
-def test_what_the_service_account_may_do(
+def test_rights_of_the_service_account(
     cluster: Cluster, verb: str, target: list[str], allowed: bool
 ) -> None:
     apply(cluster, overlay(cluster, "self-signed"))
@@ -129,10 +128,8 @@ def test_what_the_service_account_may_do(
     assert answer.stdout.strip() == ("yes" if allowed else "no"), answer.stderr
 
 
-def test_who_brings_the_certificate_keeps_the_service_from_secrets(
-    cluster: Cluster, tmp_path: Path
-) -> None:
-    run(cluster, "uninstall")
+def test_own_certificate_needs_no_right_on_secrets(cluster: Cluster, tmp_path: Path) -> None:
+    run(cluster, "uninstall", "--yes")
     files.make(tmp_path, service_names(NAMESPACE, NAMESPACE))
 
     install(cluster, "--tls-dir", str(tmp_path))
@@ -145,9 +142,9 @@ def test_who_brings_the_certificate_keeps_the_service_from_secrets(
         assert answer.stdout.strip() == "no"
 
 
-def test_what_is_installed_is_uninstalled(cluster: Cluster) -> None:
+def test_uninstall_removes_what_install_created(cluster: Cluster) -> None:
     namespace = "other-admission"
-    options = ("--namespace", namespace)
+    options = ("--service-namespace", namespace)
     selector = "--selector=app.kubernetes.io/name=registry-admission"
     kinds = (
         "namespaces,clusterroles,clusterrolebindings,roles,rolebindings,serviceaccounts,"
@@ -159,26 +156,26 @@ def test_what_is_installed_is_uninstalled(cluster: Cluster) -> None:
         listed = ("get", kinds, f"--namespace={namespace}", selector, "--output=name")
         return cluster.kubectl(*listed).stdout.split()
 
-    run(cluster, "uninstall")
+    run(cluster, "uninstall", "--yes")
     before = present()
     install(cluster, *options)
     assert len(present()) - len(before) == 16
 
-    removed = run(cluster, "uninstall", *options, "--delete-namespace")
+    removed = run(cluster, "uninstall", "--yes", *options, "--delete-namespace")
     assert removed.exit_code == 0, removed.output
     cluster.kubectl("wait", "--for=delete", f"namespace/{namespace}", "--timeout=60s")
     assert present() == before
 
 
-def test_the_registry_may_be_installed_later(cluster: Cluster) -> None:
-    options = ("--namespace", "early-admission", "--registry-namespace", "late-registry")
+def test_install_before_the_registry_works(cluster: Cluster) -> None:
+    options = ("--service-namespace", "early-admission", "--registry-namespace", "late-registry")
     of_the_role = ("get", "role,rolebinding", "--namespace=late-registry", "--output=name")
 
     early = run(cluster, "install", "--image", IMAGE, *options)
     cluster.kubectl("create", "namespace", "late-registry")
     late = run(cluster, "install", "--image", IMAGE, *options)
     installed = cluster.kubectl(*of_the_role).stdout.split()
-    run(cluster, "uninstall", *options, "--delete-namespace")
+    run(cluster, "uninstall", "--yes", *options, "--delete-namespace")
     left = cluster.kubectl(*of_the_role).stdout
     cluster.kubectl("delete", "namespace", "late-registry", "--wait=false")
 
@@ -197,5 +194,5 @@ def test_a_refusal_of_the_api_server_is_shown(cluster: Cluster, tmp_path: Path) 
         main, ["install", "--image", IMAGE, "--apply", "--kubeconfig", str(kubeconfig)]
     )
 
-    assert answer.exit_code == 1
+    assert answer.exit_code == 3
     assert "PATCH /api/v1/namespaces/registry-admission: Unauthorized" in answer.output

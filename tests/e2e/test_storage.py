@@ -13,6 +13,7 @@ from app.model.credentials import SECRET
 from tests import page
 
 from .cluster import Cluster
+from .domain import DOMAIN, REGISTRY
 from .replicas import Replicas
 from .storage import CONFIG, IN_REGISTRY, Answering, created, created_by, s3, tried
 
@@ -37,7 +38,7 @@ def pvc(name: str, **spec: Any) -> dict[str, Any]:
     return {"storage": {"pvc": {"claim": name}}, **spec}
 
 
-def test_a_claim_is_looked_at(cluster: Cluster, warns: Replicas) -> None:
+def test_claim_of_the_config_is_checked(cluster: Cluster, warns: Replicas) -> None:
     claim(cluster, "single")
     claim(cluster, "shared", "ReadWriteMany")
     claim(cluster, "classless", storageClassName="no-such-class")
@@ -45,7 +46,7 @@ def test_a_claim_is_looked_at(cluster: Cluster, warns: Replicas) -> None:
     for spec, warning in (
         (pvc("single"), ""),
         (pvc("shared", replicas=2), ""),
-        (pvc("missing"), '"missing" does not exist in namespace image-registry-system'),
+        (pvc("missing"), f'"missing" does not exist in namespace {REGISTRY}'),
         (pvc("classless"), 'is Pending: StorageClass "no-such-class" does not exist'),
         (pvc("single", replicas=2), "spec.replicas is 2, and PersistentVolumeClaim"),
         (pvc("single", rolloutStrategy="RollingUpdate"), "spec.rolloutStrategy is RollingUpdate"),
@@ -56,7 +57,7 @@ def test_a_claim_is_looked_at(cluster: Cluster, warns: Replicas) -> None:
         assert warning in "".join(warnings)
 
 
-def test_a_claim_that_is_being_deleted_is_of_no_use(cluster: Cluster, warns: Replicas) -> None:
+def test_claim_in_deletion_is_unusable(cluster: Cluster, warns: Replicas) -> None:
     request = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     created(cluster, "PersistentVolumeClaim", "leaving", spec=request)
     cluster.kubectl("delete", "pvc", "leaving", IN_REGISTRY, "--wait=false")
@@ -68,9 +69,7 @@ def test_a_claim_that_is_being_deleted_is_of_no_use(cluster: Cluster, warns: Rep
     assert 'PersistentVolumeClaim "leaving" is being deleted' in warning
 
 
-def test_a_class_that_waits_for_pods_leaves_its_claims_pending(
-    cluster: Cluster, warns: Replicas
-) -> None:
+def test_class_waiting_for_pods_leaves_claims_pending(cluster: Cluster, warns: Replicas) -> None:
     lazy = {
         "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "lazy"},
         "provisioner": "driver.example.com", "volumeBindingMode": "WaitForFirstConsumer",
@@ -88,7 +87,7 @@ def bundle(start: timedelta, end: timedelta) -> str:
     return make_authority(datetime.now(UTC) + start, end - start).certificate.decode()
 
 
-def test_a_trusted_ca_is_looked_at(cluster: Cluster, warns: Replicas) -> None:
+def test_trusted_ca_is_checked(cluster: Cluster, warns: Replicas) -> None:
     cluster.kubectl(*created_by(page.commands("create secret")[0]))
     for name, data in (
         ("good", {"ca-bundle.crt": bundle(-DAY, 100 * DAY)}),
@@ -101,7 +100,7 @@ def test_a_trusted_ca_is_looked_at(cluster: Cluster, warns: Replicas) -> None:
 
     for name, warning in (
         ("good", ""),
-        ("missing", 'ConfigMap "missing" does not exist in namespace image-registry-system'),
+        ("missing", f'ConfigMap "missing" does not exist in namespace {REGISTRY}'),
         ("expired", "expired on "),
         ("ending", "expires on "),
         ("broken", "holds no PEM certificate"),
@@ -113,7 +112,7 @@ def test_a_trusted_ca_is_looked_at(cluster: Cluster, warns: Replicas) -> None:
         assert warning in "".join(warnings)
 
 
-def test_without_the_right_to_look_nothing_is_refused(cluster: Cluster, warns: Replicas) -> None:
+def test_missing_read_right_refuses_nothing(cluster: Cluster, warns: Replicas) -> None:
     role = ("rolebinding", "registry-admission-references", IN_REGISTRY)
     kept = cluster.kubectl("get", *role, "--output=json").stdout
     cluster.kubectl("delete", *role)
@@ -145,7 +144,7 @@ def test_strict_checks_refuse(cluster: Cluster, refuses: Replicas) -> None:
     created(cluster, "ConfigMap", "expired", data={"ca-bundle.crt": bundle(-3 * DAY, -DAY)})
 
     for spec, problems in (
-        (pvc("missing"), ["does not exist in namespace image-registry-system; create it"]),
+        (pvc("missing"), [f"does not exist in namespace {REGISTRY}; create it"]),
         (pvc("single", replicas=2), ["spec.replicas is 2, and PersistentVolumeClaim"]),
         (s3(name="expired"), [f"create secret generic {SECRET}", "expired on "]),
     ):
@@ -166,7 +165,7 @@ def test_strict_checks_let_an_update_pass_that_changes_something_else(
         "apiVersion": CONFIG, "kind": "Config", "metadata": {"name": "cluster"},
         "spec": pvc("single"),
     }  # fmt: skip
-    config = ("configs.imageregistry.operator.alauda.io", "cluster")
+    config = (f"configs.imageregistry.operator.{DOMAIN}", "cluster")
     cluster.kubectl("create", "--filename=-", input=json.dumps(content))
     cluster.kubectl("delete", "pvc", "single", IN_REGISTRY)
 

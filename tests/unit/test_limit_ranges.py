@@ -72,7 +72,7 @@ def check_items(*items: dict[str, Any], domain: ApiDomain = DOMAIN) -> Verdict:
         pytest.param((item("example.com/Image", max={"images": "-1"}),), id="somebody else's type"),
     ],
 )
-def test_a_limit_range_without_fault_passes_silently(items: tuple[dict[str, Any], ...]) -> None:
+def test_valid_limit_range_passes_without_warnings(items: tuple[dict[str, Any], ...]) -> None:
     assert check_items(*items) == Verdict()
 
 
@@ -170,6 +170,28 @@ def test_a_resource_of_ours_is_refused_in_any_field_of_another_type(field: str) 
 
 
 @pytest.mark.parametrize(
+    ("written", "field"),
+    [
+        ({"max": {IMAGES: "5"}}, "max"),
+        ({"min": {IMAGES: "5"}}, "min"),
+        ({"default": {IMAGES: "5"}}, "default"),
+        ({"max": {IMAGES: "5"}, "min": {IMAGES: "1"}}, "max"),
+    ],
+)
+def test_a_refusal_names_no_field_that_the_api_server_filled_in(
+    written: dict[str, Any], field: str
+) -> None:
+    """The defaults of a Container item: SetDefaults_LimitRangeItem of Kubernetes."""
+    default = {**written.get("max", {}), **written.get("default", {})}
+    request = {**written.get("min", {}), **default}
+    filled = item("Container", **{**written, "default": default, "defaultRequest": request})
+
+    [violation] = check_items(filled).violations
+
+    assert violation.message.startswith(f'spec.limits[0].{field}["{IMAGES}"] cannot be limited')
+
+
+@pytest.mark.parametrize(
     ("item_type", "known"), [(IMAGE, "storage"), (STREAM, f"{IMAGES} and {TAGS}")]
 )
 @pytest.mark.parametrize("written", ["memory", "cpu", "pods", "example.com/blobs"])
@@ -207,7 +229,7 @@ def test_a_stream_is_limited_by_whole_numbers(
         ),
     ],
 )
-def test_a_size_must_be_possible(size: str, reason: str, rest: str) -> None:
+def test_size_must_be_positive_bytes(size: str, reason: str, rest: str) -> None:
     shown = PRINTED.get(size, size)
     assert refusals(check_items(item(IMAGE, max={"storage": size}))) == [
         (reason, f'spec.limits[0].max["storage"] is {shown}, {rest}')
@@ -215,7 +237,7 @@ def test_a_size_must_be_possible(size: str, reason: str, rest: str) -> None:
 
 
 @pytest.mark.parametrize("size", ["0", "1"])
-def test_nothing_at_all_and_one_byte_are_possible(size: str) -> None:
+def test_zero_and_one_byte_are_accepted(size: str) -> None:
     assert refusals(check_items(item(IMAGE, max={"storage": size}))) == []
 
 
@@ -265,7 +287,7 @@ def test_an_item_without_max_is_warned_about(item_type: str) -> None:
         (IMAGE, OKD, "openshift.io/Image, openshift.io/ImageStream"),
     ],
 )
-def test_types_of_others_are_allowed_with_a_warning(
+def test_foreign_types_are_allowed_with_a_warning(
     written: str, domain: ApiDomain, known: str
 ) -> None:
     assert check_items(item(written, max={"storage": "1Gi"}), domain=domain) == Verdict(

@@ -1,9 +1,11 @@
 """Quantities are read, compared and printed as k8s.io/apimachinery/pkg/api/resource does."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from app.model.quantity import Format, Quantity
+from app.model.quantity import Format, Quantity, in_one_unit
 
 BINARY, DECIMAL, EXPONENT = Format.BINARY, Format.DECIMAL, Format.EXPONENT
 MAX_BINARY = 2**63 - 1
@@ -70,7 +72,7 @@ MAX_BINARY = 2**63 - 1
         ("9223372036854775807Ki", str(MAX_BINARY), BINARY),
     ],
 )
-def test_reads(text: str, amount: str, format: Format) -> None:
+def test_quantity_is_read(text: str, amount: str, format: Format) -> None:
     quantity = Quantity(text)
     assert quantity == Quantity(amount)
     assert quantity.format is format
@@ -113,7 +115,7 @@ def test_reads(text: str, amount: str, format: Format) -> None:
         "1e" + "9" * 5000,
     ],
 )
-def test_refuses(text: str) -> None:
+def test_invalid_quantity_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a quantity such as"):
         Quantity(text)
 
@@ -146,7 +148,7 @@ LARGE = ["1e1000", "1e1002", "1e2147483647", "9" * 1001, "1" * 5000]
 
 
 @pytest.mark.parametrize("text", LARGE)
-def test_compares_amounts_that_are_too_large_to_hold(text: str) -> None:
+def test_amounts_beyond_the_maximum_are_compared(text: str) -> None:
     quantity = Quantity(text)
     assert quantity > Quantity("9" * 1000)
     assert Quantity(f"-{text}") < Quantity("-" + "9" * 1000)
@@ -165,7 +167,7 @@ def test_a_suffix_without_digits_is_zero_as_for_the_api_server(text: str) -> Non
 
 
 @pytest.mark.parametrize("text", ["0", "0Gi", "-0", ".0", "0e3", "1", "1e2000"])
-def test_any_other_quantity_has_digits(text: str) -> None:
+def test_other_quantities_need_digits(text: str) -> None:
     assert Quantity(text).has_digits
 
 
@@ -237,7 +239,7 @@ def test_compares_amounts_exactly(lower: str, higher: str) -> None:
     assert Quantity(lower) != Quantity(higher)
 
 
-def test_equal_amounts_are_equal_in_any_spelling() -> None:
+def test_spelling_does_not_change_equality() -> None:
     spellings = ["1000", "1k", "1e3", "1000000m", "+1.0k"]
     assert len({Quantity(text) for text in spellings}) == 1
     assert not Quantity("1k") < Quantity("1000")
@@ -256,7 +258,7 @@ def test_equal_amounts_are_equal_in_any_spelling() -> None:
         ("12E", 12 * 10**18, 12 * 10**18, True),
     ],
 )
-def test_whole_numbers(text: str, value: int, floor: int, whole: bool) -> None:
+def test_whole_numbers_are_recognised(text: str, value: int, floor: int, whole: bool) -> None:
     quantity = Quantity(text)
     assert (quantity.value, quantity.floor, quantity.is_integer) == (value, floor, whole)
 
@@ -316,3 +318,35 @@ def test_other_json_is_refused(json: str, problem: str) -> None:
 def test_a_python_quantity_passes_through() -> None:
     quantity = Quantity("1Gi")
     assert Holder(amount=quantity).amount is quantity
+
+
+@pytest.mark.parametrize(
+    ("amount", "limit", "texts"),
+    [
+        ("1953125Ki", "1Gi", ("1.86Gi", "1Gi")),
+        ("3146605", "2Mi", ("3Mi", "2Mi")),
+        ("1500000000", "1Gi", ("1.4Gi", "1Gi")),
+        ("1200Mi", "1Gi", ("1.17Gi", "1Gi")),
+        ("1200Mi", "1073741824", ("1.26G", "1.07G")),
+        ("1200Mi", "1G", ("1.26G", "1G")),
+        ("2G", "1e9", ("2G", "1G")),
+        ("1025", "1Ki", ("1025", "1024")),
+        ("1073741825", "1Gi", ("1073741825", "1073741824")),
+        ("1029Mi", "1Gi", ("1029Mi", "1024Mi")),
+        ("1025", "1025", ("1025", "1025")),
+        ("3Gi", "500", ("3221225472", "500")),
+        ("3Gi", "0", ("3.22G", "0G")),
+        ("2Ei", "1Ei", ("2Ei", "1Ei")),
+        ("1", "-1", ("1", "-1")),
+    ],
+)
+def test_two_amounts_are_told_in_one_unit(amount: str, limit: str, texts: tuple[str, str]) -> None:
+    assert in_one_unit(Quantity(amount), Quantity(limit)) == texts
+
+
+@given(st.integers(0, 2**62), st.integers(0, 2**62), st.booleans())
+def test_two_amounts_that_differ_look_different(amount: int, limit: int, binary: bool) -> None:
+    of = Quantity.of_bytes if binary else Quantity.of_count
+    texts = in_one_unit(Quantity.of_bytes(amount), of(limit))
+    assert (texts[0] == texts[1]) is (amount == limit)
+    assert texts[0].lstrip("0123456789.") == texts[1].lstrip("0123456789.")
