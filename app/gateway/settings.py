@@ -9,27 +9,27 @@ from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 from app.config.setting_types import Names
 from app.config.settings import Settings
 
+_ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
+_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*", re.ASCII)
+
 
 def _origin(text: str) -> str:
-    """`http(s)://host[:port]`, nothing after it."""
-    import httpx  # `--help` does not need it
-
-    url = httpx.URL(text)
-    if url.scheme not in ("http", "https") or not url.host or url.raw_path != b"/":
+    """`http(s)://host[:port]`, nothing after it but a `/`."""
+    origin = text.removesuffix("/")
+    if _ORIGIN.fullmatch(origin) is None:
         raise ValueError(f"{text!r} is not of the form http(s)://host[:port]")
-    return f"{url.scheme}://{url.netloc.decode()}"
+    return origin
 
 
 def _registry(text: str) -> str:
     """`http(s)://host[:port][/path]`, the path without a `/` at its end."""
-    url = httpx.URL(text)
-    path = url.path.rstrip("/")
-    if url.query or url.fragment or not _PATH.fullmatch(path):
+    address = text.rstrip("/")
+    origin = _ORIGIN.match(address)
+    if origin is None or _PATH.fullmatch(address, origin.end()) is None:
         raise ValueError(f"{text!r} is not of the form http(s)://host[:port][/path]")
-    return _origin(str(url.copy_with(raw_path=b"/"))) + path
+    return address
 
 
-_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*", re.ASCII)
 Origin = Annotated[str, AfterValidator(_origin)]
 RegistryAddress = Annotated[str, AfterValidator(_registry)]
 
