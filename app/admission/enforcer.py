@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from app.model.domain import ApiDomain
 from app.policy import image_quota
+from app.policy.enforcement import ENFORCED, Enforcement
 from app.policy.verdict import Verdict
 from app.quota.effective import Effective
 from app.quota.ledger import Floor, Ledger, Timing, holder_of
@@ -38,6 +39,7 @@ class _Waiting:
     claims: Claims
     holder: str
     reserve: bool
+    exemption: str
     answer: asyncio.Future[Verdict] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -53,29 +55,38 @@ class Enforcer:
         domain: ApiDomain,
         timing: Timing,
         clock: Callable[[], float] = time.time,
+        enforcement: Enforcement = ENFORCED,
     ) -> None:
         self._state = state
         self._ledgers = ledgers
         self._domain = domain
         self._timing = timing
         self._clock = clock
+        self._enforcement = enforcement
         self._waiting: dict[str, list[_Waiting]] = {}
         self._pause: dict[str, float] = {}
         self._workers: set[asyncio.Task[None]] = set()
 
     async def decide(
-        self, claims: Claims, *, reserve: bool = True, holder: str = "", within: float = 10.0
+        self,
+        claims: Claims,
+        *,
+        reserve: bool = True,
+        holder: str = "",
+        within: float = 10.0,
+        exemption: str = "",
     ) -> Verdict:
         """Whether a namespace has room for what a request claims.
 
         With `reserve`, an allowed request holds its members until they are seen stored or the
         reservation expires. Equal claims share a reservation unless a `holder` is named.
+        What passes a limit that is not enforced, or has an `exemption`, counts all the same.
         Raises StateUnavailableError if there is no safe answer `within` that many seconds.
         """
         require_available(self._state)
         if not self._must_count(claims):
             return Verdict()
-        waiting = _Waiting(claims, holder or holder_of(claims), reserve)
+        waiting = _Waiting(claims, holder or holder_of(claims), reserve, exemption)
         self._enqueue(waiting)
         late = StateUnavailableError(
             f"the quota of namespace {claims.namespace} was not decided in {within:g} s"
@@ -205,7 +216,8 @@ class Enforcer:
         claims, verdict = waiting.claims, Verdict()
         if not ledger.holds(waiting.holder, claims):
             limits = self._state.limits(claims.namespace)
-            verdict = image_quota.check(claims, effective.assess(claims), limits, self._domain)
+            found = image_quota.check(claims, effective.assess(claims), limits, self._domain)
+            verdict = self._enforcement.applied(found, waiting.exemption)
         if verdict.allowed and waiting.reserve:
             expires_at = ledger.floor.set_at + self._timing.expiry
             ledger.reserve(waiting.holder, claims, usage, expires_at)

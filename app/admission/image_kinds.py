@@ -26,6 +26,7 @@ from app.model.stream import (
 )
 from app.policy import followed_tags, image_limits
 from app.policy.choices import FollowedTags, UnknownSize
+from app.policy.enforcement import ENFORCED, NOBODY, Enforcement, Sender
 from app.policy.image_limits import SizedImage
 from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
@@ -53,6 +54,7 @@ class ImageAdmission:
     unknown_size: UnknownSize
     followed_tags: FollowedTags = "warn"
     registry_image: RegistryImage | None = None
+    enforcement: Enforcement = ENFORCED
 
     async def review(self, request: AdmissionRequest, within: float) -> Verdict | None:
         """The verdict on a create or update; None for a kind that brings nothing.
@@ -72,10 +74,18 @@ class ImageAdmission:
             return Verdict()
         change = _change_of(request, self.references)
         reserve = not request.dry_run or request.kind.kind in _STORED_BY_DRY_RUNS
-        return await self.decide(change, reserve=reserve, within=within)
+        user = request.user_info
+        sender = Sender(user.username, tuple(user.groups))
+        return await self.decide(change, reserve=reserve, within=within, sender=sender)
 
     async def decide(
-        self, change: Change, *, reserve: bool, within: float, holder: str = ""
+        self,
+        change: Change,
+        *,
+        reserve: bool,
+        within: float,
+        holder: str = "",
+        sender: Sender = NOBODY,
     ) -> Verdict:
         """Size first, then the quota; an allowed change holds its members as `holder`.
 
@@ -86,6 +96,7 @@ class ImageAdmission:
         deadline = clock() + within
         namespace = change.claims.namespace
         limit = self.state.limits(namespace).image_size
+        exemption = self.enforcement.exemption(sender, namespace)
         verdict = Verdict()
         for problem in change.problems:
             verdict.deny("Incomplete", problem, "complete the object and send it again")
@@ -99,24 +110,24 @@ class ImageAdmission:
         if limit is not None and not all(map(is_settled, change.images)):
             if len(change.images) > _FEW:
                 # Counting is cheap and asking is not: nobody is asked for a request without room.
-                room = await self._count(change, deadline, reserve=False, holder=holder)
+                room = await self._count(change, deadline, False, holder, exemption)
                 if not room.allowed:
                     verdict.include(room)
-                    return verdict
+                    return self.enforcement.applied(verdict, exemption)
             lookups = ImageLookups(self.state, self.registry_image, deadline - within / 2)
             weights = await lookups.weights(change.images)
         self._check_sizes(verdict, weights, limit, namespace)
-        verdict.include(
-            await self._count(change, deadline, reserve=reserve and verdict.allowed, holder=holder)
-        )
+        verdict = self.enforcement.applied(verdict, exemption)
+        reserve = reserve and verdict.allowed
+        verdict.include(await self._count(change, deadline, reserve, holder, exemption))
         return verdict
 
     async def _count(
-        self, change: Change, deadline: float, *, reserve: bool, holder: str
+        self, change: Change, deadline: float, reserve: bool, holder: str, exemption: str
     ) -> Verdict:
         within = max(deadline - asyncio.get_running_loop().time(), 0.0)
         return await self.enforcer.decide(
-            change.claims, reserve=reserve, within=within, holder=holder
+            change.claims, reserve=reserve, within=within, holder=holder, exemption=exemption
         )
 
     def _check_sizes(

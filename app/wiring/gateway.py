@@ -36,10 +36,12 @@ from app.gateway.upstream import Upstream
 from app.gateway.usage_store import UsageStore
 from app.model.errors import UnusableError
 from app.page.refusals import Refusals
+from app.policy.verdict import Verdict
 from app.quota.store import MemoryLedgers
 from app.registry import credentials
 from app.registry.client import RegistryClient
 from app.registry.credentials import NO_CREDENTIALS
+from app.registry.names import Repository
 from app.registry.push import PushChecks
 from app.registry.sizes import RegistryImages
 from app.wiring.backends import Backend, Job, open_backend, running
@@ -106,7 +108,13 @@ def _build(
 ) -> tuple[FastAPI, list[Job]]:
     backend, domain = source.backend, settings.domain
     state = backend.state
-    enforcer = Enforcer(state, backend.ledgers, domain, settings.timing)
+    enforcement = settings.enforcement
+    enforcer = Enforcer(state, backend.ledgers, domain, settings.timing, enforcement=enforcement)
+    metrics, coverage, store = Metrics(), source.coverage, source.store
+
+    def tolerated(_repository: Repository, verdict: Verdict) -> None:
+        metrics.count_tolerated(verdict.tolerated, verdict.exemption)
+
     references = References(state, settings.internal_hosts)
     admission = ImageAdmission(
         state,
@@ -115,10 +123,11 @@ def _build(
         domain,
         settings.unknown_size,
         registry_image=backend.registry_image,
+        enforcement=enforcement,
     )
     gateway = Gateway(
         upstream,
-        PushChecks(admission),
+        PushChecks(admission, tolerated),
         source.store,
         unknown_size=settings.unknown_size,
         max_uploads=settings.max_uploads,
@@ -126,7 +135,6 @@ def _build(
         manifest_timeout=settings.timing.expiry / 2,
         traffic=source.traffic,
     )
-    metrics, coverage, store = Metrics(), source.coverage, source.store
     metrics.gauge(RESERVATIONS, enforcer.reservations)
     metrics.gauge(UPLOADS, lambda: gateway.slots.taken)
     metrics.gauge(UNREAD, lambda: len(coverage.unread))

@@ -19,6 +19,8 @@ from app.api.health import HealthApi
 from app.api.metrics import RESERVATIONS, STATE_AGE, STATE_BROKEN, UNREADABLE, Metrics
 from app.api.push import PushApi
 from app.config.settings import Settings
+from app.policy.verdict import Verdict
+from app.registry.names import Repository
 from app.registry.push import PushChecks
 from app.wiring.backends import Backend
 
@@ -36,7 +38,8 @@ def build(
 ) -> Service:
     """The service on any backend. `draining` tells whether it is about to stop."""
     state, domain = backend.state, settings.domain
-    enforcer = Enforcer(state, backend.ledgers, domain, settings.timing)
+    enforcement = settings.enforcement
+    enforcer = Enforcer(state, backend.ledgers, domain, settings.timing, enforcement=enforcement)
     references = References(state, settings.internal_hosts, backend.registry_hosts)
     images = ImageAdmission(
         state,
@@ -46,6 +49,7 @@ def build(
         settings.unknown_size,
         settings.followed_tags,
         backend.registry_image,
+        enforcement,
     )
     registry = RegistryAdmission(state, settings, backend.objects)
     objects = ObjectAdmission(state, settings, registry)
@@ -76,7 +80,13 @@ def build(
     app = create_app(api, HealthApi(metrics, not_ready))
     if backend.authenticator is not None:
         limit = settings.max_concurrent_reviews
-        checks = PushChecks(images)
+
+        def tolerated(repository: Repository, verdict: Verdict) -> None:
+            metrics.count_tolerated(verdict.tolerated, verdict.exemption)
+            if not verdict.exemption:
+                backend.refusals.push(repository, verdict)
+
+        checks = PushChecks(images, tolerated)
         pushes = PushApi(
             checks,
             backend.authenticator,
