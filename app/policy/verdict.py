@@ -24,6 +24,8 @@ class Violation:
     next_step: str
     reason: str
     """A short stable name for metrics and audit, such as `ImageTooLarge`."""
+    exact: str = ""
+    """The numbers that the message rounds, such as `1258291200 > 1073741824 bytes`."""
     passes_limit: bool = False
     """Whether it passes a limit, whose mode says what becomes of it."""
     mode: Mode | None = None
@@ -57,12 +59,19 @@ class Verdict:
     def allowed(self) -> bool:
         return not self.violations
 
-    def deny(self, reason: str, message: str, next_step: str) -> None:
-        self._keep([Violation(message, next_step, reason)])
+    def deny(self, reason: str, message: str, next_step: str, exact: str = "") -> None:
+        self._keep([Violation(message, next_step, reason, exact)])
 
-    def exceed(self, reason: str, message: str, next_step: str, mode: Mode | None) -> None:
+    @property
+    def exact(self) -> list[str]:
+        """The numbers that messages round, once each."""
+        return list(dict.fromkeys(found.exact for found in self.violations if found.exact))
+
+    def exceed(
+        self, reason: str, message: str, next_step: str, mode: Mode | None, exact: str = ""
+    ) -> None:
         """A limit of that mode is passed."""
-        self._keep([Violation(message, next_step, reason, passes_limit=True, mode=mode)])
+        self._keep([Violation(message, next_step, reason, exact, passes_limit=True, mode=mode)])
 
     def under(self, mode_of: Callable[[Violation], Mode], exemption: str = "") -> "Verdict":
         """The same findings; what passes a limit that is not enforced is tolerated."""

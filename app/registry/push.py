@@ -21,7 +21,7 @@ from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
 from app.quota.ledger import PUSH_CHECK
 from app.quota.members import NONE, Claims, Members
-from app.quota.state import require_available
+from app.quota.state import NamespaceView, view_of
 from app.registry.errors import denied
 from app.registry.names import Reference, Repository
 
@@ -67,14 +67,7 @@ class PushChecks:
 
         Raises StateUnavailableError.
         """
-        require_available(self._admission.state)
-        enforcement = self._admission.enforcement
-        if enforcement.exemption(sender, repository.namespace):
-            return None
-        lowest = self._admission.state.limits(repository.namespace).image_size
-        limits = lowest.each if lowest else ()
-        enforced = (one for one in limits if (one.mode or enforcement.default) == "enforce")
-        return min((max(one.max.floor, 0) for one in enforced), default=None)
+        return self._allowance(self._view(repository), sender)
 
     def blob(
         self,
@@ -87,11 +80,12 @@ class PushChecks:
 
         Raises StateUnavailableError.
         """
-        allowance = self.allowance(repository, sender)
+        view = self._view(repository)
+        allowance = self._allowance(view, sender)
         size = max(uploaded, declared or 0)
         verdict = image_limits.check_size(
             SizedImage(f"a blob for {repository}", Weight(size)),
-            self._admission.state.limits(repository.namespace).image_size,
+            view.limits.image_size,
             namespace=repository.namespace,
             domain=self._admission.domain,
             unknown_size=self._admission.unknown_size,
@@ -128,6 +122,15 @@ class PushChecks:
         state knows of it. Raises StateUnavailableError."""
         return await self._decide(repository, reference, ImageClaim(digest), sender)
 
+    def _allowance(self, view: NamespaceView, sender: Sender) -> int | None:
+        enforcement = self._admission.enforcement
+        if enforcement.exemption(sender, view.namespace):
+            return None
+        lowest = view.limits.image_size
+        limits = lowest.each if lowest else ()
+        enforced = (one for one in limits if (one.mode or enforcement.default) == "enforce")
+        return min((max(one.max.floor, 0) for one in enforced), default=None)
+
     async def room(
         self, repository: Repository, reference: Reference, sender: Sender = NOBODY
     ) -> Verdict:
@@ -143,6 +146,7 @@ class PushChecks:
         )
         return await self._admission.enforcer.decide(
             Claims(repository.namespace, members),
+            self._view(repository),
             reserve=False,
             within=_WITHIN,
             exemption=self._admission.enforcement.exemption(sender, repository.namespace),
@@ -157,6 +161,9 @@ class PushChecks:
         if _RESERVATION.fullmatch(reservation) is None:
             return False
         return await self._admission.enforcer.cancel(repository.namespace, reservation)
+
+    def _view(self, repository: Repository) -> NamespaceView:
+        return view_of(self._admission.state, repository.namespace)
 
     async def _decide(
         self,
@@ -175,6 +182,7 @@ class PushChecks:
         change.claims = replace(change.claims, adds=adds, removes=frees - adds)
         verdict = await self._admission.decide(
             change,
+            self._view(repository),
             reserve=True,
             within=_WITHIN,
             holder=reservation,

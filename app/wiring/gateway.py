@@ -44,7 +44,14 @@ from app.registry.credentials import NO_CREDENTIALS
 from app.registry.names import Repository
 from app.registry.push import PushChecks
 from app.registry.sizes import RegistryImages
-from app.wiring.backends import Backend, Job, open_backend, running
+from app.wiring.backends import (
+    Backend,
+    Job,
+    Observations,
+    Sources,
+    open_backend,
+    running,
+)
 
 logger = logging.getLogger("registry_admission.gateway")
 
@@ -106,10 +113,10 @@ async def serve(settings: GatewaySettings, announce: Callable[[str], None]) -> N
 def _build(
     settings: GatewaySettings, source: _Source, upstream: Upstream, draining: Callable[[], bool]
 ) -> tuple[FastAPI, list[Job]]:
-    backend, domain = source.backend, settings.domain
-    state = backend.state
+    sources, domain = source.backend.sources, settings.domain
+    state = sources.state
     enforcement = settings.enforcement
-    enforcer = Enforcer(state, backend.ledgers, domain, settings.timing, enforcement=enforcement)
+    enforcer = Enforcer(state, sources.ledgers, domain, settings.timing, enforcement=enforcement)
     metrics, coverage, store = Metrics(), source.coverage, source.store
 
     def tolerated(_repository: Repository, verdict: Verdict) -> None:
@@ -122,7 +129,7 @@ def _build(
         references,
         domain,
         settings.unknown_size,
-        registry_image=backend.registry_image,
+        registry_image=sources.registry_image,
         enforcement=enforcement,
     )
     gateway = Gateway(
@@ -147,7 +154,7 @@ def _build(
     app = FastAPI(title="registry-admission gateway", openapi_url=None)
     app.include_router(HealthApi(metrics, not_ready, coverage.warnings).router())
     app.router.routes += [Route("/v2", gateway), Route("/v2/{path:path}", gateway)]
-    return app, list(backend.jobs)
+    return app, list(source.backend.jobs)
 
 
 @asynccontextmanager
@@ -193,14 +200,18 @@ async def _plain_registry(
             settings.compare_interval,
         )
         backend = Backend(
-            GatewayState(folder, inventory, coverage),
-            MemoryLedgers(),
+            Sources(
+                GatewayState(folder, inventory, coverage),
+                MemoryLedgers(),
+                registry_image=partial(RegistryImages({host: client}).of, host),
+            ),
+            Observations(
+                namespaces=folder.namespaces,
+                refusals=Refusals(settings.domain),
+                refused=lambda _request, _outcome: None,
+                broken=lambda: folder.broken is not None,
+            ),
             jobs=[folder.watch, reconciler.run],
-            namespaces=folder.namespaces,
-            refusals=Refusals(settings.domain),
-            refused=lambda _request, _outcome: None,
-            broken=lambda: folder.broken is not None,
-            registry_image=partial(RegistryImages({host: client}).of, host),
         )
         yield _Source(backend, UsageStore(inventory, reader), coverage, traffic)
     finally:

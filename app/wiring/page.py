@@ -22,6 +22,7 @@ def build(settings: Settings, backend: Backend, key: Callable[[], bytes]) -> Pag
             "page: on needs to know who may look: without a cluster, name a file of tokens "
             "with --push-tokens"
         )
-    board = OverviewCache(backend.state, backend.namespaces, settings.domain)
-    views = Views(backend.state, board, backend.refusals, backend.authenticator, settings.domain)
+    state, shown = backend.sources.state, backend.observations
+    overview = OverviewCache(state, shown.namespaces, settings.domain)
+    views = Views(state, overview, shown.refusals, backend.authenticator, settings.domain)
     return PageApi(views, backend.authenticator, Sessions(key))

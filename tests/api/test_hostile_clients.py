@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 
-from app.api import listener, protocol
+from app.api import body, listener, protocol
 from app.api.body import BodyReader
 from app.api.connections import Connections
 from app.api.errors import on_http_exception
@@ -129,6 +129,43 @@ async def test_a_flood_of_connections_that_wait_keeps_nobody_out(sent: bytes, ad
         assert connections.open <= 40
         for client in flood:
             client.close()
+
+
+STALLED = HEAD + b"Content-Length: 1000\r\n\r\n{" + b" " * 900
+
+
+@pytest.mark.parametrize(
+    ("address", "size"),
+    [
+        pytest.param("127.0.0.3", 1000, id="a body of the largest size from elsewhere"),
+        pytest.param("127.0.0.2", 100, id="a small body from the same address"),
+    ],
+)
+async def test_stalled_bodies_give_way_to_others(address: str, size: int) -> None:
+    async with listening(BodyReader(1000)) as port:
+        flood = [await connect(port, "127.0.0.2") for _ in range(20)]
+        for client in flood:
+            await client.send(STALLED)
+        for _ in range(5):
+            honest = await connect(port, address)
+            sent = b"{" + b" " * (size - 2) + b"}"
+            await honest.send(HEAD + b"Content-Length: %d\r\n\r\n%b" % (size, sent))
+            assert await honest.answer() == b"HTTP/1.1 200 OK\r\n"
+            honest.close()
+        for client in flood:
+            client.close()
+
+
+async def test_large_body_has_to_keep_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "PACE", 0.2)
+    async with listening(BodyReader(10**6, timeout=1000)) as port:
+        slow = await connect(port)
+        await slow.send(HEAD + b"Content-Length: 900000\r\n\r\n{" + b" " * 100_000)
+
+        answer = await slow.until_closed()
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"less than 65536 bytes of the body came in 0.2 s" in answer
 
 
 async def test_connections_that_have_ended_are_not_counted() -> None:

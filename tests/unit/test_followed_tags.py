@@ -12,7 +12,7 @@ from app.policy import followed_tags
 from app.policy.choices import FollowedTags
 from app.quota.store import MemoryLedgers
 from app.wiring import service
-from app.wiring.backends import Backend
+from app.wiring.backends import Backend, Observations, Sources
 from tests.unit.pushes import digest_of
 from tests.unit.stores import DOMAIN, FakeState, limit
 
@@ -32,13 +32,14 @@ class World:
         self.state.sizes = {SMALL: 1000, LARGE: 2048}
         self.state.store("team-b", "base", {"v1": (SMALL,)})
         backend = Backend(
-            self.state,
-            MemoryLedgers(),
+            Sources(self.state, MemoryLedgers()),
+            Observations(
+                namespaces=tuple,
+                refusals=Refusals(DOMAIN),
+                refused=lambda *_: None,
+                broken=lambda: False,
+            ),
             jobs=[],
-            namespaces=tuple,
-            refusals=Refusals(DOMAIN),
-            refused=lambda *_: None,
-            broken=lambda: False,
         )
         settings = Settings.model_validate({"followed_tags": mode})
         self._admission = service.build(settings, backend).admission
