@@ -5,9 +5,6 @@ from typing import Any
 
 import pytest
 
-from app.admission.enforcer import Enforcer
-from app.admission.image_kinds import ImageAdmission
-from app.admission.references import References
 from app.admission.review import AdmissionRequest, Outcome, of_verdict
 from app.api.metrics import Metrics
 from app.model.limits import (
@@ -24,13 +21,12 @@ from app.page.refusals import Refusals
 from app.policy.enforcement import ENFORCED, Enforcement, Sender
 from app.policy.limit_objects import check_limit_range, check_resource_quota
 from app.policy.verdict import Verdict
-from app.quota.ledger import Timing
-from app.quota.store import MemoryLedgers
 from app.registry import warnings
 from app.registry.names import Reference, Repository
 from app.registry.push import PushChecks
-from tests.unit.pushes import image, pushed
-from tests.unit.stores import DOMAIN, FakeState, limit, quota
+from tests.unit.pushes import Pushes, image, pushed
+from tests.unit.reviews import review
+from tests.unit.stores import DOMAIN, limit, quota
 
 ADMIN = Sender("admin", ("ops",))
 
@@ -143,23 +139,11 @@ def test_what_is_no_limit_is_refused_in_every_mode() -> None:
     assert not Enforcement("audit").applied(verdict, "user admin").allowed
 
 
-class Place:
+class Place(Pushes):
     """A namespace with these limits, and everything that decides on it."""
 
     def __init__(self, limits: NamespaceLimits, enforcement: Enforcement = ENFORCED) -> None:
-        self.state = FakeState(limits)
-        self.enforcer = Enforcer(
-            self.state,
-            MemoryLedgers(),
-            DOMAIN,
-            Timing(expiry=90),
-            clock=self.state.clock,
-            enforcement=enforcement,
-        )
-        references = References(self.state, ())
-        self.admission = ImageAdmission(
-            self.state, self.enforcer, references, DOMAIN, "deny", enforcement=enforcement
-        )
+        super().__init__(limits, enforcement=enforcement)
         self.tolerated: list[Verdict] = []
         self.checks = PushChecks(
             self.admission, lambda _repository, verdict: self.tolerated.append(verdict)
@@ -167,9 +151,7 @@ class Place:
 
     async def create(self, stream: str, user: str = "") -> Outcome:
         request = stream_request(stream, user)
-        verdict = await self.admission.review(request, within=5)
-        assert verdict is not None
-        return of_verdict(request.title, verdict)
+        return of_verdict(request.title, await review(self, request))
 
 
 def stream_request(stream: str, user: str = "") -> AdmissionRequest:
