@@ -29,18 +29,21 @@ def patterns() -> dict[str, re.Pattern[Any]]:
         if not module.name.endswith("__main__"):
             for name, value in vars(importlib.import_module(module.name)).items():
                 if isinstance(value, re.Pattern):
-                    found[f"{module.name}.{name}"] = value
+                    found[f"{module.name}.{name}"] = as_text(value)
     return found
 
 
-def seconds(pattern: re.Pattern[Any], repetitions: int) -> float:
+def as_text(pattern: re.Pattern[Any]) -> re.Pattern[str]:
+    """A pattern of bytes, as the same pattern of characters."""
+    source = pattern.pattern
+    return re.compile(source.decode()) if isinstance(source, bytes) else pattern
+
+
+def seconds(pattern: re.Pattern[str], repetitions: int) -> float:
     """CPU time for every text of so many repetitions; the best of three where it is noticed."""
-    is_bytes = isinstance(pattern.pattern, bytes)
-    first = str(pattern.pattern[:1], "utf-8") if is_bytes else pattern.pattern[:1]
-    texts: list[Any] = [
-        text.encode() if is_bytes else text
+    texts = [
+        pattern.pattern[:1].strip("([\\^") + (one + other) * repetitions + SPOILER
         for one, other in product(PARTS, PARTS)
-        for text in [first.strip("([\\^") + (one + other) * repetitions + SPOILER]
     ]
     times: list[float] = []
     while len(times) < (3 if times and times[0] > NOTICED else 1):
@@ -52,7 +55,7 @@ def seconds(pattern: re.Pattern[Any], repetitions: int) -> float:
     return min(times)
 
 
-def growth(pattern: re.Pattern[Any]) -> float:
+def growth(pattern: re.Pattern[str]) -> float:
     """The largest factor between the times for two lengths in a row."""
     largest, before = 0.0, NOTICED
     for repetitions in LENGTHS:
