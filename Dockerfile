@@ -5,7 +5,7 @@ RUN python -m venv --without-pip /opt/registry-admission
 ENV PIP_PYTHON=/opt/registry-admission/bin/python
 COPY requirements.lock ./
 RUN pip install --no-cache-dir --require-hashes -r requirements.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY app app
 COPY manifests manifests
 COPY tests/payloads tests/payloads

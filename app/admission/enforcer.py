@@ -12,12 +12,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.model.domain import ApiDomain
+from app.model.limits import NamespaceLimits
 from app.policy import image_quota
+from app.policy.enforcement import ENFORCED, Enforcement
 from app.policy.verdict import Verdict
 from app.quota.effective import Effective
 from app.quota.ledger import Floor, Ledger, Timing, holder_of
 from app.quota.members import Claims
-from app.quota.state import ClusterState, StateUnavailableError, require_available
+from app.quota.state import (
+    ClusterState,
+    NamespaceView,
+    StateUnavailableError,
+    require_available,
+)
 from app.quota.store import LedgerConflictError, LedgerStore
 from app.quota.usage import NamespaceUsage
 
@@ -36,8 +43,10 @@ they decide, which makes their batches larger and their writes fewer; each succe
 @dataclass
 class _Waiting:
     claims: Claims
+    limits: NamespaceLimits
     holder: str
     reserve: bool
+    exemption: str
     answer: asyncio.Future[Verdict] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -53,29 +62,38 @@ class Enforcer:
         domain: ApiDomain,
         timing: Timing,
         clock: Callable[[], float] = time.time,
+        enforcement: Enforcement = ENFORCED,
     ) -> None:
         self._state = state
         self._ledgers = ledgers
         self._domain = domain
         self._timing = timing
         self._clock = clock
+        self._enforcement = enforcement
         self._waiting: dict[str, list[_Waiting]] = {}
         self._pause: dict[str, float] = {}
         self._workers: set[asyncio.Task[None]] = set()
 
     async def decide(
-        self, claims: Claims, *, reserve: bool = True, holder: str = "", within: float = 10.0
+        self,
+        claims: Claims,
+        view: NamespaceView,
+        *,
+        reserve: bool = True,
+        holder: str = "",
+        within: float = 10.0,
+        exemption: str = "",
     ) -> Verdict:
-        """Whether a namespace has room for what a request claims.
+        """Whether a namespace, as the view has it, has room for what a request claims.
 
         With `reserve`, an allowed request holds its members until they are seen stored or the
         reservation expires. Equal claims share a reservation unless a `holder` is named.
+        What passes a limit that is not enforced, or has an `exemption`, counts all the same.
         Raises StateUnavailableError if there is no safe answer `within` that many seconds.
         """
-        require_available(self._state)
-        if not self._must_count(claims):
-            return Verdict()
-        waiting = _Waiting(claims, holder or holder_of(claims), reserve)
+        if not (view.limits.limits_members and claims.adds):
+            return Verdict()  # Nothing is limited, or nothing is claimed: no ledger is needed.
+        waiting = _Waiting(claims, view.limits, holder or holder_of(claims), reserve, exemption)
         self._enqueue(waiting)
         late = StateUnavailableError(
             f"the quota of namespace {claims.namespace} was not decided in {within:g} s"
@@ -108,10 +126,6 @@ class Enforcer:
 
     def reservations(self) -> int:
         return self._ledgers.reservations()
-
-    def _must_count(self, claims: Claims) -> bool:
-        """A namespace without limits, and a request that claims nothing, need no ledger."""
-        return self._state.limits(claims.namespace).limits_members and bool(claims.adds)
 
     def _enqueue(self, waiting: _Waiting) -> None:
         namespace = waiting.claims.namespace
@@ -204,8 +218,9 @@ class Enforcer:
         may be deleted before the request is stored, or be gone already and not seen."""
         claims, verdict = waiting.claims, Verdict()
         if not ledger.holds(waiting.holder, claims):
-            limits = self._state.limits(claims.namespace)
-            verdict = image_quota.check(claims, effective.assess(claims), limits, self._domain)
+            assessment = effective.assess(claims)
+            found = image_quota.check(claims, assessment, waiting.limits, self._domain)
+            verdict = self._enforcement.applied(found, waiting.exemption)
         if verdict.allowed and waiting.reserve:
             expires_at = ledger.floor.set_at + self._timing.expiry
             ledger.reserve(waiting.holder, claims, usage, expires_at)

@@ -13,6 +13,11 @@ class ApiDomain:
 
     name: str = "alauda.io"
 
+    @property
+    def is_registry_v2(self) -> bool:
+        """Whether its operator is Registry v2's, and not OKD's."""
+        return self.name != "openshift.io"
+
     @cached_property
     def image_group(self) -> str:
         return f"image.{self.name}"
@@ -52,6 +57,11 @@ class ApiDomain:
     @cached_property
     def image_tags(self) -> str:
         return f"{self.name}/image-tags"
+
+    @cached_property
+    def mode_annotation(self) -> str:
+        """The annotation on a LimitRange or ResourceQuota: `enforce`, `warn` or `audit`."""
+        return f"registry-admission.{self.name}/mode"
 
     @cached_property
     def acknowledge_data_loss(self) -> str:

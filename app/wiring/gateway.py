@@ -21,6 +21,7 @@ from app.certs import files
 from app.certs.reload import ServingContext
 from app.cluster import connection
 from app.cluster.embedded import EmbeddedState
+from app.gateway.addresses import Origin
 from app.gateway.catalog import Catalog, read_names
 from app.gateway.coverage import Coverage
 from app.gateway.database import Database
@@ -36,10 +37,12 @@ from app.gateway.upstream import Upstream
 from app.gateway.usage_store import UsageStore
 from app.model.errors import UnusableError
 from app.page.refusals import Refusals
+from app.policy.verdict import Verdict
 from app.quota.store import MemoryLedgers
 from app.registry import credentials
 from app.registry.client import RegistryClient
 from app.registry.credentials import NO_CREDENTIALS
+from app.registry.names import Repository
 from app.registry.push import PushChecks
 from app.registry.sizes import RegistryImages
 from app.wiring.backends import (
@@ -113,7 +116,13 @@ def _build(
 ) -> tuple[FastAPI, list[Job]]:
     sources, domain = source.backend.sources, settings.domain
     state = sources.state
-    enforcer = Enforcer(state, sources.ledgers, domain, settings.timing)
+    enforcement = settings.enforcement
+    enforcer = Enforcer(state, sources.ledgers, domain, settings.timing, enforcement=enforcement)
+    metrics, coverage, store = Metrics(), source.coverage, source.store
+
+    def tolerated(_repository: Repository, verdict: Verdict) -> None:
+        metrics.count_tolerated(verdict.tolerated, verdict.exemption)
+
     references = References(state, settings.internal_hosts)
     admission = ImageAdmission(
         state,
@@ -122,18 +131,19 @@ def _build(
         domain,
         settings.unknown_size,
         registry_image=sources.registry_image,
+        enforcement=enforcement,
     )
     gateway = Gateway(
         upstream,
-        PushChecks(admission),
+        PushChecks(admission, tolerated),
         source.store,
         unknown_size=settings.unknown_size,
         max_uploads=settings.max_uploads,
+        upload_wait=settings.upload_wait,
         idle_timeout=settings.idle_timeout,
         manifest_timeout=settings.timing.expiry / 2,
         traffic=source.traffic,
     )
-    metrics, coverage, store = Metrics(), source.coverage, source.store
     metrics.gauge(RESERVATIONS, enforcer.reservations)
     metrics.gauge(UPLOADS, lambda: gateway.slots.taken)
     metrics.gauge(UNREAD, lambda: len(coverage.unread))
@@ -145,7 +155,7 @@ def _build(
 
     app = FastAPI(title="registry-admission gateway", openapi_url=None)
     app.include_router(HealthApi(metrics, not_ready, coverage.warnings).router())
-    app.router.routes += [Route("/v2", gateway), Route("/v2/{path:path}", gateway)]
+    app.router.routes += [Route("/{path:path}", gateway)]
     return app, list(source.backend.jobs)
 
 
@@ -168,7 +178,7 @@ async def _plain_registry(
 ) -> AsyncIterator[_Source]:
     """Limits from the folder, usage from the registry itself."""
     known = credentials.read(settings.upstream_auth) if settings.upstream_auth else {}
-    host = settings.upstream.partition("://")[2]
+    host = Origin.parse(settings.upstream).host
     client = RegistryClient(
         settings.upstream,
         known.get(host, NO_CREDENTIALS),

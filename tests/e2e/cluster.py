@@ -19,6 +19,7 @@ import yaml
 from app.certs import client, files
 
 from . import apiserver_files
+from .domain import DOMAIN
 
 HERE = Path(__file__).parent
 START_TIMEOUT = 90.0
@@ -27,6 +28,8 @@ KUBECTL_TIMEOUT = 60.0
 AUDITED = "system:serviceaccount:registry-admission:registry-admission"
 """Whose requests are written down: what the service asks for in its own name."""
 CLIENT_NAME = "kube-apiserver"
+IMAGE_API = "image-api"
+"""The user who stores what the Image API stores; the webhooks of `Replicas` do not ask for it."""
 CONTROLLERS = (
     "clusterrole-aggregation-controller",
     "garbage-collector-controller",
@@ -50,7 +53,7 @@ class Cluster:
 
     def __init__(self, tools: Path, directory: Path) -> None:
         self.directory = directory
-        self.token = secrets.token_hex(16)
+        self.token, self._image_api_token = secrets.token_hex(16), secrets.token_hex(16)
         self.kubeconfig = directory / "kubeconfig"
         self.ca_file = directory / "apiserver" / "apiserver.crt"
         self.audit_log = directory / "audit.log"
@@ -72,8 +75,9 @@ class Cluster:
         """Starts etcd and the API server, and returns when requests can be made."""
         try:
             apiserver_files.write_service_account_key(self.directory)
-            tokens = f"{self.token},admin,admin,system:masters\n"
-            (self.directory / "tokens.csv").write_text(tokens)
+            tokens = {"admin": self.token, IMAGE_API: self._image_api_token}
+            rows = [f"{token},{name},{name},system:masters\n" for name, token in tokens.items()]
+            (self.directory / "tokens.csv").write_text("".join(rows))
             apiserver_files.write_audit_policy(self.directory, AUDITED)
             apiserver_files.write_client_certificate(self.directory, CLIENT_NAME)
             self._start_etcd()
@@ -165,7 +169,17 @@ class Cluster:
             raise RuntimeError(f"kubectl {' '.join(args)}: {result.stderr}")
         return result
 
-    def install_crds(self, domain: str = "alauda.io") -> None:
+    def image_api_client(self) -> httpx.AsyncClient:
+        """A client of the API server with the rights of the Image API."""
+        return httpx.AsyncClient(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {self._image_api_token}"},
+            verify=ssl.create_default_context(cafile=self.ca_file),
+            timeout=60,
+            trust_env=False,
+        )
+
+    def install_crds(self, domain: str = DOMAIN) -> None:
         """Creates the stand-ins for the registry's APIs and waits until they are served."""
         texts = [path.read_text() for path in sorted((HERE / "crds").glob("*.yaml"))]
         manifest = "---\n".join(texts).replace("alauda.io", domain)

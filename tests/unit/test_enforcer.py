@@ -1,14 +1,16 @@
 """The enforcer admits exactly what fits, whoever asks and however often."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from app.admission.enforcer import Enforcer
 from app.model.limits import NO_LIMITS, NamespaceLimits
+from app.policy.verdict import Verdict
 from app.quota.ledger import Reservation, Timing
 from app.quota.members import Claims, Members
-from app.quota.state import StateUnavailableError
+from app.quota.state import StateUnavailableError, view_of
 from app.quota.store import MemoryLedgers
 from tests.unit.ledgers import AlwaysLate, Hanging, Replica, Untouchable, Versioned
 from tests.unit.stores import DOMAIN, FakeState, quota
@@ -25,14 +27,19 @@ def enforcer(state: FakeState, ledgers: MemoryLedgers | None = None) -> Enforcer
     return Enforcer(state, ledgers or MemoryLedgers(), DOMAIN, timing, clock=state.clock)
 
 
+async def decide(subject: Enforcer, claims: Claims, **options: Any) -> Verdict:
+    """Decide on the limits that the enforcer's state has now."""
+    return await subject.decide(claims, view_of(subject._state, claims.namespace), **options)
+
+
 async def allowed(subject: Enforcer, claims: Claims, *, reserve: bool = True) -> bool:
-    return (await subject.decide(claims, reserve=reserve)).allowed
+    return (await decide(subject, claims, reserve=reserve)).allowed
 
 
 async def test_500_concurrent_pushes_against_a_limit_of_100_give_exactly_100() -> None:
     subject = enforcer(FakeState(NamespaceLimits(quotas=(quota(image_tags=100),))))
 
-    verdicts = await asyncio.gather(*(subject.decide(tag(f"v{n}")) for n in range(500)))
+    verdicts = await asyncio.gather(*(decide(subject, tag(f"v{n}")) for n in range(500)))
 
     assert sum(verdict.allowed for verdict in verdicts) == 100
     assert subject.reservations() == 100
@@ -50,9 +57,9 @@ async def test_retry_claims_nothing_new() -> None:
 async def test_a_retry_renews_its_reservation() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
     subject = enforcer(state)
-    await subject.decide(tag("v1"))
+    await decide(subject, tag("v1"))
     state.now += 60
-    await subject.decide(tag("v1"))
+    await decide(subject, tag("v1"))
 
     state.now += 60
     assert not await allowed(subject, tag("v2"))
@@ -72,7 +79,7 @@ async def test_a_dry_run_is_decided_and_reserves_nothing() -> None:
 async def test_stored_push_is_counted_once() -> None:
     state = FakeState(LIMITED)
     subject = enforcer(state)
-    await subject.decide(tag("v1"))
+    await decide(subject, tag("v1"))
     state.store("ns", "app", {"v1": ("d1",)})
 
     assert await allowed(subject, tag("v2"))
@@ -82,7 +89,7 @@ async def test_stored_push_is_counted_once() -> None:
 async def test_failed_push_frees_its_place_at_expiry() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
     subject = enforcer(state)
-    await subject.decide(tag("v1"))
+    await decide(subject, tag("v1"))
 
     state.now += 89
     assert not await allowed(subject, tag("v2"))
@@ -104,7 +111,7 @@ async def test_new_image_of_a_deleted_tag_keeps_its_place() -> None:
 async def test_expired_reservation_counts_while_the_view_is_older() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
     subject = enforcer(state)
-    await subject.decide(tag("v1"))
+    await decide(subject, tag("v1"))
 
     state.now, state.lag = state.now + 100, 20
     assert not await allowed(subject, tag("v2"))
@@ -115,13 +122,13 @@ async def test_late_view_does_not_readmit_a_deleted_tag_over_the_limit() -> None
     fresh, behind = (FakeState(NamespaceLimits(quotas=(quota(image_tags=1),))) for _ in range(2))
     behind.store("ns", "app", {"v1": ()})
     fresh.position, behind.position, behind.lag = 20, 10, 5
-    await enforcer(fresh, Replica(shared)).decide(tag("v2"))
+    await decide(enforcer(fresh, Replica(shared)), tag("v2"))
     ledgers = Replica(shared)
     await ledgers.refresh("ns")
     lagging = enforcer(behind, ledgers)
 
     with pytest.raises(StateUnavailableError, match="was not decided"):
-        await lagging.decide(tag("v1"), within=0.05)
+        await decide(lagging, tag("v1"), within=0.05)
     behind.index.put("ns", "app", None)
     behind.position = 20
     assert not await allowed(lagging, tag("v1"))
@@ -140,7 +147,7 @@ async def test_repushed_tag_keeps_its_place_during_deletion() -> None:
 
 async def test_cancelled_holder_frees_its_place_at_once() -> None:
     subject = enforcer(FakeState(NamespaceLimits(quotas=(quota(image_tags=1),))))
-    await subject.decide(tag("v1"), holder="upload")
+    await decide(subject, tag("v1"), holder="upload")
 
     assert await subject.cancel("ns", "upload")
     assert not await subject.cancel("ns", "upload")
@@ -165,14 +172,14 @@ async def test_unloaded_state_is_not_decided_on() -> None:
     state.reasons = ["imagestreams: not loaded"]
 
     with pytest.raises(StateUnavailableError, match="imagestreams: not loaded"):
-        await enforcer(state).decide(tag("v1"))
+        await decide(enforcer(state), tag("v1"))
 
 
 async def test_conflict_is_decided_again_on_the_new_ledger() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
     shared = Versioned()
     ours, theirs = Replica(shared), Replica(shared)
-    await enforcer(state, theirs).decide(tag("theirs"))
+    await decide(enforcer(state, theirs), tag("theirs"))
 
     assert not await allowed(enforcer(state, ours), tag("ours"))
     assert ours.conflicts == 1
@@ -182,7 +189,7 @@ async def test_refusal_needs_an_unchanged_ledger() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
     shared = Versioned()
     ours, theirs = Replica(shared), Replica(shared)
-    await enforcer(state, ours).decide(tag("upload"), holder="upload")
+    await decide(enforcer(state, ours), tag("upload"), holder="upload")
     await theirs.refresh("ns")
     await enforcer(state, theirs).cancel("ns", "upload")
 
@@ -196,7 +203,7 @@ async def test_three_replicas_admit_exactly_the_limit_together() -> None:
     replicas = [enforcer(state, Replica(shared)) for _ in range(3)]
 
     verdicts = await asyncio.gather(
-        *(replicas[number % 3].decide(tag(f"v{number}"), within=30) for number in range(300))
+        *(decide(replicas[number % 3], tag(f"v{number}"), within=30) for number in range(300))
     )
 
     assert sum(verdict.allowed for verdict in verdicts) == 50
@@ -204,29 +211,29 @@ async def test_three_replicas_admit_exactly_the_limit_together() -> None:
 
 async def test_endless_conflicts_end_at_the_deadline_with_503() -> None:
     with pytest.raises(StateUnavailableError, match="was not decided"):
-        await enforcer(FakeState(LIMITED), AlwaysLate(Versioned())).decide(tag("v1"), within=0.1)
+        await decide(enforcer(FakeState(LIMITED), AlwaysLate(Versioned())), tag("v1"), within=0.1)
 
 
 async def test_hanging_store_ends_at_the_deadline_for_its_namespace_only() -> None:
     subject = enforcer(FakeState(LIMITED), Hanging())
 
     with pytest.raises(StateUnavailableError, match=r"was not decided in 0\.05 s"):
-        await subject.decide(tag("v1"), within=0.05)
+        await decide(subject, tag("v1"), within=0.05)
     elsewhere = Claims("other", tag("v1").adds)
-    assert (await subject.decide(elsewhere, within=5)).allowed
+    assert (await decide(subject, elsewhere, within=5)).allowed
 
 
 async def test_failing_store_answers_503() -> None:
     with pytest.raises(StateUnavailableError, match="disk on fire"):
-        await enforcer(FakeState(LIMITED), Untouchable()).decide(tag("v1"))
+        await decide(enforcer(FakeState(LIMITED), Untouchable()), tag("v1"))
 
 
 async def test_cancel_is_retried_on_the_new_ledger() -> None:
     state, shared = FakeState(LIMITED), Versioned()
     ours, theirs = Replica(shared), Replica(shared)
-    await enforcer(state, ours).decide(tag("upload"), holder="upload")
+    await decide(enforcer(state, ours), tag("upload"), holder="upload")
     await theirs.refresh("ns")
-    await enforcer(state, theirs).decide(tag("other"), holder="other")
+    await decide(enforcer(state, theirs), tag("other"), holder="other")
 
     assert await enforcer(state, ours).cancel("ns", "upload")
     assert [held.holder for held in shared.ledger] == ["other"]
@@ -262,7 +269,7 @@ async def test_tags_that_a_late_view_still_has_are_not_pushed_for_nothing() -> N
 
     for name in old:
         with pytest.raises(StateUnavailableError, match="was not decided"):
-            await late.decide(tag(name), within=0.02)
+            await decide(late, tag(name), within=0.02)
 
 
 async def test_a_tag_that_is_pushed_to_with_the_same_image_keeps_its_place() -> None:
@@ -335,7 +342,7 @@ async def test_giving_back_finds_what_another_replica_has_reserved() -> None:
     state, shared = FakeState(LIMITED), Versioned()
     ours, theirs = Replica(shared), Replica(shared)
     await theirs.refresh("ns")
-    await enforcer(state, ours).decide(tag("upload"), holder="upload")
+    await decide(enforcer(state, ours), tag("upload"), holder="upload")
 
     assert await enforcer(state, theirs).cancel("ns", "upload")
     assert len(shared.ledger) == 0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.admission.references import MAX_REFERENCES, TooManyReferencesError
+from app.admission.references import MAX_REFERENCES, References, TooManyReferencesError
 from app.model.image import ImageClaim
 from app.model.limits import NamespaceLimits
 from tests.unit.pushes import Pushes, digest_of
@@ -440,6 +440,32 @@ async def test_what_nothing_limits_is_not_resolved() -> None:
     pushes = Pushes(NamespaceLimits())
 
     assert (await decide(pushes, "ImageStream", wide("ImageStream", 3000))).allowed
+
+
+class Changing(FakeState):
+    """Has limits when it is asked for the first time, and none afterwards."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = [
+            NamespaceLimits(image_size=limit("1Ki"), quotas=(quota(image_tags=0),)),
+        ]
+
+    def limits(self, namespace: str) -> NamespaceLimits:
+        return self.answers.pop() if self.answers else NamespaceLimits()
+
+
+async def test_one_decision_rests_on_the_limits_of_one_moment() -> None:
+    pushes = Pushes(NamespaceLimits())
+    state = Changing()
+    state.sizes = {BIG: 4096}
+    state.store("team-b", "origin", {"big": (BIG,)})
+    references = References(state, [])
+    pushes.admission = replace(pushes.admission, state=state, references=references)
+
+    verdict = await decide(pushes, "ImageStream", stream(named("v2", **{"from": FROM_BIG})))
+
+    assert causes(verdict) == ["ImageTooLarge", "QuotaExceeded"]
 
 
 class Asking(FakeState):
