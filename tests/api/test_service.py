@@ -72,7 +72,9 @@ async def test_a_served_process_decides_reports_and_stops_cleanly(tmp_path: Path
 
 async def test_the_printed_curl_works_as_pasted(tmp_path: Path) -> None:
     async with serve(tmp_path) as running:
-        command = running.banner.partition("Try it, a push that is refused:\n")[2].replace("\\\n", " ")
+        command = running.banner.partition("Try it, a push that is refused:\n")[2].replace(
+            "\\\n", " "
+        )
         curl, *arguments, url = shlex.split(command)
         options = dict(zip(arguments[::2], arguments[1::2], strict=True))
         context = ssl.create_default_context(cafile=options.pop("--cacert"))

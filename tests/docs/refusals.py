@@ -28,7 +28,9 @@ def refusals() -> Iterator[Refusal]:
                 texts = [piece for text in arguments[place + 1 :] for piece in _pieces(text)]
                 for reason in _strings(arguments[place]):
                     yield Refusal(reason, tuple(texts))
-            case ast.Yield(value=ast.Tuple(elts=[ast.Constant(value=str(reason)), text])):
+            case ast.Yield(value=ast.Tuple(elts=[ast.Constant(value=str(reason)), text])) if reason[
+                :1
+            ].isupper():
                 yield Refusal(reason, tuple(_pieces(text)))
 
 
