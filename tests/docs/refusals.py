@@ -8,7 +8,14 @@ from pathlib import Path
 APP = Path(__file__).parents[2] / "app"
 _SHORTEST = 10
 """Characters of a piece of text that tells one message from others."""
-_CALLS = {"deny": 0, "check_choice": 1, "check_at_least_zero": 1, "hold": 0, "_failure": 2}
+_CALLS = {
+    "deny": 0,
+    "exceed": 0,
+    "check_choice": 1,
+    "check_at_least_zero": 1,
+    "hold": 0,
+    "_failure": 2,
+}
 """Functions that are given a reason, and the place of it among their arguments."""
 
 
