@@ -4,15 +4,16 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationError
 
-from app.model.base import KubeModel
-from app.policy.verdict import MAX_VIOLATIONS, MAX_WARNING, Verdict, shortened
+from app.model.base import KubeModel, KubeObject
+from app.policy.verdict import MAX_VIOLATIONS, MAX_WARNING, Verdict, Violation, shortened
 
 API_VERSION = "admission.k8s.io/v1"
 _MAX_WARNINGS = 12
+NO_OBJECT = "object: missing from the request"
 _SKIPPED = "skipped"
 """Name of the audit annotation that says why nothing was decided."""
 _MAX_MESSAGE = 16 * 1024
@@ -20,6 +21,7 @@ _MAX_MESSAGE = 16 * 1024
 _MAX_ANNOTATION = 4 * 1024
 """Characters of one audit annotation."""
 
+Model = TypeVar("Model", bound=KubeObject)
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
 
@@ -47,6 +49,9 @@ class GroupVersionResource(KubeModel):
 
 class UserInfo(KubeModel):
     username: str = ""
+    uid: str = ""
+    groups: list[str] = Field(default_factory=list)
+    extra: Mapping[str, list[str]] = Field(default_factory=dict)
 
 
 class AdmissionRequest(KubeModel):
@@ -70,6 +75,36 @@ class AdmissionRequest(KubeModel):
         name = f"{self.namespace}/{self.name}" if self.namespace else self.name
         return f"{self.kind.kind} {name}"
 
+    @property
+    def is_being_deleted(self) -> bool:
+        """Whether the object waits for its finalizers: it must get away, whatever is wrong."""
+        metadata = (self.object or {}).get("metadata")
+        return isinstance(metadata, dict) and metadata.get("deletionTimestamp") is not None
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether an update leaves the content as it is stored, and only touches metadata."""
+        if self.operation != "UPDATE" or self.old_object is None:
+            return False
+        new, old = dict(self.object or {}), dict(self.old_object)
+        for content in (new, old):
+            content.pop("metadata", None)
+            content.pop("status", None)
+        return new == old
+
+    def new(self, model: type[Model]) -> Model:
+        """The object. Raises ValidationError."""
+        return model.model_validate(self.object)
+
+    def old(self, model: type[Model]) -> Model | None:
+        """The stored version of the object; None if there is none, or none that can be read."""
+        if self.old_object is None:
+            return None
+        try:
+            return model.model_validate(self.old_object)
+        except ValidationError:
+            return None
+
 
 class AdmissionReview(KubeModel):
     api_version: Literal["admission.k8s.io/v1"]
@@ -87,11 +122,25 @@ class Outcome:
     message: str = ""
     causes: tuple[str, ...] = ()
     """Short stable names of every reason to refuse, for metrics and audit."""
+    tolerated: tuple[Violation, ...] = ()
+    """What passes a limit that is not enforced for this request."""
+    exemption: str = ""
+    """Why it is not, if it is not by the limit's mode: `user admin`."""
     warnings: list[str] = field(default_factory=list)
     audit: dict[str, str] = field(default_factory=dict)
     patch: list[dict[str, Any]] = field(default_factory=list)
     retry_after: int | None = None
     """Seconds after which the same request may be answered otherwise."""
+
+    @property
+    def would_be_refused(self) -> bool:
+        """Whether it is allowed only because its limits are not enforced."""
+        return self.allowed and bool(self.tolerated) and not self.exemption
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is refused, or why it would be."""
+        return self.causes or tuple(dict.fromkeys(found.reason for found in self.tolerated))
 
     @property
     def handled(self) -> bool:
@@ -133,9 +182,24 @@ def not_handled(why: str) -> Outcome:
 
 
 def of_verdict(title: str, verdict: Verdict) -> Outcome:
-    """403 Forbidden with every violation, or allowed with the warnings."""
+    """403 Forbidden with every violation, or allowed with the warnings.
+
+    A violation of a limit of mode `warn` is a warning; every tolerated one is in the audit
+    annotations and in the message, which the API server shows to nobody.
+    """
+    warnings = verdict.told_anyway + verdict.warnings
+    tolerated = tuple(verdict.tolerated)
+    notes = {**verdict.notes, **_tolerated_notes(verdict)}
     if verdict.allowed:
-        return Outcome(warnings=verdict.warnings, audit={**verdict.notes, "verdict": "allowed"})
+        return Outcome(
+            message=shortened(f"{title}: {verdict.would_refuse}", _MAX_MESSAGE)
+            if tolerated
+            else "",
+            tolerated=tolerated,
+            exemption=verdict.exemption,
+            warnings=warnings,
+            audit={**notes, "verdict": "allowed"},
+        )
     causes = verdict.reasons
     return Outcome(
         allowed=False,
@@ -143,14 +207,22 @@ def of_verdict(title: str, verdict: Verdict) -> Outcome:
         reason="Forbidden",
         message=shortened(f"{title}: {verdict.explanation}", _MAX_MESSAGE),
         causes=causes,
-        warnings=verdict.warnings,
+        warnings=warnings,
         audit={
-            **verdict.notes,
+            **notes,
             **({"exact": "; ".join(verdict.exact)} if verdict.exact else {}),
             "verdict": "denied",
             "reasons": ",".join(causes),
         },
     )
+
+
+def _tolerated_notes(verdict: Verdict) -> dict[str, str]:
+    if not verdict.tolerated:
+        return {}
+    reasons = ",".join(dict.fromkeys(found.reason for found in verdict.tolerated))
+    exempt = {"exempt": verdict.exemption} if verdict.exemption else {}
+    return {"would-refuse": reasons, **exempt}
 
 
 def invalid(title: str, problems: list[str]) -> Outcome:
