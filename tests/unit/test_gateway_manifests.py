@@ -101,9 +101,9 @@ def test_a_plain_registry_has_its_limits_and_counts_in_volumes() -> None:
     context = gateway.make_context(
         command, [*flags, "--upstream", "http://r"], resilient_parsing=True
     )
-    given = {name: context.params[name] for name in ("state", "database")}
+    given = {name: str(context.params[name]) for name in ("state", "database")}
 
-    assert given == {"state": Path("/limits"), "database": Path("/data/gateway.db")}
+    assert given == {"state": "/limits", "database": "/data/gateway.db"}
     mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
     assert mounts == {"/limits", "/data"}
     claim = objects(plain)["PersistentVolumeClaim", "registry-gateway"]
