@@ -1,6 +1,6 @@
 """`python -m app`."""
 
-from app.cli.main import main
+from app.cli.main import start
 
 if __name__ == "__main__":
-    main()
+    start()

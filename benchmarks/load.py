@@ -36,24 +36,31 @@ class Client:
         self._request = head.encode() + body
 
     async def run(self, connections: int, requests: int) -> list[float]:
-        """The time of each request, in seconds."""
-        share = requests // connections
-        times = await asyncio.gather(*(self._connection(share) for _ in range(connections)))
-        return [seconds for part in times for seconds in part]
+        """The time of each request, in seconds. Every answer must be a 2xx."""
+        answers = await self.answers(connections, requests)
+        assert all(200 <= code < 300 for code, _ in answers), answers
+        return [seconds for _, seconds in answers]
 
-    async def _connection(self, requests: int) -> list[float]:
+    async def answers(self, connections: int, requests: int) -> list[tuple[int, float]]:
+        """The status code and the time, in seconds, of each request."""
+        share, more = divmod(requests, connections)
+        parts = await asyncio.gather(
+            *(self._connection(share + (turn < more)) for turn in range(connections))
+        )
+        return [answer for part in parts for answer in part]
+
+    async def _connection(self, requests: int) -> list[tuple[int, float]]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port, ssl=self._context)
-        times = []
+        answers = []
         for _ in range(requests):
             started = time.perf_counter()
             writer.write(self._request)
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-            answer = await reader.readexactly(length)
-            assert head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 201")), answer
-            times.append(time.perf_counter() - started)
+            await reader.readexactly(length)
+            answers.append((int(head.split(maxsplit=2)[1]), time.perf_counter() - started))
         writer.close()
-        return times
+        return answers
 
 
 def _bearer(token: str) -> str:

@@ -13,7 +13,9 @@ import click
 from pydantic.fields import FieldInfo
 
 from app.api.metrics import OF_GATEWAY, OF_SERVICE
+from app.cli import exit_codes
 from app.cli.main import PROGRAM, main
+from app.cli.options import flag
 from app.cluster.embedded import EmbeddedState
 from app.config import examples
 from app.config.settings import ENV_PREFIX, Settings
@@ -76,7 +78,7 @@ def _settings_table(fields: dict[str, FieldInfo]) -> str:
         ("Flag and variable", "Default", "What it decides"),
         (
             (
-                f"`--{name.replace('_', '-')}`<br>`{ENV_PREFIX}{name.upper()}`",
+                f"`{flag(name)}`<br>`{ENV_PREFIX}{name.upper()}`",
                 _default(field),
                 field.description or "",
             )
@@ -97,7 +99,20 @@ def _default(field: FieldInfo) -> str:
 def cli() -> str:
     return _text(
         "# Command line",
-        "What `--help` prints for each command.",
+        "The same commands are `kubectl registry-limits …` if `kubectl-registry_limits` is on the "
+        "PATH, as it is in an environment with this package. `completion` prints the completion "
+        "script of a shell; kubectl completes its plugin by itself.",
+        "## Exit codes",
+        _table(
+            ("Code", "Meaning"),
+            ((str(code.value), text) for code, text in exit_codes.MEANING.items()),
+        ),
+        "What a finding is, by command; the others have none:",
+        _table(
+            ("Command", "Exit code 1"),
+            ((f"`{name}`", text) for name, text in exit_codes.FINDINGS.items() if text),
+        ),
+        "What `--help` prints for each command:",
         *_commands(main, None, PROGRAM),
     )
 
@@ -110,7 +125,9 @@ def _commands(command: click.Command, parent: click.Context | None, name: str) -
     yield f"```text\n{command.get_help(context)}\n```"
     if isinstance(command, click.Group):
         for child in command.list_commands(context):
-            yield from _commands(command.commands[child], context, child)
+            found = command.get_command(context, child)
+            if found is not None:
+                yield from _commands(found, context, child)
 
 
 def metrics() -> str:

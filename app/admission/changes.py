@@ -26,6 +26,9 @@ from app.model.stream import (
 from app.quota.members import Claims, Members
 from app.quota.usage import StreamUsage
 
+_BULK_IMPORT = 50
+"""As many tags of a repository the Image API imports at once, unless it is configured otherwise."""
+
 
 @dataclass(frozen=True)
 class IncomingImage:
@@ -54,16 +57,20 @@ class Change:
 
 
 def of_mapping(mapping: ImageStreamMapping, namespace: str) -> Change:
-    """What a push ends with, and what a migration creates by hand."""
-    return of_push(namespace, mapping.metadata.name, mapping.tag, mapping.image.claim)
+    """A push: one image under one tag. It makes no stream: one that is missing answers 404."""
+    tag = mapping.tag or "latest"
+    change = of_push(namespace, mapping.metadata.name, tag, mapping.image.claim)
+    change.claims = Claims(namespace, replace(change.claims.adds, streams=frozenset()))
+    return change
 
 
 def of_push(namespace: str, stream: str, tag: str, image: ImageClaim) -> Change:
-    """A push: one image under one tag, in a stream that may not exist yet."""
-    claims = _claims(namespace, stream, {tag: image.digest} if tag else {})
-    if image.digest:
-        pushed = Members(images=frozenset({(stream, image.digest)}))
-        claims = Claims(namespace, claims.adds | pushed)
+    """A push: one image under one tag, and the stream, if there is none yet."""
+    pushed = Members(
+        frozenset({stream} if stream else ()),
+        frozenset({(stream, image.digest)} if image.digest else ()),
+        frozenset({(stream, tag)} if tag else ()),
+    )
     problems = []
     if not stream:
         problems.append("metadata.name: the name of the ImageStream is required")
@@ -76,7 +83,7 @@ def of_push(namespace: str, stream: str, tag: str, image: ImageClaim) -> Change:
         image,
         repository=f"{namespace}/{stream}",
     )
-    return Change(claims, [incoming], problems)
+    return Change(Claims(namespace, pushed), [incoming], problems)
 
 
 def of_stream(
@@ -97,7 +104,8 @@ def of_stream(
     after = StreamUsage.of(stream).members(name)
     known = {tag.name: tag for tag in old.spec.tags} if old else {}
     change = _of_references(name, stream.spec.tags, namespace, references, known)
-    adds = (after - before) | change.claims.adds
+    # An update is stored only if the object is still what it was, so what is in it needs no claim.
+    adds = (after | change.claims.adds) - before
     stored = {digest for _, digest in before.images}
     # The Image API has put into the status what the spec brings: one image is named once.
     stored.update(image.digest for image in change.images if image.digest)
@@ -136,25 +144,41 @@ def of_stream_tag(
     return _of_references(stream, [reference], namespace, references, known)
 
 
-def of_import(request: ImageStreamImport, namespace: str, references: References) -> Change:
-    """Every tag that an import names; one that only looks (`import: false`) changes nothing."""
+def of_import(
+    request: ImageStreamImport, namespace: str, references: References, *, uid: str
+) -> Change:
+    """Every tag that an import names; one that only looks (`import: false`) changes nothing.
+
+    `uid` tells this request from every other: two imports of one source may bring two images.
+    """
     if not request.spec.imports:
         return Change(Claims(namespace))
     stream = request.metadata.name
-    named = [
-        TagReference(name=item.to.name if item.to else _tag_of(item.source.name)).model_copy(
-            update={"source": item.source}
-        )
-        for item in request.spec.images
-    ]
+    tags, digests, named = set[str](), set[str](), []
+    for number, item in enumerate(request.spec.images):
+        spec = parse_pull_spec(item.source.name)
+        tag = item.to.name if item.to else spec.tag
+        if not tag:
+            continue  # Nothing is stored without a tag.
+        whole = item.import_policy.import_mode == "PreserveOriginal"
+        tags.add(tag)
+        digests.add(spec.digest if whole and spec.digest else f"unknown-{uid}-{number}")
+        named.append(TagReference(name=tag).model_copy(update={"source": item.source}))
     change = _of_references(stream, named, namespace, references, known={})
     if not stream:
         change.problems.append("metadata.name: the name of the ImageStream is required")
-    if any(image.digest is None and not image.repository for image in change.images):
-        change.claims = replace(change.claims, unknown_images=frozenset({stream}))
     if request.spec.repository is not None:
-        change.claims = replace(change.claims, open_ended=frozenset({stream}))
+        more = {f"unknown-{uid}-of-repository-{number}" for number in range(_BULK_IMPORT)}
+        tags, digests = tags | more, digests | more
         change.images += _of_repository(stream, request.spec.repository.source, references)
+    change.claims = Claims(
+        namespace,
+        Members(
+            frozenset({stream} if stream else ()),
+            frozenset((stream, digest) for digest in digests),
+            frozenset((stream, tag) for tag in tags),
+        ),
+    )
     return change
 
 
@@ -230,9 +254,3 @@ def _claims(namespace: str, stream: str, digests: dict[str, str]) -> Claims:
             frozenset((stream, tag) for tag in digests if tag),
         ),
     )
-
-
-def _tag_of(pull_spec: str) -> str:
-    """The tag that an import without `to` gets: that of its source, `latest` without any."""
-    spec = parse_pull_spec(pull_spec)
-    return spec.tag or ("" if spec.digest else "latest")

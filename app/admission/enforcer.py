@@ -12,13 +12,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.model.domain import ApiDomain
+from app.model.limits import NamespaceLimits
 from app.policy import image_quota
 from app.policy.verdict import Verdict
 from app.quota.effective import Effective
-from app.quota.ledger import Floor, Ledger, Reservation, Timing, holder_of
+from app.quota.ledger import Floor, Ledger, Timing, holder_of
 from app.quota.members import Claims
-from app.quota.state import ClusterState, StateUnavailableError, require_available
+from app.quota.state import (
+    ClusterState,
+    NamespaceView,
+    StateUnavailableError,
+    require_available,
+)
 from app.quota.store import LedgerConflictError, LedgerStore
+from app.quota.usage import NamespaceUsage
 
 logger = logging.getLogger("registry_admission.quota")
 
@@ -35,6 +42,7 @@ they decide, which makes their batches larger and their writes fewer; each succe
 @dataclass
 class _Waiting:
     claims: Claims
+    limits: NamespaceLimits
     holder: str
     reserve: bool
     answer: asyncio.Future[Verdict] = field(
@@ -63,18 +71,23 @@ class Enforcer:
         self._workers: set[asyncio.Task[None]] = set()
 
     async def decide(
-        self, claims: Claims, *, reserve: bool = True, holder: str = "", within: float = 10.0
+        self,
+        claims: Claims,
+        view: NamespaceView,
+        *,
+        reserve: bool = True,
+        holder: str = "",
+        within: float = 10.0,
     ) -> Verdict:
-        """Whether a namespace has room for what a request claims.
+        """Whether a namespace, as the view has it, has room for what a request claims.
 
         With `reserve`, an allowed request holds its members until they are seen stored or the
         reservation expires. Equal claims share a reservation unless a `holder` is named.
         Raises StateUnavailableError if there is no safe answer `within` that many seconds.
         """
-        require_available(self._state)
-        if not self._must_count(claims):
-            return Verdict()
-        waiting = _Waiting(claims, holder or holder_of(claims.adds), reserve)
+        if not (view.limits.limits_members and claims.adds):
+            return Verdict()  # Nothing is limited, or nothing is claimed: no ledger is needed.
+        waiting = _Waiting(claims, view.limits, holder or holder_of(claims), reserve)
         self._enqueue(waiting)
         late = StateUnavailableError(
             f"the quota of namespace {claims.namespace} was not decided in {within:g} s"
@@ -93,7 +106,10 @@ class Enforcer:
         for attempt in range(_CANCEL_ATTEMPTS):
             ledger, version = await self._ledgers.load(namespace)
             if not ledger.cancel(holder):
-                return False
+                # Another replica may have reserved it a moment ago.
+                ledger, version = await self._ledgers.refresh(namespace)
+                if not ledger.cancel(holder):
+                    return False
             try:
                 await self._ledgers.save(namespace, ledger, version)
             except LedgerConflictError:
@@ -104,11 +120,6 @@ class Enforcer:
 
     def reservations(self) -> int:
         return self._ledgers.reservations()
-
-    def _must_count(self, claims: Claims) -> bool:
-        """A namespace without limits, and a request that claims nothing, need no ledger."""
-        limited = self._state.limits(claims.namespace).limits_members
-        return limited and bool(claims.open_ended or claims.adds)
 
     def _enqueue(self, waiting: _Waiting) -> None:
         namespace = waiting.claims.namespace
@@ -190,25 +201,24 @@ class Enforcer:
         ledger.settle(usage, view)
         ledger.floor = Floor(view.position, now)
         effective = ledger.effective(usage)
-        decided = [self._decide_one(waiting, ledger, effective) for waiting in batch]
-        return [verdict for verdict, _ in decided], any(reserved for _, reserved in decided)
+        verdicts = [self._decide_one(waiting, ledger, usage, effective) for waiting in batch]
+        reserved = any(w.reserve and v.allowed for w, v in zip(batch, verdicts, strict=True))
+        return verdicts, reserved
 
     def _decide_one(
-        self, waiting: _Waiting, ledger: Ledger, effective: Effective
-    ) -> tuple[Verdict, bool]:
-        """The verdict, and whether the ledger holds a new reservation because of it."""
-        claims = waiting.claims
-        limits = self._state.limits(claims.namespace)
-        assessment = effective.assess(claims)
-        verdict = image_quota.check(claims, assessment, limits, self._domain)
-        if not (verdict.allowed and waiting.reserve and assessment.unseen):
-            return verdict, False
-        # All that is claimed, not only what is missing: a tag that is pushed to again keeps its
-        # place even if it is deleted before this push is stored.
-        expires_at = ledger.floor.set_at + self._timing.expiry
-        ledger.reserve(Reservation(waiting.holder, claims.adds, expires_at))
-        effective.add(claims.adds)
-        return verdict, True
+        self, waiting: _Waiting, ledger: Ledger, usage: NamespaceUsage, effective: Effective
+    ) -> Verdict:
+        """The verdict. An allowed request is reserved even if all that it claims is stored: it
+        may be deleted before the request is stored, or be gone already and not seen."""
+        claims, verdict = waiting.claims, Verdict()
+        if not ledger.holds(waiting.holder, claims):
+            assessment = effective.assess(claims)
+            verdict = image_quota.check(claims, assessment, waiting.limits, self._domain)
+        if verdict.allowed and waiting.reserve:
+            expires_at = ledger.floor.set_at + self._timing.expiry
+            ledger.reserve(waiting.holder, claims, usage, expires_at)
+            effective.add(claims.adds, claims.removes)
+        return verdict
 
 
 def _fail(batch: list[_Waiting], error: Exception) -> None:

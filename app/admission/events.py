@@ -12,6 +12,7 @@ from app.admission.review import AdmissionRequest, Outcome
 from app.cluster.api import ApiError, KubeApi, NotFoundError
 from app.cluster.event import new_event, timestamp
 from app.model.domain import ApiDomain
+from app.policy.verdict import shortened
 
 logger = logging.getLogger("registry_admission.events")
 
@@ -19,6 +20,12 @@ _QUIET = 60.0
 """Seconds in which equal refusals are counted in one Event instead of written again."""
 _QUEUE = 100
 _REMEMBERED = 5000
+_PER_NAMESPACE = 10
+"""Events of one namespace at once; one more every `_EACH` seconds."""
+_EACH = 30.0
+_FOR_ALL = 50
+"""Events of all namespaces at once; one more every `_EACH_FOR_ALL` seconds."""
+_EACH_FOR_ALL = 1.0
 _MAX_MESSAGE = 1024
 
 
@@ -30,9 +37,27 @@ class _Series:
     count: int = 1
 
 
+class _Budget:
+    """So many at once, and one more every few seconds."""
+
+    def __init__(self, size: int, each: float) -> None:
+        self._size = size
+        self._each = each
+        self._spent_until = 0.0
+
+    def has_room(self, now: float) -> bool:
+        return self._spent_until - now <= (self._size - 1) * self._each
+
+    def spend(self, now: float) -> None:
+        self._spent_until = max(self._spent_until, now) + self._each
+
+
 class RefusalEvents:
-    """Aggregates refusals per stream and reason; a flood of them costs one write a minute each,
-    and what does not fit into the queue is dropped."""
+    """Aggregates refusals per stream and reason; a flood of them costs one write a minute each.
+
+    A namespace has a budget of Events, and so have all together: refusals under ever new names
+    are in the log, and not in the API. What does not fit into the queue is dropped as well.
+    """
 
     def __init__(
         self, api: KubeApi, domain: ApiDomain, identity: str, clock: Callable[[], float] = time.time
@@ -42,6 +67,8 @@ class RefusalEvents:
         self._identity = identity
         self._clock = clock
         self._series: OrderedDict[tuple[str, str, str], _Series] = OrderedDict()
+        self._budgets: OrderedDict[str, _Budget] = OrderedDict()
+        self._budget = _Budget(_FOR_ALL, _EACH_FOR_ALL)
         self._queue: asyncio.Queue[tuple[AdmissionRequest, Outcome, _Series]] = asyncio.Queue(
             _QUEUE
         )
@@ -56,6 +83,11 @@ class RefusalEvents:
         now = self._clock()
         key = (request.namespace, stream, ",".join(outcome.causes))
         series = self._series.get(key)
+        if series is not None and now - series.written < _QUIET:
+            series.count += 1
+            return
+        if self._queue.full() or not self._spend(request.namespace, now):
+            return
         if series is None:
             series = _Series(f"{stream[:200]}.{time.time_ns():x}", now, now)
             self._series[key] = series
@@ -63,11 +95,20 @@ class RefusalEvents:
                 self._series.popitem(last=False)
         else:
             series.count += 1
-            if now - series.written < _QUIET:
-                return
             series.written = now
-        if not self._queue.full():
-            self._queue.put_nowait((request, outcome, series))
+        self._queue.put_nowait((request, outcome, series))
+
+    def _spend(self, namespace: str, now: float) -> bool:
+        """Whether one more Event may be written."""
+        own = self._budgets.setdefault(namespace, _Budget(_PER_NAMESPACE, _EACH))
+        self._budgets.move_to_end(namespace)
+        if len(self._budgets) > _REMEMBERED:
+            self._budgets.popitem(last=False)
+        if not (own.has_room(now) and self._budget.has_room(now)):
+            return False
+        own.spend(now)
+        self._budget.spend(now)
+        return True
 
     async def run(self) -> None:
         """Write Events until cancelled."""
@@ -125,5 +166,4 @@ class RefusalEvents:
 
 
 def _message(outcome: Outcome) -> str:
-    text = outcome.message
-    return text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 1] + "…"
+    return shortened(outcome.message, _MAX_MESSAGE)

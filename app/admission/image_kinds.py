@@ -1,7 +1,6 @@
 """Reviews of `image.alauda.io/v1`: size first, then the quota, one verdict with everything."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,11 +24,11 @@ from app.model.stream import (
     ImageTag,
 )
 from app.policy import followed_tags, image_limits
-from app.policy.followed_tags import FollowedTags
-from app.policy.image_limits import SizedImage, UnknownSize
+from app.policy.choices import FollowedTags, UnknownSize
+from app.policy.image_limits import SizedImage
 from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
-from app.quota.state import ClusterState, require_available
+from app.quota.state import ClusterState, NamespaceView, view_of
 
 _KINDS = frozenset(
     {"ImageStream", "ImageStreamImport", "ImageStreamMapping", "ImageStreamTag", "ImageTag"}
@@ -37,6 +36,9 @@ _KINDS = frozenset(
 _FEW = 8
 """Images of a request that are asked for whether or not there is room for them."""
 Model = TypeVar("Model", bound=KubeObject)
+
+_STORED_BY_DRY_RUNS = frozenset({"ImageStreamImport", "ImageStreamMapping"})
+"""The Image API stores them whatever `dryRun` says."""
 
 
 @dataclass(frozen=True)
@@ -63,25 +65,28 @@ class ImageAdmission:
             return image_limits.check_truth(image.claim, old.claim if old else None)
         if request.kind.kind not in _KINDS:
             return None
-        require_available(self.state)
-        is_mapping = request.kind.kind == "ImageStreamMapping"
-        if not is_mapping and self.state.limits(request.namespace) == NO_LIMITS:
+        view = view_of(self.state, request.namespace)
+        if view.limits == NO_LIMITS and request.kind.kind != "ImageStreamMapping":
             return Verdict()
         change = _change_of(request, self.references)
-        return await self.decide(change, reserve=not request.dry_run, within=within)
+        reserve = not request.dry_run or request.kind.kind in _STORED_BY_DRY_RUNS
+        return await self.decide(change, view, reserve=reserve, within=within)
 
     async def decide(
-        self, change: Change, *, reserve: bool, within: float, holder: str = ""
+        self,
+        change: Change,
+        view: NamespaceView,
+        *,
+        reserve: bool,
+        within: float,
+        holder: str = "",
     ) -> Verdict:
         """Size first, then the quota; an allowed change holds its members as `holder`.
 
         Raises StateUnavailableError.
         """
-        require_available(self.state)
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + within
-        namespace = change.claims.namespace
-        limit = self.state.limits(namespace).image_size
+        deadline = asyncio.get_running_loop().time() + within
+        limit = view.limits.image_size
         verdict = Verdict()
         for problem in change.problems:
             verdict.deny("Incomplete", problem, "complete the object and send it again")
@@ -89,52 +94,56 @@ class ImageAdmission:
             if image.claim is not None:
                 verdict.include(image_limits.check_truth(image.claim))
         verdict.include(
-            followed_tags.check(change.follows, limit, namespace=namespace, mode=self.followed_tags)
+            followed_tags.check(
+                change.follows, limit, namespace=view.namespace, mode=self.followed_tags
+            )
         )
         weights = dict(zip(change.images, map(by_own_word, change.images), strict=True))
         if limit is not None and not all(map(is_settled, change.images)):
             if len(change.images) > _FEW:
                 # Counting is cheap and asking is not: nobody is asked for a request without room.
-                room = await self._count(change, deadline, reserve=False, holder=holder)
+                room = await self._count(change, view, deadline, reserve=False, holder=holder)
                 if not room.allowed:
                     verdict.include(room)
                     return verdict
             lookups = ImageLookups(self.state, self.registry_image, deadline - within / 2)
             weights = await lookups.weights(change.images)
-        self._check_sizes(verdict, weights, limit, namespace)
+        if limit is not None:
+            for image, weight in weights.items():
+                verdict.include(self._check_size(image, weight, limit, view.namespace))
         verdict.include(
-            await self._count(change, deadline, reserve=reserve and verdict.allowed, holder=holder)
+            await self._count(
+                change, view, deadline, reserve=reserve and verdict.allowed, holder=holder
+            )
         )
         return verdict
 
     async def _count(
-        self, change: Change, deadline: float, *, reserve: bool, holder: str
+        self,
+        change: Change,
+        view: NamespaceView,
+        deadline: float,
+        *,
+        reserve: bool,
+        holder: str,
     ) -> Verdict:
         within = max(deadline - asyncio.get_running_loop().time(), 0.0)
         return await self.enforcer.decide(
-            change.claims, reserve=reserve, within=within, holder=holder
+            change.claims, view, reserve=reserve, within=within, holder=holder
         )
 
-    def _check_sizes(
-        self,
-        verdict: Verdict,
-        weights: Mapping[IncomingImage, Weight],
-        limit: Limit | None,
-        namespace: str,
-    ) -> None:
-        for image, weight in weights.items():
-            sized = SizedImage(
+    def _check_size(
+        self, image: IncomingImage, weight: Weight, limit: Limit, namespace: str
+    ) -> Verdict:
+        return image_limits.check_size(
+            SizedImage(
                 image.label, weight, image.may_be_unknown, image.digest or "", image.expected_in
-            )
-            verdict.include(
-                image_limits.check_size(
-                    sized,
-                    limit,
-                    namespace=namespace,
-                    domain=self.domain,
-                    unknown_size=self.unknown_size,
-                )
-            )
+            ),
+            limit,
+            namespace=namespace,
+            domain=self.domain,
+            unknown_size=self.unknown_size,
+        )
 
 
 def _change_of(request: AdmissionRequest, references: References) -> Change:
@@ -164,7 +173,7 @@ def _change_of(request: AdmissionRequest, references: References) -> Change:
             )
         case _:
             wanted = ImageStreamImport.model_validate(request.object)
-            return changes.of_import(wanted, namespace, references)
+            return changes.of_import(wanted, namespace, references, uid=request.uid)
 
 
 def old_version(model: type[Model], request: AdmissionRequest) -> Model | None:

@@ -1,8 +1,9 @@
 """What is known of the images of one request, asked of the Image API and of the registry."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from functools import partial
+import contextlib
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
+from typing import Any
 
 from app.admission.changes import IncomingImage
 from app.cluster.image_claims import Claims, with_listed
@@ -49,51 +50,44 @@ class ImageLookups:
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def weights(self, images: Sequence[IncomingImage]) -> dict[IncomingImage, Weight]:
-        """What each image weighs. Raises StateUnavailableError if the Image API does not answer."""
-        asked = [image for image in images if not is_settled(image)]
-        repositories = dict.fromkeys(map(_repository, asked))
-        found = await asyncio.gather(
-            *(
-                self._claims(repository, [i for i in asked if _repository(i) == repository])
-                for repository in repositories
-            )
-        )
-        claims = dict(zip(repositories, found, strict=True))
+        """What each image weighs. Raises StateUnavailableError if the Image API gives no answer."""
+        by_repository: dict[str, list[IncomingImage]] = {}
+        for image in images:
+            if not is_settled(image):
+                by_repository.setdefault(_repository(image), []).append(image)
+        found: dict[str, dict[str, ImageClaim]] = {repository: {} for repository in by_repository}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._until):
+                await _side_by_side(
+                    [
+                        self._find(repository, together, found[repository])
+                        for repository, together in by_repository.items()
+                    ]
+                )
         return {
             image: by_own_word(image)
             if is_settled(image)
-            else weigh(image.digest or "", claims[_repository(image)])
+            else weigh(image.digest or "", found[_repository(image)])
             for image in images
         }
 
-    async def _claims(self, repository: str, images: Iterable[IncomingImage]) -> Claims:
+    async def _find(
+        self, repository: str, images: Iterable[IncomingImage], found: dict[str, ImageClaim]
+    ) -> None:
+        """Add what is known of images that are kept in one repository, and of what they list."""
         said = {image.digest: image.claim for image in images if image.digest}
-        ask = partial(self._ask, repository)
-        return await with_listed(await ask(said, said), ask, _MAX_LISTED)
 
-    async def _ask(
-        self,
-        repository: str,
-        digests: Collection[str],
-        said: dict[str, ImageClaim | None] | None = None,
-    ) -> Claims:
-        """What is known of each digest, by the request's own word and by all who are asked."""
-        tasks = {
-            digest: asyncio.create_task(
-                self._known(repository, digest, said.get(digest) if said else None)
-            )
-            for digest in digests
-        }
-        if not tasks:
-            return {}
-        try:
-            await asyncio.wait(tasks.values(), timeout=self._seconds_left())
-        finally:
-            for task in tasks.values():
-                task.cancel()
-            await asyncio.gather(*tasks.values(), return_exceptions=True)
-        answers = {digest: task.result() for digest, task in tasks.items() if not task.cancelled()}
-        return {digest: claim for digest, claim in answers.items() if claim is not None}
+        async def find(digest: str) -> None:
+            claim = await self._known(repository, digest, said.get(digest))
+            if claim is not None:
+                found[digest] = claim
+
+        async def find_all(digests: Collection[str]) -> Claims:
+            await _side_by_side([find(digest) for digest in digests])
+            return found
+
+        await find_all(said)
+        await with_listed(found, find_all, _MAX_LISTED)
 
     async def _known(
         self, repository: str, digest: str, said: ImageClaim | None
@@ -112,8 +106,18 @@ class ImageLookups:
         found = [claim for claim in claims if claim is not None]
         return ImageClaim.merged(digest, found) if found else None
 
-    def _seconds_left(self) -> float:
-        return max(self._until - asyncio.get_running_loop().time(), 0.0)
+
+async def _side_by_side(work: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Wait for all of it; the first failure ends the rest."""
+    if len(work) == 1:  # as in most pushes, which need no task
+        await work[0]
+        return
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for each in work:
+                tasks.create_task(each)
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
 
 
 def _repository(image: IncomingImage) -> str:

@@ -105,7 +105,7 @@ class References:
 
     def holds(self, namespace: str, stream: str, digest: str | None) -> bool:
         """Whether a stream has an image already."""
-        return digest is not None and digest in self._state.usage(namespace).images_of(stream)
+        return digest is not None and self._state.usage(namespace).has_image(stream, digest)
 
     def _is_internal(self, spec: _PullSpec) -> bool:
         host = _address(spec.host)

@@ -9,10 +9,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from app.model.base import KubeModel
-from app.policy.verdict import MAX_WARNING, Verdict
+from app.policy.verdict import MAX_VIOLATIONS, MAX_WARNING, Verdict, shortened
 
 API_VERSION = "admission.k8s.io/v1"
 _MAX_WARNINGS = 12
+_MAX_MESSAGE = 16 * 1024
+"""Characters of a refusal: it is shown to its reader, and kept in logs."""
+_MAX_ANNOTATION = 4 * 1024
+"""Characters of one audit annotation."""
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
@@ -95,7 +99,9 @@ class Outcome:
         if self.warnings:
             response["warnings"] = _bounded(self.warnings)
         if self.audit:
-            response["auditAnnotations"] = self.audit
+            response["auditAnnotations"] = {
+                name: shortened(text, _MAX_ANNOTATION) for name, text in self.audit.items()
+            }
         if self.patch:
             response["patchType"] = "JSONPatch"
             patch = json.dumps(self.patch, separators=(",", ":")).encode()
@@ -123,12 +129,12 @@ def of_verdict(title: str, verdict: Verdict) -> Outcome:
     """403 Forbidden with every violation, or allowed with the warnings."""
     if verdict.allowed:
         return Outcome(warnings=verdict.warnings, audit={**verdict.notes, "verdict": "allowed"})
-    causes = tuple(dict.fromkeys(violation.reason for violation in verdict.violations))
+    causes = verdict.reasons
     return Outcome(
         allowed=False,
         code=403,
         reason="Forbidden",
-        message=f"{title}: " + "\n".join(str(violation) for violation in verdict.violations),
+        message=shortened(f"{title}: {verdict.explanation}", _MAX_MESSAGE),
         causes=causes,
         warnings=verdict.warnings,
         audit={**verdict.notes, "verdict": "denied", "reasons": ",".join(causes)},
@@ -137,7 +143,9 @@ def of_verdict(title: str, verdict: Verdict) -> Outcome:
 
 def invalid(title: str, problems: list[str]) -> Outcome:
     """422 for an object whose shape cannot be read, naming every field that is wrong."""
-    return _failure(422, "Invalid", "Invalid", f"{title} is invalid: " + "; ".join(problems))
+    more = len(problems) - MAX_VIOLATIONS
+    told = [*problems[:MAX_VIOLATIONS], *([f"and {more} more"] if more > 0 else [])]
+    return _failure(422, "Invalid", "Invalid", f"{title} is invalid: " + "; ".join(told))
 
 
 def unavailable(title: str, why: str, retry_after: int) -> Outcome:
@@ -159,7 +167,7 @@ def _failure(
         allowed=False,
         code=code,
         reason=reason,
-        message=message,
+        message=shortened(message, _MAX_MESSAGE),
         causes=(cause,),
         audit={"verdict": "denied", "reasons": cause},
         retry_after=retry_after,
@@ -169,8 +177,7 @@ def _failure(
 def _bounded(warnings: list[str]) -> list[str]:
     """The API server drops warnings that are long or many, so that none is lost silently."""
     texts = [
-        text if len(text) <= MAX_WARNING else text[: MAX_WARNING - 1] + "…"
-        for text in (warning.replace("\n", " ") for warning in dict.fromkeys(warnings))
+        shortened(warning.replace("\n", " "), MAX_WARNING) for warning in dict.fromkeys(warnings)
     ]
     if len(texts) <= _MAX_WARNINGS:
         return texts

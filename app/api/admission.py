@@ -14,9 +14,10 @@ from starlette.background import BackgroundTask
 
 from app.admission.dispatch import Admission
 from app.admission.review import AdmissionRequest, AdmissionReview, Outcome, overloaded
-from app.api.body import BodyReader
+from app.api.body import BodyReader, decoded, entries, require_json
 from app.api.contract import REVIEW_ERRORS, ReviewAnswer, request_body
-from app.api.errors import BadRequestError
+from app.api.errors import BadRequestError, too_many_requests
+from app.api.fairness import OverloadedError, Shares, Turns
 from app.api.metrics import Metrics
 from app.model.base import problems
 
@@ -26,7 +27,12 @@ Review = Callable[[AdmissionRequest, float], Awaitable[Outcome]]
 REVIEW_PATHS = ("/validate", "/mutate")
 
 _RETRY_AFTER = 1
-_TIMEOUT = re.compile(r"([0-9]{1,4})s")
+_TIMEOUT = re.compile(rb"(?:^|&)timeout=([0-9]{1,4})s(?:&|$)")
+_EVERYDAY_BYTES = 512 * 1024
+_EVERYDAY_ENTRIES = 2000
+"""A manifest of hundreds of layers has less."""
+_NAMESPACE = re.compile(rb'"namespace":"([a-z0-9.-]{1,63})"')
+_BEFORE_OBJECT = 4096
 _ANSWER_MARGIN = 0.5
 """Seconds between the decision's deadline and the API server's, for the way back."""
 
@@ -59,9 +65,9 @@ class AdmissionApi:
         self._metrics = metrics
         self._refused = refused
         self._bodies = BodyReader(max_body_bytes, review_timeout)
-        self._max_concurrent_reviews = max_concurrent_reviews
+        self._shares = Shares(max_concurrent_reviews)
+        self._turns = Turns()
         self._review_timeout = review_timeout
-        self._in_flight = 0
 
     def router(self) -> APIRouter:
         """POST on REVIEW_PATHS; the endpoints raise HTTPException."""
@@ -86,10 +92,21 @@ class AdmissionApi:
         return await self._answer("mutate", request, self._admission.mutate)
 
     async def _answer(self, endpoint: str, request: Request, decide: Review) -> Response:
-        review = await self._read(request)
+        ends = time.perf_counter() + self._patience(request)
+        body = await self._read(request)
+        if not is_expensive(body):
+            return await self._review(endpoint, body, decide, ends)
+        try:
+            async with self._turns.turn(owner_of(body), ends - time.perf_counter()):
+                return await self._review(endpoint, body, decide, ends)
+        except OverloadedError:
+            raise self._counted(too_many_requests()) from None
+
+    async def _review(self, endpoint: str, body: bytes, decide: Review, ends: float) -> Response:
+        review = self._decoded(body)
         started = time.perf_counter()
         try:
-            outcome = await self._decide(review.request, self._seconds_left(request), decide)
+            outcome = await self._decide(review.request, max(ends - started, 0.0), decide)
         except Exception:
             self._metrics.count_failure(endpoint, review.request)
             raise
@@ -107,33 +124,53 @@ class AdmissionApi:
             self._refused(request, outcome)
         _log(endpoint, request, outcome, seconds)
 
-    async def _read(self, request: Request) -> AdmissionReview:
+    async def _read(self, request: Request) -> bytes:
         try:
-            content = await self._bodies.json(request)
-            return AdmissionReview.model_validate(content)
+            require_json(request)
+            return await self._bodies.read(request)
         except BadRequestError as error:
-            self._metrics.count_bad_request(error.status_code)
-            raise
+            raise self._counted(error) from None
+
+    def _decoded(self, body: bytes) -> AdmissionReview:
+        try:
+            return AdmissionReview.model_validate(decoded(body))
+        except BadRequestError as error:
+            raise self._counted(error) from None
         except ValidationError as error:
-            self._metrics.count_bad_request(400)
             message = "not an admission.k8s.io/v1 AdmissionReview: " + "; ".join(problems(error))
-            raise BadRequestError(message) from None
+            raise self._counted(BadRequestError(message)) from None
+
+    def _counted(self, error: BadRequestError) -> BadRequestError:
+        self._metrics.count_bad_request(error.status_code)
+        return error
 
     async def _decide(self, request: AdmissionRequest, within: float, decide: Review) -> Outcome:
-        if self._in_flight >= self._max_concurrent_reviews:
-            return overloaded(request.title, _RETRY_AFTER)
-        self._in_flight += 1
         try:
-            return await decide(request, within)
-        finally:
-            self._in_flight -= 1
+            with self._shares.place(request.namespace or request.user_info.username):
+                return await decide(request, within)
+        except OverloadedError:
+            return overloaded(request.title, _RETRY_AFTER)
 
-    def _seconds_left(self, request: Request) -> float:
-        """The API server names its own deadline in the query: `?timeout=10s`."""
-        named = _TIMEOUT.fullmatch(request.query_params.get("timeout", ""))
+    def _patience(self, request: Request) -> float:
+        """Seconds for the whole review. The API server names its own deadline: `?timeout=10s`."""
+        named = _TIMEOUT.search(request.scope["query_string"])
         if named is None:
             return self._review_timeout
         return min(self._review_timeout, max(int(named[1]) - _ANSWER_MARGIN, _ANSWER_MARGIN))
+
+
+def is_expensive(body: bytes) -> bool:
+    """Whether to decide on a review may take so long that others would notice it."""
+    return len(body) > _EVERYDAY_BYTES or entries(body) > _EVERYDAY_ENTRIES
+
+
+def owner_of(body: bytes) -> str:
+    """The namespace in a review that is not decoded yet; empty if there is none.
+
+    API servers write it before the object. What else a tenant may choose there is quoted.
+    """
+    found = _NAMESPACE.search(body, 0, _BEFORE_OBJECT)
+    return found[1].decode() if found else ""
 
 
 def _log(endpoint: str, request: AdmissionRequest, outcome: Outcome, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,70 +13,153 @@ from app.api.errors import BadRequestError
 
 TIMEOUT = 10.0
 """Seconds for a body to come in; an API server sends it in one piece."""
-_LENGTH_DIGITS = 19
-_AT_ONCE = 8
+AT_ONCE = 8
 """Largest bodies that are held at once; most bodies are a thousand times smaller."""
+STEP = 64 * 1024
+"""Bytes. A larger body has to keep the pace: so many further bytes, or its end, in each"""
+PACE = 3.0
+"""seconds."""
+MAX_ENTRIES = 32_000
+"""Objects and lists of one body. etcd takes objects of 1.5 MiB by default: such an ImageStream with
+thousands of tags has about 30,000, together with its old version."""
+_LENGTH_DIGITS = 19
+
+
+class _Body:
+    """A body that comes in."""
+
+    def __init__(self, address: str, deadline: asyncio.Timeout) -> None:
+        self.address = address
+        self.content = bytearray()
+        self.gave_way = False
+        """It was refused because its address held most."""
+        self._deadline = deadline
+        self._end = deadline.when() or 0.0
+        self._next_step = STEP
+
+    def add(self, chunk: bytes) -> None:
+        self.content += chunk
+        if len(self.content) >= self._next_step:
+            self._next_step = len(self.content) + STEP
+            self._deadline.reschedule(min(self._end, _now() + PACE))
+
+    @property
+    def is_slow(self) -> bool:
+        return (self._deadline.when() or 0.0) < self._end
+
+    def give_way(self) -> None:
+        self.gave_way = True
+        self._deadline.reschedule(_now())
 
 
 class BodyReader:
-    """Reads the bodies of one endpoint's requests; all together they stay within bounds."""
+    """Reads the bodies of one endpoint's requests, all together within a bound of memory.
+
+    At the bound, the largest body of the address that holds most is refused. So small bodies always
+    have room.
+    """
 
     def __init__(self, max_bytes: int, timeout: float = TIMEOUT) -> None:
         self._max_bytes = max_bytes
         self._timeout = timeout
+        self._bodies: set[_Body] = set()
         self._held = 0
 
     async def json(self, request: Request) -> Mapping[str, Any]:
-        """The decoded object. Raises BadRequestError: 400, 408, 413, 415 or 429.
-
-        The decoder itself refuses nesting deeper than 200 and numbers without end.
-        """
-        media_type = request.headers.get("content-type", "application/json").partition(";")[0]
-        if media_type.strip().lower() != "application/json":
-            raise BadRequestError(f"the body must be application/json, not {media_type!r}", 415)
-        encoding = request.headers.get("content-encoding", "identity")
-        if encoding.strip().lower() != "identity":
-            message = f"the body must be sent as it is, not encoded as {encoding!r}"
-            raise BadRequestError(message, 415)
-        body = await self.read(request)
-        try:
-            content = from_json(body, allow_inf_nan=False)
-        except ValueError as error:
-            raise BadRequestError(f"the body is not JSON: {error}") from None
-        if not isinstance(content, dict):
-            raise BadRequestError("the body is not a JSON object")
-        return content
+        """The decoded object. Raises BadRequestError: 400, 408, 413, 415 or 429."""
+        require_json(request)
+        return decoded(await self.read(request))
 
     async def read(self, request: Request) -> bytes:
         """All of it. Raises BadRequestError: 400, 408, 413 or 429."""
-        body = bytearray()
+        address = request.client.host if request.client else ""
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout) as deadline:
+                body = _Body(address, deadline)
+                self._bodies.add(body)
                 await self._read(request, body)
-            return bytes(body)
+            if body.gave_way:
+                raise _too_many()
+            return bytes(body.content)
         except TimeoutError:
-            message = f"the body did not come in {self._timeout:g} s"
-            raise _unread(408, message) from None
+            if body.gave_way:
+                raise _too_many() from None
+            late = f"the body did not come in {self._timeout:g} s"
+            slow = f"less than {STEP} bytes of the body came in {PACE:g} s"
+            raise _unread(408, slow if body.is_slow else late) from None
         finally:
-            self._held -= len(body)
-            # What a refusal's traceback holds stays until the garbage collector comes by.
-            body.clear()
+            self._bodies.discard(body)
+            self._release(body)
 
-    async def _read(self, request: Request, body: bytearray) -> None:
+    async def _read(self, request: Request, body: _Body) -> None:
         too_large = _unread(413, f"the body is larger than {self._max_bytes} bytes")
         length = declared_length(request.headers.get("content-length", ""))
         if length is not None and length > self._max_bytes:
             raise too_large
         try:
             async for chunk in request.stream():
-                body += chunk
                 self._held += len(chunk)
-                if len(body) > self._max_bytes:
+                body.add(chunk)
+                if len(body.content) > self._max_bytes:
                     raise too_large
-                if self._held > _AT_ONCE * self._max_bytes:
-                    raise _unread(429, "registry-admission reads too many bodies; try again")
+                self._make_room()
         except ClientDisconnect:
             raise BadRequestError("the body ended early") from None
+
+    def _make_room(self) -> None:
+        if self._held <= AT_ONCE * self._max_bytes:
+            return
+        held: Counter[str] = Counter()
+        for body in self._bodies:
+            held[body.address] += len(body.content)
+        [(most, _)] = held.most_common(1)
+        theirs = (body for body in self._bodies if body.address == most)
+        victim = max(theirs, key=lambda body: len(body.content))
+        self._release(victim)
+        victim.give_way()
+
+    def _release(self, body: _Body) -> None:
+        self._held -= len(body.content)
+        # What a refusal's traceback holds stays until the garbage collector comes by.
+        body.content.clear()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def require_json(request: Request) -> None:
+    """Raises BadRequestError (415) for a body of another type, or one that is compressed."""
+    media_type = request.headers.get("content-type", "application/json").partition(";")[0]
+    if media_type.strip().lower() != "application/json":
+        raise BadRequestError(f"the body must be application/json, not {media_type!r}", 415)
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        message = f"the body must be sent as it is, not encoded as {encoding!r}"
+        raise BadRequestError(message, 415)
+
+
+def entries(body: bytes) -> int:
+    """Objects and lists in a JSON text, and such characters in its strings: what it costs to decide
+    on it, found at a thousandth of that cost."""
+    return body.count(b"{") + body.count(b"[")
+
+
+def decoded(body: bytes) -> Mapping[str, Any]:
+    """The object that a JSON text has. Raises BadRequestError: 400, or 413 for too many entries.
+
+    The decoder itself refuses nesting deeper than 200 and numbers without end.
+    """
+    if entries(body) > MAX_ENTRIES:
+        message = f"the body has more than {MAX_ENTRIES} objects and lists; send fewer at once"
+        raise BadRequestError(message, 413)
+    try:
+        content = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise BadRequestError(f"the body is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise BadRequestError("the body is not a JSON object")
+    return content
 
 
 def declared_length(text: str) -> int | None:
@@ -84,6 +168,10 @@ def declared_length(text: str) -> int | None:
         return None
     # Python refuses to convert thousands of digits.
     return int(text) if len(text) < _LENGTH_DIGITS else sys.maxsize
+
+
+def _too_many() -> BadRequestError:
+    return _unread(429, "registry-admission reads too many bodies; try again")
 
 
 def _unread(code: int, message: str) -> BadRequestError:

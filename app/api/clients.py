@@ -9,6 +9,9 @@ from app.api.admission import REVIEW_PATHS
 from app.api.errors import status_response
 from app.api.protocol import BoundedProtocol
 
+_IDENTIFIED_FIRST_BYTE = 120.0
+"""Seconds. API servers open connections before they need them, and end them after 90 s without
+use: this service is not to end one just as a review is sent on it."""
 _STATE = "client_certificate_name"
 CERTIFICATE = "client_certificate"
 """In a request's state: the certificate itself, as `ssl.SSLSocket.getpeercert` has it."""
@@ -17,12 +20,15 @@ CERTIFICATE = "client_certificate"
 class NamedClients(BoundedProtocol):
     """HTTP/1.1 whose requests know the common name of their sender's certificate.
 
-    TLS has checked the certificate by then; None if there is none.
+    TLS has verified the certificate by then; the name is None if there is none.
     """
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
         certificate = transport.get_extra_info("peercert") or {}
+        if certificate:
+            self.connection.identified = True
+            self.first_byte_timeout = _IDENTIFIED_FIRST_BYTE
+        super().connection_made(transport)
         name = _common_name(certificate)
         self.app_state = {**self.app_state, _STATE: name, CERTIFICATE: certificate}
 

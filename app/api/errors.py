@@ -27,6 +27,11 @@ class BadRequestError(HTTPException):
         super().__init__(code, message, headers)
 
 
+def too_many_requests() -> BadRequestError:
+    message = "registry-admission has too many large requests to decide; try again"
+    return BadRequestError(message, 429, {"Retry-After": "1"})
+
+
 def status_response(code: int, message: str, headers: dict[str, str] | None = None) -> Response:
     content = {
         "apiVersion": "v1",

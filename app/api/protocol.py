@@ -5,21 +5,23 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.api.connections import Connection
+
 MAX_HEAD = 64 * 1024
 """Bytes of request line and headers together."""
-_HEAD_TIMEOUT = 15.0
-"""Seconds for a request line and headers to come in."""
+HEAD_TIMEOUT = 10.0
+"""Seconds for a request line and headers to come in, and for the first byte of a connection."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Ends connections that send heads without end, or heads that never end.
+    """Ends connections that send nothing, heads without end, or heads that never end.
 
-    One that has not sent anything yet may wait longer: a client that pools connections opens
-    some before it needs them.
+    Tells `connection` whether it waits for its client or works on a request.
     """
 
-    first_byte_timeout = 120.0
-    """Seconds."""
+    connection: Connection
+    """Set before the connection is made."""
+    first_byte_timeout = HEAD_TIMEOUT
     _bare_bytes = 0
     """What came since a request began or a part of its body came: lines without end, of headers,
     of chunks or of trailers, are kept by the parser until they end."""
@@ -30,10 +32,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.connection.end = transport.abort
+        self.connection.waits()
         self._start_timer(self.first_byte_timeout)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self.connection.gone()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -46,7 +51,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._bare_bytes, self._header_bytes = self._arrived, 0
-        self._start_timer(_HEAD_TIMEOUT)
+        self._start_timer(HEAD_TIMEOUT)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer after the last chunk."""
@@ -64,6 +69,15 @@ class BoundedProtocol(HttpToolsProtocol):
         self._arrived -= len(body)
         super().on_body(body)
 
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if not self.cycle.response_complete:
+            self.connection.works()
+
+    def on_response_complete(self) -> None:
+        self.connection.waits()
+        super().on_response_complete()
+
     def _start_timer(self, seconds: float) -> None:
         self._stop_timer()
         self._timer = self.loop.call_later(seconds, self.transport.close)
@@ -72,9 +86,3 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-class StrangersProtocol(BoundedProtocol):
-    """For listeners that everybody can reach: nobody needs to wait before the first byte."""
-
-    first_byte_timeout = _HEAD_TIMEOUT

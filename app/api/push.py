@@ -18,6 +18,7 @@ from app.api.body import BodyReader
 from app.api.clients import CERTIFICATE
 from app.api.contract import ASKED_ERRORS, Message, request_body
 from app.api.errors import BadRequestError
+from app.api.fairness import OverloadedError, Shares
 from app.auth.authentication import Authenticator, Subject
 from app.auth.bearer import bearer_token
 from app.model.base import Digest, problems
@@ -128,10 +129,9 @@ class PushApi:
         self._checks = checks
         self._authenticator = authenticator
         self._refused = refused
-        self._max_concurrent = max_concurrent
+        self._shares = Shares(max_concurrent)
         self._is_pusher = is_pusher
         self._bodies = BodyReader(_MAX_BODY)
-        self._in_flight = 0
 
     def router(self) -> APIRouter:
         router = APIRouter(prefix="/v1/push", tags=["push checks"])
@@ -200,14 +200,11 @@ class PushApi:
         self, request: Request, asked: type[Asked], decide: Decide[Asked]
     ) -> Response:
         try:
-            if self._in_flight >= self._max_concurrent:
-                message = "registry-admission is busy; try again"
-                raise RegistryError("TOOMANYREQUESTS", message, retry_after=_RETRY_AFTER)
-            self._in_flight += 1
-            try:
+            with self._shares.place(request.client.host if request.client else ""):
                 answer = await self._decide(request, asked, decide)
-            finally:
-                self._in_flight -= 1
+        except OverloadedError:
+            message = "registry-admission is busy; try again"
+            return RegistryError("TOOMANYREQUESTS", message, retry_after=_RETRY_AFTER).response()
         except StateUnavailableError as error:
             return unavailable(error).response()
         except RegistryError as error:

@@ -5,19 +5,20 @@ import logging
 import socket
 import ssl
 from types import FrameType
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.connections import Connection, Connections
+from app.api.listener import Listener
 from app.api.protocol import BoundedProtocol
 
 logger = logging.getLogger("registry_admission.server")
 
-_BACKLOG = 2048
 _KEEP_ALIVE = 120
 """Seconds; longer than the 90 that the API server keeps an idle connection, so that it is never
 closed from here at the moment when a review is sent on it."""
-_MAX_CONNECTIONS = 2048
 _LAST_BYTES = 1.0
 """Seconds."""
 
@@ -36,25 +37,46 @@ class Server(uvicorn.Server):
         *,
         shutdown_delay: float,
         shutdown_timeout: int,
+        protocol: type[BoundedProtocol] = BoundedProtocol,
+        connections: Connections | None = None,
     ) -> None:
-        """Without a context it speaks plain HTTP."""
+        """Without a context it speaks plain HTTP; `connections` has bounds other than the usual."""
         self.draining = False
         config = uvicorn.Config(
             self._closing_while_draining(app),
-            http=BoundedProtocol,
+            http=protocol,
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=_MAX_CONNECTIONS,
-            backlog=_BACKLOG,
+            lifespan="off",
             timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=shutdown_timeout,
         )
         config.load()
-        config.ssl = context
         super().__init__(config)
         self._shutdown_delay = shutdown_delay
+        self._context = context
+        self._protocol = protocol
+        self._connections = connections or Connections()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen on `sockets`, within bounds that uvicorn has not."""
+        await self.lifespan.startup()
+        listeners = [
+            Listener(bound, self._context, self._speak, self._connections)
+            for bound in sockets or ()
+        ]
+        # uvicorn closes them and waits for their end, and asks nothing else of them.
+        self.servers = cast("list[asyncio.base_events.Server]", listeners)
+        self.started = True
+
+    def _speak(self, connection: Connection) -> BoundedProtocol:
+        spoken = self._protocol(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        spoken.connection = connection
+        return spoken
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Called in the main thread on SIGINT and SIGTERM."""

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
 
+from app.model.errors import UnusableError
 from app.registry.names import Repository
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,4096}=*", re.ASCII)
@@ -56,7 +57,7 @@ class Authenticator(Protocol):
         """Where someone may see what there is; the first namespaces are checked first."""
 
 
-class TokenFileError(Exception):
+class TokenFileError(UnusableError):
     """A token file that cannot be used; the text is `file:line: what is wrong`."""
 
 

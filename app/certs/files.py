@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.certs import authority
 from app.certs.authority import KeyPair
+from app.model.errors import UnusableError
 
 logger = logging.getLogger("registry_admission.certs")
 
@@ -20,7 +21,7 @@ _PUBLIC = 0o644
 _PRIVATE = 0o600
 
 
-class CertificateError(Exception):
+class CertificateError(UnusableError):
     """Files that cannot be used or written; names them and says what to do."""
 
 

@@ -1,10 +1,10 @@
-"""Bringing objects to a cluster while somebody watches."""
+"""Applying objects while somebody watches."""
 
+import sys
 from collections.abc import Sequence
 
-from rich.progress import Progress
+import click
 
-from app.cli.printing import console
 from app.cluster.api import Content, KubeApi
 from app.cluster.applying import Applied, apply
 
@@ -12,12 +12,13 @@ from app.cluster.applying import Applied, apply
 async def apply_with_progress(
     api: KubeApi, objects: Sequence[Content], *, force: bool = False, dry_run: bool = False
 ) -> list[Applied]:
-    """Apply objects; on a terminal a bar shows how far it is."""
-    stderr = console(stderr=True)
+    """Apply objects; a terminal shows how many are done."""
+    shown = sys.stderr.isatty()
     applied = []
-    with Progress(console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
-        task = progress.add_task("Applying", total=len(objects))
-        async for item in apply(api, objects, force=force, dry_run=dry_run):
-            applied.append(item)
-            progress.advance(task)
+    async for item in apply(api, objects, force=force, dry_run=dry_run):
+        applied.append(item)
+        if shown:
+            click.echo(f"\r{len(applied)} of {len(objects)} …", err=True, nl=False)
+    if shown:
+        click.echo("\r\x1b[K", err=True, nl=False)
     return applied

@@ -1,31 +1,25 @@
 """`registry-admission audit`."""
 
-import sys
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from app.cli import audit_report, looking
-from app.cli.applying import apply_with_progress
+from app.cli import output as outputs
+from app.cli import read_only_command
+from app.cli.exit_codes import ExitCode
 from app.cli.options import SettingsCommand
-from app.cluster import connection, manifests
-from app.cluster.api import ApiError, Content, NotFoundError
-from app.cluster.embedded import LimitFiles
-from app.cluster.manifests import Manifest, ManifestError
+from app.cli.read_only_command import Selection
 from app.config.settings import Settings
-from app.reporting import auditing, inventories, policy_report
-from app.reporting.audit import NamespaceAudit
-from app.reporting.inventory import Inventory
 
-_OVER = 1
-_STDIN = Path("-")
+if TYPE_CHECKING:
+    from app.reporting.audit import NamespaceAudit
+    from app.reporting.inventory import Inventory
 
 
-@click.command(cls=SettingsCommand, settings=inventories.SETTINGS)
-@looking.options
+@click.command(cls=SettingsCommand, settings=("state", "kubeconfig", "context", "api_domain"))
+@read_only_command.options
 @click.option(
     "--proposed",
     multiple=True,
@@ -40,32 +34,29 @@ _STDIN = Path("-")
 )
 @click.option(
     "--details/--no-details", default=None,
-    help="Print everything that is over, not only the worst.  [default: with -n]",
+    help="Print everything that is over, not only the worst.  "
+    "[default: of namespaces that are named]",
 )  # fmt: skip
-@click.option(
-    "-o", "--output", type=click.Choice(audit_report.FORMATS), default="table",
-    help="How to print the report.  [default: table]",
-)  # fmt: skip
+@outputs.option("table", "wide", "name", *outputs.DATA, "html", "policyreport")
+@outputs.no_headers
 @click.option(
     "--apply", is_flag=True, help="With -o policyreport: write the reports to the cluster."
 )
 def audit(
     settings: Settings,
-    namespaces: tuple[str, ...],
-    service_namespace: str | None,
+    selection: Selection,
     proposed: tuple[Path, ...],
     top: int,
     details: bool | None,
     output: str,
+    headers: bool,
     apply: bool,
 ) -> None:
-    """Show what passes its limits, and what to look at first.
+    """Show what is over its limits.
 
-    Looks at a folder (--state), or at the cluster that kubectl would take, as it would be if the
+    Looks at the cluster that kubectl would take, or at a folder (--state), as it would be if the
     --proposed objects were applied. Limits delete nothing, they refuse what is new: what is over
-    a limit stays and cannot grow.
-
-    The exit code is 1 if anything is over a limit, 2 if something cannot be read or written.
+    a limit stays and cannot grow. The exit code is 1 if anything is over a limit.
 
     \b
     Examples:
@@ -74,59 +65,39 @@ def audit(
       registry-admission audit --proposed converted/ -o html > audit.html
       registry-admission audit -o policyreport --apply
     """
-    if apply and (output != "policyreport" or settings.state is not None):
-        raise click.UsageError("--apply writes PolicyReports to a cluster: use -o policyreport")
+    from app.cli import audit_report
+    from app.reporting import auditing, policy_report
 
-    async def collect(inventory: Inventory) -> list[NamespaceAudit]:
-        files = LimitFiles.of(chain.from_iterable(map(_documents, proposed)))
-        if proposed and not files.namespaces:
-            # What stands before a pipe may have failed; that must not look like a good result.
-            raise ManifestError("--proposed: there is no LimitRange and no ResourceQuota in it")
-        with looking.busy("Holding them against each other"):
+    written = apply and not (selection.examples or settings.state)
+    if apply and (output != "policyreport" or not written):
+        raise click.UsageError("--apply writes PolicyReports to a cluster: use -o policyreport")
+    limits = auditing.proposed_limits(proposed)
+
+    async def collect(inventory: "Inventory") -> list["NamespaceAudit"]:
+        with read_only_command.busy("Comparing use and limits"):
             audits = await auditing.audit_all(
-                inventory, settings.domain, namespaces=namespaces, proposed=files, top=top
+                inventory,
+                settings.domain,
+                namespaces=selection.namespaces,
+                proposed=limits,
+                top=top,
             )
-        looking.show_notes(inventory)
+        read_only_command.show_notes(inventory)
         return audits
 
-    audits = looking.look(settings, service_namespace, namespaces, collect, ledgers=False)
+    audits = read_only_command.look(
+        settings, selection, collect, proposed=limits.namespaces, ledgers=False
+    )
     if output == "policyreport":
-        now = datetime.now(UTC)
-        reports = [policy_report.of(item, settings.domain, now) for item in audits]
+        reports = [policy_report.of(item, settings.domain, datetime.now(UTC)) for item in audits]
         if apply:
-            looking.run(_write(settings, reports))
+            from app.cli import policy_reports
+
+            read_only_command.run(policy_reports.write(settings, reports))
         else:
             audit_report.show_objects(reports)
     else:
-        chosen = bool(namespaces) if details is None else details
-        audit_report.show(audits, output, details=chosen, proposed=bool(proposed))
+        chosen = selection.named if details is None else details
+        audit_report.show(audits, output, details=chosen, proposed=bool(proposed), headers=headers)
     if any(item.over for item in audits):
-        raise SystemExit(_OVER)
-
-
-def _documents(path: Path) -> Iterator[Manifest]:
-    if path == _STDIN:
-        yield from manifests.read_text(sys.stdin.read(), Path("stdin"))
-    elif path.is_dir():
-        yield from chain.from_iterable(map(manifests.read, manifests.files(path)))
-    else:
-        yield from manifests.read(path)
-
-
-async def _write(settings: Settings, reports: Sequence[Content]) -> None:
-    """Bring PolicyReports to the cluster. Raises ApiError, also if it has no such kind."""
-    async with connection.connected(settings.kubeconfig, settings.context) as api:
-        try:
-            await api.get(f"/apis/{policy_report.GROUP}/{policy_report.VERSION}")
-        except NotFoundError as error:
-            problem = (
-                "the cluster has no PolicyReports (wgpolicyk8s.io/v1alpha2): install their CRD"
-            )
-            raise ApiError(error.status, problem) from None
-        applied = await apply_with_progress(api, reports, force=True)
-    failed = [item for item in applied if not item.ok]
-    for item in failed:
-        click.echo(f"Failed: {item.object}: {item.message}", err=True)
-    click.echo(f"{len(applied) - len(failed)} of {len(applied)} PolicyReports applied.", err=True)
-    if failed:
-        raise SystemExit(looking.UNREADABLE)
+        raise SystemExit(ExitCode.FINDINGS)

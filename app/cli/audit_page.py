@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.cli.printing import amount, short
+from app.cli import names
 from app.policy.fullness import Level
 from app.reporting.audit import SEVERITIES, NamespaceAudit, severity, worst_first
 from app.reporting.html.environment import environment
+from app.reporting.numbers import amount
 
 _DETAILED = 500
 """So many namespaces, the worst, can be opened; the others have one line each, for the file's
@@ -27,7 +28,7 @@ def render(audits: Sequence[NamespaceAudit], *, now: datetime, proposed: bool) -
         "amount": amount,
         "percent": _percent,
         "severity": severity,
-        "short": short,
+        "short": names.digest,
     }
     ordered = worst_first(list(audits))
     over = [item for item in ordered if item.over]

@@ -1,49 +1,44 @@
 """What `registry-admission audit` prints: a table, data for scripts, a page, or objects."""
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
-import yaml
-from rich.table import Table
 
-from app.cli import audit_page
-from app.cli.printing import amount, console, short, some
+from app.cli import audit_page, names, output, table
 from app.cluster.api import Content
 from app.policy.fullness import Level
 from app.reporting.audit import NamespaceAudit, severity, worst_first
-from app.reporting.numbers import readable
+from app.reporting.numbers import amount, counted, readable
 
-FORMATS = ("table", "json", "yaml", "html", "policyreport")
 _NAMED = 3
 """So many of an image's tags, or of the namespaces of which there is nothing else to say."""
-_STYLES = {"high": "bold red", "medium": "red", "low": "yellow"}
 
 
-def show(audits: Sequence[NamespaceAudit], output: str, *, details: bool, proposed: bool) -> None:
-    """Print the report in one of FORMATS; a table has everything, or a line for each namespace.
+def show(
+    audits: Sequence[NamespaceAudit], form: str, *, details: bool, proposed: bool, headers: bool
+) -> None:
+    """Print the report; a table has everything, or a line for each namespace.
 
     `proposed` says that limits were tried that are not in force.
     """
-    match output:
-        case "json":
-            click.echo(json.dumps([content(item) for item in audits], indent=2))
-        case "yaml":
-            found = [content(item) for item in audits]
-            text = yaml.dump(found, Dumper=yaml.CSafeDumper, sort_keys=False)
-            click.echo(text, nl=False)
+    match form:
+        case "json" | "yaml":
+            items = [content(item) for item in audits]
+            output.show(output.enveloped("AuditList", {"items": items}), form)
         case "html":
             click.echo(audit_page.render(audits, now=datetime.now(UTC), proposed=proposed))
+        case "name":
+            over = [item for item in worst_first(list(audits)) if item.over]
+            click.echo("".join(f"namespace/{item.namespace}\n" for item in over), nl=False)
         case _:
-            _show_table(worst_first(list(audits)), details)
+            _show_table(worst_first(list(audits)), details, wide=form == "wide", headers=headers)
 
 
 def show_objects(objects: Sequence[Content]) -> None:
     """Print Kubernetes objects for kubectl."""
-    text = yaml.dump_all(objects, Dumper=yaml.CSafeDumper, sort_keys=False, explicit_start=True)
-    click.echo(text, nl=False)
+    click.echo(output.as_yaml(objects, explicit_start=True), nl=False)
 
 
 def content(item: NamespaceAudit) -> dict[str, Any]:
@@ -52,9 +47,9 @@ def content(item: NamespaceAudit) -> dict[str, Any]:
         "severity": item.severity,
         "over": [_level(level, item) for level in item.over],
         "unlimited": item.unlimited,
-        "unknown_sizes": item.unknown_sizes,
+        "unknownSizes": item.unknown_sizes,
         "largest": [
-            {"digest": image.digest, "size": image.size, "tags": list(image.tags)}
+            {"digest": image.digest, "bytes": image.size, "tags": list(image.tags)}
             for image in item.largest
         ],
         "oldest": [
@@ -72,75 +67,76 @@ def _level(level: Level, item: NamespaceAudit) -> dict[str, Any]:
         **tags,
         "resource": level.resource,
         "used": level.used,
-        "hard": str(level.hard),
+        "hard": level.hard.floor if level.hard else None,
         "over": level.over,
         "severity": severity(level),
-        "source": level.source,
+        "limitedBy": level.source,
     }
 
 
-def _show_table(audits: Sequence[NamespaceAudit], details: bool) -> None:
-    out = console()
+def _show_table(
+    audits: Sequence[NamespaceAudit], details: bool, *, wide: bool, headers: bool
+) -> None:
     over = [item for item in audits if item.over]
     if over:
-        out.print(_details(over) if details else _overview(over))
+        headings, rows = _details(over, wide) if details else _overview(over, wide)
+        table.show(headings, rows, headers=headers)
     for line in _hints(over) if details else ():
-        out.print(line)
+        click.echo(line)
     for line in _rest(audits):
-        out.print(line)
-    out.print(f"{len(audits)} namespaces: {len(over)} over a limit.")
+        click.echo(line, err=True)
+    click.echo(f"{counted(len(audits), 'namespace')}: {len(over)} over a limit.", err=True)
     if over and not details:
-        out.print("See all of one with -n NAMESPACE or --details, of every one with -o html.")
-
-
-def _overview(audits: Sequence[NamespaceAudit]) -> Table:
-    """One line for each namespace."""
-    table = Table("Namespace", "Severity", "Over", "The worst", "Limited by")
-    table.columns[2].justify = "right"
-    for item in audits:
-        worst, found = item.over[0], item.severity or ""
-        hard = amount(worst, worst.hard.floor) if worst.hard else ""
-        unit = "" if worst.kind == "Image" else f" {worst.resource}"
-        what = f"{_title(worst, item)}: {amount(worst, worst.used)} of {hard}{unit}"
-        table.add_row(
-            item.namespace, found, str(len(item.over)), what, worst.source, style=_STYLES[found]
+        click.echo(
+            "See all of one with its name or --details, of every one with -o html.", err=True
         )
-    return table
 
 
-def _details(audits: Sequence[NamespaceAudit]) -> Table:
+def _overview(
+    audits: Sequence[NamespaceAudit], wide: bool
+) -> tuple[Sequence[str], Iterator[Sequence[str]]]:
+    """One line for each namespace."""
+    headings = ("Namespace", "Severity", "Over", "Worst", "Resource", "Used", "Hard", "Limited-by")
+    return headings, (
+        (item.namespace, item.severity or "", str(len(item.over)), *_cells(worst, item, wide))
+        for item in audits
+        for worst in item.over[:1]
+    )
+
+
+def _details(
+    audits: Sequence[NamespaceAudit], wide: bool
+) -> tuple[Sequence[str], Iterator[Sequence[str]]]:
     """One line for everything that is over."""
-    table = Table("Namespace", "Severity", "Over its limit", "Resource")
-    for heading in ("Used", "Hard", "Over by"):
-        table.add_column(heading, justify="right")
-    table.add_column("Limited by")
-    for item in audits:
-        for level in item.over:
-            hard = amount(level, level.hard.floor) if level.hard else ""
-            table.add_row(
-                item.namespace,
-                severity(level),
-                _title(level, item),
-                level.resource,
-                amount(level, level.used),
-                hard,
-                amount(level, level.over),
-                level.source,
-            )
-        table.add_section()
-    return table
+    headings = (
+        "Namespace", "Severity", "Over-by", "Object", "Resource", "Used", "Hard", "Limited-by"
+    )  # fmt: skip
+    return headings, (
+        (item.namespace, severity(level), amount(level, level.over), *_cells(level, item, wide))
+        for item in audits
+        for level in item.over
+    )
 
 
-def _title(level: Level, item: NamespaceAudit) -> str:
+def _cells(level: Level, item: NamespaceAudit, wide: bool) -> Sequence[str]:
+    hard = amount(level, level.hard.floor) if level.hard else "-"
+    resource = level.resource if wide else names.resource(level.resource)
+    used = amount(level, level.used)
+    return _title(level, item, wide), resource, used, hard, level.source
+
+
+def _title(level: Level, item: NamespaceAudit, wide: bool) -> str:
     if level.kind == "Image":
-        return f"Image {short(level.name)} ({some(item.tags[level.name], _NAMED)})"
+        tags = item.tags[level.name]
+        known = ", ".join(tags) if wide else names.some(tags, _NAMED)
+        return f"Image {level.name if wide else names.digest(level.name)} ({known})"
     return f"{level.kind} {level.name}"
 
 
 def _hints(audits: Sequence[NamespaceAudit]) -> Iterator[str]:
     for item in audits:
         for image in item.largest:
-            tags = some(image.tags, _NAMED)
+            tags = names.some(image.tags, _NAMED)
             yield f"{item.namespace}: {readable(image.size)} {image.digest} ({tags})"
         for tag in item.oldest:
             pushed = f"{tag.pushed:%Y-%m-%d}" if tag.pushed else "at an unknown time"
@@ -150,7 +146,7 @@ def _hints(audits: Sequence[NamespaceAudit]) -> Iterator[str]:
 def _rest(audits: Sequence[NamespaceAudit]) -> Iterator[str]:
     unknown = [f"{item.namespace} ({item.unknown_sizes})" for item in audits if item.unknown_sizes]
     if unknown:
-        yield f"Images of unknown size: {some(unknown, _NAMED)}"
+        yield f"Images of unknown size: {names.some(unknown, _NAMED)}"
     unlimited = [item.namespace for item in audits if item.unlimited]
     if unlimited:
-        yield f"Nothing limits {some(unlimited, _NAMED)}"
+        yield f"Nothing limits {names.some(unlimited, _NAMED)}"

@@ -1,25 +1,24 @@
 """`registry-admission check`."""
 
-import asyncio
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import yaml
-from rich.console import Console
-from rich.table import Table
 
+from app.cli import output as outputs
+from app.cli import read_only_command, table
+from app.cli.exit_codes import ExitCode
 from app.cli.options import SettingsCommand
-from app.cluster.manifests import ManifestError
-from app.config import examples
 from app.config.settings import Settings
-from app.wiring import checking
-from app.wiring.checking import Result
+
+if TYPE_CHECKING:
+    from app.wiring.checking import Result
 
 _SETTINGS = (
     "state",
+    "kubeconfig",
+    "context",
     "api_domain",
     "unknown_size",
     "followed_tags",
@@ -37,56 +36,57 @@ _SETTINGS = (
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True, path_type=Path)
 )
-@click.option(
-    "-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table",
-    help="How to print the results.  [default: table]",
-)  # fmt: skip
-def check(settings: Settings, files: tuple[Path, ...], output: str) -> None:
-    """Decide files as if they were applied, one after another.
+@click.option("--examples", is_flag=True, help="Decide on the examples of this project.")
+@outputs.option("table", *outputs.DATA)
+@outputs.no_headers
+def check(
+    settings: Settings, files: tuple[Path, ...], examples: bool, output: str, headers: bool
+) -> None:
+    """Decide files as if they were applied.
 
-    A FILE holds AdmissionReviews or plain manifests, in YAML or JSON; `-` is standard input,
-    and of a folder every manifest is read. What is allowed counts for what comes after it. The
-    exit code is 1 if anything is refused, 2 if a file cannot be read.
+    A FILE holds AdmissionReviews or plain manifests, in YAML or JSON; `-` is standard input, and
+    of a folder every manifest is read. Files are decided one after another: what is allowed
+    counts for what comes after it. They are held against the limits and ImageStreams of the
+    cluster that kubectl would take, or of a folder (--state); nothing is written, and pushes in
+    flight are not counted. The exit code is 1 if anything is refused.
 
     \b
     Examples:
-      registry-admission check limits.yaml --state limits/
-      registry-admission check review.json -o json
-      kubectl kustomize . | registry-admission check - --state limits/
+      registry-admission check limits.yaml
+      registry-admission check review.json --state limits/ -o json
+      kubectl kustomize . | registry-admission check -
     """
-    try:
-        results = asyncio.run(
-            checking.check(files, settings, settings.state or examples.state_folder())
-        )
-    except ManifestError as error:
-        click.echo(f"Error: {error}", err=True)
-        raise SystemExit(2) from None
-    _print(results, output)
-    if not all(result.allowed for result in results):
-        raise SystemExit(1)
+    from app.wiring import checking
 
-
-def _print(results: Sequence[Result], output: str) -> None:
-    rows = [asdict(result) for result in results]
-    if output == "json":
-        click.echo(json.dumps(rows, indent=2))
-    elif output == "yaml":
-        click.echo(yaml.safe_dump(rows, sort_keys=False), nl=False)
+    results = read_only_command.run(checking.check(files, settings, on_examples=examples))
+    if output == "table":
+        _show(results, headers)
     else:
-        _print_table(results)
+        items = [_content(result) for result in results]
+        outputs.show(outputs.enveloped("CheckList", {"items": items}), output)
+    if not all(result.allowed for result in results):
+        raise SystemExit(ExitCode.FINDINGS)
 
 
-def _print_table(results: Iterable[Result]) -> None:
+def _content(result: "Result") -> dict[str, object]:
+    return {
+        "file": result.file,
+        "line": result.line,
+        "object": result.object,
+        "allowed": result.allowed,
+        "message": result.message,
+        "warnings": result.warnings,
+    }
+
+
+def _show(results: Sequence["Result"], headers: bool) -> None:
     """What was decided at a glance, and below it why: texts that can be copied as they are."""
-    table = Table()
-    for title in ("File", "Object", "Verdict"):
-        table.add_column(title, overflow="fold")
-    texts = []
+    rows = [
+        (f"{result.file}:{result.line}", result.object, "allowed" if result.allowed else "denied")
+        for result in results
+    ]
+    table.show(("File", "Object", "Verdict"), rows, headers=headers)
     for result in results:
-        where = f"{result.file}:{result.line}"
-        table.add_row(where, result.object, "allowed" if result.allowed else "denied")
-        texts += [f"{where}: {result.message}"] if result.message else []
-        texts += [f"{where}: warning: {warning}" for warning in result.warnings]
-    Console(markup=False).print(table)
-    for text in texts:
-        click.echo(f"\n{text}")
+        texts = [result.message] if result.message else []
+        for text in [*texts, *(f"warning: {warning}" for warning in result.warnings)]:
+            click.echo(f"\n{result.file}:{result.line}: {text}")

@@ -1,19 +1,16 @@
 """What `registry-admission convert` says about its work, on stderr."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import click
-import yaml
-from rich.table import Table
 
-from app.cli.printing import console, some
+from app.cli import names, output, table
 from app.cluster.applying import Applied
 from app.migration.conversion import Conversion, NamespaceConversion, Totals
+from app.reporting.numbers import counted
 
-FORMATS = ("table", "json", "yaml")
 _NAMED = 3
 """So many of the namespaces that are converted alike are named."""
 _UNIT_NOTES = {
@@ -34,15 +31,12 @@ class Report:
     dry_run: str | None
 
 
-def show(report: Report, output: str) -> None:
-    """Print the report in one of FORMATS."""
-    if output == "json":
-        click.echo(json.dumps(_content(report), indent=2, ensure_ascii=False), err=True)
-    elif output == "yaml":
-        text = yaml.safe_dump(_content(report), sort_keys=False, allow_unicode=True)
-        click.echo(text, nl=False, err=True)
+def show(report: Report, form: str, *, headers: bool) -> None:
+    """Print the report in the form that was asked for, on stderr."""
+    if form == "table":
+        _show_table(report, headers)
     else:
-        _show_table(report)
+        output.show(output.enveloped("Conversion", _content(report)), form, err=True)
 
 
 def _content(report: Report) -> dict[str, Any]:
@@ -50,8 +44,8 @@ def _content(report: Report) -> dict[str, Any]:
     return {
         "exact": conversion.exact,
         "namespaces": [_namespace(item) for item in conversion.namespaces],
-        "undecided_rules": conversion.undecided,
-        "unused_rules": conversion.unused,
+        "undecidedRules": conversion.undecided,
+        "unusedRules": conversion.unused,
         "notes": list(_notes(report)),
         "applied": [asdict(item) for item in report.applied],
     }
@@ -61,13 +55,13 @@ def _namespace(item: NamespaceConversion) -> dict[str, Any]:
     return {
         "namespace": item.namespace,
         "exact": item.exact,
-        "max_image_size": str(item.limits.max_image_size),
-        "tag_count_limit": item.limits.tag_count_limit,
+        "maxImageSize": str(item.limits.max_image_size),
+        "tagCountLimit": item.limits.tag_count_limit,
         "sources": [
             {
                 "name": source.name,
-                "max_image_size": str(source.limits.max_image_size),
-                "tag_count_limit": source.limits.tag_count_limit,
+                "maxImageSize": str(source.limits.max_image_size),
+                "tagCountLimit": source.limits.tag_count_limit,
                 "example": source.example,
                 "problem": source.problem,
             }
@@ -77,36 +71,53 @@ def _namespace(item: NamespaceConversion) -> dict[str, Any]:
     }
 
 
-def _show_table(report: Report) -> None:
-    conversion, out = report.conversion, console(stderr=True)
-    out.print(_limits(conversion))
+def _show_table(report: Report, headers: bool) -> None:
+    conversion = report.conversion
+    table.show(
+        ("Namespaces", "Image-size", "Tags", "From", "Result"),
+        _limits(conversion),
+        headers=headers,
+        err=True,
+    )
+    for change, namespaces in _changes(conversion).items():
+        _say(f"Changes: {names.some(namespaces, _NAMED)}: {change}")
     for name, problem in conversion.undecided.items():
-        out.print(f"Undecided: {name}: {problem}; counted as if it may apply everywhere")
+        _say(f"Undecided: {name}: {problem}; counted as if it may apply everywhere")
     for name in conversion.unused:
-        out.print(f"Applies to none of these namespaces: {name}")
+        _say(f"Applies to none of these namespaces: {name}")
     for note in _notes(report):
-        out.print(f"Note: {note}")
+        _say(f"Note: {note}")
     for failed in (item for item in report.applied if not item.ok):
-        out.print(f"Failed: {failed.object}: {failed.message}")
-    out.print(_summary(report))
+        _say(f"Failed: {failed.object}: {failed.message}")
+    _say(_summary(report))
 
 
-def _limits(conversion: Conversion) -> Table:
+def _limits(conversion: Conversion) -> Iterator[Sequence[str]]:
     """One row for all namespaces that get the same for the same reason."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for item in conversion.namespaces:
         row = (
             str(item.limits.max_image_size),
             str(item.limits.tag_count_limit),
-            "\n".join(source.name for source in item.sources),
+            ", ".join(source.name for source in item.sources),
             "exact" if item.exact else "approximate",
-            "\n".join(item.changes),
         )
         alike.setdefault(row, []).append(item.namespace)
-    table = Table("Namespaces", "Images up to", "Tags", "From", "Result", "What changes")
     for cells, namespaces in alike.items():
-        table.add_row(some(namespaces, _NAMED), *cells)
-    return table
+        yield names.some(namespaces, _NAMED), *cells
+
+
+def _changes(conversion: Conversion) -> dict[str, list[str]]:
+    """What changes, and for which namespaces."""
+    found: dict[str, list[str]] = {}
+    for item in conversion.namespaces:
+        for change in item.changes:
+            found.setdefault(change, []).append(item.namespace)
+    return found
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _notes(report: Report) -> Iterator[str]:
@@ -134,9 +145,9 @@ def _notes(report: Report) -> Iterator[str]:
 def _summary(report: Report) -> str:
     items = report.conversion.namespaces
     exact = sum(item.exact for item in items)
-    text = f"{len(items)} namespaces: {exact} exact, {len(items) - exact} approximate."
+    text = f"{counted(len(items), 'namespace')}: {exact} exact, {len(items) - exact} approximate."
     if report.applied:
         done = sum(item.ok for item in report.applied)
         verb = "would be applied" if report.dry_run else "applied"
-        text += f" {done} of {len(report.applied)} objects {verb}."
+        text += f" {done} of {counted(len(report.applied), 'object')} {verb}."
     return text

@@ -1,18 +1,12 @@
 """`registry-admission doctor`."""
 
-import asyncio
-
 import click
 
-from app.cli import doctor_report
+from app.cli import completion, read_only_command
+from app.cli import output as outputs
+from app.cli.exit_codes import ExitCode
 from app.cli.options import SettingsCommand
-from app.cluster.connection import NoClusterError
-from app.cluster.manifests import ManifestError
 from app.config.settings import Settings
-from app.doctor import diagnosing
-from app.doctor.finding import Severity
-from app.doctor.snapshots import NothingToLookAtError
-from app.registry.credentials import CredentialsError
 
 _SETTINGS = (
     "state",
@@ -25,8 +19,7 @@ _SETTINGS = (
     "registry_auth",
     "registry_ca",
 )
-_FAILURES = (NothingToLookAtError, NoClusterError, ManifestError, CredentialsError, OSError)
-_LEVELS: dict[str, Severity] = {"error": "error", "warning": "warning"}
+_LEVELS = ("error", "warning")
 
 
 @click.command(cls=SettingsCommand, settings=_SETTINGS)
@@ -35,6 +28,7 @@ _LEVELS: dict[str, Severity] = {"error": "error", "warning": "warning"}
     "--namespace",
     "namespaces",
     multiple=True,
+    shell_complete=completion.namespaces,
     help="Only the limits and images of this namespace; may be repeated.",
 )
 @click.option(
@@ -48,13 +42,11 @@ _LEVELS: dict[str, Severity] = {"error": "error", "warning": "warning"}
     help="With --registry-url: how many images to ask it for.  [default: 20]",
 )
 @click.option(
-    "--fail-on", type=click.Choice(list(_LEVELS)), default="error",
+    "--fail-on", type=click.Choice(_LEVELS), default="error",
     help="From which severity on the exit code is 1.  [default: error]",
 )  # fmt: skip
-@click.option(
-    "-o", "--output", type=click.Choice(doctor_report.FORMATS), default="table",
-    help="How to print the findings.  [default: table]",
-)  # fmt: skip
+@outputs.option("table", "name", *outputs.DATA)
+@outputs.no_headers
 @click.option(
     "--dump-commands",
     metavar="FOLDER",
@@ -67,15 +59,16 @@ def doctor(
     samples: int,
     fail_on: str,
     output: str,
+    headers: bool,
     dump_commands: str | None,
 ) -> None:
-    """Find out what is wrong with the registry's storage, limits and webhooks.
+    """Find out what is wrong with the registry.
 
-    Looks at kubectl's cluster, at the one around it, or with --state at a folder of what kubectl
-    printed. It only reads. What it may not read is listed as not checked. Every finding says
-    what to run next; nothing of that deletes anything.
+    Looks at the storage, limits and webhooks of the cluster that kubectl would take, or with
+    --state at a folder of what kubectl printed. It only reads. What it may not read is listed as
+    not checked. Every finding says what to run next; nothing of that deletes anything.
 
-    The exit code is 0 if nothing is wrong, 1 if something is, and 2 if it could not look.
+    The exit code is 1 if there is an error, and 3 if nothing could be read.
 
     \b
     Examples:
@@ -84,21 +77,22 @@ def doctor(
       registry-admission doctor -n team-a --fail-on warning -o json
       registry-admission doctor --dump-commands dump/ | sh; registry-admission doctor --state dump/
     """
+    from app.cli import doctor_report
+    from app.doctor import diagnosing
+
     if dump_commands is not None:
         click.echo("\n".join(diagnosing.dump_commands(settings.domain, dump_commands.rstrip("/"))))
         return
-    try:
-        diagnosis = asyncio.run(
-            diagnosing.diagnose(
-                settings,
-                service_namespace=service_namespace,
-                namespaces=namespaces,
-                samples=samples,
-            )
+    diagnosis = read_only_command.run(
+        diagnosing.diagnose(
+            settings,
+            service_namespace=service_namespace,
+            namespaces=namespaces,
+            samples=samples,
         )
-    except _FAILURES as error:
-        click.echo(f"Error: {error}", err=True)
-        raise SystemExit(2) from None
-    doctor_report.show(diagnosis, output)
-    if diagnosis.reaches(_LEVELS[fail_on]):
-        raise SystemExit(1)
+    )
+    doctor_report.show(diagnosis, output, headers=headers)
+    if not diagnosis.made:
+        raise SystemExit(ExitCode.FAILED)
+    if diagnosis.reaches("warning" if fail_on == "warning" else "error"):
+        raise SystemExit(ExitCode.FINDINGS)

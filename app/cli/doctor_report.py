@@ -1,28 +1,23 @@
 """What `registry-admission doctor` prints: a text to read, or data for scripts."""
 
-import json
 from typing import Any
 
 import click
-import yaml
-from rich.console import Console
-from rich.table import Table
 
+from app.cli import output, table
 from app.doctor.finding import REMINDER, SEVERITIES, Diagnosis, Finding
 
-FORMATS = ("table", "json", "yaml")
-_STYLES = {"error": "red", "warning": "yellow", "info": "blue"}
 
-
-def show(diagnosis: Diagnosis, output: str) -> None:
-    """Print a diagnosis in one of FORMATS."""
-    match output:
-        case "json":
-            click.echo(json.dumps(content(diagnosis), indent=2))
-        case "yaml":
-            click.echo(yaml.safe_dump(content(diagnosis), sort_keys=False), nl=False)
+def show(diagnosis: Diagnosis, form: str, *, headers: bool) -> None:
+    """Print a diagnosis in the form that was asked for."""
+    match form:
+        case "json" | "yaml":
+            output.show(output.enveloped("Diagnosis", content(diagnosis)), form)
+        case "name":
+            subjects = dict.fromkeys(finding.subject for finding in diagnosis.findings)
+            click.echo("".join(f"{subject}\n" for subject in subjects), nl=False)
         case _:
-            _show_table(diagnosis)
+            _show_table(diagnosis, headers)
 
 
 def content(diagnosis: Diagnosis) -> dict[str, Any]:
@@ -45,32 +40,31 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _show_table(diagnosis: Diagnosis) -> None:
-    out = Console(markup=False, highlight=False, soft_wrap=False)
+def _show_table(diagnosis: Diagnosis, headers: bool) -> None:
     if diagnosis.findings:
-        table = Table("Severity", "Object", "What is wrong", show_lines=True)
+        rows = [
+            (finding.severity, finding.subject, finding.reason, finding.problem)
+            for finding in diagnosis.findings
+        ]
+        table.show(("Severity", "Object", "Reason", "Problem"), rows, headers=headers)
         for finding in diagnosis.findings:
-            problem = "\n".join(
-                [f"{finding.reason}: {finding.problem}", *(f"- {e}" for e in finding.evidence)]
-            )
-            table.add_row(finding.severity, finding.subject, problem,
-                          style=_STYLES[finding.severity])  # fmt: skip
-        out.print(table)
-        _show_next_steps(diagnosis)
+            _show_details(finding)
     why: dict[str, list[str]] = {}
     for item in diagnosis.not_checked:
         why.setdefault(item.why, []).append(item.check)
     for reason, names in why.items():
-        click.echo(f"Not checked: {', '.join(names)}: {reason}")
+        click.echo(f"Not checked: {', '.join(names)}: {reason}", err=True)
     if any(finding.concerns_data for finding in diagnosis.findings):
-        click.echo(f"{REMINDER}.")
+        click.echo(f"{REMINDER}.", err=True)
     counts = ", ".join(f"{severity}: {diagnosis.count(severity)}" for severity in SEVERITIES)
-    click.echo(f"Findings: {counts}. Not checked: {len(diagnosis.not_checked)}.")
+    click.echo(f"Findings: {counts}. Not checked: {len(diagnosis.not_checked)}.", err=True)
 
 
-def _show_next_steps(diagnosis: Diagnosis) -> None:
-    """Outside of the table, where a command can be copied."""
-    for finding in diagnosis.findings:
-        click.echo(f"Next, for {finding.subject} ({finding.reason}):")
-        for step in finding.next_steps:
-            click.echo(f"  {step}")
+def _show_details(finding: Finding) -> None:
+    """The evidence, and commands that can be copied."""
+    click.echo(f"\n{finding.subject} ({finding.reason}):")
+    for line in finding.evidence:
+        click.echo(f"  - {line}")
+    click.echo("  Next:")
+    for step in finding.next_steps:
+        click.echo(f"    {step}")

@@ -2,16 +2,8 @@
 
 import click
 
-from app.certs.files import CertificateError
 from app.cli.options import SettingsCommand
-from app.cluster.connection import NoClusterError
-from app.cluster.manifests import ManifestError
-from app.config import logs, runtime
-from app.gateway.catalog import RepositoryFileError
-from app.gateway.database import DatabaseError
 from app.gateway.settings import GatewaySettings
-from app.registry.credentials import CredentialsError
-from app.wiring import gateway as serving
 
 _SETTINGS = (
     "upstream",
@@ -45,21 +37,11 @@ _SETTINGS = (
     "log_level",
     "log_format",
 )
-_UNUSABLE = (
-    CertificateError,
-    CredentialsError,
-    DatabaseError,
-    ManifestError,
-    NoClusterError,
-    OSError,
-    RepositoryFileError,
-    serving.GatewayError,
-)
 
 
 @click.command(cls=SettingsCommand, settings=_SETTINGS, model=GatewaySettings)
 def gateway(settings: GatewaySettings) -> None:
-    """Hold pushes to any OCI registry against limits, as a proxy before it.
+    """Check pushes to any OCI registry, as a proxy.
 
     With --state, the limits are a folder of LimitRanges and ResourceQuotas, and the gateway keeps
     count of what the registry holds in a file of its own. In a cluster, or with --kubeconfig,
@@ -71,8 +53,8 @@ def gateway(settings: GatewaySettings) -> None:
       registry-admission gateway --upstream https://registry.example.com \\
         --tls-dir tls/ --host 0.0.0.0 --port 443 --state limits/
     """
+    from app.config import logs, runtime
+    from app.wiring import gateway as serving
+
     logs.configure(settings.log_level, settings.log_format)
-    try:
-        runtime.run(serving.serve(settings, announce=click.echo))
-    except _UNUSABLE as error:
-        raise click.ClickException(str(error)) from None
+    runtime.run(serving.serve(settings, announce=click.echo))

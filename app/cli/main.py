@@ -1,23 +1,33 @@
-"""`registry-admission`: the commands."""
+"""`registry-admission`: the commands. Each is imported when it is called."""
+
+import sys
+from pathlib import Path
 
 import click
 from click.shell_completion import get_completion_class
 
-from app.cli.audit import audit
-from app.cli.certs import certs
-from app.cli.check import check
-from app.cli.convert import convert_command
-from app.cli.doctor import doctor
-from app.cli.gateway import gateway
-from app.cli.install import install, uninstall
-from app.cli.serve import serve
-from app.cli.usage import usage
+from app.cli.program import Lazy, Program, stop_at_once
 from app.version import VERSION
 
 PROGRAM = "registry-admission"
+_COMPLETE = "_REGISTRY_ADMISSION_COMPLETE"
+_PLUGIN = "kubectl-registry_limits"
+
+COMMANDS = {
+    "audit": Lazy("app.cli.audit:audit", "Show what is over its limits."),
+    "certs": Lazy("app.cli.certs:certs", "Make the certificates that the API server trusts."),
+    "check": Lazy("app.cli.check:check", "Decide files as if they were applied."),
+    "convert": Lazy("app.cli.convert:convert_command", "Convert the limits of the legacy gateway."),
+    "doctor": Lazy("app.cli.doctor:doctor", "Find out what is wrong with the registry."),
+    "gateway": Lazy("app.cli.gateway:gateway", "Check pushes to any OCI registry, as a proxy."),
+    "install": Lazy("app.cli.install:install", "Print or apply the manifests of the service."),
+    "serve": Lazy("app.cli.serve:serve", "Serve admission reviews over HTTPS."),
+    "uninstall": Lazy("app.cli.uninstall:uninstall", "Delete what `install` applied."),
+    "usage": Lazy("app.cli.usage:usage", "Show how full namespaces and ImageStreams are."),
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Program, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name=PROGRAM, message="%(prog)s %(version)s")
 def main() -> None:
     """Keep a Kubernetes cluster's image registry inside its limits.
@@ -54,16 +64,25 @@ def completion(shell: str) -> None:
     completion_class = get_completion_class(shell)
     if completion_class is None:
         raise click.ClickException(f"no completion for {shell}")
-    click.echo(completion_class(main, {}, PROGRAM, "_REGISTRY_ADMISSION_COMPLETE").source())
+    click.echo(completion_class(main, {}, PROGRAM, _COMPLETE).source())
 
 
-main.add_command(serve)
-main.add_command(check)
-main.add_command(convert_command, "convert")
-main.add_command(certs)
-main.add_command(gateway)
-main.add_command(install)
-main.add_command(uninstall)
-main.add_command(usage)
-main.add_command(audit)
-main.add_command(doctor)
+def start() -> None:
+    """The console scripts."""
+    stop_at_once()
+    plugin = Path(sys.argv[0]).name == _PLUGIN
+    main(
+        prog_name="kubectl registry-limits" if plugin else PROGRAM,
+        complete_var=_COMPLETE,
+    )
+
+
+def complete_for_kubectl() -> None:
+    """What kubectl calls to complete `kubectl registry-limits`: values by line, then a directive.
+
+    The directive 4 says that there is no file to complete, 0 that the shell may offer files.
+    """
+    from app.cli.completion import values
+
+    found, files = values(main, sys.argv[1:])
+    click.echo("\n".join([*found, ":0" if files else ":4"]))

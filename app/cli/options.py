@@ -9,8 +9,13 @@ import yaml
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from app.cli import completion
 from app.config.settings import Settings, load
 from app.model.base import problems
+
+_FLAGS = {"namespace": "service-namespace"}
+"""`-n` and `--namespace` name a tenant's namespace in every command."""
+_COMPLETIONS = {"context": completion.contexts, "namespace": completion.namespaces}
 
 
 class SettingsCommand(click.Command):
@@ -44,8 +49,18 @@ def _option(name: str, field: FieldInfo) -> click.Option:
     if default not in (None, [], ""):
         shown = ",".join(default) if isinstance(default, list) else default
         text += f"  [default: {shown}]"
-    flag, repeated = f"--{name.replace('_', '-')}", isinstance(default, list)
-    return click.Option([flag, name], type=_type(field), help=text, multiple=repeated)
+    return click.Option(
+        [flag(name), name],
+        type=_type(field),
+        help=text,
+        multiple=isinstance(default, list),
+        shell_complete=_COMPLETIONS.get(name),
+    )
+
+
+def flag(name: str) -> str:
+    """The flag of a setting."""
+    return f"--{_FLAGS.get(name, name).replace('_', '-')}"
 
 
 def _joined(value: Any) -> Any:

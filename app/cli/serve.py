@@ -3,26 +3,8 @@
 import click
 import yaml
 
-from app.auth.authentication import TokenFileError
-from app.certs.files import CertificateError
 from app.cli.options import SettingsCommand
-from app.cluster.connection import NoClusterError
-from app.cluster.manifests import ManifestError
-from app.config import logs, runtime
 from app.config.settings import Settings
-from app.registry.credentials import CredentialsError
-from app.wiring import serving
-from app.wiring.page import PageError
-
-_UNUSABLE = (
-    CertificateError,
-    CredentialsError,
-    ManifestError,
-    NoClusterError,
-    OSError,
-    PageError,
-    TokenFileError,
-)
 
 
 @click.command(cls=SettingsCommand)
@@ -31,7 +13,8 @@ def serve(settings: Settings, show_settings: bool) -> None:
     """Serve admission reviews over HTTPS.
 
     Settings come from flags, then REGISTRY_ADMISSION_* in the environment, then the file that
-    --config names. Without --state, the examples of this project are the state.
+    --config names. Limits come from the cluster around it, from --kubeconfig, or from a folder
+    (--state). Outside of a cluster, without any of them, they are the examples of this project.
 
     \b
     Examples:
@@ -42,8 +25,8 @@ def serve(settings: Settings, show_settings: bool) -> None:
     if show_settings:
         click.echo(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False), nl=False)
         return
+    from app.config import logs, runtime
+    from app.wiring import serving
+
     logs.configure(settings.log_level, settings.log_format)
-    try:
-        runtime.run(serving.serve(settings, announce=click.echo))
-    except _UNUSABLE as error:
-        raise click.ClickException(str(error)) from None
+    runtime.run(serving.serve(settings, announce=click.echo))

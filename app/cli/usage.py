@@ -2,74 +2,83 @@
 
 import sys
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 import click
 
-from app.cli import looking, usage_report
+from app.cli import output as outputs
+from app.cli import read_only_command
 from app.cli.options import SettingsCommand
+from app.cli.read_only_command import Selection
 from app.config.settings import Settings
-from app.reporting import auditing, inventories
-from app.reporting.inventory import Inventory
+
+if TYPE_CHECKING:
+    from app.reporting.inventory import Inventory
 
 _TOP = 5
+_SORTED_BY = ("full", "name", "streams", "images", "tags", "in-flight")
 
 
-@click.command(cls=SettingsCommand, settings=inventories.SETTINGS)
-@looking.options
+@click.command(cls=SettingsCommand, settings=("state", "kubeconfig", "context", "api_domain"))
+@read_only_command.options
 @click.option(
     "--streams/--no-streams", default=None,
-    help="Show every ImageStream.  [default: with -n]",
+    help="Show every ImageStream.  [default: of namespaces that are named]",
 )  # fmt: skip
 @click.option(
     "--top",
     type=click.IntRange(min=0),
-    help=f"How many of each namespace's largest images to list.  [default: {_TOP} with -n, else 0]",
+    help="How many of each namespace's largest images to list.  "
+    f"[default: {_TOP} of namespaces that are named]",
 )
 @click.option(
-    "--sort", type=click.Choice(["full", "name"]), default="full",
-    help="What comes first: the fullest, or the first in the alphabet.  [default: full]",
+    "--sort-by", type=click.Choice(_SORTED_BY), default="full",
+    help="What comes first: the largest number, or the first name.  [default: full]",
 )  # fmt: skip
-@click.option(
-    "-o", "--output", type=click.Choice(usage_report.FORMATS), default="table",
-    help="How to print the counts.  [default: table]",
-)  # fmt: skip
+@outputs.option("table", "wide", "name", *outputs.DATA)
+@outputs.no_headers
 @click.option("-w", "--watch", is_flag=True, help="Print again whenever something changes.")
 def usage(
     settings: Settings,
-    namespaces: tuple[str, ...],
-    service_namespace: str | None,
+    selection: Selection,
     streams: bool | None,
     top: int | None,
-    sort: str,
+    sort_by: str,
     output: str,
+    headers: bool,
     watch: bool,
 ) -> None:
-    """Show how full namespaces and their ImageStreams are.
+    """Show how full namespaces and ImageStreams are.
 
-    Looks at a folder (--state), or at the cluster that kubectl would take. Each ResourceQuota
+    Looks at the cluster that kubectl would take, or at a folder (--state). Each ResourceQuota
     counts by itself; of several LimitRanges the lowest maximum is shown. In flight is what was
     admitted and is not stored yet; it counts as used.
 
     \b
     Examples:
       registry-admission usage
-      registry-admission usage -n team-a --watch
+      registry-admission usage team-a --watch
       registry-admission usage --context staging -o json
-      registry-admission usage --state limits/
+      registry-admission usage --state limits/ --sort-by tags
     """
-    chosen = bool(namespaces)
+    from app.cli import usage_report
+    from app.reporting import auditing
+
     shown = usage_report.Shown(
-        streams=chosen if streams is None else streams,
-        top=(_TOP if chosen else 0) if top is None else top,
-        fullest_first=sort == "full",
+        streams=selection.named if streams is None else streams,
+        top=(_TOP if selection.named else 0) if top is None else top,
+        sort_by=sort_by,
+        output=output,
+        headers=headers,
     )
 
-    async def show(inventory: Inventory) -> None:
-        rows = await auditing.fullness_of(inventory, settings.domain, namespaces, top=shown.top)
-        usage_report.show(rows, shown, output)
-        looking.show_notes(inventory)
+    async def show(inventory: "Inventory") -> None:
+        names = selection.namespaces
+        rows = await auditing.fullness_of(inventory, settings.domain, names, top=shown.top)
+        usage_report.show(rows, shown)
+        read_only_command.show_notes(inventory)
 
-    async def follow(inventory: Inventory) -> None:
+    async def follow(inventory: "Inventory") -> None:
         await show(inventory)
         async with aclosing(inventory.changes()) as changes:
             async for _ in changes:
@@ -77,4 +86,4 @@ def usage(
                     click.clear()
                 await show(inventory)
 
-    looking.look(settings, service_namespace, namespaces, follow if watch else show)
+    read_only_command.look(settings, selection, follow if watch else show)

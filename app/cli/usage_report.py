@@ -1,22 +1,16 @@
 """What `registry-admission usage` prints."""
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import click
-import yaml
-from rich.table import Table
 
-from app.cli.printing import console, short, some
+from app.cli import names, output, table
 from app.policy.fullness import Level
 from app.reporting.auditing import NamespaceFullness
-from app.reporting.numbers import readable
+from app.reporting.numbers import counted, percent, readable
 
-FORMATS = ("table", "json", "yaml")
-_NEARLY = 80
-"""Percent from which on a limit is worth a look."""
 _RESOURCES = ("imagestreams", "images", "image-tags")
 _TAGS = 3
 """So many of an image's tags are named."""
@@ -27,30 +21,49 @@ class Shown:
     streams: bool
     top: int
     """How many images are listed for each namespace."""
-    fullest_first: bool
+    sort_by: str
+    output: str
+    headers: bool
 
 
-def show(rows: Sequence[NamespaceFullness], shown: Shown, output: str) -> None:
-    """Print the counts in one of FORMATS."""
-    if shown.fullest_first:
-        rows = sorted(rows, key=lambda row: (-row.percent, row.namespace))
-    if output == "json":
-        click.echo(json.dumps([_content(row) for row in rows], indent=2))
-    elif output == "yaml":
-        text = yaml.dump([_content(row) for row in rows], Dumper=yaml.CSafeDumper, sort_keys=False)
-        click.echo(text, nl=False)
-    else:
-        _show_tables(rows, shown)
+def show(rows: Sequence[NamespaceFullness], shown: Shown) -> None:
+    """Print the counts in the form that was asked for."""
+    rows = sorted(rows, key=lambda row: row.namespace)
+    if shown.sort_by != "name":
+        rows.sort(key=_ORDERS[shown.sort_by], reverse=True)
+    match shown.output:
+        case "name":
+            click.echo("".join(f"namespace/{row.namespace}\n" for row in rows), nl=False)
+        case "json" | "yaml":
+            content = {"items": [_content(row) for row in rows]}
+            output.show(output.enveloped("UsageList", content), shown.output)
+        case _:
+            _show_tables(rows, shown)
+
+
+def _total(resource: str) -> Callable[[NamespaceFullness], int]:
+    return lambda row: max(
+        (level.used for level in row.totals if level.resource.endswith(f"/{resource}")), default=0
+    )
+
+
+_ORDERS: Mapping[str, Callable[[NamespaceFullness], int]] = {
+    "full": lambda row: row.percent,
+    "streams": _total("imagestreams"),
+    "images": _total("images"),
+    "tags": _total("image-tags"),
+    "in-flight": lambda row: row.reservations or 0,
+}
 
 
 def _content(row: NamespaceFullness) -> dict[str, Any]:
     return {
         "namespace": row.namespace,
-        "reservations": row.reservations,
+        "pushesInFlight": row.reservations,
         "totals": [_level(level) for level in row.totals],
         "streams": [{"stream": level.name, **_level(level)} for level in row.streams],
         "largest": [
-            {"digest": image.digest, "size": image.size, "tags": list(image.tags)}
+            {"digest": image.digest, "bytes": image.size, "tags": list(image.tags)}
             for image in row.largest
         ],
     }
@@ -60,38 +73,45 @@ def _level(level: Level) -> dict[str, Any]:
     return {
         "resource": level.resource,
         "used": level.used,
-        "reserved": level.reserved,
-        "hard": None if level.hard is None else str(level.hard),
+        "inFlight": level.reserved,
+        "hard": None if level.hard is None else level.hard.floor,
         "left": level.left,
-        "source": level.source or None,
+        "limitedBy": level.source or None,
     }
 
 
 def _show_tables(rows: Sequence[NamespaceFullness], shown: Shown) -> None:
-    out = console()
-    out.print(_counts(rows) if shown.streams else _overview(rows))
+    wide = shown.output == "wide"
+    headings, cells = _counts(rows, wide) if shown.streams else _overview(rows, wide)
+    table.show(headings, cells, headers=shown.headers)
     if any(row.largest for row in rows):
-        out.print(_images(rows))
-    out.print(_summary(rows))
+        click.echo()
+        table.show(
+            ("Namespace", "Size", "Largest images", "Tags"), _images(rows, wide),
+            headers=shown.headers,
+        )  # fmt: skip
+    click.echo(_summary(rows), err=True)
 
 
-def _overview(rows: Sequence[NamespaceFullness]) -> Table:
+def _overview(
+    rows: Sequence[NamespaceFullness], wide: bool
+) -> tuple[Sequence[str], Iterable[Sequence[str]]]:
     """One line for each namespace."""
-    table = Table("Namespace")
-    for heading in ("Streams", "Images", "Tags", "In flight", "Full"):
-        table.add_column(heading, justify="right")
-    table.add_column("The fullest")
-    for row in rows:
-        fullest = row.fullest
-        table.add_row(
-            row.namespace,
-            *map(_of, _tightest(row)),
-            _known(row.reservations),
-            f"{row.percent} %" if fullest else "-",
-            _use(fullest) if fullest else "nothing is limited",
-            style=_style(fullest) if fullest else None,
-        )
-    return table
+    headings = ["Namespace", "Streams", "Images", "Tags", "In-flight", "Full", "Fullest"]
+    cells = (_line(row, wide) for row in rows)
+    return [*headings, "Limited-by"] if wide else headings, cells
+
+
+def _line(row: NamespaceFullness, wide: bool) -> list[str]:
+    fullest = row.fullest
+    line = [
+        row.namespace,
+        *map(_of, _tightest(row)),
+        _known(row.reservations),
+        percent(fullest) if fullest else "-",
+        _use(fullest) if fullest else "-",
+    ]
+    return [*line, fullest.source if fullest else "-"] if wide else line
 
 
 def _tightest(row: NamespaceFullness) -> Iterable[Level]:
@@ -109,65 +129,58 @@ def _order(resource: str) -> int:
 
 
 def _of(level: Level) -> str:
-    return str(level.used) if level.hard is None else f"{level.used} / {level.hard}"
+    return str(level.used) if level.hard is None else f"{level.used}/{level.hard}"
 
 
 def _use(level: Level) -> str:
-    name = f"{level.name}: " if level.kind == "ImageStream" else ""
-    return f"{name}{level.used} of {level.hard} {level.resource}, {level.source}"
+    name = f"{level.name}/" if level.kind == "ImageStream" else ""
+    return f"{name}{names.resource(level.resource)}"
 
 
 def _known(count: int | None) -> str:
     return "?" if count is None else str(count)
 
 
-def _counts(rows: Sequence[NamespaceFullness]) -> Table:
+def _counts(
+    rows: Sequence[NamespaceFullness], wide: bool
+) -> tuple[Sequence[str], Iterator[Sequence[str]]]:
     """One line for each count of a namespace and of each of its streams."""
-    table = Table("Namespace", "ImageStream", "Resource")
-    for heading in ("Used", "In flight", "Hard", "Left", "Full"):
-        table.add_column(heading, justify="right")
-    table.add_column("Limited by")
-    for row in rows:
-        for level in (*row.totals, *row.streams):
-            cells = ["-", "-", "-"]
-            if level.hard is not None:
-                cells = [str(level.hard), str(level.left), f"{level.percent} %"]
-            table.add_row(
-                row.namespace,
-                level.name if level.kind == "ImageStream" else "",
-                level.resource,
-                str(level.used),
-                _known(None if row.reservations is None else level.reserved),
-                *cells,
-                level.source,
-                style=_style(level),
-            )
-        table.add_section()
-    return table
+    headings = (
+        "Namespace", "Stream", "Resource", "Used", "In-flight", "Hard", "Left", "Full", "Limited-by"
+    )  # fmt: skip
+    cells = (_count(row, level, wide) for row in rows for level in (*row.totals, *row.streams))
+    return headings, cells
 
 
-def _style(level: Level) -> str | None:
-    if level.over:
-        return "red"
-    return "yellow" if (level.percent or 0) >= _NEARLY else None
+def _count(row: NamespaceFullness, level: Level, wide: bool) -> Sequence[str]:
+    limited = level.hard is not None
+    return (
+        row.namespace,
+        level.name if level.kind == "ImageStream" else "-",
+        level.resource if wide else names.resource(level.resource),
+        str(level.used),
+        _known(None if row.reservations is None else level.reserved),
+        str(level.hard) if limited else "-",
+        str(level.left) if limited else "-",
+        percent(level),
+        level.source or "-",
+    )
 
 
-def _images(rows: Sequence[NamespaceFullness]) -> Table:
-    table = Table("Namespace", "Largest images", "Tags")
-    table.columns[1].justify = "right"
+def _images(rows: Sequence[NamespaceFullness], wide: bool) -> Iterator[Sequence[str]]:
     for row in rows:
         for image in row.largest:
-            table.add_row(
+            yield (
                 row.namespace,
-                f"{readable(image.size)}  {short(image.digest)}",
-                some(image.tags, _TAGS),
+                readable(image.size),
+                image.digest if wide else names.digest(image.digest),
+                ", ".join(image.tags) if wide else names.some(image.tags, _TAGS),
             )
-        table.add_section()
-    return table
 
 
 def _summary(rows: Sequence[NamespaceFullness]) -> str:
     over = sum(any(level.over for level in (*row.totals, *row.streams)) for row in rows)
-    text = f"{len(rows)} namespaces, {over} over a limit"
+    text = f"{counted(len(rows), 'namespace')}, {over} over a limit"
     known = [row.reservations for row in rows if row.reservations is not None]
-    return f"{text}, {sum(known)} pushes in flight." if known else f"{text}."
+    in_flight = counted(sum(known), "push", "pushes")
+    return f"{text}, {in_flight} in flight." if known else f"{text}."

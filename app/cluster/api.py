@@ -19,6 +19,7 @@ from kubernetes_asyncio.client import ApiClient, Configuration
 from pydantic_core import from_json
 
 from app.cluster.clock import ServerClock
+from app.model.errors import UnusableError
 
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
@@ -32,7 +33,7 @@ _DOTS = re.compile(r"/\.\.?(?:/|$)")
 """A path with a name in it that tenants chose leads to that name or nowhere."""
 
 
-class ApiError(Exception):
+class ApiError(UnusableError):
     """An answer of the API server that is no success; `status` is 0 if there was none."""
 
     def __init__(self, status: int, message: str) -> None:

@@ -7,11 +7,18 @@ from pathlib import Path
 
 from kubernetes_asyncio.config import ConfigException
 from kubernetes_asyncio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
+from yaml import MarkedYAMLError, YAMLError
 
 from app.cluster.api import KubeApi
+from app.model.errors import NothingNamedError, UnusableError
+
+_UNUSABLE = (
+    ConfigException, OSError, YAMLError, ValueError, KeyError, TypeError, AttributeError
+)  # fmt: skip
+"""What the library raises for a kubeconfig of any wrong content."""
 
 
-class NoClusterError(Exception):
+class NoClusterError(UnusableError):
     """There is no cluster to talk to; says how to name one."""
 
 
@@ -27,6 +34,21 @@ def has_default() -> bool:
 
 
 @asynccontextmanager
+async def found(kubeconfig: Path | None, context: str | None) -> AsyncIterator[KubeApi]:
+    """The cluster that kubectl would take.
+
+    Raises NothingNamedError if kubectl would find none, and NoClusterError.
+    """
+    if kubeconfig is None and context is None and not has_default():
+        raise NothingNamedError(
+            f"no cluster: there is no kubeconfig {KUBE_CONFIG_DEFAULT_LOCATION}; name one with "
+            "--kubeconfig, a folder with --state, or use --examples"
+        )
+    async with connected(kubeconfig, context) as api:
+        yield api
+
+
+@asynccontextmanager
 async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterator[KubeApi]:
     """The cluster that is named; else the one around this process; else kubectl's.
 
@@ -37,11 +59,22 @@ async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterat
         file = KUBE_CONFIG_DEFAULT_LOCATION
     try:
         api = await KubeApi.connect(file, context)
-    except (ConfigException, OSError) as error:
+    except _UNUSABLE as error:
         raise NoClusterError(
-            f"no cluster to talk to: {error}; name one with --kubeconfig"
+            f"the kubeconfig {file or 'of this Pod'} cannot be used: {_reason(error)}; "
+            "name another with --kubeconfig"
         ) from None
     try:
         yield api
     finally:
         await api.close()
+
+
+def _reason(error: Exception) -> str:
+    """One line, without the content of the file."""
+    if isinstance(error, MarkedYAMLError):
+        mark = error.problem_mark
+        return f"line {mark.line + 1 if mark else 1} is not YAML"
+    if isinstance(error, KeyError | TypeError | AttributeError):
+        return "it is not a kubeconfig"
+    return str(error).partition("\n")[0][:200] or type(error).__name__

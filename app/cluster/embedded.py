@@ -69,7 +69,7 @@ class LimitFiles:
         return True
 
 
-class _Snapshot:
+class Snapshot:
     """Everything that a folder says, as of one reading."""
 
     def __init__(self, domain: ApiDomain) -> None:
@@ -112,17 +112,15 @@ class _Snapshot:
         self.times.put(key, stream, usage)
 
 
-class EmbeddedState:
-    """The last good reading of a folder; a file that breaks it is reported and changes nothing."""
+class SnapshotState:
+    """The objects of one reading, and those that are added to them."""
 
-    def __init__(self, folder: Path, domain: ApiDomain) -> None:
-        """Raises ManifestError if the folder cannot be used from the start."""
-        self._folder = folder
-        self._domain = domain
+    broken: str | None = None
+    """Why the last reading failed while an older one stays in force."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
         self._read_at = time.time()
-        self._snapshot = _read(folder, domain)
-        self.broken: str | None = None
-        """What is wrong with the folder now, if its last reading failed."""
+        self._snapshot = snapshot
 
     def problems(self) -> list[str]:
         return []
@@ -166,6 +164,22 @@ class EmbeddedState:
         """An object that the registry's configuration may refer to."""
         return await self._snapshot.references.read(model, namespace, name)
 
+    def add(self, manifest: Manifest) -> None:
+        """Have an object in the state until the next reading. Raises ManifestError."""
+        self._snapshot.add(manifest)
+
+
+class EmbeddedState(SnapshotState):
+    """The last good reading of a folder; a file that breaks it is reported and changes nothing."""
+
+    def __init__(self, folder: Path, domain: ApiDomain) -> None:
+        """Raises ManifestError if the folder cannot be used from the start."""
+        started = time.time()
+        super().__init__(_read(folder, domain))
+        self._read_at = started
+        self._folder = folder
+        self._domain = domain
+
     def reload(self) -> None:
         """Read the folder again; the last good state stays in force if it is broken."""
         started = time.time()
@@ -180,10 +194,6 @@ class EmbeddedState:
         else:
             self._read_at, self.broken = started, None
             logger.info("state reloaded", extra={"folder": str(self._folder)})
-
-    def add(self, manifest: Manifest) -> None:
-        """Have an object in the state until the next reading. Raises ManifestError."""
-        self._snapshot.add(manifest)
 
     async def watch(self) -> None:
         """Reload on every change below the folder, and when another folder takes its place,
@@ -220,10 +230,10 @@ def namespace_or_default(name: str) -> str:
     return name or "default"
 
 
-def _read(folder: Path, domain: ApiDomain) -> _Snapshot:
+def _read(folder: Path, domain: ApiDomain) -> Snapshot:
     if not folder.is_dir():
         raise ManifestError(f"{folder}:1: not a folder")
-    snapshot = _Snapshot(domain)
+    snapshot = Snapshot(domain)
     for manifest in chain.from_iterable(map(manifests.read, manifests.files(folder))):
         snapshot.add(manifest)
     return snapshot

@@ -92,9 +92,8 @@ async def with_listed(
     waiting = _listed(found.values(), asked)
     while waiting and (at_most := at_most - len(waiting)) >= 0:
         asked.update(waiting)
-        answers = await ask(waiting)
-        found |= answers
-        waiting = _listed(answers.values(), asked)
+        found |= await ask(waiting)
+        waiting = _listed(found.values(), asked)
     return found
 
 

@@ -7,12 +7,14 @@ busy namespace has thousands of pushes in flight. Compare-and-swap is `resourceV
 import asyncio
 import contextlib
 from collections import Counter
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic_core import from_json, to_json
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from app.cluster.api import ApiError, ConflictError, Content, KubeApi, NotFoundError
 from app.cluster.informer import Key
+from app.model.base import problems
 from app.quota.ledger import Floor, Ledger, Reservation
 from app.quota.members import Members
 from app.quota.state import StateUnavailableError
@@ -27,6 +29,16 @@ _YIELD = 0.02
 """Seconds that are left to whoever has asked for a turn."""
 _MAX_BYTES = 900_000
 """The API server refuses objects above 1 MiB."""
+
+_Time = Annotated[float, Field(allow_inf_nan=False)]
+_Pairs = list[tuple[str, str]]
+_Row = tuple[
+    str, _Time, list[str], _Pairs, _Pairs, tuple[list[str], _Pairs, _Pairs], tuple[_Pairs, _Pairs]
+]
+_OldRow = tuple[str, _Time, list[str], _Pairs, _Pairs]
+"""As the version before wrote it."""
+_ROWS = TypeAdapter(list[_Row | _OldRow])
+_FLOOR = TypeAdapter(tuple[int, _Time])
 
 
 class KubernetesLedgers:
@@ -60,7 +72,7 @@ class KubernetesLedgers:
         except ApiError as error:
             raise StateUnavailableError(f"the ledger cannot be read: {error}") from None
         else:
-            self._remember(namespace, content)
+            self._believe(namespace, content)
         return await self.load(namespace)
 
     async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
@@ -102,10 +114,8 @@ class KubernetesLedgers:
         elif self._lost[namespace] > _PATIENCE:
             note = {"metadata": {"annotations": {_TURN: self._identity}}}
             try:
-                self._remember(
-                    namespace,
-                    await self._api.merge(f"{self.path}/{_PREFIX}{namespace}", note),
-                )
+                path = f"{self.path}/{_PREFIX}{namespace}"
+                self._believe(namespace, await self._api.merge(path, note))
             except ApiError as error:
                 raise StateUnavailableError(f"the ledger cannot be written: {error}") from None
 
@@ -118,7 +128,7 @@ class KubernetesLedgers:
                 await self._api.delete(f"{self.path}/{_PREFIX}{namespace}", options)
 
     def reservations(self) -> int:
-        return sum(len(known.ledger) for known in self._known.values())
+        return sum(known.size for known in self._known.values())
 
     def namespaces(self) -> list[str]:
         return list(self._known)
@@ -135,10 +145,18 @@ class KubernetesLedgers:
         self._known = {ns: known for ns, known in self._known.items() if ns in names}
 
     def _remember(self, namespace: str, content: Content) -> None:
-        """Versions grow; the watch may still be behind what this replica has written itself."""
+        """Of the watch, which may still be behind what this replica has written itself."""
         version = content["metadata"]["resourceVersion"]
         known = self._known.get(namespace)
         if known is None or int(version) > int(known.version):
+            self._known[namespace] = _Known(version, content=content)
+
+    def _believe(self, namespace: str, content: Content) -> None:
+        """An answer of the API server, whatever its version: one that was restored from a backup
+        counts them anew."""
+        version = content["metadata"]["resourceVersion"]
+        known = self._known.get(namespace)
+        if known is None or version != known.version:
             self._known[namespace] = _Known(version, content=content)
 
 
@@ -159,13 +177,21 @@ class _Known:
         """The replica that has asked for a turn, if any."""
 
     @property
+    def size(self) -> int:
+        """The number of its reservations; zero if it is not understood."""
+        try:
+            return len(self.ledger)
+        except StateUnavailableError:
+            return 0
+
+    @property
     def ledger(self) -> Ledger:
         """Raises StateUnavailableError."""
         if self._ledger is None:
             try:
                 self._ledger = decode(self._content or {})
             except ValueError as error:
-                raise StateUnavailableError(str(error)) from None
+                raise StateUnavailableError(f"the ledger is not understood: {error}") from None
             self._content = None
         return self._ledger
 
@@ -180,40 +206,42 @@ def encode(ledger: Ledger) -> dict[str, str]:
 
 def decode(content: Content) -> Ledger:
     """Raises ValueError for a ledger that somebody has broken by hand."""
+    data = content.get("data") or {}
     try:
-        data = content.get("data") or {}
-        position, set_at = from_json(data["floor"])
-        rows = from_json(data["reservations"])
-        return Ledger([_reservation(*row) for row in rows], Floor(position, set_at))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"the ledger is not understood: {error!r}") from None
+        position, set_at = _FLOOR.validate_json(data.get("floor", ""))
+        rows = _ROWS.validate_json(data.get("reservations", ""))
+    except ValidationError as error:
+        raise ValueError(next(problems(error))) from None
+    return Ledger(map(_reservation, rows), Floor(position, set_at))
 
 
 def _row(reservation: Reservation) -> list[Any]:
-    members = reservation.members
+    removes = reservation.removes
     return [
         reservation.holder,
         round(reservation.expires_at, 3),
-        sorted(members.streams),
-        sorted(members.images),
-        sorted(members.tags),
+        *_listed(reservation.members),
+        _listed(reservation.shared),
+        [sorted(removes.images), sorted(removes.tags)],
     ]
+
+
+def _listed(members: Members) -> list[Any]:
+    return [sorted(members.streams), sorted(members.images), sorted(members.tags)]
 
 
 def _compact(content: list[Any]) -> str:
     return to_json(content).decode()
 
 
-def _reservation(
-    holder: str,
-    expires_at: float,
-    streams: list[str],
-    images: list[list[str]],
-    tags: list[list[str]],
-) -> Reservation:
-    members = Members(
-        frozenset(streams),
-        frozenset((stream, digest) for stream, digest in images),
-        frozenset((stream, tag) for stream, tag in tags),
-    )
-    return Reservation(holder, members, expires_at)
+def _reservation(row: _Row | _OldRow) -> Reservation:
+    members = _members(row[2], row[3], row[4])
+    if len(row) == 5:
+        # Nobody has written down what it proves.
+        return Reservation(row[0], members, row[1], shared=members)
+    shared, (images, tags) = _members(*row[5]), row[6]
+    return Reservation(row[0], members, row[1], shared, _members([], images, tags))
+
+
+def _members(streams: list[str], images: _Pairs, tags: _Pairs) -> Members:
+    return Members(frozenset(streams), frozenset(images), frozenset(tags))

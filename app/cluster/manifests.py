@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from app.model.base import KubeObject
+from app.model.errors import UnusableError
 
 STANDARD_INPUT = Path("-")
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
@@ -17,7 +18,7 @@ SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 Model = TypeVar("Model", bound=KubeObject)
 
 
-class ManifestError(Exception):
+class ManifestError(UnusableError):
     """A file that cannot be used; the text is `file:line: what is wrong`."""
 
 
@@ -36,6 +37,11 @@ class Manifest:
     @property
     def api_version(self) -> str:
         return str(self.content.get("apiVersion", ""))
+
+    @property
+    def line(self) -> int:
+        """Where it begins in its file."""
+        return int(self.node.start_mark.line) + 1
 
     def parse(self, model: type[Model]) -> Model:
         """Raises ManifestError that names the field and its line."""
@@ -74,7 +80,7 @@ def read(path: Path) -> Iterator[Manifest]:
         text = content.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path}:1: {error}") from None
-    yield from read_text(text, path)
+    yield from read_text(text, Path("stdin") if path == STANDARD_INPUT else path)
 
 
 def read_text(text: str, path: Path) -> Iterator[Manifest]:

@@ -1,6 +1,7 @@
 """The event loop and the garbage collector of a serving process."""
 
 import gc
+import signal
 from collections.abc import Coroutine
 from typing import Any
 
@@ -14,6 +15,7 @@ _OLDER = 50
 
 
 def run(server: Coroutine[Any, Any, None]) -> None:
-    """Run a server until it ends."""
+    """Run a server until it ends. Ctrl-C lets it finish what is in flight."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.set_threshold(_YOUNG, _OLDER, _OLDER)
     uvloop.run(server)

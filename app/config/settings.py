@@ -3,7 +3,7 @@
 from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import AliasChoices, Field, NonNegativeFloat, PositiveInt, model_validator
@@ -26,10 +26,10 @@ from app.config.setting_types import (
     RegistryUrl,
 )
 from app.model.domain import ApiDomain
-from app.policy.followed_tags import FollowedTags
-from app.policy.image_limits import UnknownSize
-from app.policy.operator.storage_references import ReferenceChecks
-from app.quota.ledger import Timing
+from app.policy.choices import FollowedTags, ReferenceChecks, UnknownSize
+
+if TYPE_CHECKING:
+    from app.quota.ledger import Timing
 
 ENV_PREFIX = "REGISTRY_ADMISSION_"
 
@@ -246,9 +246,11 @@ class Settings(BaseSettings):
         return self.trusted_ca_namespace or self.domain.config_namespace or self.registry_namespace
 
     @property
-    def timing(self) -> Timing:
+    def timing(self) -> "Timing":
         """Seconds that a reservation lasts: the longest way of a request to storage, the age of
         the view, and twice the clock skew, because two replicas may differ to either side."""
+        from app.quota.ledger import Timing  # `--help` does not need it
+
         skew = 2 * self.clock_skew
         return Timing(self.request_timeout + self.watch_lag + skew, self.watch_lag, skew)
 

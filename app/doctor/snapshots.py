@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 
 import yaml
@@ -22,6 +23,7 @@ from app.doctor.workloads import SERVICE
 from app.model.base import KubeObject, problems
 from app.model.core import Secret
 from app.model.domain import ApiDomain
+from app.model.errors import UnusableError
 from app.model.image import Image
 from app.model.limits import LimitRange
 from app.model.stream import ImageStream
@@ -31,7 +33,7 @@ _AT_ONCE = 8
 _MAX_EMPTY_LIST = 4096
 
 
-class NothingToLookAtError(Exception):
+class NothingToLookAtError(UnusableError):
     """The cluster does not answer or the folder has no objects. The text gives the reason."""
 
 
@@ -52,7 +54,7 @@ class SnapshotOptions:
 
 
 async def of_cluster(api: KubeApi, options: SnapshotOptions) -> Snapshot:
-    """Read a cluster. Raises NothingToLookAtError if nothing may be read."""
+    """Read a cluster. Raises NothingToLookAtError if the API server does not answer."""
     reading = _Reading(options)
     for scope in WEBHOOKS:
         await _read(api, reading, scope)
@@ -69,7 +71,7 @@ async def of_cluster(api: KubeApi, options: SnapshotOptions) -> Snapshot:
             await _read(api, reading, scope)
 
     await asyncio.gather(*map(one, wanted))
-    if len(reading.unread) == len(WEBHOOKS) + len(wanted):
+    if not reading.answered:
         raise NothingToLookAtError(next(iter(reading.unread.values())))
     if reading.limits_image_size:
         await _read(api, reading, Scope(Image))
@@ -112,6 +114,8 @@ class _Reading:
     options: SnapshotOptions
     objects: dict[tuple[type[KubeObject], str, str], KubeObject] = field(default_factory=dict)
     unread: dict[Scope, str] = field(default_factory=dict)
+    answered: bool = False
+    """Whether the API server has answered at all, if only that something is forbidden."""
 
     def __post_init__(self) -> None:
         self.resources = {item.model: item for item in resources(self.options.domain)}
@@ -169,9 +173,12 @@ async def _read(api: KubeApi, reading: _Reading, scope: Scope) -> None:
     try:
         async for content in _contents(api, resource.path(scope), scope):
             reading.add(scope.model.model_validate(content))
+        reading.answered = True
     except NotFoundError as error:
+        reading.answered = True
         reading.unread[scope] = f"{resource.full_name} is not served: {error}"
     except ApiError as error:
+        reading.answered |= error.status == HTTPStatus.FORBIDDEN
         reading.unread[scope] = str(error)
     except ValidationError as error:
         reading.unread[scope] = f"{resource.full_name}: {next(problems(error))}"

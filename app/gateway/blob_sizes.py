@@ -10,7 +10,7 @@ from collections import OrderedDict
 
 from app.gateway.upstream import Answer, RawHeaders, Upstream
 from app.model.manifest import Descriptor, Manifest
-from app.policy.image_limits import UnknownSize
+from app.policy.choices import UnknownSize
 from app.registry.errors import RegistryError
 from app.registry.names import Repository
 

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from app.model.errors import UnusableError
 from app.registry.client import NoCatalogError, RegistryClient, RegistryUnavailableError
 from app.registry.errors import RegistryError
 from app.registry.names import Repository, parse_repository
@@ -12,7 +13,7 @@ logger = logging.getLogger("registry_admission.inventory")
 _NO_RIGHTS = frozenset({401, 403})
 
 
-class RepositoryFileError(Exception):
+class RepositoryFileError(UnusableError):
     """A file of repository names that cannot be used; the text has file, line and problem."""
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from app.gateway.contents import NO_LINKS, Contents, Links
+from app.model.errors import UnusableError
 from app.registry.names import Reference, Repository
 
 _VERSION = 2
@@ -51,7 +52,7 @@ _DROP_CHILDREN = "DELETE FROM children WHERE namespace = ? AND stream = ? AND pa
 Result = TypeVar("Result")
 
 
-class DatabaseError(Exception):
+class DatabaseError(UnusableError):
     """A file that cannot be used, or not written now; the text names it and says why."""
 
 

@@ -19,7 +19,7 @@ from app.gateway.traffic import Traffic
 from app.gateway.uploads import PROGRESS, IdleError, MeteredBody, Room
 from app.gateway.upstream import Answer, Upstream, UpstreamError, has_body
 from app.gateway.usage_store import UsageStore
-from app.policy.image_limits import UnknownSize
+from app.policy.choices import UnknownSize
 from app.quota.state import StateUnavailableError
 from app.registry.errors import RegistryError, unavailable
 from app.registry.push import PushChecks

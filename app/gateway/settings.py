@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
 from app.config.setting_types import Names
@@ -12,6 +11,8 @@ from app.config.settings import Settings
 
 def _origin(text: str) -> str:
     """`http(s)://host[:port]`, nothing after it."""
+    import httpx  # `--help` does not need it
+
     url = httpx.URL(text)
     if url.scheme not in ("http", "https") or not url.host or url.raw_path != b"/":
         raise ValueError(f"{text!r} is not of the form http(s)://host[:port]")

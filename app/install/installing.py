@@ -158,14 +158,17 @@ async def apply(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str],
             done(f"{_title(manifest)} applied")
 
 
-async def delete(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str], None]) -> None:
-    """Delete the objects that exist. Raises ApiError at the first refusal."""
+async def delete(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str], None]) -> int:
+    """Delete the objects that exist, and count them. Raises ApiError at the first refusal."""
+    deleted = 0
     for manifest in objects:
         try:
             await api.delete(path_of(manifest))
         except NotFoundError:
             continue
+        deleted += 1
         done(f"{_title(manifest)} deleted")
+    return deleted
 
 
 def _filled(node: Any, namespace: str, words: Mapping[str, str], key: str = "") -> Any:

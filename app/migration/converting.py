@@ -11,11 +11,12 @@ from app.migration.conversion import NamespaceConversion, Totals
 from app.migration.legacy_config import LEGACY_NAMES, is_legacy
 from app.model.core import ConfigMap
 from app.model.domain import ApiDomain
+from app.model.errors import UnusableError
 from app.model.legacy import LegacyConfig, UnitBase, legacy_data, parse
 from app.policy.names import is_label
 
 
-class ConversionError(Exception):
+class ConversionError(UnusableError):
     """The input cannot be converted. The text says what to do instead."""
 
 

@@ -14,6 +14,7 @@ from app.model.base import KubeModel, KubeObject
 from app.model.manifest import (
     MAX_SIZE,
     Descriptor,
+    InvalidManifestError,
     Manifest,
     digest_of,
     distinct_total,
@@ -154,23 +155,33 @@ class Image(KubeObject):
         ]
 
     def _manifest_contradictions(self) -> list[str]:
-        if not self.docker_image_manifest or self._manifest is not None:
+        problem = self._read_manifest[1]
+        if not problem or is_schema_1(self.docker_image_manifest):
             return []
         digest = digest_of(self.docker_image_manifest.encode(errors="replace"), self.digest)
-        if digest == self.digest or is_schema_1(self.docker_image_manifest):
-            return []
-        return [f"dockerImageManifest has digest {digest}, but the image is named {self.digest}"]
+        if digest != self.digest:
+            problem = f"has digest {digest}, but the image is named {self.digest}"
+        return [f"dockerImageManifest {problem.removeprefix('the manifest ')}"]
 
     @property
     def _layers_total(self) -> int:
         return distinct_total((layer.name, layer.size) for layer in self.docker_image_layers)
 
-    @cached_property
+    @property
     def _manifest(self) -> Manifest | None:
-        """The embedded manifest, if the image is named after it and it can be read."""
-        return parse_embedded(
-            self.docker_image_manifest, self.docker_image_manifest_media_type, self.digest
-        )
+        return self._read_manifest[0]
+
+    @cached_property
+    def _read_manifest(self) -> tuple[Manifest | None, str]:
+        """The embedded manifest, if the image is named after it and it can be read; else why
+        not."""
+        text, media_type = self.docker_image_manifest, self.docker_image_manifest_media_type
+        if not text:
+            return None, ""
+        try:
+            return parse_embedded(text, media_type, self.digest), ""
+        except InvalidManifestError as error:
+            return None, str(error)
 
     @property
     def _listed(self) -> list[Descriptor]:

@@ -13,6 +13,7 @@ import yaml
 
 from app.model.core import ConfigMap
 from app.model.domain import ApiDomain
+from app.model.errors import UnusableError
 from app.model.quantity import Quantity
 
 UnitBase = Literal[1000, 1024]
@@ -40,7 +41,7 @@ _WHOLE_NAMESPACE = re.compile(rf"\^({_LABEL})\\?/(?:\.[*+]\$?)?")
 _MAX_LABEL = 63
 
 
-class LegacyConfigError(ValueError):
+class LegacyConfigError(UnusableError, ValueError):
     """Text that the gateway's ConfigMap cannot hold; names the key and a rule's index."""
 
 

@@ -103,45 +103,30 @@ def parse(content: bytes, media_type: str, digest: str = "") -> Manifest:
     `media_type` is the Content-Type that it came with, `digest` the one it must have. Raises
     InvalidManifestError: MANIFEST_INVALID, SIZE_INVALID, or DIGEST_INVALID for other bytes.
     """
-    if len(content) > MAX_BYTES:
-        problem = f"the manifest has more than {MAX_BYTES} bytes; split it into an index"
-        raise InvalidManifestError(problem, "SIZE_INVALID")
-    actual = digest_of(content, digest)
-    if digest and digest != actual:
-        raise InvalidManifestError(
-            f"the manifest has digest {actual}, but is pushed as {digest}; "
-            "push it again, unchanged",
-            "DIGEST_INVALID",
-        )
+    actual = digest or digest_of(content)
+    _check_bytes(content, actual)
     document = _decode(content)
     return _manifest(document, _media_type(document, media_type), actual)
 
 
-def parse_embedded(text: str, media_type: str, digest: str) -> Manifest | None:
+def parse_embedded(text: str, media_type: str, digest: str) -> Manifest:
     """Read the manifest inside an Image, whose media type may be left out.
 
-    None for a text that `parse` would not accept, and for one of another digest: then it says
-    nothing of the image.
+    Raises InvalidManifestError for a text that `parse` would not accept.
     """
-    if not text:
-        return None
-    try:
-        content = text.encode()
-        if len(content) > MAX_BYTES or digest_of(content, digest) != digest:
-            return None
-        document = _decode(content)
-        header = media_type or ("" if document.get("mediaType") else _shape(document))
-        return _manifest(document, _media_type(document, header), digest)
-    except (UnicodeEncodeError, InvalidManifestError):
-        return None
+    content = text.encode(errors="replace")
+    _check_bytes(content, digest)
+    document = _decode(content)
+    header = media_type or ("" if document.get("mediaType") else _shape(document))
+    return _manifest(document, _media_type(document, header), digest)
 
 
 def is_schema_1(text: str) -> bool:
     """Whether a text says of itself that it is of schema 1: then its digest is that of the
     manifest without its signatures, and it names no sizes."""
     try:
-        document = _decode(text.encode()) if len(text) <= MAX_BYTES else {}
-    except (UnicodeEncodeError, InvalidManifestError):
+        document = _decode(text.encode(errors="replace")) if len(text) <= MAX_BYTES else {}
+    except InvalidManifestError:
         return False
     return document.get("schemaVersion") == 1
 
@@ -164,6 +149,19 @@ def distinct_total(blobs: Iterable[tuple[str, int]]) -> int:
         else:
             total += size
     return total + sum(named.values())
+
+
+def _check_bytes(content: bytes, digest: str) -> None:
+    if len(content) > MAX_BYTES:
+        problem = f"the manifest has more than {MAX_BYTES} bytes; split it into an index"
+        raise InvalidManifestError(problem, "SIZE_INVALID")
+    actual = digest_of(content, digest)
+    if actual != digest:
+        raise InvalidManifestError(
+            f"the manifest has digest {actual}, but is pushed as {digest}; "
+            "push it again, unchanged",
+            "DIGEST_INVALID",
+        )
 
 
 def _decode(content: bytes) -> dict[str, Any]:

@@ -20,6 +20,8 @@ class ObjectReference(KubeModel):
 
 class ImportPolicy(KubeModel):
     import_mode: str = ""
+    """`PreserveOriginal` stores a manifest list as it is; any other mode the one of its images
+    that is for linux/amd64."""
 
 
 class TagReference(KubeModel):
@@ -127,6 +129,7 @@ class ImageImport(KubeModel):
     """An entry of `spec.images` of an ImageStreamImport."""
 
     source: ObjectReference = Field(default_factory=ObjectReference, alias="from")
+    import_policy: ImportPolicy = Field(default_factory=ImportPolicy)
     to: LocalReference | None = None
 
 

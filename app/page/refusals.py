@@ -65,9 +65,7 @@ class Refusals:
 
     def push(self, repository: Repository, verdict: Verdict) -> None:
         """A registry was told to refuse a push."""
-        reasons = tuple(dict.fromkeys(violation.reason for violation in verdict.violations))
-        message = "\n".join(map(str, verdict.violations))
-        self._note(repository.namespace, repository.stream, reasons, message)
+        self._note(repository.namespace, repository.stream, verdict.reasons, verdict.explanation)
 
     def follow(self, others: Mapping[str, Iterable[Refusal]]) -> None:
         """Show the refusals of other replicas, too; the mapping is read whenever it is needed."""

@@ -90,8 +90,14 @@ class SharedRefusals:
                 self._others.pop(name, None)
 
     def put(self, key: Key, content: Content) -> None:
-        if key[1] != self._name:
-            self._others[key[1]] = decode(content)
+        if key[1] == self._name:
+            return
+        found = decode(content)
+        if found is None:
+            # Perhaps of a newer version, and of a replica that is alive: left alone.
+            self._others.pop(key[1], None)
+        else:
+            self._others[key[1]] = found
 
     def remove(self, key: Key) -> None:
         self._others.pop(key[1], None)
@@ -113,10 +119,10 @@ def encode(refusals: Iterable[Refusal]) -> str:
     return f"[{','.join(rows)}]"
 
 
-def decode(content: Content) -> list[Refusal]:
-    """Nothing for a ConfigMap that somebody has broken by hand."""
+def decode(content: Content) -> list[Refusal] | None:
+    """None for a ConfigMap that is not understood."""
     try:
         return _REFUSALS.validate_json((content.get("data") or {}).get(_DATA, "[]"))
     except ValidationError:
         logger.warning("refusals not understood", extra={"object": content["metadata"]["name"]})
-        return []
+        return None

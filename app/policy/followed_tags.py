@@ -7,12 +7,10 @@ by itself is not, so a reference like that is told of, and can be refused.
 
 from collections.abc import Mapping
 from itertools import islice
-from typing import Literal
 
 from app.model.limits import Limit
-from app.policy.verdict import Verdict
-
-FollowedTags = Literal["deny", "warn", "allow"]
+from app.policy.choices import FollowedTags
+from app.policy.verdict import MAX_VIOLATIONS, Verdict
 
 _ANNOTATION = "follows"
 _MAX_NOTED = 20
@@ -29,7 +27,7 @@ def check(
     if limit is None or not follows:
         return verdict
     verdict.note(_ANNOTATION, _listed(follows))
-    for tag, target in follows.items():
+    for tag, target in islice(follows.items(), MAX_VIOLATIONS):
         problem = (
             f"tag {tag} follows {target} of another namespace, and what that points at later is "
             f"not known now; LimitRange {namespace}/{limit.source} allows {limit.max}"
@@ -42,6 +40,8 @@ def check(
             )
         elif mode == "warn":
             verdict.warn(problem)
+    if mode == "deny":
+        verdict.more += max(len(follows) - MAX_VIOLATIONS, 0)
     return verdict
 
 

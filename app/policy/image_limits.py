@@ -1,16 +1,14 @@
 """How large a single image may be, and whether an image tells the truth about itself."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from app.model.domain import ApiDomain
 from app.model.image import ImageClaim
 from app.model.limits import Limit
 from app.model.quantity import Quantity
+from app.policy.choices import UnknownSize
 from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
-
-UnknownSize = Literal["deny", "warn", "allow"]
 
 _SAY_SIZE = (
     "push the image through the registry, or set dockerImageMetadata.Size, "

@@ -4,8 +4,6 @@ Namespace: every ResourceQuota by itself. Stream: the lowest LimitRange maximum.
 shapes are those of the API server's own quota and of OpenShift's image limits.
 """
 
-from dataclasses import replace
-
 from app.model.domain import ApiDomain
 from app.model.limits import HardLimits, Limit, NamespaceLimits
 from app.model.quantity import Quantity
@@ -30,19 +28,15 @@ def check(
 def _check_quota(
     verdict: Verdict, claims: Claims, change: NamespaceChange, quota: HardLimits, domain: ApiDomain
 ) -> None:
-    more_images, more_tags = (
-        bool(claims.open_ended | claims.unknown_images),
-        bool(claims.open_ended),
-    )
     rows = (
-        (domain.imagestreams, change.imagestreams, quota.imagestreams, False),
-        (domain.images, change.images, quota.images, more_images),
-        (domain.image_tags, change.image_tags, quota.image_tags, more_tags),
+        (domain.imagestreams, change.imagestreams, quota.imagestreams),
+        (domain.images, change.images, quota.images),
+        (domain.image_tags, change.image_tags, quota.image_tags),
     )
     over = [
-        (name, _at_least_one(count, open_ended), hard)
-        for name, count, hard, open_ended in rows
-        if hard is not None and _refused(count, hard, open_ended)
+        (name, count, hard)
+        for name, count, hard in rows
+        if hard is not None and count.exceeds(hard.floor)
     ]
     if not over:
         return
@@ -65,16 +59,13 @@ def _check_stream(
     limits: NamespaceLimits,
     domain: ApiDomain,
 ) -> None:
-    more_tags = stream in claims.open_ended
-    more_images = more_tags or stream in claims.unknown_images
-    rows: tuple[tuple[str, str, Change, Limit | None, bool], ...] = (
-        (domain.images, "images", change.images, limits.stream_images, more_images),
-        (domain.image_tags, "tags", change.image_tags, limits.stream_tags, more_tags),
+    rows: tuple[tuple[str, str, Change, Limit | None], ...] = (
+        (domain.images, "images", change.images, limits.stream_images),
+        (domain.image_tags, "tags", change.image_tags, limits.stream_tags),
     )
-    for name, noun, count, limit, open_ended in rows:
-        if limit is None or not _refused(count, limit.max, open_ended):
+    for name, noun, count, limit in rows:
+        if limit is None or not count.exceeds(limit.max.floor):
             continue
-        count = _at_least_one(count, open_ended)
         verdict.deny(
             "StreamLimitExceeded",
             f"requested usage of {name} exceeds the maximum limit per {domain.stream_type} "
@@ -83,17 +74,6 @@ def _check_stream(
             f"delete {noun} of the stream that are not needed, or raise max of {name} in "
             f"LimitRange {claims.namespace}/{limit.source}",
         )
-
-
-def _refused(count: Change, hard: Quantity, open_ended: bool) -> bool:
-    return _at_least_one(count, open_ended).exceeds(hard.floor)
-
-
-def _at_least_one(count: Change, open_ended: bool) -> Change:
-    """A request without an end to it asks for one more than it names."""
-    if not open_ended or count.requested:
-        return count
-    return replace(count, requested=1)
 
 
 def _nouns(over: list[tuple[str, Change, Quantity]], domain: ApiDomain) -> str:

@@ -4,6 +4,13 @@ from dataclasses import dataclass, field
 
 MAX_WARNING = 256
 """Characters of one warning; the API server cuts longer ones."""
+MAX_VIOLATIONS = 32
+"""Violations that are told; more are counted. One request can have thousands."""
+
+
+def shortened(text: str, length: int) -> str:
+    """A text of at most so many characters."""
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 @dataclass(frozen=True)
@@ -27,13 +34,15 @@ class Verdict:
     warnings: list[str] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
     """Names and texts of audit annotations, for allowed and refused requests."""
+    more: int = 0
+    """Violations beyond those that are told."""
 
     @property
     def allowed(self) -> bool:
         return not self.violations
 
     def deny(self, reason: str, message: str, next_step: str) -> None:
-        self.violations.append(Violation(message, next_step, reason))
+        self._keep([Violation(message, next_step, reason)])
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
@@ -52,10 +61,27 @@ class Verdict:
         ]
         return Verdict(warnings=[*told, *self.warnings], notes=dict(self.notes))
 
+    @property
+    def explanation(self) -> str:
+        """Every violation in a line of its own, and how many more there are."""
+        lines = [str(violation) for violation in self.violations]
+        return "\n".join([*lines, f"… and {self.more} more"] if self.more else lines)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The different reasons to refuse."""
+        return tuple(dict.fromkeys(violation.reason for violation in self.violations))
+
     def note(self, name: str, text: str) -> None:
         self.notes[name] = text
 
     def include(self, other: "Verdict") -> None:
-        self.violations += other.violations
+        self._keep(other.violations)
+        self.more += other.more
         self.warnings += other.warnings
         self.notes |= other.notes
+
+    def _keep(self, found: list[Violation]) -> None:
+        room = max(MAX_VIOLATIONS - len(self.violations), 0)
+        self.violations += found[:room]
+        self.more += len(found[room:])

@@ -1,8 +1,9 @@
 """Effective usage: observed ∪ reserved, as numbers that a decision can be taken on."""
 
+from collections import Counter
 from dataclasses import dataclass
 
-from app.quota.members import Claims, Members
+from app.quota.members import NONE, Claims, Members, StreamImage, StreamTag
 from app.quota.usage import NamespaceUsage
 
 
@@ -44,14 +45,36 @@ class StreamChange:
 class Assessment:
     """Everything that a decision on one request needs to know of a namespace."""
 
-    unseen: Members
-    """What the request claims and is not stored."""
     namespace: NamespaceChange
     streams: dict[str, StreamChange]
 
 
+class _Reserved:
+    """The reserved members of one stream."""
+
+    def __init__(self) -> None:
+        self.images: set[str] = set()
+        self.tags: set[str] = set()
+        """All of them; an update frees none of these."""
+        self.new_images: set[str] = set()
+        self.new_tags: set[str] = set()
+        """Those that are not stored."""
+        self.sure_images: set[str] = set()
+        self.sure_tags: set[str] = set()
+        """Those reserved by a request that removes nothing."""
+
+
+_NOTHING = _Reserved()
+
+
 class Effective:
     """A namespace's observed usage with the members that are reserved on top of it.
+
+    An admitted update that removes members makes room for those it adds, and for nobody else: its
+    members count, but whoever claims them claims them anew, those that leave because they may be
+    gone, those that come because they may come without making room first. Images and tags reserved
+    in a stream that is neither stored nor reserved cannot be stored: they count only for those who
+    touch that stream.
 
     Building it costs the number of reservations in flight, a question about it the size of
     the question.
@@ -60,96 +83,191 @@ class Effective:
     def __init__(self, usage: NamespaceUsage) -> None:
         self._usage = usage
         self._streams: set[str] = set()
-        self._images: dict[str, set[str]] = {}
-        self._tags: dict[str, set[str]] = {}
+        self._by_stream: dict[str, _Reserved] = {}
         self._digests: set[str] = set()
+        self._sure_digests: set[str] = set()
+        """Reserved in a stream that exists or will."""
         self._new_digests = 0
-        self._tag_count = 0
+        self._new_tags = 0
+        self._leaving_images: set[StreamImage] = set()
+        self._leaving_tags: set[StreamTag] = set()
+        self._leaving_digests: Counter[str] = Counter()
 
-    def add(self, members: Members) -> None:
-        """Count members as taken; those that are counted already change nothing."""
-        new = self.missing(members)
-        self._streams |= new.streams
-        for stream, digest in new.images:
-            self._images.setdefault(stream, set()).add(digest)
-            self._new_digests += not self._counted(digest)
-            self._digests.add(digest)
-        for stream, tag in new.tags:
-            self._tags.setdefault(stream, set()).add(tag)
-        self._tag_count += len(new.tags)
-
-    def missing(self, members: Members) -> Members:
-        """The members that are neither observed nor reserved."""
-        return self._unreserved(self._usage.missing(members))
-
-    def _unreserved(self, unseen: Members) -> Members:
-        if not self._streams and not self._images and not self._tags:
-            return unseen
-        return Members(
-            unseen.streams - self._streams,
-            frozenset(pair for pair in unseen.images if pair[1] not in self._reserved_images(pair)),
-            frozenset(pair for pair in unseen.tags if pair[1] not in self._reserved_tags(pair)),
-        )
+    def add(self, members: Members, removes: Members = NONE) -> None:
+        """Count members as taken; `removes` are those that the same request takes away."""
+        for name in members.streams:
+            if not self._exists(name):
+                self._streams.add(name)
+                self._make(name)
+        for pair in members.images:
+            self._add_image(pair, sure=not removes)
+        for pair in members.tags:
+            self._add_tag(pair, sure=not removes)
+        for pair in removes.images:
+            if pair not in self._leaving_images and self._usage.has_image(*pair):
+                self._leaving_images.add(pair)
+                self._leaving_digests[pair[1]] += 1
+        self._leaving_tags |= {pair for pair in removes.tags if self._usage.has_tag(*pair)}
 
     def assess(self, claims: Claims) -> Assessment:
         """What a request does to the namespace, and to each stream that it touches."""
-        unseen = self._usage.missing(claims.adds)
-        new = self._unreserved(unseen)
-        names = claims.adds.touched_streams | claims.open_ended
+        names = claims.adds.touched_streams
         if len(names) == 1:
             [name] = names
-            streams = {name: self._stream_change(name, new, claims.removes)}
+            streams = {name: self._stream_change(name, claims.adds, claims.removes)}
         else:
             streams = {
-                name: self._stream_change(name, new.of_stream(name), claims.removes)
+                name: self._stream_change(
+                    name, claims.adds.of_stream(name), claims.removes.of_stream(name)
+                )
                 for name in names
             }
-        return Assessment(unseen, self._namespace_change(claims, new), streams)
+        return Assessment(self._namespace_change(claims, streams), streams)
 
-    def _namespace_change(self, claims: Claims, new: Members) -> NamespaceChange:
-        usage, digests = self._usage, {digest for _, digest in claims.adds.images}
-        unseen_digests = {digest for digest in digests if not usage.references(digest)}
-        freed = {digest for _, digest in claims.removes.images if self._frees(digest)} - digests
+    def counts(self) -> tuple[int, int, int]:
+        """Streams, images and tags of the namespace."""
+        usage = self._usage
+        return (
+            usage.stream_count + len(self._streams),
+            usage.image_count + self._new_digests,
+            usage.tag_count + self._new_tags,
+        )
+
+    def counts_of(self, stream: str) -> tuple[int, int]:
+        """Images and tags of one stream."""
+        usage, reserved = self._usage, self._reserved(stream)
+        return (
+            usage.image_count_of(stream) + len(reserved.new_images),
+            usage.tag_count_of(stream) + len(reserved.new_tags),
+        )
+
+    def _namespace_change(
+        self, claims: Claims, changes: dict[str, StreamChange]
+    ) -> NamespaceChange:
+        streams, images, tags = self.counts()
+        missing = {name for name in changes if not self._exists(name)}
+        made = missing & claims.adds.streams
+        # What is reserved in a missing stream counts as used for others who want to be in it,
+        # and as requested by the one that makes the stream.
+        used = self._unmade_images(missing - made)
+        digests = {digest for _, digest in claims.adds.images}
+        wanted = {d for d in digests | self._unmade_images(made) if not self._is_sure(d)} - used
+        counted = sum(1 for digest in wanted if self._counts(digest))
+        freed = {digest for name, digest in claims.removes.images if self._frees(name, digest)}
+        unsure_tags = sum(1 for pair in claims.adds.tags if self._is_unsure_tag(pair))
         return NamespaceChange(
-            Change(usage.stream_count + len(self._streams), len(new.streams)),
+            Change(streams, len(made)),
+            Change(images + len(used) - counted, len(wanted), len(freed - digests)),
             Change(
-                usage.image_count + self._new_digests,
-                len(unseen_digests - self._digests),
-                len(freed),
-            ),
-            Change(
-                usage.tag_count + self._tag_count,
-                len(new.tags),
-                sum(1 for pair in claims.removes.tags if usage.has_tag(*pair)),
+                tags + self._unmade_tags(missing - made) - unsure_tags,
+                sum(change.image_tags.requested for change in changes.values())
+                + self._unmade_tags(made),
+                sum(change.image_tags.freed for change in changes.values()),
             ),
         )
 
-    def _stream_change(self, name: str, new: Members, removes: Members) -> StreamChange:
-        """`new` are members of this stream; `removes` may hold others too."""
-        usage, removed = self._usage, removes.of_stream(name) if removes else removes
-        observed = usage.images_of(name)
+    def _stream_change(self, name: str, adds: Members, removes: Members) -> StreamChange:
+        """Both hold members of this stream; `removes` may hold others too."""
+        images, tags = self.counts_of(name)
+        unsure_images = sum(1 for pair in adds.images if self._is_unsure_image(pair))
+        unsure_tags = sum(1 for pair in adds.tags if self._is_unsure_tag(pair))
         return StreamChange(
             Change(
-                len(observed) + len(self._images.get(name, ())),
-                len(new.images),
-                sum(1 for _, digest in removed.images if digest in observed),
+                images - unsure_images,
+                unsure_images + sum(1 for pair in adds.images if not self._counts_image(pair)),
+                sum(1 for pair in removes.images if pair[0] == name and self._frees_image(pair)),
             ),
             Change(
-                usage.tag_count_of(name) + len(self._tags.get(name, ())),
-                len(new.tags),
-                sum(1 for pair in removed.tags if usage.has_tag(*pair)),
+                tags - unsure_tags,
+                unsure_tags + sum(1 for pair in adds.tags if not self._counts_tag(pair)),
+                sum(1 for pair in removes.tags if pair[0] == name and self._frees_tag(pair)),
             ),
         )
 
-    def _counted(self, digest: str) -> bool:
-        return bool(self._usage.references(digest)) or digest in self._digests
+    def _exists(self, stream: str) -> bool:
+        return stream in self._usage.streams or stream in self._streams
 
-    def _frees(self, digest: str) -> bool:
+    def _add_image(self, pair: StreamImage, *, sure: bool) -> None:
+        stream, digest = pair
+        reserved = self._by_stream.setdefault(stream, _Reserved())
+        reserved.images.add(digest)
+        if sure:
+            reserved.sure_images.add(digest)
+        if not self._usage.has_image(stream, digest):
+            reserved.new_images.add(digest)
+        if self._exists(stream):
+            self._count_digest(digest, sure=sure)
+
+    def _add_tag(self, pair: StreamTag, *, sure: bool) -> None:
+        stream, tag = pair
+        reserved = self._by_stream.setdefault(stream, _Reserved())
+        reserved.tags.add(tag)
+        if sure:
+            reserved.sure_tags.add(tag)
+        if tag not in reserved.new_tags and not self._usage.has_tag(stream, tag):
+            reserved.new_tags.add(tag)
+            self._new_tags += self._exists(stream)
+
+    def _make(self, stream: str) -> None:
+        """A stream is going to exist, and with it what is reserved in it."""
+        reserved = self._reserved(stream)
+        self._new_tags += len(reserved.new_tags)
+        for digest in reserved.images:
+            self._count_digest(digest, sure=digest in reserved.sure_images)
+
+    def _count_digest(self, digest: str, *, sure: bool) -> None:
+        if sure:
+            self._sure_digests.add(digest)
+        if digest not in self._digests:
+            self._digests.add(digest)
+            self._new_digests += not self._usage.references(digest)
+
+    def _counts(self, digest: str) -> bool:
+        return digest in self._digests or bool(self._usage.references(digest))
+
+    def _unmade_images(self, streams: set[str]) -> set[str]:
+        """The images that only these streams, which do not exist, have reserved."""
+        reserved = (self._reserved(name).new_images for name in streams)
+        return {digest for images in reserved for digest in images if not self._counts(digest)}
+
+    def _unmade_tags(self, streams: set[str]) -> int:
+        return sum(len(self._reserved(name).new_tags) for name in streams)
+
+    def _is_sure(self, digest: str) -> bool:
+        """Whether an image counts in the namespace whatever becomes of updates on their way."""
+        if digest in self._sure_digests:
+            return True
+        return self._usage.references(digest) > self._leaving_digests[digest]
+
+    def _frees(self, stream: str, digest: str) -> bool:
         """Whether an image leaves the namespace with the one stream that drops it."""
-        return self._usage.references(digest) == 1 and digest not in self._digests
+        if digest in self._digests or self._leaving_digests[digest]:
+            return False
+        return self._usage.references(digest) == 1 and self._usage.has_image(stream, digest)
 
-    def _reserved_images(self, pair: tuple[str, str]) -> set[str]:
-        return self._images.get(pair[0], set())
+    def _reserved(self, stream: str) -> _Reserved:
+        return self._by_stream.get(stream, _NOTHING)
 
-    def _reserved_tags(self, pair: tuple[str, str]) -> set[str]:
-        return self._tags.get(pair[0], set())
+    def _counts_image(self, pair: StreamImage) -> bool:
+        return pair[1] in self._reserved(pair[0]).new_images or self._usage.has_image(*pair)
+
+    def _counts_tag(self, pair: StreamTag) -> bool:
+        return pair[1] in self._reserved(pair[0]).new_tags or self._usage.has_tag(*pair)
+
+    def _is_unsure_image(self, pair: StreamImage) -> bool:
+        if not self._counts_image(pair) or pair[1] in self._reserved(pair[0]).sure_images:
+            return False
+        return pair in self._leaving_images or not self._usage.has_image(*pair)
+
+    def _is_unsure_tag(self, pair: StreamTag) -> bool:
+        if not self._counts_tag(pair) or pair[1] in self._reserved(pair[0]).sure_tags:
+            return False
+        return pair in self._leaving_tags or not self._usage.has_tag(*pair)
+
+    def _frees_image(self, pair: StreamImage) -> bool:
+        taken = pair in self._leaving_images or pair[1] in self._reserved(pair[0]).images
+        return not taken and self._usage.has_image(*pair)
+
+    def _frees_tag(self, pair: StreamTag) -> bool:
+        taken = pair in self._leaving_tags or pair[1] in self._reserved(pair[0]).tags
+        return not taken and self._usage.has_tag(*pair)

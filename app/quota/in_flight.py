@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from app.quota.effective import Effective
 from app.quota.ledger import Ledger
-from app.quota.members import Claims
 from app.quota.usage import NamespaceUsage
 
 
@@ -39,17 +38,16 @@ def in_flight(ledger: Ledger, usage: NamespaceUsage, now: float) -> InFlight:
             effective.add(reservation.members)
             touched |= reservation.members.touched_streams
             count += 1
-    found = effective.assess(Claims("", open_ended=frozenset(touched)))
+    streams, images, tags = effective.counts()
     return InFlight(
         count,
-        found.namespace.imagestreams.used - usage.stream_count,
-        found.namespace.images.used - usage.image_count,
-        found.namespace.image_tags.used - usage.tag_count,
-        {
-            name: StreamInFlight(
-                change.images.used - len(usage.images_of(name)),
-                change.image_tags.used - usage.tag_count_of(name),
-            )
-            for name, change in found.streams.items()
-        },
+        streams - usage.stream_count,
+        images - usage.image_count,
+        tags - usage.tag_count,
+        {name: _of_stream(name, effective, usage) for name in touched},
     )
+
+
+def _of_stream(name: str, effective: Effective, usage: NamespaceUsage) -> StreamInFlight:
+    images, tags = effective.counts_of(name)
+    return StreamInFlight(images - usage.image_count_of(name), tags - usage.tag_count_of(name))

@@ -1,9 +1,10 @@
 """The ledger: the reservations of one namespace.
 
-A reservation holds the members of a request that was admitted and is not stored yet. It leaves the
-ledger as soon as observed usage alone tells the truth about its members:
+A reservation holds the members of a request that was admitted and may be stored any time. A
+request is stored with one write, or not at all. So a reservation leaves the ledger as soon as
 
-- all of them are seen stored: when they were claimed they were not, or
+- one of its members is seen stored that nothing but this request can have brought: such a
+  *proof* was neither stored nor reserved when it was claimed, and nobody has claimed it since, or
 - it has expired, by a view that is newer: what was not stored by then never will be, and what
   was is seen.
 
@@ -13,12 +14,17 @@ that has left the ledger, and every deletion that made room in it.
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.quota.effective import Effective
-from app.quota.members import Members
+from app.quota.members import NONE, Claims, Member, Members
 from app.quota.usage import NamespaceUsage
+
+PUSH_CHECK = "push-"
+"""What the holders of push checks begin with. A push check stores nothing by itself: the review
+of the mapping that its push ends with takes its reservation over."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,14 @@ class Reservation:
     holder: str
     members: Members
     expires_at: float
+    shared: Members = NONE
+    """Those of its members that prove nothing: others may have stored them, or may yet."""
+    removes: Members = NONE
+    """What the request takes away: nobody may rely on it."""
+
+    @property
+    def proof(self) -> Members:
+        return self.members - self.shared if self.shared else self.members
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,8 @@ class Ledger:
 
     def __init__(self, reservations: Iterable[Reservation] = (), floor: Floor = _GROUND) -> None:
         self._by_holder = {reservation.holder: reservation for reservation in reservations}
+        self._claimed: dict[Member, set[str]] | None = None
+        """The holders of each member, once somebody asks."""
         self.floor = floor
 
     def __iter__(self) -> Iterator[Reservation]:
@@ -92,47 +108,110 @@ class Ledger:
         """Whether nothing is reserved, and every view that may decide covers the floor."""
         return not self and now >= self.floor.set_at + timing.lag + 2 * timing.skew
 
-    def reserve(self, reservation: Reservation) -> None:
-        """Take members, or renew what the holder has."""
-        self._by_holder[reservation.holder] = reservation
+    def reserve(
+        self, holder: str, claims: Claims, usage: NamespaceUsage, expires_at: float
+    ) -> None:
+        """Hold all that a request claims, and what it removes.
+
+        Also what is stored already: it may be deleted before the request is stored. A holder that
+        claims again may have two requests on their way: then no member is proof of both.
+        """
+        members, proof = claims.adds, usage.missing(claims.adds)
+        claimed = self._index()
+        proof -= Members.of(member for member in proof if claimed.get(member))
+        renewed = self._by_holder.get(holder)
+        if renewed is not None:
+            members |= renewed.members
+        elif checked := self._push_check(holder, claims.adds):
+            self._drop(checked.holder)
+            members, proof = members | checked.members, proof | checked.proof
+        for member in claims.adds:
+            for other in claimed.get(member, ()):
+                self._share(other, member)
+        shared = members - proof
+        removes = claims.removes | renewed.removes if renewed else claims.removes
+        self._put(Reservation(holder, members, expires_at, shared, removes))
+
+    def holds(self, holder: str, claims: Claims) -> bool:
+        """Whether a holder has been given exactly this before."""
+        held = self._by_holder.get(holder)
+        return held is not None and (held.members, held.removes) == (claims.adds, claims.removes)
 
     def cancel(self, holder: str) -> bool:
         """Give a holder's members back; False if it holds none."""
-        return self._by_holder.pop(holder, None) is not None
+        if holder not in self._by_holder:
+            return False
+        self._drop(holder)
+        return True
 
     def settle(self, usage: NamespaceUsage, view: View) -> bool:
-        """Drop what `usage` alone tells the truth about, as seen by a view that covers the ledger.
+        """Drop what was stored or never will be, as seen by a view that covers the ledger.
 
         Returns whether anything was dropped.
         """
         settled = [
             holder
             for holder, held in self._by_holder.items()
-            if held.expires_at <= view.time or not usage.missing(held.members)
+            if held.expires_at <= view.time or usage.missing(held.proof) != held.proof
         ]
         for holder in settled:
-            del self._by_holder[holder]
+            self._drop(holder)
         return bool(settled)
 
     def effective(self, usage: NamespaceUsage) -> Effective:
         """Observed usage with every reservation on top."""
         effective = Effective(usage)
         for reservation in self._by_holder.values():
-            effective.add(reservation.members)
+            effective.add(reservation.members, reservation.removes)
         return effective
 
+    def _push_check(self, holder: str, claimed: Members) -> Reservation | None:
+        """The push check that a review of the same image and tag follows."""
+        if holder.startswith(PUSH_CHECK) or not (claimed.images and claimed.tags):
+            return None
+        holders = (self._index().get(member, set()) for member in claimed if member[0] != "stream")
+        for name in sorted(set.intersection(*map(set, holders))):
+            held = self._by_holder[name]
+            same = (held.members.images, held.members.tags) == (claimed.images, claimed.tags)
+            if same and name.startswith(PUSH_CHECK):
+                return held
+        return None
 
-def holder_of(members: Members) -> str:
-    """A name for whoever claims exactly these members.
+    def _share(self, holder: str, member: Member) -> None:
+        held = self._by_holder[holder]
+        self._by_holder[holder] = replace(held, shared=held.shared | Members.of([member]))
 
-    A retry of a push, and the admission review that follows its push check, claim the same
-    members under the same name: they renew one reservation instead of adding another.
+    def _index(self) -> dict[Member, set[str]]:
+        if self._claimed is None:
+            self._claimed = {}
+            for reservation in self:
+                self._note(reservation, self._claimed)
+        return self._claimed
+
+    def _put(self, reservation: Reservation) -> None:
+        self._by_holder[reservation.holder] = reservation
+        self._note(reservation, self._index())
+
+    def _drop(self, holder: str) -> None:
+        dropped = self._by_holder.pop(holder)
+        if self._claimed is not None:
+            for member in dropped.members:
+                self._claimed[member].discard(holder)
+
+    @staticmethod
+    def _note(reservation: Reservation, claimed: dict[Member, set[str]]) -> None:
+        for member in reservation.members:
+            claimed.setdefault(member, set()).add(reservation.holder)
+
+
+def holder_of(claims: Claims) -> str:
+    """A name for whoever makes exactly these claims.
+
+    A retry of a push makes the same claims under the same name: it renews one reservation
+    instead of adding another.
     """
     parts = [
-        *sorted(members.streams),
-        "",
-        *(f"{stream}@{digest}" for stream, digest in sorted(members.images)),
-        "",
-        *(f"{stream}:{tag}" for stream, tag in sorted(members.tags)),
+        [sorted(members.streams), sorted(members.images), sorted(members.tags)]
+        for members in (claims.adds, claims.removes)
     ]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

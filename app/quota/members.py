@@ -4,12 +4,15 @@
 namespace are then read from the same sets.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 StreamImage = tuple[str, str]
 """(stream, digest)"""
 StreamTag = tuple[str, str]
 """(stream, tag)"""
+Member = tuple[str, ...]
+"""("stream", name), ("image", stream, digest) or ("tag", stream, tag)"""
 
 
 @dataclass(frozen=True)
@@ -18,8 +21,25 @@ class Members:
     images: frozenset[StreamImage] = frozenset()
     tags: frozenset[StreamTag] = frozenset()
 
+    @classmethod
+    def of(cls, members: Iterable[Member]) -> "Members":
+        members = set(members)
+        return cls(
+            frozenset(member[1] for member in members if member[0] == "stream"),
+            frozenset((member[1], member[2]) for member in members if member[0] == "image"),
+            frozenset((member[1], member[2]) for member in members if member[0] == "tag"),
+        )
+
     def __bool__(self) -> bool:
         return bool(self.streams or self.images or self.tags)
+
+    def __iter__(self) -> Iterator[Member]:
+        for name in self.streams:
+            yield ("stream", name)
+        for pair in self.images:
+            yield ("image", *pair)
+        for pair in self.tags:
+            yield ("tag", *pair)
 
     def __or__(self, other: "Members") -> "Members":
         return Members(
@@ -52,16 +72,11 @@ NONE = Members()
 class Claims:
     """What one request would do to a namespace's sets.
 
+    An image whose digest nobody knows beforehand is claimed under a name of its own.
     `removes` holds members that the same request takes away from a stream: they make room for
-    this request alone, because nobody else can rely on them before they are gone.
+    this request alone, and nobody else may rely on them from then on.
     """
 
     namespace: str
     adds: Members = NONE
     removes: Members = NONE
-    unknown_images: frozenset[str] = frozenset()
-    """Streams that get an image whose digest nobody knows beforehand (the import of a tag from
-    elsewhere): they need room for it, and it counts as soon as it is seen."""
-    open_ended: frozenset[str] = frozenset()
-    """Streams that the request fills with more than can be named beforehand (the import of a
-    whole repository): they need headroom, and what is added counts as soon as it is seen."""

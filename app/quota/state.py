@@ -1,6 +1,7 @@
 """What every source of state offers, and how it says that it cannot answer."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from app.model.image import ImageClaim
@@ -14,6 +15,17 @@ class StateUnavailableError(Exception):
 
     retry_after = 1
     """Seconds."""
+
+
+@dataclass(frozen=True)
+class NamespaceView:
+    """What one decision about a namespace rests on.
+
+    It is taken once, so that every part of the decision rests on the same limits.
+    """
+
+    namespace: str
+    limits: NamespaceLimits
 
 
 class ClusterState(Protocol):
@@ -37,6 +49,12 @@ class ClusterState(Protocol):
 
     async def image(self, digest: str) -> ImageClaim | None:
         """What a stored Image says of itself; None if no Image of that digest is known."""
+
+
+def view_of(state: ClusterState, namespace: str) -> NamespaceView:
+    """Raises StateUnavailableError for a state, or a namespace, that must not be decided on."""
+    require_available(state)
+    return NamespaceView(namespace, state.limits(namespace))
 
 
 def require_available(state: ClusterState) -> None:

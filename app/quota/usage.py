@@ -108,8 +108,8 @@ class NamespaceUsage:
     def __init__(self) -> None:
         self.streams: dict[str, StreamUsage] = {}
         self.tag_count = 0
-        self._references: dict[Packed, int] = {}
-        self._images_of: dict[str, frozenset[str]] = {}
+        self._holders: dict[Packed, str | set[str]] = {}
+        """The streams that hold an image; most images are in one."""
 
     @property
     def stream_count(self) -> int:
@@ -117,21 +117,20 @@ class NamespaceUsage:
 
     @property
     def image_count(self) -> int:
-        return len(self._references)
+        return len(self._holders)
 
     def put(self, name: str, stream: StreamUsage | None) -> None:
         """Replace what is known of a stream; None for a stream that is gone."""
         old = self.streams.pop(name, None)
-        self._images_of.pop(name, None)
         if old is not None:
             self.tag_count -= old.tag_count
             for digest in old.packed_images:
-                self._forget(digest)
+                self._forget(digest, name)
         if stream is not None:
             self.streams[name] = stream
             self.tag_count += stream.tag_count
             for digest in stream.packed_images:
-                self._references[digest] = self._references.get(digest, 0) + 1
+                self._remember(digest, name)
 
     def newest_image_count(self, revisions: int) -> int:
         """The distinct images in that many newest entries of each tag's history."""
@@ -140,16 +139,18 @@ class NamespaceUsage:
 
     def references(self, digest: str) -> int:
         """How many streams hold an image."""
-        return self._references.get(pack(digest), 0)
+        holders = self._holders.get(pack(digest))
+        if holders is None:
+            return 0
+        return 1 if isinstance(holders, str) else len(holders)
+
+    def has_image(self, stream: str, digest: str) -> bool:
+        holders = self._holders.get(pack(digest))
+        return holders == stream if isinstance(holders, str | None) else stream in holders
 
     def images_of(self, stream: str) -> frozenset[str]:
-        """The digests of one stream, remembered for the streams that are asked about."""
-        if stream not in self.streams:
-            return frozenset()
-        images = self._images_of.get(stream)
-        if images is None:
-            images = self._images_of[stream] = self.streams[stream].images
-        return images
+        """The digests of one stream. This costs its size: decisions ask `has_image`."""
+        return self.streams[stream].images if stream in self.streams else frozenset()
 
     def image_count_of(self, stream: str) -> int:
         return self.streams[stream].image_count if stream in self.streams else 0
@@ -164,16 +165,24 @@ class NamespaceUsage:
         """The members that are not stored yet."""
         return Members(
             frozenset(name for name in members.streams if name not in self.streams),
-            frozenset(pair for pair in members.images if pair[1] not in self.images_of(pair[0])),
+            frozenset(pair for pair in members.images if not self.has_image(*pair)),
             frozenset(pair for pair in members.tags if not self.has_tag(*pair)),
         )
 
-    def _forget(self, digest: Packed) -> None:
-        count = self._references[digest] - 1
-        if count:
-            self._references[digest] = count
-        else:
-            del self._references[digest]
+    def _remember(self, digest: Packed, stream: str) -> None:
+        holders = self._holders.setdefault(digest, stream)
+        if isinstance(holders, set):
+            holders.add(stream)
+        elif holders != stream:
+            self._holders[digest] = {holders, stream}
+
+    def _forget(self, digest: Packed, stream: str) -> None:
+        holders = self._holders[digest]
+        if isinstance(holders, set):
+            holders.discard(stream)
+            if holders:
+                return
+        del self._holders[digest]
 
 
 class UsageIndex:

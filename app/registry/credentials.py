@@ -7,9 +7,10 @@ from pathlib import Path
 from pydantic import BaseModel, Field, ValidationError
 
 from app.model.base import problems
+from app.model.errors import UnusableError
 
 
-class CredentialsError(Exception):
+class CredentialsError(UnusableError):
     """A docker config that cannot be used; the text names the file and what is wrong."""
 
 

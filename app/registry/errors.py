@@ -59,7 +59,7 @@ def denied(verdict: Verdict) -> RegistryError:
     """Every violation in one error, because some clients print only the first error."""
     return RegistryError(
         "DENIED",
-        "\n".join(str(violation) for violation in verdict.violations),
+        verdict.explanation,
         {"reasons": [violation.reason for violation in verdict.violations]},
     )
 

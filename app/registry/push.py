@@ -17,14 +17,15 @@ from app.policy import image_limits
 from app.policy.image_limits import SizedImage
 from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
+from app.quota.ledger import PUSH_CHECK
 from app.quota.members import NONE, Claims, Members
-from app.quota.state import require_available
+from app.quota.state import NamespaceView, view_of
 from app.registry.errors import denied
 from app.registry.names import Reference, Repository
 
 logger = logging.getLogger("registry_admission.push")
 
-RESERVATION_PATTERN = r"^push-[0-9a-f]{32}$"
+RESERVATION_PATTERN = rf"^{PUSH_CHECK}[0-9a-f]{{32}}$"
 _RESERVATION = re.compile(RESERVATION_PATTERN)
 _WITHIN = 8.0
 """Seconds for one decision."""
@@ -58,20 +59,19 @@ class PushChecks:
 
         Raises StateUnavailableError.
         """
-        require_available(self._admission.state)
-        limit = self._admission.state.limits(repository.namespace).image_size
-        return None if limit is None else max(limit.max.floor, 0)
+        return _allowance(self._view(repository))
 
     def blob(self, repository: Repository, uploaded: int, declared: int | None) -> BlobCheck:
         """Whether an upload of `uploaded` bytes so far may become `declared` bytes.
 
         Raises StateUnavailableError.
         """
-        allowance = self.allowance(repository)
+        view = self._view(repository)
+        allowance = _allowance(view)
         size = max(uploaded, declared or 0)
         verdict = image_limits.check_size(
             SizedImage(f"a blob for {repository}", Weight(size)),
-            self._admission.state.limits(repository.namespace).image_size,
+            view.limits.image_size,
             namespace=repository.namespace,
             domain=self._admission.domain,
             unknown_size=self._admission.unknown_size,
@@ -112,7 +112,10 @@ class PushChecks:
             frozenset({(stream, tag)} if tag else ()),
         )
         return await self._admission.enforcer.decide(
-            Claims(repository.namespace, members), reserve=False, within=_WITHIN
+            Claims(repository.namespace, members),
+            self._view(repository),
+            reserve=False,
+            within=_WITHIN,
         )
 
     async def cancel(self, repository: Repository, reservation: str) -> bool:
@@ -125,6 +128,9 @@ class PushChecks:
             return False
         return await self._admission.enforcer.cancel(repository.namespace, reservation)
 
+    def _view(self, repository: Repository) -> NamespaceView:
+        return view_of(self._admission.state, repository.namespace)
+
     async def _decide(
         self,
         repository: Repository,
@@ -135,12 +141,13 @@ class PushChecks:
     ) -> ManifestCheck:
         # A reservation of its own for each push: when one of two equal pushes fails, the place
         # that the other one relies on stays taken.
-        reservation = f"push-{secrets.token_hex(16)}"
+        reservation = f"{PUSH_CHECK}{secrets.token_hex(16)}"
         change = changes.of_push(repository.namespace, repository.stream, reference.tag, image)
         adds = change.claims.adds | brings
         change.claims = replace(change.claims, adds=adds, removes=frees - adds)
         verdict = await self._admission.decide(
             change,
+            self._view(repository),
             reserve=True,
             within=_WITHIN,
             holder=reservation,
@@ -148,6 +155,11 @@ class PushChecks:
         return ManifestCheck(
             verdict, image.digest, image.size, reservation if verdict.allowed else ""
         )
+
+
+def _allowance(view: NamespaceView) -> int | None:
+    limit = view.limits.image_size
+    return None if limit is None else max(limit.max.floor, 0)
 
 
 def require(repository: Repository, verdict: Verdict) -> None:

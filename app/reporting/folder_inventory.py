@@ -6,8 +6,10 @@ from pathlib import Path
 
 from watchfiles import awatch
 
+from app.cluster import manifests
 from app.cluster.embedded import EmbeddedState
 from app.cluster.image_claims import Claims, with_listed
+from app.cluster.manifests import ManifestError
 from app.model.domain import ApiDomain
 from app.policy.image_weight import known_sizes
 from app.quota.in_flight import InFlight
@@ -19,6 +21,8 @@ class FolderInventory(EmbeddedState):
     def __init__(self, folder: Path, domain: ApiDomain, note: str = "") -> None:
         """`note`: a remark about the folder for the user. Raises ManifestError."""
         super().__init__(folder, domain)
+        if not manifests.files(folder):
+            raise ManifestError(f"{folder}: there is no manifest in this folder")
         self._watched = folder
         self._note = note
 

@@ -4,8 +4,11 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 from app.cluster import connection
+from app.cluster.api import ForbiddenError, KubeApi, NotFoundError
 from app.config import examples
 from app.config.settings import Settings
+from app.model.errors import NothingNamedError, UnusableError
+from app.policy.names import is_label
 from app.reporting.folder_inventory import FolderInventory
 from app.reporting.inventory import Inventory
 from app.reporting.usage_collector import UsageCollector
@@ -13,7 +16,11 @@ from app.reporting.usage_collector import UsageCollector
 SETTINGS = ("state", "kubeconfig", "context", "api_domain")
 """What the commands that look somewhere can be told of it."""
 
-_EXAMPLES = "these are examples: name a cluster with --kubeconfig, or a folder with --state"
+_EXAMPLES = "these are the examples of this project, not a cluster"
+
+
+class NoNamespaceError(UnusableError):
+    """A namespace was asked for that does not exist."""
 
 
 @asynccontextmanager
@@ -22,28 +29,62 @@ async def opened(
     service_namespace: str | None,
     namespaces: Collection[str],
     *,
+    labels: str = "",
+    on_examples: bool = False,
+    proposed: Collection[str] = (),
     ledgers: bool = True,
 ) -> AsyncIterator[Inventory]:
-    """The folder that `state` names; else the cluster that is named, that is around us, or that
-    kubectl would take; else the examples.
+    """The examples if asked for; else the folder that `state` names; else the cluster that
+    kubectl would take.
 
-    Of a cluster, only the namespaces given are read, or all, and ledgers if wanted. Raises
-    ManifestError, NoClusterError and ApiError.
+    Of a cluster, only the namespaces given are read, or all, or those whose labels match, and
+    ledgers if wanted. A namespace that is neither there nor `proposed` is an error. Raises
+    UnusableError.
     """
-    named = settings.kubeconfig is not None or settings.context is not None
-    if settings.state is not None:
-        yield FolderInventory(settings.state, settings.domain)
+    if on_examples or settings.state is not None:
+        if labels:
+            raise NothingNamedError("-l needs a cluster: a folder has no labels of namespaces")
+        folder = FolderInventory(
+            examples.state_folder() if on_examples else settings.state or examples.state_folder(),
+            settings.domain,
+            _EXAMPLES if on_examples else "",
+        )
+        for name in namespaces:
+            if name not in {*folder.namespaces(), *proposed}:
+                raise NoNamespaceError(f"{settings.state} has nothing of a namespace {name}")
+        yield folder
         return
-    if not (named or connection.has_default()):
-        yield FolderInventory(examples.state_folder(), settings.domain, _EXAMPLES)
-        return
-    async with connection.connected(settings.kubeconfig, settings.context) as api:
+    async with connection.found(settings.kubeconfig, settings.context) as api:
+        for name in namespaces:
+            if name not in proposed:
+                await _require_namespace(api, name)
         collector = UsageCollector(
             api,
             settings.domain,
             service_namespace=service_namespace or settings.namespace,
             namespaces=namespaces,
+            only=await _with_labels(api, labels) if labels else None,
             ledgers=ledgers,
         )
         await collector.read()
         yield collector
+
+
+async def _require_namespace(api: KubeApi, name: str) -> None:
+    """A tenant may not be allowed to look, then its objects have to do."""
+    if not is_label(name):
+        raise NoNamespaceError(f"{name!r} is not the name of a namespace")
+    try:
+        await api.get(f"/api/v1/namespaces/{name}")
+    except NotFoundError:
+        raise NoNamespaceError(f"the cluster has no namespace {name}") from None
+    except ForbiddenError:
+        return
+
+
+async def _with_labels(api: KubeApi, labels: str) -> frozenset[str]:
+    query = {"labelSelector": labels}
+    found = [item["metadata"]["name"] async for item in api.items("/api/v1/namespaces", query)]
+    if not found:
+        raise NoNamespaceError(f"no namespace has the labels {labels}")
+    return frozenset(found)

@@ -1,5 +1,7 @@
 """Formats sizes for people."""
 
+from app.policy.fullness import Level
+
 _BINARY_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -8,3 +10,22 @@ def readable(size: int) -> str:
     power = min(max(size.bit_length() - 1, 0) // 10, len(_BINARY_UNITS) - 1)
     number = f"{size / 1024**power:.2f}".rstrip("0").rstrip(".")
     return f"{number} {_BINARY_UNITS[power]}"
+
+
+def amount(level: Level, number: int) -> str:
+    """A number of bytes in a readable unit, or a count as it is."""
+    return readable(number) if level.resource == "storage" else str(number)
+
+
+def percent(level: Level) -> str:
+    """How full it is: `25%`; `<1%` rather than nothing for a little, `-` if nothing limits it."""
+    if level.percent is None:
+        return "-"
+    if level.percent == 0 and level.used + level.reserved > 0:
+        return "<1%"
+    return f"{level.percent}%"
+
+
+def counted(number: int, singular: str, plural: str = "") -> str:
+    """`1 namespace`, `2 namespaces`."""
+    return f"{number} {singular if number == 1 else plural or f'{singular}s'}"

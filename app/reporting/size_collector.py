@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from pydantic import ValidationError
@@ -17,15 +18,21 @@ from app.quota.digests import Packed, pack
 _FEW = 500
 """Up to this number, images are read by name; above it, the list of all images is read."""
 _AT_ONCE = 16
+_FRESH = 300.0
+"""Seconds for which a size that nothing proves is kept."""
 _PAGE = 100
 """Images in one page of a list. Images carry their manifests: a page is some megabytes."""
 
 
 class SizeCollector:
-    """Reads each digest once: the content of a digest never changes."""
+    """Reads each image once if its digest proves its size, and every few minutes if not."""
 
-    def __init__(self, api: KubeApi, domain: ApiDomain) -> None:
+    def __init__(
+        self, api: KubeApi, domain: ApiDomain, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._api = api
+        self._clock = clock
+        self._read_since = clock()
         self._path = f"/apis/{domain.image_group}/v1/images"
         self._known: dict[Packed, ImageClaim | None] = {}
         self.problem = ""
@@ -45,6 +52,7 @@ class SizeCollector:
 
     async def of(self, digests: Collection[str]) -> Mapping[str, int]:
         """Bytes of each image with a known size, by digest. Raises ApiError. See `expect`."""
+        self._forget_claims()
         claims = await with_listed(await self._claims(digests), self._claims)
         return known_sizes(claims, digests)
 
@@ -57,6 +65,13 @@ class SizeCollector:
                 self._known.update(zip(map(pack, batch), claims, strict=True))
         found = {digest: self._known.get(pack(digest)) for digest in digests}
         return {digest: claim for digest, claim in found.items() if claim is not None}
+
+    def _forget_claims(self) -> None:
+        """An Image that only claims a size may be updated to claim another one."""
+        if self._clock() - self._read_since > _FRESH:
+            known = self._known.items()
+            self._known = {digest: claim for digest, claim in known if claim and claim.proven}
+            self._read_since = self._clock()
 
     @contextmanager
     def _noting_what_is_forbidden(self) -> Iterator[None]:

@@ -47,8 +47,11 @@ class UsageCollector:
         *,
         service_namespace: str,
         namespaces: Collection[str] = (),
+        only: Collection[str] | None = None,
         ledgers: bool = True,
     ) -> None:
+        """`namespaces`: the ones to read, or all; `only`: of these, the ones to tell of."""
+        self._only = only
         self._changed = asyncio.Event()
         self._followed = False
         heartbeat = Heartbeat(
@@ -78,7 +81,8 @@ class UsageCollector:
         self._changed.clear()
 
     def namespaces(self) -> list[str]:
-        return sorted({name for scope in self._scopes.values() for name in scope.namespaces()})
+        found = {name for scope in self._scopes.values() for name in scope.namespaces()}
+        return sorted(found if self._only is None else found.intersection(self._only))
 
     def limits(self, namespace: str) -> NamespaceLimits:
         return self._scope(namespace).limits[namespace]

@@ -28,7 +28,7 @@ from app.certs.cluster import ClusterCertificates, service_names
 from app.cluster import connection
 from app.cluster.api import KubeApi
 from app.cluster.connection import NoClusterError
-from app.cluster.embedded import EmbeddedState
+from app.cluster.embedded import EmbeddedState, SnapshotState
 from app.cluster.informer import Informer
 from app.cluster.kubernetes import KubernetesState
 from app.cluster.leader import lead
@@ -52,11 +52,23 @@ Refused = Callable[[AdmissionRequest, Outcome], None]
 
 
 @dataclass(frozen=True)
-class Backend:
+class Sources:
+    """What decisions read and write."""
+
     state: ClusterState
     ledgers: LedgerStore
-    jobs: Sequence[Job]
-    """Work that lives as long as the service does."""
+    registry_image: RegistryImage | None = None
+    """Sizes from the internal registry; None: it is not asked."""
+    registry_hosts: Callable[[], Collection[str]] = tuple
+    """The host names of the registry in Config/cluster."""
+    objects: ObjectReader | None = None
+    """Reads the objects that Config/cluster refers to."""
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What the page, the metrics and the Events show."""
+
     namespaces: Callable[[], Iterable[str]]
     """The namespaces that have a limit or an ImageStream."""
     refusals: Refusals
@@ -67,15 +79,20 @@ class Backend:
     """Whether the last reading of the state failed, so that an older one stays in force."""
     unreadable: Callable[[], Mapping[str, int]] = dict
     """How many objects cannot be read, by kind."""
-    registry_image: RegistryImage | None = None
-    certificates: ClusterCertificates | None = None
-    """The self-signed certificates that all replicas share."""
-    registry_hosts: Callable[[], Collection[str]] = tuple
-    """The host names of the registry in Config/cluster."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Everything that a serving process needs from its surroundings."""
+
+    sources: Sources
+    observations: Observations
+    jobs: Sequence[Job]
+    """Work that lives as long as the service does."""
     authenticator: Authenticator | None = None
     """Decides who may ask for push checks and see the page; None: nobody may."""
-    objects: ObjectReader | None = None
-    """Reads the objects that Config/cluster refers to."""
+    certificates: ClusterCertificates | None = None
+    """The self-signed certificates that all replicas share."""
     controllers: Controllers | None = None
 
 
@@ -89,7 +106,7 @@ async def open_backend(settings: Settings, *, leads: bool = True) -> AsyncIterat
     config, that is no use.
     """
     async with _registry(settings) as registry_image, _source(settings, leads) as backend:
-        yield replace(backend, registry_image=registry_image)
+        yield replace(backend, sources=replace(backend.sources, registry_image=registry_image))
 
 
 @asynccontextmanager
@@ -99,11 +116,17 @@ async def _registry(settings: Settings) -> AsyncIterator[RegistryImage | None]:
         yield partial(RegistryImages(dict([registry])).of, registry[0]) if registry else None
 
 
+def uses_examples(settings: Settings) -> bool:
+    """Whether nothing names a folder or a cluster, and there is none around this process."""
+    named = (settings.state, settings.kubeconfig, settings.context)
+    return named == (None, None, None) and not connection.is_inside()
+
+
 @asynccontextmanager
 async def _source(settings: Settings, leads: bool) -> AsyncIterator[Backend]:
     outside = settings.kubeconfig is not None or settings.context is not None
     inside = connection.is_inside()
-    if settings.state is not None or not (outside or inside):
+    if settings.state is not None or uses_examples(settings):
         if settings.controllers and leads:
             raise NoClusterError("controllers need a cluster, and there is only a folder")
         manifests = settings.state or examples.state_folder()
@@ -115,21 +138,26 @@ async def _source(settings: Settings, leads: bool) -> AsyncIterator[Backend]:
 
 
 def embedded(state: EmbeddedState, settings: Settings) -> Backend:
-    """A backend on a folder of manifests, with its reservations in memory.
+    """A backend on a folder of manifests that is watched, with its reservations in memory.
 
     Raises TokenFileError for the tokens of push checks.
     """
+    return replace(snapshot(state, settings), jobs=[state.watch])
+
+
+def snapshot(state: SnapshotState, settings: Settings) -> Backend:
+    """Objects that were read once; reservations in the process. Raises TokenFileError."""
     refusals = Refusals(settings.domain)
     return Backend(
-        state,
-        MemoryLedgers(),
-        jobs=[state.watch],
-        namespaces=state.namespaces,
-        refusals=refusals,
-        refused=refusals.review,
-        broken=lambda: state.broken is not None,
+        Sources(state, MemoryLedgers(), objects=state),
+        Observations(
+            namespaces=state.namespaces,
+            refusals=refusals,
+            refused=refusals.review,
+            broken=lambda: state.broken is not None,
+        ),
+        jobs=(),
         authenticator=StaticTokens(settings.push_tokens) if settings.push_tokens else None,
-        objects=state,
     )
 
 
@@ -173,18 +201,22 @@ def _cluster(
     if leads:
         jobs.append(leading)
     return Backend(
-        state,
-        ledgers,
+        Sources(
+            state,
+            ledgers,
+            registry_hosts=state.registry_hosts,
+            objects=KubernetesObjects(api),
+        ),
+        Observations(
+            namespaces=state.occupied,
+            refusals=refusals,
+            refused=refused,
+            broken=lambda: False,
+            unreadable=state.unreadable,
+        ),
         jobs=jobs,
-        namespaces=state.occupied,
-        refusals=refusals,
-        refused=refused,
-        broken=lambda: False,
-        unreadable=state.unreadable,
-        certificates=certificates if shared and not settings.tls_dir else None,
-        registry_hosts=state.registry_hosts,
         authenticator=KubernetesAccess(api, domain),
-        objects=KubernetesObjects(api),
+        certificates=certificates if shared and not settings.tls_dir else None,
         controllers=controllers,
     )
 

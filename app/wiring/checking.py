@@ -1,21 +1,24 @@
 """Decides files without a server, for `registry-admission check`."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import jsonpatch
 from pydantic import ValidationError
 
 from app.admission.review import AdmissionRequest, AdmissionReview
-from app.cluster import manifests
-from app.cluster.embedded import EmbeddedState, namespace_or_default
+from app.cluster import cluster_copy, connection, manifests
+from app.cluster.embedded import EmbeddedState, SnapshotState, namespace_or_default
 from app.cluster.manifests import Manifest, ManifestError
+from app.config import examples
 from app.config.settings import Settings
 from app.model.base import problems
 from app.wiring import service
-from app.wiring.backends import embedded
+from app.wiring.backends import snapshot
 
 _NAMESPACED = frozenset(
     {
@@ -37,18 +40,26 @@ class Result:
     warnings: list[str]
 
 
-async def check(files: Iterable[Path], settings: Settings, folder: Path) -> list[Result]:
-    """Decide every object in order. Allowed objects count for the objects after them.
+@dataclass(frozen=True)
+class _Object:
+    manifest: Manifest
+    request: AdmissionRequest
 
-    Of a folder, every manifest is decided. Raises ManifestError for a file or a state folder
-    that cannot be read.
+
+async def check(
+    paths: Iterable[Path], settings: Settings, *, on_examples: bool = False
+) -> list[Result]:
+    """Decide every object in order, each on what the ones before it have set and claimed.
+
+    The state that they meet is the folder that `state` names, the examples, or the cluster that
+    kubectl would take. Raises UnusableError for a file or a state that cannot be read.
     """
-    state = EmbeddedState(folder, settings.domain)
-    admission = service.build(settings, embedded(state, settings)).admission
-    results = []
-    for path in chain.from_iterable(map(_files, files)):
-        for index, manifest in enumerate(manifests.read(path)):
-            request = _request(manifest, index)
+    objects = list(_objects(paths))
+    async with _state(settings, objects, on_examples) as state:
+        admission = service.build(settings, snapshot(state, settings)).admission
+        results = []
+        for item in objects:
+            request = item.request
             defaults = await admission.mutate(request, settings.review_timeout)
             if defaults.patch:
                 patched = jsonpatch.apply_patch(request.object, defaults.patch)
@@ -56,22 +67,67 @@ async def check(files: Iterable[Path], settings: Settings, folder: Path) -> list
             outcome = await admission.validate(request, settings.review_timeout)
             writes = request.operation in ("CREATE", "UPDATE") and not request.dry_run
             if outcome.allowed and writes:
-                state.add(replace(manifest, content=request.object or {}))
+                state.add(replace(item.manifest, content=request.object or {}))
             results.append(
                 Result(
-                    str(path),
-                    manifest.node.start_mark.line + 1,
+                    str(item.manifest.path),
+                    item.manifest.line,
                     request.title,
                     outcome.allowed,
                     outcome.message,
                     outcome.warnings,
                 )
             )
-    return results
+        return results
+
+
+@asynccontextmanager
+async def _state(
+    settings: Settings, objects: Sequence[_Object], on_examples: bool
+) -> AsyncIterator[SnapshotState]:
+    folder = examples.state_folder() if on_examples else settings.state
+    if folder is not None:
+        yield EmbeddedState(folder, settings.domain)
+        return
+    namespaces = {name for item in objects for name in _namespaces(item)}
+    async with connection.found(settings.kubeconfig, settings.context) as api:
+        yield await cluster_copy.copied(api, settings.domain, namespaces)
+
+
+def _namespaces(item: _Object) -> Iterator[str]:
+    """Those of an object and of all that it refers to."""
+    if item.request.namespace:
+        yield item.request.namespace
+    yield from _mentioned(item.request.object)
+
+
+def _mentioned(content: Any) -> Iterator[str]:
+    if isinstance(content, dict):
+        name = content.get("namespace")
+        if isinstance(name, str) and name:
+            yield name
+        content = content.values()
+    if not isinstance(content, str | bytes) and isinstance(content, Iterable):
+        for child in content:
+            yield from _mentioned(child)
+
+
+def _objects(paths: Iterable[Path]) -> Iterator[_Object]:
+    for path in chain.from_iterable(map(_files, paths)):
+        found = list(manifests.read(path))
+        if not found:
+            raise ManifestError(f"{path}:1: there is no object in it")
+        for index, manifest in enumerate(found):
+            yield _Object(manifest, _request(manifest, index))
 
 
 def _files(path: Path) -> list[Path]:
-    return manifests.files(path) if path.is_dir() else [path]
+    if not path.is_dir():
+        return [path]
+    found = manifests.files(path)
+    if not found:
+        raise ManifestError(f"{path}: there is no manifest in this folder")
+    return found
 
 
 def _request(manifest: Manifest, index: int) -> AdmissionRequest:
@@ -81,7 +137,7 @@ def _request(manifest: Manifest, index: int) -> AdmissionRequest:
         try:
             return AdmissionReview.model_validate(content).request
         except ValidationError as error:
-            line = manifest.node.start_mark.line + 1
+            line = manifest.line
             text = "; ".join(problems(error))
             raise ManifestError(f"{manifest.path}:{line}: {text}") from None
     group, _, version = manifest.api_version.rpartition("/")

@@ -16,7 +16,6 @@ from app.admission.image_kinds import ImageAdmission
 from app.admission.references import References
 from app.api.health import HealthApi
 from app.api.metrics import RESERVATIONS, UNREAD, UNREADABLE_MANIFESTS, UNTAGGED, UPLOADS, Metrics
-from app.api.protocol import StrangersProtocol
 from app.api.server import Server, listen
 from app.certs import files
 from app.certs.reload import ServingContext
@@ -35,6 +34,7 @@ from app.gateway.state import GatewayState
 from app.gateway.traffic import Traffic, Turns
 from app.gateway.upstream import Upstream
 from app.gateway.usage_store import UsageStore
+from app.model.errors import UnusableError
 from app.page.refusals import Refusals
 from app.quota.store import MemoryLedgers
 from app.registry import credentials
@@ -42,12 +42,19 @@ from app.registry.client import RegistryClient
 from app.registry.credentials import NO_CREDENTIALS
 from app.registry.push import PushChecks
 from app.registry.sizes import RegistryImages
-from app.wiring.backends import Backend, Job, open_backend, running
+from app.wiring.backends import (
+    Backend,
+    Job,
+    Observations,
+    Sources,
+    open_backend,
+    running,
+)
 
 logger = logging.getLogger("registry_admission.gateway")
 
 
-class GatewayError(Exception):
+class GatewayError(UnusableError):
     """Settings that contradict each other."""
 
 
@@ -88,7 +95,6 @@ async def serve(settings: GatewaySettings, announce: Callable[[str], None]) -> N
             shutdown_delay=settings.shutdown_delay,
             shutdown_timeout=settings.shutdown_timeout,
         )
-        server.config.http_protocol_class = StrangersProtocol
         scheme = "https" if certificate else "http"
         address = f"{scheme}://{settings.host}:{listener.getsockname()[1]}"
         announce(f"registry-admission gateway listens on {address} before {settings.upstream}")
@@ -105,9 +111,9 @@ async def serve(settings: GatewaySettings, announce: Callable[[str], None]) -> N
 def _build(
     settings: GatewaySettings, source: _Source, upstream: Upstream, draining: Callable[[], bool]
 ) -> tuple[FastAPI, list[Job]]:
-    backend, domain = source.backend, settings.domain
-    state = backend.state
-    enforcer = Enforcer(state, backend.ledgers, domain, settings.timing)
+    sources, domain = source.backend.sources, settings.domain
+    state = sources.state
+    enforcer = Enforcer(state, sources.ledgers, domain, settings.timing)
     references = References(state, settings.internal_hosts)
     admission = ImageAdmission(
         state,
@@ -115,7 +121,7 @@ def _build(
         references,
         domain,
         settings.unknown_size,
-        registry_image=backend.registry_image,
+        registry_image=sources.registry_image,
     )
     gateway = Gateway(
         upstream,
@@ -140,7 +146,7 @@ def _build(
     app = FastAPI(title="registry-admission gateway", openapi_url=None)
     app.include_router(HealthApi(metrics, not_ready, coverage.warnings).router())
     app.router.routes += [Route("/v2", gateway), Route("/v2/{path:path}", gateway)]
-    return app, list(backend.jobs)
+    return app, list(source.backend.jobs)
 
 
 @asynccontextmanager
@@ -186,14 +192,18 @@ async def _plain_registry(
             settings.compare_interval,
         )
         backend = Backend(
-            GatewayState(folder, inventory, coverage),
-            MemoryLedgers(),
+            Sources(
+                GatewayState(folder, inventory, coverage),
+                MemoryLedgers(),
+                registry_image=partial(RegistryImages({host: client}).of, host),
+            ),
+            Observations(
+                namespaces=folder.namespaces,
+                refusals=Refusals(settings.domain),
+                refused=lambda _request, _outcome: None,
+                broken=lambda: folder.broken is not None,
+            ),
             jobs=[folder.watch, reconciler.run],
-            namespaces=folder.namespaces,
-            refusals=Refusals(settings.domain),
-            refused=lambda _request, _outcome: None,
-            broken=lambda: folder.broken is not None,
-            registry_image=partial(RegistryImages({host: client}).of, host),
         )
         yield _Source(backend, UsageStore(inventory, reader), coverage, traffic)
     finally:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from app.config.settings import Settings
+from app.model.errors import UnusableError
 from app.page.api import PageApi
 from app.page.overview_cache import OverviewCache
 from app.page.session import Sessions
@@ -10,7 +11,7 @@ from app.page.views import Views
 from app.wiring.backends import Backend
 
 
-class PageError(Exception):
+class PageError(UnusableError):
     """The settings let nobody sign in to the page."""
 
 
@@ -21,6 +22,7 @@ def build(settings: Settings, backend: Backend, key: Callable[[], bytes]) -> Pag
             "page: on needs to know who may look: without a cluster, name a file of tokens "
             "with --push-tokens"
         )
-    board = OverviewCache(backend.state, backend.namespaces, settings.domain)
-    views = Views(backend.state, board, backend.refusals, backend.authenticator, settings.domain)
+    state, shown = backend.sources.state, backend.observations
+    overview = OverviewCache(state, shown.namespaces, settings.domain)
+    views = Views(state, overview, shown.refusals, backend.authenticator, settings.domain)
     return PageApi(views, backend.authenticator, Sessions(key))

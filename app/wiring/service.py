@@ -35,9 +35,10 @@ def build(
     settings: Settings, backend: Backend, draining: Callable[[], bool] = lambda: False
 ) -> Service:
     """The service on any backend. `draining` tells whether it is about to stop."""
-    state, domain = backend.state, settings.domain
-    enforcer = Enforcer(state, backend.ledgers, domain, settings.timing)
-    references = References(state, settings.internal_hosts, backend.registry_hosts)
+    sources, observations, domain = backend.sources, backend.observations, settings.domain
+    state = sources.state
+    enforcer = Enforcer(state, sources.ledgers, domain, settings.timing)
+    references = References(state, settings.internal_hosts, sources.registry_hosts)
     images = ImageAdmission(
         state,
         enforcer,
@@ -45,9 +46,9 @@ def build(
         domain,
         settings.unknown_size,
         settings.followed_tags,
-        backend.registry_image,
+        sources.registry_image,
     )
-    registry = RegistryAdmission(state, settings, backend.objects)
+    registry = RegistryAdmission(state, settings, sources.objects)
     objects = ObjectAdmission(state, settings, registry)
     controllers = backend.controllers
     hook = controllers.hook.review if controllers and controllers.hook else None
@@ -57,8 +58,8 @@ def build(
         metrics.collect(controllers.collector)
     metrics.gauge(RESERVATIONS, enforcer.reservations)
     metrics.gauge(STATE_AGE, lambda: time.time() - state.view().time)
-    metrics.gauge(STATE_BROKEN, lambda: float(backend.broken()))
-    metrics.gauges(UNREADABLE, backend.unreadable)
+    metrics.gauge(STATE_BROKEN, lambda: float(observations.broken()))
+    metrics.gauges(UNREADABLE, observations.unreadable)
 
     def not_ready() -> list[str]:
         stopping = ["shutting down"] if draining() else []
@@ -68,7 +69,7 @@ def build(
     api = AdmissionApi(
         admission,
         metrics,
-        backend.refused,
+        observations.refused,
         max_body_bytes=settings.max_body_bytes,
         max_concurrent_reviews=settings.max_concurrent_reviews,
         review_timeout=settings.review_timeout,
@@ -80,7 +81,7 @@ def build(
         pushes = PushApi(
             checks,
             backend.authenticator,
-            backend.refusals.push,
+            observations.refusals.push,
             max_concurrent=limit,
             is_pusher=settings.is_pusher,
         )

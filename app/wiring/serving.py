@@ -1,8 +1,6 @@
 """Runs the service until a signal ends it."""
 
-import ipaddress
 import logging
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,19 +13,17 @@ from app.api.server import Server, listen
 from app.certs import files
 from app.certs.files import CertificateError
 from app.certs.reload import ServingContext
-from app.config import examples
 from app.config.settings import Settings
 from app.wiring import page as assembly
 from app.wiring import service
-from app.wiring.backends import open_backend, running
+from app.wiring.backends import open_backend, running, uses_examples
+from app.wiring.banner import banner
 
 logger = logging.getLogger("registry_admission.serving")
 
-_EXAMPLE = "push-allowed.json"
-
 
 async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Serve until a signal ends it; `announce` gets the address and a first request to try.
+    """Serve until a signal ends it; `announce` gets the address, and what to try.
 
     Raises ManifestError for a state folder, CertificateError for certificates, NoClusterError
     for a kubeconfig, PageError for the page, and OSError for an address, that cannot be used.
@@ -57,9 +53,10 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             context.ssl,
             shutdown_delay=settings.shutdown_delay,
             shutdown_timeout=settings.shutdown_timeout,
+            protocol=NamedClients,
         )
-        server.config.http_protocol_class = NamedClients
-        announce(_welcome(settings.host, listener.getsockname()[1], certificates))
+        port = listener.getsockname()[1]
+        announce(banner(settings.host, port, certificates, on_examples=uses_examples(settings)))
 
         def failed() -> None:
             logger.critical("background work failed, the service ends")
@@ -83,22 +80,3 @@ def _self_made(host: str) -> Path:
     folder = Path(click.get_app_dir("registry-admission")) / "tls"
     files.make(folder, sorted({"localhost", "127.0.0.1", "::1", host}))
     return folder
-
-
-def _welcome(host: str, port: int, certificates: Path) -> str:
-    url = f"https://{'localhost' if _is_any(host) else host}:{port}"
-    authority = shlex.quote(str(certificates / files.AUTHORITY))
-    return (
-        f"registry-admission listens on {url}\n"
-        f"Try it:\n"
-        f"  curl --cacert {authority} -H 'Content-Type: application/json' \\\n"
-        f"    --data @{shlex.quote(str(examples.payload(_EXAMPLE)))} {url}/validate"
-    )
-
-
-def _is_any(host: str) -> bool:
-    """Whether a listener takes connections on every address of the machine."""
-    try:
-        return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return False

@@ -73,7 +73,7 @@ async def test_a_client_that_does_not_trust_the_ca_refuses(tmp_path: Path) -> No
             await presented(server.port, another)
 
 
-def test_nothing_older_than_tls_1_2_is_spoken(tmp_path: Path) -> None:
+def test_tls_below_1_2_is_refused(tmp_path: Path) -> None:
     files.make(tmp_path, NAMES)
     context = ServingContext(tmp_path / files.CERTIFICATE, tmp_path / files.KEY)
 
@@ -94,7 +94,7 @@ async def test_new_connections_see_a_new_certificate_and_open_ones_go_on(tmp_pat
         assert connection.serial == serial_of(old)
 
 
-async def test_a_key_of_another_kind_replaces_the_old_one(tmp_path: Path) -> None:
+async def test_key_of_another_type_replaces_the_old_one(tmp_path: Path) -> None:
     files.make(tmp_path, NAMES)
     new = with_rsa_key(2048)
 
@@ -106,7 +106,7 @@ async def test_a_key_of_another_kind_replaces_the_old_one(tmp_path: Path) -> Non
         assert await presented(server.port, trusted) == serial_of(new)
 
 
-async def test_clients_that_trust_both_authorities_see_no_gap_when_the_ca_changes(
+async def test_clients_trusting_both_cas_see_no_gap(
     tmp_path: Path,
 ) -> None:
     old = files.make(tmp_path / "old", NAMES)
@@ -188,7 +188,7 @@ def test_a_server_does_not_start_on_broken_files(
         ServingContext(tmp_path / files.CERTIFICATE, tmp_path / files.KEY)
 
 
-def test_the_expiry_is_that_of_the_certificate_in_force(tmp_path: Path) -> None:
+def test_expiry_metric_is_of_the_served_certificate(tmp_path: Path) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     files.make(tmp_path, NAMES, now)
     context = ServingContext(tmp_path / files.CERTIFICATE, tmp_path / files.KEY)

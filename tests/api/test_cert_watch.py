@@ -61,7 +61,7 @@ async def test_a_mounted_secret_is_followed(tmp_path: Path) -> None:
             await wait_until_presented(serial_of(new), server.port, ca(source))
 
 
-async def test_a_change_without_an_event_is_found_by_looking(tmp_path: Path) -> None:
+async def test_change_without_an_event_is_found_by_polling(tmp_path: Path) -> None:
     """The folder itself is a link: what happens beside it is no event in it."""
     authorities, current = tmp_path / "ca", tmp_path / "current"
     for version in ("v1", "v2"):
@@ -77,7 +77,7 @@ async def test_a_change_without_an_event_is_found_by_looking(tmp_path: Path) -> 
         await wait_until_presented(serial_of(new), server.port, ca(authorities))
 
 
-async def test_a_folder_that_cannot_be_watched_is_looked_at(
+async def test_unwatchable_folder_is_polled(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     source, folder = tmp_path / "source", tmp_path / "tls"
@@ -98,7 +98,7 @@ async def test_a_folder_that_cannot_be_watched_is_looked_at(
 
 
 @pytest.mark.parametrize("error", [OSError("too many files"), RuntimeError("no watcher")], ids=repr)
-async def test_where_nothing_can_be_watched_changes_are_found_by_looking(
+async def test_changes_are_polled_without_inotify(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     monkeypatch.setattr("app.certs.reload.awatch", Mock(side_effect=error))

@@ -140,7 +140,9 @@ async def code_of(folder: Path, url: str, certificate: KeyPair) -> int | None:
             return None
 
 
-async def test_probes_and_metrics_need_none(tmp_path: Path, signer: KeyPair) -> None:
+async def test_probes_and_metrics_need_no_client_certificate(
+    tmp_path: Path, signer: KeyPair
+) -> None:
     async with serve(tmp_path, "--client-ca", str(tmp_path / "client-ca.crt")) as running:
         codes = [
             (await running.client.get(path)).status_code
@@ -150,7 +152,7 @@ async def test_probes_and_metrics_need_none(tmp_path: Path, signer: KeyPair) -> 
     assert codes == [200, 200, 200]
 
 
-async def test_a_certificate_of_somebody_else_is_not_even_listened_to(
+async def test_foreign_client_certificate_ends_the_handshake(
     tmp_path: Path, signer: KeyPair
 ) -> None:
     stranger = client_of(authority.make_authority(NOW), "kube-apiserver", NOW)

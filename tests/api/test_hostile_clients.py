@@ -1,24 +1,33 @@
 """Clients that send too much, too slowly or too often: each is ended, others are served."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 
-from app.api import protocol
+from app.api import body, listener, protocol
 from app.api.body import BodyReader
+from app.api.connections import Connections
 from app.api.errors import on_http_exception
 from app.api.server import Server, listen
+from app.certs import files
+from app.certs.reload import ServingContext
 
 HEAD = b"POST /validate HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 WHOLE = HEAD + b"Content-Length: 2\r\n\r\n{}"
 
 
 @asynccontextmanager
-async def listening(bodies: BodyReader) -> AsyncIterator[int]:
+async def listening(
+    bodies: BodyReader,
+    context: ssl.SSLContext | None = None,
+    connections: Connections | None = None,
+) -> AsyncIterator[int]:
     """The service's listener on a free port, before an application that only reads bodies."""
     app = FastAPI(exception_handlers={HTTPException: on_http_exception})
 
@@ -26,13 +35,13 @@ async def listening(bodies: BodyReader) -> AsyncIterator[int]:
     async def read(request: Request) -> int:
         return len(await bodies.json(request))
 
-    listener = listen("127.0.0.1", 0)
-    server = Server(app, None, shutdown_delay=0, shutdown_timeout=1)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    bound = listen("127.0.0.1", 0)
+    server = Server(app, context, shutdown_delay=0, shutdown_timeout=1, connections=connections)
+    serving = asyncio.create_task(server.serve(sockets=[bound]))
     while not server.started:
         await asyncio.sleep(0.01)
     try:
-        yield listener.getsockname()[1]
+        yield bound.getsockname()[1]
     finally:
         server.should_exit = True
         await serving
@@ -62,8 +71,10 @@ class Client:
         self._writer.close()
 
 
-async def connect(port: int) -> Client:
-    return Client(*await asyncio.open_connection("127.0.0.1", port))
+async def connect(port: int, address: str = "127.0.0.1") -> Client:
+    """A connection from an address of this machine."""
+    opened = asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+    return Client(*await opened)
 
 
 @pytest.mark.parametrize(
@@ -74,10 +85,8 @@ async def connect(port: int) -> Client:
         pytest.param(b"POST /vali", id="a path that never ends"),
     ],
 )
-async def test_a_head_that_does_not_come_in_ends_the_connection(
-    monkeypatch: pytest.MonkeyPatch, head: bytes
-) -> None:
-    monkeypatch.setattr(protocol, "_HEAD_TIMEOUT", 0.2)
+async def test_slow_head_ends_the_connection(monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
+    monkeypatch.setattr(protocol, "HEAD_TIMEOUT", 0.2)
     monkeypatch.setattr(protocol.BoundedProtocol, "first_byte_timeout", 0.2)
     async with listening(BodyReader(1000)) as port:
         slow = await connect(port)
@@ -86,8 +95,94 @@ async def test_a_head_that_does_not_come_in_ends_the_connection(
         assert await slow.until_closed() == b""
 
 
-async def test_a_second_head_is_bounded_as_the_first_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "_HEAD_TIMEOUT", 0.5)
+async def test_a_handshake_that_does_not_begin_ends_the_connection(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(listener, "HANDSHAKE_TIMEOUT", 0.2)
+    files.make(tmp_path, ["localhost"])
+    context = ServingContext(tmp_path / files.CERTIFICATE, tmp_path / files.KEY).ssl
+    async with listening(BodyReader(1000), context) as port:
+        assert await (await connect(port)).until_closed() == b""
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(HEAD, id="half a head"),
+        pytest.param(HEAD + b"Content-Length: 100\r\n\r\n{", id="half a body"),
+        pytest.param(WHOLE, id="a request, and no other"),
+    ],
+)
+@pytest.mark.parametrize("address", ["127.0.0.2", "127.0.0.3"])
+async def test_a_flood_of_connections_that_wait_keeps_nobody_out(sent: bytes, address: str) -> None:
+    """Neither others nor an honest client at the flood's own address."""
+    connections = Connections(limit=20, per_address=10)
+    async with listening(BodyReader(1000), connections=connections) as port:
+        flood = [await connect(port, f"127.0.0.{2 + number % 4}") for number in range(60)]
+        for client in flood:
+            await client.send(sent)
+        for _ in range(3):
+            honest = await connect(port, address)
+            await honest.send(WHOLE)
+            assert await honest.answer() == b"HTTP/1.1 200 OK\r\n"
+        assert connections.open <= 40
+        for client in flood:
+            client.close()
+
+
+STALLED = HEAD + b"Content-Length: 1000\r\n\r\n{" + b" " * 900
+
+
+@pytest.mark.parametrize(
+    ("address", "size"),
+    [
+        pytest.param("127.0.0.3", 1000, id="a body of the largest size from elsewhere"),
+        pytest.param("127.0.0.2", 100, id="a small body from the same address"),
+    ],
+)
+async def test_stalled_bodies_give_way_to_others(address: str, size: int) -> None:
+    async with listening(BodyReader(1000)) as port:
+        flood = [await connect(port, "127.0.0.2") for _ in range(20)]
+        for client in flood:
+            await client.send(STALLED)
+        for _ in range(5):
+            honest = await connect(port, address)
+            sent = b"{" + b" " * (size - 2) + b"}"
+            await honest.send(HEAD + b"Content-Length: %d\r\n\r\n%b" % (size, sent))
+            assert await honest.answer() == b"HTTP/1.1 200 OK\r\n"
+            honest.close()
+        for client in flood:
+            client.close()
+
+
+async def test_large_body_has_to_keep_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "PACE", 0.2)
+    async with listening(BodyReader(10**6, timeout=1000)) as port:
+        slow = await connect(port)
+        await slow.send(HEAD + b"Content-Length: 900000\r\n\r\n{" + b" " * 100_000)
+
+        answer = await slow.until_closed()
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"less than 65536 bytes of the body came in 0.2 s" in answer
+
+
+async def test_connections_that_have_ended_are_not_counted() -> None:
+    connections = Connections(limit=2, per_address=2)
+    async with listening(BodyReader(1000), connections=connections) as port:
+        for _ in range(5):
+            client = await connect(port)
+            await client.send(WHOLE)
+            await client.answer()
+            client.close()
+        async with asyncio.timeout(20):
+            while connections.open:
+                await asyncio.sleep(0.01)
+
+
+async def test_second_head_has_the_same_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_TIMEOUT", 0.5)
     async with listening(BodyReader(1000)) as port:
         slow = await connect(port)
         await slow.send(WHOLE)
@@ -113,7 +208,7 @@ async def test_a_head_that_is_too_large_is_refused(head: bytes) -> None:
         assert (await large.until_closed()).startswith(b"HTTP/1.1 400 ")
 
 
-async def test_a_body_that_does_not_come_in_ends_the_connection() -> None:
+async def test_slow_body_ends_the_connection() -> None:
     async with listening(BodyReader(1000, timeout=0.2)) as port:
         slow = await connect(port)
         await slow.send(HEAD + b"Content-Length: 100\r\n\r\n{")
@@ -134,7 +229,7 @@ async def test_a_body_that_does_not_come_in_ends_the_connection() -> None:
         ),
     ],
 )
-async def test_the_rest_of_a_body_that_is_too_large_is_not_waited_for(body: bytes) -> None:
+async def test_oversized_body_is_not_read_to_its_end(body: bytes) -> None:
     async with listening(BodyReader(200)) as port:
         large = await connect(port)
         await large.send(HEAD + body)
@@ -142,7 +237,7 @@ async def test_the_rest_of_a_body_that_is_too_large_is_not_waited_for(body: byte
         assert (await large.until_closed()).startswith(b"HTTP/1.1 413 ")
 
 
-async def test_bodies_that_wait_for_their_end_together_stay_within_bounds() -> None:
+async def test_concurrent_bodies_share_a_bounded_memory() -> None:
     bodies = BodyReader(1000)
     async with listening(bodies) as port:
         slow = [await connect(port) for _ in range(20)]

@@ -62,7 +62,7 @@ async def test_a_bearer_token_is_enough(running: Running) -> None:
         assert "set-cookie" not in answer.headers
 
 
-async def test_strangers_are_asked_for_a_token_and_told_nothing(running: Running) -> None:
+async def test_unauthenticated_reader_is_asked_for_a_token(running: Running) -> None:
     for path in ("/page", "/page/namespaces/team-a", "/page/namespaces/none", "/page/x/y/z"):
         for headers in (
             {},
@@ -109,14 +109,14 @@ async def test_a_token_that_is_withdrawn_ends_its_session(running: Running, tmp_
     assert (await running.client.get("/page")).status_code == 401
 
 
-async def test_nobody_is_led_elsewhere(running: Running) -> None:
+async def test_redirects_stay_on_this_site(running: Running) -> None:
     for path in ("https://evil.example.com/", "//evil.example.com", "/metrics", "/page/\\x"):
         answer = await sign_in(running.client, path=path)
         assert answer.headers["location"] == "/page"
 
 
 @pytest.mark.parametrize("path", ["/page/sign-in", "/page/sign-out"])
-async def test_forms_of_other_sites_do_nothing(running: Running, path: str) -> None:
+async def test_cross_site_forms_are_refused(running: Running, path: str) -> None:
     await sign_in(running.client)
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example.com"}):
         answer = await running.client.post(path, data={"token": TOKEN}, headers=headers)
@@ -125,7 +125,7 @@ async def test_forms_of_other_sites_do_nothing(running: Running, path: str) -> N
     assert (await running.client.get("/page")).status_code == 200
 
 
-async def test_what_may_not_be_seen_does_not_exist(running: Running) -> None:
+async def test_forbidden_namespace_looks_missing(running: Running) -> None:
     tenant = {"Authorization": f"Bearer {TENANT}"}
     overview = await running.client.get("/page", headers=tenant)
     assert "team-b" in overview.text
@@ -191,14 +191,14 @@ async def test_tokens_are_not_logged(tmp_path: Path) -> None:
     assert "wrong-token" not in log
 
 
-async def test_the_page_is_off_unless_it_is_asked_for(tmp_path: Path) -> None:
+async def test_page_is_off_by_default(tmp_path: Path) -> None:
     async with serve(tmp_path, "--push-tokens", token_file(tmp_path)) as service:
         for path in ("/page", "/page/style.css", "/page/namespaces/team-a"):
             assert (await service.client.get(path, headers=BEARER)).status_code == 404
         assert "/page" not in (await service.client.get("/openapi.json")).text
 
 
-async def test_a_page_that_nobody_could_look_at_is_an_error() -> None:
+async def test_page_without_any_reader_is_an_error() -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "app", "serve", "--port", "0", "--page", "on",
         stderr=asyncio.subprocess.PIPE,

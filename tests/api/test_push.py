@@ -34,7 +34,7 @@ async def test_a_registry_asks_before_it_takes_a_blob(tmp_path: Path) -> None:
     assert "/v1/push/manifest" in documented
 
 
-async def test_without_tokens_and_cluster_nobody_is_answered(tmp_path: Path) -> None:
+async def test_push_check_without_authentication_is_refused(tmp_path: Path) -> None:
     async with serve(tmp_path) as running:
         answer = await running.client.post("/v1/push/blob", json=QUESTION)
 
@@ -49,9 +49,7 @@ async def test_without_tokens_and_cluster_nobody_is_answered(tmp_path: Path) -> 
         pytest.param("", 401, id="no certificate"),
     ],
 )
-async def test_a_client_certificate_is_as_good_as_a_token(
-    tmp_path: Path, name: str, status: int
-) -> None:
+async def test_client_certificate_replaces_a_token(tmp_path: Path, name: str, status: int) -> None:
     authority = make_authority(datetime.now(UTC))
     (tmp_path / "clients.crt").write_bytes(authority.certificate)
     async with serve(tmp_path, *certified(tmp_path)) as running:
@@ -93,7 +91,7 @@ async def test_the_certificate_of_an_api_server_passes_no_push_check(
     assert answer.status_code == 401
 
 
-async def test_a_certificate_of_another_authority_makes_no_connection(tmp_path: Path) -> None:
+async def test_certificate_of_an_unknown_ca_is_refused(tmp_path: Path) -> None:
     (tmp_path / "clients.crt").write_bytes(make_authority(datetime.now(UTC)).certificate)
     stranger = client_certificate(tmp_path, make_authority(datetime.now(UTC)), "registry")
     async with serve(tmp_path, *certified(tmp_path)) as running:

@@ -181,7 +181,7 @@ async def test_an_object_of_a_wrong_shape_is_a_refusal_that_names_the_field(
     assert "image.dockerImageLayers: Input should be a valid list" in response["status"]["message"]
 
 
-async def test_kinds_that_nobody_limits_pass_even_without_an_object(
+async def test_unlimited_kinds_pass_without_an_object(
     small: httpx.AsyncClient,
 ) -> None:
     body = push("v1")

@@ -50,7 +50,7 @@ async def test_a_session_ends_within_the_hour(small: Site) -> None:
         assert 0 < cookie["expires"] - now <= LIFE + 1
 
 
-async def test_people_see_their_own_namespaces_only(small: Site) -> None:
+async def test_users_see_only_their_namespaces(small: Site) -> None:
     async with small.visitor() as visitor:
         page = visitor.page
         await visitor.open("/page", TENANT)
@@ -109,7 +109,7 @@ async def test_long_lists_have_pages(small: Site) -> None:
         await expect(page.get_by_role("link", name="Next")).to_have_count(0)
 
 
-async def test_refusals_are_counted_and_lead_to_what_they_are_about(small: Site) -> None:
+async def test_refusals_are_counted_and_linked(small: Site) -> None:
     async with small.visitor() as visitor:
         page = visitor.page
         await visitor.open("/page")
@@ -140,7 +140,7 @@ async def test_names_of_tenants_are_text(small: Site) -> None:
 
 @pytest.mark.parametrize("theme", get_args(Theme))
 @pytest.mark.parametrize("width", [1280, 360])
-async def test_axe_finds_nothing_to_complain_about(small: Site, theme: Theme, width: int) -> None:
+async def test_axe_finds_no_violation(small: Site, theme: Theme, width: int) -> None:
     """WCAG's rules as far as a program can check them, contrast of at least 4.5:1 among them."""
     async with small.visitor(theme=theme, width=width) as visitor:
         page, axe = visitor.page, Axe()
@@ -171,7 +171,7 @@ async def test_a_keyboard_reaches_the_content_first(small: Site) -> None:
         assert page.url.endswith("#main")
 
 
-async def test_what_is_printed_is_what_counts(small: Site) -> None:
+async def test_printed_page_shows_the_content(small: Site) -> None:
     async with small.visitor(theme="dark") as visitor:
         page = visitor.page
         await visitor.open("/page")

@@ -47,7 +47,7 @@ async def test_every_page_is_drawn_in_both_themes(sites: Sites, count: int, them
 
 
 @pytest.mark.parametrize("theme", get_args(Theme))
-async def test_every_page_fits_a_telephone(sites: Sites, theme: Theme) -> None:
+async def test_every_page_fits_a_phone(sites: Sites, theme: Theme) -> None:
     _FOLDER.mkdir(parents=True, exist_ok=True)
     site = await sites.of(10)
     async with site.visitor(theme=theme, width=360) as visitor:

@@ -1,6 +1,7 @@
 """The reference says everything that the code has."""
 
 from app.api.metrics import OF_GATEWAY, OF_SERVICE
+from app.cli import options
 from app.cli.main import main
 from app.config.settings import Settings
 from app.controllers.metrics import OF_CONTROLLERS
@@ -10,27 +11,25 @@ from docs.generate import openapi, pages
 PAGES = pages()
 
 
-def test_every_setting_is_there_with_flag_and_variable() -> None:
+def test_reference_has_every_setting() -> None:
     for name in {*Settings.model_fields, *GatewaySettings.model_fields}:
-        flag, variable = name.replace("_", "-"), name.upper()
-        assert (
-            f"| `--{flag}`<br>`REGISTRY_ADMISSION_{variable}` |" in PAGES["reference/settings.md"]
-        )
+        flag, variable = options.flag(name), name.upper()
+        assert f"| `{flag}`<br>`REGISTRY_ADMISSION_{variable}` |" in PAGES["reference/settings.md"]
 
 
-def test_every_command_is_there() -> None:
+def test_reference_has_every_command() -> None:
     for name in main.commands:
         assert f"\n## registry-admission {name}\n" in PAGES["reference/cli.md"]
     assert "\n## registry-admission certs make\n" in PAGES["reference/cli.md"]
 
 
-def test_every_metric_is_there() -> None:
+def test_reference_has_every_metric() -> None:
     for metric in {*OF_SERVICE, *OF_GATEWAY, *OF_CONTROLLERS}:
         assert f"| `{metric.samples[0]}`<br>{metric.type} |" in PAGES["reference/metrics.md"]
         assert metric.help in PAGES["reference/metrics.md"]
 
 
-def test_every_call_is_there() -> None:
+def test_reference_has_every_endpoint() -> None:
     paths = openapi()["paths"]
 
     assert {"/validate", "/mutate", "/metrics", "/v1/push/blob"} <= paths.keys()
@@ -39,7 +38,7 @@ def test_every_call_is_there() -> None:
             assert f"\n## `{method.upper()} {path}`\n" in PAGES["reference/http-api.md"]
 
 
-def test_placeholders_are_no_html() -> None:
+def test_placeholders_are_escaped() -> None:
     for path, page in PAGES.items():
         if path.startswith("reference/") and path.endswith(".md"):
             prose = page.split("```")[::2]

@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -70,7 +70,7 @@ class Replica:
         self._log = folder / f"replica-{index}.log"
         arguments = [
             sys.executable, "-m", "app", "serve", "--port", "0",
-            "--kubeconfig", str(kubeconfig), "--namespace", NAMESPACE, *flags,
+            "--kubeconfig", str(kubeconfig), "--service-namespace", NAMESPACE, *flags,
         ]  # fmt: skip
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -167,13 +167,13 @@ class Replicas(AbstractContextManager["Replicas"]):
         excluded: Sequence[str] = (),
         shared_certificates: bool = False,
         server: str | None = None,
-        direct: bool = False,
+        front: Callable[[Sequence[int]], int] | None = None,
     ) -> None:
         """With shared certificates the replicas make them and have the webhooks trust them.
 
-        `server` is what the replicas take for the API server. `direct` leaves out what lets tests
-        cut the ways, where figures are taken: the API server and the first replica reach each
-        other without a balancer.
+        `server` is the address that the replicas use for the API server. `front` takes the ports
+        of the replicas and gives the port that the API server calls: for measurements, it takes
+        the place of the balancers with which tests cut connections.
         """
         self._cluster = cluster
         self._domain = domain
@@ -192,12 +192,12 @@ class Replicas(AbstractContextManager["Replicas"]):
         kubeconfig = service_kubeconfig(cluster, folder / "kubeconfig", domain)
         self.way = Balancer(lambda: [urlsplit(cluster.url).port or 0])
         """What the replicas reach the API server through."""
-        server = server or (cluster.url if direct else f"https://127.0.0.1:{self.way.port}")
+        server = server or (cluster.url if front else f"https://127.0.0.1:{self.way.port}")
         kubeconfig.write_text(kubeconfig.read_text().replace(cluster.url, server))
         self._kubeconfig = kubeconfig
         self.running = [Replica(kubeconfig, folder, index, self._flags) for index in range(count)]
         self._balancer = Balancer(self._ports)
-        self._port = self.running[0].port if direct else self._balancer.port
+        self._port = front(self._ports()) if front else self._balancer.port
 
     def __enter__(self) -> "Replicas":
         try:

@@ -38,7 +38,7 @@ RIGHTS = {
 
 
 @pytest.mark.parametrize("component", RIGHTS)
-def test_a_component_allows_what_its_controller_does(
+def test_component_role_matches_its_controller(
     cluster: Cluster, tmp_path: Path, component: str
 ) -> None:
     with rights_of(cluster, tmp_path, component):

@@ -89,7 +89,7 @@ def test_a_pending_pvc_is_explained(doctor_cluster: Cluster, viewer: Path, reaso
     assert finding["reminder"].startswith("Do not delete PVCs")
 
 
-def test_a_quota_that_keeps_the_pvc_out_is_named(doctor_cluster: Cluster, viewer: Path) -> None:
+def test_quota_that_blocks_the_pvc_is_named(doctor_cluster: Cluster, viewer: Path) -> None:
     quota = {
         "apiVersion": "v1",
         "kind": "ResourceQuota",
@@ -110,9 +110,7 @@ def test_a_quota_that_keeps_the_pvc_out_is_named(doctor_cluster: Cluster, viewer
     assert found.one("StorageQuotaExhausted")["object"] == f"ResourceQuota {REGISTRY}/no-storage"
 
 
-def test_a_volume_that_outlives_its_pvc_is_kept_in_mind(
-    doctor_cluster: Cluster, viewer: Path
-) -> None:
+def test_retained_volume_is_reported(doctor_cluster: Cluster, viewer: Path) -> None:
     kept, gone = objects.volume("kept"), objects.claim(storageClassName="")
     with existing(doctor_cluster, objects.on_claim(), kept, gone):
         bound = "--for=jsonpath={.status.phase}=Bound"
@@ -245,7 +243,7 @@ def test_storage_that_was_changed_under_images_is_named(
     assert "1 of 1 tags" in found.one("ImagesOlderThanVolume")["problem"]
 
 
-def test_what_kubectl_dumped_of_a_broken_cluster_is_found_in_the_dump(
+def test_dump_of_a_broken_cluster_has_the_same_findings(
     doctor_cluster: Cluster, viewer: Path, tmp_path: Path
 ) -> None:
     parts = PENDING["NoVolumeFits"][0]

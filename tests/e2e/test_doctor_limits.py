@@ -64,7 +64,7 @@ CASES: dict[str, tuple[list[Manifest], set[str]]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_wrong_is_named(doctor_cluster: Cluster, viewer: Path, name: str) -> None:
+def test_faults_of_limits_are_named(doctor_cluster: Cluster, viewer: Path, name: str) -> None:
     parts, reasons = CASES[name]
     with existing(doctor_cluster, *parts):
         found = settled(viewer, min(reasons))
@@ -74,7 +74,7 @@ def test_what_is_wrong_is_named(doctor_cluster: Cluster, viewer: Path, name: str
         assert value.decode() not in str(found.content)
 
 
-def test_an_image_api_that_nobody_answers_for_is_named(doctor_cluster: Cluster) -> None:
+def test_unavailable_image_api_is_named(doctor_cluster: Cluster) -> None:
     service = {
         "apiVersion": "apiregistration.k8s.io/v1",
         "kind": "APIService",

@@ -73,7 +73,7 @@ def patch(cluster: Cluster, path: str, value: object) -> None:
     cluster.kubectl("patch", VALIDATING, SERVICE, "--type=json", "-p", change)
 
 
-def test_nothing_is_found_where_nothing_is_wrong(viewer: Path) -> None:
+def test_healthy_registry_has_no_findings(viewer: Path) -> None:
     found = broken.doctor("--kubeconfig", viewer)
     assert found.content["findings"] == []
     assert found.not_checked == {"image data"}
@@ -92,9 +92,7 @@ def test_a_webhook_that_was_changed_is_named(doctor_cluster: Cluster, viewer: Pa
 
 
 @pytest.mark.parametrize("reason", ["CABundleEmpty", "CABundleMismatch"])
-def test_a_service_that_is_not_trusted_is_named(
-    doctor_cluster: Cluster, viewer: Path, reason: str
-) -> None:
+def test_untrusted_service_is_named(doctor_cluster: Cluster, viewer: Path, reason: str) -> None:
     path = "jsonpath={.webhooks[0].clientConfig.caBundle}"
     bundle = doctor_cluster.kubectl("get", VALIDATING, SERVICE, "-o", path).stdout
     others = objects.secret("ca", SERVICE, ca=authority_of_others())["data"]["ca"]
@@ -112,7 +110,7 @@ def authority_of_others() -> bytes:
     return authority.make_authority(datetime.now(UTC)).certificate
 
 
-def test_a_service_that_nobody_answers_for_is_named(doctor_cluster: Cluster, viewer: Path) -> None:
+def test_service_without_endpoints_is_named(doctor_cluster: Cluster, viewer: Path) -> None:
     ready(doctor_cluster, 0)
     broken.create(doctor_cluster, objects.endpoints(ready=False))
     try:
@@ -123,7 +121,7 @@ def test_a_service_that_nobody_answers_for_is_named(doctor_cluster: Cluster, vie
     assert found.errors == {"NoEndpoints", "ReplicasNotReady"}
 
 
-def test_the_account_may_look_and_nothing_else(doctor_cluster: Cluster) -> None:
+def test_doctor_account_can_only_read(doctor_cluster: Cluster) -> None:
     account = f"--as=system:serviceaccount:{SERVICE}:registry-admission-doctor"
     rights = doctor_cluster.kubectl("auth", "can-i", "--list", f"-n{REGISTRY}", account).stdout
     verbs = {

@@ -140,7 +140,7 @@ async def told(replica: Replica, seconds: float = 60) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-async def test_a_fault_is_told_and_survived_and_no_limit_is_passed(
+async def test_fault_is_reported_and_no_limit_is_exceeded(
     cluster: Cluster, api: FaultyApi, replicas: Replicas, namespace: str, fault: Fault
 ) -> None:
     replica = replicas.running[0]
@@ -163,7 +163,7 @@ async def test_a_fault_is_told_and_survived_and_no_limit_is_passed(
     assert replica.process.poll() is None
 
 
-async def test_an_expired_certificate_is_refused_and_its_replacement_taken_up(
+async def test_expired_certificate_is_replaced(
     cluster: Cluster, replicas: Replicas, namespace: str
 ) -> None:
     tls, pusher = replicas.folder / "tls", Pusher(cluster)

@@ -88,7 +88,7 @@ async def eventually(look: Callable[[], Awaitable[object]], expected: object) ->
 
 
 @pytest.mark.usefixtures("image_api")
-async def test_the_newest_image_of_a_tag_comes_first(api: CustomObjectsApi) -> None:
+async def test_newest_image_of_a_tag_is_first(api: CustomObjectsApi) -> None:
     await push(api, "app", "v1", "sha256:old")
     await eventually(lambda: written(api), {("app", "v1"): ["sha256:old"]})
     await push(api, "app", "v1", "sha256:new")
@@ -98,7 +98,7 @@ async def test_the_newest_image_of_a_tag_comes_first(api: CustomObjectsApi) -> N
 
 
 @pytest.mark.usefixtures("image_api")
-async def test_three_hundred_pushes_at_once_all_arrive(api: CustomObjectsApi) -> None:
+async def test_three_hundred_concurrent_pushes_are_stored(api: CustomObjectsApi) -> None:
     pushes = [(f"app-{n % 30}", f"v{n}", f"sha256:{n}") for n in range(300)]
     await asyncio.gather(*(push(api, *arguments) for arguments in pushes))
     await eventually(

@@ -32,9 +32,7 @@ def test_a_pruner_that_cannot_run_is_refused(
     assert problem in "\n".join(lines)
 
 
-async def test_a_pruner_that_makes_no_room_is_warned_about(
-    cluster: Cluster, warns: Replicas
-) -> None:
+async def test_pruner_that_frees_no_room_gets_a_warning(cluster: Cluster, warns: Replicas) -> None:
     namespace = "prune-me"
     cluster.kubectl("apply", "--filename=-", input=quota(namespace, "images", 3))
     history = [{"image": f"sha256:{number:064x}", "created": "2030-01-01T00:00:00Z",

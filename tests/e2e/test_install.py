@@ -41,9 +41,7 @@ def configurations(cluster: Cluster) -> list[dict[str, Any]]:
     ]
 
 
-async def test_the_service_account_may_look_after_the_certificates(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+async def test_service_account_can_manage_certificates(cluster: Cluster, tmp_path: Path) -> None:
     await asyncio.to_thread(install, cluster)
     before = configurations(cluster)
     kubeconfig = cluster.account_kubeconfig(
@@ -119,7 +117,7 @@ async def test_the_service_account_may_look_after_the_certificates(
         ("create", ["pods", f"--namespace={NAMESPACE}"], False),
     ],
 )  # fmt: skip
-def test_what_the_service_account_may_do(
+def test_rights_of_the_service_account(
     cluster: Cluster, verb: str, target: list[str], allowed: bool
 ) -> None:
     apply(cluster, overlay(cluster, "self-signed"))
@@ -129,10 +127,8 @@ def test_what_the_service_account_may_do(
     assert answer.stdout.strip() == ("yes" if allowed else "no"), answer.stderr
 
 
-def test_who_brings_the_certificate_keeps_the_service_from_secrets(
-    cluster: Cluster, tmp_path: Path
-) -> None:
-    run(cluster, "uninstall")
+def test_own_certificate_needs_no_right_on_secrets(cluster: Cluster, tmp_path: Path) -> None:
+    run(cluster, "uninstall", "--yes")
     files.make(tmp_path, service_names(NAMESPACE, NAMESPACE))
 
     install(cluster, "--tls-dir", str(tmp_path))
@@ -145,9 +141,9 @@ def test_who_brings_the_certificate_keeps_the_service_from_secrets(
         assert answer.stdout.strip() == "no"
 
 
-def test_what_is_installed_is_uninstalled(cluster: Cluster) -> None:
+def test_uninstall_removes_what_install_created(cluster: Cluster) -> None:
     namespace = "other-admission"
-    options = ("--namespace", namespace)
+    options = ("--service-namespace", namespace)
     selector = "--selector=app.kubernetes.io/name=registry-admission"
     kinds = (
         "namespaces,clusterroles,clusterrolebindings,roles,rolebindings,serviceaccounts,"
@@ -159,26 +155,26 @@ def test_what_is_installed_is_uninstalled(cluster: Cluster) -> None:
         listed = ("get", kinds, f"--namespace={namespace}", selector, "--output=name")
         return cluster.kubectl(*listed).stdout.split()
 
-    run(cluster, "uninstall")
+    run(cluster, "uninstall", "--yes")
     before = present()
     install(cluster, *options)
     assert len(present()) - len(before) == 16
 
-    removed = run(cluster, "uninstall", *options, "--delete-namespace")
+    removed = run(cluster, "uninstall", "--yes", *options, "--delete-namespace")
     assert removed.exit_code == 0, removed.output
     cluster.kubectl("wait", "--for=delete", f"namespace/{namespace}", "--timeout=60s")
     assert present() == before
 
 
-def test_the_registry_may_be_installed_later(cluster: Cluster) -> None:
-    options = ("--namespace", "early-admission", "--registry-namespace", "late-registry")
+def test_install_before_the_registry_works(cluster: Cluster) -> None:
+    options = ("--service-namespace", "early-admission", "--registry-namespace", "late-registry")
     of_the_role = ("get", "role,rolebinding", "--namespace=late-registry", "--output=name")
 
     early = run(cluster, "install", "--image", IMAGE, *options)
     cluster.kubectl("create", "namespace", "late-registry")
     late = run(cluster, "install", "--image", IMAGE, *options)
     installed = cluster.kubectl(*of_the_role).stdout.split()
-    run(cluster, "uninstall", *options, "--delete-namespace")
+    run(cluster, "uninstall", "--yes", *options, "--delete-namespace")
     left = cluster.kubectl(*of_the_role).stdout
     cluster.kubectl("delete", "namespace", "late-registry", "--wait=false")
 
@@ -197,5 +193,5 @@ def test_a_refusal_of_the_api_server_is_shown(cluster: Cluster, tmp_path: Path) 
         main, ["install", "--image", IMAGE, "--apply", "--kubeconfig", str(kubeconfig)]
     )
 
-    assert answer.exit_code == 1
+    assert answer.exit_code == 3
     assert "PATCH /api/v1/namespaces/registry-admission: Unauthorized" in answer.output

@@ -55,7 +55,7 @@ def test_a_config_gets_its_defaults(cluster: Cluster, replicas: Replicas) -> Non
     assert spec["storage"]["managementState"] == "Unmanaged"
 
 
-async def test_the_registry_is_known_by_the_names_of_its_config(
+async def test_registry_names_come_from_config(
     cluster: Cluster, replicas: Replicas, namespace: str
 ) -> None:
     """What a tag of a registry that is not ours leads to is not known beforehand."""

@@ -52,7 +52,7 @@ def legacy(cluster: Cluster) -> None:
     cluster.kubectl("create", "-f", "-", input=text)
 
 
-def test_convert_audit_apply_and_look_again(cluster: Cluster) -> None:
+def test_migration_from_audit_to_enforcement(cluster: Cluster) -> None:
     chosen = ("--from-cluster", "--namespaces", ",".join(NAMESPACES))
     converted = commands.run(cluster, "convert", *chosen)
     assert converted.returncode == 0, converted.stderr
@@ -63,9 +63,13 @@ def test_convert_audit_apply_and_look_again(cluster: Cluster) -> None:
         cluster, "audit", "--proposed", "-", "-o", "json", stdin=converted.stdout
     )
     assert audited.returncode == 1, audited.stderr
-    over = {item["namespace"]: item["over"] for item in json.loads(audited.stdout) if item["over"]}
+    over = {
+        item["namespace"]: item["over"]
+        for item in json.loads(audited.stdout)["items"]
+        if item["over"]
+    }
     [level] = over.pop(CROWDED)
-    assert (level["used"], level["hard"], level["over"]) == (5, "3", 2)
+    assert (level["used"], level["hard"], level["over"]) == (5, 3, 2)
     assert not set(NAMESPACES) & set(over)
 
     tried = commands.run(cluster, "convert", *chosen, "--dry-run=server")
@@ -77,4 +81,6 @@ def test_convert_audit_apply_and_look_again(cluster: Cluster) -> None:
 
     again = commands.run(cluster, "audit", *(f"-n{name}" for name in NAMESPACES[:10]), "-o", "json")
     assert again.returncode == 1, again.stderr
-    assert [item["namespace"] for item in json.loads(again.stdout) if item["over"]] == [CROWDED]
+    assert [item["namespace"] for item in json.loads(again.stdout)["items"] if item["over"]] == [
+        CROWDED
+    ]

@@ -12,9 +12,7 @@ pytestmark = pytest.mark.e2e
 DOMAIN = "openshift.io"
 
 
-def test_a_missing_image_api_is_a_reported_state_until_it_is_there(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+def test_missing_image_api_is_reported_until_installed(cluster: Cluster, tmp_path: Path) -> None:
     replicas = Replicas(cluster, tmp_path, 1, domain=DOMAIN)
     [replica] = replicas.running
     try:

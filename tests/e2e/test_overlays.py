@@ -66,12 +66,12 @@ def test_the_api_server_takes_every_overlay_without_a_warning(cluster: Cluster, 
     assert apply(cluster, manifests) == "", "and takes it again"
 
 
-def test_the_examples_of_overlays_are_all_there_are() -> None:
+def test_every_overlay_is_tested() -> None:
     assert sorted(OVERLAYS) == sorted(path.name for path in (MANIFESTS / "overlays").iterdir())
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_a_restricted_namespace_takes_the_pod(cluster: Cluster, name: str) -> None:
+def test_restricted_namespace_admits_the_pod(cluster: Cluster, name: str) -> None:
     manifests = overlay(cluster, name)
     apply(cluster, manifests)
     [deployment] = [one for one in manifests if one["kind"] == "Deployment"]
@@ -89,7 +89,9 @@ def test_a_restricted_namespace_takes_the_pod(cluster: Cluster, name: str) -> No
 
 
 @pytest.mark.parametrize("name", ["self-signed", "mounted-secret"])
-def test_install_is_the_overlay_of_kustomize(cluster: Cluster, name: str, tmp_path: Path) -> None:
+def test_install_prints_the_overlay_of_kustomize(
+    cluster: Cluster, name: str, tmp_path: Path
+) -> None:
     certificate = None
     if name == "mounted-secret":
         files.make(tmp_path, service_names(NAMESPACE, NAMESPACE))
@@ -110,9 +112,7 @@ def test_install_is_the_overlay_of_kustomize(cluster: Cluster, name: str, tmp_pa
     assert by_name(without_secret) == by_name(expected)
 
 
-def test_the_components_fit_every_overlay_and_say_what_install_says(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+def test_components_fit_every_overlay_and_match_install(cluster: Cluster, tmp_path: Path) -> None:
     def combined(base: str, *components: str) -> list[Manifest]:
         root = os.path.relpath(MANIFESTS.resolve(), tmp_path.resolve())
         content = {

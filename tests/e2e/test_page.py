@@ -55,7 +55,9 @@ def look(replicas: Replicas, index: int, path: str, bearer: str) -> httpx.Respon
         return client.get(path, headers={"Authorization": f"Bearer {bearer}"})
 
 
-def test_people_see_where_they_may_get_imagestreams(cluster: Cluster, replicas: Replicas) -> None:
+def test_users_see_namespaces_where_they_may_get_imagestreams(
+    cluster: Cluster, replicas: Replicas
+) -> None:
     seen = {}
     for name in ("tenant", "auditor", "nobody"):
         text = look(replicas, 0, "/page?q=page-", token(cluster, name)).text
@@ -69,7 +71,7 @@ def test_people_see_where_they_may_get_imagestreams(cluster: Cluster, replicas: 
     assert "ResourceQuota image-registry-quota" in own.text
 
 
-async def test_a_session_holds_on_every_replica_until_its_token_does_not(
+async def test_session_ends_on_every_replica_with_its_token(
     cluster: Cluster, replicas: Replicas
 ) -> None:
     cluster.kubectl("create", "serviceaccount", "leaving", "-n", FULL)
@@ -85,7 +87,7 @@ async def test_a_session_holds_on_every_replica_until_its_token_does_not(
         await becomes(30, "the status of a session whose token is gone", status, 401)
 
 
-async def test_refusals_are_shown_by_every_replica_and_outlive_them(
+async def test_every_replica_shows_refusals_across_restarts(
     cluster: Cluster, replicas: Replicas
 ) -> None:
     pushes = [Push(FULL, "app", tag) for tag in ("v1", "v2", "v2")]

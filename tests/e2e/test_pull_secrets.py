@@ -90,7 +90,7 @@ def told(cluster: Cluster) -> str:
     return condition(cluster, "PullSecretsManaged")[1]
 
 
-async def test_the_life_of_a_pull_secret(
+async def test_lifecycle_of_a_pull_secret(
     cluster: Cluster, start: Callable[..., Replica], team: Callable[[str], str]
 ) -> None:
     a, b = team("pulls-a"), team("pulls-b")
@@ -153,7 +153,7 @@ async def test_the_life_of_a_pull_secret(
     await becomes(SOON, "the revoked token", partial(who, cluster, last), "")
 
 
-async def test_tokens_are_refreshed_and_a_restart_goes_on_where_it_was(
+async def test_token_refresh_survives_a_restart(
     cluster: Cluster, start: Callable[..., Replica], team: Callable[[str], str]
 ) -> None:
     namespace = team("pulls-refreshed")
@@ -209,7 +209,7 @@ async def test_a_new_service_account_names_its_pull_secret_at_once(
     cluster.kubectl("delete", "serviceaccount", "app", "--namespace=kube-public")
 
 
-async def test_another_owner_turns_the_controller_off_until_it_is_gone(
+async def test_another_owner_turns_the_controller_off(
     cluster: Cluster, start: Callable[..., Replica], team: Callable[[str], str]
 ) -> None:
     a, b = team("pulls-owned"), team("pulls-other")
@@ -249,7 +249,7 @@ async def test_another_owner_turns_the_controller_off_until_it_is_gone(
         await becomes(SOON, f"{namespace} managed", partial(is_complete, cluster, namespace), True)
 
 
-async def test_a_secret_that_has_the_name_already_is_left_alone(
+async def test_foreign_secret_with_the_name_is_not_changed(
     cluster: Cluster, start: Callable[..., Replica], team: Callable[[str], str]
 ) -> None:
     namespace = team("pulls-taken")
@@ -272,7 +272,7 @@ async def test_a_secret_that_has_the_name_already_is_left_alone(
     assert "labels" not in content["metadata"]
 
 
-async def test_hundreds_settle_at_the_rate_that_is_set_and_go_again(
+async def test_hundreds_of_namespaces_settle_at_the_set_rate(
     cluster: Cluster, start: Callable[..., Replica], team: Callable[[str], str]
 ) -> None:
     namespace, count, rate = team("pulls-many"), 300, 60

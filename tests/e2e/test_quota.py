@@ -150,7 +150,7 @@ async def test_no_limit_is_passed_when_things_break_midway(
         await tells_the_truth(cluster, namespace, LIMIT, domain)
 
 
-async def test_deletes_and_a_restart_of_everything_leave_the_counts_true(
+async def test_counts_are_right_after_deletes_and_a_full_restart(
     cluster: Cluster,
     replicas: Replicas,
     image_api: ImageApi,

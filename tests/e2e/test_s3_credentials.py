@@ -98,7 +98,7 @@ async def test_the_users_keys_win_and_removal_follows(cluster: Cluster) -> None:
 
 
 @pytest.mark.usefixtures("service")
-async def test_a_private_configuration_of_ours_alone_goes_with_the_users(cluster: Cluster) -> None:
+async def test_own_private_configuration_is_removed_with_the_users(cluster: Cluster) -> None:
     configure(cluster)
     keep(cluster, USER, **{ACCESS: "id", SECRET: "key"})
     await becomes(SOON, "merged", partial(kept, cluster), {ACCESS: "id", SECRET: "key"})
@@ -109,7 +109,7 @@ async def test_a_private_configuration_of_ours_alone_goes_with_the_users(cluster
 
 
 @pytest.mark.usefixtures("service")
-async def test_the_operators_own_keys_are_not_fought_over(cluster: Cluster) -> None:
+async def test_keys_of_the_operator_are_kept(cluster: Cluster) -> None:
     configure(cluster)
     keep(cluster, TARGET, manager="image-registry-operator", **{ACCESS: "theirs"})
     keep(cluster, USER, **{ACCESS: "id", SECRET: "key"})

@@ -73,7 +73,7 @@ def another_webhook(cluster: Cluster, replicas: Replicas) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("another_webhook")
-async def test_a_push_that_another_webhook_refuses_gives_its_place_back_when_it_expires(
+async def test_push_refused_by_another_webhook_frees_its_place_at_expiry(
     cluster: Cluster, replicas: Replicas, namespace: str
 ) -> None:
     cluster.kubectl("apply", "-f", "-", input=quota(namespace, "image-tags", 1))
@@ -92,7 +92,7 @@ async def test_a_push_that_another_webhook_refuses_gives_its_place_back_when_it_
     assert time.monotonic() - started > EXPIRY
 
 
-async def test_a_view_that_is_too_old_refuses_says_why_and_recovers(
+async def test_stale_view_refuses_with_a_reason_and_recovers(
     cluster: Cluster, replicas: Replicas, namespace: str
 ) -> None:
     replica = replicas.running[0]
@@ -184,7 +184,7 @@ async def test_certificates_that_the_replicas_share_are_replaced_under_load(
         assert load.count > 20
 
 
-async def test_reviews_are_taken_from_the_api_server_only(
+async def test_only_the_api_server_may_send_reviews(
     cluster: Cluster, tmp_path: Path, namespace: str
 ) -> None:
     flags = ("--client-ca", str(cluster.client_ca), "--client-names", CLIENT_NAME)

@@ -37,7 +37,7 @@ def pvc(name: str, **spec: Any) -> dict[str, Any]:
     return {"storage": {"pvc": {"claim": name}}, **spec}
 
 
-def test_a_claim_is_looked_at(cluster: Cluster, warns: Replicas) -> None:
+def test_claim_of_the_config_is_checked(cluster: Cluster, warns: Replicas) -> None:
     claim(cluster, "single")
     claim(cluster, "shared", "ReadWriteMany")
     claim(cluster, "classless", storageClassName="no-such-class")
@@ -56,7 +56,7 @@ def test_a_claim_is_looked_at(cluster: Cluster, warns: Replicas) -> None:
         assert warning in "".join(warnings)
 
 
-def test_a_claim_that_is_being_deleted_is_of_no_use(cluster: Cluster, warns: Replicas) -> None:
+def test_claim_in_deletion_is_unusable(cluster: Cluster, warns: Replicas) -> None:
     request = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     created(cluster, "PersistentVolumeClaim", "leaving", spec=request)
     cluster.kubectl("delete", "pvc", "leaving", IN_REGISTRY, "--wait=false")
@@ -68,9 +68,7 @@ def test_a_claim_that_is_being_deleted_is_of_no_use(cluster: Cluster, warns: Rep
     assert 'PersistentVolumeClaim "leaving" is being deleted' in warning
 
 
-def test_a_class_that_waits_for_pods_leaves_its_claims_pending(
-    cluster: Cluster, warns: Replicas
-) -> None:
+def test_class_waiting_for_pods_leaves_claims_pending(cluster: Cluster, warns: Replicas) -> None:
     lazy = {
         "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "lazy"},
         "provisioner": "driver.example.com", "volumeBindingMode": "WaitForFirstConsumer",
@@ -88,7 +86,7 @@ def bundle(start: timedelta, end: timedelta) -> str:
     return make_authority(datetime.now(UTC) + start, end - start).certificate.decode()
 
 
-def test_a_trusted_ca_is_looked_at(cluster: Cluster, warns: Replicas) -> None:
+def test_trusted_ca_is_checked(cluster: Cluster, warns: Replicas) -> None:
     cluster.kubectl(*created_by(page.commands("create secret")[0]))
     for name, data in (
         ("good", {"ca-bundle.crt": bundle(-DAY, 100 * DAY)}),
@@ -113,7 +111,7 @@ def test_a_trusted_ca_is_looked_at(cluster: Cluster, warns: Replicas) -> None:
         assert warning in "".join(warnings)
 
 
-def test_without_the_right_to_look_nothing_is_refused(cluster: Cluster, warns: Replicas) -> None:
+def test_missing_read_right_refuses_nothing(cluster: Cluster, warns: Replicas) -> None:
     role = ("rolebinding", "registry-admission-references", IN_REGISTRY)
     kept = cluster.kubectl("get", *role, "--output=json").stdout
     cluster.kubectl("delete", *role)

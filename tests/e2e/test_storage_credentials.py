@@ -34,7 +34,7 @@ def test_the_command_of_the_page_passes(cluster: Cluster, warns: Replicas) -> No
          "did you mean REGISTRY_STORAGE_S3_ACCESSKEY?"),
     ],
 )  # fmt: skip
-def test_broken_credentials_are_refused_and_never_told(
+def test_broken_credentials_are_refused_and_not_shown(
     cluster: Cluster, warns: Replicas, literals: dict[str, str], problem: str
 ) -> None:
     values = [f"--from-literal=REGISTRY_STORAGE_{key}={value}" for key, value in literals.items()]
@@ -53,7 +53,7 @@ def test_broken_credentials_are_refused_and_never_told(
         assert CONFIDENTIAL not in told
 
 
-def test_stored_credentials_cannot_be_broken_but_can_be_labelled(
+def test_stored_credentials_can_be_labelled_but_not_broken(
     cluster: Cluster, warns: Replicas
 ) -> None:
     [command] = page.commands("create secret")
@@ -69,7 +69,7 @@ def test_stored_credentials_cannot_be_broken_but_can_be_labelled(
     assert "REGISTRY_STORAGE_S3_SECRETKEY is not; set both" in refused.stderr
 
 
-def test_s3_without_credentials_is_warned_about_with_the_command_that_helps(
+def test_s3_without_credentials_gets_a_warning_with_the_command(
     cluster: Cluster, warns: Replicas
 ) -> None:
     code, [what, how] = tried(cluster, s3())
@@ -81,9 +81,7 @@ def test_s3_without_credentials_is_warned_about_with_the_command_that_helps(
     assert tried(cluster, s3()) == (0, [])
 
 
-def test_credentials_of_another_storage_are_completed_with_the_command_that_helps(
-    cluster: Cluster, warns: Replicas
-) -> None:
+def test_credentials_of_another_storage_get_a_command(cluster: Cluster, warns: Replicas) -> None:
     created(cluster, "Secret", SECRET, stringData={"REGISTRY_STORAGE_AZURE_ACCOUNTKEY": "any"})
 
     _, [what, how] = tried(cluster, s3())

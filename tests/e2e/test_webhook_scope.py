@@ -86,7 +86,7 @@ def asked(cluster: Cluster, manifest: Manifest, namespace: str = "default") -> s
     return created.stderr.split('failed calling webhook "')[1].partition(".")[0]
 
 
-def test_only_what_the_service_has_something_to_say_about_reaches_it(unanswered: Cluster) -> None:
+def test_only_relevant_requests_reach_the_service(unanswered: Cluster) -> None:
     expected: list[tuple[Manifest, str]] = [
         (POD, ""),
         (config_map(max_image_size="1GB"), "configmaps"),
@@ -120,7 +120,7 @@ def test_only_what_the_service_has_something_to_say_about_reaches_it(unanswered:
     assert [(manifest, asked(unanswered, manifest)) for manifest, _ in expected] == expected
 
 
-def test_of_all_secrets_one_waits_for_the_service(unanswered: Cluster) -> None:
+def test_only_one_secret_is_sent_to_the_webhook(unanswered: Cluster) -> None:
     def secret(name: str, **metadata: Any) -> Manifest:
         return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, **metadata}}
 
@@ -189,7 +189,7 @@ def test_updates_that_bring_nothing_do_not_wait_for_the_service(
 
 
 @pytest.mark.usefixtures("stored")
-def test_what_is_being_deleted_does_not_wait_for_the_service(unanswered: Cluster) -> None:
+def test_objects_in_deletion_do_not_wait_for_the_service(unanswered: Cluster) -> None:
     unanswered.kubectl("delete", "--wait=false", "quota", "probe")
     patch = '{"metadata":{"finalizers":null}}'
 

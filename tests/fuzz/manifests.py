@@ -1,9 +1,18 @@
-"""Manifests as they are pushed, held against how a registry written in Go reads them."""
+"""Manifests as they are pushed and as they stand in an Image, held against how a registry written
+in Go reads them."""
 
+import hashlib
 import json
 from typing import Any
 
-from app.model.manifest import INDEXES, MEDIA_TYPES, OCI_ARTIFACT
+from app.model.manifest import (
+    INDEXES,
+    MEDIA_TYPES,
+    OCI_ARTIFACT,
+    InvalidManifestError,
+    Manifest,
+    parse_embedded,
+)
 from app.registry.errors import RegistryError
 from app.registry.manifest import parse
 from app.registry.names import Reference
@@ -12,30 +21,66 @@ from tests.unit.pushes import blob, image, index
 from .target import Target, mutate_json
 
 _CODES = {"MANIFEST_INVALID", "SIZE_INVALID", "DIGEST_INVALID"}
+_SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+"
+_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 
 def check(content: bytes) -> None:
     for media_type in ("", *MEDIA_TYPES):
-        try:
-            pushed = parse(content, media_type, Reference(tag="v1"))
-        except RegistryError as error:
-            assert error.code in _CODES
-            json.dumps(error.body).encode()
-            continue
-        assert pushed.size == _size_in_go(content, pushed.media_type)
+        pushed, inside = _pushed(content, media_type), _embedded(content, media_type)
+        if pushed is not None:
+            _compare(pushed, content)
+            assert inside == pushed
+        elif inside is not None:
+            assert not media_type
+            _compare(inside, content)
 
 
-def _size_in_go(content: bytes, media_type: str) -> int:
-    """Bytes of the distinct blobs, with names of fields in any case and the last of two taken."""
+def _pushed(content: bytes, media_type: str) -> Manifest | None:
+    try:
+        return parse(content, media_type, Reference(tag="v1"))
+    except RegistryError as error:
+        assert error.code in _CODES
+        json.dumps(error.body).encode()
+        return None
+
+
+def _embedded(content: bytes, media_type: str) -> Manifest | None:
+    digest = "sha256:" + hashlib.sha256(content).hexdigest()
+    try:
+        return parse_embedded(content.decode(), media_type, digest)
+    except (UnicodeDecodeError, InvalidManifestError):
+        return None
+
+
+def _compare(manifest: Manifest, content: bytes) -> None:
+    """Bytes of the distinct blobs and the children, with names of fields in any case and the
+    last of two taken."""
     document = json.loads(content, object_pairs_hook=_folded)
-    names = () if media_type in INDEXES else ("layers", "config")
+    if manifest.media_type in INDEXES:
+        listed = _listed(document, "manifests")
+        children = [each for each in listed if _is_manifest(each)]
+        blobs = [each for each in listed if not _is_manifest(each)]
+    else:
+        children = []
+        artifact = manifest.media_type == OCI_ARTIFACT
+        names = ("blobs",) if artifact else ("layers", "config")
+        blobs = [each for name in names for each in _listed(document, name)]
     sizes: dict[str, int] = {}
-    for name in ("blobs",) if media_type == OCI_ARTIFACT else names:
-        value = document.get(name) or []
-        for descriptor in value if isinstance(value, list) else [value]:
-            digest = descriptor["digest"]
-            sizes[digest] = max(sizes.get(digest, 0), descriptor["size"])
-    return sum(sizes.values())
+    for each in blobs:
+        sizes[each["digest"]] = max(sizes.get(each["digest"], 0), each["size"])
+    assert manifest.size == sum(sizes.values())
+    assert list(manifest.children) == [each["digest"] for each in children]
+
+
+def _listed(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    value = document.get(name) or []
+    return value if isinstance(value, list) else [value]
+
+
+def _is_manifest(descriptor: dict[str, Any]) -> bool:
+    media_type = descriptor.get("mediatype") or ""
+    return media_type in ("", *MEDIA_TYPES) or media_type.startswith(_SCHEMA_1)
 
 
 def _folded(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -48,6 +93,7 @@ TARGET = Target(
     (
         image(),
         index(image()),
+        json.dumps({"manifests": [{**blob("a", 5), "mediaType": _LAYER}]}).encode(),
         json.dumps({"mediaType": OCI_ARTIFACT, "blobs": [blob("a", 1)]}).encode(),
         json.dumps({"schemaVersion": 1, "fsLayers": []}).encode(),
     ),

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from random import Random
 from typing import Any
 
 import jsonpatch
@@ -14,6 +15,7 @@ from app.config.settings import Settings
 from app.wiring import service
 from app.wiring.backends import embedded
 from tests import payloads
+from tests.unit.pushes import blob, digest_of
 
 from .target import Target, mutate_json
 
@@ -61,10 +63,11 @@ def _check_review(path: str, asked: dict[str, Any], answered: dict[str, Any]) ->
     if not response["allowed"]:
         assert path == "/validate" or asked["request"].get("object") is None
         assert response["status"]["code"] in (403, 422), response["status"]
-        assert response["status"]["message"]
+        assert 0 < len(response["status"]["message"]) <= 16 * 1024
     assert all(len(warning) <= 256 for warning in response.get("warnings", []))
     assert len(response.get("warnings", [])) <= 12
     assert all(isinstance(text, str) for text in response["auditAnnotations"].values())
+    assert all(len(text) <= 4 * 1024 for text in response["auditAnnotations"].values())
     if "patch" in response:
         patch = json.loads(base64.b64decode(response["patch"]))
         jsonpatch.apply_patch(asked["request"]["object"], patch)
@@ -81,14 +84,71 @@ def _check_size(request: dict[str, Any]) -> None:
     if request.get("namespace") != "team-a" or request["kind"].get("group") != "image.alauda.io":
         return
     image = mapping["image"]
+    assert _size_in_go(image) <= _GIB
     layers = image.get("dockerImageLayers") or []
     assert ((image.get("dockerImageMetadata") or {}).get("Size") or 0) <= _GIB
     assert max((layer.get("size") or 0 for layer in layers), default=0) <= _GIB
 
 
+def _size_in_go(image: dict[str, Any]) -> int:
+    """Bytes that a registry finds in the manifest that an image is named after; 0 for another
+    text, and for schema 1, which names no sizes."""
+    text = image.get("dockerImageManifest") or ""
+    named = (image.get("metadata") or {}).get("name")
+    if not isinstance(text, str) or digest_of(text.encode(errors="replace")) != named:
+        return 0
+    try:
+        document = json.loads(text, object_pairs_hook=_folded)
+        if not isinstance(document, dict) or document.get("schemaversion") == 1:
+            return 0
+        listed = [*(document.get("layers") or ()), *(document.get("manifests") or ())]
+        return sum({layer["digest"]: layer["size"] for layer in listed}.values())
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return 0
+
+
+def _folded(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name.casefold(): value for name, value in pairs}
+
+
+def _push(manifest: dict[str, Any]) -> bytes:
+    """A mapping that carries a manifest, and claims to be small."""
+    review: dict[str, Any] = payloads.load("push-allowed")
+    text = json.dumps(manifest)
+    review["request"]["object"]["image"] = {
+        "metadata": {"name": digest_of(text.encode())},
+        "dockerImageMetadata": {"Size": 1},
+        "dockerImageManifest": text,
+    }
+    return json.dumps(review).encode()
+
+
+def _mutate(data: bytes, random: Random) -> bytes:
+    """Change a review, or the manifest in it: then the image is named after what comes out."""
+    try:
+        review = json.loads(data)
+        image = review["request"]["object"]["image"]
+        text = image["dockerImageManifest"].encode()
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return mutate_json(data, random)
+    if random.random() < 0.3:
+        return mutate_json(data, random)
+    changed = mutate_json(text, random).decode(errors="replace")
+    image["dockerImageManifest"] = changed
+    image["metadata"] = {"name": digest_of(changed.encode(errors="replace"))}
+    return json.dumps(review).encode()
+
+
+_CONFIG, _LARGE = blob("config", 1), blob("large", 10**12)
 TARGET = Target(
     "reviews",
     check,
-    tuple(json.dumps(payloads.load(name)).encode() for name in payloads.names()),
-    mutate_json,
+    (
+        *(json.dumps(payloads.load(name)).encode() for name in payloads.names()),
+        _push({"schemaVersion": 2, "config": _CONFIG, "layers": [], "Layers": [_LARGE]}),
+        _push({"schemaVersion": 2, "config": _CONFIG, "layers": [_LARGE]}),
+        _push({"schemaVersion": 2, "manifests": [_LARGE]}),
+        _push({"schemaVersion": 2, "config": _CONFIG, "layers": [blob("small", 5)]}),
+    ),
+    _mutate,
 )

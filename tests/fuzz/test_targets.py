@@ -19,7 +19,7 @@ def test_seeds_and_past_findings(target: Target) -> None:
 
 
 @TARGETS
-def test_mutations(target: Target) -> None:
+def test_fuzz_targets_survive_mutations(target: Target) -> None:
     known = (*target.seeds, *target.findings)
 
     @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
@@ -34,7 +34,7 @@ def test_mutations(target: Target) -> None:
 
 
 @TARGETS
-def test_any_bytes(target: Target) -> None:
+def test_fuzz_targets_survive_any_bytes(target: Target) -> None:
     @settings(deadline=None, max_examples=50)
     @given(st.binary(max_size=200))
     def anything(data: bytes) -> None:

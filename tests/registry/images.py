@@ -50,6 +50,12 @@ def image(name: str, **fields: Any) -> bytes:
     ).encode()
 
 
+def index(*children: bytes) -> bytes:
+    """An index of image manifests."""
+    listed = [descriptor(child, OCI_MANIFEST) for child in children]
+    return json.dumps({"schemaVersion": 2, "mediaType": INDEXES[0], "manifests": listed}).encode()
+
+
 def limits(folder: Path, namespace: str, *, storage: str = "", **hard: int) -> None:
     """Write a LimitRange and a ResourceQuota for a namespace; `image_tags=5` and the like."""
     objects = folder / "limits"

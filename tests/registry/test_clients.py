@@ -124,7 +124,7 @@ async def test_a_referrer_is_stored_with_its_subject(client: httpx.AsyncClient) 
         pytest.param("DELETE", "/v2/team-a/app/manifests/v1", {}, id="deletion of a tag"),
     ],
 )
-async def test_an_answer_is_the_one_that_the_registry_gives(
+async def test_gateway_passes_the_registrys_answer(
     client: httpx.AsyncClient,
     direct: httpx.AsyncClient,
     method: str,

@@ -49,7 +49,7 @@ def remove_blob(folder: Path, content: bytes) -> None:
     shutil.rmtree(folder / "registry/docker/registry/v2/blobs/sha256" / digest[:2] / digest)
 
 
-async def test_images_that_are_all_there_are_no_finding(
+async def test_complete_images_have_no_finding(
     upstream: Registry, direct: httpx.AsyncClient, tmp_path: Path
 ) -> None:
     digests = {"v1": await pushed(direct, "v1"), "v2": await pushed(direct, "v2")}
@@ -58,7 +58,7 @@ async def test_images_that_are_all_there_are_no_finding(
     assert "image data" not in {item.check for item in found.not_checked}
 
 
-async def test_blobs_and_manifests_that_are_gone_are_named(
+async def test_missing_blobs_and_manifests_are_named(
     upstream: Registry, direct: httpx.AsyncClient, tmp_path: Path
 ) -> None:
     digests = {name: await pushed(direct, name) for name in ("kept", "blob", "manifest")}
@@ -78,7 +78,7 @@ async def test_blobs_and_manifests_that_are_gone_are_named(
     assert any("emptyDir, or changed?" in step for step in finding.next_steps)
 
 
-async def test_an_index_is_as_whole_as_its_images(
+async def test_index_needs_all_its_images(
     upstream: Registry, direct: httpx.AsyncClient, tmp_path: Path
 ) -> None:
     child = await pushed(direct, "child")
@@ -96,7 +96,7 @@ async def test_an_index_is_as_whole_as_its_images(
     )
 
 
-async def test_a_registry_that_does_not_answer_is_not_checked(tmp_path: Path) -> None:
+async def test_silent_registry_is_not_checked(tmp_path: Path) -> None:
     found = await diagnose("http://127.0.0.1:1", tmp_path, {"v1": digest_of(b"v1")})
     assert found.findings == ()
     why = {item.check: item.why for item in found.not_checked}

@@ -1,6 +1,7 @@
 """What the gateway refuses, when, and in which words."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import httpx
@@ -142,6 +143,46 @@ async def test_a_manifest_cannot_understate_its_layers(
     [error] = answer.json()["errors"]
     assert error["code"] == "SIZE_INVALID"
     assert "has 1 bytes, but it has 11534336" in error["message"]
+
+
+async def test_every_image_of_an_index_is_held_against_the_limit(
+    client: httpx.AsyncClient, direct: httpx.AsyncClient
+) -> None:
+    large, layer_type = bytes(11 * MIB), "application/vnd.oci.image.layer.v1.tar"
+    for content in (large, b"small"):
+        await images.push_blob(direct, "team-a/app", content)
+    await images.push_blob(direct, "team-a/app")
+    children = [
+        images.image("child", layers=[images.descriptor(content, layer_type)])
+        for content in (b"small", large)
+    ]
+    for child in children:
+        pushed = await images.push_manifest(direct, "team-a/app", images.digest_of(child), child)
+        assert pushed.status_code == 201
+    small, both = images.index(children[0]), images.index(*children)
+
+    allowed = await images.push_manifest(client, "team-a/app", "small", small)
+    refused = await images.push_manifest(client, "team-a/app", "both", both)
+
+    assert allowed.status_code == 201, allowed.text
+    assert refused.status_code == 403
+    message = refused.json()["errors"][0]["message"]
+    assert "> 10Mi): image " + images.digest_of(children[1]) + " (listed by image " in message
+
+
+async def test_layers_that_an_index_lists_are_held_against_the_limit(
+    client: httpx.AsyncClient, direct: httpx.AsyncClient
+) -> None:
+    """Build caches list layers directly."""
+    large = bytes(11 * MIB)
+    await images.push_blob(direct, "team-a/app", large)
+    layer = images.descriptor(large, "application/vnd.oci.image.layer.v1.tar+gzip")
+    cache = json.dumps({**json.loads(images.index()), "manifests": [layer]}).encode()
+
+    answer = await images.push_manifest(client, "team-a/app", "cache", cache)
+
+    assert answer.status_code == 403
+    assert "(11Mi > 10Mi)" in answer.json()["errors"][0]["message"]
 
 
 async def test_200_concurrent_pushes_of_new_tags_leave_exactly_as_many_as_fit(

@@ -70,7 +70,7 @@ async def proxy(tools: Path, tmp_path: Path) -> AsyncIterator[str]:
             yield address
 
 
-async def test_a_client_is_told_the_limit_by_nginx(
+async def test_nginx_passes_the_refusal_to_the_client(
     proxy: str, clients: Clients, tmp_path: Path
 ) -> None:
     layer = images.layer_file(tmp_path / "layer.tar", MIB // 2)
@@ -127,7 +127,7 @@ async def test_headers_of_the_client_do_not_pass_a_limit(
     assert answer.status_code == 403
 
 
-async def test_a_stranger_is_told_nothing(proxy: str) -> None:
+async def test_unauthenticated_client_learns_nothing(proxy: str) -> None:
     for auth in (None, ("ci", "wrong")):
         async with httpx.AsyncClient(auth=auth) as client:
             answer = await client.post(

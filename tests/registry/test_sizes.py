@@ -41,7 +41,7 @@ def by_hand(digest: str) -> AdmissionRequest:
 
 
 @pytest.mark.parametrize(("storage", "allowed"), [("4Ki", False), ("1Mi", True)])
-async def test_a_size_that_nothing_else_tells_is_asked_of_the_registry(
+async def test_unknown_size_is_read_from_the_registry(
     upstream: Registry, direct: httpx.AsyncClient, tmp_path: Path, storage: str, allowed: bool
 ) -> None:
     manifest = image("app", layers=[descriptor(LAYER, "application/vnd.oci.image.layer.v1.tar")])

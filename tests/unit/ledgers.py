@@ -55,7 +55,7 @@ class Replica(MemoryLedgers):
 
 class AlwaysLate(Replica):
     def hold(self, reservation: Reservation) -> None:
-        self._shared.ledger.reserve(reservation)
+        self._shared.ledger = Ledger([reservation])
         self._seen = self._shared.ledger.copy(), "0"
 
     async def save(self, namespace: str, ledger: Ledger, version: str) -> None:

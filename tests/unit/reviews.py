@@ -29,10 +29,14 @@ async def decide(
     old: dict[str, Any] | None = None,
     sub_resource: str = "",
     within: float = 5,
+    *,
+    uid: str = "u",
+    dry_run: bool = False,
 ) -> Verdict:
     request = AdmissionRequest.model_validate(
         {
-            "uid": "u",
+            "uid": uid,
+            "dryRun": dry_run,
             "kind": {"group": "image.alauda.io", "version": "v1", "kind": kind},
             "operation": "UPDATE" if old else "CREATE",
             "subResource": sub_resource,

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from app.admission.dispatch import Admission
 from app.admission.review import AdmissionRequest, Outcome
-from app.api.admission import AdmissionApi
+from app.api.admission import AdmissionApi, owner_of
 from app.api.app import create_app
 from app.api.health import HealthApi
 from app.api.metrics import Metrics
@@ -37,6 +37,7 @@ def client(
     decisions: Decisions,
     *,
     max_concurrent: int = 10,
+    max_body_bytes: int = 10_000,
     review_timeout: float = 8.0,
     refused: Callable[[AdmissionRequest, Outcome], None] = lambda _request, _outcome: None,
 ) -> httpx.AsyncClient:
@@ -45,7 +46,7 @@ def client(
         cast("Admission", decisions),
         metrics,
         refused,
-        max_body_bytes=10_000,
+        max_body_bytes=max_body_bytes,
         max_concurrent_reviews=max_concurrent,
         review_timeout=review_timeout,
     )
@@ -58,7 +59,7 @@ def push() -> dict[str, Any]:
     return payloads.load("push-allowed")
 
 
-async def test_one_review_too_many_is_refused_at_once_and_the_others_go_on() -> None:
+async def test_excess_review_is_refused_at_once_and_others_go_on() -> None:
     decisions = Decisions()
     async with client(decisions, max_concurrent=1) as service, asyncio.timeout(20):
         first = asyncio.create_task(service.post("/validate", json=push()))
@@ -80,17 +81,18 @@ async def test_one_review_too_many_is_refused_at_once_and_the_others_go_on() -> 
         ("9" * 5000 + "s", 8.0),
     ],
 )  # fmt: skip
-async def test_a_decision_ends_before_the_api_server_gives_up(deadline: str, within: float) -> None:
+async def test_decision_ends_before_the_api_servers_timeout(deadline: str, within: float) -> None:
     decisions = Decisions()
     decisions.go.set()
     async with client(decisions) as service:
         answer = await service.post(f"/validate?timeout={deadline}", json=push())
 
     assert answer.status_code == 200
-    assert decisions.within == [within]
+    [left] = decisions.within
+    assert within - 0.4 < left <= within
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+async def test_stalled_body_is_given_up() -> None:
     async def endless() -> AsyncIterator[bytes]:
         yield b"{"
         await asyncio.Event().wait()
@@ -147,7 +149,7 @@ async def test_a_review_that_fails_inside_is_counted() -> None:
     assert f'registry_admission_reviews_total{{endpoint="validate",{labels}}} 1.0' in metrics
 
 
-async def test_what_fails_inside_is_a_status_and_no_traceback(
+async def test_internal_failure_is_a_status_without_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Failing(Decisions):
@@ -163,7 +165,7 @@ async def test_what_fails_inside_is_a_status_and_no_traceback(
     assert "secret detail" not in answer.text
 
 
-async def test_what_fails_when_the_answer_is_noted_does_not_change_it() -> None:
+async def test_failure_of_logging_does_not_change_the_answer() -> None:
     decisions = Decisions()
     decisions.go.set()
 
@@ -175,3 +177,79 @@ async def test_what_fails_when_the_answer_is_noted_does_not_change_it() -> None:
         answer = await service.post("/validate", json=push())
 
     assert answer.json()["response"]["status"]["message"] == "too many"
+
+
+def wide(namespace: str, entries: int = 3000) -> dict[str, Any]:
+    """A review of an object with so many empty objects."""
+    review = push()
+    review["request"] |= {"namespace": namespace, "object": {"spec": [{}] * entries}}
+    return review
+
+
+async def test_wide_reviews_take_turns_and_others_do_not_wait() -> None:
+    decisions = Decisions()
+    async with client(decisions) as service, asyncio.timeout(20):
+        first = asyncio.create_task(service.post("/validate", json=wide("team-a")))
+        await decisions.asked.wait()
+        second = asyncio.create_task(service.post("/validate", json=wide("team-a")))
+        small = asyncio.create_task(service.post("/validate", json=push()))
+        while len(decisions.within) < 2:
+            await asyncio.sleep(0)
+        assert len(decisions.within) == 2
+        decisions.go.set()
+        answers = await asyncio.gather(first, second, small)
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+
+
+async def test_wide_review_that_gets_no_turn_in_time_is_told_to_come_again() -> None:
+    decisions = Decisions()
+    async with client(decisions) as service, asyncio.timeout(20):
+        first = asyncio.create_task(service.post("/validate", json=wide("team-a")))
+        await decisions.asked.wait()
+        second = await service.post("/validate?timeout=0s", json=wide("team-b"))
+        decisions.go.set()
+        assert (await first).status_code == 200
+
+    assert (second.status_code, second.headers["Retry-After"]) == (429, "1")
+
+
+async def test_too_many_objects_are_refused_before_they_are_decoded() -> None:
+    async with client(Decisions(), max_body_bytes=200_000) as service:
+        answer = await service.post("/validate", json=wide("team-a", 32_000))
+
+    assert answer.status_code == 413
+    assert answer.json()["message"].startswith("the body has more than 32000 objects and lists")
+
+
+async def test_namespace_that_has_all_places_leaves_a_share_to_others() -> None:
+    decisions = Decisions()
+    async with client(decisions, max_concurrent=2) as service, asyncio.timeout(20):
+        other = push()
+        other["request"]["namespace"] = "team-other"
+        taken = [asyncio.create_task(service.post("/validate", json=push())) for _ in range(2)]
+        while len(decisions.within) < 2:
+            await asyncio.sleep(0)
+        refused = (await service.post("/validate", json=push())).json()["response"]
+        allowed = asyncio.create_task(service.post("/validate", json=other))
+        while len(decisions.within) < 3:
+            await asyncio.sleep(0)
+        decisions.go.set()
+        answers = [answer.json()["response"] for answer in await asyncio.gather(*taken, allowed)]
+
+    assert refused["status"]["code"] == 429
+    assert [answer["allowed"] for answer in answers] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("body", "owner"),
+    [
+        pytest.param(b'{"request":{"name":"a","namespace":"team-a","object":{', "team-a", id="a"),
+        pytest.param(
+            b'{"request":{"name":"\\"namespace\\":\\"b\\"","namespace":"a"', "a", id="quoted"
+        ),
+        pytest.param(b'{"request":{"name":"a"' + b" " * 9000 + b'"namespace":"b"', "", id="far"),
+    ],
+)
+def test_owner_of_a_review_is_its_namespace(body: bytes, owner: str) -> None:
+    assert owner_of(body) == owner

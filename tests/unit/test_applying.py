@@ -32,7 +32,7 @@ def limit_range(name: str) -> Content:
     return {"apiVersion": "v1", "kind": "LimitRange", "metadata": metadata}
 
 
-async def test_order_bound_and_what_is_refused() -> None:
+async def test_applying_keeps_order_and_reports_refusals() -> None:
     cluster = Cluster({"limits-3"})
     objects = [limit_range(f"limits-{number}") for number in range(30)]
     answers = [item async for item in apply(cluster, objects)]
@@ -43,7 +43,7 @@ async def test_order_bound_and_what_is_refused() -> None:
     assert cluster.most == 8
 
 
-def test_where_objects_are() -> None:
+def test_api_paths_of_objects() -> None:
     quota = {**limit_range("q"), "kind": "ResourceQuota"}
     report = {**limit_range("r"), "apiVersion": "wgpolicyk8s.io/v1alpha2", "kind": "PolicyReport"}
     role = {"apiVersion": "x/v1", "kind": "ClusterRole", "metadata": {"name": "r"}}

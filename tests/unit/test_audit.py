@@ -76,7 +76,9 @@ TWO = usage(app={"v1": "a", "v2": "ba"}, web={"v1": "c"})
         ),
     ],
 )  # fmt: skip
-def test_what_is_over_its_limit(limits: NamespaceLimits, over: list[tuple[str, str, int]]) -> None:
+def test_audit_reports_exceeded_limits(
+    limits: NamespaceLimits, over: list[tuple[str, str, int]]
+) -> None:
     found = run_audit(TWO, limits, sizes={"a": 1024, "b": 1025, "c": 1}).over
     assert [
         (f"{level.kind} {level.name}", level.resource.removeprefix("alauda.io/"), level.over)
@@ -84,7 +86,7 @@ def test_what_is_over_its_limit(limits: NamespaceLimits, over: list[tuple[str, s
     ] == over
 
 
-def test_largest_images_with_the_tags_that_hold_them() -> None:
+def test_audit_lists_largest_images_with_their_tags() -> None:
     found = run_audit(TWO, NamespaceLimits(), sizes={"a": 5, "b": 7, "c": 7}, top=2)
     assert found.largest == (
         LargeImage(DIGESTS["b"], 7, ("app:v2",)),
@@ -95,7 +97,7 @@ def test_largest_images_with_the_tags_that_hold_them() -> None:
 
 
 @pytest.mark.parametrize(("limits", "unknown"), [(None, 0), (limit("1Gi"), 2)])
-def test_unknown_sizes_matter_where_sizes_are_limited(limits: Any, unknown: int) -> None:
+def test_unknown_sizes_count_only_under_a_size_limit(limits: Any, unknown: int) -> None:
     found = run_audit(TWO, NamespaceLimits(image_size=limits), sizes={"a": 1})
     assert found.unknown_sizes == unknown
     assert found.over == ()
@@ -122,14 +124,14 @@ PUSHED = {("app", "v1"): MARCH, ("web", "v1"): JANUARY}
         pytest.param(NamespaceLimits(quotas=(quota(imagestreams=1),)), (), id="too many streams"),
     ],
 )
-def test_the_oldest_tags_of_what_is_too_full(
+def test_audit_lists_oldest_tags_of_full_streams(
     limits: NamespaceLimits, oldest: tuple[OldTag, ...]
 ) -> None:
     assert run_audit(TWO, limits, sizes={"a": 2}, pushed=PUSHED).oldest == oldest
     assert run_audit(TWO, limits, sizes={"a": 2}, pushed=PUSHED, top=1).oldest == oldest[:1]
 
 
-def test_a_namespace_without_limits_is_said_to_have_none() -> None:
+def test_namespace_without_limits_is_reported_as_unlimited() -> None:
     assert run_audit(TWO, NamespaceLimits()).unlimited
     assert not run_audit(TWO, NamespaceLimits(image_size=limit("1"))).unlimited
     assert not run_audit(TWO, NamespaceLimits(stream_tags=limit("9"))).unlimited
@@ -148,14 +150,14 @@ def test_a_namespace_without_limits_is_said_to_have_none() -> None:
         (5, None, None, 0, None),
     ],
 )
-def test_how_full_a_limit_is(
+def test_percentage_of_a_limit(
     used: int, hard: str | None, left: int | None, over: int, percent: int | None
 ) -> None:
     level = Level("Namespace", "team-a", "x", used, Quantity(hard) if hard else None)
     assert (level.left, level.over, level.percent) == (left, over, percent)
 
 
-def test_every_quota_counts_by_itself_and_what_is_not_limited_is_shown() -> None:
+def test_each_quota_is_one_row_and_unlimited_counts_are_shown() -> None:
     limits = NamespaceLimits(quotas=(quota(images=5), quota(images=3, image_tags=9)))
     found = fullness.of_namespace("team-a", TWO, limits, DOMAIN)
     assert [(level.resource, level.used, level.left) for level in found] == [
@@ -180,11 +182,11 @@ def test_sizes_are_readable(size: int, text: str) -> None:
     [(2, "1", "high"), (5, "0", "high"), (11, "10", "medium"), (199, "100", "medium"),
      (109, "100", "low")],
 )  # fmt: skip
-def test_how_bad_it_is(used: int, hard: str, expected: str) -> None:
+def test_severity_grows_with_the_excess(used: int, hard: str, expected: str) -> None:
     assert severity(Level("Namespace", "team-a", "x", used, Quantity(hard))) == expected
 
 
-def test_the_worst_comes_first_and_what_is_fine_last() -> None:
+def test_namespaces_are_sorted_worst_first() -> None:
     def named(name: str, hard: str | None) -> NamespaceAudit:
         limits = NamespaceLimits(stream_tags=limit(hard) if hard else None)
         return audit(name, TWO, limits, sizes={}, pushed={}, domain=DOMAIN, top=0)
@@ -193,7 +195,7 @@ def test_the_worst_comes_first_and_what_is_fine_last() -> None:
     assert [item.namespace for item in worst_first(audits)] == ["worst", "a", "b", "fine"]
 
 
-def test_of_namespaces_that_are_as_far_over_the_one_that_passes_more_limits_is_worse() -> None:
+def test_more_exceeded_limits_sort_first_at_equal_excess() -> None:
     def named(name: str, *limits: int) -> NamespaceAudit:
         return audit(
             name,
@@ -209,7 +211,7 @@ def test_of_namespaces_that_are_as_far_over_the_one_that_passes_more_limits_is_w
     assert [item.namespace for item in worst_first(audits)] == ["z-far", "two", "one"]
 
 
-def test_limits_that_nothing_passes_are_named_even_where_nothing_is_stored() -> None:
+def test_kept_limits_are_listed_for_an_empty_namespace() -> None:
     limits = NamespaceLimits(
         image_size=limit("1Gi"), stream_tags=limit("1"), quotas=(quota(images=9),)
     )

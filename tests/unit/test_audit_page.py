@@ -28,7 +28,7 @@ def render(*items: NamespaceAudit, proposed: bool = False) -> str:
     return audit_page.render(items, now=NOW, proposed=proposed)
 
 
-def test_the_sums_come_before_the_namespaces() -> None:
+def test_html_report_shows_totals_before_namespaces() -> None:
     page = render(
         item("low", 10 + 1, NamespaceLimits(stream_tags=limit("11"))),
         item("worst", 30), item("bad", 20), item("so-so", 12), item("fine", 5, LOOSE),
@@ -45,25 +45,25 @@ def test_the_sums_come_before_the_namespaces() -> None:
 
 
 @pytest.mark.parametrize(("count", "opened"), [(3, 3), (300, 0)])
-def test_few_are_open_and_many_are_closed(count: int, opened: int) -> None:
+def test_details_are_open_for_few_namespaces_and_closed_for_many(count: int, opened: int) -> None:
     page = render(*(item(f"team-{number}", 30) for number in range(count)))
     assert len(re.findall(r'<details class="item high" open>', page)) == opened
 
 
-def test_every_kind_can_be_hidden_without_a_script() -> None:
+def test_each_kind_of_namespace_can_be_hidden_without_scripts() -> None:
     page = render(item("a", 30), item("b", 5, LOOSE))
     for name in ("high", "medium", "low", "within", "unlimited"):
         assert f"body:has(#show-{name}:not(:checked)) .item.{name}" in page
         assert f'id="show-{name}"' in page
 
 
-def test_of_much_that_is_over_the_worst_is_listed() -> None:
+def test_only_the_worst_excesses_are_listed() -> None:
     page = render(item("team-a", 30, streams=25))
     assert page.count('class="number tone"') == 10
     assert "And 15 more: registry-admission audit -n team-a" in page
 
 
-def test_thousands_of_namespaces_have_a_line_each_and_the_worst_their_details() -> None:
+def test_thousands_of_namespaces_have_one_line_and_the_worst_have_details() -> None:
     page = render(*(item(f"team-{number:04}", 30, streams=5) for number in range(5000)))
     assert page.count('<details class="item high"') == 500
     assert page.count('<div class="item line high"') == 4500
@@ -74,6 +74,6 @@ def test_thousands_of_namespaces_have_a_line_each_and_the_worst_their_details() 
 @pytest.mark.parametrize(
     ("proposed", "title"), [(False, "Limits in force"), (True, "Proposed limits, tried")]
 )
-def test_it_says_which_limits_they_are(proposed: bool, title: str) -> None:
+def test_html_report_names_the_limits_it_used(proposed: bool, title: str) -> None:
     assert title in render(item("a", 1), proposed=proposed)
     assert "2026-01-02 03:04 UTC" in render(item("a", 1), proposed=proposed)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
         pytest.param("ConnectionError: Failed to resolve", 1, False, id="nobody"),
     ],
 )  # fmt: skip
-def test_whoever_does_not_know_a_known_vulnerability_is_not_believed(
+def test_vulnerability_service_without_a_known_vulnerability_is_not_trusted(
     tmp_path: Path, said: str, code: int, knows: bool
 ) -> None:
     pip_audit = tmp_path / "pip-audit"

@@ -96,7 +96,7 @@ def ask(tmp_path: Path) -> Ask:
         pytest.param("PUT", "/elsewhere", "500", BEARER, 403, "passed on", id="no write of a push"),
     ],
 )
-async def test_a_request_is_decided_by_its_head(
+async def test_request_is_decided_by_its_headers(
     ask: Ask,
     method: str,
     uri: str,

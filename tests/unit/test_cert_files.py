@@ -19,7 +19,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_made_files_have_the_names_of_a_tls_secret_and_private_keys(tmp_path: Path) -> None:
+def test_certificate_files_are_named_like_a_tls_secret_and_keys_are_private(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "tls"
     before = os.umask(0)
     try:
@@ -33,7 +33,7 @@ def test_made_files_have_the_names_of_a_tls_secret_and_private_keys(tmp_path: Pa
     verify(made.certificate, (folder / "ca.crt").read_bytes(), "localhost", NOW)
 
 
-def test_the_next_serving_certificate_is_of_the_same_ca(tmp_path: Path) -> None:
+def test_next_serving_certificate_is_signed_by_the_same_ca(tmp_path: Path) -> None:
     first = files.make(tmp_path, NAMES, NOW)
     ca = {name: (tmp_path / name).read_bytes() for name in ("ca.crt", "ca.key")}
     (tmp_path / "ca.key").chmod(0o400)
@@ -46,7 +46,7 @@ def test_the_next_serving_certificate_is_of_the_same_ca(tmp_path: Path) -> None:
     verify(second.certificate, ca["ca.crt"], "other.example", NOW + timedelta(days=1))
 
 
-def test_an_expired_ca_is_replaced_and_said_to_be(
+def test_expired_ca_is_replaced_and_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     files.make(tmp_path, NAMES, NOW)
@@ -70,7 +70,7 @@ def test_an_expired_ca_is_replaced_and_said_to_be(
         pytest.param({"tls.key"}, "tls.key was not made by a CA", id="a serving key alone"),
     ],
 )
-def test_what_cannot_be_replaced_is_left_alone(
+def test_files_that_cannot_be_replaced_are_kept(
     tmp_path: Path, present: set[str], problem: str
 ) -> None:
     files.make(tmp_path, NAMES, NOW)
@@ -85,7 +85,7 @@ def test_what_cannot_be_replaced_is_left_alone(
     assert contents(tmp_path) == before
 
 
-def test_a_serving_pair_that_is_half_written_is_made_again(tmp_path: Path) -> None:
+def test_half_written_key_pair_is_made_again(tmp_path: Path) -> None:
     files.make(tmp_path, NAMES, NOW)
     (tmp_path / "tls.crt").unlink()
 
@@ -94,7 +94,7 @@ def test_a_serving_pair_that_is_half_written_is_made_again(tmp_path: Path) -> No
     assert files.read(tmp_path / "tls.crt", tmp_path / "tls.key") == made
 
 
-def test_a_ca_whose_key_is_another_is_named(tmp_path: Path) -> None:
+def test_ca_with_a_foreign_key_is_an_error(tmp_path: Path) -> None:
     files.make(tmp_path, NAMES, NOW)
     (tmp_path / "ca.key").write_bytes(authority.make_authority(NOW).key)
 
@@ -102,7 +102,7 @@ def test_a_ca_whose_key_is_another_is_named(tmp_path: Path) -> None:
         files.make(tmp_path, NAMES, NOW)
 
 
-def test_a_wrong_name_writes_nothing(tmp_path: Path) -> None:
+def test_wrong_name_writes_no_file(tmp_path: Path) -> None:
     folder = tmp_path / "tls"
 
     with pytest.raises(CertificateError, match=f"no certificate made in {folder}: 'a b' is neith"):
@@ -130,7 +130,7 @@ def test_a_failed_replacement_leaves_no_key_behind(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"ca.crt", "ca.key", "tls.crt", "tls.key"}
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_unreadable_file_is_named(tmp_path: Path) -> None:
     files.make(tmp_path, NAMES, NOW)
 
     with pytest.raises(CertificateError, match=f"cannot read {tmp_path}: .*; give this user"):

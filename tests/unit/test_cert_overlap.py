@@ -72,9 +72,7 @@ class World:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_what_a_ready_replica_serves_is_trusted_at_every_moment(
-    seed: int, tmp_path: Path
-) -> None:
+async def test_certificate_of_a_ready_replica_is_always_trusted(seed: int, tmp_path: Path) -> None:
     world = World(tmp_path, seed)
 
     await world.run(NOW + 90 * HOUR)

@@ -65,7 +65,7 @@ def test_the_first_certificate_is_signed_by_the_first_ca() -> None:
     assert step(FRESH, in_force_since=NOW) is None
 
 
-def test_a_secret_that_got_lost_leaves_trusted_what_others_still_serve() -> None:
+def test_lost_secret_keeps_trust_in_certificates_still_served() -> None:
     expired = authority.make_authority(NOW - 200 * DAY, DAY).certificate
 
     made = due(None, published=(CA.certificate, expired))
@@ -89,13 +89,13 @@ def test_a_secret_that_got_lost_leaves_trusted_what_others_still_serve() -> None
         ),
     ],
 )
-def test_nothing_is_due(
+def test_no_rotation_is_due(
     found: Certificates, now: datetime, in_force_since: datetime | None
 ) -> None:
     assert step(found, now, in_force_since) is None
 
 
-def test_a_serving_certificate_is_renewed_by_the_same_ca() -> None:
+def test_serving_certificate_is_renewed_by_the_same_ca() -> None:
     later = NOW + 7 * DAY
 
     made = due(FRESH, later)
@@ -105,32 +105,32 @@ def test_a_serving_certificate_is_renewed_by_the_same_ca() -> None:
     assert replace(made, serving=FRESH.serving) == FRESH
 
 
-def test_a_name_that_is_missing_renews_the_serving_certificate() -> None:
+def test_missing_name_renews_the_serving_certificate() -> None:
     made = due(FRESH, name="other.example")
 
     assert replace(made, serving=FRESH.serving) == FRESH
 
 
-def test_a_successor_is_published_first_and_signs_nothing() -> None:
+def test_successor_ca_is_published_before_it_signs() -> None:
     assert WITH_SUCCESSOR.signer == CA
     assert trusted_by(WITH_SUCCESSOR) == [CA.certificate, NEXT.certificate]
     verify(WITH_SUCCESSOR.serving.certificate, CA.certificate, NAME, LATE)
 
 
-def test_a_successor_that_everybody_knows_signs_and_the_old_ca_stays_trusted() -> None:
+def test_known_successor_ca_signs_while_the_old_ca_stays_trusted() -> None:
     assert SUCCEEDED.signer == NEXT != CA
     assert SUCCEEDED.successor is None
     assert trusted_by(SUCCEEDED) == [NEXT.certificate, CA.certificate]
     verify(SUCCEEDED.serving.certificate, NEXT.certificate, NAME, LATE + HOUR)
 
 
-def test_the_old_ca_goes_when_nobody_serves_what_it_signed() -> None:
+def test_old_ca_is_removed_when_none_of_its_certificates_is_served() -> None:
     made = due(SUCCEEDED, LATE + 2 * HOUR, in_force_since=LATE)
 
     assert made == replace(SUCCEEDED, trusted=NEXT.certificate)
 
 
-def test_a_successor_waits_no_longer_than_the_ca_lives() -> None:
+def test_successor_ca_signs_before_the_old_ca_expires() -> None:
     over = NOW + 100 * DAY
 
     made = due(WITH_SUCCESSOR, over)
@@ -139,14 +139,14 @@ def test_a_successor_waits_no_longer_than_the_ca_lives() -> None:
     assert trusted_by(made) == [NEXT.certificate]
 
 
-def test_a_ca_that_expired_without_a_successor_is_made_anew() -> None:
+def test_expired_ca_without_successor_is_replaced() -> None:
     made = due(FRESH, NOW + 100 * DAY)
 
     assert trusted_by(made) == [made.signer.certificate]
     assert made.signer != CA
 
 
-def test_what_a_wrong_clock_made_for_the_future_is_made_anew() -> None:
+def test_certificate_that_is_not_valid_yet_is_replaced() -> None:
     ahead = due(None, NOW + 1000 * DAY)
     signed_ahead = replace(FRESH, serving=authority.make_serving(CA, [NAME], NOW + DAY, 10 * DAY))
 
@@ -154,7 +154,7 @@ def test_what_a_wrong_clock_made_for_the_future_is_made_anew() -> None:
     assert due(signed_ahead, NOW).signer == CA
 
 
-def test_a_successor_that_expired_is_made_anew() -> None:
+def test_expired_successor_ca_is_replaced() -> None:
     outlived = replace(
         WITH_SUCCESSOR,
         successor=authority.make_authority(LATE - 2 * DAY, DAY),
@@ -168,7 +168,7 @@ def test_a_successor_that_expired_is_made_anew() -> None:
 
 
 @pytest.mark.parametrize("certificates", [FRESH, WITH_SUCCESSOR, SUCCEEDED])
-def test_what_is_stored_is_read_again(certificates: Certificates) -> None:
+def test_stored_certificates_are_read_back(certificates: Certificates) -> None:
     assert rotation.decode(rotation.encode(certificates)) == certificates
 
 
@@ -205,7 +205,7 @@ OTHER = authority.make_serving(authority.make_authority(NOW), [NAME], NOW)
         ),
     ],
 )
-def test_data_that_nobody_can_serve_with_is_refused(data: dict[str, str], problem: str) -> None:
+def test_unusable_certificate_data_is_refused(data: dict[str, str], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         rotation.decode(data)
 
@@ -224,7 +224,7 @@ WILDCARD = authority.make_serving(CA, ["*.example.com", "10.0.0.1"], NOW)
         pytest.param(CA, ["a.example.com"], ["a.example.com"], id="no names at all"),
     ],
 )
-def test_which_names_a_certificate_lacks(
+def test_missing_names_of_a_certificate(
     pair: KeyPair, names: list[str], missing: list[str]
 ) -> None:
     assert trust.missing_names(pair.certificate, names) == missing
@@ -239,7 +239,7 @@ def test_which_names_a_certificate_lacks(
         pytest.param(FRESH.serving, NEXT, False, id="another CA of the same name"),
     ],
 )
-def test_whether_a_certificate_is_trusted(
+def test_certificate_is_trusted_by_its_ca_only(
     certificate: KeyPair, trusted: KeyPair, expected: bool
 ) -> None:
     assert trust.is_trusted(certificate.certificate, trusted.certificate) is expected

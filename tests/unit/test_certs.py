@@ -42,14 +42,14 @@ def test_a_client_that_trusts_the_ca_accepts_every_name(name: str) -> None:
         pytest.param(CA, "localhost", NOW + 365 * DAY + timedelta(seconds=1), id="too late"),
     ],
 )
-def test_a_client_does_not_accept(trusted: KeyPair, name: str, at: datetime) -> None:
+def test_client_refuses_a_wrong_certificate(trusted: KeyPair, name: str, at: datetime) -> None:
     serving = authority.make_serving(CA, NAMES, NOW)
 
     with pytest.raises(VerificationError):
         verify(serving.certificate, trusted.certificate, name, at)
 
 
-def test_a_client_whose_clock_is_a_little_behind_accepts() -> None:
+def test_client_with_a_slow_clock_accepts_a_new_certificate() -> None:
     serving = authority.make_serving(CA, NAMES, NOW)
 
     verify(serving.certificate, CA.certificate, "localhost", NOW - timedelta(minutes=4))
@@ -92,7 +92,7 @@ def test_a_serving_certificate_serves_and_signs_nothing() -> None:
         pytest.param(10, authority.SERVING_LIFETIME, 10, id="never longer than the CA"),
     ],
 )
-def test_how_long_a_serving_certificate_lasts(
+def test_lifetime_of_a_serving_certificate(
     authority_days: int, lifetime: timedelta, days: int
 ) -> None:
     signer = authority.make_authority(NOW, authority_days * DAY)
@@ -103,7 +103,7 @@ def test_how_long_a_serving_certificate_lasts(
     assert parsed(serving).not_valid_before_utc == NOW - timedelta(minutes=5)
 
 
-def test_a_name_given_twice_is_written_once() -> None:
+def test_duplicate_name_is_written_once() -> None:
     serving = authority.make_serving(CA, ["::1", "localhost", "0:0::1", "localhost"], NOW)
 
     names = parsed(serving).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -115,20 +115,20 @@ def test_a_name_given_twice_is_written_once() -> None:
     ["", "https://example.com", "example.com:443", "[::1]", "a b", "-a.example.com", "a..b",
      "127.0.0.256", "bücher.example", "a" * 64 + ".com", "a." * 127 + "com", "localhost\n", "*"],
 )  # fmt: skip
-def test_what_is_no_name_is_refused(name: str) -> None:
+def test_invalid_names_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="neither a DNS name nor an IP address; write it"):
         authority.make_serving(CA, ["localhost", name], NOW)
 
 
 @pytest.mark.parametrize("name", ["*.example.com", "xn--bcher-kva.example", "1.example", "A1-b"])
-def test_names_of_every_legal_form_are_taken(name: str) -> None:
+def test_valid_names_are_accepted(name: str) -> None:
     serving = authority.make_serving(CA, [name], NOW)
 
     names = parsed(serving).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert list(names) == [x509.DNSName(name)]
 
 
-def test_a_certificate_for_nobody_is_refused() -> None:
+def test_certificate_without_names_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one DNS name or IP address"):
         authority.make_serving(CA, [], NOW)
 
@@ -146,9 +146,7 @@ def test_a_certificate_for_nobody_is_refused() -> None:
         ),
     ],
 )
-def test_a_ca_made_elsewhere_signs_too(
-    extensions: list[x509.ExtensionType], identifier: bytes
-) -> None:
+def test_foreign_ca_can_sign(extensions: list[x509.ExtensionType], identifier: bytes) -> None:
     signer = self_signed(RSA_KEY, NOW, *extensions)
 
     serving = parsed(authority.make_serving(signer, NAMES, NOW))
@@ -171,7 +169,7 @@ def test_a_ca_made_elsewhere_signs_too(
         pytest.param(KeyPair(b"?", CA.key), "certificate cannot be read", id="no certificate"),
     ],
 )
-def test_an_authority_that_cannot_sign_is_refused(signer: KeyPair, problem: str) -> None:
+def test_authority_without_signing_right_is_refused(signer: KeyPair, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         authority.make_serving(signer, NAMES, NOW)
 
@@ -193,7 +191,7 @@ def test_a_bundle_holds_each_certificate_once_and_no_key() -> None:
     assert authority.bundle(both, CA.certificate) == CA.certificate + OTHER_CA.certificate
 
 
-def test_a_bundle_of_what_is_no_certificate_is_refused() -> None:
+def test_bundle_with_invalid_certificates_is_refused() -> None:
     with pytest.raises(ValueError, match="certificate cannot be read; bring it as PEM"):
         authority.bundle(CA.certificate, b"no certificate")
 

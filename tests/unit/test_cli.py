@@ -1,27 +1,35 @@
 """The commands, as a person types them."""
 
 import json
+import pkgutil
 import socket
-from importlib.metadata import entry_points
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from app.cli.main import main
+from app.cli.main import complete_for_kubectl, main, start
 from app.version import VERSION
 from tests import payloads
+
+ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments: str) -> Result:
     return CliRunner(env={"COLUMNS": "300"}).invoke(main, arguments)
 
 
-def test_the_installed_command_is_the_one_tested_here() -> None:
-    [script] = entry_points(group="console_scripts", name="registry-admission")
+def test_the_console_scripts_lead_to_the_command_tested_here() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
 
-    assert script.load() is main
+    targets = {name: pkgutil.resolve_name(target) for name, target in scripts.items()}
+    assert targets == {
+        "registry-admission": start,
+        "kubectl-registry_limits": start,
+        "kubectl_complete-registry_limits": complete_for_kubectl,
+    }
 
 
 def test_version() -> None:
@@ -30,7 +38,7 @@ def test_version() -> None:
 
 
 @pytest.mark.parametrize("command", ["serve", "check", "certs", "completion"])
-def test_every_command_explains_itself(command: str) -> None:
+def test_every_command_has_help(command: str) -> None:
     answer = run(command, "--help")
 
     assert answer.exit_code == 0
@@ -58,7 +66,7 @@ def test_a_wrong_setting_is_a_usage_error_that_names_it() -> None:
     assert "port: Input should be a valid integer" in answer.output
 
 
-def test_no_setting_holds_a_secret_that_could_be_shown() -> None:
+def test_settings_hold_no_secrets() -> None:
     answer = run("serve", "--show-settings", "--registry-url", "https://user:secret@example.com")
 
     assert answer.exit_code == 2
@@ -96,7 +104,7 @@ def test_an_empty_settings_file_sets_nothing(tmp_path: Path) -> None:
     assert yaml.safe_load(answer.output)["port"] == 8443
 
 
-def test_a_port_that_is_taken_is_named_with_what_to_do(
+def test_taken_port_is_named_with_the_next_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -104,7 +112,7 @@ def test_a_port_that_is_taken_is_named_with_what_to_do(
         port = taken.getsockname()[1]
         answer = run("serve", "--port", str(port))
 
-    assert answer.exit_code == 1
+    assert answer.exit_code == 3
     assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in answer.output
     assert "choose others with --host and --port" in answer.output
 
@@ -114,15 +122,15 @@ def test_a_state_folder_that_is_broken_ends_serve_with_file_and_line(tmp_path: P
 
     answer = run("serve", "--state", str(tmp_path), "--tls-dir", str(tmp_path))
 
-    assert answer.exit_code == 1
+    assert answer.exit_code == 3
     assert f"{tmp_path}/bad.yaml:1: " in answer.output
 
 
 @pytest.mark.parametrize(("name", "code"), [("push-allowed", 0), ("push-too-large", 1)])
 def test_check_decides_reviews(name: str, code: int) -> None:
-    answer = run("check", str(payloads.FOLDER / f"{name}.json"), "-o", "json")
+    answer = run("check", str(payloads.FOLDER / f"{name}.json"), "--examples", "-o", "json")
 
-    [result] = json.loads(answer.output)
+    [result] = json.loads(answer.stdout)["items"]
     assert answer.exit_code == code
     assert result["allowed"] is (code == 0)
     assert result["object"] == "ImageStreamMapping team-a/app"
@@ -137,12 +145,12 @@ def test_check_decides_manifests_and_names_file_and_line(tmp_path: Path, output:
         "spec: {hard: {alauda.io/image_tags: 5}}\n"
     )
 
-    answer = run("check", str(file), "-o", output)
+    answer = run("check", str(file), "--examples", "-o", output)
 
     assert answer.exit_code == 1
     assert "alauda.io/image-tags" in answer.output
     if output != "table":
-        results = yaml.safe_load(answer.output)
+        results = yaml.safe_load(answer.stdout)["items"]
         assert [(result["line"], result["allowed"]) for result in results] == [
             (1, True),
             (5, False),
@@ -150,7 +158,7 @@ def test_check_decides_manifests_and_names_file_and_line(tmp_path: Path, output:
 
 
 def verdicts(answer: Result) -> list[tuple[str, bool]]:
-    return [(result["object"], result["allowed"]) for result in json.loads(answer.output)]
+    return [(result["object"], result["allowed"]) for result in json.loads(answer.stdout)["items"]]
 
 
 def manifest(kind: str, metadata: str, spec: str) -> str:
@@ -162,7 +170,7 @@ ONE_STREAM = manifest("ResourceQuota", "name: q", "{hard: {alauda.io/imagestream
 TWO_STREAMS = "".join(manifest("ImageStream", f"name: {name}", "{}") for name in ("one", "two"))
 
 
-def test_check_counts_what_the_files_before_it_set_and_claim(tmp_path: Path) -> None:
+def test_check_counts_earlier_files(tmp_path: Path) -> None:
     (tmp_path / "limits.yaml").write_text(ONE_STREAM)
     (tmp_path / "streams.yaml").write_text(TWO_STREAMS)
     (tmp_path / "state").mkdir()
@@ -205,12 +213,12 @@ def test_check_reads_standard_input_and_folders(tmp_path: Path) -> None:
     )
     folder = run("check", str(tmp_path), "--state", state, "-o", "json")
 
-    assert [result["file"] for result in json.loads(piped.output)] == ["-"] * 3
+    assert [result["file"] for result in json.loads(piped.stdout)["items"]] == ["stdin"] * 3
     assert verdicts(piped) == verdicts(folder)
     assert piped.exit_code == folder.exit_code == 1
 
 
-def test_check_takes_a_limit_without_a_namespace_for_one_of_the_default_namespace(
+def test_check_puts_objects_without_namespace_into_default(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "state").mkdir()
@@ -223,8 +231,8 @@ def test_check_takes_a_limit_without_a_namespace_for_one_of_the_default_namespac
     assert "exceeded quota: q" in answer.output
 
 
-def test_a_replacement_that_check_shows_can_be_copied() -> None:
-    answer = run("check", str(payloads.FOLDER / "configmap-legacy.json"))
+def test_check_prints_a_replacement_that_can_be_copied() -> None:
+    answer = run("check", str(payloads.FOLDER / "configmap-legacy.json"), "--examples")
 
     shown = answer.output[answer.output.index("---\n") :]
     assert [document["kind"] for document in yaml.safe_load_all(shown)][0:1] == ["LimitRange"]
@@ -234,13 +242,13 @@ def test_check_of_an_unreadable_file_has_its_own_exit_code(tmp_path: Path) -> No
     file = tmp_path / "bad.yaml"
     file.write_text("kind: [")
 
-    answer = run("check", str(file))
+    answer = run("check", str(file), "--examples")
 
-    assert answer.exit_code == 2
+    assert answer.exit_code == 3
     assert f"{file}:1: " in answer.output
 
 
-def test_certs_make(tmp_path: Path) -> None:
+def test_certs_make_writes_a_certificate(tmp_path: Path) -> None:
     answer = run("certs", "make", "--out", str(tmp_path / "tls"), "--name", "webhook.example.svc")
 
     assert answer.exit_code == 0, answer.output
@@ -249,10 +257,10 @@ def test_certs_make(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_certs_make_where_nothing_can_be_written_says_so(tmp_path: Path) -> None:
+def test_certs_make_names_an_unwritable_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     answer = run("certs", "make", "--out", str(tmp_path / "file" / "tls"))
 
-    assert answer.exit_code == 1
+    assert answer.exit_code == 3
     assert "tls" in answer.output

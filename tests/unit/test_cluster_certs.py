@@ -38,7 +38,7 @@ def without(content: Content, *names: str) -> Content:
     return {key: value for key, value in content.items() if key not in names}
 
 
-async def test_a_first_replica_makes_everything(api: FakeApi, replica: Replica) -> None:
+async def test_first_replica_creates_ca_and_certificate(api: FakeApi, replica: Replica) -> None:
     before = {path: copy.deepcopy(api.objects[path]) for path in (VALIDATING, MUTATING)}
     await replica.settle()
 
@@ -68,7 +68,7 @@ async def test_replicas_that_start_together_share_one_certificate(
     assert api.writes.count(SECRET) == 1
 
 
-async def test_when_nothing_is_due_nothing_is_written(api: FakeApi, replica: Replica) -> None:
+async def test_no_write_without_a_due_rotation(api: FakeApi, replica: Replica) -> None:
     await replica.settle()
     api.writes.clear()
     replica.now += 100 * HOUR
@@ -77,7 +77,7 @@ async def test_when_nothing_is_due_nothing_is_written(api: FakeApi, replica: Rep
     assert api.writes == []
 
 
-async def test_a_replica_is_not_ready_before_its_ca_was_seen_in_place(
+async def test_replica_is_not_ready_before_its_ca_is_in_the_webhooks(
     api: FakeApi, replica: Replica
 ) -> None:
     await replica.certificates.step()
@@ -95,7 +95,7 @@ async def test_a_replica_is_not_ready_before_its_ca_was_seen_in_place(
     assert replica.ready
 
 
-async def test_a_ready_replica_stays_ready_while_the_api_server_is_away(
+async def test_ready_replica_stays_ready_without_an_api_server(
     api: FakeApi, replica: Replica
 ) -> None:
     await replica.settle()
@@ -109,7 +109,7 @@ async def test_a_ready_replica_stays_ready_while_the_api_server_is_away(
     assert replica.served == served
 
 
-async def test_preparing_waits_for_the_api_server(api: FakeApi, replica: Replica) -> None:
+async def test_preparation_waits_for_the_api_server(api: FakeApi, replica: Replica) -> None:
     down = iter([True])
     api.failing = lambda _path: next(down, False)
 
@@ -118,9 +118,7 @@ async def test_preparing_waits_for_the_api_server(api: FakeApi, replica: Replica
     verify(replica.served, b64decode(api.objects[SECRET]["data"]["ca.crt"]), NAMES[0], NOW)
 
 
-async def test_a_ca_bundle_that_somebody_removed_is_put_back(
-    api: FakeApi, replica: Replica
-) -> None:
+async def test_removed_ca_bundle_is_restored(api: FakeApi, replica: Replica) -> None:
     await replica.settle()
     bundles = api.bundles()
     del api.objects[VALIDATING]["webhooks"][1]["clientConfig"]["caBundle"]
@@ -131,7 +129,7 @@ async def test_a_ca_bundle_that_somebody_removed_is_put_back(
     assert api.bundles() == bundles
 
 
-async def test_a_configuration_that_does_not_exist_needs_nothing(
+async def test_missing_webhook_configuration_is_ignored(
     api: FakeApi, replica: Replica, caplog: pytest.LogCaptureFixture
 ) -> None:
     del api.objects[MUTATING]
@@ -142,7 +140,7 @@ async def test_a_configuration_that_does_not_exist_needs_nothing(
     assert "MutatingWebhookConfiguration registry-admission" in caplog.text
 
 
-async def test_a_secret_of_somebody_else_is_left_alone(api: FakeApi, replica: Replica) -> None:
+async def test_foreign_secret_is_not_changed(api: FakeApi, replica: Replica) -> None:
     theirs = {
         "metadata": {"resourceVersion": "7"},
         "data": {"tls.crt": "dGhlaXJz", "tls.key": "dGhlaXJz"},
@@ -156,7 +154,7 @@ async def test_a_secret_of_somebody_else_is_left_alone(api: FakeApi, replica: Re
 
 
 @pytest.mark.parametrize("data", [{"ca.key": "?"}, {}, None], ids=["broken", "empty", "no data"])
-async def test_a_broken_secret_is_filled_anew_and_keeps_its_labels(
+async def test_broken_secret_is_refilled_and_keeps_its_labels(
     api: FakeApi, replica: Replica, data: dict[str, str] | None
 ) -> None:
     metadata = {"resourceVersion": "7", "labels": {"team": "platform"}}
@@ -169,7 +167,7 @@ async def test_a_broken_secret_is_filled_anew_and_keeps_its_labels(
 
 
 @pytest.mark.parametrize("years", [-20, 20], ids=["ended long ago", "begins in years"])
-async def test_a_certificate_that_nobody_believes_is_replaced_before_anything_is_served(
+async def test_untrusted_certificate_is_replaced_before_serving(
     api: FakeApi, tmp_path: Path, years: int
 ) -> None:
     other = Replica(api, tmp_path / "other")
@@ -185,7 +183,7 @@ async def test_a_certificate_that_nobody_believes_is_replaced_before_anything_is
     verify(replica.served, api.bundles()[0], NAMES[0], NOW)
 
 
-async def test_a_deleted_secret_is_a_rotation_by_hand(api: FakeApi, replica: Replica) -> None:
+async def test_deleting_the_secret_rotates_the_certificate(api: FakeApi, replica: Replica) -> None:
     await replica.settle()
     old, old_bundle = replica.served, api.bundles()[0]
     del api.objects[SECRET]

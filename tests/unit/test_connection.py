@@ -9,6 +9,7 @@ from app.cluster import connection
 from app.cluster.api import KubeApi
 from app.cluster.connection import NoClusterError, connected
 from app.config.settings import Settings
+from app.model.errors import NothingNamedError
 from app.reporting import inventories
 
 DEFAULT = "/home/me/.kube/config"
@@ -42,7 +43,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str | None, str | None]
         (None, None, False, (DEFAULT, None)),
     ],
 )
-async def test_what_is_named_comes_before_what_is_around(
+async def test_named_cluster_wins_over_the_surrounding_one(
     asked: list[tuple[str | None, str | None]],
     monkeypatch: pytest.MonkeyPatch,
     kubeconfig: str | None,
@@ -57,25 +58,46 @@ async def test_what_is_named_comes_before_what_is_around(
 
 
 @pytest.mark.parametrize("name", [pytest.param("none", id="absent"), pytest.param("", id="folder")])
-async def test_a_kubeconfig_that_is_no_file(tmp_path: Path, name: str) -> None:
-    with pytest.raises(NoClusterError, match="name one with --kubeconfig"):
+async def test_missing_kubeconfig_is_an_error(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NoClusterError, match="name another with --kubeconfig"):
         async with connected(tmp_path / name, None):
             pass
 
 
-async def test_without_anything_the_examples_are_shown_and_called_so(
+async def test_examples_are_shown_if_asked_for_and_called_so(
     asked: list[tuple[str | None, str | None]],
 ) -> None:
-    async with inventories.opened(Settings(), None, ()) as inventory:
+    async with inventories.opened(Settings(), None, (), on_examples=True) as inventory:
         assert inventory.namespaces() == ["team-a", "team-b", "team-full"]
         [note] = inventory.notes()
-    assert note.startswith("these are examples")
+    assert note.startswith("these are the examples")
     assert asked == []
+
+
+async def test_nothing_that_can_be_looked_at_is_not_the_examples(
+    asked: list[tuple[str | None, str | None]],
+) -> None:
+    with pytest.raises(NothingNamedError, match="no cluster: there is no kubeconfig"):
+        async with inventories.opened(Settings(), None, ()):
+            pass
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    "content", ["[", "a: b: c", "text", "- list", "kind: Config", "\0", "clusters: 7"]
+)
+async def test_a_kubeconfig_of_any_wrong_content_is_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config").write_text(content)
+    with pytest.raises(NoClusterError, match=r"cannot be used: .*; name another") as raised:
+        async with connected(tmp_path / "config", None):
+            pass
+    assert "\n" not in str(raised.value)
 
 
 async def test_a_folder_comes_before_a_cluster(
     asked: list[tuple[str | None, str | None]], tmp_path: Path
 ) -> None:
+    (tmp_path / "state.yaml").write_text("{apiVersion: v1, kind: Namespace}")
     settings = Settings(state=tmp_path, kubeconfig=tmp_path / "kubeconfig")
     async with inventories.opened(settings, None, ()) as inventory:
         assert (inventory.namespaces(), inventory.notes()) == ([], [])

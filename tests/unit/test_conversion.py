@@ -56,9 +56,7 @@ def convert_one(
         ),
     ],
 )
-def test_limits_that_all_repositories_share_are_exact(
-    rules: list[LegacyRule], expected: LegacyLimits
-) -> None:
+def test_common_limits_convert_exactly(rules: list[LegacyRule], expected: LegacyLimits) -> None:
     converted = convert_one(*rules)
     assert converted.limits == expected
     assert converted.exact
@@ -127,7 +125,7 @@ def test_limits_that_all_repositories_share_are_exact(
         ),
     ],
 )
-def test_limits_that_differ_become_the_least_strict_and_that_is_said(
+def test_differing_limits_become_the_least_strict_with_a_report(
     rules: list[LegacyRule], expected: LegacyLimits, changes: list[str]
 ) -> None:
     converted = convert_one(*rules)
@@ -158,14 +156,14 @@ def test_no_repository_becomes_stricter(rules: list[LegacyRule], flat: bool) -> 
     assert converted.exact is (not converted.changes)
 
 
-def test_flat_repositories_make_nested_rules_vanish() -> None:
+def test_flat_repositories_drop_nested_rules() -> None:
     nested = rule("^team-a/big/.*", "5Gi", 9)
     assert convert_one(nested).exact is False
     assert convert_one(nested, flat=True).limits == DEFAULTS
     assert convert_one(nested, flat=True).exact
 
 
-def test_rules_that_apply_nowhere_and_rules_that_cannot_be_decided_are_named() -> None:
+def test_unused_and_undecided_rules_are_reported() -> None:
     config = LegacyConfig(
         DEFAULTS, (rule("^x/", "1Mi", 1), rule("^a/", "1Mi", 1), rule(r"\ba", "1Mi", 1))
     )
@@ -195,7 +193,7 @@ def test_a_quota_is_written_with_the_counts_that_are_given() -> None:
 
 
 @pytest.mark.parametrize("domain", [ALAUDA, ApiDomain("openshift.io")], ids=lambda d: d.name)
-def test_the_objects_pass_our_own_checks(domain: ApiDomain) -> None:
+def test_converted_objects_are_admitted(domain: ApiDomain) -> None:
     totals = Totals(imagestreams=1, images=2, image_tags=3)
     limit_range, quota = convert_one(rule("^team-a/", "1500M", 7)).manifests(domain, totals)
     checked = limit_objects.check_limit_range(LimitRange.model_validate(limit_range), domain=domain)
@@ -207,7 +205,7 @@ def test_the_objects_pass_our_own_checks(domain: ApiDomain) -> None:
 
 
 @given(st.permutations(["a", "b", "c"]))
-def test_the_order_of_namespaces_changes_nothing(namespaces: list[str]) -> None:
+def test_conversion_does_not_depend_on_namespace_order(namespaces: list[str]) -> None:
     config = LegacyConfig(DEFAULTS, (rule("^b/", "1Mi", 1),))
     first = [item.manifests(ALAUDA, Totals()) for item in convert(config, namespaces).namespaces]
     again = [item.manifests(ALAUDA, Totals()) for item in convert(config, "abc").namespaces]

@@ -46,11 +46,11 @@ async def converted_allows(conversion: Conversion, push: Push, folder: Path) -> 
             }
         )
     )
-    [result] = await checking.check([folder / "push.yaml"], Settings(), state)
+    [result] = await checking.check([folder / "push.yaml"], Settings(state=state))
     return result.allowed
 
 
-def test_the_table_is_large_and_says_both_yes_and_no() -> None:
+def test_verdict_table_has_many_allowed_and_refused_pushes() -> None:
     verdicts = [gateway_allows(push) for push in SAME]
     assert len(set(SAME)) >= 60
     assert verdicts.count(True) >= 20
@@ -58,14 +58,14 @@ def test_the_table_is_large_and_says_both_yes_and_no() -> None:
 
 
 @pytest.mark.parametrize("push", SAME, ids=str)
-async def test_a_push_is_decided_as_before(
+async def test_conversion_keeps_the_verdict_of_a_push(
     conversion: Conversion, push: Push, tmp_path: Path
 ) -> None:
     assert await converted_allows(conversion, push, tmp_path) is gateway_allows(push)
 
 
 @pytest.mark.parametrize("push", LOOSER, ids=str)
-async def test_a_push_that_was_refused_is_allowed_where_the_report_says_so(
+async def test_report_names_pushes_that_become_allowed(
     conversion: Conversion, push: Push, tmp_path: Path
 ) -> None:
     [converted] = [item for item in conversion.namespaces if item.namespace == push.namespace]
@@ -74,6 +74,6 @@ async def test_a_push_that_was_refused_is_allowed_where_the_report_says_so(
     assert converted.changes
 
 
-def test_what_the_report_calls_exact(conversion: Conversion) -> None:
+def test_exact_conversion_keeps_every_verdict(conversion: Conversion) -> None:
     exact = {item.namespace for item in conversion.namespaces if item.exact}
     assert exact == {"team-a", "shared-x", "shared-y", "infra", "my-mirror", "closed"}

@@ -61,18 +61,18 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterator[KubeApi]:
         yield fake
 
-    monkeypatch.setattr(connection, "connected", connected)
+    monkeypatch.setattr(connection, "found", connected)
     return fake
 
 
-def test_everything_from_the_cluster(cluster: Cluster) -> None:
+def test_convert_reads_limits_and_namespaces_from_the_cluster(cluster: Cluster) -> None:
     answer = run("--from-cluster")
     assert answer.exit_code == 0
     assert answer.stdout == run("-", *EXACT, stdin=CONFIG_MAP).stdout
     assert cluster.applied == []
 
 
-def test_applying_with_a_summary(cluster: Cluster) -> None:
+def test_apply_writes_objects_and_prints_a_summary(cluster: Cluster) -> None:
     answer = run("--from-cluster", "--apply", "--images-per-namespace", "7")
 
     assert answer.exit_code == 0
@@ -93,18 +93,18 @@ def test_applying_with_a_summary(cluster: Cluster) -> None:
     assert "4 of 4 objects applied." in answer.stderr
 
 
-def test_a_dry_run_leaves_no_trace(cluster: Cluster) -> None:
+def test_dry_run_stores_nothing(cluster: Cluster) -> None:
     answer = run("-", "--dry-run=server", "--apply", stdin=CONFIG_MAP)
     assert answer.exit_code == 0
     assert [dry_run for *_, dry_run in cluster.applied] == [True, True]
     assert "2 of 2 objects would be applied." in answer.stderr
 
 
-def test_what_cannot_be_applied_is_named_and_the_rest_goes_on(cluster: Cluster) -> None:
+def test_failed_objects_are_named_and_the_rest_is_applied(cluster: Cluster) -> None:
     path = "/api/v1/namespaces/shared-x/limitranges/image-registry-limits"
     cluster.taken = {path}
     answer = run("--from-cluster", "--apply")
-    assert answer.exit_code == 1
+    assert answer.exit_code == 3
     assert len(cluster.applied) == 1
     failure = (
         f"Failed: LimitRange shared-x/image-registry-limits: PATCH {path}: conflict with kubectl"
@@ -113,8 +113,8 @@ def test_what_cannot_be_applied_is_named_and_the_rest_goes_on(cluster: Cluster) 
     assert "1 of 2 objects applied." in answer.stderr
 
 
-def test_a_kubeconfig_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_kubeconfig_is_named(tmp_path: Path) -> None:
     answer = run("--from-cluster", "--kubeconfig", tmp_path / "none")
-    assert answer.exit_code == 1
-    assert "no cluster to talk to" in answer.stderr
+    assert answer.exit_code == 3
+    assert "cannot be used" in answer.stderr
     assert "--kubeconfig" in answer.stderr

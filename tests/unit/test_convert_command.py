@@ -63,10 +63,10 @@ def test_a_file_becomes_manifests_on_stdout_and_a_report_on_stderr(gateway: Path
     assert "No ResourceQuota" in answer.stderr
 
 
-def test_an_approximation_ends_with_3_and_is_explained(gateway: Path) -> None:
+def test_an_approximation_ends_with_1_and_is_explained(gateway: Path) -> None:
     answer = run(gateway, *MIXED)
 
-    assert answer.exit_code == 3
+    assert answer.exit_code == 1
     change = (
         "repositories such as team-b/big/app (rules[1] '^team-b/big/.*') "
         "may have 5 tags instead of 2"
@@ -84,13 +84,13 @@ def test_the_report_for_scripts(gateway: Path, output: str, load: Any) -> None:
     assert team_a == {
         "namespace": "team-a",
         "exact": True,
-        "max_image_size": "100Mi",
-        "tag_count_limit": 3,
+        "maxImageSize": "100Mi",
+        "tagCountLimit": 3,
         "sources": [
             {
                 "name": "rules[0] '^team-a/.+'",
-                "max_image_size": "100Mi",
-                "tag_count_limit": 3,
+                "maxImageSize": "100Mi",
+                "tagCountLimit": 3,
                 "example": "team-a/a",
                 "problem": "",
             }
@@ -98,12 +98,12 @@ def test_the_report_for_scripts(gateway: Path, output: str, load: Any) -> None:
         "changes": [],
     }
     assert (team_b["exact"], len(team_b["sources"]), len(team_b["changes"])) == (False, 2, 2)
-    assert report["undecided_rules"] == {}
-    assert "rules[3] '^shared-.*/'" in report["unused_rules"]
+    assert report["undecidedRules"] == {}
+    assert "rules[3] '^shared-.*/'" in report["unusedRules"]
     assert report["applied"] == []
 
 
-def test_standard_input_and_a_list_of_every_config_map() -> None:
+def test_convert_reads_a_config_map_list_from_standard_input() -> None:
     alerts = config_map("alerts", "monitoring", rules="groups: []")
     listed = {"kind": "List", "items": [alerts, config_map("registry-gateway-config", **DATA)]}
     answer = run("-", *EXACT, stdin=json.dumps(listed))
@@ -111,7 +111,7 @@ def test_standard_input_and_a_list_of_every_config_map() -> None:
     assert answer.stdout.count("kind: LimitRange") == 2
 
 
-def test_one_file_for_each_namespace(gateway: Path, tmp_path: Path) -> None:
+def test_convert_writes_one_file_for_each_namespace(gateway: Path, tmp_path: Path) -> None:
     out = tmp_path / "made" / "limits"
     answer = run(gateway, *EXACT, "--out", out)
     assert answer.stdout == ""
@@ -120,20 +120,20 @@ def test_one_file_for_each_namespace(gateway: Path, tmp_path: Path) -> None:
     assert limit_range["metadata"] == {"name": "image-registry-limits", "namespace": "team-a"}
 
 
-def test_namespaces_from_a_file(gateway: Path, tmp_path: Path) -> None:
+def test_convert_reads_namespaces_from_a_file(gateway: Path, tmp_path: Path) -> None:
     (tmp_path / "names").write_text("team-a\n\n  shared-x \n")
     answer = run(gateway, "--namespaces-file", tmp_path / "names")
     assert answer.stdout == run(gateway, *EXACT).stdout
 
 
-def test_without_namespaces_those_that_a_rule_names_are_converted(gateway: Path) -> None:
+def test_without_namespaces_convert_uses_those_named_by_rules(gateway: Path) -> None:
     answer = run(gateway)
     objects = list(yaml.safe_load_all(answer.stdout))
     assert [item["metadata"]["namespace"] for item in objects] == ["closed", "team-a", "team-b"]
     assert "No namespaces were listed" in answer.stderr
 
 
-def test_units_domain_quota_and_flat_repositories(gateway: Path) -> None:
+def test_convert_options_change_units_domain_and_quota(gateway: Path) -> None:
     options = ("--size-unit", "decimal", "--api-domain", "openshift.io", "--flat")
     answer = run(gateway, "--namespaces", "team-b", *options, "--tags-per-namespace", "50")
     limit_range, quota = yaml.safe_load_all(answer.stdout)
@@ -148,13 +148,13 @@ def test_units_domain_quota_and_flat_repositories(gateway: Path) -> None:
     assert "No ResourceQuota" not in answer.stderr
 
 
-def test_what_a_regex_holds_stays_inside_the_comment() -> None:
+def test_regex_text_cannot_leave_the_yaml_comment() -> None:
     path = '"a**\\n---\\nkind: Pod #\\e"'
     data = {"rules": f"- path: {path}\n  limit: {{max_image_size: 1B, tag_count_limit: 1}}"}
     content = config_map("registry-gateway-config", **data)
     answer = run("-", "--namespaces", "team-a", stdin=json.dumps(content))
     assert [item["kind"] for item in yaml.safe_load_all(answer.stdout)] == ["LimitRange"]
-    assert answer.exit_code == 3
+    assert answer.exit_code == 1
 
 
 OTHER = config_map("registry-gateway-config", tag_count_limit="5")
@@ -185,30 +185,30 @@ OTHER = config_map("registry-gateway-config", tag_count_limit="5")
         ([OTHER], (), "no rule names a namespace: list them with --namespaces"),
     ],
 )
-def test_input_that_cannot_be_converted_ends_with_1(
+def test_input_that_cannot_be_converted_ends_with_3(
     documents: list[dict[str, Any]], arguments: tuple[str, ...], problem: str
 ) -> None:
     answer = run("-", *arguments, stdin=yaml.safe_dump_all(documents))
-    assert answer.exit_code == 1
+    assert answer.exit_code == 3
     assert answer.stdout == ""
     assert problem in answer.stderr
 
 
-def test_text_that_is_no_yaml_is_named_with_its_line(tmp_path: Path) -> None:
+def test_invalid_yaml_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("kind: ConfigMap\ndata: [")
     assert f"{tmp_path / 'bad.yaml'}:2: " in run(tmp_path / "bad.yaml").stderr
     answer = run("-", stdin="kind: ConfigMap\ndata: [")
-    assert (answer.exit_code, "stdin:2: " in answer.stderr) == (1, True)
+    assert (answer.exit_code, "stdin:2: " in answer.stderr) == (3, True)
 
 
 @pytest.mark.parametrize("arguments", [(), ("--from-cluster", "-")])
-def test_the_config_map_comes_from_one_place(arguments: tuple[str, ...]) -> None:
+def test_convert_takes_one_source(arguments: tuple[str, ...]) -> None:
     answer = run(*arguments)
     assert answer.exit_code == 2
     assert "name a FILE with the ConfigMap, or use --from-cluster" in answer.stderr
 
 
-def test_one_of_several_config_maps_is_chosen() -> None:
+def test_convert_chooses_one_of_several_config_maps() -> None:
     documents = [config_map("image-registry-limit-config", **DATA), OTHER]
     chosen = ("--config-map", "cpaas-system/registry-gateway-config", "--namespaces", "team-a")
     answer = run("-", *chosen, stdin=yaml.safe_dump_all(documents))

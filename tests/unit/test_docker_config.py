@@ -22,7 +22,7 @@ AUTH = base64.b64encode(b"user:secret").decode()
         pytest.param({"registrytoken": "r"}, Credentials(registry_token="r"), id="token"),
     ],
 )
-def test_docker_configs_name_credentials(
+def test_credentials_are_read_from_a_docker_config(
     tmp_path: Path, entry: dict[str, str], expected: Credentials
 ) -> None:
     path = tmp_path / "config.json"
@@ -41,9 +41,7 @@ def test_docker_configs_name_credentials(
         pytest.param(None, "No such file", id="no file"),
     ],
 )
-def test_docker_configs_that_are_wrong_are_named(
-    tmp_path: Path, text: str | None, message: str
-) -> None:
+def test_invalid_docker_config_is_an_error(tmp_path: Path, text: str | None, message: str) -> None:
     path = tmp_path / "config.json"
     if text is not None:
         path.write_text(text)

@@ -33,12 +33,12 @@ def text(finding: Finding) -> str:
     return "\n".join([finding.problem, *finding.evidence])
 
 
-def test_nothing_is_found_where_nothing_is_wrong() -> None:
-    assert diagnose(snapshot(), []) == Diagnosis((), ())
+def test_healthy_registry_has_no_findings() -> None:
+    assert diagnose(snapshot(), []) == Diagnosis((), (), made=len(CHECKS))
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_wrong_is_found_and_nothing_else(name: str) -> None:
+def test_each_fault_has_exactly_its_finding(name: str) -> None:
     case = CASES[name]
     found = diagnosis(case)
     shown = [f"{item.severity} {item.reason} {item.subject}" for item in found.findings]
@@ -48,7 +48,7 @@ def test_what_is_wrong_is_found_and_nothing_else(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_finding_says_what_to_run_and_nothing_of_it_deletes(name: str) -> None:
+def test_every_finding_has_a_command_that_deletes_nothing(name: str) -> None:
     for finding in diagnosis(CASES[name]).findings:
         assert finding.next_steps
         for step in finding.next_steps:
@@ -61,13 +61,13 @@ def test_every_finding_says_what_to_run_and_nothing_of_it_deletes(name: str) -> 
 
 
 @pytest.mark.parametrize("name", [name for name in STORAGE if name.startswith(DATA)])
-def test_whoever_may_lose_images_is_reminded(name: str) -> None:
+def test_findings_with_possible_data_loss_show_the_reminder(name: str) -> None:
     findings = diagnosis(CASES[name]).findings
     about = [item for item in findings if item.subject.split()[0] not in ("Pod", "ResourceQuota")]
     assert all(finding.concerns_data for finding in about)
 
 
-def test_values_of_secrets_are_never_in_a_finding() -> None:
+def test_findings_contain_no_secret_values() -> None:
     values = [value.decode().strip() for value in S3_KEYS.values()]
     for case in CASES.values():
         shown = repr(snapshot(case.changes).objects) + repr(diagnosis(case))
@@ -75,13 +75,13 @@ def test_values_of_secrets_are_never_in_a_finding() -> None:
 
 
 @pytest.mark.parametrize("resource", resources(ApiDomain()), ids=lambda resource: resource.kind)
-def test_what_may_not_be_read_is_not_checked_and_says_why(resource: Resource) -> None:
+def test_unreadable_objects_skip_the_check_with_a_reason(resource: Resource) -> None:
     found = diagnose(snapshot(unread=[Scope(resource.model)]), [])
     assert [item for item in found.findings if item.severity == "error"] == []
     assert {item.why for item in found.not_checked} <= {f"{resource.model.__name__} is forbidden"}
 
 
-def test_a_check_keeps_what_it_found_before_it_could_not_go_on() -> None:
+def test_interrupted_check_keeps_its_findings() -> None:
     lost = CASES["claim: lost"].changes
     unread = next(item.model for item in resources(ApiDomain()) if item.kind == "StorageClass")
     other = CASES["pending: another claim than the registry's"].changes
@@ -90,7 +90,7 @@ def test_a_check_keeps_what_it_found_before_it_could_not_go_on() -> None:
     assert [item.check for item in found.not_checked] == ["PVCs of the registry"]
 
 
-def test_images_without_data_are_found_and_those_not_asked_about_are_named() -> None:
+def test_images_without_data_are_found_and_unasked_images_are_counted() -> None:
     sample = Sample("team-a/app", "v1", DIGEST)
     found = diagnose(
         snapshot(),
@@ -115,7 +115,7 @@ def test_without_a_registry_image_data_is_not_checked() -> None:
     assert (item.check, item.why) == (IMAGE_DATA, "not asked")
 
 
-def test_what_is_unread_in_one_namespace_can_be_read_in_others() -> None:
+def test_unread_namespace_does_not_affect_others() -> None:
     model = next(item.model for item in resources(ApiDomain()) if item.kind == "Pod")
     taken = snapshot(unread=[Scope(model, "elsewhere")])
     assert taken.find(model, "registry", "image-registry-system")
@@ -123,11 +123,11 @@ def test_what_is_unread_in_one_namespace_can_be_read_in_others() -> None:
         taken.all(model)
 
 
-def test_every_check_has_a_name_of_its_own() -> None:
+def test_check_names_are_unique() -> None:
     assert len(set(CHECKS.values())) == len(CHECKS)
 
 
-def test_samples_are_spread_and_the_same_every_time() -> None:
+def test_samples_are_spread_and_repeatable() -> None:
     def chosen(order: int) -> list[Sample]:
         inventory = Inventory(samples=3)
         item = next(item for item in healthy() if item["kind"] == "ImageStream")

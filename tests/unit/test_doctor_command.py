@@ -40,21 +40,21 @@ def write(folder: Path, *manifests: Manifest) -> Path:
     return folder
 
 
-def test_a_whole_registry_ends_with_0(tmp_path: Path) -> None:
+def test_doctor_exits_with_0_without_findings(tmp_path: Path) -> None:
     answer = run("--state", write(tmp_path, *healthy()))
     assert answer.exit_code == 0, answer.output
     assert "Findings: error: 0, warning: 0, info: 0. Not checked: 1." in answer.output
     assert "Not checked: image data: the registry was not asked" in answer.output
 
 
-def test_the_table_says_what_is_wrong_why_and_what_to_run(tmp_path: Path) -> None:
+def test_doctor_table_shows_problem_evidence_and_command(tmp_path: Path) -> None:
     answer = run("--state", write(tmp_path, *healthy(), PENDING))
     assert answer.exit_code == 1
     for words in (
         f"PersistentVolumeClaim {REGISTRY}/image-registry",
-        "StorageClassMissing: it is Pending: StorageClass fast does not exist",
+        "StorageClassMissing   it is Pending: StorageClass fast does not exist",
         "- asks for 10Gi, ReadWriteOnce, storageClassName fast",
-        f"\n  kubectl -n {REGISTRY} describe pvc image-registry\n",
+        f"\n    kubectl -n {REGISTRY} describe pvc image-registry\n",
         f"\n{REMINDER}.\n",
         "Findings: error: 1, warning: 0, info: 0.",
     ):
@@ -62,7 +62,7 @@ def test_the_table_says_what_is_wrong_why_and_what_to_run(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("output", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
-def test_scripts_get_the_same_as_data(
+def test_doctor_prints_findings_as_json_and_yaml(
     tmp_path: Path, output: str, read: Callable[[str], Any]
 ) -> None:
     answer = run("--state", write(tmp_path, *healthy(), PENDING), "-o", output)
@@ -75,13 +75,13 @@ def test_scripts_get_the_same_as_data(
 
 
 @pytest.mark.parametrize(("level", "code"), [("error", 0), ("warning", 1)])
-def test_a_warning_fails_only_if_asked_for(tmp_path: Path, level: str, code: int) -> None:
+def test_warnings_fail_only_on_request(tmp_path: Path, level: str, code: int) -> None:
     left = objects.config_map("registry-gateway-config", "cpaas-system", tag_count_limit="5")
     answer = run("--state", write(tmp_path, *healthy(), left), "--fail-on", level)
     assert (answer.exit_code, "LegacyLimits" in answer.output) == (code, True)
 
 
-def test_only_the_namespaces_asked_for_are_looked_at(tmp_path: Path) -> None:
+def test_doctor_reads_only_the_given_namespaces(tmp_path: Path) -> None:
     full = objects.quota({"alauda.io/image-tags": "1"}, image_tags="0")
     folder = write(tmp_path, *(item for item in healthy() if item["kind"] != full["kind"]), full)
     assert "QuotaExceeded" in run("--state", folder).output
@@ -89,7 +89,7 @@ def test_only_the_namespaces_asked_for_are_looked_at(tmp_path: Path) -> None:
     assert "Findings: error: 0, warning: 0" in run("--state", folder, "-n", "team-b").output
 
 
-def test_a_folder_without_lists_of_their_own_says_what_it_lacks(tmp_path: Path) -> None:
+def test_folder_without_lists_reports_missing_kinds(tmp_path: Path) -> None:
     (tmp_path / "all.yaml").write_text(yaml.safe_dump_all([objects.on_s3(), PENDING]))
     answer = run("--state", tmp_path, "-o", "json")
     why = {item["check"]: item["why"] for item in json.loads(answer.output)["notChecked"]}
@@ -98,7 +98,7 @@ def test_a_folder_without_lists_of_their_own_says_what_it_lacks(tmp_path: Path) 
     assert "PVCs of the registry" in why
 
 
-def test_a_secret_in_a_folder_is_looked_at_and_not_shown(tmp_path: Path) -> None:
+def test_secret_in_a_folder_is_checked_and_not_shown(tmp_path: Path) -> None:
     kept = objects.secret(S3_SECRET, REGISTRY, **dict(list(S3_KEYS.items())[:1]))
     (tmp_path / "some.yaml").write_text(yaml.safe_dump_all([objects.on_s3(), kept]))
     (tmp_path / "secrets.yaml").write_text(yaml.safe_dump({"kind": "List", "items": []}))
@@ -118,24 +118,24 @@ def test_a_secret_in_a_folder_is_looked_at_and_not_shown(tmp_path: Path) -> None
         ("a.txt", "", "holds nothing that is looked at"),
     ],
 )
-def test_a_folder_that_cannot_be_used_ends_with_2(
+def test_a_folder_that_cannot_be_used_ends_with_3(
     tmp_path: Path, name: str, text: str, problem: str
 ) -> None:
     (tmp_path / name).write_text(text)
     answer = run("--state", tmp_path)
-    assert answer.exit_code == 2
+    assert answer.exit_code == 3
     assert problem in answer.output
 
 
-def test_no_cluster_ends_with_2(tmp_path: Path) -> None:
+def test_doctor_without_a_cluster_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "kubeconfig").write_text(kubeconfig("http://127.0.0.1:1"))
     for arguments in (("--kubeconfig", tmp_path / "kubeconfig"), ("--kubeconfig", tmp_path / "no")):
         answer = run(*arguments)
-        assert answer.exit_code == 2, answer.output
+        assert answer.exit_code == 3, answer.output
         assert "Error: " in answer.output
 
 
-def test_the_commands_for_a_dump_leave_secrets_out() -> None:
+def test_dump_commands_leave_out_secrets() -> None:
     printed = run("--dump-commands", "dump/").output
     pods = "kubectl get pods -A -o yaml > dump/pods.yaml"
     assert pods in printed.splitlines()
@@ -214,7 +214,7 @@ async def ask(server: str, folder: Path) -> Diagnosis:
     )
 
 
-async def test_a_cluster_is_only_asked_with_get(api: tuple[Api, str], tmp_path: Path) -> None:
+async def test_doctor_sends_only_get_requests(api: tuple[Api, str], tmp_path: Path) -> None:
     answers, server = api
     answers.manifests.append(PENDING)
     found = await ask(server, tmp_path)
@@ -229,7 +229,7 @@ async def test_a_cluster_is_only_asked_with_get(api: tuple[Api, str], tmp_path: 
     }
 
 
-async def test_what_is_forbidden_is_not_checked(api: tuple[Api, str], tmp_path: Path) -> None:
+async def test_forbidden_objects_are_not_checked(api: tuple[Api, str], tmp_path: Path) -> None:
     answers, server = api
     answers.refuse = lambda request: (
         _status(403, "events is forbidden") if request.path.endswith("/events") else None
@@ -241,9 +241,7 @@ async def test_what_is_forbidden_is_not_checked(api: tuple[Api, str], tmp_path: 
     assert mounts.why.endswith("events is forbidden")
 
 
-async def test_an_api_that_is_not_served_is_not_checked(
-    api: tuple[Api, str], tmp_path: Path
-) -> None:
+async def test_missing_api_is_not_checked(api: tuple[Api, str], tmp_path: Path) -> None:
     answers, server = api
     answers.refuse = lambda request: (
         _status(404, "the server could not find the requested resource")
@@ -255,9 +253,7 @@ async def test_an_api_that_is_not_served_is_not_checked(
     assert why["counts against limits"].startswith("imagestreams.image.alauda.io is not served:")
 
 
-async def test_an_object_of_another_shape_is_not_checked(
-    api: tuple[Api, str], tmp_path: Path
-) -> None:
+async def test_malformed_object_is_not_checked(api: tuple[Api, str], tmp_path: Path) -> None:
     answers, server = api
     answers.manifests.append({**objects.on_claim(), "spec": {"storage": "everywhere"}})
     found = await ask(server, tmp_path)
@@ -267,7 +263,7 @@ async def test_an_object_of_another_shape_is_not_checked(
     )
 
 
-async def test_the_service_is_looked_for_where_its_webhooks_say(
+async def test_service_namespace_is_taken_from_the_webhooks(
     api: tuple[Api, str], tmp_path: Path
 ) -> None:
     answers, server = api

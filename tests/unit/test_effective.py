@@ -41,7 +41,7 @@ def counts(members: Members) -> tuple[int, int, int]:
 
 
 @given(STORED, st.lists(MEMBERS, max_size=5), MEMBERS)
-def test_no_member_is_counted_twice_and_none_is_forgotten(
+def test_every_member_is_counted_once(
     stored: dict[str, dict[str, tuple[str, ...]]], reserved: list[Members], claimed: Members
 ) -> None:
     usage, union = observed(stored)
@@ -64,7 +64,7 @@ def test_no_member_is_counted_twice_and_none_is_forgotten(
 
 
 @given(STORED, st.lists(MEMBERS, max_size=4))
-def test_neither_order_nor_repetition_of_reservations_changes_anything(
+def test_order_and_repetition_of_reservations_do_not_matter(
     stored: dict[str, dict[str, tuple[str, ...]]], reserved: list[Members]
 ) -> None:
     usage, _ = observed(stored)
@@ -103,7 +103,7 @@ def test_neither_order_nor_repetition_of_reservations_changes_anything(
         ),
     ],
 )
-def test_what_a_request_takes_away_makes_room_in_its_stream(
+def test_removed_members_make_room_in_their_stream(
     removes: Members, images: Change, image_tags: Change
 ) -> None:
     usage, _ = observed({"app": {"v1": ("d1",), "v2": ("d2",)}, "web": {"v1": ("d1",)}})

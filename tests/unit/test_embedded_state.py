@@ -61,7 +61,7 @@ def state(folder: Path, domain: str = "alauda.io") -> EmbeddedState:
     return EmbeddedState(folder, ApiDomain(domain))
 
 
-async def test_a_folder_is_read_whole(tmp_path: Path) -> None:
+async def test_every_file_of_a_folder_is_read(tmp_path: Path) -> None:
     (tmp_path / "nested").mkdir()
     (tmp_path / "nested" / "limits.yaml").write_text(LIMITS)
     (tmp_path / "streams.yml").write_text(STREAMS)
@@ -82,7 +82,7 @@ async def test_a_folder_is_read_whole(tmp_path: Path) -> None:
     assert read.holds_images()
 
 
-def test_another_api_domain_reads_its_own_names(tmp_path: Path) -> None:
+def test_names_of_the_configured_domain_are_read(tmp_path: Path) -> None:
     (tmp_path / "limits.yaml").write_text(LIMITS.replace("alauda.io", "openshift.io"))
     (tmp_path / "streams.yaml").write_text(STREAMS.replace("alauda.io", "openshift.io"))
 
@@ -127,7 +127,7 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
         state(tmp_path / "missing")
 
 
-def test_the_last_good_state_stays_in_force_while_a_file_is_broken(tmp_path: Path) -> None:
+def test_last_good_state_stays_in_force_during_a_broken_file(tmp_path: Path) -> None:
     file = tmp_path / "limits.yaml"
     file.write_text(LIMITS)
     read = state(tmp_path)
@@ -144,7 +144,7 @@ def test_the_last_good_state_stays_in_force_while_a_file_is_broken(tmp_path: Pat
     assert not read.limits("default").limits_members
 
 
-def test_while_a_file_is_broken_the_view_is_as_old_as_what_was_read(tmp_path: Path) -> None:
+def test_age_of_the_view_grows_during_a_broken_file(tmp_path: Path) -> None:
     file = tmp_path / "limits.yaml"
     file.write_text(LIMITS)
     read = state(tmp_path)
@@ -187,7 +187,7 @@ async def test_a_mounted_config_map_is_read_once_and_in_its_present_version(
     assert len(read.limits("default").quotas) == 1
 
 
-def test_of_two_objects_of_one_name_the_later_one_counts(tmp_path: Path) -> None:
+def test_later_object_with_the_same_name_wins(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(LIMITS)
     (tmp_path / "b.yaml").write_text(LIMITS.replace("alauda.io/images: 5", "alauda.io/images: 9"))
 
@@ -207,7 +207,7 @@ async def watched(folder: Path) -> AsyncIterator[EmbeddedState]:
         watching.cancel()
 
 
-async def test_a_change_is_seen_without_being_told(tmp_path: Path) -> None:
+async def test_change_is_found_without_a_file_event(tmp_path: Path) -> None:
     async with watched(tmp_path) as read:
         while not read.limits("default").limits_members:
             (tmp_path / "limits.yaml").write_text(LIMITS)

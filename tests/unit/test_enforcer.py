@@ -1,14 +1,16 @@
 """The enforcer admits exactly what fits, whoever asks and however often."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from app.admission.enforcer import Enforcer
 from app.model.limits import NO_LIMITS, NamespaceLimits
+from app.policy.verdict import Verdict
 from app.quota.ledger import Reservation, Timing
 from app.quota.members import Claims, Members
-from app.quota.state import StateUnavailableError
+from app.quota.state import StateUnavailableError, view_of
 from app.quota.store import MemoryLedgers
 from tests.unit.ledgers import AlwaysLate, Hanging, Replica, Untouchable, Versioned
 from tests.unit.stores import DOMAIN, FakeState, quota
@@ -25,20 +27,25 @@ def enforcer(state: FakeState, ledgers: MemoryLedgers | None = None) -> Enforcer
     return Enforcer(state, ledgers or MemoryLedgers(), DOMAIN, timing, clock=state.clock)
 
 
+async def decide(subject: Enforcer, claims: Claims, **options: Any) -> Verdict:
+    """Decide on the limits that the enforcer's state has now."""
+    return await subject.decide(claims, view_of(subject._state, claims.namespace), **options)
+
+
 async def allowed(subject: Enforcer, claims: Claims, *, reserve: bool = True) -> bool:
-    return (await subject.decide(claims, reserve=reserve)).allowed
+    return (await decide(subject, claims, reserve=reserve)).allowed
 
 
 async def test_500_concurrent_pushes_against_a_limit_of_100_give_exactly_100() -> None:
     subject = enforcer(FakeState(NamespaceLimits(quotas=(quota(image_tags=100),))))
 
-    verdicts = await asyncio.gather(*(subject.decide(tag(f"v{n}")) for n in range(500)))
+    verdicts = await asyncio.gather(*(decide(subject, tag(f"v{n}")) for n in range(500)))
 
     assert sum(verdict.allowed for verdict in verdicts) == 100
     assert subject.reservations() == 100
 
 
-async def test_a_retry_costs_nothing() -> None:
+async def test_retry_claims_nothing_new() -> None:
     subject = enforcer(FakeState(LIMITED))
 
     assert [await allowed(subject, tag(name)) for name in ("v1", "v1", "v1", "v2", "v3")] == [
@@ -50,9 +57,9 @@ async def test_a_retry_costs_nothing() -> None:
 async def test_a_retry_renews_its_reservation() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
     subject = enforcer(state)
-    await subject.decide(tag("v1"))
+    await decide(subject, tag("v1"))
     state.now += 60
-    await subject.decide(tag("v1"))
+    await decide(subject, tag("v1"))
 
     state.now += 60
     assert not await allowed(subject, tag("v2"))
@@ -69,20 +76,20 @@ async def test_a_dry_run_is_decided_and_reserves_nothing() -> None:
     assert not await allowed(subject, tag("v1"), reserve=False)
 
 
-async def test_a_push_that_became_real_is_counted_once() -> None:
+async def test_stored_push_is_counted_once() -> None:
     state = FakeState(LIMITED)
     subject = enforcer(state)
-    await subject.decide(tag("v1"))
+    await decide(subject, tag("v1"))
     state.store("ns", "app", {"v1": ("d1",)})
 
     assert await allowed(subject, tag("v2"))
     assert not await allowed(subject, tag("v3"))
 
 
-async def test_a_push_that_failed_after_admission_gives_its_place_back_when_it_expires() -> None:
+async def test_failed_push_frees_its_place_at_expiry() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
     subject = enforcer(state)
-    await subject.decide(tag("v1"))
+    await decide(subject, tag("v1"))
 
     state.now += 89
     assert not await allowed(subject, tag("v2"))
@@ -90,7 +97,7 @@ async def test_a_push_that_failed_after_admission_gives_its_place_back_when_it_e
     assert await allowed(subject, tag("v2"))
 
 
-async def test_a_new_image_for_a_tag_that_is_deleted_before_it_is_stored_keeps_its_place() -> None:
+async def test_new_image_of_a_deleted_tag_keeps_its_place() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
     subject = enforcer(state)
     state.store("ns", "app", {"v1": ("old",)})
@@ -101,33 +108,33 @@ async def test_a_new_image_for_a_tag_that_is_deleted_before_it_is_stored_keeps_i
     assert not await allowed(subject, tag("v2"))
 
 
-async def test_an_expired_place_is_not_given_away_while_the_view_is_older() -> None:
+async def test_expired_reservation_counts_while_the_view_is_older() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
     subject = enforcer(state)
-    await subject.decide(tag("v1"))
+    await decide(subject, tag("v1"))
 
     state.now, state.lag = state.now + 100, 20
     assert not await allowed(subject, tag("v2"))
 
 
-async def test_a_view_that_still_shows_a_deleted_tag_does_not_let_it_back_over_the_limit() -> None:
+async def test_late_view_does_not_readmit_a_deleted_tag_over_the_limit() -> None:
     shared = Versioned()
     fresh, behind = (FakeState(NamespaceLimits(quotas=(quota(image_tags=1),))) for _ in range(2))
     behind.store("ns", "app", {"v1": ()})
     fresh.position, behind.position, behind.lag = 20, 10, 5
-    await enforcer(fresh, Replica(shared)).decide(tag("v2"))
+    await decide(enforcer(fresh, Replica(shared)), tag("v2"))
     ledgers = Replica(shared)
     await ledgers.refresh("ns")
     lagging = enforcer(behind, ledgers)
 
     with pytest.raises(StateUnavailableError, match="was not decided"):
-        await lagging.decide(tag("v1"), within=0.05)
+        await decide(lagging, tag("v1"), within=0.05)
     behind.index.put("ns", "app", None)
     behind.position = 20
     assert not await allowed(lagging, tag("v1"))
 
 
-async def test_a_tag_that_is_pushed_to_again_keeps_its_place_while_it_is_deleted() -> None:
+async def test_repushed_tag_keeps_its_place_during_deletion() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
     state.store("ns", "app", {"v1": ("sha256:old",)})
     subject = enforcer(state)
@@ -138,9 +145,9 @@ async def test_a_tag_that_is_pushed_to_again_keeps_its_place_while_it_is_deleted
     assert not await allowed(subject, tag("v2"))
 
 
-async def test_a_cancelled_holder_gives_its_place_back_at_once() -> None:
+async def test_cancelled_holder_frees_its_place_at_once() -> None:
     subject = enforcer(FakeState(NamespaceLimits(quotas=(quota(image_tags=1),))))
-    await subject.decide(tag("v1"), holder="upload")
+    await decide(subject, tag("v1"), holder="upload")
 
     assert await subject.cancel("ns", "upload")
     assert not await subject.cancel("ns", "upload")
@@ -154,37 +161,35 @@ async def test_a_cancelled_holder_gives_its_place_back_at_once() -> None:
         pytest.param(LIMITED, Claims("ns"), id="a request that claims nothing"),
     ],
 )
-async def test_what_needs_no_counting_touches_no_ledger(
-    limits: NamespaceLimits, claims: Claims
-) -> None:
+async def test_uncounted_requests_touch_no_ledger(limits: NamespaceLimits, claims: Claims) -> None:
     subject = enforcer(FakeState(limits), Untouchable())
 
     assert await allowed(subject, claims)
 
 
-async def test_a_state_that_is_not_loaded_is_never_decided_on() -> None:
+async def test_unloaded_state_is_not_decided_on() -> None:
     state = FakeState(NO_LIMITS)
     state.reasons = ["imagestreams: not loaded"]
 
     with pytest.raises(StateUnavailableError, match="imagestreams: not loaded"):
-        await enforcer(state).decide(tag("v1"))
+        await decide(enforcer(state), tag("v1"))
 
 
-async def test_a_conflict_is_decided_again_on_what_the_other_replica_wrote() -> None:
+async def test_conflict_is_decided_again_on_the_new_ledger() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
     shared = Versioned()
     ours, theirs = Replica(shared), Replica(shared)
-    await enforcer(state, theirs).decide(tag("theirs"))
+    await decide(enforcer(state, theirs), tag("theirs"))
 
     assert not await allowed(enforcer(state, ours), tag("ours"))
     assert ours.conflicts == 1
 
 
-async def test_a_refusal_does_not_rest_on_a_ledger_that_another_replica_has_changed() -> None:
+async def test_refusal_needs_an_unchanged_ledger() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
     shared = Versioned()
     ours, theirs = Replica(shared), Replica(shared)
-    await enforcer(state, ours).decide(tag("upload"), holder="upload")
+    await decide(enforcer(state, ours), tag("upload"), holder="upload")
     await theirs.refresh("ns")
     await enforcer(state, theirs).cancel("ns", "upload")
 
@@ -198,43 +203,43 @@ async def test_three_replicas_admit_exactly_the_limit_together() -> None:
     replicas = [enforcer(state, Replica(shared)) for _ in range(3)]
 
     verdicts = await asyncio.gather(
-        *(replicas[number % 3].decide(tag(f"v{number}"), within=30) for number in range(300))
+        *(decide(replicas[number % 3], tag(f"v{number}"), within=30) for number in range(300))
     )
 
     assert sum(verdict.allowed for verdict in verdicts) == 50
 
 
-async def test_endless_conflicts_end_at_the_deadline_in_a_refusal_that_can_be_retried() -> None:
+async def test_endless_conflicts_end_at_the_deadline_with_503() -> None:
     with pytest.raises(StateUnavailableError, match="was not decided"):
-        await enforcer(FakeState(LIMITED), AlwaysLate(Versioned())).decide(tag("v1"), within=0.1)
+        await decide(enforcer(FakeState(LIMITED), AlwaysLate(Versioned())), tag("v1"), within=0.1)
 
 
-async def test_a_store_that_hangs_ends_at_the_deadline_and_hurts_no_other_namespace() -> None:
+async def test_hanging_store_ends_at_the_deadline_for_its_namespace_only() -> None:
     subject = enforcer(FakeState(LIMITED), Hanging())
 
     with pytest.raises(StateUnavailableError, match=r"was not decided in 0\.05 s"):
-        await subject.decide(tag("v1"), within=0.05)
+        await decide(subject, tag("v1"), within=0.05)
     elsewhere = Claims("other", tag("v1").adds)
-    assert (await subject.decide(elsewhere, within=5)).allowed
+    assert (await decide(subject, elsewhere, within=5)).allowed
 
 
-async def test_a_store_that_fails_is_a_refusal_that_can_be_retried() -> None:
+async def test_failing_store_answers_503() -> None:
     with pytest.raises(StateUnavailableError, match="disk on fire"):
-        await enforcer(FakeState(LIMITED), Untouchable()).decide(tag("v1"))
+        await decide(enforcer(FakeState(LIMITED), Untouchable()), tag("v1"))
 
 
-async def test_giving_back_is_tried_again_on_what_another_replica_wrote() -> None:
+async def test_cancel_is_retried_on_the_new_ledger() -> None:
     state, shared = FakeState(LIMITED), Versioned()
     ours, theirs = Replica(shared), Replica(shared)
-    await enforcer(state, ours).decide(tag("upload"), holder="upload")
+    await decide(enforcer(state, ours), tag("upload"), holder="upload")
     await theirs.refresh("ns")
-    await enforcer(state, theirs).decide(tag("other"), holder="other")
+    await decide(enforcer(state, theirs), tag("other"), holder="other")
 
     assert await enforcer(state, ours).cancel("ns", "upload")
     assert [held.holder for held in shared.ledger] == ["other"]
 
 
-async def test_giving_back_into_a_ledger_that_never_rests_says_so() -> None:
+async def test_cancel_reports_endless_conflicts() -> None:
     ledgers = AlwaysLate(Versioned())
     ledgers.hold(Reservation("upload", tag("v1").adds, 2000.0))
 
@@ -242,16 +247,102 @@ async def test_giving_back_into_a_ledger_that_never_rests_says_so() -> None:
         await enforcer(FakeState(LIMITED), ledgers).cancel("ns", "upload")
 
 
+async def test_a_dry_run_writes_no_ledger() -> None:
+    shared = Versioned()
+
+    assert await allowed(enforcer(FakeState(LIMITED), Replica(shared)), tag("v2"), reserve=False)
+    assert shared.version == 0
+
+
+async def test_tags_that_a_late_view_still_has_are_not_pushed_for_nothing() -> None:
+    """Ten tags fill the namespace; they are deleted, and ten others are pushed and stored."""
+    limits = NamespaceLimits(quotas=(quota(image_tags=10),))
+    shared, old, new = Versioned(), [f"old{n}" for n in range(10)], [f"new{n}" for n in range(10)]
+    fresh, behind = FakeState(limits), FakeState(limits)
+    behind.store("ns", "app", dict.fromkeys(old, ("d",)))
+    fresh.position, behind.position, behind.lag = 20, 10, 3
+    late = enforcer(behind, Replica(shared))
+    fresh.store("ns", "app", {})
+    for name in new:
+        assert await allowed(enforcer(fresh, Replica(shared)), tag(name))
+    fresh.store("ns", "app", dict.fromkeys(new, ("d",)))
+
+    for name in old:
+        with pytest.raises(StateUnavailableError, match="was not decided"):
+            await decide(late, tag(name), within=0.02)
+
+
+async def test_a_tag_that_is_pushed_to_with_the_same_image_keeps_its_place() -> None:
+    state = FakeState(NamespaceLimits(quotas=(quota(image_tags=1),)))
+    state.store("ns", "app", {"v1": ("d1",)})
+    subject = enforcer(state)
+    assert await allowed(subject, tag("v1"))
+    state.store("ns", "app", {})
+
+    assert not await allowed(subject, tag("v2"))
+    state.now += 90
+    assert await allowed(subject, tag("v2"))
+
+
+def image(stream: str, digest: str) -> Members:
+    return Members(images=frozenset({(stream, digest)}))
+
+
 @pytest.mark.parametrize(
-    ("claims", "reserve"),
+    ("claimed", "hard", "fits"),
     [
-        pytest.param(tag("v2"), False, id="a dry run"),
-        pytest.param(tag("v1"), True, id="a push to a tag that is stored"),
+        pytest.param(image("web", "d1"), 2, False, id="what leaves is relied on by nobody"),
+        pytest.param(image("web", "d1"), 3, True, id="but counts only once"),
+        pytest.param(image("web", "d3"), 2, False, id="nor what comes in its place"),
+        pytest.param(image("web", "d2"), 2, True, id="what stays costs nothing"),
+        pytest.param(image("web", "d4"), 3, False, id="until it is seen both count"),
     ],
 )
-async def test_what_reserves_nothing_writes_no_ledger(claims: Claims, reserve: bool) -> None:
-    state, shared = FakeState(LIMITED), Versioned()
-    state.store("ns", "app", {"v1": ("d1",)})
+async def test_an_update_makes_room_for_itself_alone(
+    claimed: Members, hard: int, fits: bool
+) -> None:
+    """The namespace holds d1 and d2; an admitted update swaps d1 for d3."""
+    state = FakeState(NamespaceLimits(quotas=(quota(images=hard),)))
+    state.store("ns", "app", {"v1": ("d1",), "v2": ("d2",)})
+    state.store("ns", "web", {})
+    subject = enforcer(state)
+    swap = Claims("ns", image("app", "d3"), image("app", "d1"))
+    assert await allowed(subject, swap)
 
-    assert await allowed(enforcer(state, Replica(shared)), claims, reserve=reserve)
-    assert shared.version == 0
+    assert await allowed(subject, Claims("ns", claimed)) == fits
+    assert await allowed(subject, swap), "a retry is the same request"
+
+
+async def test_an_update_frees_nothing_that_another_push_relies_on() -> None:
+    state = FakeState(NamespaceLimits(quotas=(quota(images=2),)))
+    state.store("ns", "app", {"v1": ("d1",), "v2": ("d2",)})
+    subject = enforcer(state)
+    assert await allowed(subject, Claims("ns", image("app", "d1")))
+
+    assert not await allowed(subject, Claims("ns", image("app", "d3"), image("app", "d1")))
+
+
+async def test_pushes_to_a_stream_that_is_missing_hold_no_places_until_it_is_made() -> None:
+    state = FakeState(NamespaceLimits(quotas=(quota(images=3),)))
+    state.store("ns", "app", {})
+    subject = enforcer(state)
+    for number in range(3):
+        assert await allowed(subject, Claims("ns", image("missing", f"m{number}")))
+
+    assert not await allowed(subject, Claims("ns", image("missing", "m4")))
+    for number in range(3):
+        assert await allowed(subject, Claims("ns", image("app", f"a{number}")))
+    made = Claims("ns", Members(frozenset({"missing"})))
+    assert not await allowed(subject, made), "what is reserved in it would come on top"
+    state.now += 90
+    assert await allowed(subject, made)
+
+
+async def test_giving_back_finds_what_another_replica_has_reserved() -> None:
+    state, shared = FakeState(LIMITED), Versioned()
+    ours, theirs = Replica(shared), Replica(shared)
+    await theirs.refresh("ns")
+    await decide(enforcer(state, ours), tag("upload"), holder="upload")
+
+    assert await enforcer(state, theirs).cancel("ns", "upload")
+    assert len(shared.ledger) == 0

@@ -13,7 +13,7 @@ from app.policy.operator.field_checks import LOG_LEVELS, close_to, shown
         pytest.param("x" * 81, f'"{"x" * 79}…"', id="longer: bounded"),
     ],
 )
-def test_a_value_in_a_message(value: str, quoted: str) -> None:
+def test_values_in_messages_are_quoted_and_cut(value: str, quoted: str) -> None:
     assert shown(value) == quoted
 
 
@@ -26,5 +26,7 @@ def test_a_value_in_a_message(value: str, quoted: str) -> None:
         ("verbose", 0.6, None),
     ],
 )
-def test_what_was_probably_meant(value: str, similar: float, meant: str | None) -> None:
+def test_misspelled_value_suggests_the_right_one(
+    value: str, similar: float, meant: str | None
+) -> None:
     assert close_to(value, LOG_LEVELS, similar) == meant

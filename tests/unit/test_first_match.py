@@ -72,7 +72,7 @@ def test_an_automaton_matches_what_re2_matches(regex: str, repository: str) -> N
 
 
 @given(REGEXES, REPOSITORIES, REPOSITORIES)
-def test_a_settled_state_holds_for_every_continuation(regex: str, head: str, tail: str) -> None:
+def test_settled_state_is_final_for_every_continuation(regex: str, head: str, tail: str) -> None:
     machine = automaton(regex)
     state = after(machine, head)
     found = re2.search(regex, f"{head}/{tail}", OPTIONS) is not None
@@ -83,7 +83,7 @@ def test_a_settled_state_holds_for_every_continuation(regex: str, head: str, tai
 
 
 @given(st.lists(REGEXES, max_size=3), st.lists(REPOSITORIES, max_size=5))
-def test_every_repository_has_a_first_match_that_is_foretold(
+def test_first_match_of_every_repository_is_predicted(
     rules: list[str], repositories: list[str]
 ) -> None:
     foretold = OrderedRules([automaton(rule) for rule in [*rules, ""]]).first_matches(NAMESPACE)
@@ -135,7 +135,7 @@ ALL, BIG, ONE = "team-a/app", "team-a/big/app", "team-a/a"
         pytest.param([r"^team-a/.*--?_"], {1: ONE}, id="no name has a dash before _"),
     ],
 )
-def test_the_first_matches_in_a_namespace(rules: list[str], examples: dict[int, str]) -> None:
+def test_first_matches_of_a_namespace(rules: list[str], examples: dict[int, str]) -> None:
     found = OrderedRules([automaton(rule) for rule in [*rules, ""]]).first_matches(NAMESPACE)
     assert found == FirstMatches(examples)
 
@@ -145,7 +145,7 @@ def test_flat_repositories_have_one_component() -> None:
     assert OrderedRules(rules).first_matches(NAMESPACE, flat=True) == FirstMatches({2: ONE})
 
 
-def test_a_rule_that_nothing_is_known_of_may_apply_and_may_not() -> None:
+def test_unknown_rule_makes_later_rules_undecided() -> None:
     rules = [None, automaton("^team-a/"), None, automaton("")]
     assert OrderedRules(rules).first_matches(NAMESPACE) == FirstMatches({1: ALL}, {0})
     assert OrderedRules(rules).first_matches("team-b") == FirstMatches({3: "team-b/app"}, {0, 2})
@@ -172,7 +172,7 @@ def test_syntax_that_is_not_understood_is_refused(regex: str, part: str) -> None
 
 
 @pytest.mark.parametrize("regex", ["(((", "a)", "[a", "*", "a\\", "[", "[a-", "[^", "(?", "("])
-def test_text_that_is_no_regex_is_refused(regex: str) -> None:
+def test_invalid_regex_is_refused(regex: str) -> None:
     with pytest.raises(UnsupportedRegexError):
         Automaton(regex)
 
@@ -203,7 +203,7 @@ def test_a_hostile_rule_costs_bounded_time(regex: str) -> None:
     st.lists(REGEXES, max_size=3),
     st.lists(st.from_regex(r"[abt]{1,4}", fullmatch=True), min_size=2, max_size=5),
 )
-def test_a_namespace_is_decided_alike_whatever_was_asked_before(
+def test_first_matches_do_not_depend_on_earlier_questions(
     rules: list[str], namespaces: list[str]
 ) -> None:
     automata = [automaton(rule) for rule in rules]
@@ -213,7 +213,7 @@ def test_a_namespace_is_decided_alike_whatever_was_asked_before(
         assert shared.first_matches(namespace) == alone
 
 
-def test_three_hundred_namespaces_in_any_order_are_told_apart() -> None:
+def test_three_hundred_namespaces_are_decided_in_any_order() -> None:
     numbers = random.Random(1).sample(range(300), 300)
     rules = OrderedRules([*(automaton(f"^team-{i:03}/.+") for i in range(300)), automaton("")])
     for i in numbers:

@@ -9,10 +9,10 @@ from app.config.settings import Settings
 from app.model.limits import NamespaceLimits
 from app.page.refusals import Refusals
 from app.policy import followed_tags
-from app.policy.followed_tags import FollowedTags
+from app.policy.choices import FollowedTags
 from app.quota.store import MemoryLedgers
 from app.wiring import service
-from app.wiring.backends import Backend
+from app.wiring.backends import Backend, Observations, Sources
 from tests.unit.pushes import digest_of
 from tests.unit.stores import DOMAIN, FakeState, limit
 
@@ -32,13 +32,14 @@ class World:
         self.state.sizes = {SMALL: 1000, LARGE: 2048}
         self.state.store("team-b", "base", {"v1": (SMALL,)})
         backend = Backend(
-            self.state,
-            MemoryLedgers(),
+            Sources(self.state, MemoryLedgers()),
+            Observations(
+                namespaces=tuple,
+                refusals=Refusals(DOMAIN),
+                refused=lambda *_: None,
+                broken=lambda: False,
+            ),
             jobs=[],
-            namespaces=tuple,
-            refusals=Refusals(DOMAIN),
-            refused=lambda *_: None,
-            broken=lambda: False,
         )
         settings = Settings.model_validate({"followed_tags": mode})
         self._admission = service.build(settings, backend).admission
@@ -77,7 +78,7 @@ def stream(*digests: str, source: dict[str, Any] | None = FOLLOWING) -> dict[str
     ("mode", "allowed", "warnings"),
     [("allow", True, []), ("warn", True, [WARNING]), ("deny", False, [])],
 )
-async def test_a_reference_into_another_namespace_is_answered_by_the_setting(
+async def test_foreign_reference_follows_the_setting(
     mode: FollowedTags, allowed: bool, warnings: list[str]
 ) -> None:
     outcome = await World(mode).follow()
@@ -89,7 +90,7 @@ async def test_a_reference_into_another_namespace_is_answered_by_the_setting(
 
 
 @pytest.mark.parametrize("mode", ["allow", "warn", "deny"])
-async def test_a_reference_into_another_namespace_is_always_in_the_audit_log(
+async def test_foreign_reference_is_in_the_audit_annotations(
     mode: FollowedTags,
 ) -> None:
     outcome = await World(mode).follow()
@@ -116,7 +117,7 @@ async def test_a_reference_into_another_namespace_is_always_in_the_audit_log(
         ),
     ],
 )
-async def test_every_kind_that_makes_a_tag_follow_is_told_of(
+async def test_foreign_references_are_reported_for_every_kind(
     kind: str, name: str, content: dict[str, Any]
 ) -> None:
     outcome = await World().asked(kind, name, content)
@@ -138,14 +139,16 @@ async def test_every_kind_that_makes_a_tag_follow_is_told_of(
         ),
     ],
 )
-async def test_a_reference_that_nobody_else_can_move_is_no_news(source: dict[str, Any]) -> None:
+async def test_references_by_digest_or_within_the_namespace_are_not_reported(
+    source: dict[str, Any],
+) -> None:
     outcome = await World("deny").asked("ImageStream", "app", stream(source=source))
 
     assert outcome.allowed
     assert "follows" not in outcome.audit
 
 
-async def test_without_a_size_limit_there_is_nothing_to_pass() -> None:
+async def test_foreign_reference_without_a_size_limit_is_silent() -> None:
     assert (await World("deny", NamespaceLimits()).follow()).audit == {"verdict": "allowed"}
 
 
@@ -161,7 +164,7 @@ async def test_the_write_that_brings_the_large_image_is_refused() -> None:
     assert "(2Ki > 1Ki)" in outcome.message
 
 
-async def test_following_again_what_became_large_is_refused() -> None:
+async def test_following_a_grown_tag_again_is_refused() -> None:
     """A new generation makes the Image API look again at what the tag's source points at."""
     world = World()
     world.state.store("team-a", "app", {"v1": (SMALL,)})

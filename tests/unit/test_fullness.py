@@ -14,7 +14,7 @@ STORED.put("app", StreamUsage({"v1": ("d1",), "v2": ("d1",)}))
 IN_FLIGHT = InFlight(9, 1, 2, 3, {"app": StreamInFlight(4, 5), "web": StreamInFlight(6, 7)})
 
 
-def test_each_quota_by_itself_then_what_none_limits() -> None:
+def test_quota_levels_come_before_unlimited_counts() -> None:
     limits = NamespaceLimits(quotas=(quota(images=5), quota(images=6, image_tags=7)))
 
     assert list(fullness.of_namespace("ns", STORED, limits, DOMAIN, IN_FLIGHT)) == [
@@ -25,7 +25,7 @@ def test_each_quota_by_itself_then_what_none_limits() -> None:
     ]
 
 
-def test_each_stream_that_is_stored_or_reserved() -> None:
+def test_stream_levels_cover_stored_and_reserved_streams() -> None:
     limits = NamespaceLimits(stream_tags=limit("8"))
 
     assert list(fullness.of_streams(STORED, limits, DOMAIN, IN_FLIGHT)) == [
@@ -36,7 +36,7 @@ def test_each_stream_that_is_stored_or_reserved() -> None:
     ]
 
 
-def test_of_an_image_nothing_is_reserved() -> None:
+def test_image_level_has_no_reservation() -> None:
     limits = NamespaceLimits(image_size=limit("1Ki"))
 
     assert fullness.of_image("d1", 9, limits) == Level(
@@ -44,7 +44,7 @@ def test_of_an_image_nothing_is_reserved() -> None:
     )
 
 
-def test_what_is_left_over_and_how_full() -> None:
+def test_room_excess_and_fraction_of_a_level() -> None:
     used = Level("Namespace", "ns", TAGS, 12, Quantity("10"), reserved=3)
     none = Level("Namespace", "ns", TAGS, 12)
     zero = Level("Namespace", "ns", TAGS, 0, Quantity("0"))

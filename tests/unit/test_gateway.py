@@ -20,7 +20,7 @@ from app.gateway.upstream import Upstream
 from app.gateway.usage_store import UsageStore
 from app.model.limits import NamespaceLimits
 from app.model.manifest import OCI_MANIFEST
-from app.policy.image_limits import UnknownSize
+from app.policy.choices import UnknownSize
 from app.registry.client import RegistryClient
 from tests.unit.pushes import Pushes, digest_of, image
 from tests.unit.stores import limit, quota

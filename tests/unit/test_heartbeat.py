@@ -42,7 +42,9 @@ def test_a_heartbeat_from_the_future_proves_nothing(written: object, seen: float
         pytest.param(NOW, 1, id="right"),
     ],
 )
-async def test_only_who_knows_the_time_writes(server_time: float | None, writes: int) -> None:
+async def test_replica_without_server_time_writes_no_heartbeat(
+    server_time: float | None, writes: int
+) -> None:
     api = FakeKube(NOW)
     api.clock = ServerClock()
     if server_time is not None:

@@ -37,7 +37,7 @@ class Recorder:
 
 
 @pytest.mark.parametrize("digest", HOSTILE)
-async def test_a_digest_that_is_none_is_not_asked_for(digest: str) -> None:
+async def test_invalid_digest_is_not_looked_up(digest: str) -> None:
     recorder = Recorder()
     images = ImageClaims(KubeApi(cast("ApiClient", recorder)), DOMAIN)
 
@@ -59,7 +59,7 @@ async def test_a_digest_that_is_none_is_not_asked_for(digest: str) -> None:
         "/api/v1/namespaces/x\r\nHost: y",
     ],
 )
-async def test_a_path_that_leads_elsewhere_is_not_asked_for(path: str) -> None:
+async def test_path_with_dots_is_not_looked_up(path: str) -> None:
     recorder = Recorder()
 
     with pytest.raises(NotFoundError, match="no path of the API"):
@@ -69,7 +69,7 @@ async def test_a_path_that_leads_elsewhere_is_not_asked_for(path: str) -> None:
 
 @pytest.mark.parametrize("field", ["name", "namespace"])
 @pytest.mark.parametrize("text", ["..", ".", "x/y", "x%2fy"])
-def test_a_review_of_a_name_that_no_object_has_is_no_review(field: str, text: str) -> None:
+def test_review_with_an_invalid_name_is_refused(field: str, text: str) -> None:
     request = {"uid": "1", "kind": {}, "operation": "CREATE", field: text}
 
     with pytest.raises(ValidationError, match="no name of an object"):
@@ -79,7 +79,7 @@ def test_a_review_of_a_name_that_no_object_has_is_no_review(field: str, text: st
 @pytest.mark.parametrize(
     "host", ["169.254.169.254", "localhost:22", "[::1]:80", "kubernetes.default.svc", "10.0.0.1"]
 )
-async def test_a_host_that_a_tenant_names_is_never_asked(
+async def test_host_named_by_a_tenant_is_never_contacted(
     host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def asked(*_: Any) -> None:
@@ -107,9 +107,7 @@ def log() -> Iterator[io.StringIO]:
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_a_line_break_in_a_name_starts_no_record_of_its_own(
-    log: io.StringIO, log_format: LogFormat
-) -> None:
+def test_line_break_in_a_name_starts_no_log_record(log: io.StringIO, log_format: LogFormat) -> None:
     logs.configure("info", log_format)
     [handler] = logging.getLogger().handlers
     assert isinstance(handler, logging.StreamHandler)

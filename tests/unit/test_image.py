@@ -147,7 +147,7 @@ def test_the_larger_of_claim_and_measure_counts(
     ],
     ids=["negative", "beyond 64 bits", "text", "a negative layer", "a negative child"],
 )
-def test_sizes_that_cannot_be_are_refused(fields: dict[str, Any]) -> None:
+def test_impossible_sizes_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         image(**fields)
 
@@ -194,7 +194,7 @@ def test_sizes_that_cannot_be_are_refused(fields: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_honest_objects_do_not_contradict_themselves(fields: dict[str, Any]) -> None:
+def test_consistent_objects_have_no_contradiction(fields: dict[str, Any]) -> None:
     assert image(**fields).contradictions == []
 
 
@@ -210,6 +210,13 @@ def test_a_manifest_of_another_digest_is_a_contradiction() -> None:
     liar = image(metadata={"name": "sha256:other"}, dockerImageManifest=MANIFEST)
     assert liar.contradictions == [
         f"dockerImageManifest has digest {actual}, but the image is named sha256:other"
+    ]
+
+
+def test_a_manifest_that_a_registry_reads_otherwise_is_a_contradiction() -> None:
+    disguised = json.dumps({"config": descriptor("c", 1), "layers": [], "Layers": []})
+    assert image(**embedded(disguised)).contradictions == [
+        "dockerImageManifest spells 'layers' as 'Layers'"
     ]
 
 
@@ -229,7 +236,7 @@ def test_every_contradiction_is_named() -> None:
         pytest.param('{"schemaVersion": 2}', id="no manifest at all"),
     ],
 )
-def test_who_says_schema_1_still_has_to_show_it(manifest: str) -> None:
+def test_declared_schema_1_needs_a_schema_1_manifest(manifest: str) -> None:
     liar = image(
         metadata={"name": "sha256:other"},
         dockerImageManifest=manifest,
@@ -246,7 +253,7 @@ def test_children_are_those_of_the_manifest_and_those_of_the_object() -> None:
     assert both.claim.children == (child, "sha256:n")
 
 
-def test_what_is_kept_of_an_image_weighs_the_same() -> None:
+def test_condensed_image_keeps_its_size() -> None:
     index = image(**embedded(CACHE), dockerImageManifests=[{"digest": "sha256:n"}])
     kept = index.condensed.claim
     assert (kept.size, kept.children) == (70, ("sha256:n",))
@@ -324,9 +331,7 @@ def test_a_size_lies_between_the_largest_layer_and_the_sum(blobs: list[tuple[str
 
 
 @given(BLOBS.filter(bool), st.integers(1, 2**42))
-def test_a_claim_is_doubted_only_when_it_hides_something(
-    blobs: list[tuple[str, int]], claim: int
-) -> None:
+def test_contradiction_needs_an_understated_size(blobs: list[tuple[str, int]], claim: int) -> None:
     claimant = image(
         dockerImageMetadata={"Size": claim}, dockerImageLayers=[layer(*blob) for blob in blobs]
     )

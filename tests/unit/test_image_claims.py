@@ -87,7 +87,7 @@ DISGUISED = json.dumps(
         pytest.param({}, None, ["ImageSizeUnknown"], id="nothing said by anyone"),
     ],
 )  # fmt: skip
-async def test_a_request_s_own_word_is_held_against_the_registry(
+async def test_size_in_a_request_is_held_against_the_registry(
     content: dict[str, Any], stored: bytes | None, causes_given: list[str]
 ) -> None:
     known = {} if stored is None else {digest_of(LARGE): claim_of(stored)}
@@ -99,15 +99,18 @@ async def test_a_request_s_own_word_is_held_against_the_registry(
     assert asked[0] == f"team-a/app@{digest_of(LARGE)}"
 
 
-async def test_a_manifest_that_a_registry_reads_otherwise_proves_nothing() -> None:
+async def test_ambiguous_manifest_proves_no_size() -> None:
     pushes, asked = asking({digest_of(DISGUISED): ImageClaim("", 10**12, proven=True)})
     content = mapping(DISGUISED, dockerImageManifest=DISGUISED.decode(), **CLAIM)
 
-    assert causes(await decide(pushes, "ImageStreamMapping", content)) == ["ImageTooLarge"]
+    assert causes(await decide(pushes, "ImageStreamMapping", content)) == [
+        "ImageContradictsItself",
+        "ImageTooLarge",
+    ]
     assert len(asked) == 1
 
 
-async def test_the_word_of_a_stored_image_is_held_against_the_registry() -> None:
+async def test_size_of_a_stored_image_is_held_against_the_registry() -> None:
     """It may come from a mapping that somebody made by hand, where nothing was limited."""
     pushes, _ = asking({digest_of(LARGE): claim_of(LARGE)})
     pushes.state.sizes[digest_of(LARGE)] = 5
@@ -116,7 +119,7 @@ async def test_the_word_of_a_stored_image_is_held_against_the_registry() -> None
         assert causes(await decide(pushes, "ImageStreamMapping", content)) == ["ImageTooLarge"]
 
 
-async def test_a_stored_image_that_proves_its_size_is_enough() -> None:
+async def test_stored_image_with_a_proven_size_is_enough() -> None:
     pushes, asked = asking({})
     pushes.state.images[digest_of(TINY)] = claim_of(TINY)
 
@@ -124,7 +127,7 @@ async def test_a_stored_image_that_proves_its_size_is_enough() -> None:
     assert asked == []
 
 
-async def test_nobody_is_believed_while_the_registry_gives_no_answer() -> None:
+async def test_unproven_sizes_are_unknown_without_the_registry() -> None:
     pushes, _ = asking({}, broken=True)
     pushes.state.sizes[digest_of(LARGE)] = 5
 
@@ -134,7 +137,7 @@ async def test_nobody_is_believed_while_the_registry_gives_no_answer() -> None:
 
 
 @pytest.mark.parametrize("manifest", [image(10), index(), index(index())])
-async def test_a_size_that_the_digest_proves_is_asked_of_nobody(manifest: bytes) -> None:
+async def test_proven_size_needs_no_registry(manifest: bytes) -> None:
     pushes, asked = asking({digest_of(index()): claim_of(index())})
     content = mapping(manifest, dockerImageManifest=manifest.decode())
 
@@ -165,7 +168,7 @@ async def test_every_image_of_an_index_is_held_against_the_limit(
 
 
 @pytest.mark.parametrize("listed_by", ["request", "Image API", "registry"])
-async def test_an_index_is_no_smaller_by_whoever_lists_its_images(listed_by: str) -> None:
+async def test_index_counts_children_of_every_source(listed_by: str) -> None:
     large = ImageClaim(digest_of(LARGE), 5000)
     pushes, _ = asking({digest_of(INDEX): claim_of(INDEX)} if listed_by == "registry" else {})
     pushes.state.images = {large.digest: large, digest_of(TINY): ImageClaim(digest_of(TINY), 10)}
@@ -181,7 +184,7 @@ async def test_an_index_is_no_smaller_by_whoever_lists_its_images(listed_by: str
     assert f"image {large.digest} (listed by image {digest_of(INDEX)}" in str(verdict.violations)
 
 
-async def test_a_registry_that_hangs_leaves_time_to_decide() -> None:
+async def test_hanging_registry_leaves_time_to_decide() -> None:
     async def registry_image(repository: str, digest: str) -> ImageClaim | None:
         await asyncio.Event().wait()
         raise AssertionError("never")

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from app.model.image import Image
-from app.policy.image_limits import SizedImage, UnknownSize, check_size, check_truth
+from app.policy.choices import UnknownSize
+from app.policy.image_limits import SizedImage, check_size, check_truth
 from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
 from tests.unit.stores import DOMAIN, limit
@@ -40,7 +41,9 @@ def check(image: SizedImage, unknown_size: UnknownSize, maximum: str | None = "1
         pytest.param(1025, None, [], id="not limited"),
     ],
 )
-def test_a_size_that_is_known(size: int, maximum: str | None, refusals: list[str]) -> None:
+def test_known_size_is_held_against_the_limit(
+    size: int, maximum: str | None, refusals: list[str]
+) -> None:
     verdict = check(SizedImage("image x", Weight(size)), "deny", maximum)
 
     assert list(map(str, verdict.violations)) == refusals
@@ -57,7 +60,7 @@ def test_a_size_that_is_known(size: int, maximum: str | None, refusals: list[str
         pytest.param("allow", True, [], [], id="allow what will come from elsewhere"),
     ],
 )
-def test_a_size_that_nobody_knows(
+def test_unknown_size_follows_the_setting(
     mode: UnknownSize, from_elsewhere: bool, refusals: list[str], warnings: list[str]
 ) -> None:
     verdict = check(SizedImage("image x", Weight(None), may_be_unknown=from_elsewhere), mode)

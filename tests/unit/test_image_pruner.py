@@ -83,7 +83,7 @@ def test_the_only_pruner_is_cluster() -> None:
         "@every 0.5h",
     ],
 )
-def test_a_schedule_is_what_a_cron_job_takes(schedule: str) -> None:
+def test_cron_job_schedules_are_accepted(schedule: str) -> None:
     assert check(schedule=schedule) == Verdict()
 
 
@@ -150,7 +150,7 @@ def test_any_other_schedule_is_refused(schedule: str, problem: str) -> None:
         ("@dayly", f"it is not one of {DESCRIPTORS} or @every <duration>; write @daily"),
     ],
 )  # fmt: skip
-def test_a_schedule_that_is_refused_is_told_what_to_write(schedule: str, told: str) -> None:
+def test_refused_schedule_suggests_a_valid_one(schedule: str, told: str) -> None:
     [violation] = check(schedule=schedule).violations
     assert str(violation) == f'spec.schedule is "{schedule}": {told}'
 
@@ -162,7 +162,7 @@ def test_a_schedule_that_is_refused_is_told_what_to_write(schedule: str, told: s
         " ".join
     )
 )
-def test_any_text_is_a_schedule_or_a_refusal(text: str) -> None:
+def test_any_schedule_text_is_accepted_or_refused(text: str) -> None:
     assert reasons(check(schedule=text)) in ([], ["InvalidSchedule"])
 
 
@@ -201,12 +201,12 @@ def test_any_text_is_a_schedule_or_a_refusal(text: str) -> None:
         ("1h\n", None),
     ],
 )
-def test_a_duration_is_what_go_takes(text: str, expected: timedelta | None) -> None:
+def test_go_durations_are_accepted(text: str, expected: timedelta | None) -> None:
     assert parse_duration(text) == expected
 
 
 @given(st.text() | st.text("0123456789.+-hmsnuµ ", max_size=20))
-def test_any_text_is_a_duration_or_none(text: str) -> None:
+def test_any_duration_text_is_accepted_or_refused(text: str) -> None:
     assert isinstance(parse_duration(text), timedelta | None)
 
 
@@ -246,9 +246,7 @@ def test_any_text_is_a_duration_or_none(text: str) -> None:
     ],
     ids=str,
 )
-def test_values_that_mean_nothing_are_refused(
-    spec: dict[str, object], reason: str, message: str
-) -> None:
+def test_meaningless_values_are_refused(spec: dict[str, object], reason: str, message: str) -> None:
     verdict = check(**spec)
     assert reasons(verdict) == [reason]
     assert str(verdict.violations[0]).startswith(message)
@@ -274,7 +272,7 @@ def test_values_that_mean_nothing_are_refused(
     ],
     ids=str,
 )
-def test_values_that_surprise_are_warned_about(spec: dict[str, object], warning: str) -> None:
+def test_surprising_values_are_warned_about(spec: dict[str, object], warning: str) -> None:
     assert check(**spec) == Verdict(warnings=[warning])
 
 
@@ -288,5 +286,5 @@ def test_values_that_surprise_are_warned_about(spec: dict[str, object], warning:
     ],
     ids=str,
 )
-def test_values_that_keep_are_allowed(spec: dict[str, object]) -> None:
+def test_unchanged_values_are_allowed(spec: dict[str, object]) -> None:
     assert check(**spec) == Verdict()

@@ -130,30 +130,6 @@ def stored() -> NamespaceUsage:
             id="dropping the last use of an image does",
         ),
         pytest.param(
-            NamespaceLimits(quotas=(quota(imagestreams=2, image_tags=3, images=9),)),
-            Claims("ns", open_ended=frozenset({"app"})),
-            [
-                "exceeded quota: q, requested: alauda.io/image-tags=1, "
-                "used: alauda.io/image-tags=3, limited: alauda.io/image-tags=3"
-            ],
-            id="a whole repository needs headroom",
-        ),
-        pytest.param(
-            NamespaceLimits(quotas=(quota(image_tags=4, images=3),), stream_tags=limit("3")),
-            Claims("ns", open_ended=frozenset({"app"})),
-            [],
-            id="and passes with it",
-        ),
-        pytest.param(
-            NamespaceLimits(quotas=(quota(image_tags=4, images=3),), stream_images=limit("2")),
-            Claims("ns", open_ended=frozenset({"app"})),
-            [
-                "requested usage of alauda.io/images exceeds the maximum limit per "
-                "alauda.io/ImageStream (3 > 2) in ImageStream ns/app, requested: 1, used: 2"
-            ],
-            id="in the stream as well",
-        ),
-        pytest.param(
             NamespaceLimits(stream_tags=limit("2500m")),
             Claims("ns", push("app", "v3", "d1")),
             [
@@ -164,7 +140,7 @@ def stored() -> NamespaceUsage:
         ),
     ],
 )
-def test_verdicts(limits: NamespaceLimits, claims: Claims, violations: list[str]) -> None:
+def test_quota_verdicts(limits: NamespaceLimits, claims: Claims, violations: list[str]) -> None:
     verdict = image_quota.check(claims, Effective(stored()).assess(claims), limits, DOMAIN)
 
     assert [violation.message for violation in verdict.violations] == violations

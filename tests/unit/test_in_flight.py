@@ -42,7 +42,7 @@ def push(stream: str, tag: str, digest: str, *, expires: float = NOW + 60) -> Re
         ),
     ],
 )
-def test_what_is_reserved_on_top_of_what_is_stored(
+def test_in_flight_members_exclude_stored_ones(
     reservations: list[Reservation], found: InFlight
 ) -> None:
     assert in_flight(Ledger(reservations), STORED, NOW) == found

@@ -117,7 +117,9 @@ async def until(true: Callable[[], bool]) -> None:
         ),
     ],
 )
-async def test_nothing_is_missed(server: Server, names: set[str], versions: list[str]) -> None:
+async def test_informer_misses_no_change(
+    server: Server, names: set[str], versions: list[str]
+) -> None:
     async with following(server) as (informer, things):
         await until(lambda: len(server.versions) == 2)
 
@@ -134,7 +136,7 @@ async def test_nothing_is_missed(server: Server, names: set[str], versions: list
         pytest.param([[]] * 1000, id="one after another that ends"),
     ],
 )
-async def test_watches_that_say_nothing_are_not_waited_for_beyond_the_silence(
+async def test_silent_watch_is_listed_again_after_the_silence(
     watches: list[Sequence[Content | ApiError]],
 ) -> None:
     server = Server([["a"], ["b"]], *watches)
@@ -142,7 +144,7 @@ async def test_watches_that_say_nothing_are_not_waited_for_beyond_the_silence(
         await until(lambda: things.names == {"b"})
 
 
-async def test_a_watch_that_held_ends_the_failures_before_it(
+async def test_successful_watch_resets_the_backoff(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(informers, "_SHORT", 0.05)
@@ -153,7 +155,7 @@ async def test_a_watch_that_held_ends_the_failures_before_it(
         await until(lambda: len(server.versions) == 16)
 
 
-async def test_an_api_that_is_not_installed_is_a_problem_until_it_is() -> None:
+async def test_missing_api_is_a_problem_until_installed() -> None:
     async with following(Server([MISSING, ["a"]])) as (informer, things):
         await until(lambda: "not installed" in (informer.problem() or ""))
         await until(lambda: informer.problem() is None)

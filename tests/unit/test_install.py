@@ -79,7 +79,7 @@ def run(*arguments: str | Path) -> Result:
 
 
 def test_install_prints_what_it_would_apply(tls: Path) -> None:
-    options = ("--image", "i:1", "--namespace", "platform", "--replicas", "2")
+    options = ("--image", "i:1", "--service-namespace", "platform", "--replicas", "2")
 
     answer = run("install", *options, "--api-domain", "openshift.io")
 
@@ -90,7 +90,9 @@ def test_install_prints_what_it_would_apply(tls: Path) -> None:
 
 
 def test_uninstall_prints_the_webhooks_first_and_spares_the_namespace() -> None:
-    printed = list(yaml.safe_load_all(run("uninstall", "--namespace", "platform").output))
+    printed = list(
+        yaml.safe_load_all(run("uninstall", "--dry-run", "--service-namespace", "platform").output)
+    )
 
     kinds = [one["kind"] for one in printed]
     assert set(kinds[:2]) == {"ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"}
@@ -101,8 +103,8 @@ def test_uninstall_prints_the_webhooks_first_and_spares_the_namespace() -> None:
     assert len(printed) == EVERYTHING
 
 
-def test_uninstall_in_a_known_registry_names_no_other() -> None:
-    options = ("--namespace", "platform", "--registry-namespace", "registry")
+def test_uninstall_of_a_known_domain_names_one_registry_namespace() -> None:
+    options = ("--dry-run", "--service-namespace", "platform", "--registry-namespace", "registry")
     printed = list(yaml.safe_load_all(run("uninstall", *options).output))
 
     assert len(printed) == len(manifests(controllers=CONTROLLERS)) - 1
@@ -110,7 +112,7 @@ def test_uninstall_in_a_known_registry_names_no_other() -> None:
 
 
 def test_uninstall_names_the_namespace_last_if_asked_to() -> None:
-    answer = run("uninstall", "--namespace", "platform", "--delete-namespace")
+    answer = run("uninstall", "--dry-run", "--service-namespace", "platform", "--delete-namespace")
 
     assert list(yaml.safe_load_all(answer.output))[-1] == {
         "apiVersion": "v1",
@@ -123,7 +125,9 @@ def test_uninstall_names_the_namespace_last_if_asked_to() -> None:
     ("arguments", "problem"),
     [
         pytest.param([], "Missing option '--image'", id="no image"),
-        pytest.param(["--image", "i", "--namespace", "A_b"], "'A_b' is no name", id="namespace"),
+        pytest.param(
+            ["--image", "i", "--service-namespace", "A_b"], "'A_b' is no name", id="namespace"
+        ),
         pytest.param(["--image", "i", "--replicas", "0"], "0 is not in the range", id="replicas"),
         pytest.param(["--image", "i", "--api-domain", "a.io"], "'a.io' is not one of", id="domain"),
         pytest.param(["--image", "i", "--tls-dir", "none"], "'none' does not exist", id="tls"),
@@ -136,14 +140,14 @@ def test_a_wrong_option_is_named(arguments: list[str], problem: str) -> None:
     assert problem in answer.output
 
 
-def test_a_certificate_that_nobody_would_accept_is_not_installed(tls: Path) -> None:
-    answer = run("install", "--image", "i", "--namespace", "x", "--tls-dir", tls)
+def test_unusable_certificate_is_not_installed(tls: Path) -> None:
+    answer = run("install", "--image", "i", "--service-namespace", "x", "--tls-dir", tls)
 
-    assert answer.exit_code == 1
+    assert answer.exit_code == 3
     assert "is not for registry-admission.x.svc" in answer.output
 
 
-def test_a_controller_comes_with_its_flag_and_its_rights() -> None:
+def test_controller_component_adds_flag_and_rights() -> None:
     options = ("--controllers", "s3-credentials", "--controllers", "pull-secrets")
 
     printed = list(yaml.safe_load_all(run("install", "--image", "i", *options).output))
@@ -162,7 +166,7 @@ def test_a_controller_comes_with_its_flag_and_its_rights() -> None:
 
 
 @pytest.mark.parametrize("controllers", [(), ("pull-secrets",)], ids=["without", "with"])
-def test_only_with_its_controller_new_service_accounts_are_asked_about(
+def test_service_account_webhook_comes_with_its_controller_only(
     controllers: tuple[str, ...],
 ) -> None:
     webhooks = only("MutatingWebhookConfiguration", controllers=controllers)["webhooks"]
@@ -185,10 +189,12 @@ class Recorder(KubeApi):
         self.paths.append(path)
 
 
-async def test_deleting_goes_on_where_there_is_nothing() -> None:
+async def test_deleting_skips_missing_objects() -> None:
     api, done = Recorder(missing="/services/"), list[str]()
 
-    await installing.delete(api, installing.leftovers("platform", and_namespace=True), done.append)
+    objects = installing.leftovers("platform", and_namespace=True)
+
+    assert await installing.delete(api, objects, done.append) == EVERYTHING
 
     assert "/apis/networking.k8s.io/v1/namespaces/platform/networkpolicies/registry-admission" in (
         api.paths
@@ -198,7 +204,7 @@ async def test_deleting_goes_on_where_there_is_nothing() -> None:
     assert done[-1] == "Namespace platform deleted"
 
 
-async def test_deleting_stops_where_it_is_not_allowed() -> None:
+async def test_deleting_stops_at_a_forbidden_object() -> None:
     api = Recorder(forbidden="/clusterroles/")
 
     with pytest.raises(ApiError, match="is forbidden"):
@@ -228,7 +234,7 @@ class WithoutRegistry(KubeApi):
         return content
 
 
-async def test_installing_does_not_wait_for_the_registry() -> None:
+async def test_install_works_without_the_registry_namespace() -> None:
     api, done = WithoutRegistry(), list[str]()
 
     await installing.apply(api, manifests(), done.append)
@@ -241,7 +247,7 @@ async def test_installing_does_not_wait_for_the_registry() -> None:
     ]
 
 
-def test_what_kustomize_can_and_this_cannot_is_an_error(tmp_path: Path) -> None:
+def test_unsupported_kustomization_field_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "kustomization.yaml").write_text("resources: []\nnamePrefix: a-\n")
 
     with pytest.raises(ValueError, match=r"kustomization\.yaml: namePrefix is not supported here"):

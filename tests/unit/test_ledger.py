@@ -27,11 +27,14 @@ def used(ledger: Ledger, observed: NamespaceUsage) -> int:
     [
         pytest.param(usage(), View(60, 101), 1, 1, id="admitted and not stored yet"),
         pytest.param(usage("v1"), View(60, 101), 1, 0, id="stored: never counted twice"),
-        pytest.param(usage("v2"), View(60, 101), 2, 1, id="on top of what is stored"),
+        pytest.param(
+            usage("v2"), View(60, 101), 1, 0,
+            id="gone again, but its stream is seen: it was stored with it",
+        ),
         pytest.param(usage(), View(60, 189), 1, 1, id="expired, but a late event may still come"),
         pytest.param(usage(), View(60, 190), 0, 0, id="expired for a view that is newer"),
     ],
-)
+)  # fmt: skip
 def test_effective_use(observed: NamespaceUsage, view: View, counted: int, held: int) -> None:
     ledger = Ledger([RESERVATION])
 
@@ -56,7 +59,7 @@ def test_a_stored_member_that_is_deleted_again_gives_its_place_back() -> None:
         pytest.param(View(5, 101), False, id="newer, but clocks differ"),
     ],
 )
-def test_who_may_decide_on_a_ledger(view: View, covered: bool) -> None:
+def test_ledger_needs_a_view_past_its_floor(view: View, covered: bool) -> None:
     assert Ledger(floor=Floor(70, 100.0)).covered_by(view, TIMING) == covered
 
 
@@ -68,7 +71,9 @@ def test_who_may_decide_on_a_ledger(view: View, covered: bool) -> None:
         pytest.param([RESERVATION], 500, False, id="something is reserved"),
     ],
 )
-def test_when_a_ledger_may_go(held: list[Reservation], now: float, spent: bool) -> None:
+def test_ledger_may_be_deleted_when_empty_and_seen(
+    held: list[Reservation], now: float, spent: bool
+) -> None:
     assert Ledger(held, Floor(70, 100.0)).is_spent(now, TIMING) == spent
 
 
@@ -80,21 +85,101 @@ def test_cancelling_gives_members_back_once() -> None:
     assert used(ledger, usage()) == 0
 
 
-def test_equal_claims_have_one_holder_and_different_claims_different_ones() -> None:
-    same = Members(frozenset({"app"}), tags=frozenset({("app", "v1")}))
-    moved = [
+def app(*tags: str) -> Claims:
+    return Claims("ns", Members(tags=frozenset(("app", tag) for tag in tags)))
+
+
+def push(tag: str, digest: str) -> Claims:
+    return Claims("ns", Members(images=frozenset({("app", digest)})) | app(tag).adds)
+
+
+def test_members_that_are_stored_with_one_that_is_seen_give_their_places_back_at_once() -> None:
+    ledger = Ledger()
+    ledger.reserve("holder", app("v1", "v2", "v3"), usage("old"), 190.0)
+
+    assert ledger.settle(usage("old", "v2"), View(60, 101))
+
+    assert len(ledger) == 0
+
+
+@pytest.mark.parametrize(
+    ("others", "left"),
+    [
+        pytest.param([], [], id="nobody else claims its tag"),
+        pytest.param([("before", push("v1", "d9"))], ["before", "holder"], id="claimed before"),
+        pytest.param([("after", push("v1", "d9"))], ["after", "holder"], id="claimed since"),
+        pytest.param([("holder", app("v1"))], ["holder"], id="the holder has claimed it again"),
+        pytest.param([("other", app("v2"))], ["other"], id="others claim something else"),
+    ],
+)
+def test_what_others_may_have_stored_proves_nothing(
+    others: list[tuple[str, Claims]], left: list[str]
+) -> None:
+    ledger = Ledger()
+    for holder, claims in others:
+        if holder == "before":
+            ledger.reserve(holder, claims, usage("old"), 190.0)
+    ledger.reserve("holder", app("v1"), usage("old"), 190.0)
+    for holder, claims in others:
+        if holder != "before":
+            ledger.reserve(holder, claims, usage("old"), 190.0)
+
+    ledger.settle(usage("old", "v1"), View(60, 101))
+
+    assert sorted(row.holder for row in ledger) == left
+
+
+def test_what_was_stored_when_it_was_claimed_stays_reserved_until_the_request_ends() -> None:
+    ledger = Ledger()
+    ledger.reserve("holder", app("v1"), usage("v1"), 190.0)
+
+    ledger.settle(usage("v1"), View(60, 101))
+
+    assert used(ledger, usage("other")) == 2
+
+
+def test_the_review_of_a_checked_push_takes_its_reservation_over() -> None:
+    ledger, pushed = Ledger(), push("v1", "d1")
+    with_stream = Claims("ns", pushed.adds | Members(frozenset({"app"})))
+    ledger.reserve("push-1", with_stream, usage(), 190.0)
+    ledger.reserve("push-2", with_stream, usage(), 190.0)
+    ledger.reserve("push-3", push("v1", "d2"), usage(), 190.0)
+
+    ledger.reserve("review", pushed, usage(), 191.0)
+
+    assert sorted(row.holder for row in ledger) == ["push-2", "push-3", "review"]
+    assert next(row.members for row in ledger if row.holder == "review") == with_stream.adds
+
+
+def test_a_review_that_alone_follows_its_push_check_is_settled_by_the_sight_of_it() -> None:
+    ledger, pushed = Ledger(), push("v1", "d1")
+    ledger.reserve("push-1", pushed, usage("old"), 190.0)
+    ledger.reserve("review", pushed, usage("old"), 191.0)
+
+    assert ledger.settle(usage("old", "v1"), View(60, 101))
+
+
+def test_different_claims_have_different_holders() -> None:
+    members = [
+        TAG,
         Members(frozenset({"app"}), images=frozenset({("app", "v1")})),
         Members(tags=frozenset({("app", "v1")})),
         Members(frozenset({"app"}), tags=frozenset({("app", "v2")})),
+        Members(frozenset({"app", ""}), tags=frozenset({("app", "v1")})),
+        Members(frozenset({"app\n"}), tags=frozenset({("app", "v1")})),
+        Members(images=frozenset({("a@b", "c")})),
+        Members(images=frozenset({("a", "b@c")})),
+        Members(tags=frozenset({("app", "\ud800")})),
     ]
+    claims = [Claims("ns", each) for each in members] + [Claims("ns", removes=TAG)]
 
-    assert holder_of(same) == holder_of(TAG)
-    assert len({holder_of(TAG), *map(holder_of, moved)}) == 4
+    assert len({holder_of(each) for each in claims}) == len(claims)
+    assert holder_of(Claims("ns", Members() | TAG)) == holder_of(claims[0])
 
 
-def test_a_holders_name_outlives_an_update_of_the_service() -> None:
+def test_holder_name_is_stable_across_versions() -> None:
     claimed = Members(
         frozenset({"web", "app"}), frozenset({("app", "d1")}), frozenset({("app", "v1")})
     )
 
-    assert holder_of(claimed) == "01b52e4bbf04086a"
+    assert holder_of(Claims("ns", claimed)) == "777a6ec2a16bf1b9df5d3d33f7e17a32"

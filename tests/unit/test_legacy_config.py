@@ -78,7 +78,7 @@ def rules(*paths: str) -> dict[str, str]:
         pytest.param("other", "team-a", LIMITS, False, id="keys in another namespace"),
     ],
 )
-def test_which_config_map_is_the_gateways(
+def test_legacy_config_map_is_recognised(
     name: str, namespace: str, data: dict[str, str], refused: bool
 ) -> None:
     assert enforce(config_map(data, name, namespace)).allowed is not refused
@@ -87,7 +87,7 @@ def test_which_config_map_is_the_gateways(
 @pytest.mark.parametrize(
     ("namespace", "refused"), [("cpaas-system", False), ("acp-1", True), ("acp", False)]
 )
-def test_names_and_namespaces_are_settings(namespace: str, refused: bool) -> None:
+def test_legacy_names_and_namespaces_are_settings(namespace: str, refused: bool) -> None:
     settings: dict[str, Any] = {"names": ["mine"], "key_namespaces": ["acp-*"]}
     assert enforce(config_map(LIMITS, namespace=namespace), **settings).allowed is not refused
     assert not enforce(config_map(LIMITS, "mine", namespace), **settings).allowed
@@ -110,7 +110,7 @@ LEGACY = {**LIMITS, "rules": GATEWAY_RULES}
         pytest.param({}, LIMITS, True, id="the first keys"),
     ],
 )
-def test_updates_may_only_take_away(
+def test_updates_may_only_remove_legacy_keys(
     before: dict[str, str], after: dict[str, str], refused: bool
 ) -> None:
     new = config_map(after, deletionTimestamp="2026-01-01T00:00:00Z")
@@ -120,7 +120,7 @@ def test_updates_may_only_take_away(
 @pytest.mark.parametrize(
     ("mode", "violations", "warnings"), [("enforce", 1, 0), ("warn", 0, 1), ("off", 0, 0)]
 )
-def test_modes(mode: Mode, violations: int, warnings: int) -> None:
+def test_legacy_mode_enforces_warns_or_ignores(mode: Mode, violations: int, warnings: int) -> None:
     verdict = check(config_map(LIMITS), mode=mode, domain=DOMAIN)
     assert (len(verdict.violations), len(verdict.warnings)) == (violations, warnings)
 
@@ -138,14 +138,14 @@ def test_a_warning_names_the_object_and_its_limits() -> None:
     [config_map(LIMITS, name="n" * 253), config_map({"max_image_size": "x" * 10_000})],
     ids=["long name", "long value"],
 )
-def test_a_long_warning_is_cut_where_the_api_server_would(new: ConfigMap) -> None:
+def test_long_warning_is_cut_at_the_api_servers_limit(new: ConfigMap) -> None:
     (warning,) = check(new, mode="warn", domain=DOMAIN).warnings
     assert len(warning) == 256
     assert "use LimitRange and ResourceQuota: ConfigMap cpaas-system/" in warning
     assert warning.endswith("…")
 
 
-def test_a_warning_that_just_fits_is_whole() -> None:
+def test_warning_at_the_limit_is_not_cut() -> None:
     def warned(name: str) -> str:
         (warning,) = check(config_map(LIMITS, name=name), mode="warn", domain=DOMAIN).warnings
         return warning
@@ -207,7 +207,7 @@ spec:
 @pytest.mark.parametrize(
     "data", [LEGACY, {"max_image_size": "?"}], ids=["converted", "the page's own"]
 )
-def test_what_a_refusal_offers_is_valid_and_takes_effect(
+def test_offered_replacement_is_valid_and_effective(
     domain: ApiDomain, data: dict[str, str]
 ) -> None:
     (violation,) = check(config_map(data), mode="enforce", domain=domain).violations
@@ -221,7 +221,7 @@ def test_what_a_refusal_offers_is_valid_and_takes_effect(
     assert limits.quotas
 
 
-def test_unreadable_limits_are_named_and_the_pages_own_objects_offered() -> None:
+def test_unreadable_legacy_limits_offer_the_example_objects() -> None:
     violation = refusal({"max_image_size": "1Gi"})
     assert "(unreadable: max_image_size: '1Gi' is not a size such as 1GB" in violation.message
     limits, quota = manifests(violation)
@@ -239,12 +239,12 @@ def test_unreadable_limits_are_named_and_the_pages_own_objects_offered() -> None
     }
 
 
-def test_the_other_reading_of_units_is_a_setting() -> None:
+def test_unit_base_is_a_setting() -> None:
     (limits, _) = manifests(refusal({"max_image_size": "1GB"}, unit_base=1000))
     assert limits["spec"]["limits"][0]["max"] == {"storage": "1G"}
 
 
-def test_rules_that_name_one_namespace_become_its_limit_range() -> None:
+def test_rule_for_one_namespace_becomes_its_limit_range() -> None:
     _, _, *others = manifests(refusal(rules("^team-a/.+", "^team-b/")))
     found = {
         other["metadata"]["namespace"]: [item["max"] for item in other["spec"]["limits"]]

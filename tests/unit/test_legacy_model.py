@@ -61,7 +61,7 @@ def limits(size: str, tags: int) -> LegacyLimits:
         ),
     ],
 )
-def test_parse(data: dict[str, str], config: LegacyConfig) -> None:
+def test_legacy_config_is_parsed(data: dict[str, str], config: LegacyConfig) -> None:
     assert parse(data) == config
 
 
@@ -93,7 +93,7 @@ def test_sizes_are_whole_bytes_rounded_up(text: str, base: UnitBase, size: str) 
 
 
 @given(st.decimals(0, 10**6, places=3), st.sampled_from(["GB", "MB", "KB", "B"]))
-def test_the_default_reading_never_allows_less_than_the_other(number: Decimal, unit: str) -> None:
+def test_binary_units_never_allow_less_than_decimal_ones(number: Decimal, unit: str) -> None:
     data = {"max_image_size": f"{number}{unit}"}
     binary, decimal = parse(data), parse(data, unit_base=1000)
     assert binary.limits.max_image_size >= decimal.limits.max_image_size
@@ -168,7 +168,7 @@ def test_unparsable_text_is_named_with_its_key(data: dict[str, str], problem: st
 @pytest.mark.parametrize(
     "text", ["{", "- a\n b: [", "- \0", "\ud800", "--- a\n--- b\n", "? [a]\n: b", "- !x &a"]
 )
-def test_text_that_is_no_yaml_is_named(text: str) -> None:
+def test_invalid_yaml_is_named(text: str) -> None:
     with pytest.raises(LegacyConfigError, match=r"^rules(\[0\])?: (is not YAML: |must be)"):
         parse({"rules": text})
 
@@ -239,7 +239,7 @@ def test_any_rules_are_read_or_refused(text: str) -> None:
         (f"^{'a' * 63}/", "a" * 63),
     ],
 )
-def test_a_rule_that_names_one_whole_namespace(path: str, namespace: str) -> None:
+def test_rule_for_one_whole_namespace(path: str, namespace: str) -> None:
     assert namespace_of(path) == namespace
 
 
@@ -288,7 +288,7 @@ def test_a_rule_that_names_one_whole_namespace(path: str, namespace: str) -> Non
         "^é/",
     ],
 )
-def test_any_other_rule_names_no_namespace(path: str) -> None:
+def test_other_rules_name_no_namespace(path: str) -> None:
     assert namespace_of(path) is None
 
 
@@ -326,7 +326,7 @@ def test_the_first_rule_of_a_namespace_wins() -> None:
         ("not: [yaml", False),
     ],
 )
-def test_gateway_rules_are_told_from_other_rules(text: str, expected: bool) -> None:
+def test_gateway_rules_are_distinguished_from_other_rules(text: str, expected: bool) -> None:
     assert is_rule_list(text) is expected
 
 
@@ -345,7 +345,7 @@ def test_limits_become_a_limit_range(domain: ApiDomain) -> None:
     }
 
 
-def test_a_config_map_knows_its_legacy_data() -> None:
+def test_legacy_data_has_only_the_gateways_keys() -> None:
     config_map = ConfigMap.model_validate(
         {"metadata": {"name": "n", "namespace": "ns"}, "data": {"rules": "", "color": "red"}}
     )

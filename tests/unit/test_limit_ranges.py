@@ -72,7 +72,7 @@ def check_items(*items: dict[str, Any], domain: ApiDomain = DOMAIN) -> Verdict:
         pytest.param((item("example.com/Image", max={"images": "-1"}),), id="somebody else's type"),
     ],
 )
-def test_a_limit_range_without_fault_passes_silently(items: tuple[dict[str, Any], ...]) -> None:
+def test_valid_limit_range_passes_without_warnings(items: tuple[dict[str, Any], ...]) -> None:
     assert check_items(*items) == Verdict()
 
 
@@ -207,7 +207,7 @@ def test_a_stream_is_limited_by_whole_numbers(
         ),
     ],
 )
-def test_a_size_must_be_possible(size: str, reason: str, rest: str) -> None:
+def test_size_must_be_positive_bytes(size: str, reason: str, rest: str) -> None:
     shown = PRINTED.get(size, size)
     assert refusals(check_items(item(IMAGE, max={"storage": size}))) == [
         (reason, f'spec.limits[0].max["storage"] is {shown}, {rest}')
@@ -215,7 +215,7 @@ def test_a_size_must_be_possible(size: str, reason: str, rest: str) -> None:
 
 
 @pytest.mark.parametrize("size", ["0", "1"])
-def test_nothing_at_all_and_one_byte_are_possible(size: str) -> None:
+def test_zero_and_one_byte_are_accepted(size: str) -> None:
     assert refusals(check_items(item(IMAGE, max={"storage": size}))) == []
 
 
@@ -265,7 +265,7 @@ def test_an_item_without_max_is_warned_about(item_type: str) -> None:
         (IMAGE, OKD, "openshift.io/Image, openshift.io/ImageStream"),
     ],
 )
-def test_types_of_others_are_allowed_with_a_warning(
+def test_foreign_types_are_allowed_with_a_warning(
     written: str, domain: ApiDomain, known: str
 ) -> None:
     assert check_items(item(written, max={"storage": "1Gi"}), domain=domain) == Verdict(

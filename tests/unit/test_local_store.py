@@ -21,7 +21,7 @@ class Seen:
         )
 
 
-def test_what_we_wrote_is_not_replaced_by_what_was_there_before() -> None:
+def test_own_write_is_not_replaced_by_an_older_object() -> None:
     seen = Seen()
     seen.mirror.wrote(content("10", "ours"))
 
@@ -33,7 +33,7 @@ def test_what_we_wrote_is_not_replaced_by_what_was_there_before() -> None:
     assert (seen.mirror.get(KEY), seen.changes) == ("edited", [KEY, KEY])
 
 
-def test_a_cluster_that_is_restored_from_a_backup_is_seen_as_it_is() -> None:
+def test_restored_cluster_replaces_newer_objects() -> None:
     seen = Seen()
     seen.mirror.wrote(content("10", "ours"))
     seen.now = 60.0
@@ -43,7 +43,7 @@ def test_a_cluster_that_is_restored_from_a_backup_is_seen_as_it_is() -> None:
     assert seen.mirror.get(KEY) == "restored"
 
 
-def test_what_is_gone_is_told() -> None:
+def test_removed_objects_are_reported() -> None:
     seen = Seen()
     seen.mirror.put(KEY, content("1", "here"))
     seen.mirror.put(KEY, content("2", ""))

@@ -38,7 +38,7 @@ def test_json_has_one_object_per_line(monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
-def test_text_for_people_says_as_much_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_log_has_all_fields_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     line = logged("text", monkeypatch)
 
     assert line.endswith(

@@ -42,7 +42,7 @@ def leaves(node: Any) -> Iterator[str]:
         ("registry-defaults", "Ignore", "None", {"imageregistry.operator.alauda.io/configs"}),
     ],
 )  # fmt: skip
-def test_what_each_webhook_is_asked_and_what_happens_without_an_answer(
+def test_rules_and_failure_policy_of_each_webhook(
     webhook: str, failure_policy: str, side_effects: str, resources: set[str]
 ) -> None:
     [found] = [
@@ -62,7 +62,7 @@ def test_there_are_no_other_webhooks() -> None:
 
 
 @pytest.mark.parametrize("namespace", ["registry-admission", "platform"])
-def test_no_webhook_is_asked_about_kube_system_or_the_service_itself(namespace: str) -> None:
+def test_webhooks_exclude_kube_system_and_the_service(namespace: str) -> None:
     expected = {
         "key": "kubernetes.io/metadata.name",
         "operator": "NotIn",
@@ -110,12 +110,12 @@ def test_the_environment_of_the_pod_makes_valid_settings(monkeypatch: pytest.Mon
     assert grace > settings.shutdown_delay + settings.shutdown_timeout
 
 
-def test_the_service_is_not_announced_as_a_setting_of_itself() -> None:
+def test_service_environment_does_not_change_settings() -> None:
     """Kubernetes would set REGISTRY_ADMISSION_PORT to the Service's URL."""
     assert only("Deployment")["spec"]["template"]["spec"]["enableServiceLinks"] is False
 
 
-def test_names_in_the_roles_are_those_in_the_code() -> None:
+def test_role_names_match_the_code() -> None:
     named = {
         (resource, name)
         for manifest in manifests()
@@ -133,7 +133,7 @@ def test_names_in_the_roles_are_those_in_the_code() -> None:
     }
 
 
-def test_every_object_is_there_once() -> None:
+def test_manifests_have_no_duplicate_objects() -> None:
     keys = [(one["kind"], one["metadata"]["name"]) for one in manifests()]
 
     assert len(keys) == len(set(keys))
@@ -146,7 +146,7 @@ def test_the_namespace_is_first_and_the_webhooks_are_last() -> None:
     assert kinds[-2:] == ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"]
 
 
-def test_another_namespace_is_meant_everywhere() -> None:
+def test_service_namespace_is_replaced_everywhere() -> None:
     moved = manifests(namespace="platform")
 
     homes = {one["metadata"].get("namespace", "platform") for one in moved}
@@ -158,14 +158,14 @@ def test_another_namespace_is_meant_everywhere() -> None:
     }
 
 
-def test_another_domain_is_meant_everywhere() -> None:
+def test_api_domain_is_replaced_everywhere() -> None:
     texts = list(leaves(manifests(api_domain="openshift.io")))
 
     assert [text for text in texts if "alauda.io" in text] == []
     assert "image.openshift.io" in texts
 
 
-def test_another_namespace_of_the_registry_is_meant_everywhere() -> None:
+def test_registry_namespace_is_replaced_everywhere() -> None:
     texts = list(leaves(manifests(registry_namespace="openshift-image-registry")))
 
     assert "image-registry-system" not in " ".join(texts)
@@ -173,13 +173,13 @@ def test_another_namespace_of_the_registry_is_meant_everywhere() -> None:
     assert texts.count("openshift-image-registry") == 4
 
 
-def test_openshift_has_its_registry_elsewhere() -> None:
+def test_openshift_has_its_own_registry_namespace() -> None:
     assert manifests(api_domain="openshift.io") == manifests(
         api_domain="openshift.io", registry_namespace="openshift-image-registry"
     )
 
 
-def test_of_all_secrets_one_waits_for_the_service() -> None:
+def test_only_one_secret_is_sent_to_the_webhook() -> None:
     [webhook] = [one for one in all_webhooks() if one["name"].startswith("credentials.")]
 
     assert f"== '{credentials.SECRET}'" in webhook["matchConditions"][0]["expression"]

@@ -34,7 +34,7 @@ def queries() -> list[str]:
     return [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
 
 
-def test_alerts_and_dashboard_ask_for_metrics_that_exist() -> None:
+def test_alerts_and_dashboard_use_existing_metrics() -> None:
     variables = [variable.get("definition", "") for variable in DASHBOARD["templating"]["list"]]
     asked = "\n".join([*(rule["expr"] for rule in rules()), *queries(), *variables])
 
@@ -48,7 +48,7 @@ def test_every_metric_is_on_the_dashboard() -> None:
         assert shown & set(metric.samples), metric.family
 
 
-def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:
+def test_every_alert_has_a_severity_and_a_next_step() -> None:
     for rule in rules():
         assert rule["labels"]["severity"] in {"critical", "warning", "info"}
         assert rule["annotations"].keys() == {"summary", "description"}

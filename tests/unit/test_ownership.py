@@ -61,7 +61,7 @@ def test_marks_on_a_service_account(metadata: dict[str, Any], mark: str) -> None
         (OURS, "Apply", "f:data", False),
     ],
 )
-def test_who_applies_a_secret_owns_it_and_who_edits_it_does_not(
+def test_applying_a_secret_makes_an_owner_and_editing_does_not(
     manager: str, operation: str, field: str, marked: bool
 ) -> None:
     metadata = {"managedFields": [managed(manager, operation, **{field: {}})]}
@@ -94,7 +94,7 @@ CLAIM = Claim("ServiceAccount team-a/default", "annotation x")
         (Claim("Config cluster", "annotation x"), 0, 10, True, False),
     ],
 )
-def test_one_tenants_mark_does_not_turn_everything_off(
+def test_mark_of_one_tenant_does_not_turn_the_controller_off(
     config: Claim | None, claims: int, in_scope: int, off: bool, apart: bool
 ) -> None:
     found = management_state(config, [CLAIM] * claims, in_scope)
@@ -110,7 +110,7 @@ def test_one_tenants_mark_does_not_turn_everything_off(
         (ManagementState(off="A"), False, "OtherOwner"),
     ],
 )
-def test_a_condition_says_who_and_what_to_do(
+def test_condition_names_the_owner_and_the_next_step(
     found: ManagementState, active: bool, reason: str
 ) -> None:
     condition = Condition.of("PullSecretsManaged", "pull-secrets", found)

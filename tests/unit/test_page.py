@@ -29,7 +29,7 @@ KINDS = [
 ]
 
 
-def test_the_page_is_read_whole() -> None:
+def test_every_example_of_the_page_is_found() -> None:
     documents = [list(yaml.safe_load_all(text)) for text in page.examples()]
 
     assert [[document["kind"] for document in block] for block in documents] == KINDS
@@ -37,13 +37,13 @@ def test_the_page_is_read_whole() -> None:
 
 @pytest.mark.parametrize("number", range(len(KINDS)))
 @pytest.mark.parametrize("domain", ["alauda.io", "openshift.io"])
-async def test_an_example_is_allowed(tmp_path: Path, number: int, domain: str) -> None:
+async def test_example_of_the_page_is_allowed(tmp_path: Path, number: int, domain: str) -> None:
     file = tmp_path / "example.yaml"
     file.write_text(page.examples()[number].replace("alauda.io", domain))
     state = tmp_path / "state"
     state.mkdir()
 
-    results = await check([file], Settings(api_domain=domain), state)
+    results = await check([file], Settings(api_domain=domain, state=state))
 
     assert [result.allowed for result in results] == [True] * len(KINDS[number])
     assert len(results) == len(KINDS[number])
@@ -72,7 +72,7 @@ OPTIONAL = [
 
 
 @pytest.mark.parametrize(("number", "path"), OPTIONAL)
-async def test_a_null_in_an_example_is_defaulted_and_allowed(
+async def test_null_in_an_example_is_defaulted_and_allowed(
     tmp_path: Path, number: int, path: tuple[str, ...]
 ) -> None:
     content = copy.deepcopy(CONFIGS[number])
@@ -99,7 +99,7 @@ async def test_a_null_in_an_example_is_defaulted_and_allowed(
     assert patched["spec"]["imagePullSecret"]["managementState"]
 
 
-async def test_the_limits_of_the_page_limit(tmp_path: Path) -> None:
+async def test_limits_of_the_page_are_enforced(tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()
     (state / "quota.yaml").write_text(page.examples()[4])
@@ -110,7 +110,7 @@ async def test_the_limits_of_the_page_limit(tmp_path: Path) -> None:
     )
     (tmp_path / "streams.yaml").write_text(pushes)
 
-    results = await check([tmp_path / "streams.yaml"], Settings(), state)
+    results = await check([tmp_path / "streams.yaml"], Settings(state=state))
 
     assert [result.allowed for result in results] == [True] * 20 + [False]
     assert "used: alauda.io/imagestreams=20, limited: alauda.io/imagestreams=20" in (

@@ -75,7 +75,7 @@ async def client(state: FakeState, access: FakeAccess) -> AsyncIterator[httpx.As
         yield client
 
 
-async def test_who_cannot_be_known_now_is_to_come_again(
+async def test_unavailable_authentication_asks_to_retry(
     client: httpx.AsyncClient, access: FakeAccess
 ) -> None:
     access.broken = True
@@ -89,7 +89,7 @@ async def test_who_cannot_be_known_now_is_to_come_again(
         assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
-async def test_too_many_who_look_at_once_are_sent_away(
+async def test_too_many_concurrent_readers_get_503(
     client: httpx.AsyncClient, access: FakeAccess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api, "_MAX_CONCURRENT", 2)
@@ -104,9 +104,7 @@ async def test_too_many_who_look_at_once_are_sent_away(
     assert (await client.get("/page")).status_code == 200
 
 
-async def test_a_view_that_is_not_up_to_date_says_so(
-    client: httpx.AsyncClient, state: FakeState
-) -> None:
+async def test_stale_view_is_labelled(client: httpx.AsyncClient, state: FakeState) -> None:
     state.reasons = ["imagestreams: the watch is 9 s behind, accepted are 5 s"]
     answer = await client.get("/page")
 
@@ -115,7 +113,7 @@ async def test_a_view_that_is_not_up_to_date_says_so(
     assert "the watch is 9 s behind" in answer.text
 
 
-async def test_rights_that_are_not_checked_yet_are_no_secret(
+async def test_pending_rights_check_shows_nothing_secret(
     client: httpx.AsyncClient, access: FakeAccess
 ) -> None:
     access.unchecked = 4800
@@ -125,7 +123,7 @@ async def test_rights_that_are_not_checked_yet_are_no_secret(
     assert 'href="/page?q=team&amp;sort=name">Look further' in answer.text
 
 
-async def test_a_stream_may_have_slashes_in_its_name(client: httpx.AsyncClient) -> None:
+async def test_stream_name_may_contain_slashes(client: httpx.AsyncClient) -> None:
     overview = await client.get("/page/namespaces/team-a")
     link = "/page/namespaces/team-a/streams/group/app"
     assert f'href="{link}"' in overview.text
@@ -135,7 +133,7 @@ async def test_a_stream_may_have_slashes_in_its_name(client: httpx.AsyncClient) 
     assert "unknown" in stream.text
 
 
-async def test_a_token_that_fits_into_no_cookie_is_explained(client: httpx.AsyncClient) -> None:
+async def test_oversized_token_is_explained(client: httpx.AsyncClient) -> None:
     token = "".join(f"{number * number:x}" for number in range(4000))
     answer = await client.post("/page/sign-in", data={"token": token})
 

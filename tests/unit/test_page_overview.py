@@ -40,7 +40,7 @@ async def test_rows_are_in_alphabetical_order() -> None:
     assert (stream.name, stream.levels["tags"].used) == ("app", 2)
 
 
-async def test_rows_are_shown_again_until_they_are_old() -> None:
+async def test_rows_are_cached_until_they_are_old() -> None:
     cluster = Cluster()
     await cluster.board.namespaces()
     cluster.state.store("team-a", "app", {})
@@ -52,7 +52,7 @@ async def test_rows_are_shown_again_until_they_are_old() -> None:
     assert cluster.fillings == 2
 
 
-async def test_many_who_wait_cost_one_filling_and_none_can_spoil_it() -> None:
+async def test_concurrent_readers_share_one_reading_and_cannot_cancel_it() -> None:
     cluster = Cluster()
     waiting = [asyncio.create_task(cluster.board.namespaces()) for _ in range(5)]
     await asyncio.sleep(0)
@@ -63,7 +63,7 @@ async def test_many_who_wait_cost_one_filling_and_none_can_spoil_it() -> None:
     assert cluster.fillings == 1
 
 
-async def test_others_run_while_rows_are_made() -> None:
+async def test_making_rows_yields_to_other_tasks() -> None:
     cluster = Cluster()
     for number in range(40_000):
         cluster.state.store("team-a", f"stream-{number}", {"v1": ()})

@@ -89,7 +89,7 @@ def test_reviews_that_concern_a_stream_are_noted(
     assert found == ([("team-a", "app", ("QuotaExceeded",))] if noted else [])
 
 
-def test_what_is_old_is_forgotten(refusals: Refusals, clock: Clock) -> None:
+def test_old_refusals_are_dropped(refusals: Refusals, clock: Clock) -> None:
     refusals.push(APP, too_large())
     clock.now += WINDOW
     assert len(refusals.recent()) == 1
@@ -97,7 +97,7 @@ def test_what_is_old_is_forgotten(refusals: Refusals, clock: Clock) -> None:
     assert refusals.recent() == []
 
 
-def test_a_flood_costs_little(refusals: Refusals) -> None:
+def test_flood_of_refusals_takes_bounded_memory(refusals: Refusals) -> None:
     for number in range(CAPACITY + 10):
         refusals.push(Repository("team-a", f"app{number}"), too_large("x" * 5000))
 
@@ -106,13 +106,13 @@ def test_a_flood_costs_little(refusals: Refusals) -> None:
     assert len(encode(refusals.own())) <= 200_000
 
 
-def test_what_was_before_the_start_is_not_known(refusals: Refusals, clock: Clock) -> None:
+def test_refusals_before_the_start_are_unknown(refusals: Refusals, clock: Clock) -> None:
     assert refusals.has_forgotten
     clock.now += WINDOW
     assert not refusals.has_forgotten
 
 
-def test_other_replicas_remember_what_was_before_the_start(refusals: Refusals) -> None:
+def test_other_replicas_supply_refusals_before_the_start(refusals: Refusals) -> None:
     SharedRefusals(FakeApi(), "registry-admission", "here", refusals)
     assert not refusals.has_forgotten
 
@@ -175,7 +175,7 @@ async def test_refusals_are_written_when_there_are_new_ones(clock: Clock) -> Non
     assert decode(written) == refusals.own()
 
 
-async def test_what_nobody_would_be_shown_is_deleted(clock: Clock) -> None:
+async def test_expired_refusals_are_deleted(clock: Clock) -> None:
     api, refusals = FakeApi(), Refusals(DOMAIN, clock)
     sharing = SharedRefusals(api, "registry-admission", "here", refusals)
     refusals.push(APP, too_large())
@@ -195,5 +195,18 @@ async def test_what_nobody_would_be_shown_is_deleted(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[", "{}", '[{"namespace": 1}]', "null"])
-def test_what_somebody_has_broken_by_hand_is_left_out(text: str) -> None:
-    assert decode(config_map("refusals-there", text)) == []
+async def test_refusals_that_are_not_understood_are_left_out_and_never_deleted(
+    text: str, clock: Clock
+) -> None:
+    """They may be those of a replica of a newer version that is alive."""
+    api, refusals = FakeApi(), Refusals(DOMAIN, clock)
+    sharing = SharedRefusals(api, "registry-admission", "here", refusals)
+    unknown = config_map("refusals-there", text)
+    api.stored["refusals-there"] = unknown
+    sharing.put(("registry-admission", "refusals-there"), unknown)
+
+    clock.now += WINDOW + 1
+    await sharing.share()
+
+    assert refusals.recent() == []
+    assert "refusals-there" in api.stored

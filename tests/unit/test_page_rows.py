@@ -34,7 +34,7 @@ def level(used: int, hard: str | None) -> Level:
         pytest.param(1, "1500m", 1.0, Bar("high", 100), id="whole objects only"),
     ],
 )
-def test_a_level_is_a_share_and_a_bar(
+def test_level_has_a_percentage_and_a_bar(
     used: int, hard: str | None, expected: float, drawn: Bar | None
 ) -> None:
     assert share(level(used, hard)) == pytest.approx(expected)
@@ -80,9 +80,7 @@ def test_a_row_has_the_fullest_of_several_quotas_and_the_fullest_streams() -> No
     ("column", "stream"),
     [(None, "web"), ("stream-tags", "web"), ("stream-images", "app"), ("tags", "web")],
 )
-def test_the_fullest_stream_is_that_of_the_limit_that_is_asked_for(
-    column: Column | None, stream: str
-) -> None:
+def test_fullest_stream_is_chosen_by_the_selected_limit(column: Column | None, stream: str) -> None:
     limits = NamespaceLimits(stream_tags=limit("10"), stream_images=limit("100"))
     found = row(usage(app=3, web=5), limits).fullest_stream(column)
 
@@ -90,14 +88,14 @@ def test_the_fullest_stream_is_that_of_the_limit_that_is_asked_for(
     assert found.name == stream
 
 
-def test_a_namespace_that_nothing_limits_has_no_share() -> None:
+def test_unlimited_namespace_has_no_percentage() -> None:
     found = row(usage(app=3), NO_LIMITS)
 
     assert found.peak == UNLIMITED
     assert found.fullest_stream(None) is None
 
 
-def test_a_stream_counts_its_history() -> None:
+def test_stream_counts_images_of_its_history() -> None:
     found = of_stream(
         "app", usage(app=3).streams["app"], NamespaceLimits(stream_images=limit("2")), DOMAIN
     )
@@ -130,7 +128,7 @@ ROWS = [
         pytest.param("none", "all", None, "fullest", "", id="nothing fits"),
     ],
 )
-def test_a_query_selects(
+def test_query_filters_and_sorts_rows(
     text: str, show: Show, column: Column | None, sort: str, names: str
 ) -> None:
     query = Query(text, show, column, "name" if sort == "name" else "fullest")
@@ -146,7 +144,7 @@ def test_a_query_selects(
         pytest.param("streams", {"all": 4, "high": 0, "over": 0, "unlimited": 4}, id="no limit"),
     ],
 )
-def test_parts_of_a_list_are_counted(column: Column | None, expected: dict[Show, int]) -> None:
+def test_summary_counts_rows_by_state(column: Column | None, expected: dict[Show, int]) -> None:
     assert counts(ROWS, column) == expected
 
 
@@ -166,7 +164,7 @@ def test_parts_of_a_list_are_counted(column: Column | None, expected: dict[Show,
         pytest.param({"q": "x" * 999}, "/page?q=" + "x" * 255, id="a long text"),
     ],
 )
-def test_an_address_is_a_query(parameters: dict[str, str], address: str) -> None:
+def test_url_round_trips_through_the_query(parameters: dict[str, str], address: str) -> None:
     assert Query.parse(parameters).address("/page") == address
 
 

@@ -17,7 +17,7 @@ def sessions(key: bytes = KEY) -> Sessions:
     return Sessions(lambda: key)
 
 
-def test_replicas_with_the_same_key_know_each_others_sessions() -> None:
+def test_replicas_with_one_key_share_sessions() -> None:
     assert sessions().token(sessions().start(TOKEN)) == TOKEN
 
 
@@ -44,11 +44,11 @@ def test_a_session_ends_an_hour_after_signing_in(
 
 
 @pytest.mark.parametrize("change", ["", "x", "\udcff", "gAAAAA==", "A" * 5000])
-def test_other_cookies_are_nobodys(change: str) -> None:
+def test_foreign_cookies_have_no_session(change: str) -> None:
     assert sessions().token(change) is None
 
 
-def test_a_cookie_that_was_tampered_with_is_nobodys() -> None:
+def test_tampered_cookie_has_no_session() -> None:
     cookie = sessions().start(TOKEN)
     middle = len(cookie) // 2
     other = "B" if cookie[middle] == "A" else "A"
@@ -57,7 +57,7 @@ def test_a_cookie_that_was_tampered_with_is_nobodys() -> None:
     assert sessions().token(cookie[:-8]) is None
 
 
-def test_a_token_as_long_as_identity_providers_make_them_fits_into_a_cookie() -> None:
+def test_long_identity_token_fits_into_a_cookie() -> None:
     token = secrets.token_urlsafe(2850)
     cookie = sessions().start(token)
 
@@ -65,7 +65,7 @@ def test_a_token_as_long_as_identity_providers_make_them_fits_into_a_cookie() ->
     assert sessions().token(cookie) == token
 
 
-def test_a_token_that_fits_into_no_cookie_is_refused() -> None:
+def test_oversized_token_is_refused() -> None:
     with pytest.raises(TokenTooLongError, match="a token of 4800 characters fits into no cookie"):
         sessions().start(secrets.token_urlsafe(3600))
 
@@ -88,7 +88,7 @@ def test_a_token_that_fits_into_no_cookie_is_refused() -> None:
         pytest.param("/page?é", "/page", id="not ASCII"),
     ],
 )
-def test_after_signing_in_nobody_is_led_elsewhere(text: str, path: str) -> None:
+def test_sign_in_redirects_stay_on_this_site(text: str, path: str) -> None:
     assert own_path(text) == path
 
 
@@ -108,7 +108,7 @@ def test_after_signing_in_nobody_is_led_elsewhere(text: str, path: str) -> None:
         pytest.param({"origin": "null"}, False, id="a sandboxed frame"),
     ],
 )
-def test_forms_of_other_sites_are_told_apart(headers: dict[str, str], own: bool) -> None:
+def test_forms_of_other_sites_are_refused(headers: dict[str, str], own: bool) -> None:
     sent = {"host": "page:8443", **headers}
     raw = [(name.encode(), value.encode()) for name, value in sent.items()]
 

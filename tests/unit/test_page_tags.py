@@ -28,7 +28,7 @@ def test_tags_are_found_and_sorted(text: str, names: str) -> None:
     assert tags.names(STREAM, text) == names.split()
 
 
-def test_a_tag_has_the_size_of_its_latest_image_against_the_limit() -> None:
+def test_tag_shows_the_size_of_its_latest_image_and_the_limit() -> None:
     limits = NamespaceLimits(image_size=limit("1Gi"))
     ten, nine, latest = tags.tags(STREAM, ["v10", "v9", "latest"], {A: 2**30 + 1}, limits)
 
@@ -50,7 +50,14 @@ class Slow(FakeState):
         return ImageClaim(digest, 7)
 
 
-async def test_sizes_that_do_not_come_in_time_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_index_is_as_large_as_the_largest_image_that_it_lists() -> None:
+    state = FakeState()
+    state.images = {A: ImageClaim(A, 0, (B, C)), B: ImageClaim(B, 5), C: ImageClaim(C, 9)}
+
+    assert await tags.sizes(state, [A, B]) == {A: 9, B: 5}
+
+
+async def test_late_sizes_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tags, "_WITHIN", 0.05)
 
     assert await tags.sizes(Slow(), [A, A, B, C]) == {A: 7}

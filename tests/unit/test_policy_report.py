@@ -34,7 +34,7 @@ TAGS = {
 TIME = {"timestamp": {"seconds": 1767323045, "nanos": 0}}
 
 
-def test_an_object_for_the_namespace() -> None:
+def test_one_report_object_for_each_namespace() -> None:
     found = report(NO_LIMITS)
     assert (found["apiVersion"], found["kind"]) == ("wgpolicyk8s.io/v1alpha2", "PolicyReport")
     assert found["metadata"]["namespace"] == "team-a"
@@ -79,7 +79,7 @@ def test_an_object_for_the_namespace() -> None:
         ),
     ],
 )
-def test_results_and_their_sum(
+def test_results_add_up_to_the_summary(
     limits: NamespaceLimits, summary: dict[str, int], results: list[tuple[str, str, str]]
 ) -> None:
     found = report(limits)
@@ -132,12 +132,14 @@ def test_results_and_their_sum(
         ),
     ],
 )
-def test_a_failure_names_what_is_over(limits: NamespaceLimits, failure: dict[str, Any]) -> None:
+def test_failed_result_names_the_exceeded_limit(
+    limits: NamespaceLimits, failure: dict[str, Any]
+) -> None:
     [found] = [r for r in report(limits, size=1500)["results"] if r["result"] == "fail"]
     assert found == {**SOURCE, **TIME, "result": "fail", "scored": True, **failure}
 
 
-def test_a_report_has_room_for_the_worst_and_counts_all() -> None:
+def test_report_lists_the_worst_and_counts_all() -> None:
     usage = NamespaceUsage()
     for number in range(700):
         usage.put(f"app-{number:03}", StreamUsage({f"v{i}": () for i in range(number + 1)}))

@@ -55,7 +55,7 @@ def cluster() -> MemoryCluster:
     return made
 
 
-async def test_all_settle_and_progress_is_told(cluster: MemoryCluster) -> None:
+async def test_all_namespaces_settle_and_progress_is_reported(cluster: MemoryCluster) -> None:
     for number in range(50):
         cluster.add_account("team-a", f"app-{number}", "users")
     cluster.add_account("kube-system", "default")
@@ -110,7 +110,7 @@ async def test_tokens_are_bound_to_their_secret_and_kept_out_of_the_log(
     assert "token-" not in caplog.text
 
 
-async def test_somebody_who_keeps_changing_it_back_is_not_fought(cluster: MemoryCluster) -> None:
+async def test_repairs_of_a_contested_object_slow_down(cluster: MemoryCluster) -> None:
     cluster.add_account("team-a", "app")
     path = "/api/v1/namespaces/team-a/serviceaccounts/app"
 
@@ -135,7 +135,7 @@ async def test_somebody_who_keeps_changing_it_back_is_not_fought(cluster: Memory
         (ConflictError(409, "modified"), "conflict"),
     ],
 )
-async def test_a_refusal_holds_up_nobody_else(
+async def test_refused_write_does_not_delay_others(
     cluster: MemoryCluster, error: ApiError, result: str
 ) -> None:
     cluster.refuse = lambda path: error if path.endswith("/app-0/token") else None
@@ -166,7 +166,7 @@ async def test_nothing_is_left_behind_when_pull_secrets_are_removed(cluster: Mem
     assert named == {'[{"name": "users"}]'}
 
 
-async def test_a_condition_leaves_those_of_others_alone(cluster: MemoryCluster) -> None:
+async def test_foreign_conditions_are_kept(cluster: MemoryCluster) -> None:
     path = f"{CONFIGS}/cluster"
     others = {"type": "Available", "status": "True"}
     config = copy.deepcopy(cluster.objects[path])
@@ -192,7 +192,7 @@ async def test_a_condition_leaves_those_of_others_alone(cluster: MemoryCluster) 
     assert [event["involvedObject"]["kind"] for event in events] == ["Config"]
 
 
-async def test_without_the_right_to_write_the_status_an_event_tells(cluster: MemoryCluster) -> None:
+async def test_event_replaces_a_forbidden_status_update(cluster: MemoryCluster) -> None:
     path = f"{CONFIGS}/cluster"
     config = copy.deepcopy(cluster.objects[path])
     owner = "imageregistry.operator.alauda.io/pull-secrets-owner"

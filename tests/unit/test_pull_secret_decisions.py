@@ -63,13 +63,13 @@ def scope(given: Config | None) -> Scope:
         "registry removed", "ignored namespace", "with system namespaces",
     ],
 )  # fmt: skip
-def test_which_namespaces_are_covered(given: Config | None, covered: list[str]) -> None:
+def test_covered_namespaces(given: Config | None, covered: list[str]) -> None:
     names = ["default", "team-a", "kubernetes", "kube-system", "registry-admission"]
 
     assert [name for name in names if scope(given).covers(name)] == covered
 
 
-def test_hosts_are_the_registrys_own_and_the_additional_ones_that_are_hosts() -> None:
+def test_hosts_are_the_registrys_and_valid_additional_ones() -> None:
     hosts = ["b.example.com", "a.example.com:443", "<host>", "https://c.example.com"]
 
     found = scope(config(additionalRegistryHosts=hosts))
@@ -120,7 +120,7 @@ def test_a_route_is_a_host_of_the_registry() -> None:
         "claimed, new", "claimed, due", "applied by another",
     ],
 )  # fmt: skip
-def test_what_is_done_next(
+def test_next_step_for_each_state(
     seen: Account | None, present: PullSecret | None, at: float, step: Step | None
 ) -> None:
     assert next_step(SCOPE, POLICY, seen, present, at) == step
@@ -137,14 +137,14 @@ def test_what_is_done_next(
     ],
     ids=["injected", "Secret gone", "claimed", "ejected", "nothing left"],
 )
-def test_what_is_not_covered_is_removed(
+def test_uncovered_namespaces_lose_their_pull_secrets(
     seen: Account, present: PullSecret | None, step: Step | None
 ) -> None:
     assert next_step(NOTHING, POLICY, seen, present, NOON) == step
 
 
 @pytest.mark.parametrize("account_name", ["default", "a" * 253, "a" * 219 + ".b", "a.b-c"])
-def test_names_are_valid_and_differ_from_namespace_to_namespace(account_name: str) -> None:
+def test_names_are_valid_and_unique_for_each_namespace(account_name: str) -> None:
     name = secret_name("team-a", account_name)
 
     assert is_subdomain(name)
@@ -161,11 +161,11 @@ def test_names_are_valid_and_differ_from_namespace_to_namespace(account_name: st
     ],
     ids=["another name", "another namespace", "another account", "no annotations"],
 )
-def test_a_copy_with_our_label_is_none_of_ours(changes: dict[str, Any]) -> None:
+def test_copied_secret_with_the_label_is_not_managed(changes: dict[str, Any]) -> None:
     assert secret(**changes) is None
 
 
-def test_a_docker_config_logs_in_at_every_host() -> None:
+def test_docker_config_has_credentials_for_every_host() -> None:
     content = json.loads(base64.b64decode(docker_config(["a:5000", "b"], "t")))
 
     assert content["auths"].keys() == {"a:5000", "b"}
@@ -173,7 +173,7 @@ def test_a_docker_config_logs_in_at_every_host() -> None:
         assert base64.b64decode(entry["auth"]).decode() == "serviceaccount:t"
 
 
-def test_refreshes_are_spread_and_the_same_after_a_restart() -> None:
+def test_refresh_times_are_spread_and_survive_a_restart() -> None:
     def due(uid: str) -> float:
         found = PullSecret.of(secret_content(metadata={"uid": uid}), MARKS, RIVALS)
         assert found is not None
@@ -186,7 +186,7 @@ def test_refreshes_are_spread_and_the_same_after_a_restart() -> None:
     assert times == [due(f"uid-{number}") for number in range(200)]
 
 
-def test_a_shorter_life_counts_for_tokens_that_are_out_already() -> None:
+def test_shorter_lifetime_applies_to_issued_tokens() -> None:
     short = Policy(life=600, refresh=0.5)
 
     assert next_step(SCOPE, short, account(NAME), secret(), NOON + 301) is Step.REFRESH

@@ -73,7 +73,7 @@ APP = {"metadata": {"name": "app"}}
     ],
     ids=["none", "null", "the user's", "ours already"],
 )
-async def test_the_name_is_added_to_the_users_own(
+async def test_pull_secret_is_added_to_the_users_list(
     account: dict[str, Any], stored: list[str]
 ) -> None:
     found = await patched(account, config())
@@ -102,11 +102,11 @@ async def test_the_name_is_added_to_the_users_own(
     ids=["no Config", "not loaded", "system namespace", "update", "removed", "controller off",
          "another owner", "no name yet", "claimed"],
 )  # fmt: skip
-async def test_what_the_controller_will_not_manage_stays_as_it_is(
+async def test_unmanaged_service_account_is_not_changed(
     account: dict[str, Any], configs: list[dict[str, Any]], options: dict[str, Any]
 ) -> None:
     assert await patched(account, *configs, **options) is None
 
 
-async def test_a_controller_that_is_at_work_is_no_obstacle() -> None:
+async def test_unavailable_controller_does_not_block_creation() -> None:
     assert await patched(APP, config(status=stood("True"))) == [{"name": NAME}]

@@ -73,14 +73,14 @@ async def ask(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> dic
     return content
 
 
-async def test_a_blob_is_told_how_much_is_left(client: httpx.AsyncClient) -> None:
+async def test_blob_check_answers_with_the_room_left(client: httpx.AsyncClient) -> None:
     answer = await ask(client, "blob", {**BLOB, "size": 1000, "upload": "u1"})
 
     assert (answer["allowed"], answer["status"], answer["remaining"]) == (True, 200, 24)
     assert answer["errors"] == []
 
 
-async def test_a_blob_that_declares_too_much_is_refused(client: httpx.AsyncClient) -> None:
+async def test_blob_over_the_limit_is_refused(client: httpx.AsyncClient) -> None:
     answer = await ask(client, "blob", {**BLOB, "declaredSize": 2048})
 
     assert (answer["allowed"], answer["status"], answer["remaining"]) == (False, 403, 1024)
@@ -93,7 +93,7 @@ async def test_a_blob_that_declares_too_much_is_refused(client: httpx.AsyncClien
     assert violation["nextStep"].startswith("make the image smaller")
 
 
-async def test_refusals_are_told_and_nothing_else(client: httpx.AsyncClient, told: Told) -> None:
+async def test_only_refusals_are_recorded(client: httpx.AsyncClient, told: Told) -> None:
     await ask(client, "blob", BLOB)
     await ask(client, "manifest", question(image(100)))
     assert told == []
@@ -124,7 +124,7 @@ async def test_a_push_reserves_until_it_is_cancelled(client: httpx.AsyncClient) 
         ),
     ],
 )
-async def test_a_manifest_that_is_wrong_is_refused_with_its_own_status(
+async def test_invalid_manifest_is_refused_with_its_status(
     client: httpx.AsyncClient, fields: dict[str, Any], status: int, code: str
 ) -> None:
     answer = await ask(client, "manifest", question(image(10), **fields))
@@ -143,7 +143,7 @@ async def test_a_manifest_that_is_wrong_is_refused_with_its_own_status(
     ],
 )
 @pytest.mark.parametrize("repository", [APP, "team-b/app", "nonsense"])
-async def test_a_stranger_gets_the_same_answer_whatever_is_asked(
+async def test_unauthenticated_caller_always_gets_the_same_answer(
     client: httpx.AsyncClient, headers: dict[str, str], repository: str
 ) -> None:
     body = {"repository": repository, "declaredSize": 2048}
@@ -157,7 +157,7 @@ async def test_a_stranger_gets_the_same_answer_whatever_is_asked(
     }
 
 
-async def test_who_may_not_push_learns_no_limit(client: httpx.AsyncClient) -> None:
+async def test_caller_without_push_right_learns_no_limit(client: httpx.AsyncClient) -> None:
     body = {"repository": "team-b/app", "declaredSize": 2**60}
 
     answer = await client.post("/v1/push/blob", json=body, headers=BEARER)
@@ -180,14 +180,14 @@ async def test_who_may_not_push_learns_no_limit(client: httpx.AsyncClient) -> No
         pytest.param({"repository": APP, "reference": "v1", "manifest": 5}, id="a number"),
     ],
 )
-async def test_a_question_that_is_incomplete_is_refused(
+async def test_incomplete_question_is_refused(
     client: httpx.AsyncClient, body: dict[str, Any]
 ) -> None:
     assert (await client.post("/v1/push/manifest", json=body, headers=BEARER)).status_code == 400
 
 
 @pytest.mark.parametrize("token", [TOKEN, "unknown-but-someones"])
-async def test_no_token_is_ever_logged(
+async def test_tokens_are_not_logged(
     client: httpx.AsyncClient, pushes: Pushes, token: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     headers = {"Authorization": f"Bearer {token}"}
@@ -201,7 +201,7 @@ async def test_no_token_is_ever_logged(
     assert not any(token in text for text in written)
 
 
-async def test_without_a_state_the_answer_is_to_be_asked_for_again(
+async def test_unloaded_state_answers_503_with_retry_after(
     client: httpx.AsyncClient, pushes: Pushes
 ) -> None:
     pushes.state.reasons = ["imagestreams: not loaded"]

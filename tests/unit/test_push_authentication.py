@@ -32,7 +32,7 @@ def tokens(tmp_path: Path) -> Path:
         pytest.param(OTHER, "admin", {"team-a", "team-b", "team-b-1"}, id="every namespace"),
     ],
 )
-async def test_a_token_pushes_to_the_namespaces_it_is_for(
+async def test_token_may_push_to_its_namespaces(
     tokens: Path, token: str, name: str, allowed: set[str]
 ) -> None:
     subject = await StaticTokens(tokens).authenticate(token)
@@ -47,7 +47,7 @@ async def test_a_token_pushes_to_the_namespaces_it_is_for(
 
 
 @pytest.mark.parametrize("token", ["", "0" * 16, TOKEN + "0", TOKEN[:-1], "\udcff"])
-async def test_other_tokens_are_nobodys(tokens: Path, token: str) -> None:
+async def test_unknown_tokens_are_refused(tokens: Path, token: str) -> None:
     assert await StaticTokens(tokens).authenticate(token) is None
 
 
@@ -61,7 +61,9 @@ async def test_other_tokens_are_nobodys(tokens: Path, token: str) -> None:
         pytest.param(None, False, id="a file that is gone lets nobody in"),
     ],
 )
-async def test_a_changed_file_counts_at_once(tokens: Path, change: str | None, known: bool) -> None:
+async def test_changed_token_file_takes_effect_at_once(
+    tokens: Path, change: str | None, known: bool
+) -> None:
     subject = StaticTokens(tokens)
     rewrite(tokens, change)
 
@@ -84,16 +86,14 @@ def rewrite(path: Path, content: str | None) -> None:
         pytest.param("\udcff ci *", r"tokens: not UTF-8 text", id="not UTF-8"),
     ],
 )
-def test_a_file_that_is_wrong_from_the_start_is_named(
-    tmp_path: Path, line: str, message: str
-) -> None:
+def test_invalid_token_file_is_named_at_start(tmp_path: Path, line: str, message: str) -> None:
     (tmp_path / "tokens").write_bytes(os.fsencode(line))
 
     with pytest.raises(TokenFileError, match=message):
         StaticTokens(tmp_path / "tokens")
 
 
-async def test_a_token_sees_the_namespaces_it_is_for(tokens: Path) -> None:
+async def test_token_sees_its_namespaces(tokens: Path) -> None:
     access = StaticTokens(tokens)
     subject = await access.authenticate(TOKEN)
     assert subject is not None
@@ -132,7 +132,7 @@ class Clock:
         return self.now
 
 
-async def test_the_api_server_is_asked_for_the_right_that_the_registry_asks_for() -> None:
+async def test_access_review_uses_the_registrys_push_right() -> None:
     api = FakeApi()
     access = KubernetesAccess(api, DOMAIN)
 
@@ -169,11 +169,11 @@ async def test_the_api_server_is_asked_for_the_right_that_the_registry_asks_for(
     ]
 
 
-async def test_a_token_that_the_api_server_does_not_know_is_nobodys() -> None:
+async def test_token_unknown_to_the_api_server_is_refused() -> None:
     assert await KubernetesAccess(FakeApi(), DOMAIN).authenticate(OTHER) is None
 
 
-async def test_an_answer_holds_for_ten_seconds() -> None:
+async def test_access_review_is_cached_for_ten_seconds() -> None:
     api, clock = FakeApi(), Clock()
     access = KubernetesAccess(api, DOMAIN, clock)
     subject = await access.authenticate(TOKEN)
@@ -190,7 +190,7 @@ async def test_an_answer_holds_for_ten_seconds() -> None:
     assert not await access.may_push(subject, APP)
 
 
-async def test_without_an_answer_nobody_is_let_in_and_nothing_is_remembered() -> None:
+async def test_failed_review_refuses_and_is_not_cached() -> None:
     api = FakeApi()
     access = KubernetesAccess(api, DOMAIN)
     api.fails = True
@@ -219,7 +219,7 @@ ADA = Subject("ada")
 NAMES = [f"team-{number}" for number in range(450)]
 
 
-async def test_who_may_see_everything_costs_one_review() -> None:
+async def test_cluster_wide_right_takes_one_review() -> None:
     api = FakeApi()
     api.seen = {""}
     access = KubernetesAccess(api, DOMAIN)
@@ -230,7 +230,7 @@ async def test_who_may_see_everything_costs_one_review() -> None:
     ]
 
 
-async def test_for_others_each_namespace_is_asked_about_a_few_hundred_at_a_time() -> None:
+async def test_other_users_are_reviewed_for_each_namespace_in_batches() -> None:
     api = FakeApi()
     api.seen = {"team-7", "team-230", "team-449"}
     access = KubernetesAccess(api, DOMAIN)
@@ -243,7 +243,7 @@ async def test_for_others_each_namespace_is_asked_about_a_few_hundred_at_a_time(
     assert await access.visible(Subject("eve"), NAMES[:1]) == Visible(frozenset())
 
 
-async def test_the_right_to_look_holds_for_a_minute() -> None:
+async def test_right_to_read_is_cached_for_a_minute() -> None:
     api, clock = FakeApi(), Clock()
     api.seen = {"team-a"}
     access = KubernetesAccess(api, DOMAIN, clock)
@@ -256,7 +256,7 @@ async def test_the_right_to_look_holds_for_a_minute() -> None:
     assert await access.visible(ADA, ["team-a"]) == Visible(frozenset())
 
 
-async def test_without_an_answer_nothing_is_seen() -> None:
+async def test_failed_review_shows_nothing() -> None:
     api = FakeApi()
     api.fails = True
 

@@ -49,7 +49,7 @@ def test_a_refused_upload_names_size_limit_and_what_to_do() -> None:
     ]
 
 
-def test_without_a_limit_an_upload_may_grow_without_end() -> None:
+def test_upload_without_a_limit_is_unbounded() -> None:
     check = Pushes(NO_LIMITS).checks.blob(REPOSITORY, 2**60, None)
 
     assert (check.verdict.allowed, check.remaining) == (True, None)
@@ -65,7 +65,7 @@ def test_without_a_limit_an_upload_may_grow_without_end() -> None:
         pytest.param(index(), 0, True, id="an index of nothing"),
     ],
 )
-async def test_a_manifest_is_as_large_as_its_blobs(
+async def test_size_of_a_manifest_is_the_sum_of_its_blobs(
     content: bytes, size: int, allowed: bool
 ) -> None:
     pushes = Pushes(SMALL)
@@ -77,7 +77,7 @@ async def test_a_manifest_is_as_large_as_its_blobs(
     assert bool(check.reservation) == allowed
 
 
-async def test_a_manifest_known_by_digest_only_is_as_large_as_the_state_says() -> None:
+async def test_size_of_a_manifest_by_digest_comes_from_the_state() -> None:
     pushes = Pushes(SMALL)
     digest = digest_of(b"stored")
 
@@ -105,7 +105,7 @@ async def test_200_concurrent_pushes_against_a_limit_of_50_give_exactly_50() -> 
 
 
 @pytest.mark.parametrize("limits", [quota(image_tags=1), quota(images=1), quota(imagestreams=1)])
-async def test_the_admission_review_that_follows_counts_nothing_twice(limits: Any) -> None:
+async def test_admission_review_after_a_push_check_counts_nothing_twice(limits: Any) -> None:
     pushes = Pushes(NamespaceLimits(quotas=(limits,)))
 
     check = await pushes.checks.manifest(REPOSITORY, V1, pushed(image()))
@@ -117,7 +117,7 @@ async def test_the_admission_review_that_follows_counts_nothing_twice(limits: An
 
 
 @pytest.mark.parametrize("content", [image(10), image(5000)], ids=["small", "large"])
-async def test_check_and_review_agree_word_for_word(content: bytes) -> None:
+async def test_push_check_and_review_have_the_same_message(content: bytes) -> None:
     limits = NamespaceLimits(image_size=limit("1Ki"), quotas=(quota(image_tags=0),))
 
     check = await Pushes(limits).checks.manifest(REPOSITORY, V1, pushed(content))
@@ -127,7 +127,7 @@ async def test_check_and_review_agree_word_for_word(content: bytes) -> None:
     assert check.verdict == review
 
 
-async def test_a_cancelled_push_gives_its_place_back_and_no_other() -> None:
+async def test_cancelled_push_frees_only_its_own_place() -> None:
     pushes = Pushes(NamespaceLimits(quotas=(quota(image_tags=1),)))
     first = await pushes.checks.manifest(REPOSITORY, V1, pushed(image()))
     same = await pushes.checks.manifest(REPOSITORY, V1, pushed(image()))
@@ -163,7 +163,7 @@ async def test_a_push_by_digest_claims_an_image_and_no_tag() -> None:
     assert [violation.reason for violation in second.verdict.violations] == ["QuotaExceeded"]
 
 
-async def test_a_state_that_is_not_loaded_is_never_decided_on() -> None:
+async def test_unloaded_state_is_not_decided_on() -> None:
     pushes = Pushes(SMALL)
     pushes.state.reasons = ["imagestreams: not loaded"]
 

@@ -53,7 +53,7 @@ def test_the_time_of_a_tag(text: str, pushed: datetime | None) -> None:
     assert times.of("ns", usage) == ({} if pushed is None else {("app", "v1"): pushed})
 
 
-def test_a_time_without_a_zone_is_utc_wherever_this_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_without_a_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "JST-9")
     time.tzset()
     try:
@@ -65,7 +65,7 @@ def test_a_time_without_a_zone_is_utc_wherever_this_runs(monkeypatch: pytest.Mon
     assert times.of("ns", usage) == {("app", "v1"): datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)}
 
 
-def test_each_tag_has_its_own_time_and_one_without_history_has_none() -> None:
+def test_tag_time_comes_from_its_history() -> None:
     obj = stream(v2="2026-01-02T00:00:00Z", v1="2026-01-01T00:00:00Z")
     obj.spec.tags.append(TagReference(name="a"))
     times, usage = stored(obj)
@@ -76,7 +76,7 @@ def test_each_tag_has_its_own_time_and_one_without_history_has_none() -> None:
     }
 
 
-def test_a_stream_that_is_gone_or_was_never_put_has_no_times() -> None:
+def test_unknown_stream_has_no_times() -> None:
     times, usage = stored(stream(v1="2026-01-01T00:00:00Z"))
     times.remove(KEY)
     times.remove(KEY)

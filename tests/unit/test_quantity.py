@@ -70,7 +70,7 @@ MAX_BINARY = 2**63 - 1
         ("9223372036854775807Ki", str(MAX_BINARY), BINARY),
     ],
 )
-def test_reads(text: str, amount: str, format: Format) -> None:
+def test_quantity_is_read(text: str, amount: str, format: Format) -> None:
     quantity = Quantity(text)
     assert quantity == Quantity(amount)
     assert quantity.format is format
@@ -113,7 +113,7 @@ def test_reads(text: str, amount: str, format: Format) -> None:
         "1e" + "9" * 5000,
     ],
 )
-def test_refuses(text: str) -> None:
+def test_invalid_quantity_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a quantity such as"):
         Quantity(text)
 
@@ -146,7 +146,7 @@ LARGE = ["1e1000", "1e1002", "1e2147483647", "9" * 1001, "1" * 5000]
 
 
 @pytest.mark.parametrize("text", LARGE)
-def test_compares_amounts_that_are_too_large_to_hold(text: str) -> None:
+def test_amounts_beyond_the_maximum_are_compared(text: str) -> None:
     quantity = Quantity(text)
     assert quantity > Quantity("9" * 1000)
     assert Quantity(f"-{text}") < Quantity("-" + "9" * 1000)
@@ -165,7 +165,7 @@ def test_a_suffix_without_digits_is_zero_as_for_the_api_server(text: str) -> Non
 
 
 @pytest.mark.parametrize("text", ["0", "0Gi", "-0", ".0", "0e3", "1", "1e2000"])
-def test_any_other_quantity_has_digits(text: str) -> None:
+def test_other_quantities_need_digits(text: str) -> None:
     assert Quantity(text).has_digits
 
 
@@ -237,7 +237,7 @@ def test_compares_amounts_exactly(lower: str, higher: str) -> None:
     assert Quantity(lower) != Quantity(higher)
 
 
-def test_equal_amounts_are_equal_in_any_spelling() -> None:
+def test_spelling_does_not_change_equality() -> None:
     spellings = ["1000", "1k", "1e3", "1000000m", "+1.0k"]
     assert len({Quantity(text) for text in spellings}) == 1
     assert not Quantity("1k") < Quantity("1000")
@@ -256,7 +256,7 @@ def test_equal_amounts_are_equal_in_any_spelling() -> None:
         ("12E", 12 * 10**18, 12 * 10**18, True),
     ],
 )
-def test_whole_numbers(text: str, value: int, floor: int, whole: bool) -> None:
+def test_whole_numbers_are_recognised(text: str, value: int, floor: int, whole: bool) -> None:
     quantity = Quantity(text)
     assert (quantity.value, quantity.floor, quantity.is_integer) == (value, floor, whole)
 

@@ -28,7 +28,7 @@ FACTORS = {
 
 
 @given(TEXTS)
-def test_printing_and_reading_again_changes_nothing(text: str) -> None:
+def test_printed_quantity_reads_as_the_same_amount(text: str) -> None:
     quantity = Quantity(text)
     again = Quantity(str(quantity))
     assert again == quantity
@@ -36,7 +36,7 @@ def test_printing_and_reading_again_changes_nothing(text: str) -> None:
 
 
 @given(TEXTS)
-def test_reading_any_sign_mirrors_the_amount(text: str) -> None:
+def test_sign_negates_the_amount(text: str) -> None:
     positive, negative = Quantity(text.lstrip("+-")), Quantity(f"-{text.lstrip('+-')}")
     assert negative.value == -positive.value
     assert str(negative).removeprefix("-") == str(positive)
@@ -56,7 +56,7 @@ def test_an_amount_is_its_number_rounded_up_to_a_billionth(
 
 
 @given(st.lists(st.integers(-(10**30), 10**30), min_size=2, max_size=6))
-def test_quantities_sort_as_their_numbers(numbers: list[int]) -> None:
+def test_quantities_sort_by_amount(numbers: list[int]) -> None:
     quantities = [Quantity(f"{number}n") for number in numbers]
     assert sorted(quantities) == [Quantity(f"{number}n") for number in sorted(numbers)]
 

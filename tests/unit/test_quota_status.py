@@ -56,7 +56,7 @@ def quota(spec: dict[str, str], hard: dict[str, str], used: dict[str, str]) -> R
         ),
     ],
 )
-def test_a_patch_makes_the_status_true(
+def test_status_patch_corrects_used_and_hard(
     spec: dict[str, str], hard: dict[str, str], used: dict[str, str], patch: dict[str, Any] | None
 ) -> None:
     expected = None if patch is None else {"status": patch}

@@ -52,7 +52,7 @@ def leader() -> Leader:
     return Leader()
 
 
-async def test_the_ledger_of_a_namespace_that_is_gone_goes(leader: Leader) -> None:
+async def test_ledger_of_a_deleted_namespace_is_deleted(leader: Leader) -> None:
     await leader.reserve("gone", RESERVATION)
 
     await leader.reconciler.tidy("gone")
@@ -60,7 +60,7 @@ async def test_the_ledger_of_a_namespace_that_is_gone_goes(leader: Leader) -> No
     assert leader.stored() == []
 
 
-async def test_a_namespace_that_the_watch_has_not_heard_of_keeps_its_reservations(
+async def test_namespace_unknown_to_the_watch_keeps_its_reservations(
     leader: Leader,
 ) -> None:
     await leader.reserve("new", RESERVATION)
@@ -71,7 +71,7 @@ async def test_a_namespace_that_the_watch_has_not_heard_of_keeps_its_reservation
     assert leader.stored() == ["ledger-new"]
 
 
-async def test_a_ledger_that_was_written_meanwhile_is_not_thrown_away(leader: Leader) -> None:
+async def test_changed_ledger_is_not_deleted(leader: Leader) -> None:
     await leader.reserve("gone")
     path = f"/api/v1/namespaces/{OWN}/configmaps/ledger-gone"
     await leader.api.merge(path, {"data": {"reservations": "[]"}})
@@ -81,7 +81,7 @@ async def test_a_ledger_that_was_written_meanwhile_is_not_thrown_away(leader: Le
     assert leader.stored() == ["ledger-gone"]
 
 
-async def test_what_has_expired_leaves_the_ledger(leader: Leader) -> None:
+async def test_expired_reservations_leave_the_ledger(leader: Leader) -> None:
     leader.state.namespaces.put(("", "ns"), {})
     old = Reservation("old", MEMBERS, NOW - 30)
     await leader.reserve("ns", old, RESERVATION)
@@ -99,7 +99,7 @@ async def test_what_has_expired_leaves_the_ledger(leader: Leader) -> None:
         pytest.param(NOW - 13, [], id="every replica that may decide has"),
     ],
 )
-async def test_an_empty_ledger_goes_when_nobody_needs_its_floor(
+async def test_empty_ledger_is_deleted_when_its_floor_is_covered(
     leader: Leader, set_at: float, stored: list[str]
 ) -> None:
     leader.state.namespaces.put(("", "ns"), {})
@@ -110,7 +110,7 @@ async def test_an_empty_ledger_goes_when_nobody_needs_its_floor(
     assert leader.stored() == stored
 
 
-async def test_a_ledger_whose_floor_is_not_seen_is_left_to_those_who_have(leader: Leader) -> None:
+async def test_ledger_with_an_uncovered_floor_is_not_tidied(leader: Leader) -> None:
     leader.state.namespaces.put(("", "ns"), {})
     expired = Reservation("old", MEMBERS, NOW - 30)
     await leader.ledgers.save("ns", Ledger([expired], Floor(11, NOW)), "")
@@ -122,9 +122,7 @@ async def test_a_ledger_whose_floor_is_not_seen_is_left_to_those_who_have(leader
 
 
 @pytest.mark.parametrize("broken", ["no answer", "not understood"])
-async def test_a_ledger_that_cannot_be_tidied_does_not_end_the_work(
-    leader: Leader, broken: str
-) -> None:
+async def test_failure_on_one_ledger_does_not_stop_others(leader: Leader, broken: str) -> None:
     leader.state.namespaces.put(("", "ns"), {})
     await leader.reserve("ns", Reservation("holder", MEMBERS, NOW - 30))
     if broken == "no answer":

@@ -2,10 +2,11 @@
 
 import pytest
 
-from app.admission.references import References, Target
+from app.admission.references import References, Target, label_of
 from app.cluster.stores import RegistryHosts
 from app.cluster.unreadable import UnreadableObjects
 from app.model.stream import ObjectReference
+from app.quota.usage import StreamUsage
 from tests.unit.stores import FakeState
 
 REGISTRY = "image-registry.image-registry-system.svc:5000"
@@ -71,13 +72,15 @@ def resolve(kind: str, name: str, namespace: str = "") -> Target:
         pytest.param("Surprise", "big:v1", "team-b", None, True, id="unknown kind"),
     ],
 )  # fmt: skip
-def test_targets(kind: str, name: str, namespace: str, digest: str | None, external: bool) -> None:
+def test_targets_of_references(
+    kind: str, name: str, namespace: str, digest: str | None, external: bool
+) -> None:
     target = resolve(kind, name, namespace)
 
     assert (target.digest, target.external) == (digest, external)
 
 
-def test_the_registry_has_the_names_that_its_configuration_gives_it() -> None:
+def test_registry_names_come_from_its_configuration() -> None:
     state, hosts = FakeState(), RegistryHosts(UnreadableObjects("v1", "Config"))
     references = References(state, {REGISTRY}, lambda: hosts.names)
     image = ObjectReference(kind="DockerImage", name="images.example.com/team-b/big@sha256:x")
@@ -98,3 +101,46 @@ def test_a_label_names_kind_namespace_and_name() -> None:
     assert resolve("ImageStreamTag", "big:v1", "team-b").label == "ImageStreamTag team-b/big:v1"
     assert resolve("ImageStreamTag", "v1").label == "ImageStreamTag team-a/app:v1"
     assert resolve("ImageStreamImage", "sha256:x").label == "ImageStreamImage team-a/app@sha256:x"
+
+
+def test_the_label_of_a_reference_needs_no_state() -> None:
+    source = ObjectReference(kind="ImageStreamTag", name="big:v1", namespace="team-b")
+    assert label_of(source, "team-a", "app") == "ImageStreamTag team-b/big:v1"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected_in"),
+    [
+        pytest.param("big@sha256:new", "", id="an image that it holds"),
+        pytest.param("big@ol", "", id="the beginning of one"),
+        pytest.param("big@sha256:x", "ImageStream team-b/big", id="an image that it has not"),
+        pytest.param("big@sha256:", "ImageStream team-b/big", id="an unclear beginning"),
+        pytest.param("none@sha256:new", "ImageStream team-b/none", id="no such stream"),
+    ],
+)
+def test_an_image_that_its_stream_does_not_hold_is_told_apart(name: str, expected_in: str) -> None:
+    assert resolve("ImageStreamImage", name, "team-b").expected_in == expected_in
+
+
+class CountingText(str):
+    """Counts how often a text is compared with another one."""
+
+    compared = 0
+
+    def __lt__(self, other: str) -> bool:
+        CountingText.compared += 1
+        return super().__lt__(other)
+
+
+def test_the_beginning_of_a_digest_is_looked_up_and_not_searched_for() -> None:
+    stream = StreamUsage({"v1": tuple(f"sha256:{number:064x}" for number in range(4096))})
+    assert stream.image_named("f" * 64) is None
+    stream._sorted = list(map(CountingText, stream._sorted))
+
+    CountingText.compared = 0
+    for number in range(100):
+        digest = f"sha256:{number:064x}"
+        assert stream.image_named(digest) == digest
+        assert stream.image_named(f"{number:064x}") == digest
+    assert CountingText.compared <= 100 * 2 * 2 * 13
+    assert stream.image_named("0") is None

@@ -40,7 +40,7 @@ class Refusals:
         ]
 
 
-async def test_refusals_of_one_kind_are_one_event_that_counts() -> None:
+async def test_equal_refusals_share_one_event_with_a_count() -> None:
     refusals = Refusals()
 
     await refusals.come(1, 2, 3)
@@ -52,7 +52,7 @@ async def test_refusals_of_one_kind_are_one_event_that_counts() -> None:
     assert refusals.written() == [("refusal 5", 5)]
 
 
-async def test_an_event_that_the_api_server_has_forgotten_is_written_anew() -> None:
+async def test_expired_event_is_written_again() -> None:
     refusals = Refusals()
     await refusals.come(1)
     refusals.api.objects.clear()
@@ -63,7 +63,7 @@ async def test_an_event_that_the_api_server_has_forgotten_is_written_anew() -> N
     assert refusals.written() == [("refusal 2", 2)]
 
 
-async def test_an_event_names_the_very_stream() -> None:
+async def test_event_names_the_stream_and_its_uid() -> None:
     refusals = Refusals()
     path = "/apis/image.alauda.io/v1/namespaces/ns/imagestreams/app"
     refusals.api.objects[path] = {"metadata": {"name": "app", "uid": "1234"}}
@@ -72,3 +72,48 @@ async def test_an_event_names_the_very_stream() -> None:
 
     [event] = [one for path, one in refusals.api.objects.items() if "/events/" in path]
     assert event["involvedObject"]["uid"] == "1234"
+
+
+def of_stream(namespace: str, name: str) -> tuple[AdmissionRequest, Outcome]:
+    request, outcome = refused(1)
+    return request.model_copy(update={"namespace": namespace, "name": name}), outcome
+
+
+async def flood(refusals: Refusals, namespace: str, count: int) -> int:
+    """Refusals under ever new names, and how many Events they become."""
+    before = len(refusals.written())
+    for number in range(count):
+        refusals.events.refused(*of_stream(namespace, f"app-{refusals.now}-{number}"))
+        await refusals.events.write_waiting()
+    return len(refusals.written()) - before
+
+
+async def test_a_namespace_has_a_budget_of_events_that_others_do_not_pay_for() -> None:
+    refusals = Refusals()
+
+    assert await flood(refusals, "noisy", 1000) == 10
+    assert await flood(refusals, "quiet", 1) == 1
+    refusals.now += 60
+    assert await flood(refusals, "noisy", 1000) == 2
+
+
+async def test_all_namespaces_together_have_a_budget_of_events() -> None:
+    refusals = Refusals()
+
+    written = [await flood(refusals, f"ns-{number}", 10) for number in range(10)]
+    assert sum(written) == 50
+    refusals.now += 5
+    assert await flood(refusals, "ns-11", 10) == 5
+
+
+async def test_a_refusal_that_found_no_budget_becomes_an_event_later() -> None:
+    refusals = Refusals()
+    await flood(refusals, "noisy", 10)
+    late = of_stream("noisy", "late")
+
+    refusals.events.refused(*late)
+    refusals.now += 30
+    refusals.events.refused(*late)
+    await refusals.events.write_waiting()
+
+    assert len(refusals.written()) == 11

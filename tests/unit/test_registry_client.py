@@ -54,9 +54,7 @@ async def test_a_manifest_is_asked_for_in_every_media_type_and_verified() -> Non
 
 
 @pytest.mark.parametrize(("status", "there"), [(200, True), (307, True), (404, False)])
-async def test_a_blob_is_there_if_the_registry_has_it_or_sends_on_to_its_storage(
-    status: int, there: bool
-) -> None:
+async def test_blob_exists_on_200_or_a_redirect_to_storage(status: int, there: bool) -> None:
     asked: list[httpx.Request] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -69,12 +67,12 @@ async def test_a_blob_is_there_if_the_registry_has_it_or_sends_on_to_its_storage
     ]
 
 
-async def test_a_blob_that_the_registry_fails_on_is_neither_there_nor_not() -> None:
+async def test_registry_error_says_nothing_about_a_blob() -> None:
     with pytest.raises(RegistryUnavailableError, match="status 500"):
         await client(lambda _: httpx.Response(500)).has_blob("team-a/app", DIGEST)
 
 
-async def test_bytes_of_another_digest_are_no_answer() -> None:
+async def test_content_with_another_digest_is_refused() -> None:
     with pytest.raises(RegistryUnavailableError, match="but is pushed as"):
         await client(manifest_answer).manifest("team-a/app", digest_of(b"other"))
 
@@ -86,7 +84,7 @@ async def test_a_head_names_digest_and_media_type() -> None:
 
 
 @pytest.mark.parametrize("question", ["manifest", "manifest_head"])
-async def test_what_is_not_stored_is_none(question: str) -> None:
+async def test_missing_content_is_none(question: str) -> None:
     subject = client(lambda _: httpx.Response(404))
 
     assert await getattr(subject, question)("team-a/app", DIGEST) is None
@@ -141,12 +139,12 @@ async def test_lists_are_read_page_by_page() -> None:
         ),
     ],
 )
-async def test_an_answer_that_cannot_be_used_is_named(handler: Handler, message: str) -> None:
+async def test_unusable_answer_is_named(handler: Handler, message: str) -> None:
     with pytest.raises(RegistryUnavailableError, match=message):
         await client(handler).manifest("team-a/app", DIGEST)
 
 
-async def test_a_registry_that_hangs_is_given_up() -> None:
+async def test_hanging_registry_is_given_up() -> None:
     async def handler(_: httpx.Request) -> httpx.Response:
         await asyncio.Event().wait()
         return httpx.Response(200)
@@ -155,7 +153,7 @@ async def test_a_registry_that_hangs_is_given_up() -> None:
         await client(handler, timeout=0.05).manifest("team-a/app", DIGEST)
 
 
-async def test_an_answer_without_end_is_given_up() -> None:
+async def test_endless_answer_is_given_up() -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:
             yield bytes(2**16)
@@ -168,7 +166,7 @@ async def test_an_answer_without_end_is_given_up() -> None:
     "address",
     ["127.0.0.1", "169.254.169.254", "::1", "fe80::1%eth0", "0.0.0.0", "::ffff:127.0.0.1"],
 )
-async def test_a_name_that_leads_to_this_machine_or_its_link_is_not_asked(
+async def test_loopback_and_link_local_names_are_not_contacted(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def resolve(*_: Any, **__: Any) -> list[Any]:
@@ -182,7 +180,7 @@ async def test_a_name_that_leads_to_this_machine_or_its_link_is_not_asked(
         await subject.manifest("team-a/app", DIGEST)
 
 
-async def test_basic_credentials_are_sent_when_they_are_asked_for_and_then_unasked() -> None:
+async def test_basic_credentials_follow_the_first_challenge() -> None:
     sent: list[str] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -241,9 +239,7 @@ async def test_an_identity_token_is_exchanged() -> None:
         pytest.param("http://10.1.2.3:5000/token", "without TLS", id="no TLS"),
     ],
 )
-async def test_credentials_are_not_sent_where_a_challenge_leads_astray(
-    realm: str, problem: str
-) -> None:
+async def test_credentials_are_not_sent_to_a_foreign_realm(realm: str, problem: str) -> None:
     sent: list[str] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -257,14 +253,14 @@ async def test_credentials_are_not_sent_where_a_challenge_leads_astray(
     assert sent == [""]
 
 
-def test_credentials_do_not_print_their_secrets() -> None:
+def test_credentials_are_not_printed() -> None:
     printed = repr(Credentials("user", "p4ssword", "1dentity", "t0k3n"))
 
     assert "user" in printed
     assert not any(secret in printed for secret in ("p4ssword", "1dentity", "t0k3n"))
 
 
-async def test_a_size_is_asked_for_once_and_only_of_allowed_registries() -> None:
+async def test_size_is_read_once_and_from_allowed_registries_only() -> None:
     asked = 0
 
     async def handler(request: httpx.Request) -> httpx.Response:
@@ -285,7 +281,7 @@ async def test_a_size_is_asked_for_once_and_only_of_allowed_registries() -> None
     assert asked == 1
 
 
-async def test_sizes_are_forgotten_rather_than_kept_without_bound() -> None:
+async def test_size_cache_is_bounded() -> None:
     manifests = {digest_of(image(n)): image(n) for n in range(3)}
     asked: list[str] = []
 
@@ -302,7 +298,7 @@ async def test_sizes_are_forgotten_rather_than_kept_without_bound() -> None:
     assert asked == [first, *others, first]
 
 
-async def test_an_image_that_the_registry_does_not_have_is_asked_for_again_after_seconds() -> None:
+async def test_missing_image_is_asked_for_again_after_seconds() -> None:
     asked, now = 0, 0.0
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -326,7 +322,7 @@ async def test_an_image_that_the_registry_does_not_have_is_asked_for_again_after
         pytest.param(httpx.Response(200, content=image(5)), id="another manifest"),
     ],
 )
-async def test_an_answer_that_says_no_size_is_no_answer(answer: httpx.Response) -> None:
+async def test_answer_without_a_size_is_unknown(answer: httpx.Response) -> None:
     images = RegistryImages({"r": client(lambda _: answer)})
 
     with pytest.raises(SizeUnknownError):

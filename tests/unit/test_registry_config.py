@@ -29,9 +29,7 @@ def test_the_pages_examples_are_allowed(name: str, warnings: list[str], defaulte
 
 @pytest.mark.parametrize("old", EXAMPLES)
 @pytest.mark.parametrize("new", EXAMPLES)
-def test_the_pages_examples_may_follow_each_other_before_there_are_images(
-    old: str, new: str
-) -> None:
+def test_examples_may_follow_each_other_without_images(old: str, new: str) -> None:
     verdict = check(example(new), example(old), images_exist=False)
     assert verdict == Verdict(warnings=PLACEHOLDERS if new == "s3" else [])
 
@@ -181,12 +179,12 @@ def test_requests_stay_within_limits(
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_placeholder_is_warned_about_and_not_refused(spec: dict[str, Any], path: str) -> None:
+def test_placeholder_gets_a_warning(spec: dict[str, Any], path: str) -> None:
     assert check_spec(spec) == Verdict(warnings=[f"replace the placeholder <claim> in {path}"])
 
 
 @pytest.mark.parametrize("bucket", ["<>", "<bucket", "bucket>", f"<{'x' * 101}>"])
-def test_what_is_no_placeholder_is_held_to_the_rules(bucket: str) -> None:
+def test_other_values_are_checked(bucket: str) -> None:
     verdict = check_spec({"storage": {"s3": {"bucket": bucket}}})
     assert reasons(verdict) == ["InvalidBucketName"]
     assert verdict.warnings == []

@@ -111,9 +111,7 @@ def storage(name: str, **fields: object) -> dict[str, Any]:
         ),
     ],
 )
-def test_storage_that_moves_leaves_the_images_behind(
-    old: dict[str, Any], new: dict[str, Any], change: str
-) -> None:
+def test_moving_storage_loses_images(old: dict[str, Any], new: dict[str, Any], change: str) -> None:
     [violation] = check_update(old, new).violations
     assert violation.reason == "StorageChangeLosesImages"
     assert violation.message == f"{change}, and the images stay behind"
@@ -160,7 +158,7 @@ def test_storage_that_moves_leaves_the_images_behind(
         "nothing about storage",
     ],
 )
-def test_storage_that_stays_loses_nothing(old: dict[str, Any], new: dict[str, Any]) -> None:
+def test_keeping_storage_loses_nothing(old: dict[str, Any], new: dict[str, Any]) -> None:
     verdict = check_update(old, new)
     assert verdict.allowed
     assert not [text for text in verdict.warnings if "images stay behind" in text]
@@ -207,7 +205,7 @@ def test_removing_the_registry_deletes_managed_storage(
     ],
     ids=["only unmanaged", "removed already", "storage let go", "storage brought", "no storage"],
 )
-def test_removing_the_registry_leaves_other_storage_alone(
+def test_removing_the_registry_keeps_unmanaged_storage(
     old: dict[str, Any], new: dict[str, Any]
 ) -> None:
     assert check_update(old, new) == Verdict()
@@ -235,7 +233,7 @@ def test_a_new_config_loses_nothing(guard: Literal["warn", "deny"]) -> None:
     assert check(config(SWITCH[1]), guard=guard) == Verdict()
 
 
-def test_a_loss_is_only_warned_about_where_that_is_wanted() -> None:
+def test_setting_turns_a_loss_into_a_warning() -> None:
     verdict = check_update(*SWITCH, guard="warn")
     assert verdict.allowed
     assert verdict.warnings == [
@@ -260,12 +258,12 @@ def test_an_acknowledged_loss_is_a_warning(guard: Literal["warn", "deny"]) -> No
     [{ANNOTATION: "false"}, {ANNOTATION: "True"}, {ANNOTATION: ""}, {"acknowledge": "true"}],
     ids=str,
 )
-def test_nothing_but_true_acknowledges_a_loss(annotations: dict[str, str]) -> None:
+def test_only_true_acknowledges_a_loss(annotations: dict[str, str]) -> None:
     verdict = check_update(*SWITCH, annotations=annotations)
     assert reasons(verdict) == ["StorageChangeLosesImages"]
 
 
-def test_an_acknowledgement_without_a_loss_is_silent() -> None:
+def test_acknowledgement_without_a_loss_is_ignored() -> None:
     assert check_update(SWITCH[0], SWITCH[0], annotations={ANNOTATION: "true"}) == Verdict()
 
 

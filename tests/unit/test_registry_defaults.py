@@ -96,7 +96,7 @@ def test_a_config_without_a_spec_gets_every_default_but_storage(content: dict[st
         ),
     ],
 )
-def test_the_pages_examples_get_what_they_leave_open(name: str, added: dict[str, Any]) -> None:
+def test_examples_get_defaults_for_missing_fields(name: str, added: dict[str, Any]) -> None:
     printed = example(name)
     expected = copy.deepcopy(printed)
     expected["spec"] |= {"logLevel": "Normal", **added}
@@ -121,12 +121,12 @@ def test_the_pages_examples_get_what_they_leave_open(name: str, added: dict[str,
     ],
     ids=str,
 )
-def test_storage_that_the_user_brings_is_unmanaged(storage: dict[str, Any], state: str) -> None:
+def test_storage_of_the_user_is_unmanaged(storage: dict[str, Any], state: str) -> None:
     assert spec_of({"storage": storage})["storage"] == {**storage, "managementState": state}
 
 
 @pytest.mark.parametrize("storage", [None, {}, {"emptyDir": None}], ids=str)
-def test_no_storage_stays_no_storage(storage: object) -> None:
+def test_missing_storage_gets_no_default(storage: object) -> None:
     assert spec_of({"storage": storage}) == {**NO_STORAGE, "storage": storage}
 
 
@@ -141,7 +141,7 @@ def test_no_storage_stays_no_storage(storage: object) -> None:
     ],
     ids=str,
 )
-def test_one_pod_with_storage_of_its_own_is_recreated(spec: dict[str, Any], strategy: str) -> None:
+def test_single_pod_with_its_own_volume_is_recreated(spec: dict[str, Any], strategy: str) -> None:
     assert spec_of(spec)["rolloutStrategy"] == strategy
 
 
@@ -171,9 +171,7 @@ def test_one_pod_with_storage_of_its_own_is_recreated(spec: dict[str, Any], stra
         ("", False),
     ],
 )
-def test_what_clients_cannot_reach_goes_through_the_registry(
-    endpoint: str, through_the_registry: bool
-) -> None:
+def test_unreachable_storage_disables_redirects(endpoint: str, through_the_registry: bool) -> None:
     s3 = {"bucket": "images", "regionEndpoint": endpoint}
     assert spec_of({"storage": {"s3": s3}})["disableRedirect"] is through_the_registry
 
@@ -183,7 +181,7 @@ def test_what_clients_cannot_reach_goes_through_the_registry(
     [({"name": "ca"}, True), ({"name": ""}, False), ({}, False), (None, False)],
     ids=str,
 )
-def test_what_clients_do_not_trust_goes_through_the_registry(
+def test_untrusted_storage_disables_redirects(
     trusted_ca: object, through_the_registry: bool
 ) -> None:
     s3 = {"bucket": "b-1", "regionEndpoint": "https://s3.example.com", "trustedCA": trusted_ca}
@@ -193,7 +191,7 @@ def test_what_clients_do_not_trust_goes_through_the_registry(
 @pytest.mark.parametrize(
     "resources", [{}, {"requests": {"cpu": "1"}}, {"limits": {}}, {"claims": []}], ids=str
 )
-def test_resources_are_left_alone_once_they_are_mentioned(resources: dict[str, Any]) -> None:
+def test_given_resources_are_not_changed(resources: dict[str, Any]) -> None:
     assert spec_of({"resources": resources})["resources"] == resources
 
 
@@ -225,14 +223,14 @@ def test_a_wrong_shape_is_left_for_validation_to_report(content: dict[str, Any])
 
 
 @given(configs)
-def test_a_value_that_is_set_is_never_changed(content: dict[str, Any]) -> None:
+def test_given_values_are_not_changed(content: dict[str, Any]) -> None:
     original = copy.deepcopy(content)
     _assert_keeps(original, with_defaults(content))
     assert content == original
 
 
 @given(configs)
-def test_defaulting_twice_changes_nothing_more(content: dict[str, Any]) -> None:
+def test_defaulting_is_idempotent(content: dict[str, Any]) -> None:
     once = with_defaults(content)
     assert with_defaults(once) == once
 
@@ -248,7 +246,7 @@ def test_the_difference_is_a_json_patch_that_only_adds_or_replaces_null(
 
 
 @given(configs)
-def test_what_would_be_allowed_is_allowed_with_its_defaults(content: dict[str, Any]) -> None:
+def test_defaults_keep_an_allowed_config_allowed(content: dict[str, Any]) -> None:
     try:
         before, after = check(content), check(with_defaults(content))
     except ValidationError:

@@ -27,7 +27,7 @@ async def check_text(folder: Path, *texts: str, **settings: str) -> list[Result]
     for number, text in enumerate(texts):
         files.append(folder / f"{number}.yaml")
         files[-1].write_text(text)
-    return await check(files, Settings.model_validate(settings), state)
+    return await check(files, Settings.model_validate({**settings, "state": state}))
 
 
 async def test_files_are_checked_in_the_order_of_the_page(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def secret(**values: str) -> str:
     )
 
 
-async def test_a_secret_that_is_refused_helps_nobody(tmp_path: Path) -> None:
+async def test_refused_secret_does_not_count_for_later_files(tmp_path: Path) -> None:
     s3 = yaml.safe_dump(
         {**config({"storage": {"s3": {"bucket": "images"}}}),
          "apiVersion": "imageregistry.operator.alauda.io/v1"}
@@ -71,7 +71,7 @@ async def test_a_secret_that_is_refused_helps_nobody(tmp_path: Path) -> None:
     assert after_good.warnings == []
 
 
-async def test_the_state_folder_holds_what_a_config_refers_to(tmp_path: Path) -> None:
+async def test_referenced_objects_are_read_from_the_state_folder(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "secret.yaml").write_text(
         secret(**{S3_ACCESS_KEY: VALUE, S3_SECRET_KEY: VALUE})
@@ -83,7 +83,7 @@ async def test_the_state_folder_holds_what_a_config_refers_to(tmp_path: Path) ->
     assert (result.allowed, result.warnings) == (True, [])
 
 
-async def test_a_value_that_yaml_takes_for_a_tag_is_not_told(tmp_path: Path) -> None:
+async def test_value_that_reads_as_a_yaml_tag_is_not_shown(tmp_path: Path) -> None:
     text = yaml.safe_dump({"kind": "Secret", "stringData": {S3_SECRET_KEY: "VALUE"}})
 
     with pytest.raises(ManifestError) as caught:

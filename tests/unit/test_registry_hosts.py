@@ -32,7 +32,7 @@ def test_a_registry_host_may_have_a_port(host: str) -> None:
         ("", "registry.example.com:5000"),
     ],
 )
-def test_a_registry_host_is_no_url(host: str, example: str) -> None:
+def test_registry_host_must_not_be_a_url(host: str, example: str) -> None:
     [violation] = check_pull_secret(additionalRegistryHosts=["a.example", host]).violations
     assert violation.reason == "InvalidRegistryHost"
     assert str(violation) == (
@@ -66,7 +66,7 @@ def test_a_registry_host_is_named_once() -> None:
         ("", False),
     ],
 )
-def test_an_ignored_namespace_is_one_namespace(namespace: str, valid: bool) -> None:
+def test_ignored_namespace_must_be_a_name(namespace: str, valid: bool) -> None:
     verdict = check_pull_secret(ignoredNamespaces=["kube-system", namespace])
     assert reasons(verdict) == ([] if valid else ["InvalidIgnoredNamespace"])
     assert all("ignoredNamespaces[1]" in str(violation) for violation in verdict.violations)
@@ -92,7 +92,7 @@ def test_an_ignored_namespace_is_one_namespace(namespace: str, valid: bool) -> N
     ],
     ids=str,
 )
-def test_routes_are_told_apart(routes: list[dict[str, str]], expected: list[str]) -> None:
+def test_routes_are_distinct(routes: list[dict[str, str]], expected: list[str]) -> None:
     found = [f"{item.reason}: {item.message}" for item in check_spec({"routes": routes}).violations]
     assert len(found) == len(expected)
     for text, start in zip(found, expected, strict=True):

@@ -75,7 +75,7 @@ async def review(
     return await admission.config(asked("Config", config(spec)), unchanged=unchanged)
 
 
-async def test_what_a_config_names_is_read_by_name() -> None:
+async def test_referenced_objects_are_read_by_name() -> None:
     pvc, s3 = Api(images={"spec": {"storageClassName": "fast"}}), Api()
 
     await review(PVC, KubernetesObjects(pvc))
@@ -104,7 +104,7 @@ async def test_what_a_config_names_is_read_by_name() -> None:
     ],
     ids=["emptyDir", "no name", "removed", "off", "only labels change"],
 )
-async def test_what_does_not_matter_is_not_read(
+async def test_irrelevant_objects_are_not_read(
     spec: dict[str, Any], options: dict[str, Any]
 ) -> None:
     api = Api()
@@ -123,7 +123,7 @@ async def test_what_does_not_matter_is_not_read(
         ({"spec": {"accessModes": "ReadWriteOnce"}}, "its content is not understood"),
     ],
 )
-async def test_what_cannot_be_read_is_said_and_never_refused(
+async def test_unreadable_object_is_a_warning_and_never_a_refusal(
     answer: Content | ApiError, why: str
 ) -> None:
     verdict = await review(PVC, KubernetesObjects(Api(images=answer)))
@@ -134,7 +134,7 @@ async def test_what_cannot_be_read_is_said_and_never_refused(
     ]
 
 
-async def test_nobody_waits_for_an_api_server_that_is_silent(
+async def test_silent_api_server_does_not_delay_the_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(registry_kinds, "_READ_TIMEOUT", 0.05)
@@ -147,11 +147,11 @@ async def test_nobody_waits_for_an_api_server_that_is_silent(
     ] * 2
 
 
-async def test_a_service_that_cannot_look_says_nothing() -> None:
+async def test_service_without_a_reader_does_not_warn() -> None:
     assert await review(PVC, None) == Verdict()
 
 
-async def test_of_a_secret_only_its_keys_leave_the_reader() -> None:
+async def test_only_keys_of_a_secret_are_kept() -> None:
     text = base64.b64encode(VALUE.encode()).decode()
     stored = {"data": {S3_ACCESS_KEY: text, S3_SECRET_KEY: None}}
     reader = KubernetesObjects(Api(any=stored))
@@ -164,7 +164,7 @@ async def test_of_a_secret_only_its_keys_leave_the_reader() -> None:
     assert text not in repr(vars(found))
 
 
-async def test_a_secret_of_a_wrong_shape_is_told_without_its_content() -> None:
+async def test_malformed_secret_is_named_without_its_content() -> None:
     reader = KubernetesObjects(Api(any={"metadata": VALUE}))
 
     with pytest.raises(UnreadableError) as caught:
@@ -178,7 +178,7 @@ async def prune(state: FakeState, **spec: Any) -> Verdict:
     return await admission.pruner(asked("ImagePruner", config(spec)))
 
 
-async def test_a_pruner_that_makes_no_room_is_warned_about() -> None:
+async def test_pruner_that_frees_no_room_gets_a_warning() -> None:
     state = FakeState(NamespaceLimits(quotas=(quota(images=2),)))
     history = tuple(f"sha256:{number:064x}" for number in range(3))
     state.store("team-a", "app", {"v1": history})
@@ -191,14 +191,14 @@ async def test_a_pruner_that_makes_no_room_is_warned_about() -> None:
     assert reasons(await prune(state, keepTagRevisions=-1)) == ["InvalidKeepTagRevisions"]
 
 
-async def test_a_state_that_is_not_known_is_compared_with_nothing() -> None:
+async def test_unknown_state_gives_no_warnings() -> None:
     state = FakeState()
     state.reasons = ["imagestreams: not listed yet"]
 
     assert await prune(state) == Verdict(warnings=[retention.NOT_COMPARED])
 
 
-def test_claims_and_config_maps_are_understood() -> None:
+def test_claims_and_config_maps_are_read() -> None:
     """As the API server sends them, with fields that nobody reads."""
     claim = PersistentVolumeClaim.model_validate(
         {"metadata": {"managedFields": []}, "spec": {"storageClassName": None, "selector": {}}}

@@ -79,13 +79,13 @@ def test_an_endpoint_is_a_plain_address(endpoint: str) -> None:
         "https://\N{KELVIN SIGN}8s.example.com",
     ],
 )
-def test_anything_else_is_no_endpoint(endpoint: str) -> None:
+def test_other_text_is_refused_as_an_endpoint(endpoint: str) -> None:
     [violation] = check_s3(regionEndpoint=endpoint).violations
     assert violation.reason == "InvalidRegionEndpoint"
     assert violation.message.startswith("spec.storage.s3.regionEndpoint is ")
 
 
-def test_an_endpoint_without_a_scheme_is_told_how_it_would_read_with_one() -> None:
+def test_endpoint_without_a_scheme_gets_a_suggestion() -> None:
     [violation] = check_s3(regionEndpoint="s3.example.com:9000").violations
     assert str(violation) == (
         'spec.storage.s3.regionEndpoint is "s3.example.com:9000", '
@@ -124,12 +124,12 @@ def test_credentials_in_an_endpoint_are_not_repeated(endpoint: str, printed: str
         ("https://s3.example.com/images-v2", False),
     ],
 )
-def test_the_bucket_is_no_part_of_the_endpoint(endpoint: str, holds: bool) -> None:
+def test_bucket_in_the_endpoint_is_refused(endpoint: str, holds: bool) -> None:
     verdict = check_s3(regionEndpoint=endpoint)
     assert reasons(verdict) == (["BucketInRegionEndpoint"] if holds else [])
 
 
-def test_a_missing_bucket_is_no_part_of_the_endpoint() -> None:
+def test_missing_bucket_is_not_found_in_the_endpoint() -> None:
     verdict = check_s3(bucket="", regionEndpoint="https://s3.example.com/v1/")
     assert reasons(verdict) == ["BucketMissing"]
 
@@ -151,7 +151,7 @@ def test_an_unencrypted_endpoint_is_warned_about() -> None:
         ("https://s3.example.com", False, False),
     ],
 )
-def test_redirects_to_where_clients_cannot_go_are_warned_about(
+def test_redirects_to_unreachable_storage_get_a_warning(
     endpoint: str, redirect_disabled: bool | None, warned: bool
 ) -> None:
     s3 = {"bucket": "images", "regionEndpoint": endpoint}

@@ -53,7 +53,7 @@ def test_one_backend_is_enough(storage: dict[str, Any], named: str) -> None:
     ],
     ids=["to pvc", "to emptyDir", "quoted for the shell", "from two"],
 )
-def test_an_update_is_told_the_patch_that_switches_to_the_new_backend(
+def test_switching_backends_shows_the_patch(
     old: dict[str, Any], new: dict[str, Any], patch: str
 ) -> None:
     violation = check(config({"storage": new}), config({"storage": old})).violations[0]
@@ -72,14 +72,14 @@ def test_an_update_is_told_the_patch_that_switches_to_the_new_backend(
     ],
     ids=str,
 )
-def test_a_backend_that_is_null_is_none(storage: object) -> None:
+def test_null_backend_is_ignored(storage: object) -> None:
     assert check_spec({"storage": storage}) == Verdict()
 
 
 @pytest.mark.parametrize(
     ("replicas", "expected"), [(0, []), (1, []), (None, []), (2, ["EmptyDirWithReplicas"])]
 )
-def test_an_empty_dir_is_for_one_pod(replicas: int | None, expected: list[str]) -> None:
+def test_empty_dir_needs_one_replica(replicas: int | None, expected: list[str]) -> None:
     verdict = check_spec({"replicas": replicas, "storage": {"emptyDir": {}}})
     assert reasons(verdict) == expected
     assert all("spec.replicas is 2" in str(violation) for violation in verdict.violations)
@@ -98,7 +98,7 @@ def test_an_empty_dir_is_for_one_pod(replicas: int | None, expected: list[str]) 
     ],
     ids=["rolling on a volume", "recreate", "shared volume", "object storage"],
 )
-def test_rolling_over_a_volume_of_one_pod_is_warned_about(
+def test_rolling_update_of_a_single_pod_volume_gets_a_warning(
     spec: dict[str, Any], warned: bool
 ) -> None:
     verdict = check_spec(spec)
@@ -123,7 +123,7 @@ def test_rolling_over_a_volume_of_one_pod_is_warned_about(
         ("a..b", False),
     ],
 )
-def test_a_claim_is_named_as_a_pvc_can_be(claim: str | None, valid: bool) -> None:
+def test_claim_name_must_be_valid(claim: str | None, valid: bool) -> None:
     verdict = check_spec({"storage": {"pvc": {"claim": claim}}})
     assert reasons(verdict) == ([] if valid else ["InvalidClaimName"])
 
@@ -138,7 +138,7 @@ def test_a_claim_is_named_as_a_pvc_can_be(claim: str | None, valid: bool) -> Non
         ("unmanaged", ["UnknownManagementState"]),
     ],
 )
-def test_storage_is_managed_or_not(state: str, expected: list[str]) -> None:
+def test_management_state_of_storage_is_checked(state: str, expected: list[str]) -> None:
     assert reasons(check_spec({"storage": {"managementState": state, "emptyDir": {}}})) == expected
 
 
@@ -177,7 +177,7 @@ def test_storage_is_managed_or_not(state: str, expected: list[str]) -> None:
         ),
     ],
 )
-def test_storage_that_is_brought_is_not_left_to_be_deleted_unsaid(
+def test_managed_user_storage_gets_a_deletion_warning(
     before: dict[str, Any], after: dict[str, Any], warned: bool
 ) -> None:
     verdict = check(config({"storage": after}), config({"storage": before}))

@@ -43,7 +43,7 @@ def check_hard(hard: dict[str, Any], domain: ApiDomain = DOMAIN, **spec: Any) ->
         pytest.param({"example.com/images": "100m"}, id="another domain"),
     ],
 )
-def test_a_quota_without_fault_passes_silently(hard: dict[str, str]) -> None:
+def test_valid_quota_passes_without_warnings(hard: dict[str, str]) -> None:
     assert check_hard(hard) == Verdict()
 
 
@@ -103,7 +103,7 @@ def test_names_of_others_are_allowed_with_a_warning(written: str, domain: ApiDom
     )
 
 
-def test_the_other_domains_other_names_are_its_own_business() -> None:
+def test_other_names_of_the_other_domain_are_ignored() -> None:
     assert check_hard({"openshift.io/builds": "1"}) == Verdict()
 
 
@@ -131,7 +131,7 @@ def test_scopes_are_refused_with_names_of_ours(spec: dict[str, Any], field: str)
     [("200", 201, True), ("200", 200, False), ("0", 1, True), ("200", 0, False)],
 )
 @pytest.mark.parametrize("resource", [STREAMS, IMAGES, TAGS])
-def test_a_hard_limit_below_the_present_use_is_warned_about(
+def test_hard_limit_below_the_use_gets_a_warning(
     resource: str, hard: str, used: int, warned: bool
 ) -> None:
     verdict = check_resource_quota(
@@ -144,12 +144,12 @@ def test_a_hard_limit_below_the_present_use_is_warned_about(
     assert verdict == Verdict(warnings=[warning] if warned else [])
 
 
-def test_a_namespace_without_known_use_is_below_every_limit() -> None:
+def test_unknown_use_gives_no_warning() -> None:
     assert check_hard({IMAGES: "0"}) == Verdict()
 
 
 @given(st.text(), st.sampled_from(["alauda.io/", "image.alauda.io/", "openshift.io/", ""]))
-def test_no_name_passes_in_silence_that_looks_like_one_of_ours(name: str, prefix: str) -> None:
+def test_names_like_ours_are_never_silent(name: str, prefix: str) -> None:
     """Whatever is written under the domain is enforced, refused or warned about."""
     written = prefix + name
     verdict = check_hard({written: "5"})
@@ -159,7 +159,7 @@ def test_no_name_passes_in_silence_that_looks_like_one_of_ours(name: str, prefix
 
 
 @given(st.sampled_from([STREAMS, IMAGES, TAGS]), st.data())
-def test_one_slip_is_always_caught(name: str, data: st.DataObject) -> None:
+def test_every_single_slip_is_found(name: str, data: st.DataObject) -> None:
     prefix, _, word = name.partition("/")
     at = data.draw(st.integers(0, len(word) - 1))
     letter = data.draw(st.sampled_from("aeimnorstz"))

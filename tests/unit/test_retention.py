@@ -44,18 +44,18 @@ def test_the_newest_revisions_of_every_tag_stay() -> None:
     assert full(found, images(2), 1) == [("team-a alauda.io/images", 2)]
 
 
-def test_an_image_that_came_back_takes_up_two_revisions() -> None:
+def test_returned_image_counts_as_two_revisions() -> None:
     assert full(usage(app={"v1": "abac"}), images(3), 3) == []
     assert full(usage(app={"v1": "abac"}), images(3), 4) == [("team-a alauda.io/images", 3)]
 
 
-def test_a_namespace_with_room_is_not_mentioned() -> None:
+def test_namespace_with_room_gets_no_warning() -> None:
     assert full(usage(app={"v1": "abc"}), images(4), 3) == []
     assert full(usage(), images(0), 3) == []
     assert full(usage(app={"v1": "abc"}), NamespaceLimits(), 3) == []
 
 
-def test_without_revisions_nothing_stays_for_certain() -> None:
+def test_zero_revisions_keep_nothing_for_certain() -> None:
     limits = NamespaceLimits(quotas=(quota(images=1, image_tags=1),), stream_tags=limit("1"))
 
     assert full(usage(app={"v1": "abc"}), limits, 0) == []
@@ -72,7 +72,7 @@ def test_tags_are_never_pruned() -> None:
     ]
 
 
-def test_limits_of_a_stream_hold_for_each() -> None:
+def test_stream_limits_apply_to_each_stream() -> None:
     found = usage(app={"v1": "abc"}, web={"v1": "ab", "v2": "cd"})
     limits = NamespaceLimits(stream_images=limit("2"))
 
@@ -92,7 +92,7 @@ def test_limits_of_a_stream_hold_for_each() -> None:
     st.integers(1, 6),
     st.integers(0, 8),
 )
-def test_it_is_what_a_pruner_leaves_that_knows_no_age_and_no_use(
+def test_retention_equals_a_pruner_without_age_and_use(
     streams: dict[str, dict[str, str]], revisions: int, hard: int
 ) -> None:
     left = {
@@ -105,7 +105,7 @@ def test_it_is_what_a_pruner_leaves_that_knows_no_age_and_no_use(
     assert found == expected
 
 
-def test_the_warnings_name_the_limit_and_the_way_out() -> None:
+def test_warnings_name_limit_and_next_step() -> None:
     found = usage(app={"v1": "abc", "v2": "d"})
     limits = NamespaceLimits(quotas=(quota(images=2, image_tags=2),))
 
@@ -118,7 +118,7 @@ def test_the_warnings_name_the_limit_and_the_way_out() -> None:
     ]
 
 
-def test_of_many_the_fullest_are_named() -> None:
+def test_only_the_fullest_are_named() -> None:
     streams = {f"s{number}": {"v1": "abcdef"[:number]} for number in range(1, 7)}
     limits = NamespaceLimits(stream_images=limit("1"))
 
@@ -138,7 +138,7 @@ def test_of_many_the_fullest_are_named() -> None:
     assert retention.warnings(levels[3:], 9) == told[:3]
 
 
-def test_warnings_of_long_names_are_passed_on_whole() -> None:
+def test_warnings_with_long_names_are_not_cut() -> None:
     found = NamespaceUsage()
     found.put("s" * 60, StreamUsage({"v1": (digest("a"), digest("b"))}))
     limits = NamespaceLimits(stream_images=limit("1"), stream_tags=limit("1"))
@@ -148,6 +148,6 @@ def test_warnings_of_long_names_are_passed_on_whole() -> None:
     assert all(len(text) <= MAX_WARNING for text in retention.warnings(levels, 2))
 
 
-def test_a_pruner_that_does_not_say_keeps_three() -> None:
+def test_pruner_keeps_three_revisions_by_default() -> None:
     assert retention.kept_revisions(ImagePrunerSpec()) == 3
     assert retention.kept_revisions(ImagePrunerSpec(keep_tag_revisions=0)) == 0

@@ -71,7 +71,7 @@ BESIDE = target({**USER, "OTHER": "eA=="}, (ACCESS, SECRET), ("kubectl", "OTHER"
         "registry removed", "never merged",
     ],
 )  # fmt: skip
-def test_what_is_merged(
+def test_keys_that_are_merged(
     given: Config | None,
     user: dict[str, str] | None,
     present: PrivateConfiguration | None,
@@ -91,7 +91,7 @@ def test_what_is_merged(
     ],
     ids=["half", "other half", "empty", "newline", "no text"],
 )
-def test_credentials_that_cannot_work_replace_nothing(user: dict[str, str], problem: str) -> None:
+def test_unusable_credentials_replace_nothing(user: dict[str, str], problem: str) -> None:
     merge = decide(config(), user, MERGED, "registry")
 
     assert merge.keys is None
@@ -117,7 +117,7 @@ def test_credentials_that_cannot_work_replace_nothing(user: dict[str, str], prob
     ids=["absent", "ours", "beside", "by hand", "operator's other key", "operator's", "checksum",
          "applied by hand"],
 )  # fmt: skip
-def test_what_another_controller_writes_is_left_to_it(
+def test_keys_of_another_controller_are_kept(
     present: PrivateConfiguration | None, claim: str
 ) -> None:
     found = claim_on(present, USER)

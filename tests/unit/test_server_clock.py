@@ -21,7 +21,7 @@ def test_nothing_is_known_before_the_first_answer() -> None:
 
 
 @pytest.mark.parametrize(("offset", "behind"), [(7.0, True), (-7.0, False)])
-def test_one_answer_tells_it_to_the_second(offset: float, behind: bool) -> None:
+def test_one_answer_bounds_the_offset_to_a_second(offset: float, behind: bool) -> None:
     clock = ServerClock()
 
     answered(clock, NOON + 0.3, offset=offset)
@@ -30,7 +30,7 @@ def test_one_answer_tells_it_to_the_second(offset: float, behind: bool) -> None:
     assert clock.behind is behind
 
 
-def test_many_answers_tell_it_more_closely() -> None:
+def test_more_answers_narrow_the_offset() -> None:
     clock = ServerClock()
 
     for number in range(10):
@@ -39,7 +39,7 @@ def test_many_answers_tell_it_more_closely() -> None:
     assert clock.error < 0.2
 
 
-def test_a_slow_answer_is_no_sign_of_a_wrong_clock() -> None:
+def test_slow_answer_does_not_mean_a_wrong_clock() -> None:
     clock = ServerClock()
     answered(clock, NOON, offset=0.0)
 
@@ -48,7 +48,7 @@ def test_a_slow_answer_is_no_sign_of_a_wrong_clock() -> None:
     assert clock.error <= 1.01
 
 
-def test_a_clock_that_is_set_is_noticed() -> None:
+def test_changed_clock_is_noticed() -> None:
     clock = ServerClock()
     for number in range(10):
         answered(clock, NOON + number * 1.1, offset=0.0)

@@ -61,13 +61,13 @@ def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     ("namespace", "mode"),
     [("cpaas-system", "off"), ("cpaas-legacy", "warn"), ("team-a", "enforce")],
 )
-def test_the_first_legacy_pattern_that_fits_decides(namespace: str, mode: str) -> None:
+def test_first_matching_legacy_pattern_decides(namespace: str, mode: str) -> None:
     settings = Settings(legacy_modes=["cpaas-system=off", "cpaas-*=warn"])
 
     assert settings.legacy_mode(namespace) == mode
 
 
-def test_the_internal_registry_has_its_service_names_and_the_configured_ones() -> None:
+def test_internal_registry_has_service_and_configured_names() -> None:
     settings = Settings(registry_hosts=["registry.example.com"])
 
     assert settings.internal_hosts == {
@@ -81,13 +81,13 @@ def test_the_internal_registry_has_its_service_names_and_the_configured_ones() -
     }
 
 
-def test_a_reservation_outlasts_the_way_to_storage_and_two_clocks_off_to_either_side() -> None:
+def test_reservation_outlasts_storage_time_and_clock_skew() -> None:
     timing = Settings(request_timeout=60, watch_lag=5, clock_skew=2).timing
 
     assert (timing.expiry, timing.lag, timing.skew) == (69, 5, 4)
 
 
-def test_in_an_okd_cluster_the_internal_registry_is_where_its_operator_runs_it() -> None:
+def test_internal_registry_of_okd_is_in_its_operators_namespace() -> None:
     assert load({"api_domain": "openshift.io"}, None, Settings).internal_hosts >= {
         "image-registry.openshift-image-registry.svc:5000"
     }

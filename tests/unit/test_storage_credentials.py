@@ -55,12 +55,12 @@ def check_values(values: dict[str, str]) -> Verdict:
     ],
     ids=["page", "equal", "symbols", "azure", "oss", "s3 and swift"],
 )
-def test_what_the_registry_can_use_passes(values: dict[str, str]) -> None:
+def test_usable_credentials_pass(values: dict[str, str]) -> None:
     assert check_values(values) == Verdict()
 
 
 @pytest.mark.parametrize("present", GOOD)
-def test_both_keys_or_none(present: str) -> None:
+def test_half_of_a_key_pair_is_refused(present: str) -> None:
     [violation] = check_values({present: VALUE}).violations
 
     [missing] = GOOD.keys() - {present}
@@ -95,7 +95,7 @@ def test_an_empty_secret_is_warned_about(content: dict[str, Any]) -> None:
     ],
 )
 @pytest.mark.parametrize("key", GOOD)
-def test_a_value_that_no_storage_knows_is_refused(key: str, value: str, problem: str) -> None:
+def test_invalid_credential_value_is_refused(key: str, value: str, problem: str) -> None:
     [violation] = check_values({**GOOD, key: value}).violations
 
     assert violation.reason == "InvalidCredentials"
@@ -111,7 +111,7 @@ def test_every_broken_value_is_named() -> None:
     ]
 
 
-def test_an_empty_value_that_was_stored_comes_back_as_null() -> None:
+def test_stored_empty_value_reads_as_null() -> None:
     verdict = check(data={**encoded(GOOD), S3_ACCESS_KEY: None})
 
     assert [one.message for one in verdict.violations] == [f"{S3_ACCESS_KEY} is empty"]
@@ -133,7 +133,7 @@ def test_data_is_base64_of_text(text: str, problem: str) -> None:
     assert violation.message == f"data.{S3_SECRET_KEY} is not {problem}"
 
 
-def test_line_breaks_within_base64_are_none_of_the_value() -> None:
+def test_line_breaks_in_base64_are_ignored() -> None:
     wrapped = re.sub("(.{4})", r"\1\n", encoded(GOOD)[S3_ACCESS_KEY])
 
     assert check(data={**encoded(GOOD), S3_ACCESS_KEY: wrapped}) == Verdict()
@@ -171,35 +171,35 @@ def test_a_misspelled_key_is_refused_with_the_right_one(key: str, meant: str) ->
     assert reasons(check_values({**others, key: VALUE})) == ["MisspelledKey"]
 
 
-def test_a_second_name_for_a_key_that_is_there_does_no_harm() -> None:
+def test_second_name_of_a_present_key_is_allowed() -> None:
     verdict = check_values({**GOOD, "AWS_ACCESS_KEY_ID": VALUE})
 
     assert verdict.allowed
     assert verdict.warnings[0].startswith("keys that the registry does not read: 1;")
 
 
-def test_a_value_in_the_place_of_a_key_is_not_told() -> None:
+def test_value_in_place_of_a_key_is_not_shown() -> None:
     verdict = check_values({**GOOD, VALUE: "x"})
 
     assert verdict.allowed
     assert len(verdict.warnings) == 1
 
 
-def test_the_command_of_the_page_as_printed_is_warned_about() -> None:
+def test_unfilled_command_of_the_page_gets_a_warning() -> None:
     verdict = check_values({S3_ACCESS_KEY: "<access-key-id>", S3_SECRET_KEY: "<secret-access-key>"})
 
     assert verdict == Verdict(warnings=[f"replace the placeholder of {key}" for key in GOOD])
 
 
 @pytest.mark.parametrize("field", ["data", "stringData"])
-def test_a_wrong_shape_is_told_without_its_content(field: str) -> None:
+def test_malformed_object_is_named_without_its_content(field: str) -> None:
     for content in ({S3_ACCESS_KEY: [VALUE]}, VALUE):
         with pytest.raises(ValidationError) as caught:
             CredentialsSecret.model_validate({field: content})
         assert VALUE not in str(caught.value)
 
 
-def test_the_command_is_that_of_the_page() -> None:
+def test_suggested_command_is_the_pages() -> None:
     [printed] = page.commands("create secret")
 
     assert create_command(NAMESPACE) == printed

@@ -83,9 +83,7 @@ def check(
         "binding", "just applied", "shared", "rolling on shared", "recreate", "s3",
     ],
 )  # fmt: skip
-def test_what_is_there_and_fits_is_not_mentioned(
-    spec: dict[str, Any], objects: dict[str, Any]
-) -> None:
+def test_suitable_objects_give_no_findings(spec: dict[str, Any], objects: dict[str, Any]) -> None:
     assert check(spec, **objects) == Verdict()
 
 
@@ -129,7 +127,7 @@ def test_what_is_there_and_fits_is_not_mentioned(
          "TrustedCAInvalid", ['ConfigMap "storage-ca" has "ca.crt", not ca-bundle.crt']),
     ],
 )  # fmt: skip
-def test_what_the_operator_cannot_use_is_refused_if_strict_and_else_warned_about(
+def test_unusable_reference_is_refused_in_strict_mode_else_warned_about(
     spec: dict[str, Any], objects: dict[str, Any], reason: str, texts: list[str]
 ) -> None:
     strict, tolerant = check(spec, **objects), check(spec, strict=False, **objects)
@@ -142,7 +140,7 @@ def test_what_the_operator_cannot_use_is_refused_if_strict_and_else_warned_about
     assert all(len(text) <= MAX_WARNING for text in tolerant.warnings)
 
 
-def test_a_claim_that_is_being_deleted_is_of_no_use() -> None:
+def test_claim_in_deletion_is_unusable() -> None:
     leaving = claim()
     leaving.metadata.deletion_timestamp = "2029-12-31T23:59:00Z"
 
@@ -166,7 +164,7 @@ def test_a_claim_that_is_being_deleted_is_of_no_use() -> None:
     ],
     ids=["default", "none", "provisioned", "by hand", "unread", "waits for a Pod"],
 )  # fmt: skip
-def test_a_claim_that_stays_pending_is_warned_about(
+def test_pending_claim_gets_a_warning(
     made_for: dict[str, Any], objects: dict[str, Any], warned: str | None
 ) -> None:
     verdict = check(PVC, claim=claim("Pending", **made_for), **objects)
@@ -187,7 +185,7 @@ def test_a_claim_may_take_two_minutes_to_be_bound(seconds: int, warnings: int) -
     assert all("Pending for 2 minutes" in warning for warning in verdict.warnings)
 
 
-def test_a_claim_that_nothing_looks_after_has_no_phase_and_is_warned_about() -> None:
+def test_claim_without_a_phase_gets_a_warning() -> None:
     [warning] = check(PVC, claim=claim("")).warnings
 
     assert "has been Pending for 60 minutes" in warning
@@ -215,7 +213,7 @@ def test_a_bound_claim_without_capacity_is_warned_about() -> None:
          'spec.storage.s3.trustedCA.name: ConfigMap "storage-ca"'),
     ],
 )  # fmt: skip
-def test_what_could_not_be_read_is_never_refused(
+def test_unreadable_reference_is_never_refused(
     spec: dict[str, Any], objects: dict[str, Any], subject: str
 ) -> None:
     assert check(spec, **objects) == Verdict(
@@ -224,7 +222,7 @@ def test_what_could_not_be_read_is_never_refused(
 
 
 @pytest.mark.parametrize("unknown", [UNREAD, None], ids=["unread", "missing"])
-def test_rolling_over_a_claim_that_nobody_knows_is_warned_about(unknown: Unread | None) -> None:
+def test_rolling_update_with_an_unknown_claim_gets_a_warning(unknown: Unread | None) -> None:
     verdict = check({"rolloutStrategy": "RollingUpdate", **PVC}, claim=unknown, strict=False)
 
     assert "two Pods cannot share a ReadWriteOnce volume" in verdict.warnings[0]
@@ -243,16 +241,14 @@ def test_rolling_over_a_claim_that_nobody_knows_is_warned_about(unknown: Unread 
     ],
     ids=str,
 )
-def test_an_update_that_has_nothing_to_do_with_it_gets_through(
-    change: dict[str, Any], refused: bool
-) -> None:
+def test_unrelated_update_passes(change: dict[str, Any], refused: bool) -> None:
     verdict = check({**PVC, **change}, old=PVC)
 
     assert (reasons(verdict) == ["ClaimMissing"]) is refused
     assert verdict.allowed is not refused
 
 
-def test_a_registry_that_comes_back_is_held_against_what_is_there() -> None:
+def test_returning_registry_is_checked_again() -> None:
     assert reasons(check(PVC, old={"managementState": "Removed", **PVC})) == ["ClaimMissing"]
 
 
@@ -268,13 +264,13 @@ def test_a_registry_that_comes_back_is_held_against_what_is_there() -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_only_names_that_can_exist_are_read(storage: dict[str, Any], expected: Names) -> None:
+def test_invalid_names_are_not_read(storage: dict[str, Any], expected: Names) -> None:
     spec = Config.model_validate(config({"storage": storage})).spec
 
     assert storage_references.names(spec) == expected
 
 
-def test_warnings_of_the_longest_names_are_passed_on_whole() -> None:
+def test_warnings_with_the_longest_names_are_not_cut() -> None:
     storage = {"s3": {"bucket": "images", "trustedCA": {"name": "n" * 253}}}
     spec = Config.model_validate(config({"storage": storage})).spec
     found = storage_references.check(spec, referenced()).tolerant()

@@ -37,7 +37,7 @@ def check(text: str) -> Verdict:
     [GOOD, f"# my CA\n{GOOD}\ntrailing", GOOD * 2, ca(-DAY, 31 * DAY), GOOD.replace("\n", "\r\n")],
     ids=["one", "comments", "two", "a month left", "carriage returns"],
 )
-def test_a_bundle_that_can_be_trusted(text: str) -> None:
+def test_valid_bundle_is_accepted(text: str) -> None:
     assert check(text) == Verdict()
 
 
@@ -66,7 +66,9 @@ def test_a_bundle_that_can_be_trusted(text: str) -> None:
         "future",
     ],
 )
-def test_a_bundle_that_trusts_nothing_now(text: str, reason: str, message: str) -> None:
+def test_bundle_without_a_valid_certificate_is_refused(
+    text: str, reason: str, message: str
+) -> None:
     verdict = check(text)
 
     assert reasons(verdict) == [reason]

@@ -1,11 +1,13 @@
 """The usage index counts what is stored, however it got there."""
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.model.stream import ImageStream
 from app.quota.digests import pack, unpack
-from app.quota.members import Members
+from app.quota.effective import Effective
+from app.quota.members import Claims, Members
 from app.quota.usage import NamespaceUsage, StreamUsage, UsageIndex
 
 STREAMS = st.sampled_from(["app", "web", "api"])
@@ -54,7 +56,12 @@ def test_incremental_counts_equal_a_recount(
     assert usage.image_count == len(digests)
     assert usage.tag_count == sum(len(tags) for tags in truth.values())
     for name, tags in truth.items():
-        assert usage.images_of(name) == {d for history in tags.values() for d in history}
+        own = {d for history in tags.values() for d in history}
+        assert usage.images_of(name) == own
+        assert {d for d in ("d1", "d2", "d3", "d4") if usage.has_image(name, d)} == own
+    for digest in digests:
+        held = [tags for tags in truth.values() if any(digest in h for h in tags.values())]
+        assert usage.references(digest) == len(held)
 
 
 def test_an_image_in_two_streams_counts_once_until_both_are_gone() -> None:
@@ -70,7 +77,17 @@ def test_an_image_in_two_streams_counts_once_until_both_are_gone() -> None:
     assert usage.image_count == 0
 
 
-def test_missing_names_only_what_is_not_stored() -> None:
+def test_a_question_about_one_image_unpacks_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = NamespaceUsage()
+    usage.put("app", StreamUsage({f"v{number}": (f"d{number}",) for number in range(100)}))
+    monkeypatch.setattr("app.quota.usage.unpack", None)
+
+    assert usage.has_image("app", "d5")
+    assert not usage.has_image("web", "d5")
+    assert Effective(usage).assess(Claims("ns", Members(images=frozenset({("app", "d5")}))))
+
+
+def test_missing_lists_only_members_that_are_not_stored() -> None:
     usage = NamespaceUsage()
     usage.put("app", StreamUsage({"v1": ("d1",)}))
     asked = Members(
@@ -86,14 +103,14 @@ def test_missing_names_only_what_is_not_stored() -> None:
     )
 
 
-def test_a_stream_that_is_not_stored_holds_nothing() -> None:
+def test_unknown_stream_is_empty() -> None:
     usage = NamespaceUsage()
 
     assert (usage.image_count_of("app"), usage.tag_count_of("app")) == (0, 0)
     assert usage.images_of("app") == frozenset()
 
 
-def test_a_namespace_without_streams_is_forgotten() -> None:
+def test_empty_namespace_is_dropped() -> None:
     index = UsageIndex()
     index.put("team-a", "app", StreamUsage({"v1": ("d1",)}))
     assert index.holds_images

@@ -12,6 +12,7 @@ from app.cluster.ledgers import encode
 from app.quota.in_flight import InFlight, StreamInFlight
 from app.quota.ledger import Ledger, Reservation
 from app.quota.members import Members
+from app.reporting.size_collector import SizeCollector
 from app.reporting.usage_collector import UsageCollector
 from tests.unit.listed_cluster import ListedCluster
 from tests.unit.stores import DOMAIN
@@ -93,7 +94,7 @@ async def collector(cluster: ListedCluster, *namespaces: str) -> UsageCollector:
     return found
 
 
-async def test_the_whole_cluster_but_not_the_heartbeat(cluster: ListedCluster) -> None:
+async def test_heartbeat_is_left_out_of_the_cluster(cluster: ListedCluster) -> None:
     read = await collector(cluster)
     assert read.namespaces() == ["team-a", "team-b", "team-c"]
     assert read.usage("team-a").tag_count == 2
@@ -109,7 +110,7 @@ async def test_the_whole_cluster_but_not_the_heartbeat(cluster: ListedCluster) -
     assert cluster.asked[IMAGES] == 0
 
 
-async def test_only_the_namespaces_that_are_asked_for_are_read(cluster: ListedCluster) -> None:
+async def test_only_the_given_namespaces_are_read(cluster: ListedCluster) -> None:
     inside = "/apis/image.alauda.io/v1/namespaces/team-b/imagestreams"
     core = "/api/v1/namespaces/team-b"
     cluster.lists = {
@@ -124,14 +125,14 @@ async def test_only_the_namespaces_that_are_asked_for_are_read(cluster: ListedCl
     assert set(cluster.asked) == set(cluster.lists)
 
 
-async def test_ledgers_that_rbac_hides_are_said_not_to_be_readable(cluster: ListedCluster) -> None:
+async def test_forbidden_ledgers_are_noted(cluster: ListedCluster) -> None:
     cluster.forbidden = {LEDGERS}
     read = await collector(cluster)
     assert await read.in_flight("team-a") is None
     assert read.notes() == [f"reservations in flight are not readable: GET {LEDGERS}: forbidden"]
 
 
-async def test_streams_that_rbac_hides_are_an_error(cluster: ListedCluster) -> None:
+async def test_forbidden_streams_are_an_error(cluster: ListedCluster) -> None:
     cluster.forbidden = {STREAMS}
     with pytest.raises(ForbiddenError):
         await collector(cluster)
@@ -143,7 +144,7 @@ async def test_a_cluster_without_the_image_api_says_so(cluster: ListedCluster) -
         await collector(cluster)
 
 
-async def test_a_list_that_is_forgotten_half_way_is_begun_again(cluster: ListedCluster) -> None:
+async def test_expired_list_is_read_again(cluster: ListedCluster) -> None:
     cluster.lists[STREAMS] = [stream("team-a", f"app-{i}", v1=i) for i in range(1200)]
     cluster.forgotten = {STREAMS}
     read = await collector(cluster)
@@ -151,7 +152,7 @@ async def test_a_list_that_is_forgotten_half_way_is_begun_again(cluster: ListedC
     assert cluster.asked[STREAMS] == 2 + 3
 
 
-async def test_a_list_that_is_always_forgotten_is_an_error(cluster: ListedCluster) -> None:
+async def test_list_that_always_expires_is_an_error(cluster: ListedCluster) -> None:
     class Forgetful(ListedCluster):
         def _page(self, path: str, query: Any) -> Any:
             self.forgotten = {STREAMS}
@@ -162,7 +163,7 @@ async def test_a_list_that_is_always_forgotten_is_an_error(cluster: ListedCluste
         await collector(Forgetful(lists))
 
 
-async def test_few_sizes_are_asked_for_by_name_and_once(cluster: ListedCluster) -> None:
+async def test_few_sizes_are_read_once_by_name(cluster: ListedCluster) -> None:
     read = await collector(cluster)
     await read.expect_sizes(3)
     wanted = [digest(1), digest(2), digest(9), "no/name"]
@@ -173,7 +174,31 @@ async def test_few_sizes_are_asked_for_by_name_and_once(cluster: ListedCluster) 
     assert cluster.asked[IMAGES] == 0
 
 
-async def test_many_sizes_are_read_off_one_list(cluster: ListedCluster) -> None:
+async def test_an_index_is_as_large_as_the_largest_image_that_it_lists(
+    cluster: ListedCluster,
+) -> None:
+    listed = [{"digest": digest(1)}, {"digest": digest(2)}]
+    index = {"metadata": {"name": digest(7)}, "dockerImageManifests": listed}
+    images = [*cluster.lists[IMAGES], index]
+    read = await collector(ListedCluster({**cluster.lists, IMAGES: images}))
+
+    assert await read.sizes([digest(7)]) == {digest(7): 20}
+
+
+async def test_a_size_that_an_image_only_claims_is_read_again_after_minutes() -> None:
+    now = 0.0
+    claimed, absent = image(1, 10), digest(2)
+    cluster = ListedCluster({IMAGES: [claimed]})
+    sizes = SizeCollector(cluster, DOMAIN, clock=lambda: now)
+    assert await sizes.of([digest(1), absent]) == {digest(1): 10}
+
+    cluster.lists[IMAGES] = [image(1, 5000), image(2, 20)]
+    assert await sizes.of([digest(1), absent]) == {digest(1): 10}
+    now += 301
+    assert await sizes.of([digest(1), absent]) == {digest(1): 5000, absent: 20}
+
+
+async def test_many_sizes_are_read_from_one_list(cluster: ListedCluster) -> None:
     cluster.lists[IMAGES] = [image(i, i + 1) for i in range(1000)]
     read = await collector(cluster)
     await read.expect_sizes(900)
@@ -182,7 +207,7 @@ async def test_many_sizes_are_read_off_one_list(cluster: ListedCluster) -> None:
     assert cluster.asked.keys() & {f"{IMAGES}/{name}" for name in wanted} == set()
 
 
-async def test_what_a_forgotten_list_of_images_leaves_out_is_asked_for_by_name(
+async def test_images_missing_from_an_expired_list_are_read_by_name(
     cluster: ListedCluster,
 ) -> None:
     cluster.lists[IMAGES] = [image(i, i + 1) for i in range(600)]
@@ -195,9 +220,7 @@ async def test_what_a_forgotten_list_of_images_leaves_out_is_asked_for_by_name(
 
 
 @pytest.mark.parametrize("count", [1, 1000])
-async def test_sizes_that_rbac_hides_are_said_not_to_be_readable(
-    cluster: ListedCluster, count: int
-) -> None:
+async def test_forbidden_sizes_are_noted(cluster: ListedCluster, count: int) -> None:
     cluster.forbidden = {IMAGES}
     read = await collector(cluster)
     await read.expect_sizes(count)

@@ -53,39 +53,42 @@ def test_the_table_has_used_hard_left_and_percent(folder: Path) -> None:
     answer = run("--state", folder, "--streams")
     assert answer.exit_code == 0
     for words in (
-        r"team-a +│ +│ alauda.io/imagestreams +│ +1 │ +\? │ +4 │ +3 │ +25 % │ ResourceQuota small",
-        r"team-a +│ +│ alauda.io/image-tags +│ +2 │ +\? │ +1 │ +-1 │ +200 % │ ResourceQuota small",
-        r"team-a +│ +│ alauda.io/images +│ +0 │ +\? │ +- │ +- │ +- │ +│",
-        r"team-a +│ app +│ alauda.io/images +│ +0 │ +\? │ +5 │ +5 │ +0 % │ LimitRange limits",
-        r"team-b +│ web +│ alauda.io/image-tags +│ +0 │ +\? │ +- │",
+        r"NAMESPACE +STREAM +RESOURCE +USED +IN-FLIGHT +HARD +LEFT +FULL +LIMITED-BY",
+        r"team-a +- +streams +1 +\? +4 +3 +25% +ResourceQuota small",
+        r"team-a +- +tags +2 +\? +1 +-1 +200% +ResourceQuota small",
+        r"team-a +- +images +0 +\? +- +- +- +-",
+        r"team-a +app +images +0 +\? +5 +5 +0% +LimitRange limits",
+        r"team-b +web +tags +0 +\? +- ",
     ):
         assert re.search(words, answer.output), words
 
 
 @pytest.mark.parametrize(("output", "load"), [("json", json.loads), ("yaml", yaml.safe_load)])
 def test_counts_for_scripts(folder: Path, output: str, load: Callable[[str], Any]) -> None:
-    [report] = load(run("--state", folder, "-n", "team-a", "-o", output).output)
+    content = load(run("--state", folder, "-n", "team-a", "-o", output).stdout)
+    assert (content["apiVersion"], content["kind"]) == ("registry-admission/v1", "UsageList")
+    [report] = content["items"]
     assert report["namespace"] == "team-a"
     assert report["totals"][1] == {
-        "resource": "alauda.io/image-tags", "used": 2, "reserved": 0, "hard": "1", "left": -1,
-        "source": "ResourceQuota small",
+        "resource": "alauda.io/image-tags", "used": 2, "inFlight": 0, "hard": 1, "left": -1,
+        "limitedBy": "ResourceQuota small",
     }  # fmt: skip
     assert report["streams"] == [
         {
-            "stream": "app", "resource": "alauda.io/images", "used": 0, "reserved": 0,
-            "hard": "5", "left": 5, "source": "LimitRange limits",
+            "stream": "app", "resource": "alauda.io/images", "used": 0, "inFlight": 0,
+            "hard": 5, "left": 5, "limitedBy": "LimitRange limits",
         },
         {
-            "stream": "app", "resource": "alauda.io/image-tags", "used": 2, "reserved": 0,
-            "hard": None, "left": None, "source": None,
+            "stream": "app", "resource": "alauda.io/image-tags", "used": 2, "inFlight": 0,
+            "hard": None, "left": None, "limitedBy": None,
         },
     ]  # fmt: skip
 
 
-def test_a_folder_that_is_broken_ends_with_2(tmp_path: Path) -> None:
+def test_a_folder_that_is_broken_ends_with_3(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("kind: [")
     answer = run("--state", tmp_path)
-    assert answer.exit_code == 2
+    assert answer.exit_code == 3
     assert f"{tmp_path / 'bad.yaml'}:1: " in answer.output
 
 
@@ -117,8 +120,8 @@ def test_a_watch_prints_again_and_survives_a_broken_file(folder: Path) -> None:
 
     def tags() -> int:
         """Of team-a, in the next report."""
-        report = "".join(itertools.takewhile(lambda line: line != "]\n", reports)) + "]"
-        used: int = json.loads(report)[0]["totals"][1]["used"]
+        report = "".join(itertools.takewhile(lambda line: line != "}\n", reports)) + "}"
+        used: int = json.loads(report)["items"][0]["totals"][1]["used"]
         return used
 
     try:
@@ -134,22 +137,62 @@ def test_a_watch_prints_again_and_survives_a_broken_file(folder: Path) -> None:
     assert f"Note: {folder / 'state.yaml'}:1: " in watching.communicate()[1]
 
 
-def test_a_line_for_each_namespace_the_fullest_first(folder: Path) -> None:
-    output = run("--state", folder).output
-    assert re.search(
-        r"team-a +│ +1 / 4 │ +0 │ +2 / 1 │ +\? │ +200 % │ 2 of 1 alauda.io/image-tags, "
-        r"ResourceQuota small .*\n.*team-b +│ +1 │ +0 │ +0 │ +\? │ +- │ nothing is limited",
-        output,
+def test_usage_lists_namespaces_fullest_first(folder: Path) -> None:
+    answer = run("--state", folder, "-o", "wide")
+    assert answer.stdout == (
+        "NAMESPACE   STREAMS   IMAGES   TAGS   IN-FLIGHT   FULL   FULLEST   LIMITED-BY\n"
+        "team-a      1/4       0        2/1    ?           200%   tags      ResourceQuota small\n"
+        "team-b      1         0        0      ?           -      -         -\n"
     )
-    assert "2 namespaces, 1 over a limit." in output
+    assert answer.stderr == "2 namespaces, 1 over a limit.\n"
+
+
+def test_a_table_without_headings_has_only_its_rows(folder: Path) -> None:
+    assert run("--state", folder, "--no-headers").stdout.split()[0] == "team-a"
+
+
+def test_names_are_for_kubectl(folder: Path) -> None:
+    answer = run("--state", folder, "-A", "-o", "name", "--sort-by", "name")
+    assert answer.stdout == "namespace/team-a\nnamespace/team-b\n"
+
+
+@pytest.mark.parametrize("arguments", [("team-a",), ("-n", "team-a"), ("team-a", "-n", "team-a")])
+def test_a_namespace_is_named_either_way(folder: Path, arguments: tuple[str, ...]) -> None:
+    answer = run("--state", folder, *arguments, "-o", "name")
+    assert answer.stdout == "namespace/team-a\n"
+
+
+def test_a_namespace_that_does_not_exist_is_an_error(folder: Path) -> None:
+    answer = run("--state", folder, "team-x")
+    assert (answer.exit_code, answer.stdout) == (3, "")
+    assert "has nothing of a namespace team-x" in answer.stderr
+
+
+def test_a_folder_without_manifests_is_an_error(tmp_path: Path) -> None:
+    answer = run("--state", tmp_path)
+    assert (answer.exit_code, answer.stdout) == (3, "")
+    assert "there is no manifest in this folder" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("team-a", "-A"), ("-A", "-l", "a=b"), ("team-a", "-l", "a=b")]
+)
+def test_namespaces_are_selected_in_one_way(folder: Path, arguments: tuple[str, ...]) -> None:
+    answer = run("--state", folder, *arguments)
+    assert answer.exit_code == 2
+    assert "name namespaces, or use -A, or -l" in answer.stderr
+
+
+def test_labels_of_namespaces_need_a_cluster(folder: Path) -> None:
+    assert run("--state", folder, "-l", "team=a").exit_code == 2
 
 
 @pytest.mark.parametrize(("sort", "first"), [("full", "team-b"), ("name", "team-a")])
-def test_what_comes_first(folder: Path, sort: str, first: str) -> None:
+def test_order_of_usage_rows(folder: Path, sort: str, first: str) -> None:
     fuller = STATE.replace("namespace: team-a", "namespace: x").replace("team-b", "team-a")
     (folder / "state.yaml").write_text(fuller.replace("namespace: x", "namespace: team-b"))
-    rows = json.loads(run("--state", folder, "-o", "json", "--sort", sort).output)
-    assert rows[0]["namespace"] == first
+    content = json.loads(run("--state", folder, "-o", "json", "--sort-by", sort).stdout)
+    assert content["items"][0]["namespace"] == first
 
 
 IMAGES = """\
@@ -175,14 +218,14 @@ dockerImageMetadata: {Size: 1024}
     ("arguments", "shown"),
     [
         ((), []),
-        (("-n", "team-a"), ["3 MiB  sha256:b", "1 KiB  sha256:c"]),
-        (("--top", "1"), ["3 MiB  sha256:b"]),
+        (("-n", "team-a"), ["3 MiB   sha256:b", "1 KiB   sha256:c"]),
+        (("--top", "1"), ["3 MiB   sha256:b"]),
         (("-n", "team-a", "--top", "0"), []),
     ],
 )
-def test_the_largest_images_of_what_is_asked_for(
+def test_usage_lists_largest_images_of_the_namespace(
     folder: Path, arguments: tuple[str, ...], shown: list[str]
 ) -> None:
     (folder / "images.yaml").write_text(IMAGES)
     output = run("--state", folder, *arguments).output
-    assert re.findall(r"\d [MK]iB  sha256:\w", output) == shown
+    assert re.findall(r"\d [MK]iB +sha256:\w", output) == shown

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.policy.verdict import MAX_WARNING, Verdict
+from app.policy.verdict import MAX_VIOLATIONS, MAX_WARNING, Verdict
 
 STEP = "do this"
 
@@ -21,10 +21,24 @@ STEP = "do this"
         ),
     ],
 )
-def test_what_would_be_refused_becomes_warnings(message: str, warnings: list[str]) -> None:
+def test_refusals_become_warnings(message: str, warnings: list[str]) -> None:
     verdict = Verdict()
     verdict.deny("Reason", message, STEP)
     verdict.warn("a warning")
     verdict.note("name", "text")
 
     assert verdict.tolerant() == Verdict(warnings=[*warnings, "a warning"], notes={"name": "text"})
+
+
+def test_of_thousands_of_violations_some_dozens_are_told_and_the_others_counted() -> None:
+    verdict, other = Verdict(), Verdict()
+    for number in range(1000):
+        verdict.deny("Reason", f"no {number}", STEP)
+        other.deny("Other", "no", STEP)
+    verdict.include(other)
+
+    lines = verdict.explanation.splitlines()
+    assert len(verdict.violations) == MAX_VIOLATIONS
+    assert (lines[0], lines[-1]) == ("no 0; do this", f"… and {2000 - MAX_VIOLATIONS} more")
+    assert verdict.reasons == ("Reason",)
+    assert not verdict.allowed

@@ -35,7 +35,7 @@ async def worked(queue: WorkQueue[str], work: Callable[[str], float | None], unt
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_key_that_waits_is_worked_on_once() -> None:
+async def test_waiting_key_is_handled_once() -> None:
     queue: WorkQueue[str] = WorkQueue()
     seen: list[str] = []
     for key in ("a", "b", "a", "a"):
@@ -48,7 +48,7 @@ async def test_a_key_that_waits_is_worked_on_once() -> None:
     assert queue.depth == 0
 
 
-async def test_a_key_is_never_worked_on_by_two_and_what_came_meanwhile_is_not_lost() -> None:
+async def test_key_has_one_worker_and_later_changes_are_kept() -> None:
     queue: WorkQueue[str] = WorkQueue()
     running = most = rounds = 0
     done = asyncio.Event()
@@ -76,7 +76,7 @@ async def test_a_key_is_never_worked_on_by_two_and_what_came_meanwhile_is_not_lo
     assert (most, rounds, queue.depth) == (1, 2, 0)
 
 
-async def test_a_failure_is_tried_again_and_does_not_end_the_others() -> None:
+async def test_failed_key_is_retried_and_others_go_on() -> None:
     queue: WorkQueue[str] = WorkQueue()
     seen: list[str] = []
 
@@ -93,7 +93,7 @@ async def test_a_failure_is_tried_again_and_does_not_end_the_others() -> None:
     assert seen == ["bad", "good", "bad"]
 
 
-async def test_what_is_due_later_comes_then_and_a_change_comes_first() -> None:
+async def test_delayed_key_runs_when_due_or_changed() -> None:
     clock = Clock()
     queue: WorkQueue[str] = WorkQueue(clock)
     queue.add_after("later", 60)
@@ -110,7 +110,7 @@ async def test_what_is_due_later_comes_then_and_a_change_comes_first() -> None:
     assert seen == ["changed", "later"], "and what was planned before the change is not done twice"
 
 
-def test_turns_come_at_a_rate_after_a_burst() -> None:
+def test_rate_limit_applies_after_the_burst() -> None:
     clock = Clock()
     pace = RateLimiter(per_second=8, burst=5, clock=clock)
 
@@ -121,7 +121,7 @@ def test_turns_come_at_a_rate_after_a_burst() -> None:
     assert pace.reserve() == 0.0
 
 
-def test_quiet_gives_no_more_than_one_burst() -> None:
+def test_idle_time_earns_one_burst_at_most() -> None:
     clock = Clock()
     pace = RateLimiter(per_second=8, burst=5, clock=clock)
     pace.reserve()
@@ -130,7 +130,7 @@ def test_quiet_gives_no_more_than_one_burst() -> None:
     assert sum(pace.reserve() == 0.0 for _ in range(100)) == 5
 
 
-def test_what_is_changed_back_again_and_again_is_repaired_ever_more_rarely() -> None:
+def test_repeated_repairs_get_rarer() -> None:
     clock = Clock()
     repairs = RepairBackoff(clock)
     waits = []

@@ -6,7 +6,6 @@ caller decides whether it is one, since the objects may still be on their way.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 from app.model import credentials
 from app.model.core import ConfigMap, Secret
@@ -17,8 +16,6 @@ from app.policy.names import is_subdomain
 from app.policy.operator import trusted_ca
 from app.policy.operator.field_checks import shown
 from app.policy.verdict import Verdict
-
-ReferenceChecks = Literal["warn", "deny", "off"]
 
 _CLAIM = "spec.storage.pvc.claim"
 _TRUSTED_CA = "spec.storage.s3.trustedCA.name"

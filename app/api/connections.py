@@ -1,0 +1,107 @@
+"""Who may have a connection: bounds for one address and for all, and which connection gives way."""
+
+from collections.abc import Callable, Iterable
+
+MAX_CONNECTIONS = 2048
+MAX_PER_ADDRESS = 1024
+_BEYOND = 2
+
+
+class Connection:
+    """One accepted connection. It waits for its client unless a request of it is being answered."""
+
+    identified = False
+    """Whether TLS has verified a certificate of the client: such connections give way last."""
+
+    def __init__(self, address: "_Address", end: Callable[[], object]) -> None:
+        self._address = address
+        self.end = end
+        """Ends the connection at once."""
+
+    def waits(self) -> None:
+        """For its client: for a handshake, a request or the rest of one."""
+        self.works()
+        self._address.waiting[self.identified][self] = None
+
+    def works(self) -> None:
+        """A request is being answered, so the connection does not give way."""
+        for waiting in self._address.waiting:
+            waiting.pop(self, None)
+
+    def gone(self) -> None:
+        """It has ended."""
+        self._address.remove(self)
+
+
+class _Address:
+    """The connections of one address."""
+
+    def __init__(self, name: str, known: "dict[str, _Address]") -> None:
+        self._name = name
+        self._known = known
+        self.open: set[Connection] = set()
+        self.waiting: tuple[dict[Connection, None], dict[Connection, None]] = ({}, {})
+        """Those without and those with a verified certificate, each longest waiting first."""
+
+    def add(self, end: Callable[[], object]) -> Connection:
+        connection = Connection(self, end)
+        self.open.add(connection)
+        self._known[self._name] = self
+        connection.waits()
+        return connection
+
+    def remove(self, connection: Connection) -> None:
+        connection.works()
+        self.open.discard(connection)
+        if not self.open:
+            self._known.pop(self._name, None)
+
+
+class Connections:
+    """The connections of one listener.
+
+    At a bound, a new connection takes the place of a connection that waits for its client: the
+    longest waiting one of the address that has the most connections. So a flood of connections that
+    send nothing keeps out neither API servers nor probes. While all connections at a bound have
+    requests that are being answered, up to twice the bound are admitted.
+    """
+
+    def __init__(self, limit: int = MAX_CONNECTIONS, per_address: int = MAX_PER_ADDRESS) -> None:
+        self._limit = limit
+        self._per_address = per_address
+        self._addresses: dict[str, _Address] = {}
+
+    def admit(self, name: str, end: Callable[[], object]) -> Connection | None:
+        """A new connection from the address `name`; None if no other connection gives way."""
+        address = self._addresses.get(name) or _Address(name, self._addresses)
+        # An address that holds more than another one takes nothing from it.
+        larger = [one for one in self._addresses.values() if len(one.open) >= len(address.open)]
+        if _is_full(len(address.open), self._per_address, [address]):
+            return None
+        if _is_full(self.open, self._limit, larger):
+            return None
+        return address.add(end)
+
+    @property
+    def open(self) -> int:
+        return sum(len(address.open) for address in self._addresses.values())
+
+
+def _is_full(count: int, bound: int, addresses: list[_Address]) -> bool:
+    """Whether there is no room at a bound, nor any that can be made.
+
+    Requests that are being answered end soon, so their connections may go beyond the bound.
+    """
+    return count >= bound and not _make_room(addresses) and count >= _BEYOND * bound
+
+
+def _make_room(addresses: Iterable[_Address]) -> bool:
+    """End one connection that waits; False if none does."""
+    by_size = sorted(addresses, key=lambda address: len(address.open), reverse=True)
+    for identified in (False, True):
+        for address in by_size:
+            for victim in address.waiting[identified]:
+                address.remove(victim)
+                victim.end()
+                return True
+    return False

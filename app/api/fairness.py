@@ -1,0 +1,125 @@
+"""Who is served when many ask at once: no caller takes what others need."""
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+_MAX_WAITING = 16
+"""Callers that wait for their turn."""
+_LONGEST_TURN = 1.0
+"""Seconds: a turn that waits for something outside of the process ends after this time."""
+
+
+class OverloadedError(Exception):
+    """There is no room for a caller now."""
+
+
+class Shares:
+    """Places for callers, of whom each belongs to a namespace, a user or an address.
+
+    While places are free everybody gets one. When all are taken, a caller gets one only if its
+    owner has less than an equal share. So at most twice the places are taken.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def place(self, owner: str) -> Iterator[None]:
+        """Hold a place. Raises OverloadedError."""
+        total = self._taken.total()
+        if total >= self._places:
+            owners = len(self._taken.keys() | {owner})
+            if total >= 2 * self._places or self._taken[owner] >= self._places / owners:
+                raise OverloadedError
+        self._taken[owner] += 1
+        try:
+            yield
+        finally:
+            self._taken[owner] -= 1
+            if not self._taken[owner]:
+                del self._taken[owner]
+
+
+class Turns:
+    """Expensive work, one piece at a time, and each owner in turn.
+
+    After each piece there is a pause as long as the piece was, so that half of the time is left for
+    everything else.
+    """
+
+    def __init__(self) -> None:
+        self._busy = False
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+
+    @asynccontextmanager
+    async def turn(self, owner: str, patience: float) -> AsyncIterator[None]:
+        """Wait for the turn, `patience` seconds at most. Raises OverloadedError."""
+        try:
+            async with asyncio.timeout(patience):
+                await self._wait(owner)
+        except TimeoutError:
+            raise OverloadedError from None
+        loop, started = asyncio.get_running_loop(), time.perf_counter()
+        has_ended = False
+
+        def end() -> None:
+            nonlocal has_ended
+            has_ended = True
+            self._next()
+
+        longest = loop.call_later(_LONGEST_TURN, end)
+        try:
+            yield
+        finally:
+            longest.cancel()
+            if not has_ended:
+                loop.call_later(time.perf_counter() - started, self._next)
+
+    async def _wait(self, owner: str) -> None:
+        if not self._busy:
+            self._busy = True
+            return
+        self._make_room(owner)
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(owner, deque()).append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                self._forget(owner, turn)
+            else:
+                self._next()
+            raise
+
+    def _make_room(self, owner: str) -> None:
+        """The owner with the most callers loses its latest one."""
+        if sum(map(len, self._waiting.values())) < _MAX_WAITING:
+            return
+        most = max(self._waiting, key=lambda name: len(self._waiting[name]))
+        if len(self._waiting[most]) <= len(self._waiting.get(owner, ())) + 1:
+            raise OverloadedError
+        latest = self._waiting[most].pop()
+        if not latest.done():
+            latest.set_exception(OverloadedError())
+
+    def _forget(self, owner: str, turn: asyncio.Future[None]) -> None:
+        self._waiting[owner].remove(turn)
+        if not self._waiting[owner]:
+            del self._waiting[owner]
+
+    def _next(self) -> None:
+        """Give the turn to the owner that has waited longest since its last one."""
+        while self._waiting:
+            owner = next(iter(self._waiting))
+            callers = self._waiting.pop(owner)
+            turn = callers.popleft()
+            if callers:
+                self._waiting[owner] = callers
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._busy = False

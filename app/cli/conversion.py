@@ -1,0 +1,125 @@
+"""The steps of `registry-admission convert`."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import click
+
+from app.cli import convert_report
+from app.cli.applying import apply_with_progress
+from app.cli.exit_codes import ExitCode
+from app.cluster import connection, manifests
+from app.cluster.api import KubeApi
+from app.cluster.applying import Applied
+from app.migration import converting
+from app.migration.conversion import Conversion, Totals, convert
+from app.migration.converting import ConversionError
+from app.model.domain import ApiDomain
+from app.model.legacy import LegacyConfig, UnitBase
+
+_UNITS: dict[str, UnitBase] = {"binary": 1024, "decimal": 1000}
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line."""
+
+    domain: ApiDomain
+    kubeconfig: Path | None
+    context: str | None
+    files: tuple[Path, ...]
+    from_cluster: bool
+    config_map: str | None
+    namespaces: str | None
+    namespaces_file: Iterable[str] | None
+    size_unit: str
+    flat: bool
+    streams_per_namespace: int | None
+    images_per_namespace: int | None
+    tags_per_namespace: int | None
+    out: Path | None
+    dry_run: str | None
+    apply: bool
+    output: str
+    headers: bool
+
+    @property
+    def totals(self) -> Totals:
+        return Totals(
+            self.streams_per_namespace, self.images_per_namespace, self.tags_per_namespace
+        )
+
+    @property
+    def writes(self) -> bool:
+        """Whether objects are sent to the API server, if only to try them."""
+        return self.apply or self.dry_run is not None
+
+
+async def run(options: Options) -> ExitCode:
+    """Convert, write, and report. Raises UnusableError."""
+    async with _cluster(options) as api:
+        config = await _config(options, api)
+        names = await _namespaces(options, config, api)
+        conversion = convert(config, names, flat=options.flat)
+        _write(options, conversion)
+        applied = await _apply(options, conversion, api) if api and options.writes else []
+    named = api is not None or bool(options.namespaces or options.namespaces_file)
+    convert_report.show(
+        convert_report.Report(
+            conversion, options.totals, options.size_unit, named, applied, options.dry_run
+        ),
+        options.output,
+        headers=options.headers,
+    )
+    if not all(item.ok for item in applied):
+        return ExitCode.FINDINGS if options.dry_run else ExitCode.FAILED
+    return ExitCode.OK if conversion.exact else ExitCode.FINDINGS
+
+
+@asynccontextmanager
+async def _cluster(options: Options) -> AsyncIterator[KubeApi | None]:
+    """The cluster, if anything is asked of it."""
+    if not (options.from_cluster or options.writes):
+        yield None
+        return
+    async with connection.found(options.kubeconfig, options.context) as api:
+        yield api
+
+
+async def _config(options: Options, api: KubeApi | None) -> LegacyConfig:
+    if api and options.from_cluster:
+        found = await converting.config_maps_in(api)
+    else:
+        found = converting.config_maps_of(chain.from_iterable(map(manifests.read, options.files)))
+    return converting.the_config(found, options.config_map, _UNITS[options.size_unit])
+
+
+async def _namespaces(options: Options, config: LegacyConfig, api: KubeApi | None) -> list[str]:
+    named = (options.namespaces or "").split(",") + list(options.namespaces_file or ())
+    names = [name.strip() for name in named if name.strip()]
+    if names:
+        return converting.check_namespaces(names)
+    found = list(config.by_namespace) if api is None else await converting.namespaces_in(api)
+    if not found:
+        raise ConversionError("no rule names a namespace: list them with --namespaces")
+    return found
+
+
+def _write(options: Options, conversion: Conversion) -> None:
+    if options.out:
+        converting.write_files(options.out, conversion.namespaces, options.domain, options.totals)
+    elif not options.writes:
+        for item in conversion.namespaces:
+            click.echo(converting.to_yaml(item, options.domain, options.totals), nl=False)
+
+
+async def _apply(options: Options, conversion: Conversion, api: KubeApi) -> list[Applied]:
+    objects = [
+        content
+        for item in conversion.namespaces
+        for content in item.manifests(options.domain, options.totals)
+    ]
+    return await apply_with_progress(api, objects, dry_run=options.dry_run is not None)

@@ -1,0 +1,42 @@
+"""How every command ends. The reference page and the tests read the same table."""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from types import MappingProxyType
+
+
+class ExitCode(IntEnum):
+    OK = 0
+    FINDINGS = 1
+    USAGE = 2
+    FAILED = 3
+    INTERRUPTED = 130
+
+
+MEANING: Mapping[ExitCode, str] = MappingProxyType(
+    {
+        ExitCode.OK: "Nothing was found, or everything was done.",
+        ExitCode.FINDINGS: "There are findings: see the next table.",
+        ExitCode.USAGE: "Wrong use: an unknown flag or value, or nothing says what to look at.",
+        ExitCode.FAILED: "Something could not be read, reached or written.",
+        ExitCode.INTERRUPTED: "Interrupted by Ctrl-C.",
+    }
+)
+
+FINDINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "audit": "Something is over a limit.",
+        "certs": "",
+        "check": "Something is refused.",
+        "completion": "",
+        "convert": "A limit is approximated, or an object would be refused.",
+        "doctor": "There is an error, or with `--fail-on warning` a warning.",
+        "gateway": "",
+        "install": "",
+        "serve": "",
+        "uninstall": "",
+        "usage": "",
+        "version": "",
+    }
+)
+"""What a finding is, by command; empty if the command looks for nothing."""

@@ -1,0 +1,56 @@
+"""What commands print for scripts: one envelope with a kind and a version, in JSON or YAML."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+import yaml
+
+VERSION = "registry-admission/v1"
+DATA = ("json", "yaml")
+
+Content = dict[str, Any]
+
+
+def enveloped(kind: str, content: Content) -> Content:
+    return {"apiVersion": VERSION, "kind": kind, **content}
+
+
+def show(content: Content, output: str, *, err: bool = False) -> None:
+    """Print data as JSON or YAML."""
+    if output == "json":
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    else:
+        text = as_yaml([content])
+    click.echo(text, nl=False, err=err)
+
+
+def as_yaml(objects: Sequence[Content], *, explicit_start: bool = False) -> str:
+    """Objects as kubectl takes them, without anchors for what occurs twice."""
+    text: str = yaml.dump_all(
+        objects, Dumper=_Plain, sort_keys=False, allow_unicode=True, explicit_start=explicit_start
+    )
+    return text
+
+
+class _Plain(yaml.CSafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def option(*formats: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`-o`, the first of the formats by default."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(formats),
+        default=formats[0],
+        help=f"How to print.  [default: {formats[0]}]",
+    )
+
+
+no_headers = click.option(
+    "--no-headers", "headers", is_flag=True, default=True, flag_value=False,
+    help="Print tables without their headings.",
+)  # fmt: skip

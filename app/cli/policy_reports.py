@@ -1,0 +1,31 @@
+"""Writing PolicyReports to the cluster."""
+
+from collections.abc import Sequence
+
+import click
+
+from app.cli.applying import apply_with_progress
+from app.cli.exit_codes import ExitCode
+from app.cluster import connection
+from app.cluster.api import ApiError, Content, NotFoundError
+from app.config.settings import Settings
+from app.reporting import policy_report
+
+
+async def write(settings: Settings, reports: Sequence[Content]) -> None:
+    """Bring PolicyReports to the cluster. Raises ApiError, also if it has no such kind."""
+    async with connection.found(settings.kubeconfig, settings.context) as api:
+        try:
+            await api.get(f"/apis/{policy_report.GROUP}/{policy_report.VERSION}")
+        except NotFoundError as error:
+            problem = (
+                "the cluster has no PolicyReports (wgpolicyk8s.io/v1alpha2): install their CRD"
+            )
+            raise ApiError(error.status, problem) from None
+        applied = await apply_with_progress(api, reports, force=True)
+    failed = [item for item in applied if not item.ok]
+    for item in failed:
+        click.echo(f"Failed: {item.object}: {item.message}", err=True)
+    click.echo(f"{len(applied) - len(failed)} of {len(applied)} PolicyReports applied.", err=True)
+    if failed:
+        raise SystemExit(ExitCode.FAILED)

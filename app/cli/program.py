@@ -1,0 +1,100 @@
+"""A group of commands that imports a command when it is called, and ends as the table says."""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from app.cli.exit_codes import ExitCode
+from app.model.errors import NothingNamedError, UnusableError
+
+
+@dataclass(frozen=True)
+class Lazy:
+    """A command that is not imported yet."""
+
+    target: str
+    """`module:function`"""
+    help: str
+    """The first sentence of its help."""
+
+    def load(self) -> click.Command:
+        module, _, name = self.target.partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+class Program(click.Group):
+    """Importing all commands takes a second of CPU: `--help` and completion cannot wait for it."""
+
+    def __init__(self, *args: Any, lazy: Mapping[str, Lazy], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*self.commands, *self._lazy})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.commands and cmd_name in self._lazy:
+            command = self._lazy[cmd_name].load()
+            command.name = cmd_name
+            self.add_command(command, cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [
+            (name, self._lazy[name].help if name in self._lazy else self._short(ctx, name))
+            for name in self.list_commands(ctx)
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def _short(self, ctx: click.Context, name: str) -> str:
+        command = self.get_command(ctx, name)
+        return command.get_short_help_str() if command else ""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command. An error of the outside world is one line on stderr."""
+        try:
+            return super().invoke(ctx)
+        except NothingNamedError as error:
+            raise click.UsageError(_line(error)) from None
+        except BrokenPipeError:
+            # The reader of stdout has gone; nothing of what is buffered can be written.
+            _drop_output()
+            raise SystemExit(ExitCode.FAILED) from None
+        except (UnusableError, OSError, UnicodeDecodeError) as error:
+            click.echo(f"Error: {_line(error)}", err=True)
+            raise SystemExit(ExitCode.FAILED) from None
+        except click.UsageError:
+            raise
+        except click.ClickException as error:
+            error.show()
+            raise SystemExit(ExitCode.FAILED) from None
+        except (KeyboardInterrupt, click.Abort):
+            raise SystemExit(ExitCode.INTERRUPTED) from None
+
+
+def stop_at_once() -> None:
+    """End on Ctrl-C without waiting for anything; `serve` and `gateway` replace this handler."""
+    signal.signal(signal.SIGINT, _stop)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+    os._exit(ExitCode.INTERRUPTED)
+
+
+def _drop_output() -> None:
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

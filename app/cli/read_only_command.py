@@ -1,0 +1,138 @@
+"""Options and steps of the commands that look at limits and usage."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from app.cli import completion
+
+if TYPE_CHECKING:
+    from app.config.settings import Settings
+    from app.reporting.inventory import Inventory
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The namespaces that a command is asked about, and where the service keeps its ledgers."""
+
+    namespaces: tuple[str, ...]
+    """Empty: all of them, or those with the labels."""
+    labels: str
+    """A label selector of namespaces; empty: all."""
+    service_namespace: str | None
+    examples: bool
+
+    @property
+    def named(self) -> bool:
+        return bool(self.namespaces)
+
+
+def options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Namespaces by name, -n, -A or -l; --service-namespace and --examples."""
+
+    def selecting(
+        *args: Any,
+        names: tuple[str, ...],
+        namespaces: tuple[str, ...],
+        all_namespaces: bool,
+        labels: str,
+        service_namespace: str | None,
+        examples: bool,
+        **rest: Any,
+    ) -> Any:
+        chosen = tuple(dict.fromkeys((*names, *namespaces)))
+        if sum((bool(chosen), all_namespaces, bool(labels))) > 1:
+            raise click.UsageError("name namespaces, or use -A, or -l: not several of them")
+        selection = Selection(chosen, labels, service_namespace, examples)
+        return command(*args, selection=selection, **rest)
+
+    selecting.__name__, selecting.__doc__ = command.__name__, command.__doc__
+    selecting.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    for option in (
+        click.option("--examples", is_flag=True, help="Look at the examples of this project."),
+        click.option(
+            "--service-namespace", metavar="NAMESPACE", shell_complete=completion.namespaces,
+            help="Namespace of the service, with its ledgers.  [default: registry-admission]",
+        ),
+        click.option(
+            "-l", "--selector", "labels", default="", metavar="LABELS",
+            help="Only namespaces with these labels, such as team=a.",
+        ),
+        click.option("-A", "--all-namespaces", is_flag=True, help="Every namespace, the default."),
+        click.option(
+            "-n", "--namespace", "namespaces", multiple=True, shell_complete=completion.namespaces,
+            help="Only this namespace; may be repeated.",
+        ),
+        click.argument(
+            "names", nargs=-1, metavar="[NAMESPACE]...", shell_complete=completion.namespaces
+        ),
+    ):  # fmt: skip
+        selecting = option(selecting)
+    return selecting
+
+
+def look(
+    settings: "Settings",
+    selection: Selection,
+    work: Callable[["Inventory"], Awaitable[Result]],
+    *,
+    proposed: Collection[str] = (),
+    ledgers: bool = True,
+) -> Result:
+    """Do some work on the folder or cluster that the settings name.
+
+    `proposed` are namespaces that need not exist yet. Raises UnusableError if it cannot be read.
+    """
+    from app.reporting import inventories
+
+    async def opened() -> Result:
+        async with AsyncExitStack() as stack:
+            with busy("Reading limits and ImageStreams"):
+                inventory = await stack.enter_async_context(
+                    inventories.opened(
+                        settings,
+                        selection.service_namespace,
+                        selection.namespaces,
+                        labels=selection.labels,
+                        on_examples=selection.examples,
+                        proposed=proposed,
+                        ledgers=ledgers,
+                    )
+                )
+            return await work(inventory)
+
+    return run(opened())
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Work that reads or writes a state, without the log of a server."""
+    # What could not be read is in the notes of an inventory.
+    logging.getLogger("registry_admission").addHandler(logging.NullHandler())
+    return asyncio.run(work)
+
+
+@contextmanager
+def busy(text: str) -> Iterator[None]:
+    """Say on a terminal what people wait for."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    click.echo(f"{text} …", err=True, nl=False)
+    try:
+        yield
+    finally:
+        click.echo("\r\x1b[K", err=True, nl=False)
+
+
+def show_notes(inventory: "Inventory") -> None:
+    """Say on stderr what is not complete."""
+    for note in inventory.notes():
+        click.echo(f"Note: {note}", err=True)

@@ -1,0 +1,97 @@
+"""Who may have a connection when there are many, and which connection gives way."""
+
+from functools import partial
+
+import pytest
+
+from app.api.connections import Connection, Connections
+
+
+class Opened:
+    """Connections by name, `address/number`, and the names of those that were ended."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._by_name: dict[str, Connection] = {}
+        self.ended: list[str] = []
+
+    def admit(self, *names: str) -> list[str]:
+        """The names of those that got a connection."""
+        for name in names:
+            end = partial(self.ended.append, name)
+            connection = self._connections.admit(name.partition("/")[0], end)
+            if connection is not None:
+                self._by_name[name] = connection
+        return [name for name in names if name in self._by_name]
+
+    def __getitem__(self, name: str) -> Connection:
+        return self._by_name[name]
+
+
+@pytest.fixture
+def opened() -> Opened:
+    return Opened(Connections(limit=4, per_address=3))
+
+
+def test_an_address_has_no_more_than_its_bound(opened: Opened) -> None:
+    assert opened.admit("a/1", "a/2", "a/3", "a/4") == ["a/1", "a/2", "a/3", "a/4"]
+    assert opened.ended == ["a/1"]
+
+
+def test_the_address_with_the_most_connections_gives_way(opened: Opened) -> None:
+    opened.admit("b/1", "a/1", "a/2", "a/3")
+
+    assert opened.admit("c/1") == ["c/1"]
+    assert opened.ended == ["a/1"]
+
+
+def test_the_longest_waiting_connection_gives_way(opened: Opened) -> None:
+    opened.admit("a/1", "a/2", "a/3")
+    opened["a/1"].works()
+    opened["a/1"].waits()
+
+    opened.admit("a/4")
+
+    assert opened.ended == ["a/2"]
+
+
+def test_a_connection_whose_request_is_answered_does_not_give_way(opened: Opened) -> None:
+    for number in range(6):
+        opened.admit(f"a/{number}")
+        opened[f"a/{number}"].works()
+
+    assert opened.admit("a/6") == []
+    assert opened.admit("b/1") == ["b/1"]
+    assert opened.ended == []
+
+
+def test_an_address_takes_nothing_from_one_that_has_less(opened: Opened) -> None:
+    opened.admit("a/1", "b/1", "b/2", "b/3")
+    for name in ("b/1", "b/2", "b/3"):
+        opened[name].works()
+
+    assert opened.admit("b/4", "b/5") == ["b/4", "b/5"]
+    assert opened.ended == ["b/4"]
+
+
+def test_a_connection_with_a_verified_certificate_gives_way_last(opened: Opened) -> None:
+    opened.admit("a/1", "a/2", "a/3", "b/1")
+    for name in ("a/1", "a/2", "a/3"):
+        opened[name].identified = True
+        opened[name].waits()
+
+    opened.admit("c/1")
+    opened["c/1"].works()
+    opened.admit("c/2")
+
+    assert opened.ended == ["b/1", "a/1"]
+
+
+def test_an_ended_connection_makes_room(opened: Opened) -> None:
+    opened.admit("a/1", "a/2", "a/3")
+    opened["a/2"].gone()
+    opened["a/2"].gone()
+
+    opened.admit("a/4")
+
+    assert opened.ended == []

@@ -1,0 +1,206 @@
+"""Every command ends with the codes of one table."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app.cli.exit_codes import FINDINGS, MEANING, ExitCode
+from app.cli.main import COMMANDS, main
+from tests import payloads
+from tests.legacy_gateway import CONFIG_MAP
+
+LIMITS = """\
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: small, namespace: team-a}
+spec: {hard: {alauda.io/image-tags: "1"}}
+"""
+OVER = (
+    LIMITS
+    + """\
+---
+apiVersion: image.alauda.io/v1
+kind: ImageStream
+metadata: {name: app, namespace: team-a}
+spec: {tags: [{name: v1}, {name: v2}]}
+"""
+)
+PUSH = payloads.FOLDER / "push-too-large.json"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with something for each command, from which no cluster is found."""
+    for name, content in {
+        "fine/limits.yaml": LIMITS,
+        "over/limits.yaml": OVER,
+        "broken/limits.yaml": "kind: [",
+        "gateway.yaml": CONFIG_MAP,
+        "legacy/gateway.yaml": CONFIG_MAP,
+        "kubeconfig": "[",
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.yaml").touch()
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setattr("app.cluster.connection.KUBE_CONFIG_DEFAULT_LOCATION", "nowhere")
+    return tmp_path
+
+
+def run(line: str) -> Result:
+    return CliRunner().invoke(main, line.split())
+
+
+CODES = [
+    ("audit --state fine", ExitCode.OK),
+    ("audit --examples -n team-a", ExitCode.OK),
+    ("audit --state over", ExitCode.FINDINGS),
+    ("audit", ExitCode.USAGE),
+    ("audit --state fine -l team=a", ExitCode.USAGE),
+    ("audit --state broken", ExitCode.FAILED),
+    ("audit --state empty", ExitCode.FAILED),
+    ("audit --state fine -n team-x", ExitCode.FAILED),
+    ("audit --kubeconfig kubeconfig", ExitCode.FAILED),
+    ("certs make --out tls", ExitCode.OK),
+    ("certs make --nmae x", ExitCode.USAGE),
+    ("certs make --out file/tls", ExitCode.FAILED),
+    ("check fine/limits.yaml --state fine", ExitCode.OK),
+    (f"check {PUSH} --examples", ExitCode.FINDINGS),
+    (f"check {PUSH}", ExitCode.USAGE),
+    ("check nowhere.yaml --state fine", ExitCode.USAGE),
+    ("check empty.yaml --state fine", ExitCode.FAILED),
+    ("check empty --state fine", ExitCode.FAILED),
+    ("check broken --state fine", ExitCode.FAILED),
+    (f"check {PUSH} --kubeconfig kubeconfig", ExitCode.FAILED),
+    ("completion bash", ExitCode.OK),
+    ("completion tcsh", ExitCode.USAGE),
+    ("convert gateway.yaml --namespaces team-a", ExitCode.OK),
+    ("convert gateway.yaml --namespaces team-b", ExitCode.FINDINGS),
+    ("convert", ExitCode.USAGE),
+    ("convert --from-cluster", ExitCode.USAGE),
+    ("convert fine/limits.yaml", ExitCode.FAILED),
+    ("convert gateway.yaml --namespaces team-a --out file/x", ExitCode.FAILED),
+    ("doctor --dump-commands dump", ExitCode.OK),
+    ("doctor --state legacy --fail-on warning", ExitCode.FINDINGS),
+    ("doctor", ExitCode.USAGE),
+    ("doctor --state empty", ExitCode.FAILED),
+    ("gateway --show-settings", ExitCode.USAGE),
+    ("gateway --upstream http://localhost:1 --state broken --port 0", ExitCode.FAILED),
+    ("install --image a", ExitCode.OK),
+    ("install", ExitCode.USAGE),
+    ("install --image a --apply", ExitCode.USAGE),
+    ("install --image a --tls-dir empty", ExitCode.FAILED),
+    ("install --image a --apply --kubeconfig kubeconfig", ExitCode.FAILED),
+    ("serve --show-settings", ExitCode.OK),
+    ("serve --port many", ExitCode.USAGE),
+    ("serve --state broken", ExitCode.FAILED),
+    ("serve --kubeconfig kubeconfig", ExitCode.FAILED),
+    ("uninstall --dry-run", ExitCode.OK),
+    ("uninstall", ExitCode.USAGE),
+    ("uninstall --yes", ExitCode.USAGE),
+    ("uninstall --yes --kubeconfig kubeconfig", ExitCode.FAILED),
+    ("usage --state over", ExitCode.OK),
+    ("usage", ExitCode.USAGE),
+    ("usage --state broken", ExitCode.FAILED),
+    ("usage --state fine -n team-x", ExitCode.FAILED),
+    ("version", ExitCode.OK),
+    ("version --short", ExitCode.USAGE),
+]
+
+
+@pytest.mark.parametrize(("line", "code"), CODES)
+def test_a_command_ends_with_the_code_of_the_table(place: Path, line: str, code: ExitCode) -> None:
+    answer = run(line)
+    assert (answer.exit_code, answer.exception) == (code, answer.exception), answer.output
+    if code == ExitCode.FAILED:
+        [error] = [each for each in answer.stderr.splitlines() if each.startswith("Error: ")]
+        assert "Traceback" not in answer.output, error
+
+
+def test_every_command_is_in_the_tables() -> None:
+    commands = {*COMMANDS, "completion", "version"}
+    assert FINDINGS.keys() == commands
+    assert {line.split()[0] for line, _ in CODES} == commands
+    found = {line.split()[0] for line, code in CODES if code == ExitCode.FINDINGS}
+    assert found == {name for name, text in FINDINGS.items() if text}
+    assert MEANING.keys() == set(ExitCode)
+
+
+def test_no_command_shows_examples_unless_asked(place: Path) -> None:
+    for line in ("audit", "usage", f"check {PUSH}"):
+        answer = run(line)
+        assert answer.stdout == ""
+        assert "no cluster: there is no kubeconfig nowhere" in answer.stderr
+    for line in ("audit", "usage"):
+        assert "these are the examples" in run(f"{line} --examples").stderr
+
+
+def test_a_reader_that_goes_away_is_no_traceback(place: Path) -> None:
+    command = f"{sys.executable} -m app usage --state {place}/over | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert "Traceback" not in done.stderr
+    assert done.stdout.strip() in ("0", "3")
+
+
+@pytest.mark.parametrize("line", ["usage --watch --state over", "doctor --state over"])
+def test_ctrl_c_ends_at_once_and_prints_nothing_more(place: Path, line: str) -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, *line.split()],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert running.stdout is not None
+    assert running.stdout.readline() == "ready\n"
+    running.send_signal(signal.SIGINT)
+    stdout, stderr = running.communicate(timeout=60)
+    assert (running.returncode, stdout, stderr) == (ExitCode.INTERRUPTED, "", "")
+
+
+INTERRUPTED = """
+import time
+from app.cli import main, read_only_command
+
+def busy(work):
+    work.close()
+    print("ready", flush=True)
+    while True:  # as when a large list is parsed: nothing is awaited
+        time.sleep(0.01)
+
+read_only_command.run = busy
+main.start()
+"""
+
+
+def test_help_imports_no_library_of_the_service() -> None:
+    heavy = ("aiohttp", "cryptography", "fastapi", "httpx", "kubernetes_asyncio", "uvicorn")
+    script = f"""
+import json, sys
+from click.testing import CliRunner
+from app.cli.main import COMMANDS, main
+found = {{}}
+for name in ["", *COMMANDS]:
+    answer = CliRunner().invoke(main, [*name.split(), "--help"])
+    assert answer.exit_code == 0
+    found[name] = [module for module in {heavy!r} if module in sys.modules]
+print(json.dumps(found))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == {name: [] for name in ["", *COMMANDS]}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_their_help_says(name: str) -> None:
+    lazy = COMMANDS[name]
+    text = (lazy.load().help or "").strip().partition("\n")[0]
+    assert text == lazy.help

@@ -1,0 +1,107 @@
+"""Ledgers in the API server: what is written, and what is read of others' writing."""
+
+import json
+from typing import Any
+
+import pytest
+
+from app.cluster.ledgers import KubernetesLedgers, decode, encode
+from app.quota.ledger import Floor, Ledger, Reservation
+from app.quota.members import Members
+from app.quota.state import StateUnavailableError
+from app.quota.store import LedgerConflictError
+from tests.unit.kube import FakeKube
+
+OWN = "registry-admission"
+PATH = f"/api/v1/namespaces/{OWN}/configmaps/ledger-ns"
+MEMBERS = Members(frozenset({"app"}), frozenset({("app", "d1")}), frozenset({("app", "v1")}))
+ROW = Reservation(
+    "holder", MEMBERS, 1700000000.5, Members(frozenset({"app"})),
+    Members(tags=frozenset({("app", "old")})),
+)  # fmt: skip
+
+
+@pytest.fixture
+def api() -> FakeKube:
+    return FakeKube(1_800_000_000.0)
+
+
+@pytest.fixture
+def ledgers(api: FakeKube) -> KubernetesLedgers:
+    return KubernetesLedgers(api, OWN, "one")
+
+
+def content(reservations: Any, floor: Any = (1, 2.0), version: str = "7") -> dict[str, Any]:
+    data = {"reservations": json.dumps(reservations), "floor": json.dumps(floor)}
+    return {"metadata": {"name": "ledger-ns", "resourceVersion": version}, "data": data}
+
+
+def test_a_ledger_is_read_as_it_was_written() -> None:
+    ledger = decode({"data": encode(Ledger([ROW], Floor(4711, 1699999990.25)))})
+
+    assert list(ledger) == [ROW]
+    assert ledger.floor == Floor(4711, 1699999990.25)
+
+
+def test_a_row_of_the_version_before_proves_nothing() -> None:
+    old = ["holder", 1700000000.5, ["app"], [["app", "d1"]], [["app", "v1"]]]
+
+    [row] = decode(content([old]))
+
+    assert row == Reservation("holder", MEMBERS, 1700000000.5, shared=MEMBERS)
+    assert not row.proof
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param({}, id="no data"),
+        pytest.param({"data": None}, id="null"),
+        pytest.param({"data": {"reservations": "[", "floor": "[1, 2]"}}, id="no JSON"),
+        pytest.param(content({}), id="no list"),
+        pytest.param(content([["holder", 1.0]]), id="a row that is too short"),
+        pytest.param(content([["h", 1.0, [], [], [], [], [], [], []]]), id="a row of the future"),
+        pytest.param(content([["h", "x", [], [], []]]), id="a time that is none"),
+        pytest.param(content([["h", float("nan"), [], [], []]]), id="a time that never is"),
+        pytest.param(content([[["h"], 1.0, [], [], []]]), id="a holder that is none"),
+        pytest.param(content([["h", 1.0, [], [["app"]], []]]), id="an image without a digest"),
+        pytest.param(content([], floor=[1]), id="half a floor"),
+        pytest.param(content([], floor=["x", 2.0]), id="a position that is none"),
+    ],
+)
+async def test_a_ledger_that_is_not_understood_makes_its_namespace_undecidable_and_no_other(
+    ledgers: KubernetesLedgers, broken: dict[str, Any]
+) -> None:
+    broken = {"metadata": {"resourceVersion": "1"}, **broken}
+    ledgers.put((OWN, "ledger-ns"), broken)
+    ledgers.put((OWN, "ledger-other"), content([["h", 1.0, ["app"], [], []]]))
+
+    with pytest.raises(StateUnavailableError, match="the ledger is not understood: "):
+        await ledgers.load("ns")
+    assert len((await ledgers.load("other"))[0]) == 1
+    assert ledgers.reservations() == 1
+
+
+async def test_after_a_restore_of_etcd_one_conflict_is_enough(
+    api: FakeKube, ledgers: KubernetesLedgers
+) -> None:
+    """The API server counts its versions anew, lower than before."""
+    ledgers.put((OWN, "ledger-ns"), content([], version="900000"))
+    api.objects[PATH] = content([["h", 1.0, ["app"], [], []]], version="12")
+
+    with pytest.raises(LedgerConflictError):
+        await ledgers.save("ns", Ledger(), "900000")
+    ledger, version = await ledgers.load("ns")
+
+    assert (len(ledger), version) == (1, "12")
+    await ledgers.save("ns", ledger, version)
+
+
+async def test_a_watch_that_is_behind_does_not_hide_what_was_written(
+    ledgers: KubernetesLedgers,
+) -> None:
+    await ledgers.save("ns", Ledger([ROW]), "")
+    _, version = await ledgers.load("ns")
+    ledgers.put((OWN, "ledger-ns"), content([], version=str(int(version) - 1)))
+
+    assert list((await ledgers.load("ns"))[0]) == [ROW]

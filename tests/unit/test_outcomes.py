@@ -1,0 +1,48 @@
+"""Answers are bounded, however much a request has brought."""
+
+import pytest
+
+from app.admission.review import Outcome, invalid, of_verdict
+from app.policy.verdict import Verdict
+
+TITLE = "ImageStream team-a/app"
+
+
+def refused(count: int, length: int = 10) -> Outcome:
+    verdict = Verdict()
+    for number in range(count):
+        verdict.deny("Reason", f"{number} " + "x" * length, "do this")
+    return of_verdict(TITLE, verdict)
+
+
+def test_a_refusal_tells_some_dozens_of_reasons_and_counts_the_others() -> None:
+    message = refused(18_000).message
+
+    assert message.startswith(f"{TITLE}: 0 x")
+    assert message.endswith("\n… and 17968 more")
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        pytest.param(refused(10, length=10**6), id="long reasons"),
+        pytest.param(invalid("x" * 10**6, ["spec: wrong"]), id="a long name"),
+    ],
+)
+def test_a_message_is_a_few_kibibytes(outcome: Outcome) -> None:
+    assert len(outcome.message) == 16 * 1024
+    assert outcome.message.endswith("…")
+
+
+def test_of_many_fields_that_are_wrong_some_dozens_are_named() -> None:
+    message = invalid(TITLE, [f"spec.tags.{number}: wrong" for number in range(5000)]).message
+
+    assert "spec.tags.31: wrong; and 4968 more" in message
+
+
+def test_an_audit_annotation_is_a_few_kibibytes() -> None:
+    outcome = Outcome(audit={"follows": "x" * 10**6, "verdict": "allowed"})
+
+    annotations = outcome.response("1")["response"]["auditAnnotations"]
+    assert len(annotations["follows"]) == 4 * 1024
+    assert annotations["verdict"] == "allowed"
