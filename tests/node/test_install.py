@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -29,36 +29,32 @@ GI = 1024**3
 LIMITED = "team-a"
 
 
-def by_command(node: Node, folder: Path) -> AbstractContextManager[None]:
+def by_command(node: Node, folder: Path, running: ExitStack) -> None:
     installed(node)
-    return nullcontext()
 
 
-def with_a_certificate(node: Node, folder: Path) -> AbstractContextManager[None]:
+def with_a_certificate(node: Node, folder: Path, running: ExitStack) -> None:
     files.make(folder, service_names(NAMESPACE, NAMESPACE))
     installed(node, "--tls-dir", str(folder))
-    return nullcontext()
 
 
-def by_cert_manager(node: Node, folder: Path) -> AbstractContextManager[None]:
-    running = node.cert_manager()
-    running.__enter__()
+def by_cert_manager(node: Node, folder: Path, running: ExitStack) -> None:
+    running.enter_context(node.cert_manager())
     overlaid(node, "cert-manager")
     eventually(lambda: ca_bundles(node), lambda bundles: bundles != {None})
-    return running
 
 
-def by_overlay(node: Node, folder: Path) -> AbstractContextManager[None]:
+def by_overlay(node: Node, folder: Path, running: ExitStack) -> None:
     overlaid(node, "self-signed")
-    return nullcontext()
 
 
 @pytest.fixture(params=[by_command, with_a_certificate, by_cert_manager, by_overlay])
 def service(node: Node, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
     """A node on which the service is installed in one of its ways."""
-    install: Callable[[Node, Path], AbstractContextManager[None]] = request.param
+    install: Callable[[Node, Path, ExitStack], None] = request.param
     node.kubectl("create", "namespace", LIMITED)
-    with install(node, tmp_path):
+    with ExitStack() as running:
+        install(node, tmp_path, running)
         yield node
         uninstalled(node)
     node.kubectl("delete", "namespace", LIMITED, timeout=120)
