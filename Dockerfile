@@ -12,7 +12,7 @@ COPY requirements.lock ./
 RUN pip install --no-cache-dir --require-hashes -r requirements.lock && \
     /opt/build/bin/cyclonedx-py requirements requirements.lock --output-reproducible \
       --output-file /opt/registry-admission/sbom.cdx.json
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY app app
 COPY manifests manifests
 COPY tests/payloads tests/payloads

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from app.cli import audit_page
 from app.cluster.api import Content, KubeApi, Query
-from app.cluster.embedded import LimitFiles
+from app.cluster.limit_files import LimitFiles
 from app.model.domain import ApiDomain
 from app.reporting import auditing
 from app.reporting.usage_collector import UsageCollector
@@ -88,7 +88,7 @@ async def main() -> None:
     note("100,000 streams read")
     rows = await auditing.fullness_of(collector, domain)
     note(f"usage of {len(rows)} namespaces")
-    audits = await auditing.audit_all(collector, domain, proposed=LimitFiles(), top=5)
+    audits = await auditing.audit_all(collector, domain, proposed=LimitFiles(domain), top=5)
     note(f"audit, {sum(bool(item.over) for item in audits)} over a limit")
     page = audit_page.render(audits, now=datetime.now(UTC), proposed=False)
     note(f"its page, {len(page) / 1e6:.1f} MB")

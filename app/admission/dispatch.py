@@ -73,7 +73,7 @@ class Admission:
             return not_handled("nothing to default")
         if request.object is None:
             return invalid(request.title, [_NO_OBJECT])
-        defaulted = registry_defaults.with_defaults(request.object)
+        defaulted = registry_defaults.with_defaults(request.object, self._domain)
         patch: list[dict[str, Any]] = jsonpatch.make_patch(request.object, defaulted).patch
         return Outcome(patch=patch, audit={"defaulted": str(bool(patch)).lower()})
 

@@ -13,6 +13,8 @@ from app.policy.verdict import MAX_VIOLATIONS, MAX_WARNING, Verdict, shortened
 
 API_VERSION = "admission.k8s.io/v1"
 _MAX_WARNINGS = 12
+_SKIPPED = "skipped"
+"""Name of the audit annotation that says why nothing was decided."""
 _MAX_MESSAGE = 16 * 1024
 """Characters of a refusal: it is shown to its reader, and kept in logs."""
 _MAX_ANNOTATION = 4 * 1024
@@ -91,6 +93,11 @@ class Outcome:
     retry_after: int | None = None
     """Seconds after which the same request may be answered otherwise."""
 
+    @property
+    def handled(self) -> bool:
+        """Whether a policy decided; anything else is allowed without a look."""
+        return _SKIPPED not in self.audit
+
     def response(self, uid: str) -> dict[str, Any]:
         """The AdmissionReview that carries this answer."""
         response: dict[str, Any] = {"uid": uid, "allowed": self.allowed}
@@ -122,7 +129,7 @@ class Outcome:
 
 def not_handled(why: str) -> Outcome:
     """Allowed, because the object is none of this service's business."""
-    return Outcome(audit={"skipped": why})
+    return Outcome(audit={_SKIPPED: why})
 
 
 def of_verdict(title: str, verdict: Verdict) -> Outcome:
@@ -137,7 +144,12 @@ def of_verdict(title: str, verdict: Verdict) -> Outcome:
         message=shortened(f"{title}: {verdict.explanation}", _MAX_MESSAGE),
         causes=causes,
         warnings=verdict.warnings,
-        audit={**verdict.notes, "verdict": "denied", "reasons": ",".join(causes)},
+        audit={
+            **verdict.notes,
+            **({"exact": "; ".join(verdict.exact)} if verdict.exact else {}),
+            "verdict": "denied",
+            "reasons": ",".join(causes),
+        },
     )
 
 

@@ -71,7 +71,9 @@ def audit(
     written = apply and not (selection.examples or settings.state)
     if apply and (output != "policyreport" or not written):
         raise click.UsageError("--apply writes PolicyReports to a cluster: use -o policyreport")
-    limits = auditing.proposed_limits(proposed)
+    limits = auditing.proposed_limits(proposed, settings.domain)
+    for problem in limits.warnings:
+        read_only_command.warn(problem)
 
     async def collect(inventory: "Inventory") -> list["NamespaceAudit"]:
         with read_only_command.busy("Comparing use and limits"):

@@ -48,7 +48,8 @@ def check(
     of a folder every manifest is read. Files are decided one after another: what is allowed
     counts for what comes after it. They are held against the limits and ImageStreams of the
     cluster that kubectl would take, or of a folder (--state); nothing is written, and pushes in
-    flight are not counted. The exit code is 1 if anything is refused.
+    flight are not counted. An object that no policy decides on is "not checked". The exit code is 1
+    if anything is refused.
 
     \b
     Examples:
@@ -58,7 +59,9 @@ def check(
     """
     from app.wiring import checking
 
-    results = read_only_command.run(checking.check(files, settings, on_examples=examples))
+    results = read_only_command.run(
+        checking.check(files, settings, warn=read_only_command.warn, on_examples=examples)
+    )
     if output == "table":
         _show(results, headers)
     else:
@@ -74,17 +77,21 @@ def _content(result: "Result") -> dict[str, object]:
         "line": result.line,
         "object": result.object,
         "allowed": result.allowed,
+        "checked": result.checked,
         "message": result.message,
         "warnings": result.warnings,
     }
 
 
+def _verdict(result: "Result") -> str:
+    if not result.allowed:
+        return "denied"
+    return "allowed" if result.checked else "not checked"
+
+
 def _show(results: Sequence["Result"], headers: bool) -> None:
     """What was decided at a glance, and below it why: texts that can be copied as they are."""
-    rows = [
-        (f"{result.file}:{result.line}", result.object, "allowed" if result.allowed else "denied")
-        for result in results
-    ]
+    rows = [(f"{result.file}:{result.line}", result.object, _verdict(result)) for result in results]
     table.show(("File", "Object", "Verdict"), rows, headers=headers)
     for result in results:
         texts = [result.message] if result.message else []

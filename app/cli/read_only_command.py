@@ -132,6 +132,11 @@ def busy(text: str) -> Iterator[None]:
         click.echo("\r\x1b[K", err=True, nl=False)
 
 
+def warn(problem: str) -> None:
+    """Say on stderr what a file has that is not in force."""
+    click.echo(f"Warning: {problem}", err=True)
+
+
 def show_notes(inventory: "Inventory") -> None:
     """Say on stderr what is not complete."""
     for note in inventory.notes():

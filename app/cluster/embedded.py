@@ -3,17 +3,15 @@
 import asyncio
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
 
 from watchfiles import awatch
 
 from app.cluster import manifests
+from app.cluster.limit_files import LimitFiles, namespace_or_default
 from app.cluster.manifests import Manifest, ManifestError
 from app.cluster.objects import ManifestObjects, Model
 from app.model.domain import ApiDomain
@@ -27,53 +25,15 @@ from app.quota.usage import NamespaceUsage, StreamUsage, UsageIndex
 
 logger = logging.getLogger("registry_admission.state")
 
-Limits = TypeVar("Limits", LimitRange, ResourceQuota)
-
 _LOOK_AGAIN = 1.0
 """Seconds until a folder that cannot be watched is looked for again."""
-
-
-@dataclass
-class LimitFiles:
-    """The LimitRanges and ResourceQuotas of files, by namespace."""
-
-    limit_ranges: dict[str, list[LimitRange]] = field(default_factory=lambda: defaultdict(list))
-    quotas: dict[str, list[ResourceQuota]] = field(default_factory=lambda: defaultdict(list))
-
-    @classmethod
-    def of(cls, documents: Iterable[Manifest]) -> "LimitFiles":
-        """Those among all kinds of objects. Raises ManifestError."""
-        files = cls()
-        for manifest in documents:
-            files.take(manifest)
-        return files
-
-    @property
-    def namespaces(self) -> set[str]:
-        return {*self.limit_ranges, *self.quotas}
-
-    def take(self, manifest: Manifest) -> bool:
-        """Whether a manifest is one of these. Raises ManifestError for one that is broken."""
-        if manifest.api_version.rpartition("/")[0]:
-            return False
-        match manifest.kind:
-            case "LimitRange":
-                limit_range = manifest.parse(LimitRange)
-                namespace = namespace_or_default(limit_range.metadata.namespace)
-                _put(self.limit_ranges[namespace], limit_range)
-            case "ResourceQuota":
-                quota = manifest.parse(ResourceQuota)
-                _put(self.quotas[namespace_or_default(quota.metadata.namespace)], quota)
-            case _:
-                return False
-        return True
 
 
 class Snapshot:
     """Everything that a folder says, as of one reading."""
 
     def __init__(self, domain: ApiDomain) -> None:
-        self.objects = LimitFiles()
+        self.objects = LimitFiles(domain)
         self.usage = UsageIndex()
         self.times = PushTimes()
         self.images: dict[str, ImageClaim] = {}
@@ -121,6 +81,8 @@ class SnapshotState:
     def __init__(self, snapshot: Snapshot) -> None:
         self._read_at = time.time()
         self._snapshot = snapshot
+        self.warnings = snapshot.objects.warnings
+        """What the files have that looks like a limit and is not in force, as of their reading."""
 
     def problems(self) -> list[str]:
         return []
@@ -194,16 +156,24 @@ class EmbeddedState(SnapshotState):
         else:
             self._read_at, self.broken = started, None
             logger.info("state reloaded", extra={"folder": str(self._folder)})
+            if self.warnings != self._snapshot.objects.warnings:
+                self.warnings = self._snapshot.objects.warnings
+                self._log_warnings()
 
     async def watch(self) -> None:
         """Reload on every change below the folder, and when another folder takes its place,
         until cancelled."""
+        self._log_warnings()
         while True:
             try:
                 await self._watch_present()
             except (OSError, RuntimeError):  # watchfiles raises either, by the cause
                 await asyncio.sleep(_LOOK_AGAIN)
             await asyncio.to_thread(self.reload)
+
+    def _log_warnings(self) -> None:
+        for problem in self.warnings:
+            logger.warning("not in force", extra={"problem": problem})
 
     async def _watch_present(self) -> None:
         """Watch the folder that is there now, until another one is in its place."""
@@ -225,11 +195,6 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def namespace_or_default(name: str) -> str:
-    """As kubectl does, an object without a namespace belongs to `default`."""
-    return name or "default"
-
-
 def _read(folder: Path, domain: ApiDomain) -> Snapshot:
     if not folder.is_dir():
         raise ManifestError(f"{folder}:1: not a folder")
@@ -237,10 +202,3 @@ def _read(folder: Path, domain: ApiDomain) -> Snapshot:
     for manifest in chain.from_iterable(map(manifests.read, manifests.files(folder))):
         snapshot.add(manifest)
     return snapshot
-
-
-def _put(present: list[Limits], limits: Limits) -> None:
-    """Of two objects of one name the later one counts, as if they were applied."""
-    name = limits.metadata.name
-    present[:] = [other for other in present if not name or other.metadata.name != name]
-    present.append(limits)

@@ -1,5 +1,8 @@
 """Reading Kubernetes manifests from files, with the line that a problem is on."""
 
+import codecs
+import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,11 +12,17 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
+from app.cluster.yaml_loader import Loader, check_depth
 from app.model.base import KubeObject
 from app.model.errors import UnusableError
 
 STANDARD_INPUT = Path("-")
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+
+_KUSTOMIZATIONS = frozenset({"kustomization.yaml", "kustomization.yml"})
+"""Files of kustomize, which may leave their kind out."""
+_JSON_OBJECT = re.compile(r"\s*\{")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 Model = TypeVar("Model", bound=KubeObject)
 
@@ -43,6 +52,11 @@ class Manifest:
         """Where it begins in its file."""
         return int(self.node.start_mark.line) + 1
 
+    @property
+    def place(self) -> str:
+        """`file:line` of its beginning."""
+        return f"{self.path}:{self.line}"
+
     def parse(self, model: type[Model]) -> Model:
         """Raises ManifestError that names the field and its line."""
         try:
@@ -55,10 +69,13 @@ class Manifest:
 
 
 def files(folder: Path) -> list[Path]:
-    """Every manifest below a folder, in a stable order; what is hidden is passed over.
+    """Every manifest below a folder, in a stable order; hidden ones are passed over.
 
-    A mounted ConfigMap keeps its versions in hidden folders, and links to the present one.
+    A mounted ConfigMap keeps its versions in hidden folders, and links to the present one. What is
+    no folder is a manifest itself.
     """
+    if not folder.is_dir():
+        return [folder]
     return sorted(
         path
         for path in folder.rglob("*")
@@ -71,54 +88,98 @@ def _is_hidden(path: Path) -> bool:
 
 
 def read(path: Path) -> Iterator[Manifest]:
-    """The objects of a YAML or JSON file, `-` for standard input; a `List` counts as its items.
+    """The objects of a YAML or JSON file as kubectl reads them, `-` for standard input.
 
-    Raises ManifestError for text that is not YAML or an object that is not one.
+    A list counts as its items. Raises ManifestError for text that is neither YAML nor JSON, and
+    for an object that Kubernetes does not know as one.
     """
+    shown = Path("stdin") if path == STANDARD_INPUT else path
     try:
         content = sys.stdin.buffer.read() if path == STANDARD_INPUT else path.read_bytes()
-        text = content.decode()
+        text = content.decode(_encoding(content))
     except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path}:1: {error}") from None
-    yield from read_text(text, Path("stdin") if path == STANDARD_INPUT else path)
+        raise ManifestError(f"{shown}:1: {error}") from None
+    for node, document in _documents(text, shown):
+        yield from _objects(shown, node, document)
 
 
-def read_text(text: str, path: Path) -> Iterator[Manifest]:
-    """The same for text that is at hand; problems name it by `path`."""
-    loader = yaml.CSafeLoader(text)
+def _encoding(content: bytes) -> str:
+    """The encoding that a byte order mark tells; Windows writes one."""
+    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return "utf-16" if utf16 else "utf-8-sig"
+
+
+def _documents(text: str, path: Path) -> Iterator[tuple[yaml.Node, Any]]:
+    """JSON objects one after another; the rest, from the first that is not JSON, is YAML."""
+    decoder, end = json.JSONDecoder(), 0
+    while (found := _JSON_OBJECT.match(text, end)) is not None:
+        start = found.end() - 1
+        try:
+            content, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            break
+        lines = "\n" * text.count("\n", 0, start)
+        yield _node(lines + text[start:end]), _without_surrogates(content, text[start:end])
+    yield from _yaml_documents("\n" * text.count("\n", 0, end) + text[end:], path)
+
+
+def _node(text: str) -> yaml.Node:
+    """Where the parts of a JSON text are, as far as it is YAML, too: `\\ud83d` is not."""
+    line = len(text) - len(text.lstrip())
+    nowhere = yaml.ScalarNode("", "", yaml.Mark("", 0, line, 0, "", 0))
     try:
+        return yaml.compose(text, Loader) or nowhere
+    except yaml.YAMLError:
+        return nowhere
+
+
+def _without_surrogates(content: Any, text: str) -> Any:
+    """JSON may hold half of a surrogate pair, which no encoding has: Go reads it as U+FFFD."""
+    if not _SURROGATE.search(text):
+        return content
+    units = json.dumps(content, ensure_ascii=False).encode("utf-16", "surrogatepass")
+    return json.loads(units.decode("utf-16", "replace"))
+
+
+def _yaml_documents(text: str, path: Path) -> Iterator[tuple[yaml.Node, Any]]:
+    try:
+        check_depth(text)
+        loader = Loader(text)
         while loader.check_node():
             node = loader.get_node()
             content = loader.construct_document(node)
             if node is not None and content is not None:
-                yield from _objects(path, node, content)
-    except yaml.constructor.ConstructorError as error:
-        # PyYAML quotes the tag, which may be a Secret's value that begins with `!`.
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        text = "not plain YAML: text that begins with ! has to be in quotes"
-        raise ManifestError(f"{path}:{line}: {text}") from None
+                yield node, content
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = min(mark.line + 1, len(text.splitlines())) if mark else 1
         raise ManifestError(f"{path}:{line}: {error.problem or error}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ManifestError(f"{path}:1: {error}") from None
-    finally:
-        loader.dispose()
 
 
 def _objects(path: Path, node: yaml.Node, content: Any) -> Iterator[Manifest]:
+    if isinstance(content, dict) and path.name in _KUSTOMIZATIONS:
+        content = {"kind": "Kustomization", **content}
     if not isinstance(content, dict) or not content.get("kind"):
         line = node.start_mark.line + 1
         raise ManifestError(f"{path}:{line}: not a Kubernetes object: it has no kind")
     items = content.get("items")
-    if content["kind"] == "List" and isinstance(items, list):
+    if isinstance(items, list) or (items is None and "items" in content):
         nodes = _child(node, "items")
-        for index, item in enumerate(items):
+        for index, item in enumerate(items or ()):
             item_node = _child(nodes, index) if nodes else None
-            yield from _objects(path, item_node or node, item)
+            yield from _objects(path, item_node or node, _of_list(content, item))
     else:
         yield Manifest(path, node, content)
+
+
+def _of_list(content: dict[str, Any], item: Any) -> Any:
+    """An item of a list with its kind, which the API server leaves out: `LimitRangeList` has it."""
+    kind = str(content["kind"]).removesuffix("List")
+    if not isinstance(item, dict) or not kind:
+        return item
+    return {"apiVersion": content.get("apiVersion"), "kind": kind, **item}
 
 
 def _line(node: yaml.Node, location: tuple[int | str, ...]) -> int:

@@ -7,7 +7,7 @@ _APP = Path(__file__).parents[1]
 
 def state_folder() -> Path:
     """The folder of example manifests."""
-    return _first(_APP / "examples" / "state", _APP.parent / "manifests" / "examples")
+    return _first(_APP / "manifests" / "examples", _APP.parent / "manifests" / "examples")
 
 
 def payload(name: str) -> Path:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from app.doctor.finding import Finding
 from app.doctor.snapshot import Snapshot
-from app.migration.legacy_config import KEY_NAMESPACES, LEGACY_NAMES, is_legacy
+from app.migration.legacy_config import KEY_NAMESPACES, is_legacy
 from app.model.core import ConfigMap
-from app.model.legacy import legacy_data
+from app.model.legacy import LEGACY_NAMES, legacy_data
 
 
 def check(snapshot: Snapshot) -> Iterator[Finding]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from app.doctor.snapshot import Scope
 from app.doctor.webhooks import SERVED
 from app.doctor.workloads import SERVICE
-from app.migration.legacy_config import KEY_NAMESPACES, LEGACY_NAMES
+from app.migration.legacy_config import KEY_NAMESPACES
 from app.model.base import KubeObject
 from app.model.core import ConfigMap, Secret
 from app.model.domain import ApiDomain
 from app.model.image import Image
+from app.model.legacy import LEGACY_NAMES
 from app.model.limits import LimitRange, ResourceQuota
 from app.model.registry import ImagePruner, OperatedConfig
 from app.model.stored import APIService, Event

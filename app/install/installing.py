@@ -88,10 +88,12 @@ def manifests(
     The registry's namespace is that of the domain if none is given.
 
     Without a certificate the service makes its own, as in the overlay `self-signed`; with one,
-    it is as in the overlay `mounted-secret`. Each controller is the component of its name.
+    it is as in the overlay `mounted-secret`. Each controller is the component of its name; the
+    domain `openshift.io` brings `openshift-platform`.
     """
     overlay = _MANIFESTS / "overlays" / ("mounted-secret" if certificate else "self-signed")
-    components = (_MANIFESTS / "components" / name for name in controllers)
+    platform = ["openshift-platform"] if api_domain == "openshift.io" else []
+    components = (_MANIFESTS / "components" / name for name in (*controllers, *platform))
     registry = registry_namespace or ApiDomain(api_domain).registry_namespace
     words = {_DOMAIN: api_domain, _REGISTRY: registry}
     found = [

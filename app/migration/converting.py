@@ -8,11 +8,11 @@ import yaml
 from app.cluster.api import KubeApi
 from app.cluster.manifests import Manifest
 from app.migration.conversion import NamespaceConversion, Totals
-from app.migration.legacy_config import LEGACY_NAMES, is_legacy
+from app.migration.legacy_config import is_legacy
 from app.model.core import ConfigMap
 from app.model.domain import ApiDomain
 from app.model.errors import UnusableError
-from app.model.legacy import LegacyConfig, UnitBase, legacy_data, parse
+from app.model.legacy import LEGACY_NAMES, LegacyConfig, UnitBase, legacy_data, parse
 from app.policy.names import is_label
 
 

@@ -15,6 +15,7 @@ import yaml
 from app.model.core import ConfigMap
 from app.model.domain import ApiDomain
 from app.model.legacy import (
+    LEGACY_NAMES,
     MAX_IMAGE_SIZE,
     RULES,
     TAG_COUNT_LIMIT,
@@ -31,7 +32,6 @@ from app.policy.verdict import Verdict
 
 Mode = Literal["enforce", "warn", "off"]
 
-LEGACY_NAMES = ("image-registry-limit-config", "registry-gateway-config")
 KEY_NAMESPACES = ("cpaas-system",)
 
 _ANY_NAMESPACE = "<namespace>"

@@ -39,11 +39,16 @@ TextMap = Annotated[dict[str, str], BeforeValidator(_null_is_empty)]
 class KubeModel(BaseModel):
     """An object as it travels in the API: camelCase names, unknown fields ignored.
 
-    A field that is `null` counts as absent, as it does for the API server.
+    A field that is `null` counts as absent, as it does for the API server. A number in quotes is
+    text, and no number.
     """
 
     model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore"
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        extra="ignore",
+        strict=True,
     )
 
     @model_validator(mode="before")

@@ -13,6 +13,11 @@ class ApiDomain:
 
     name: str = "alauda.io"
 
+    @property
+    def is_registry_v2(self) -> bool:
+        """Whether its operator is Registry v2's, and not OKD's."""
+        return self.name != "openshift.io"
+
     @cached_property
     def image_group(self) -> str:
         return f"image.{self.name}"

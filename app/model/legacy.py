@@ -18,6 +18,8 @@ from app.model.quantity import Quantity
 
 UnitBase = Literal[1000, 1024]
 
+LEGACY_NAMES = ("image-registry-limit-config", "registry-gateway-config")
+"""Of the ConfigMap, today and in older releases."""
 MAX_IMAGE_SIZE = "max_image_size"
 TAG_COUNT_LIMIT = "tag_count_limit"
 RULES = "rules"

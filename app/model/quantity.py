@@ -23,6 +23,8 @@ _DECIMAL_SUFFIXES = {
 _BINARY_SUFFIXES = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _DECIMAL_NAMES = {power: name for name, power in _DECIMAL_SUFFIXES.items()}
 _BINARY_NAMES = {0: "", **{power: name for name, power in _BINARY_SUFFIXES.items()}}
+_MAX_STEPS = 6
+"""Steps from bytes to E or Ei."""
 _MAX_BINARY = (2**63 - 1) * _NANO
 _MAX_POWER = 1000
 """Amounts of 10^1000 and more are all equal: nothing that is counted comes near."""
@@ -147,6 +149,31 @@ class Quantity:
         return core_schema.no_info_plain_validator_function(
             _validate, serialization=core_schema.to_string_ser_schema()
         )
+
+
+def in_one_unit(amount: Quantity, limit: Quantity) -> tuple[str, str]:
+    """Both as text in the limit's unit, rounded to two digits: `1.17Gi` and `1Gi`.
+
+    Two that would look equal are told in a smaller unit. `limit` is not negative; where it is 0,
+    the unit is that of the amount.
+    """
+    binary = limit.format is Format.BINARY
+    base, names = (1024, _BINARY_NAMES) if binary else (1000, _DECIMAL_NAMES)
+    digits = (limit if limit.value else amount).value
+    power = 0
+    while power < _MAX_STEPS and base ** (power + 1) <= digits:
+        power += 1
+    texts = ["", ""]
+    while texts[0] == texts[1] and power >= 0:
+        unit, name = Decimal(base**power * _NANO), names[power if binary else power * 3]
+        texts = [f"{_rounded(one._nanos / unit)}{name}" for one in (amount, limit)]
+        power -= 1
+    return texts[0], texts[1]
+
+
+def _rounded(number: Decimal) -> str:
+    text = f"{number:.2f}"
+    return text.rstrip("0").rstrip(".")
 
 
 def _validate(value: object) -> Quantity:

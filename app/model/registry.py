@@ -43,6 +43,8 @@ class S3Storage(BackendStorage):
 class Storage(KubeModel):
     """At most one backend; the ones without checks of their own are kept as they come."""
 
+    model_config = ConfigDict(extra="allow")
+
     management_state: str = ""
     empty_dir: dict[str, Any] | None = None
     pvc: ClaimStorage | None = None
@@ -57,8 +59,16 @@ class Storage(KubeModel):
     def backends(self) -> dict[str, dict[str, Any]]:
         """The content of every backend that is set, by the backend's name in the API."""
         return self.model_dump(
-            by_alias=True, exclude_unset=True, exclude_none=True, exclude={"management_state"}
+            by_alias=True,
+            exclude_unset=True,
+            exclude_none=True,
+            exclude={"management_state", *self.unknown},
         )
+
+    @property
+    def unknown(self) -> list[str]:
+        """Names of fields that are no backend: the operator ignores them."""
+        return list(self.model_extra or {})
 
     @property
     def is_managed(self) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from app.model.domain import ApiDomain
 from app.model.image import ImageClaim
 from app.model.limits import Limit
-from app.model.quantity import Quantity
+from app.model.quantity import Quantity, in_one_unit
 from app.policy.choices import UnknownSize
 from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
@@ -71,12 +71,13 @@ def check_size(
     source = f"LimitRange {namespace}/{limit.source}"
     weight = image.weight
     if weight.size is not None and Quantity.of_bytes(weight.size) > limit.max:
-        size = Quantity.of_bytes(weight.size)
+        size, allowed = in_one_unit(Quantity.of_bytes(weight.size), limit.max)
         verdict.deny(
             "ImageTooLarge",
             f"requested usage of storage exceeds the maximum limit per {domain.image_type} "
-            f"({size} > {limit.max}): {image.label_of(weight.heaviest)}",
+            f"({size} > {allowed}): {image.label_of(weight.heaviest)}",
             f"make the image smaller, or raise max.storage in {source}",
+            exact=f"{weight.size} > {limit.max.floor} bytes",
         )
     elif weight.size is None or weight.unknown:
         _check_unknown(verdict, image, limit, source, domain, unknown_size)

@@ -42,7 +42,7 @@ def _check_quota(
         return
     requested = ",".join(f"{name}={count.requested}" for name, count, _ in over)
     used = ",".join(f"{name}={count.used}" for name, count, _ in over)
-    limited = ",".join(f"{name}={hard}" for name, _, hard in over)
+    limited = ",".join(f"{name}={_plain(hard)}" for name, _, hard in over)
     verdict.deny(
         "QuotaExceeded",
         f"exceeded quota: {quota.source}, requested: {requested}, used: {used}, limited: {limited}",
@@ -69,11 +69,16 @@ def _check_stream(
         verdict.deny(
             "StreamLimitExceeded",
             f"requested usage of {name} exceeds the maximum limit per {domain.stream_type} "
-            f"({count.after} > {limit.max}) in ImageStream {claims.namespace}/{stream}, "
+            f"({count.after} > {_plain(limit.max)}) in ImageStream {claims.namespace}/{stream}, "
             f"requested: {count.requested}, used: {count.used}",
             f"delete {noun} of the stream that are not needed, or raise max of {name} in "
             f"LimitRange {claims.namespace}/{limit.source}",
         )
+
+
+def _plain(limit: Quantity) -> str:
+    """A limit as counts are written: `1000` for `1k`."""
+    return str(limit.value if limit.is_integer else limit)
 
 
 def _nouns(over: list[tuple[str, Change, Quantity]], domain: ApiDomain) -> str:

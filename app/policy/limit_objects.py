@@ -4,15 +4,13 @@ The API server stores any qualified name and any number, so a misspelled limit l
 and limits nothing. Only what uses the domain's names is looked at.
 """
 
-import re
 from collections.abc import Iterable, Mapping
-from itertools import takewhile
-from operator import eq
 from types import MappingProxyType
 
 from app.model.domain import ApiDomain
 from app.model.limits import STORAGE, LimitRange, LimitRangeItem, ResourceQuota
 from app.model.quantity import Quantity
+from app.policy.names import nearest
 from app.policy.verdict import Verdict
 
 _DOMAINS = ("alauda.io", "openshift.io")
@@ -124,27 +122,35 @@ class _Check:
 
     def other_item(self, where: str, item: LimitRangeItem) -> None:
         """An item of any other type: perhaps it was meant as one of ours."""
-        meant = _nearest(item.type, self._types) if self._owns(item.type) else None
+        meant = nearest(item.type, self._types) if self._owns(item.type) else None
         if meant:
             self._misspelled(f'{where} has an unknown type "{item.type}"', meant)
             return
         if self._owns(item.type) or self._is_foreign(item.type):
             self._not_enforced(f'{where} of type "{item.type}"', self.resources_of)
+        # The API server copies max to default, and default to defaultRequest: a name is refused
+        # in the first field that has it, which is one that the user wrote.
+        named: set[str] = set()
         for field, limits in _fields(item).items():
             for name in filter(self._owns, limits):
-                resource = _nearest(name, self._resources)
-                if resource:
+                resource = nearest(name, self._resources)
+                if resource and name not in named:
                     self._misplaced(f"{where}.{field}", item.type, name, resource)
+            named |= limits.keys()
 
     def quota_name(self, name: str) -> bool:
         """Whether `spec.hard` has a count of ours under this name; says so if it was meant to."""
         if name in self._counts:
             return True
-        meant = _nearest(name, self._resources)
+        meant = nearest(name, self._resources)
         if self._owns(name) and meant in self._counts:
             self._misspelled(f'spec.hard has no resource "{name}"', meant)
         elif self._owns(name) or self._is_foreign(name):
             self._not_enforced(f'spec.hard["{name}"]', self._counts)
+        elif (meant := self._looks_like(name)) in self._counts:
+            self.warn(
+                f'spec.hard["{name}"] is not enforced by registry-admission: did you mean {meant}?'
+            )
         return False
 
     def maximum(self, where: str, name: str, limit: Quantity, use: str, count: int) -> None:
@@ -169,7 +175,7 @@ class _Check:
 
     def _wrong_resource(self, where: str, item_type: str, name: str) -> None:
         known = self.resources_of[item_type]
-        meant = _nearest(name, self._resources)
+        meant = nearest(name, self._resources)
         if meant in known:
             self._misspelled(f'{where} has no resource "{name}"', meant)
         elif meant:
@@ -206,8 +212,21 @@ class _Check:
         return (
             prefix in _DOMAINS
             and prefix != self._domain.name
-            and _nearest(name, self._resources) is not None
+            and nearest(name, self._resources) is not None
         )
+
+    def _looks_like(self, name: str) -> str | None:
+        """The name of ours that one in the form of another kind of quota reminds of.
+
+        `requests.<domain>/<resource>` is how Kubernetes limits extended resources, and
+        `count/<plural>.<group>` how it limits the objects that its own API server stores.
+        """
+        prefix, _, resource = name.partition("/")
+        group = prefix
+        if prefix == "count":
+            resource, _, group = resource.partition(".")
+        of_registry = group.endswith(tuple(f".{domain}" for domain in _DOMAINS))
+        return nearest(resource, self._resources) if of_registry else None
 
 
 def _fields(item: LimitRangeItem) -> dict[str, dict[str, Quantity]]:
@@ -218,19 +237,3 @@ def _fields(item: LimitRangeItem) -> dict[str, dict[str, Quantity]]:
         "defaultRequest": item.default_request,
         "maxLimitRequestRatio": item.max_limit_request_ratio,
     }
-
-
-def _nearest(name: str, spellings: Mapping[str, str]) -> str | None:
-    """The name that was meant, whatever its prefix, case, separators, plural or one slip."""
-    key = re.sub("[^a-z0-9]", "", name.rpartition("/")[2].lower()).rstrip("s")
-    if key in spellings:
-        return spellings[key]
-    return next((meant for known, meant in spellings.items() if _one_slip(key, known)), None)
-
-
-def _one_slip(left: str, right: str) -> bool:
-    """Whether one letter is missing, added or another, or two neighbours are swapped."""
-    same = sum(1 for _ in takewhile(bool, map(eq, left, right)))
-    left, right = left[same:], right[same:]
-    swapped = right[1::-1] + right[2:]
-    return left in (right[1:], swapped) or left[1:] in (right, right[1:])

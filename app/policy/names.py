@@ -1,8 +1,11 @@
 """The spelling of names and addresses: Kubernetes, DNS, `host[:port]`, S3."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from itertools import takewhile
+from operator import eq
 
 _LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _LABEL_PATTERN = re.compile(_LABEL)
@@ -105,6 +108,25 @@ def parse_endpoint(text: str) -> Endpoint | None:
 def without_credentials(text: str) -> str:
     """An address for messages, without user information and query."""
     return _QUERY.sub("?…", _USER_INFORMATION.sub(r"\1…@", text))
+
+
+def nearest(name: str, spellings: Mapping[str, str]) -> str | None:
+    """The name that was meant, whatever its prefix, case, separators, plural or one slip.
+
+    `spellings` maps lower-case letters and digits without a final `s` to the right names.
+    """
+    key = re.sub("[^a-z0-9]", "", name.rpartition("/")[2].lower()).rstrip("s")
+    if key in spellings:
+        return spellings[key]
+    return next((meant for known, meant in spellings.items() if _one_slip(key, known)), None)
+
+
+def _one_slip(left: str, right: str) -> bool:
+    """Whether one letter is missing, added or another, or two neighbours are swapped."""
+    same = sum(1 for _ in takewhile(bool, map(eq, left, right)))
+    left, right = left[same:], right[same:]
+    swapped = right[1::-1] + right[2:]
+    return left in (right[1:], swapped) or left[1:] in (right, right[1:])
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

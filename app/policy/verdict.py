@@ -21,6 +21,8 @@ class Violation:
     next_step: str
     reason: str
     """A short stable name for metrics and audit, such as `ImageTooLarge`."""
+    exact: str = ""
+    """The numbers that the message rounds, such as `1258291200 > 1073741824 bytes`."""
 
     def __str__(self) -> str:
         return f"{self.message}; {self.next_step}"
@@ -41,8 +43,13 @@ class Verdict:
     def allowed(self) -> bool:
         return not self.violations
 
-    def deny(self, reason: str, message: str, next_step: str) -> None:
-        self._keep([Violation(message, next_step, reason)])
+    def deny(self, reason: str, message: str, next_step: str, exact: str = "") -> None:
+        self._keep([Violation(message, next_step, reason, exact)])
+
+    @property
+    def exact(self) -> list[str]:
+        """The numbers that messages round, once each."""
+        return list(dict.fromkeys(found.exact for found in self.violations if found.exact))
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)

@@ -60,7 +60,10 @@ def denied(verdict: Verdict) -> RegistryError:
     return RegistryError(
         "DENIED",
         verdict.explanation,
-        {"reasons": [violation.reason for violation in verdict.violations]},
+        {
+            "reasons": [violation.reason for violation in verdict.violations],
+            **({"exact": verdict.exact} if verdict.exact else {}),
+        },
     )
 
 

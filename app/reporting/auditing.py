@@ -1,13 +1,13 @@
 """Collects the data for `registry-admission usage` and `audit` from an inventory."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from app.cluster import manifests
-from app.cluster.embedded import LimitFiles
-from app.cluster.manifests import Manifest, ManifestError
+from app.cluster.limit_files import LimitFiles
+from app.cluster.manifests import ManifestError
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits, namespace_limits, overlaid
 from app.policy import fullness
@@ -70,22 +70,17 @@ async def _fullness(
     )
 
 
-def proposed_limits(paths: Sequence[Path]) -> LimitFiles:
+def proposed_limits(paths: Sequence[Path], domain: ApiDomain) -> LimitFiles:
     """The LimitRanges and ResourceQuotas of files and folders; `-` is standard input.
 
     Raises ManifestError if there is none in them.
     """
-    files = LimitFiles.of(chain.from_iterable(map(_manifests, paths)))
+    found = chain.from_iterable(map(manifests.files, paths))
+    files = LimitFiles.of(chain.from_iterable(map(manifests.read, found)), domain)
     if paths and not files.namespaces:
         # The command before a pipe may have failed; that must not look like a good result.
         raise ManifestError("--proposed: there is no LimitRange and no ResourceQuota in it")
     return files
-
-
-def _manifests(path: Path) -> Iterable[Manifest]:
-    if path.is_dir():
-        return chain.from_iterable(map(manifests.read, manifests.files(path)))
-    return manifests.read(path)
 
 
 async def audit_all(

@@ -40,7 +40,7 @@ class FolderInventory(EmbeddedState):
         return {digest: claim for digest, claim in found.items() if claim is not None}
 
     def notes(self) -> list[str]:
-        return [note for note in (self._note, self.broken) if note]
+        return [note for note in (self._note, self.broken, *self.warnings) if note]
 
     async def changes(self) -> AsyncGenerator[None, None]:
         async for _ in awatch(self._watched):

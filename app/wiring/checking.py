@@ -1,6 +1,6 @@
 """Decides files without a server, for `registry-admission check`."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -12,11 +12,13 @@ from pydantic import ValidationError
 
 from app.admission.review import AdmissionRequest, AdmissionReview
 from app.cluster import cluster_copy, connection, manifests
-from app.cluster.embedded import EmbeddedState, SnapshotState, namespace_or_default
+from app.cluster.embedded import EmbeddedState, SnapshotState
+from app.cluster.limit_files import namespace_or_default
 from app.cluster.manifests import Manifest, ManifestError
 from app.config import examples
 from app.config.settings import Settings
 from app.model.base import problems
+from app.policy import not_in_force
 from app.wiring import service
 from app.wiring.backends import snapshot
 
@@ -36,6 +38,8 @@ class Result:
     line: int
     object: str
     allowed: bool
+    checked: bool
+    """False if nothing was decided, for example on a kind that has no policy."""
     message: str
     warnings: list[str]
 
@@ -47,15 +51,22 @@ class _Object:
 
 
 async def check(
-    paths: Iterable[Path], settings: Settings, *, on_examples: bool = False
+    paths: Iterable[Path],
+    settings: Settings,
+    *,
+    warn: Callable[[str], None],
+    on_examples: bool = False,
 ) -> list[Result]:
-    """Decide every object in order, each on what the ones before it have set and claimed.
+    """Decide every object in order. Allowed objects count for the objects after them.
 
     The state that they meet is the folder that `state` names, the examples, or the cluster that
-    kubectl would take. Raises UnusableError for a file or a state that cannot be read.
+    kubectl would take. `warn` is told what that folder has that is not in force. Raises
+    UnusableError for a file or a state that cannot be read.
     """
     objects = list(_objects(paths))
     async with _state(settings, objects, on_examples) as state:
+        for problem in state.warnings:
+            warn(problem)
         admission = service.build(settings, snapshot(state, settings)).admission
         results = []
         for item in objects:
@@ -68,14 +79,17 @@ async def check(
             writes = request.operation in ("CREATE", "UPDATE") and not request.dry_run
             if outcome.allowed and writes:
                 state.add(replace(item.manifest, content=request.object or {}))
+            content = request.object if outcome.allowed else None
+            unread = not_in_force.unread(content or {}, settings.domain)
             results.append(
                 Result(
                     str(item.manifest.path),
                     item.manifest.line,
                     request.title,
                     outcome.allowed,
-                    outcome.message,
-                    outcome.warnings,
+                    checked=outcome.handled and not unread,
+                    message=outcome.message,
+                    warnings=[*outcome.warnings, *unread],
                 )
             )
         return results

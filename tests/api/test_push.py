@@ -29,7 +29,7 @@ async def test_a_registry_asks_before_it_takes_a_blob(tmp_path: Path) -> None:
 
     assert known.status_code == 200
     assert (known.json()["allowed"], known.json()["remaining"]) == (False, 2**30)
-    assert "(1200Mi > 1Gi)" in known.json()["errors"][0]["message"]
+    assert "(1.17Gi > 1Gi)" in known.json()["errors"][0]["message"]
     assert stranger.status_code == 401
     assert "/v1/push/manifest" in documented
 

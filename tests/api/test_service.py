@@ -40,7 +40,7 @@ async def test_a_served_process_decides_reports_and_stops_cleanly(tmp_path: Path
         assert refused["allowed"] is False
         assert refused["status"]["code"] == 403
         assert refused["status"]["reason"] == "Forbidden"
-        assert "1200Mi > 1Gi" in refused["status"]["message"]
+        assert "1.17Gi > 1Gi" in refused["status"]["message"]
         assert refused["auditAnnotations"]["reasons"] == "ImageTooLarge"
 
         config = payloads.load("config-create")

@@ -1,7 +1,7 @@
 """A Kubernetes control plane without nodes, run as child processes of the tests.
 
 What admission webhooks, quotas and RBAC do is decided by the API server, so the tests ask a real
-one; no pod ever runs. Everything listens on 127.0.0.1 and lives in one directory.
+one; no pod ever runs. Everything listens on one address and lives in one directory.
 """
 
 import json
@@ -16,15 +16,19 @@ from pathlib import Path
 import httpx
 
 from . import apiserver_files
+from .domain import DOMAIN
 from .ports import free_ports
 
 HERE = Path(__file__).parent
 START_TIMEOUT = 90.0
 STOP_TIMEOUT = 2.0
 KUBECTL_TIMEOUT = 60.0
+_ALONE = ("--leader-elect=false", "--secure-port=0")
 AUDITED = "system:serviceaccount:registry-admission:registry-admission"
 """Whose requests are written down: what the service asks for in its own name."""
 CLIENT_NAME = "kube-apiserver"
+IMAGE_API = "image-api"
+"""The user who stores what the Image API stores; the webhooks of `Replicas` do not ask for it."""
 CONTROLLERS = (
     "clusterrole-aggregation-controller",
     "garbage-collector-controller",
@@ -52,7 +56,7 @@ class Cluster:
         """The API server is reached at an address and a port, by default a free one."""
         self.directory = directory
         self._address = address
-        self.token = secrets.token_hex(16)
+        self.token, self._image_api_token = secrets.token_hex(16), secrets.token_hex(16)
         self.kubeconfig = directory / "kubeconfig"
         self.ca_file = directory / "apiserver" / "apiserver.crt"
         self.audit_log = directory / "audit.log"
@@ -74,8 +78,9 @@ class Cluster:
         """Starts etcd and the API server, and returns when requests can be made."""
         try:
             apiserver_files.write_service_account_key(self.directory)
-            tokens = f"{self.token},admin,admin,system:masters\n"
-            (self.directory / "tokens.csv").write_text(tokens)
+            tokens = {"admin": self.token, IMAGE_API: self._image_api_token}
+            rows = [f"{token},{name},{name},system:masters\n" for name, token in tokens.items()]
+            (self.directory / "tokens.csv").write_text("".join(rows))
             apiserver_files.write_audit_policy(self.directory, AUDITED)
             apiserver_files.write_client_certificate(self.directory, CLIENT_NAME)
             self._start_etcd()
@@ -110,20 +115,14 @@ class Cluster:
             f"--controllers={','.join((*CONTROLLERS, *more))}",
             f"--service-account-private-key-file={self.directory / 'service-account.key'}",
             f"--root-ca-file={self.ca_file}",
-            "--leader-elect=false",
-            "--secure-port=0",
+            *_ALONE,
             *flags,
         )
         self._wait_for(name, "/api/v1/namespaces/default/serviceaccounts/default")
 
     def start_scheduler(self) -> None:
         """Starts what gives Pods their nodes."""
-        self._spawn(
-            "kube-scheduler",
-            f"--kubeconfig={self.kubeconfig}",
-            "--leader-elect=false",
-            "--secure-port=0",
-        )
+        self._spawn("kube-scheduler", f"--kubeconfig={self.kubeconfig}", *_ALONE)
 
     def restart_apiserver(self) -> None:
         """Stops the API server in an orderly way and starts it again on the same port."""
@@ -181,7 +180,17 @@ class Cluster:
             raise RuntimeError(f"kubectl {' '.join(args)}: {result.stderr}")
         return result
 
-    def install_crds(self, domain: str = "alauda.io") -> None:
+    def image_api_client(self) -> httpx.AsyncClient:
+        """A client of the API server with the rights of the Image API."""
+        return httpx.AsyncClient(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {self._image_api_token}"},
+            verify=ssl.create_default_context(cafile=self.ca_file),
+            timeout=60,
+            trust_env=False,
+        )
+
+    def install_crds(self, domain: str = DOMAIN) -> None:
         """Creates the stand-ins for the registry's APIs and waits until they are served."""
         texts = [path.read_text() for path in sorted((HERE / "crds").glob("*.yaml"))]
         manifest = "---\n".join(texts).replace("alauda.io", domain)
@@ -232,7 +241,7 @@ class Cluster:
             f"--secure-port={self._port}",
             f"--advertise-address={self._address}",
             # A loopback address is no valid endpoint of the `kubernetes` service.
-            f"--endpoint-reconciler-type={'none' if self._is_loopback() else 'lease'}",
+            f"--endpoint-reconciler-type={'none' if self._address.startswith('127.') else 'lease'}",
             "--service-cluster-ip-range=10.0.0.0/24",
             "--authorization-mode=RBAC",
             f"--token-auth-file={self.directory / 'tokens.csv'}",
@@ -259,9 +268,6 @@ class Cluster:
             self._processes[name] = subprocess.Popen(
                 [program or self._tools / name, *args], stdout=log, stderr=subprocess.STDOUT
             )
-
-    def _is_loopback(self) -> bool:
-        return self._address.startswith("127.")
 
     def _log(self, name: str) -> Path:
         return self.directory / f"{name}.log"

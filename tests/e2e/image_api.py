@@ -1,162 +1,236 @@
-"""What the Image API does with a push: it turns an admitted ImageStreamMapping into a tag.
+"""What the aggregated Image API does with requests that are admitted.
 
-In a real cluster a mapping is a request: nothing of it is stored, and the tag shows in the stream
-a moment later or, if the Image API fails after admission, never. Here the mapping is a custom
-resource, so it is deleted the moment it is seen: the next push to the same stream, whose mapping
-has the same name, would be refused for as long as it is there.
+The kinds are custom resources here, which the API server stores as they come. The Image API instead
+
+- takes ImageStreamMappings and ImageStreamImports as requests: nothing of them is stored, and it
+  ignores `dryRun` for both;
+- answers a mapping to a stream that does not exist with 404, after admission; a mapping without
+  `tag` is tagged `latest`;
+- stores an import without `to`, whose source has no tag, without a tag; puts all digests that are
+  imported `to` one tag into its history; stores the linux/amd64 child of a list that is imported by
+  digest in mode Legacy.
+
+`tags.py` has what it does with ImageStreamTags and ImageStreams.
 """
 
 import asyncio
+import contextlib
+import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
-import aiohttp
-from kubernetes_asyncio.client import ApiException, CustomObjectsApi
-from kubernetes_asyncio.config import new_client_from_config
-from kubernetes_asyncio.watch import Watch
+import httpx
 
+from .cluster import Cluster
+from .domain import DOMAIN
+from .history import Json, add_image, digest_of
+
+Result = TypeVar("Result")
+GROUP = f"image.{DOMAIN}"
+ROOT = f"/apis/{GROUP}/v1"
 RETRY_DELAY = 0.1
+_BY_FRONT = "e2e/by-front"
+_REQUESTS = ("imagestreammappings", "imagestreamimports")
 
 
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    message: str = ""
+
+    @property
+    def admitted(self) -> bool:
+        return self.code in (200, 201)
+
+
+@dataclass
 class ImageApi:
-    """Watches for mappings and writes their tags after `delay` seconds, or never if it is None."""
+    """Stores what is admitted after `delay` seconds, or never if that is None.
 
-    def __init__(
-        self, kubeconfig: Path, domain: str = "alauda.io", delay: float | None = 0.0
-    ) -> None:
-        self.delay = delay
-        self.failures: list[BaseException] = []
-        self._kubeconfig = kubeconfig
-        self._group = f"image.{domain}"
-        self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._pushes: set[asyncio.Task[None]] = set()
+    Requests come through `create`, or straight to the API server, whose answer then says nothing
+    of a missing stream.
+    """
+
+    cluster: Cluster
+    delay: float | None = 0.0
+    remote: dict[str, Json] = field(default_factory=dict)
+    """Images of other registries, by pull spec."""
+    failures: list[BaseException] = field(default_factory=list)
 
     async def start(self) -> None:
-        """Starts to take mappings, those that exist already first."""
-        self._client = await new_client_from_config(config_file=str(self._kubeconfig))
-        self._api = CustomObjectsApi(self._client)
-        self._watcher = asyncio.create_task(self._watch())
+        """Start to take requests, those that exist already first."""
+        self._client = self.cluster.image_api_client()
+        self._locks: defaultdict[tuple[str, ...], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._stores: set[asyncio.Task[Answer]] = set()
+        self._watchers = [asyncio.create_task(self._watch(plural)) for plural in _REQUESTS]
 
     async def stop(self) -> None:
-        """Stops at once: tags that were still to be written are not written."""
-        tasks = [self._watcher, *self._pushes]
+        """Stop at once: what was still to be stored is not stored."""
+        tasks = [*self._watchers, *self._stores]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._client.close()
+        await self._client.aclose()
 
-    async def _watch(self) -> None:
+    async def create(self, plural: str, body: Json, *, dry_run: bool = False) -> Answer:
+        """An ImageStreamMapping or ImageStreamImport, as the Image API takes it."""
+        namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+        marked = {**body, "metadata": {**body["metadata"], "annotations": {_BY_FRONT: ""}}}
+        query = "?dryRun=All" if dry_run else ""
+        async with self._locks[plural, namespace, name]:
+            path = f"{ROOT}/namespaces/{namespace}/{plural}"
+            user = {"Authorization": f"Bearer {self.cluster.token}"}
+            response = await self._client.post(path + query, json=marked, headers=user)
+            code, answer = response.status_code, response.json()
+            if code != 201:
+                return Answer(code, answer.get("message", ""))
+            if not dry_run:
+                await self.call("DELETE", f"{path}/{name}")
+        return await self._store(plural, body)
+
+    async def call(self, method: str, path: str, body: Json | None = None) -> tuple[int, Json]:
+        """A request to the storage, about which no webhook is asked."""
+        response = await self._client.request(method, path, json=body)
+        return response.status_code, response.json()
+
+    async def stream(self, namespace: str, name: str) -> Json | None:
+        code, found = await self.call("GET", f"{ROOT}/namespaces/{namespace}/imagestreams/{name}")
+        return found if code == 200 else None
+
+    async def change(
+        self, namespace: str, name: str, change: Callable[[Json], None]
+    ) -> Json | None:
+        """Change a stream, spec and status; None if there is none."""
+        path = f"{ROOT}/namespaces/{namespace}/imagestreams/{name}"
+        async with self._locks["imagestreams", namespace, name]:
+            while (stream := await self.stream(namespace, name)) is not None:
+                before = json.dumps(stream.get("spec"))
+                change(stream)
+                if json.dumps(stream.get("spec")) != before:
+                    code, stored = await self.call("PUT", path, stream)
+                    stream["metadata"] = stored.get("metadata")
+                    if code == 409:
+                        continue
+                code, stored = await self.call("PUT", f"{path}/status", stream)
+                if code == 200:
+                    return stored
+                if code != 409:
+                    raise RuntimeError(f"{path}: {stored}")
+        return None
+
+    async def store_image(self, image: Json) -> None:
+        """A cluster-scoped Image; the name of a custom resource cannot have a colon."""
+        name = digest_of(image).replace(":", "-")
+        body = {"apiVersion": f"{GROUP}/v1", "kind": "Image", **image, "metadata": {"name": name}}
+        await _retry(lambda: self._created(f"{ROOT}/images", body))
+
+    async def _created(self, path: str, body: Json) -> None:
+        code, answer = await self.call("POST", path, body)
+        if code not in (201, 409):
+            raise RuntimeError(f"{path}: {answer}")
+
+    async def _watch(self, plural: str) -> None:
         while True:
-            try:
-                async for event in Watch().stream(
-                    self._api.list_cluster_custom_object, self._group, "v1", "imagestreammappings"
-                ):
-                    if event["type"] == "ADDED":
-                        push = asyncio.create_task(self._push(event["raw_object"]))
-                        self._pushes.add(push)
-                        push.add_done_callback(self._done)
-            except (ApiException, aiohttp.ClientError):  # the API server restarts
-                await asyncio.sleep(RETRY_DELAY)
+            with contextlib.suppress(httpx.HTTPError, json.JSONDecodeError):
+                await self._watch_once(plural)
+            await asyncio.sleep(RETRY_DELAY)  # the API server restarts
 
-    def _done(self, push: asyncio.Task[None]) -> None:
-        self._pushes.discard(push)
-        if not push.cancelled() and (error := push.exception()):
+    async def _watch_once(self, plural: str) -> None:
+        async with self._client.stream("GET", f"{ROOT}/{plural}?watch=1", timeout=None) as events:
+            async for line in events.aiter_lines():
+                event = json.loads(line)
+                request = event["object"]
+                if event["type"] == "ADDED" and not _is_by_front(request):
+                    store = asyncio.create_task(self._take(plural, request))
+                    self._stores.add(store)
+                    store.add_done_callback(self._done)
+
+    def _done(self, store: asyncio.Task[Answer]) -> None:
+        self._stores.discard(store)
+        if not store.cancelled() and (error := store.exception()):
             self.failures.append(error)
 
-    async def _push(self, mapping: dict[str, Any]) -> None:
-        try:
-            await self._write(mapping)
-        except ApiException as error:
-            if not _is_of_a_namespace_that_goes(error):
-                raise
+    async def _take(self, plural: str, request: Json) -> Answer:
+        namespace, name = request["metadata"]["namespace"], request["metadata"]["name"]
+        path = f"{ROOT}/namespaces/{namespace}/{plural}/{name}"
+        await _retry(lambda: self.call("DELETE", path))
+        return await self._store(plural, request)
 
-    async def _write(self, mapping: dict[str, Any]) -> None:
-        namespace, name = mapping["metadata"]["namespace"], mapping["metadata"]["name"]
+    async def _store(self, plural: str, request: Json) -> Answer:
         delay = self.delay
-        await _retry(lambda: self._delete(namespace, name))
         if delay is None:
-            return
+            return Answer(201)
         await asyncio.sleep(delay)
-        await _retry(lambda: self._create_image(mapping["image"]))
-        async with self._locks[namespace, name]:
-            await _retry(lambda: self._add_tag(namespace, name, mapping))
+        store = self._store_mapping if plural == "imagestreammappings" else self._store_import
+        return await _retry(lambda: store(request))
 
-    async def _delete(self, namespace: str, name: str) -> None:
-        await self._api.delete_namespaced_custom_object(
-            self._group, "v1", namespace, "imagestreammappings", name
-        )
+    async def _store_mapping(self, mapping: Json) -> Answer:
+        namespace, name = mapping["metadata"]["namespace"], mapping["metadata"]["name"]
+        if await self.stream(namespace, name) is None:
+            return Answer(404, f'imagestreams "{name}" not found')
+        await self.store_image(mapping["image"])
+        tag = mapping.get("tag") or "latest"
+        await self.change(namespace, name, partial(add_image, tag=tag, image=mapping["image"]))
+        return Answer(201)
 
-    async def _create_image(self, image: dict[str, Any]) -> None:
-        # The name of a custom resource cannot have a colon.
-        body = {
-            **image,
-            **self._kind("Image"),
-            "metadata": {"name": image["metadata"]["name"].replace(":", "-")},
-        }
-        try:
-            await self._api.create_cluster_custom_object(self._group, "v1", "images", body)
-        except ApiException as error:
-            if error.status != 409:
-                raise
+    async def _store_import(self, request: Json) -> Answer:
+        """An import makes its stream."""
+        namespace, name = request["metadata"]["namespace"], request["metadata"]["name"]
+        if not request["spec"]["import"]:
+            return Answer(201)
+        kind = {"apiVersion": f"{GROUP}/v1", "kind": "ImageStream", "metadata": {"name": name}}
+        await self._created(f"{ROOT}/namespaces/{namespace}/imagestreams", kind)
+        for tag, image in self._imported(request["spec"]):
+            await self.store_image(image)
+            if tag:
+                await self.change(namespace, name, partial(add_image, tag=tag, image=image))
+        return Answer(201)
 
-    async def _add_tag(self, namespace: str, name: str, mapping: dict[str, Any]) -> None:
-        stream = await self._stream(namespace, name)
-        tags = stream.setdefault("status", {}).setdefault("tags", [])
-        tag = next((tag for tag in tags if tag["tag"] == mapping["tag"]), None)
-        if tag is None:
-            tag = {"tag": mapping["tag"], "items": []}
-            tags.append(tag)
-        digest = mapping["image"]["metadata"]["name"]
-        if tag["items"] and tag["items"][0]["image"] == digest:
-            return
-        tag["items"].insert(
-            0,
-            {
-                "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "dockerImageReference": mapping["image"].get("dockerImageReference", ""),
-                "generation": stream["metadata"]["generation"],
-                "image": digest,
-            },
-        )
-        await self._api.replace_namespaced_custom_object_status(
-            self._group, "v1", namespace, "imagestreams", name, stream
-        )
+    def _imported(self, spec: Json) -> list[tuple[str, Json]]:
+        """Tags, empty for none, and images."""
+        found = []
+        for item in spec.get("images", []):
+            source = item["from"]["name"]
+            image = self.remote[source]
+            legacy = item.get("importPolicy", {}).get("importMode", "Legacy") == "Legacy"
+            if legacy and image.get("dockerImageManifests"):
+                image = self._child(source, image)
+            tag = item.get("to", {}).get("name") or _tag_of(source)
+            found.append((tag, image))
+        if "repository" in spec:
+            source = spec["repository"]["from"]["name"]
+            found += [
+                (spec_.removeprefix(f"{source}:"), image)
+                for spec_, image in self.remote.items()
+                if spec_.startswith(f"{source}:")
+            ]
+        return found
 
-    async def _stream(self, namespace: str, name: str) -> dict[str, Any]:
-        stream: dict[str, Any]
-        try:
-            stream = await self._api.get_namespaced_custom_object(
-                self._group, "v1", namespace, "imagestreams", name
-            )
-        except ApiException as error:
-            if error.status != 404:
-                raise
-            body = {**self._kind("ImageStream"), "metadata": {"name": name}}
-            stream = await self._api.create_namespaced_custom_object(
-                self._group, "v1", namespace, "imagestreams", body
-            )
-        return stream
-
-    def _kind(self, kind: str) -> dict[str, str]:
-        return {"apiVersion": f"{self._group}/v1", "kind": kind}
+    def _child(self, source: str, image: Json) -> Json:
+        [digest] = [
+            child["digest"]
+            for child in image["dockerImageManifests"]
+            if (child["os"], child["architecture"]) == ("linux", "amd64")
+        ]
+        return self.remote[f"{source.partition('@')[0]}@{digest}"]
 
 
-def _is_of_a_namespace_that_goes(error: ApiException) -> bool:
-    """Its mappings are deleted with it; earlier tests leave such ones behind."""
-    return error.status == 404 or (error.status == 403 and "being terminated" in str(error.body))
+def _tag_of(pull_spec: str) -> str:
+    """A digest has no tag."""
+    return "" if "@" in pull_spec else pull_spec.rpartition(":")[2]
 
 
-async def _retry(step: Callable[[], Awaitable[None]]) -> None:
-    """Repeats a step while somebody else's write or a restart of the API server is in its way."""
+def _is_by_front(request: Json) -> bool:
+    return _BY_FRONT in request["metadata"].get("annotations", {})
+
+
+async def _retry(step: Callable[[], Awaitable[Result]]) -> Result:
+    """Repeat a step while a restart of the API server is in its way."""
     while True:
         try:
             return await step()
-        except ApiException as error:
-            if error.status not in (409, 429) and error.status < 500:
-                raise
-        except aiohttp.ClientError:
-            pass
-        await asyncio.sleep(RETRY_DELAY)
+        except (httpx.HTTPError, json.JSONDecodeError):
+            await asyncio.sleep(RETRY_DELAY)

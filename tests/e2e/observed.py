@@ -9,9 +9,10 @@ from functools import partial
 from tests import page
 
 from .cluster import Cluster
+from .domain import DOMAIN, in_domain
 
 
-def quota(namespace: str, name: str, value: int, domain: str = "alauda.io") -> str:
+def quota(namespace: str, name: str, value: int, domain: str = DOMAIN) -> str:
     return (
         f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}}}\n---\n"
         f"apiVersion: v1\nkind: ResourceQuota\n"
@@ -28,7 +29,7 @@ def used(cluster: Cluster, namespace: str) -> dict[str, str]:
     return counts
 
 
-def stored_tags(cluster: Cluster, namespace: str, domain: str = "alauda.io") -> int:
+def stored_tags(cluster: Cluster, namespace: str, domain: str = DOMAIN) -> int:
     streams_of = f"imagestreams.image.{domain}"
     answer = cluster.kubectl("-n", namespace, "get", streams_of, "-o", "json")
     streams = json.loads(answer.stdout)["items"]
@@ -38,7 +39,7 @@ def stored_tags(cluster: Cluster, namespace: str, domain: str = "alauda.io") -> 
 def limits_of_the_page(cluster: Cluster, namespace: str) -> None:
     """Applies the limits that Registry v2's page has as its examples."""
     for text in page.examples()[4:6]:
-        manifest = text.replace("namespace: team-a", f"namespace: {namespace}")
+        manifest = in_domain(text).replace("namespace: team-a", f"namespace: {namespace}")
         cluster.kubectl("apply", "-f", "-", input=manifest)
 
 
@@ -51,7 +52,7 @@ async def becomes(seconds: float, what: str, read: Callable[[], object], wanted:
 
 
 async def tells_the_truth(
-    cluster: Cluster, namespace: str, tags: int, domain: str = "alauda.io"
+    cluster: Cluster, namespace: str, tags: int, domain: str = DOMAIN
 ) -> None:
     """What is stored, and what `kubectl describe quota` shows, come to be the same."""
     counts = {f"{domain}/image-tags": str(tags), "pods": "0"}

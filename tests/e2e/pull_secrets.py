@@ -12,12 +12,13 @@ from typing import Any
 import yaml
 
 from .cluster import Cluster
+from .domain import DOMAIN, REGISTRY
 from .overlays import MANIFESTS, NAMESPACE, apply, kustomize
 from .replicas import Replica
 
 LABEL = "registry-admission.alauda.io/pull-secret=true"
-HOST = "image-registry.image-registry-system.svc:5000"
-CONFIG = "configs.imageregistry.operator.alauda.io"
+HOST = f"image-registry.{REGISTRY}.svc:5000"
+CONFIG = f"configs.imageregistry.operator.{DOMAIN}"
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def rights_of(cluster: Cluster, folder: Path, *components: str) -> Iterator[Path
         "components": [f"{root}/components/{component}" for component in components],
     }
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
-    cluster.kubectl("create", "namespace", "image-registry-system", check=False)
+    cluster.kubectl("create", "namespace", REGISTRY, check=False)
     manifests = kustomize(cluster, folder)
     apply(cluster, [one for one in manifests if "Webhook" not in one["kind"]])
     yield cluster.account_kubeconfig(folder / "limited", NAMESPACE, "registry-admission")
@@ -49,7 +50,7 @@ def may(cluster: Cluster, verb: str, *target: str) -> bool:
 def configure(cluster: Cluster, **image_pull_secret: Any) -> None:
     """Config/cluster with this `spec.imagePullSecret`."""
     config = {
-        "apiVersion": "imageregistry.operator.alauda.io/v1",
+        "apiVersion": f"imageregistry.operator.{DOMAIN}/v1",
         "kind": "Config",
         "metadata": {"name": "cluster"},
         "spec": {

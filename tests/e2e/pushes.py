@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from .cluster import Cluster
+from .domain import DOMAIN
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,16 @@ class Answer:
 
 
 class Pusher:
-    """Creates mappings with as many connections as there are clients."""
+    """Creates mappings with as many connections as there are clients.
 
-    def __init__(self, cluster: Cluster, clients: int = 20, domain: str = "alauda.io") -> None:
+    As a registry does, it makes the stream first: the Image API stores no mapping without one.
+    """
+
+    def __init__(self, cluster: Cluster, clients: int = 20, domain: str = DOMAIN) -> None:
         self._cluster = cluster
         self._clients = clients
         self._domain = domain
+        self._streams: set[tuple[str, str]] = set()
 
     async def push(self, pushes: Iterable[Push], *, patience: float = 60) -> list[Answer]:
         """Every push once; what is not decided (409, 429, 5xx) is tried again."""
@@ -76,14 +81,26 @@ class Pusher:
     async def _until_decided(
         self, client: httpx.AsyncClient, push: Push, patience: float
     ) -> Answer:
-        path = f"/apis/image.{self._domain}/v1/namespaces/{push.namespace}/imagestreammappings"
+        path = f"/apis/image.{self._domain}/v1/namespaces/{push.namespace}"
         deadline = asyncio.get_running_loop().time() + patience
         while True:
             try:
-                response = await client.post(path, json=push.mapping(self._domain))
+                await self._make_stream(client, path, push)
+                response = await client.post(
+                    f"{path}/imagestreammappings", json=push.mapping(self._domain)
+                )
                 answer = Answer(push, response.status_code, response.json().get("message", ""))
             except httpx.TransportError as error:
                 answer = Answer(push, 0, repr(error))
             if answer.code in (201, 403) or asyncio.get_running_loop().time() > deadline:
                 return answer
             await asyncio.sleep(random.uniform(0.05, 0.3))
+
+    async def _make_stream(self, client: httpx.AsyncClient, path: str, push: Push) -> None:
+        if (push.namespace, push.stream) in self._streams:
+            return
+        kind = {"apiVersion": f"image.{self._domain}/v1", "kind": "ImageStream"}
+        body = {**kind, "metadata": {"name": push.stream}}
+        answer = await client.post(f"{path}/imagestreams", json=body)
+        if answer.status_code in (201, 409):
+            self._streams.add((push.namespace, push.stream))

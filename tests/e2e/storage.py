@@ -7,11 +7,11 @@ from typing import Any
 from app.install.kustomization import Manifest
 
 from .cluster import Cluster
+from .domain import DOMAIN, REGISTRY
 from .replicas import Replicas
 
-REGISTRY = "image-registry-system"
 IN_REGISTRY = f"--namespace={REGISTRY}"
-CONFIG = "imageregistry.operator.alauda.io/v1"
+CONFIG = f"imageregistry.operator.{DOMAIN}/v1"
 ACCESS, CONFIDENTIAL = "AKIAunguessable", "Xq7unguessable"
 
 

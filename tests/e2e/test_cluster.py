@@ -6,14 +6,15 @@ import re
 import pytest
 
 from .cluster import Cluster
+from .domain import DOMAIN
 
 pytestmark = pytest.mark.e2e
 
-STREAM = """
-apiVersion: image.alauda.io/v1
+STREAM = f"""
+apiVersion: image.{DOMAIN}/v1
 kind: ImageStream
-metadata: {name: app, namespace: default}
-spec: {tags: [{name: v1, from: {kind: DockerImage, name: quay.io/team/app:v1}}]}
+metadata: {{name: app, namespace: default}}
+spec: {{tags: [{{name: v1, from: {{kind: DockerImage, name: quay.io/team/app:v1}}}}]}}
 """
 
 
@@ -26,14 +27,14 @@ def test_the_apis_of_the_registry_are_established(cluster: Cluster) -> None:
         if condition["type"] == "Established" and condition["status"] == "True"
     }
     assert established >= {
-        "configs.imageregistry.operator.alauda.io",
-        "imagepruners.imageregistry.operator.alauda.io",
-        "images.image.alauda.io",
-        "imagestreamimports.image.alauda.io",
-        "imagestreammappings.image.alauda.io",
-        "imagestreams.image.alauda.io",
-        "imagestreamtags.image.alauda.io",
-        "imagetags.image.alauda.io",
+        f"configs.imageregistry.operator.{DOMAIN}",
+        f"imagepruners.imageregistry.operator.{DOMAIN}",
+        f"images.image.{DOMAIN}",
+        f"imagestreamimports.image.{DOMAIN}",
+        f"imagestreammappings.image.{DOMAIN}",
+        f"imagestreams.image.{DOMAIN}",
+        f"imagestreamtags.image.{DOMAIN}",
+        f"imagetags.image.{DOMAIN}",
     }
 
 

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from .cluster import Cluster
+from .domain import DOMAIN, REGISTRY
 from .pull_secrets import may, rights_of
 
 pytestmark = pytest.mark.e2e
 
-REGISTRY = "--namespace=image-registry-system"
-CONFIG = "configs.imageregistry.operator.alauda.io/cluster"
+IN_REGISTRY = f"--namespace={REGISTRY}"
+CONFIG = f"configs.imageregistry.operator.{DOMAIN}/cluster"
 USER = "image-registry-private-configuration-user"
 TARGET = "image-registry-private-configuration"
 RIGHTS = {
@@ -26,12 +27,12 @@ RIGHTS = {
         ("create", ["pods", "--namespace=default"], False),
     ],
     "s3-credentials": [
-        ("watch", [f"secrets/{USER}", REGISTRY], True),
-        ("patch", [f"secrets/{TARGET}", REGISTRY], True),
-        ("patch", [f"secrets/{USER}", REGISTRY], False),
-        ("list", ["secrets", REGISTRY], False),
+        ("watch", [f"secrets/{USER}", IN_REGISTRY], True),
+        ("patch", [f"secrets/{TARGET}", IN_REGISTRY], True),
+        ("patch", [f"secrets/{USER}", IN_REGISTRY], False),
+        ("list", ["secrets", IN_REGISTRY], False),
         ("watch", ["secrets", "--all-namespaces"], False),
-        ("get", ["secrets/another", REGISTRY], False),
+        ("get", ["secrets/another", IN_REGISTRY], False),
         ("create", ["serviceaccounts", "--subresource=token", "--namespace=default"], False),
     ],
 }

@@ -11,6 +11,7 @@ from tests.legacy_gateway import CONFIG_MAP, LOOSER, NAMESPACES, SAME, gateway_a
 
 from . import commands
 from .cluster import Cluster
+from .domain import DOMAIN
 from .pushes import Push, Pusher
 from .replicas import Replicas
 
@@ -52,14 +53,14 @@ def test_a_dry_run_on_the_server_leaves_no_trace(cluster: Cluster) -> None:
 def test_printed_objects_can_be_applied_with_kubectl(cluster: Cluster) -> None:
     printed = convert(cluster).stdout
     cluster.kubectl("apply", "-f", "-", input=printed)
-    assert limits(cluster, "team-a") == '{"storage":"100Mi"} {"alauda.io/image-tags":"3"}'
+    assert limits(cluster, "team-a") == f'{{"storage":"100Mi"}} {{"{DOMAIN}/image-tags":"3"}}'
     cluster.kubectl("delete", "-f", "-", input=printed)
 
 
 def test_applying_again_changes_nothing(cluster: Cluster) -> None:
     assert convert(cluster, "--apply").returncode == 1
     assert convert(cluster, "--apply").returncode == 1
-    raised = '{"spec":{"limits":[{"type":"alauda.io/Image","max":{"storage":"9Gi"}}]}}'
+    raised = f'{{"spec":{{"limits":[{{"type":"{DOMAIN}/Image","max":{{"storage":"9Gi"}}}}]}}}}'
     cluster.kubectl("patch", LIMITS, "-n", "red", "--type=merge", "-p", raised)
 
     answer = convert(cluster, "--apply")
@@ -73,7 +74,7 @@ def test_applying_again_changes_nothing(cluster: Cluster) -> None:
 
 def stream(push: Push, tags: int) -> dict[str, object]:
     return {
-        "apiVersion": "image.alauda.io/v1",
+        "apiVersion": f"image.{DOMAIN}/v1",
         "kind": "ImageStream",
         "metadata": {"name": push.stream, "namespace": push.namespace},
         "spec": {"tags": [{"name": f"tag-{i}"} for i in range(tags)]},

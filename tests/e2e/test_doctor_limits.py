@@ -12,6 +12,7 @@ from tests.registry_objects import REGISTRY, S3_KEYS, S3_SECRET, Manifest
 from . import broken
 from .broken import existing, settled
 from .cluster import Cluster
+from .domain import DOMAIN
 
 pytestmark = pytest.mark.e2e
 
@@ -40,15 +41,15 @@ CASES: dict[str, tuple[list[Manifest], set[str]]] = {
     "a stream and a namespace over their limits": (
         [
             objects.stream("app", {f"v{number}": DIGEST for number in range(3)}, DAY),
-            objects.limit_range("alauda.io/ImageStream", image_tags="2"),
-            objects.quota({"alauda.io/image-tags": "3"}, image_tags="1"),
+            objects.limit_range(f"{DOMAIN}/ImageStream", image_tags="2"),
+            objects.quota({f"{DOMAIN}/image-tags": "3"}, image_tags="1"),
         ],
         {"LimitRangeExceeded", "QuotaExceeded"},
     ),
     "a quota whose status nobody keeps": (
         [
             objects.stream("app", {"v1": DIGEST}, DAY),
-            objects.quota({"alauda.io/image-tags": "9"}, image_tags="10"),
+            objects.quota({f"{DOMAIN}/image-tags": "9"}, image_tags="10"),
         ],
         {"QuotaStatusStale"},
     ),

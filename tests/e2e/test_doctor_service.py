@@ -15,6 +15,7 @@ from tests.registry_objects import REGISTRY, SERVICE, Manifest
 
 from . import broken
 from .cluster import Cluster
+from .domain import DOMAIN
 from .overlays import apply, certify, overlay, remove_webhooks
 
 pytestmark = pytest.mark.e2e
@@ -40,8 +41,8 @@ def installation(
         objects.pod("registry", "node-1", DAY),
         objects.deployment("image-registry", REGISTRY),
         objects.stream("app", {"v1": DIGEST}, LATER),
-        objects.limit_range("alauda.io/ImageStream", image_tags="2"),
-        objects.quota({"alauda.io/image-tags": "1"}, image_tags="2"),
+        objects.limit_range(f"{DOMAIN}/ImageStream", image_tags="2"),
+        objects.quota({f"{DOMAIN}/image-tags": "1"}, image_tags="2"),
         objects.endpoints(),
     ]
     broken.create(doctor_cluster, *parts)

@@ -16,6 +16,7 @@ import pytest
 from app.certs import authority, files
 
 from .cluster import Cluster
+from .domain import DOMAIN
 from .faulty_api import FaultyApi
 from .observed import quota
 from .pushes import Push, Pusher
@@ -111,12 +112,12 @@ def asked(replica: Replica, namespace: str) -> int:
     answer: dict[str, Any] = replica.review(
         {
             "uid": "1",
-            "kind": {"group": "image.alauda.io", "version": "v1", "kind": "ImageStreamMapping"},
+            "kind": {"group": f"image.{DOMAIN}", "version": "v1", "kind": "ImageStreamMapping"},
             "operation": "CREATE",
             "name": "app",
             "namespace": namespace,
             "dryRun": True,
-            "object": push.mapping("alauda.io"),
+            "object": push.mapping(DOMAIN),
         }
     )
     return 200 if answer["allowed"] else int(answer["status"]["code"])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from .cluster import Cluster
+from .domain import DOMAIN
 from .observed import becomes, quota
 from .replicas import Replicas
 from .storage import tried
@@ -38,13 +39,13 @@ async def test_pruner_that_frees_no_room_gets_a_warning(cluster: Cluster, warns:
     history = [{"image": f"sha256:{number:064x}", "created": "2030-01-01T00:00:00Z",
                 "dockerImageReference": "", "generation": 1} for number in range(3)]  # fmt: skip
     stream = {
-        "apiVersion": "image.alauda.io/v1", "kind": "ImageStream",
+        "apiVersion": f"image.{DOMAIN}/v1", "kind": "ImageStream",
         "metadata": {"name": "app", "namespace": namespace}, "spec": {},
     }  # fmt: skip
     cluster.kubectl("create", "--filename=-", input=json.dumps(stream))
     status = json.dumps({"status": {"tags": [{"tag": "v1", "items": history}]}})
     cluster.kubectl(
-        "patch", "imagestreams.image.alauda.io", "app", f"--namespace={namespace}",
+        "patch", f"imagestreams.image.{DOMAIN}", "app", f"--namespace={namespace}",
         "--subresource=status", "--type=merge", f"--patch={status}",
     )  # fmt: skip
     full = [

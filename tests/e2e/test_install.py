@@ -15,13 +15,14 @@ from app.cluster.api import ApiError
 from app.cluster.connection import connected
 
 from .cluster import Cluster
+from .domain import DOMAIN, REGISTRY
 from .overlays import CONFIGURATIONS, NAMESPACE, apply, certify, overlay
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("no_webhooks_left")]
 
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:registry-admission"
 IMAGE = "registry-admission"
-REGISTRY = "--namespace=image-registry-system"
+IN_REGISTRY = f"--namespace={REGISTRY}"
 
 
 def run(cluster: Cluster, *arguments: str) -> Result:
@@ -83,27 +84,27 @@ async def test_service_account_can_manage_certificates(cluster: Cluster, tmp_pat
         ("list", ["limitranges", "--all-namespaces"], True),
         ("watch", ["resourcequotas", "--all-namespaces"], True),
         ("watch", ["namespaces"], True),
-        ("watch", ["imagestreams.image.alauda.io", "--all-namespaces"], True),
-        ("get", ["images.image.alauda.io"], True),
+        ("watch", [f"imagestreams.image.{DOMAIN}", "--all-namespaces"], True),
+        ("get", [f"images.image.{DOMAIN}"], True),
         ("patch", ["resourcequotas", "--subresource=status", "--namespace=default"], True),
         ("create", ["events", "--namespace=default"], True),
         ("create", ["tokenreviews.authentication.k8s.io"], True),
         ("create", ["subjectaccessreviews.authorization.k8s.io"], True),
         ("delete", ["configmaps", f"--namespace={NAMESPACE}"], True),
         ("patch", ["leases/registry-admission", f"--namespace={NAMESPACE}"], True),
-        ("patch", ["imagestreams.image.alauda.io/registry-admission-heartbeat",
+        ("patch", [f"imagestreams.image.{DOMAIN}/registry-admission-heartbeat",
                    f"--namespace={NAMESPACE}"], True),
         ("update", ["secrets/registry-admission-tls", f"--namespace={NAMESPACE}"], True),
         ("patch", ["validatingwebhookconfigurations/registry-admission"], True),
         ("get", ["storageclasses/any"], True),
-        ("get", ["persistentvolumeclaims/any", REGISTRY], True),
-        ("get", ["configmaps/any", REGISTRY], True),
-        ("get", ["secrets/image-registry-private-configuration-user", REGISTRY], True),
-        ("get", ["secrets/image-registry-private-configuration", REGISTRY], False),
-        ("patch", ["secrets/image-registry-private-configuration-user", REGISTRY], False),
-        ("list", ["secrets", REGISTRY], False),
-        ("list", ["persistentvolumeclaims", REGISTRY], False),
-        ("update", ["configmaps/any", REGISTRY], False),
+        ("get", ["persistentvolumeclaims/any", IN_REGISTRY], True),
+        ("get", ["configmaps/any", IN_REGISTRY], True),
+        ("get", ["secrets/image-registry-private-configuration-user", IN_REGISTRY], True),
+        ("get", ["secrets/image-registry-private-configuration", IN_REGISTRY], False),
+        ("patch", ["secrets/image-registry-private-configuration-user", IN_REGISTRY], False),
+        ("list", ["secrets", IN_REGISTRY], False),
+        ("list", ["persistentvolumeclaims", IN_REGISTRY], False),
+        ("update", ["configmaps/any", IN_REGISTRY], False),
         ("get", ["persistentvolumeclaims/any", "--namespace=default"], False),
         ("list", ["storageclasses"], False),
         ("patch", ["validatingwebhookconfigurations/another"], False),
@@ -112,7 +113,7 @@ async def test_service_account_can_manage_certificates(cluster: Cluster, tmp_pat
         ("get", ["secrets", "--namespace=default"], False),
         ("get", ["configmaps", "--namespace=default"], False),
         ("update", ["resourcequotas", "--namespace=default"], False),
-        ("patch", ["imagestreams.image.alauda.io", "--namespace=default"], False),
+        ("patch", [f"imagestreams.image.{DOMAIN}", "--namespace=default"], False),
         ("update", ["leases/another", f"--namespace={NAMESPACE}"], False),
         ("create", ["pods", f"--namespace={NAMESPACE}"], False),
     ],

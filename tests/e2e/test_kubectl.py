@@ -11,6 +11,7 @@ import yaml
 from tests import page
 
 from .cluster import Cluster
+from .domain import DOMAIN, in_domain
 from .observed import becomes, limits_of_the_page
 from .pushes import Push
 from .replicas import Replicas
@@ -30,7 +31,7 @@ def test_every_example_of_the_page_is_applied(
 ) -> None:
     """As printed, but for the name of a storage class, which the API server itself checks."""
     cluster.kubectl("create", "namespace", "team-a", check=False)
-    text = page.examples()[number].replace("<storage-class-name>", "standard")
+    text = in_domain(page.examples()[number]).replace("<storage-class-name>", "standard")
 
     applied = cluster.kubectl("apply", "-f", "-", input=text)
 
@@ -41,13 +42,13 @@ def test_every_example_of_the_page_is_applied(
 
 def test_a_config_gets_its_defaults(cluster: Cluster, replicas: Replicas) -> None:
     config = {
-        "apiVersion": "imageregistry.operator.alauda.io/v1",
+        "apiVersion": f"imageregistry.operator.{DOMAIN}/v1",
         "kind": "Config",
         "metadata": {"name": "cluster"},
         "spec": {"storage": {"s3": {"bucket": "images", "regionEndpoint": "https://minio.svc"}}},
     }
     stored = cluster.kubectl("create", "-o", "json", "-f", "-", input=json.dumps(config))
-    cluster.kubectl("delete", "configs.imageregistry.operator.alauda.io", "cluster")
+    cluster.kubectl("delete", f"configs.imageregistry.operator.{DOMAIN}", "cluster")
 
     spec = json.loads(stored.stdout)["spec"]
     assert spec["managementState"] == "Managed"
@@ -62,7 +63,7 @@ async def test_registry_names_come_from_config(
 
     def stream(name: str, **content: Any) -> str:
         metadata = {"name": name, "namespace": namespace}
-        kind = {"apiVersion": "image.alauda.io/v1", "kind": "ImageStream"}
+        kind = {"apiVersion": f"image.{DOMAIN}/v1", "kind": "ImageStream"}
         return json.dumps({**kind, "metadata": metadata, **content})
 
     item = {
@@ -77,7 +78,7 @@ async def test_registry_names_come_from_config(
         "-n", namespace, "patch", "imagestream", "source", "--subresource=status",
         "--type=merge", f"--patch={json.dumps(status)}",
     )  # fmt: skip
-    limits = {"limits": [{"type": "alauda.io/ImageStream", "max": {"alauda.io/images": "0"}}]}
+    limits = {"limits": [{"type": f"{DOMAIN}/ImageStream", "max": {f"{DOMAIN}/images": "0"}}]}
     limit_range = {
         "apiVersion": "v1",
         "kind": "LimitRange",
@@ -94,7 +95,7 @@ async def test_registry_names_come_from_config(
         return cluster.kubectl(*create, input=copy, check=False).returncode
 
     config = {
-        "apiVersion": "imageregistry.operator.alauda.io/v1",
+        "apiVersion": f"imageregistry.operator.{DOMAIN}/v1",
         "kind": "Config",
         "metadata": {"name": "cluster"},
         "spec": {"imagePullSecret": {"additionalRegistryHosts": ["images.example.com"]}},
@@ -103,7 +104,7 @@ async def test_registry_names_come_from_config(
     try:
         await becomes(60, "the tag", refused, 1)
     finally:
-        cluster.kubectl("delete", "configs.imageregistry.operator.alauda.io", "cluster")
+        cluster.kubectl("delete", f"configs.imageregistry.operator.{DOMAIN}", "cluster")
     await becomes(60, "the tag", refused, 0)
 
 
@@ -112,15 +113,15 @@ def test_kubectl_shows_why_an_image_is_refused(
 ) -> None:
     limits_of_the_page(cluster, namespace)
     replicas.wait_until_limited(namespace)
-    mapping = json.dumps(Push(namespace, "app", "v1", size=1200 * 2**20).mapping("alauda.io"))
+    mapping = json.dumps(Push(namespace, "app", "v1", size=1200 * 2**20).mapping(DOMAIN))
 
     refused = cluster.kubectl("create", "-f", "-", input=mapping, check=False)
 
     assert refused.returncode == 1
-    assert "requested usage of storage exceeds the maximum limit per alauda.io/Image" in (
+    assert f"requested usage of storage exceeds the maximum limit per {DOMAIN}/Image" in (
         refused.stderr
     )
-    assert "(1200Mi > 1Gi)" in refused.stderr
+    assert "(1.17Gi > 1Gi)" in refused.stderr
     assert f"LimitRange {namespace}/image-registry-limits" in refused.stderr
 
 

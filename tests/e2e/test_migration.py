@@ -8,6 +8,7 @@ import yaml
 
 from . import commands
 from .cluster import Cluster, build_tools
+from .domain import DOMAIN
 
 pytestmark = pytest.mark.e2e
 
@@ -40,7 +41,7 @@ def legacy(cluster: Cluster) -> None:
         "data": {"rules": yaml.safe_dump(rules)},
     }
     stream = {
-        "apiVersion": "image.alauda.io/v1",
+        "apiVersion": f"image.{DOMAIN}/v1",
         "kind": "ImageStream",
         "metadata": {"name": "app", "namespace": CROWDED},
         "spec": {"tags": [{"name": f"v{number}"} for number in range(5)]},

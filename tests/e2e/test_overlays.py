@@ -15,6 +15,7 @@ from app.install import installing
 from app.install.kustomization import Manifest
 
 from .cluster import Cluster
+from .domain import DOMAIN
 from .overlays import MANIFESTS, NAMESPACE, apply, kustomize, overlay
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("no_webhooks_left")]
@@ -100,7 +101,7 @@ def test_install_prints_the_overlay_of_kustomize(
         namespace=NAMESPACE,
         image=IMAGE,
         replicas=3,
-        api_domain="alauda.io",
+        api_domain=DOMAIN,
         certificate=certificate,
     )
     for manifest in printed:

@@ -9,6 +9,7 @@ import pytest
 from app.page.session import COOKIE
 
 from .cluster import Cluster
+from .domain import DOMAIN
 from .observed import becomes, quota
 from .pushes import Push, Pusher
 from .replicas import Replicas
@@ -24,7 +25,7 @@ def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
         cluster.kubectl("apply", "-f", "-", input=quota(namespace, "image-tags", 1))
     for name in ("tenant", "auditor", "nobody"):
         cluster.kubectl("create", "serviceaccount", name, "-n", FULL)
-    rights = ("--verb=get", "--resource=imagestreams.image.alauda.io")
+    rights = ("--verb=get", f"--resource=imagestreams.image.{DOMAIN}")
     cluster.kubectl("create", "role", "looks", "-n", FULL, *rights)
     cluster.kubectl("create", "clusterrole", "looks", *rights)
     account = f"--serviceaccount={FULL}"

@@ -23,13 +23,13 @@ from app.cluster.reconciler import Reconciler
 from app.install import installing
 from app.model import credentials
 from app.model.core import ConfigMap, Secret
-from app.model.domain import ApiDomain
 from app.model.volumes import PersistentVolumeClaim, StorageClass
 from app.quota.ledger import Ledger, Timing
 from app.quota.store import LedgerConflictError
 from app.registry.names import Repository
 
 from .cluster import AUDITED, Cluster
+from .domain import API, DOMAIN
 from .observed import becomes, quota, used
 from .overlays import NAMESPACE
 from .pushes import Push, Pusher
@@ -38,7 +38,6 @@ from .replicas import Replicas, service_kubeconfig
 pytestmark = pytest.mark.e2e
 
 TEAM = "permissions"
-DOMAIN = ApiDomain()
 
 
 @dataclass(frozen=True, order=True)
@@ -61,7 +60,7 @@ class Right:
 
 def granted() -> set[Right]:
     manifests = installing.manifests(
-        namespace=NAMESPACE, image="registry-admission", replicas=3, api_domain="alauda.io"
+        namespace=NAMESPACE, image="registry-admission", replicas=3, api_domain=DOMAIN
     )
     return {
         Right(verb, group, resource, name, manifest["metadata"].get("namespace", ""))
@@ -116,7 +115,7 @@ class Audit:
 def audit(cluster: Cluster) -> Iterator[Audit]:
     """From a cluster in which the service has never run."""
     for target in ("secret/registry-admission-tls", "lease/registry-admission",
-                   "imagestreams.image.alauda.io/registry-admission-heartbeat"):  # fmt: skip
+                   f"imagestreams.image.{DOMAIN}/registry-admission-heartbeat"):  # fmt: skip
         cluster.kubectl("delete", "--ignore-not-found", f"--namespace={NAMESPACE}", target)
     cluster.kubectl("apply", "--filename=-", input=quota(TEAM, "image-tags", 1))
     yield Audit(cluster)
@@ -138,15 +137,15 @@ async def test_every_right_is_used_and_no_other_is_needed(
         replicas.wait_until_limited(TEAM)
         answers = await Pusher(cluster).push([Push(TEAM, "app", f"v{n}") for n in range(3)])
         assert sorted(answer.code for answer in answers) == [201, 403, 403]
-        counts = {"alauda.io/image-tags": "0", "pods": "0"}
+        counts = {f"{DOMAIN}/image-tags": "0", "pods": "0"}
         await becomes(60, "status", lambda: used(cluster, TEAM), counts)
         await becomes(60, "an event", lambda: "QuotaExceeded" in shown_events(cluster), True)
     await meet_at_a_ledger(api)
     await count_refusals(api)
     await renew_certificates(api, tmp_path)
-    state = KubernetesState(api, DOMAIN, namespace=NAMESPACE, timing=Timing(), silence=150)
+    state = KubernetesState(api, API, namespace=NAMESPACE, timing=Timing(), silence=150)
     assert await state.image("sha256:unknown") is None
-    access = KubernetesAccess(api, DOMAIN)
+    access = KubernetesAccess(api, API)
     subject = await access.authenticate(cluster.token)
     assert subject is not None
     assert await access.may_push(subject, Repository(TEAM, "app"))
@@ -174,8 +173,8 @@ async def meet_at_a_ledger(api: KubeApi) -> None:
     ledger, version = await loser.load("nowhere")
     await loser.save("nowhere", ledger, version)
     _, version = await loser.load("nowhere")
-    state = KubernetesState(api, DOMAIN, namespace=NAMESPACE, timing=Timing(), silence=150)
-    await Reconciler(api, state, loser, DOMAIN, Timing()).tidy("nowhere")
+    state = KubernetesState(api, API, namespace=NAMESPACE, timing=Timing(), silence=150)
+    await Reconciler(api, state, loser, API, Timing()).tidy("nowhere")
     await loser.discard("nowhere", version)
 
 
@@ -184,21 +183,21 @@ async def count_refusals(api: KubeApi) -> None:
     request = AdmissionRequest.model_validate(
         {
             "uid": "1",
-            "kind": {"group": "image.alauda.io", "version": "v1", "kind": "ImageStreamMapping"},
+            "kind": {"group": f"image.{DOMAIN}", "version": "v1", "kind": "ImageStreamMapping"},
             "operation": "CREATE",
             "name": "app",
             "namespace": TEAM,
         }
     )
     times = iter(datetime.now(UTC).timestamp() + 100 * number for number in range(2))
-    events = RefusalEvents(api, DOMAIN, "one", clock=lambda: next(times))
+    events = RefusalEvents(api, API, "one", clock=lambda: next(times))
     for _ in range(2):
         events.refused(request, Outcome(False, 403, "Forbidden", "no", ("QuotaExceeded",)))
         await events.write_waiting()
 
 
 async def look_at_what_a_config_refers_to(api: KubeApi) -> None:
-    objects, registry = KubernetesObjects(api), DOMAIN.registry_namespace
+    objects, registry = KubernetesObjects(api), API.registry_namespace
     assert await objects.read(PersistentVolumeClaim, registry, "none") is None
     assert await objects.read(ConfigMap, registry, "none") is None
     assert await objects.read(StorageClass, "", "none") is None

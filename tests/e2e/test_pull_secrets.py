@@ -13,6 +13,7 @@ import pytest
 from app.certs import files
 
 from .cluster import Cluster
+from .domain import DOMAIN
 from .observed import becomes
 from .pull_secrets import (
     CONFIG,
@@ -231,7 +232,7 @@ async def test_another_owner_turns_the_controller_off(
     assert secrets(cluster, a) == {}
 
     # Config/cluster speaks for the whole cluster.
-    owner = "imageregistry.operator.alauda.io/pull-secrets-owner"
+    owner = f"imageregistry.operator.{DOMAIN}/pull-secrets-owner"
     cluster.kubectl("annotate", CONFIG, "cluster", f"{owner}=image-registry-operator")
     await becomes(SOON, "off", partial(stands, cluster), "False")
     assert "take pull-secrets out of --controllers" in told(cluster)

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from .cluster import Cluster
+from .domain import DOMAIN
 from .image_api import ImageApi
 from .observed import becomes, quota, reserved, tells_the_truth
 from .pushes import Push, Pusher
@@ -21,65 +22,50 @@ from .replicas import Replicas
 pytestmark = pytest.mark.e2e
 
 LIMIT = 15
-DOMAINS = ("alauda.io", "openshift.io")
-REPEATS = {"alauda.io": 20, "openshift.io": 4}
+REPEATS = 20 if DOMAIN == "alauda.io" else 4
 _SERIAL = itertools.count()
 
 
-@pytest.fixture(scope="module", params=DOMAINS)
-def domain(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Every test is run under both names of the API."""
-    name: str = request.param
-    cluster.install_crds(name)
-    yield name
-    if name != DOMAINS[0]:
-        cluster.remove_crds(name)
-
-
 @pytest.fixture(scope="module")
-def replicas(
-    cluster: Cluster, domain: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Replicas]:
+def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
     folder = tmp_path_factory.mktemp("replicas")
-    with Replicas(cluster, folder, 3, domain=domain) as running:
+    with Replicas(cluster, folder, 3) as running:
         yield running
 
 
 @pytest_asyncio.fixture
-async def image_api(cluster: Cluster, domain: str) -> AsyncIterator[ImageApi]:
-    api = ImageApi(cluster.kubeconfig, domain, delay=0.5)
+async def image_api(cluster: Cluster) -> AsyncIterator[ImageApi]:
+    api = ImageApi(cluster, delay=0.5)
     await api.start()
     yield api
     await api.stop()
 
 
 @pytest.fixture
-def pusher(cluster: Cluster, domain: str) -> Pusher:
-    return Pusher(cluster, domain=domain)
+def pusher(cluster: Cluster) -> Pusher:
+    return Pusher(cluster)
 
 
-def limit(
-    cluster: Cluster, replicas: Replicas, namespaces: list[str], tags: int, domain: str
-) -> None:
+def limit(cluster: Cluster, replicas: Replicas, namespaces: list[str], tags: int) -> None:
     """Lets each namespace have so many tags; returns when every replica knows."""
-    text = "---\n".join(quota(name, "image-tags", tags, domain) for name in namespaces)
+    text = "---\n".join(quota(name, "image-tags", tags) for name in namespaces)
     cluster.kubectl("apply", "-f", "-", input=text)
     for name in namespaces:
         replicas.wait_until_limited(name)
 
 
 @contextmanager
-def limited(cluster: Cluster, replicas: Replicas, domain: str) -> Iterator[list[str]]:
+def limited(cluster: Cluster, replicas: Replicas) -> Iterator[list[str]]:
     """Five namespaces, each with room for LIMIT tags, that no other test has pushed to."""
     names = [f"team-{next(_SERIAL)}" for _ in range(5)]
-    limit(cluster, replicas, names, LIMIT, domain)
+    limit(cluster, replicas, names, LIMIT)
     yield names
     cluster.kubectl("delete", "namespace", *names, "--ignore-not-found", "--wait=false")
 
 
 @pytest.fixture
-def namespaces(cluster: Cluster, replicas: Replicas, domain: str) -> Iterator[list[str]]:
-    with limited(cluster, replicas, domain) as names:
+def namespaces(cluster: Cluster, replicas: Replicas) -> Iterator[list[str]]:
+    with limited(cluster, replicas) as names:
         yield names
 
 
@@ -91,11 +77,11 @@ def many(namespaces: list[str]) -> list[Push]:
 
 
 async def test_300_concurrent_pushes_to_three_replicas_admit_exactly_the_limit(
-    cluster: Cluster, replicas: Replicas, image_api: ImageApi, domain: str, pusher: Pusher
+    cluster: Cluster, replicas: Replicas, image_api: ImageApi, pusher: Pusher
 ) -> None:
-    for repeat in range(REPEATS[domain]):
+    for repeat in range(REPEATS):
         image_api.delay = (0.0, 0.5, 2.0, 5.0)[repeat % 4]
-        with limited(cluster, replicas, domain) as namespaces:
+        with limited(cluster, replicas) as namespaces:
             answers = await pusher.push(many(namespaces))
 
             admitted = Counter(answer.push.namespace for answer in answers if answer.admitted)
@@ -104,7 +90,7 @@ async def test_300_concurrent_pushes_to_three_replicas_admit_exactly_the_limit(
             assert {answer.code for answer in refused} == {403}
             assert all("exceeded quota: image-registry-quota" in one.message for one in refused)
             for namespace in namespaces:
-                await tells_the_truth(cluster, namespace, LIMIT, domain)
+                await tells_the_truth(cluster, namespace, LIMIT)
 
 
 async def kill_a_replica(cluster: Cluster, replicas: Replicas) -> None:
@@ -130,7 +116,6 @@ async def test_no_limit_is_passed_when_things_break_midway(
     replicas: Replicas,
     image_api: ImageApi,
     namespaces: list[str],
-    domain: str,
     pusher: Pusher,
     harm: Callable[[Cluster, Replicas], Awaitable[None]],
 ) -> None:
@@ -147,7 +132,7 @@ async def test_no_limit_is_passed_when_things_break_midway(
     for namespace in namespaces:
         # A create whose answer was lost with the API server is admitted all the same.
         assert admitted[namespace] <= LIMIT
-        await tells_the_truth(cluster, namespace, LIMIT, domain)
+        await tells_the_truth(cluster, namespace, LIMIT)
 
 
 async def test_counts_are_right_after_deletes_and_a_full_restart(
@@ -155,67 +140,66 @@ async def test_counts_are_right_after_deletes_and_a_full_restart(
     replicas: Replicas,
     image_api: ImageApi,
     namespaces: list[str],
-    domain: str,
     pusher: Pusher,
 ) -> None:
     namespace = namespaces[0]
     pushes = [Push(namespace, f"app-{number}", "v1") for number in range(LIMIT)]
     assert all(answer.admitted for answer in await pusher.push(pushes))
-    await tells_the_truth(cluster, namespace, LIMIT, domain)
+    await tells_the_truth(cluster, namespace, LIMIT)
     await becomes(20, "reservations", partial(reserved, cluster, namespace), 0)
 
     stop = [asyncio.to_thread(replica.stop) for replica in replicas.running]
     assert await asyncio.gather(*stop) == [0, 0, 0]
-    cluster.kubectl("-n", namespace, "delete", f"imagestreams.image.{domain}", "app-0", "app-1")
+    cluster.kubectl("-n", namespace, "delete", f"imagestreams.image.{DOMAIN}", "app-0", "app-1")
     await asyncio.to_thread(cluster.restart_apiserver)
     for index in range(3):
         await asyncio.to_thread(replicas.start, index)
 
-    await tells_the_truth(cluster, namespace, LIMIT - 2, domain)
+    await tells_the_truth(cluster, namespace, LIMIT - 2)
     described = cluster.kubectl("-n", namespace, "describe", "quota").stdout
-    assert re.search(rf"{domain}/image-tags +{LIMIT - 2} +{LIMIT}\n", described)
+    assert re.search(rf"{DOMAIN}/image-tags +{LIMIT - 2} +{LIMIT}\n", described)
     again = [Push(namespace, f"again-{number}", "v1") for number in range(5)]
     answers = await pusher.push(again)
     assert sum(answer.admitted for answer in answers) == 2
 
 
 async def test_a_server_side_dry_run_is_decided_and_leaves_no_trace(
-    cluster: Cluster, replicas: Replicas, namespaces: list[str], domain: str, pusher: Pusher
+    cluster: Cluster, replicas: Replicas, namespaces: list[str], pusher: Pusher
 ) -> None:
     namespace = namespaces[1]
-    limit(cluster, replicas, [namespace], 1, domain)
+    limit(cluster, replicas, [namespace], 1)
     for tag in ("v1", "v2", "v3"):
-        mapping = json.dumps(Push(namespace, "app", tag).mapping(domain))
+        mapping = json.dumps(Push(namespace, "app", tag).mapping(DOMAIN))
         cluster.kubectl("create", "--dry-run=server", "-f", "-", input=mapping)
     ledgers = cluster.kubectl("-n", "registry-admission", "get", "configmaps", "-o", "name")
     assert f"configmap/ledger-{namespace}" not in ledgers.stdout.split()
 
     answers = await pusher.push([Push(namespace, "app", "real")])
     assert answers[0].admitted
-    mapping = json.dumps(Push(namespace, "app", "v4").mapping(domain))
+    mapping = json.dumps(Push(namespace, "app", "v4").mapping(DOMAIN))
     refused = cluster.kubectl("create", "--dry-run=server", "-f", "-", input=mapping, check=False)
     assert refused.returncode == 1
     assert "exceeded quota: image-registry-quota" in refused.stderr
-    assert f"used: {domain}/image-tags=1, limited: {domain}/image-tags=1" in refused.stderr
+    assert f"used: {DOMAIN}/image-tags=1, limited: {DOMAIN}/image-tags=1" in refused.stderr
     assert cluster.kubectl("-n", namespace, "get", "events", "-o", "name").stdout == ""
 
 
 async def test_a_refused_push_is_an_event_that_describe_shows(
-    cluster: Cluster, replicas: Replicas, namespaces: list[str], domain: str, pusher: Pusher
+    cluster: Cluster, replicas: Replicas, namespaces: list[str], pusher: Pusher
 ) -> None:
     namespace = namespaces[2]
     stream = {
-        "apiVersion": f"image.{domain}/v1",
+        "apiVersion": f"image.{DOMAIN}/v1",
         "kind": "ImageStream",
         "metadata": {"name": "app", "namespace": namespace},
     }
     cluster.kubectl("create", "-f", "-", input=json.dumps(stream))
-    limit(cluster, replicas, [namespace], 0, domain)
+    limit(cluster, replicas, [namespace], 0)
     await pusher.push([Push(namespace, "app", f"v{number}") for number in range(30)])
 
     def described() -> list[str]:
         """One line from each of the replicas that refused, however often they did."""
-        shown = cluster.kubectl("-n", namespace, "describe", f"imagestreams.image.{domain}", "app")
+        shown = cluster.kubectl("-n", namespace, "describe", f"imagestreams.image.{DOMAIN}", "app")
         lines = shown.stdout.partition("\nEvents:")[2].splitlines()
         return [line for line in lines if "QuotaExceeded" in line]
 
@@ -230,7 +214,6 @@ async def test_a_namespace_that_is_made_anew_starts_empty(
     replicas: Replicas,
     image_api: ImageApi,
     namespaces: list[str],
-    domain: str,
     pusher: Pusher,
 ) -> None:
     namespace = namespaces[3]
@@ -244,6 +227,6 @@ async def test_a_namespace_that_is_made_anew_starts_empty(
     await becomes(180, "the namespace", partial(left, "namespace", namespace), "")
     ledger = ("-n", "registry-admission", "configmap", f"ledger-{namespace}")
     await becomes(60, "its ledger", partial(left, *ledger), "")
-    limit(cluster, replicas, [namespace], LIMIT, domain)
+    limit(cluster, replicas, [namespace], LIMIT)
     pushes = [Push(namespace, "other", f"v{number}") for number in range(LIMIT + 1)]
     assert sum(answer.admitted for answer in await pusher.push(pushes)) == LIMIT

@@ -14,6 +14,7 @@ import yaml
 
 from . import commands
 from .cluster import Cluster
+from .domain import DOMAIN
 from .image_api import ImageApi
 from .observed import becomes
 from .pushes import Push, Pusher
@@ -29,7 +30,7 @@ SMALL, LARGE = f"sha256-{'a' * 64}", f"sha256-{'b' * 64}"
 
 def image(name: str, size: int) -> dict[str, Any]:
     return {
-        "apiVersion": "image.alauda.io/v1",
+        "apiVersion": f"image.{DOMAIN}/v1",
         "kind": "Image",
         "metadata": {"name": name},
         "dockerImageMetadata": {"Size": size},
@@ -46,7 +47,7 @@ def item(digest: str, month: int) -> dict[str, Any]:
 
 
 STREAM = {
-    "apiVersion": "image.alauda.io/v1",
+    "apiVersion": f"image.{DOMAIN}/v1",
     "kind": "ImageStream",
     "metadata": {"name": "app", "namespace": TEAM},
 }
@@ -63,23 +64,23 @@ def team(cluster: Cluster) -> Iterator[None]:
         "apiVersion": "v1",
         "kind": "ResourceQuota",
         "metadata": {"name": "image-registry-quota", "namespace": TEAM},
-        "spec": {"hard": {"alauda.io/image-tags": "4"}},
+        "spec": {"hard": {f"{DOMAIN}/image-tags": "4"}},
     }
     objects = [namespace, quota, STREAM, image(SMALL, 5 * 2**20), image(LARGE, 50 * 2**20)]
     cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(objects))
     cluster.kubectl(
-        "-n", TEAM, "patch", "imagestreams.image.alauda.io", "app", "--subresource=status",
+        "-n", TEAM, "patch", f"imagestreams.image.{DOMAIN}", "app", "--subresource=status",
         "--type=merge", "-p", json.dumps({"status": STATUS}),
     )  # fmt: skip
     yield
     cluster.kubectl("delete", "namespace", TEAM, "--wait=false")
-    cluster.kubectl("delete", "images.image.alauda.io", SMALL, LARGE)
+    cluster.kubectl("delete", f"images.image.{DOMAIN}", SMALL, LARGE)
 
 
 @pytest.fixture
 async def image_api(cluster: Cluster, tmp_path: Path) -> AsyncIterator[ImageApi]:
     """The service, and an Image API that stores nothing of what was admitted."""
-    running = ImageApi(cluster.kubeconfig, delay=None)
+    running = ImageApi(cluster, delay=None)
     await running.start()
     with Replicas(cluster, tmp_path, 1):
         yield running
@@ -97,14 +98,14 @@ def usage(cluster: Cluster, *arguments: str) -> dict[str, Any]:
 
 def tags(row: dict[str, Any]) -> dict[str, Any]:
     """The line of the namespace's tags."""
-    [found] = [level for level in row["totals"] if level["resource"] == "alauda.io/image-tags"]
+    [found] = [level for level in row["totals"] if level["resource"] == f"{DOMAIN}/image-tags"]
     return dict(found)
 
 
 def test_usage_shows_counts_and_sizes(cluster: Cluster) -> None:
     row = usage(cluster)
     assert tags(row) == {
-        "resource": "alauda.io/image-tags", "used": 2, "inFlight": 0, "hard": 4, "left": 2,
+        "resource": f"{DOMAIN}/image-tags", "used": 2, "inFlight": 0, "hard": 4, "left": 2,
         "limitedBy": "ResourceQuota image-registry-quota",
     }  # fmt: skip
     assert row["largest"] == [
@@ -169,7 +170,7 @@ def test_tenant_sees_the_own_namespace_and_a_note_on_hidden_data(
 ) -> None:
     rights = [
         {"apiGroups": [""], "resources": ["limitranges", "resourcequotas"], "verbs": ["list"]},
-        {"apiGroups": ["image.alauda.io"], "resources": ["imagestreams"], "verbs": ["list"]},
+        {"apiGroups": [f"image.{DOMAIN}"], "resources": ["imagestreams"], "verbs": ["list"]},
     ]
     metadata = {"name": "tenant", "namespace": TEAM}
     rbac = "rbac.authorization.k8s.io"
@@ -201,8 +202,8 @@ def test_tenant_sees_the_own_namespace_and_a_note_on_hidden_data(
 def proposal(tags: int) -> str:
     """A LimitRange for the team."""
     limits = [
-        {"type": "alauda.io/Image", "max": {"storage": "10Mi"}},
-        {"type": "alauda.io/ImageStream", "max": {"alauda.io/image-tags": str(tags)}},
+        {"type": f"{DOMAIN}/Image", "max": {"storage": "10Mi"}},
+        {"type": f"{DOMAIN}/ImageStream", "max": {f"{DOMAIN}/image-tags": str(tags)}},
     ]
     metadata = {"name": "image-registry-limits", "namespace": TEAM}
     return yaml.safe_dump(

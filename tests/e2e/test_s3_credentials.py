@@ -12,6 +12,7 @@ import pytest
 from app.certs import files
 
 from .cluster import Cluster
+from .domain import REGISTRY
 from .observed import becomes
 from .pull_secrets import condition, configure, rights_of, unconfigure
 from .replicas import Replica
@@ -19,7 +20,7 @@ from .replicas import Replica
 pytestmark = pytest.mark.e2e
 
 SOON = 40.0
-REGISTRY = "--namespace=image-registry-system"
+IN_REGISTRY = f"--namespace={REGISTRY}"
 USER = "image-registry-private-configuration-user"
 TARGET = "image-registry-private-configuration"
 ACCESS, SECRET = "REGISTRY_STORAGE_S3_ACCESSKEY", "REGISTRY_STORAGE_S3_SECRETKEY"
@@ -35,7 +36,7 @@ def service(cluster: Cluster, tmp_path: Path) -> Iterator[Replica]:
         yield replica
         replica.stop()
     unconfigure(cluster)
-    cluster.kubectl("delete", "secret", USER, TARGET, REGISTRY, "--ignore-not-found")
+    cluster.kubectl("delete", "secret", USER, TARGET, IN_REGISTRY, "--ignore-not-found")
 
 
 def keep(cluster: Cluster, name: str, manager: str = "kubectl", **data: str) -> None:
@@ -45,16 +46,16 @@ def keep(cluster: Cluster, name: str, manager: str = "kubectl", **data: str) -> 
         "data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
     }  # fmt: skip
     written = "replace"
-    if cluster.kubectl("get", "secret", name, REGISTRY, check=False).returncode:
+    if cluster.kubectl("get", "secret", name, IN_REGISTRY, check=False).returncode:
         written = "create"
-    cluster.kubectl(written, REGISTRY, f"--field-manager={manager}", "--filename=-",
+    cluster.kubectl(written, IN_REGISTRY, f"--field-manager={manager}", "--filename=-",
                     input=json.dumps(content))  # fmt: skip
 
 
 def kept(cluster: Cluster) -> dict[str, str] | None:
     """The private configuration, None if there is none."""
     found = cluster.kubectl(
-        "get", "secret", TARGET, REGISTRY, "--output=json", "--ignore-not-found"
+        "get", "secret", TARGET, IN_REGISTRY, "--output=json", "--ignore-not-found"
     )
     if not found.stdout:
         return None
@@ -86,14 +87,16 @@ async def test_the_users_keys_win_and_removal_follows(cluster: Cluster) -> None:
     merged |= {ACCESS: "id-2", SECRET: "key-2"}
     await becomes(SOON, "changed", partial(kept, cluster), merged)
 
-    cluster.kubectl("patch", "secret", TARGET, REGISTRY, "-p", json.dumps({"data": {SECRET: None}}))
+    cluster.kubectl(
+        "patch", "secret", TARGET, IN_REGISTRY, "-p", json.dumps({"data": {SECRET: None}})
+    )
     await becomes(SOON, "repaired", partial(kept, cluster), merged)
 
     keep(cluster, USER, **{ACCESS: "half"})
     await becomes(SOON, "refused", lambda: "set both" in told(cluster), True)
     assert kept(cluster) == merged, "half a pair replaces nothing"
 
-    cluster.kubectl("delete", "secret", USER, REGISTRY)
+    cluster.kubectl("delete", "secret", USER, IN_REGISTRY)
     await becomes(SOON, "removed", partial(kept, cluster), {"OTHER": "of-others"})
 
 
@@ -103,7 +106,7 @@ async def test_own_private_configuration_is_removed_with_the_users(cluster: Clus
     keep(cluster, USER, **{ACCESS: "id", SECRET: "key"})
     await becomes(SOON, "merged", partial(kept, cluster), {ACCESS: "id", SECRET: "key"})
 
-    cluster.kubectl("delete", "secret", USER, REGISTRY)
+    cluster.kubectl("delete", "secret", USER, IN_REGISTRY)
 
     await becomes(SOON, "gone", partial(kept, cluster), None)
 
@@ -118,6 +121,6 @@ async def test_keys_of_the_operator_are_kept(cluster: Cluster) -> None:
     assert f"field manager image-registry-operator on {ACCESS}" in told(cluster)
     assert kept(cluster) == {ACCESS: "theirs"}
 
-    cluster.kubectl("delete", "secret", TARGET, REGISTRY)
+    cluster.kubectl("delete", "secret", TARGET, IN_REGISTRY)
     await becomes(SOON, "on again", partial(kept, cluster), {ACCESS: "id", SECRET: "key"})
     await becomes(SOON, "on again", partial(stands, cluster), "True")

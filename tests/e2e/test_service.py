@@ -14,6 +14,7 @@ import pytest
 from app.certs import files
 
 from .cluster import CLIENT_NAME, Cluster
+from .domain import DOMAIN
 from .observed import becomes, limits_of_the_page, quota
 from .pushes import Push, Pusher
 from .replicas import Replica, Replicas
@@ -47,7 +48,7 @@ def another_webhook(cluster: Cluster, replicas: Replicas) -> Iterator[None]:
                 "clientConfig": {"url": "https://127.0.0.1:1/"},
                 "rules": [
                     {
-                        "apiGroups": ["image.alauda.io"],
+                        "apiGroups": [f"image.{DOMAIN}"],
                         "apiVersions": ["v1"],
                         "operations": ["CREATE"],
                         "resources": ["imagestreammappings"],
@@ -61,7 +62,7 @@ def another_webhook(cluster: Cluster, replicas: Replicas) -> Iterator[None]:
         ],
     }
     cluster.kubectl("apply", "-f", "-", input=json.dumps(configuration))
-    probe = json.dumps(Push("default", "probe", "lost").mapping("alauda.io"))
+    probe = json.dumps(Push("default", "probe", "lost").mapping(DOMAIN))
     deadline = time.monotonic() + 30
     while (
         cluster.kubectl("create", "--dry-run=server", "-f", "-", input=probe, check=False)
@@ -101,7 +102,7 @@ async def test_stale_view_refuses_with_a_reason_and_recovers(
         async with asyncio.timeout(60):
             while not (reasons := await asyncio.to_thread(replica.reasons)):
                 await asyncio.sleep(0.2)
-        assert "imagestreams.image.alauda.io: the watch is" in reasons[0]
+        assert f"imagestreams.image.{DOMAIN}: the watch is" in reasons[0]
         assert "accepted are 10 s" in reasons[0]
     finally:
         cluster.resume_apiserver()
@@ -194,7 +195,7 @@ async def test_only_the_api_server_may_send_reviews(
         async def refused_as_too_large() -> bool:
             push = Push(namespace, "app", "v1", size=1200 * 2**20)
             [answer] = await Pusher(cluster).push([push], patience=0)
-            return answer.code == 403 and "(1200Mi > 1Gi)" in answer.message
+            return answer.code == 403 and "(1.17Gi > 1Gi)" in answer.message
 
         async with asyncio.timeout(60):
             while not await refused_as_too_large():

@@ -13,6 +13,7 @@ from app.model.credentials import SECRET
 from tests import page
 
 from .cluster import Cluster
+from .domain import DOMAIN, REGISTRY
 from .replicas import Replicas
 from .storage import CONFIG, IN_REGISTRY, Answering, created, created_by, s3, tried
 
@@ -45,7 +46,7 @@ def test_claim_of_the_config_is_checked(cluster: Cluster, warns: Replicas) -> No
     for spec, warning in (
         (pvc("single"), ""),
         (pvc("shared", replicas=2), ""),
-        (pvc("missing"), '"missing" does not exist in namespace image-registry-system'),
+        (pvc("missing"), f'"missing" does not exist in namespace {REGISTRY}'),
         (pvc("classless"), 'is Pending: StorageClass "no-such-class" does not exist'),
         (pvc("single", replicas=2), "spec.replicas is 2, and PersistentVolumeClaim"),
         (pvc("single", rolloutStrategy="RollingUpdate"), "spec.rolloutStrategy is RollingUpdate"),
@@ -99,7 +100,7 @@ def test_trusted_ca_is_checked(cluster: Cluster, warns: Replicas) -> None:
 
     for name, warning in (
         ("good", ""),
-        ("missing", 'ConfigMap "missing" does not exist in namespace image-registry-system'),
+        ("missing", f'ConfigMap "missing" does not exist in namespace {REGISTRY}'),
         ("expired", "expired on "),
         ("ending", "expires on "),
         ("broken", "holds no PEM certificate"),
@@ -143,7 +144,7 @@ def test_strict_checks_refuse(cluster: Cluster, refuses: Replicas) -> None:
     created(cluster, "ConfigMap", "expired", data={"ca-bundle.crt": bundle(-3 * DAY, -DAY)})
 
     for spec, problems in (
-        (pvc("missing"), ["does not exist in namespace image-registry-system; create it"]),
+        (pvc("missing"), [f"does not exist in namespace {REGISTRY}; create it"]),
         (pvc("single", replicas=2), ["spec.replicas is 2, and PersistentVolumeClaim"]),
         (s3(name="expired"), [f"create secret generic {SECRET}", "expired on "]),
     ):
@@ -164,7 +165,7 @@ def test_strict_checks_let_an_update_pass_that_changes_something_else(
         "apiVersion": CONFIG, "kind": "Config", "metadata": {"name": "cluster"},
         "spec": pvc("single"),
     }  # fmt: skip
-    config = ("configs.imageregistry.operator.alauda.io", "cluster")
+    config = (f"configs.imageregistry.operator.{DOMAIN}", "cluster")
     cluster.kubectl("create", "--filename=-", input=json.dumps(content))
     cluster.kubectl("delete", "pvc", "single", IN_REGISTRY)
 

@@ -6,8 +6,9 @@ from app.model.credentials import SECRET
 from tests import page
 
 from .cluster import Cluster
+from .domain import REGISTRY
 from .replicas import Replicas
-from .storage import ACCESS, CONFIDENTIAL, IN_REGISTRY, REGISTRY, created, created_by, s3, tried
+from .storage import ACCESS, CONFIDENTIAL, IN_REGISTRY, created, created_by, s3, tried
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("no_storage_left")]
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from app.install import installing
 from app.install.kustomization import Manifest
 
 from .cluster import Cluster
-from .overlays import CONFIGURATIONS, NAMESPACE, apply, overlay, remove_webhooks
+from .domain import DOMAIN, REGISTRY
+from .overlays import CONFIGURATIONS, NAMESPACE, apply, remove_webhooks
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("no_webhooks_left")]
 
@@ -38,13 +40,13 @@ def limit_range(*limits: dict[str, Any]) -> Manifest:
 
 def image_kind(kind: str, **content: Any) -> Manifest:
     return {
-        "apiVersion": "image.alauda.io/v1", "kind": kind, "metadata": {"name": "probe"}, **content,
+        "apiVersion": f"image.{DOMAIN}/v1", "kind": kind, "metadata": {"name": "probe"}, **content,
     }  # fmt: skip
 
 
 def registry_kind(kind: str) -> Manifest:
     return {
-        "apiVersion": "imageregistry.operator.alauda.io/v1", "kind": kind,
+        "apiVersion": f"imageregistry.operator.{DOMAIN}/v1", "kind": kind,
         "metadata": {"name": "cluster"}, "spec": {"managementState": "Managed"},
     }  # fmt: skip
 
@@ -59,7 +61,12 @@ CONTAINER = {"type": "Container", "max": {"cpu": "1", "memory": "1Gi"}}
 @pytest.fixture
 def unanswered(cluster: Cluster) -> Cluster:
     """The webhooks, all of them with `Fail`, and nobody who answers."""
-    apply(cluster, overlay(cluster, "self-signed"))
+    apply(
+        cluster,
+        installing.manifests(
+            namespace=NAMESPACE, image="registry-admission", replicas=3, api_domain=DOMAIN
+        ),
+    )
     for resource in CONFIGURATIONS:
         found = json.loads(cluster.kubectl("get", resource, NAMESPACE, "--output=json").stdout)
         for webhook in found["webhooks"]:
@@ -97,16 +104,20 @@ def test_only_relevant_requests_reach_the_service(unanswered: Cluster) -> None:
         ({**config_map(), "binaryData": {"rules": "AA=="}}, ""),
         (quota(), ""),
         (quota(hard={"pods": "1", "requests.storage": "1Gi"}), ""),
-        (quota(hard={"pods": "1", "alauda.io/images": "1"}), "limits"),
-        (quota(hard={"alauda.io/imagestream": "1"}), "limits"),
-        (quota(hard={"image.alauda.io/images": "1"}), "limits"),
+        (quota(hard={"pods": "1", f"{DOMAIN}/images": "1"}), "limits"),
+        (quota(hard={f"{DOMAIN}/imagestream": "1"}), "limits"),
+        (quota(hard={f"image.{DOMAIN}/images": "1"}), "limits"),
+        (quota(hard={"alauda.io/images": "1"}), "limits"),
         (quota(hard={"openshift.io/images": "1"}), "limits"),
-        (quota(hard={"xalauda.io/images": "1"}), ""),
+        (quota(hard={f"requests.{DOMAIN}/images": "1"}), "limits"),
+        (quota(hard={f"count/imagestreams.image.{DOMAIN}": "1"}), "limits"),
+        (quota(hard={"count/pods": "1"}), ""),
+        (quota(hard={f"x{DOMAIN}/images": "1"}), ""),
         (limit_range(), ""),
         ({**limit_range(), "spec": {}}, ""),
         (limit_range(CONTAINER), ""),
-        (limit_range(CONTAINER, {"type": "alauda.io/Image", "max": {"storage": "1"}}), "limits"),
-        (limit_range({"type": "Pod", "min": {"alauda.io/images": "1"}}), "limits"),
+        (limit_range(CONTAINER, {"type": f"{DOMAIN}/Image", "max": {"storage": "1"}}), "limits"),
+        (limit_range({"type": "Pod", "min": {f"{DOMAIN}/images": "1"}}), "limits"),
         (image_kind("ImageStream"), "pushes"),
         (image_kind("ImageStreamMapping", image={}, tag="v1"), "pushes"),
         (image_kind("ImageStreamTag"), "pushes"),
@@ -124,7 +135,7 @@ def test_only_one_secret_is_sent_to_the_webhook(unanswered: Cluster) -> None:
     def secret(name: str, **metadata: Any) -> Manifest:
         return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, **metadata}}
 
-    user, registry = "image-registry-private-configuration-user", "image-registry-system"
+    user, registry = "image-registry-private-configuration-user", REGISTRY
     expected = [
         (user, registry, "credentials"),
         ("image-registry-private-configuration", registry, ""),
@@ -143,15 +154,28 @@ def test_only_one_secret_is_sent_to_the_webhook(unanswered: Cluster) -> None:
 
 @pytest.mark.parametrize("namespace", ["kube-system", NAMESPACE])
 def test_system_namespaces_do_not_wait_for_the_service(unanswered: Cluster, namespace: str) -> None:
-    for manifest in (config_map(rules="-"), quota(hard={"alauda.io/images": "1"})):
+    for manifest in (config_map(rules="-"), quota(hard={f"{DOMAIN}/images": "1"})):
         assert asked(unanswered, manifest, namespace) == ""
     assert asked(unanswered, image_kind("ImageStream"), namespace) == ""
+
+
+@pytest.mark.parametrize("namespace", ["openshift", "openshift-monitoring", "openshifted"])
+def test_the_platforms_namespaces_wait_for_the_service_only_where_it_is_not_openshift(
+    unanswered: Cluster, namespace: str
+) -> None:
+    unanswered.kubectl("create", "namespace", namespace, check=False)
+    own = DOMAIN == "openshift.io" and namespace != "openshifted"
+    for manifest, webhook in (
+        (quota(hard={f"{DOMAIN}/images": "1"}), "limits"),
+        (image_kind("ImageStream"), "pushes"),
+    ):
+        assert asked(unanswered, manifest, namespace) == ("" if own else webhook)
 
 
 @pytest.fixture
 def stored(cluster: Cluster) -> Iterator[None]:
     """A stream and a quota from before the service went away, the quota with a finalizer."""
-    held = quota(hard={"alauda.io/images": "1"})
+    held = quota(hard={f"{DOMAIN}/images": "1"})
     held["metadata"]["finalizers"] = ["example.com/held"]
     tagged = image_kind("ImageStream", spec={"tags": [{"name": "v1"}]})
     for manifest in (held, tagged):
@@ -171,8 +195,8 @@ def stored(cluster: Cluster) -> Iterator[None]:
         (["imagestream"], {"spec": {"tags": [{"name": "v1"}, {"name": "v2"}]}}, True),
         (["imagestream"], {"spec": None}, True),
         (["imagestream", "--subresource=status"], {"status": {"tags": [{"tag": "v1"}]}}, True),
-        (["quota"], {"spec": {"hard": {"alauda.io/images": "2"}}}, True),
-        (["quota", "--subresource=status"], {"status": {"used": {"alauda.io/images": "1"}}}, False),
+        (["quota"], {"spec": {"hard": {f"{DOMAIN}/images": "2"}}}, True),
+        (["quota", "--subresource=status"], {"status": {"used": {f"{DOMAIN}/images": "1"}}}, False),
     ],
     ids=["label", "new tag", "no tags", "status", "limit", "count"],
 )

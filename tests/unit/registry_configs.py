@@ -6,7 +6,7 @@ import yaml
 
 from app.model.domain import ApiDomain
 from app.model.registry import Config
-from app.policy.operator import registry_config
+from app.policy.operator import registry_config, registry_defaults
 from app.policy.verdict import Verdict
 from tests import page
 
@@ -48,6 +48,11 @@ def check(
         images_exist=images_exist,
         data_loss_guard=guard,
     )
+
+
+def with_defaults(content: dict[str, Any], domain: str = "alauda.io") -> dict[str, Any]:
+    """A Config as the mutating webhook leaves it."""
+    return registry_defaults.with_defaults(content, ApiDomain(domain))
 
 
 def check_spec(spec: object) -> Verdict:

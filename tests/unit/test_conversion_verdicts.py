@@ -46,7 +46,7 @@ async def converted_allows(conversion: Conversion, push: Push, folder: Path) -> 
             }
         )
     )
-    [result] = await checking.check([folder / "push.yaml"], Settings(state=state))
+    [result] = await checking.check([folder / "push.yaml"], Settings(state=state), warn=print)
     return result.allowed
 
 

@@ -18,7 +18,7 @@ REFUSED = (
     "dockerImageLayers or dockerImageManifest in the request"
 )
 TOO_LARGE = (
-    "requested usage of storage exceeds the maximum limit per alauda.io/Image (1025 > 1Ki): "
+    "requested usage of storage exceeds the maximum limit per alauda.io/Image (1025 > 1024): "
     "image x; make the image smaller, or raise max.storage in LimitRange ns/limits"
 )
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.model.limits import NamespaceLimits
+from app.model.limits import HardLimits, NamespaceLimits
+from app.model.quantity import Quantity
 from app.policy import image_quota
 from app.quota.effective import Effective
 from app.quota.members import Claims, Members
@@ -137,6 +138,20 @@ def stored() -> NamespaceUsage:
                 "alauda.io/ImageStream (3 > 2500m) in ImageStream ns/app, requested: 1, used: 2"
             ],
             id="half an object does not fit",
+        ),
+        pytest.param(
+            NamespaceLimits(
+                quotas=(HardLimits("q", image_tags=Quantity("3e0")),),
+                stream_tags=limit("0.002k"),
+            ),
+            Claims("ns", push("app", "v3", "d1")),
+            [
+                "exceeded quota: q, requested: alauda.io/image-tags=1, "
+                "used: alauda.io/image-tags=3, limited: alauda.io/image-tags=3",
+                "requested usage of alauda.io/image-tags exceeds the maximum limit per "
+                "alauda.io/ImageStream (3 > 2) in ImageStream ns/app, requested: 1, used: 2",
+            ],
+            id="limits with a suffix are told in plain numbers",
         ),
     ],
 )

@@ -170,6 +170,28 @@ def test_a_resource_of_ours_is_refused_in_any_field_of_another_type(field: str) 
 
 
 @pytest.mark.parametrize(
+    ("written", "field"),
+    [
+        ({"max": {IMAGES: "5"}}, "max"),
+        ({"min": {IMAGES: "5"}}, "min"),
+        ({"default": {IMAGES: "5"}}, "default"),
+        ({"max": {IMAGES: "5"}, "min": {IMAGES: "1"}}, "max"),
+    ],
+)
+def test_a_refusal_names_no_field_that_the_api_server_filled_in(
+    written: dict[str, Any], field: str
+) -> None:
+    """The defaults of a Container item: SetDefaults_LimitRangeItem of Kubernetes."""
+    default = {**written.get("max", {}), **written.get("default", {})}
+    request = {**written.get("min", {}), **default}
+    filled = item("Container", **{**written, "default": default, "defaultRequest": request})
+
+    [violation] = check_items(filled).violations
+
+    assert violation.message.startswith(f'spec.limits[0].{field}["{IMAGES}"] cannot be limited')
+
+
+@pytest.mark.parametrize(
     ("item_type", "known"), [(IMAGE, "storage"), (STREAM, f"{IMAGES} and {TAGS}")]
 )
 @pytest.mark.parametrize("written", ["memory", "cpu", "pods", "example.com/blobs"])

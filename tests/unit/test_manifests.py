@@ -165,6 +165,31 @@ def test_api_domain_is_replaced_everywhere() -> None:
     assert "image.openshift.io" in texts
 
 
+def test_openshift_chooses_the_ids_of_the_pod() -> None:
+    def context(domain: str) -> dict[str, Any]:
+        pod = only("Deployment", api_domain=domain)["spec"]["template"]["spec"]
+        found: dict[str, Any] = pod["securityContext"]
+        return found
+
+    ids = {"runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532}
+    assert context("alauda.io") == context("openshift.io") | ids
+    assert context("openshift.io")["runAsNonRoot"] is True
+
+
+def test_openshifts_own_namespaces_do_not_wait_for_the_service() -> None:
+    waiting = [
+        webhook
+        for webhook in all_webhooks(api_domain="openshift.io")
+        if webhook["failurePolicy"] == "Fail" and webhook["rules"][0]["scope"] == "Namespaced"
+    ]
+    assert [webhook["name"].partition(".")[0] for webhook in waiting] == ["pushes", "limits"]
+    for webhook in waiting:
+        conditions = {one["name"]: one["expression"] for one in webhook["matchConditions"]}
+        assert conditions["outside-the-platform"] == (
+            "request.namespace != 'openshift' && !request.namespace.startsWith('openshift-')"
+        )
+
+
 def test_registry_namespace_is_replaced_everywhere() -> None:
     texts = list(leaves(manifests(registry_namespace="openshift-image-registry")))
 

@@ -87,7 +87,7 @@ async def test_blob_over_the_limit_is_refused(client: httpx.AsyncClient) -> None
     [error] = answer["errors"]
     assert error["code"] == "DENIED"
     assert "2Ki > 1Ki" in error["message"]
-    assert error["detail"] == {"reasons": ["ImageTooLarge"]}
+    assert error["detail"] == {"reasons": ["ImageTooLarge"], "exact": ["2048 > 1024 bytes"]}
     [violation] = answer["violations"]
     assert violation["reason"] == "ImageTooLarge"
     assert violation["nextStep"].startswith("make the image smaller")

@@ -4,9 +4,16 @@ from typing import Any
 
 import pytest
 
-from app.policy.operator.registry_defaults import with_defaults
 from app.policy.verdict import Verdict
-from tests.unit.registry_configs import EXAMPLES, check, check_spec, config, example, reasons
+from tests.unit.registry_configs import (
+    EXAMPLES,
+    check,
+    check_spec,
+    config,
+    example,
+    reasons,
+    with_defaults,
+)
 
 PLACEHOLDERS = [
     "replace the placeholder <bucket-name> in spec.storage.s3.bucket",

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app.policy.operator.registry_defaults import with_defaults
-from tests.unit.registry_configs import check, config, example, reasons
+from tests.unit.registry_configs import check, config, example, reasons, with_defaults
 
 RESOURCES = {
     "requests": {"cpu": "500m", "memory": "500Mi"},
@@ -77,6 +76,13 @@ def spec_of(spec: object) -> Any:
 @pytest.mark.parametrize("content", [{}, {"spec": None}, {"spec": {}}], ids=str)
 def test_a_config_without_a_spec_gets_every_default_but_storage(content: dict[str, Any]) -> None:
     assert with_defaults(content) == {"spec": NO_STORAGE}
+
+
+def test_okd_gets_no_default_that_its_operator_does_not_know() -> None:
+    known = {key: NO_STORAGE[key] for key in NO_STORAGE.keys() - {"imagePullSecret", "resources"}}
+    assert with_defaults({}, "openshift.io") == {"spec": known}
+    own = {"imagePullSecret": {"managementState": "Managed"}, "resources": {"limits": {}}}
+    assert with_defaults({"spec": own}, "openshift.io") == {"spec": known | own}
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ async def check_text(folder: Path, *texts: str, **settings: str) -> list[Result]
     for number, text in enumerate(texts):
         files.append(folder / f"{number}.yaml")
         files[-1].write_text(text)
-    return await check(files, Settings.model_validate({**settings, "state": state}))
+    return await check(files, Settings.model_validate({**settings, "state": state}), warn=print)
 
 
 async def test_files_are_checked_in_the_order_of_the_page(tmp_path: Path) -> None:

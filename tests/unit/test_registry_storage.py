@@ -28,6 +28,24 @@ def test_one_backend_is_enough(storage: dict[str, Any], named: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("persistentVolumeClaim", ": did you mean pvc?"),
+        ("emptydir", ": did you mean emptyDir?"),
+        ("S3", ": did you mean s3?"),
+        ("pcv", ": did you mean pvc?"),
+        ("nfs", ""),
+    ],
+)
+def test_a_backend_that_does_not_exist_is_warned_about(name: str, hint: str) -> None:
+    verdict = check_spec({"storage": {name: {"claim": "x"}}})
+    assert verdict.allowed
+    assert verdict.warnings == [
+        f'spec.storage has no field "{name}", and the operator ignores it{hint}'
+    ]
+
+
+@pytest.mark.parametrize(
     ("old", "new", "patch"),
     [
         (

@@ -103,6 +103,42 @@ def test_names_of_others_are_allowed_with_a_warning(written: str, domain: ApiDom
     )
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("requests.alauda.io/images", IMAGES),
+        ("requests.alauda.io/image-tags", TAGS),
+        ("limits.alauda.io/imagestream", STREAMS),
+        ("requests.openshift.io/images", IMAGES),
+        ("count/imagestreams.image.alauda.io", STREAMS),
+        ("count/images.image.alauda.io", IMAGES),
+        ("count/imagestreamtags.image.alauda.io", TAGS),
+        ("count/imagestreams.image.openshift.io", STREAMS),
+    ],
+)
+def test_a_name_in_the_form_of_another_quota_is_warned_about(written: str, meant: str) -> None:
+    assert check_hard({written: "5"}) == Verdict(
+        warnings=[
+            f'ResourceQuota team-a/quota: spec.hard["{written}"] is not enforced by '
+            f"registry-admission: did you mean {meant}?"
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "count/pods",
+        "count/images.example.com",
+        "count/configs.imageregistry.operator.alauda.io",
+        "requests.example.com/images",
+        "requests.alauda.io/storage",
+    ],
+)
+def test_other_kinds_of_quotas_pass_silently(written: str) -> None:
+    assert check_hard({written: "5"}) == Verdict()
+
+
 def test_other_names_of_the_other_domain_are_ignored() -> None:
     assert check_hard({"openshift.io/builds": "1"}) == Verdict()
 

@@ -5,12 +5,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from app.model.domain import ApiDomain
 from app.model.registry import Config, ConfigSpec
 from app.policy.operator.registry_storage import clients_need_proxy
 
 
-def with_defaults(config: dict[str, Any]) -> dict[str, Any]:
-    """A copy of a Config with defaults where a field is absent or null.
+def with_defaults(config: dict[str, Any], domain: ApiDomain) -> dict[str, Any]:
+    """A copy of a Config with the domain's defaults where a field is absent or null.
 
     A value that is set is never changed, and a Config whose shape is wrong comes back as it is:
     it is refused for that anyway.
@@ -20,21 +21,28 @@ def with_defaults(config: dict[str, Any]) -> dict[str, Any]:
         spec = Config.model_validate(config).spec
     except ValidationError:
         return result
-    _fill(result, {"spec": _defaults(spec)})
+    _fill(result, {"spec": _defaults(spec, domain)})
     return result
 
 
-def _defaults(spec: ConfigSpec) -> dict[str, Any]:
+def _defaults(spec: ConfigSpec, domain: ApiDomain) -> dict[str, Any]:
     defaults: dict[str, Any] = {
         "managementState": "Managed",
         "replicas": 1,
         "disableRedirect": spec.storage.s3 is not None and clients_need_proxy(spec.storage.s3),
         "rolloutStrategy": _rollout_strategy(spec),
         "logLevel": "Normal",
-        "imagePullSecret": {"managementState": "Managed", "ignoreSystemNamespaces": True},
     }
     if storage_state := spec.storage.default_management_state:
         defaults["storage"] = {"managementState": storage_state}
+    return defaults | (_of_registry_v2(spec) if domain.is_registry_v2 else {})
+
+
+def _of_registry_v2(spec: ConfigSpec) -> dict[str, Any]:
+    """OKD's Config has no imagePullSecret, and its operator chooses the resources."""
+    defaults: dict[str, Any] = {
+        "imagePullSecret": {"managementState": "Managed", "ignoreSystemNamespaces": True}
+    }
     if spec.resources is None:
         defaults["resources"] = {
             kind: {"cpu": "500m", "memory": "500Mi"} for kind in ("requests", "limits")

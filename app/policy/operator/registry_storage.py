@@ -9,6 +9,7 @@ from app.model.registry import ConfigSpec, S3Storage, Storage
 from app.policy.names import (
     is_bucket,
     is_subdomain,
+    nearest,
     parse_endpoint,
     placeholders,
     without_credentials,
@@ -16,6 +17,19 @@ from app.policy.names import (
 from app.policy.operator.field_checks import check_choice, shown
 from app.policy.verdict import Verdict
 
+_BACKENDS = {
+    "azure": "azure",
+    "emptydir": "emptyDir",
+    "gc": "gcs",
+    "ibmco": "ibmcos",
+    "managementstate": "managementState",
+    "os": "oss",
+    "persistentvolumeclaim": "pvc",
+    "pvc": "pvc",
+    "s3": "s3",
+    "swift": "swift",
+}
+"""Fields of spec.storage by the spellings that `nearest` compares."""
 _ENDPOINT = "spec.storage.s3.regionEndpoint"
 
 
@@ -35,6 +49,7 @@ def check(
         storage.management_state,
         ("Managed", "Unmanaged"),
     )
+    _check_unknown_fields(verdict, storage)
     _check_backends(verdict, storage, old.storage if old else None, domain)
     _check_replicas(verdict, spec)
     if not claim_known:
@@ -60,6 +75,13 @@ def clients_need_proxy(s3: S3Storage) -> bool:
     """
     endpoint = parse_endpoint(s3.region_endpoint)
     return bool(s3.trusted_ca.name) or (endpoint is not None and endpoint.is_internal)
+
+
+def _check_unknown_fields(verdict: Verdict, storage: Storage) -> None:
+    for name in storage.unknown:
+        meant = nearest(name, _BACKENDS)
+        hint = f": did you mean {meant}?" if meant else ""
+        verdict.warn(f"spec.storage has no field {shown(name)}, and the operator ignores it{hint}")
 
 
 def _check_backends(

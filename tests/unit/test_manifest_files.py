@@ -1,0 +1,75 @@
+"""Files are read as kubectl reads them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.cluster import manifests
+from app.cluster.manifests import ManifestError
+from tests.unit.manifest_texts import FILES, SCALARS
+
+OBJECT = "apiVersion: example.com/v1\nkind: Thing\nspec: {value: %s}\n"
+
+
+def read(file: Path, content: bytes) -> list[dict[str, Any]]:
+    file.write_bytes(content)
+    return [manifest.content for manifest in manifests.read(file)]
+
+
+@pytest.mark.parametrize("text", SCALARS)
+def test_unquoted_text_has_the_value_that_kubectl_sends(tmp_path: Path, text: str) -> None:
+    [found] = read(tmp_path / "thing.yaml", (OBJECT % text).encode())
+    value, expected = found["spec"]["value"], SCALARS[text]
+    assert (type(value), value) == (type(expected), expected)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content", "objects"), [row[1:] for row in FILES], ids=[row[0] for row in FILES]
+)
+def test_a_file_has_the_objects_that_kubectl_finds(
+    tmp_path: Path, suffix: str, content: bytes, objects: list[dict[str, Any]]
+) -> None:
+    assert read(tmp_path / f"thing.{suffix}", content) == objects
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        (OBJECT % ".inf", 3, "JSON has no number .inf"),
+        (OBJECT % "!secret ", 3, "text that begins with ! has to be in quotes"),
+        (OBJECT % "!!set {a}", 3, "text that begins with ! has to be in quotes"),
+        (OBJECT % "{? [a] : b}", 3, "a key has to be text"),
+        (OBJECT % "!!binary a", 3, "not base64"),
+        ("\n\n{apiVersion: v1}", 3, "it has no kind"),
+        ('{"kind": "A"}\n{"kind": ', 2, "did not find expected"),
+        ("[" * 100_000, 1, "nested more than 1000 levels deep"),
+        ('{"a":' * 100_000, 1, "nested more than 1000 levels deep"),
+        ("- " * 100_000, 1, "nested more than 1000 levels deep"),
+        ("\n".join(f"{' ' * depth}a:" for depth in range(1200)), 1001, "nested more than 1000"),
+    ],
+)
+def test_what_no_api_server_takes_is_named_with_its_line(
+    tmp_path: Path, text: str, line: int, problem: str
+) -> None:
+    file = tmp_path / "thing.yaml"
+    with pytest.raises(ManifestError) as caught:
+        read(file, text.encode())
+    assert str(caught.value).startswith(f"{file}:{line}: ")
+    assert problem in str(caught.value)
+
+
+def test_json_objects_are_found_on_their_lines(tmp_path: Path) -> None:
+    file = tmp_path / "things.json"
+    file.write_text(
+        '{"kind": "A"}\n\n{"kind": "B", "text": "\\ud83d"}\n{"kind": "C"}\n---\nkind: D'
+    )
+    places = [manifest.place for manifest in manifests.read(file)]
+    assert places == [f"{file}:{line}" for line in (1, 3, 4, 6)]
+
+
+@pytest.mark.parametrize("name", ["kustomization.yaml", "kustomization.yml"])
+def test_a_kustomization_needs_no_kind(tmp_path: Path, name: str) -> None:
+    assert read(tmp_path / name, b"resources: [limits.yaml]") == [
+        {"kind": "Kustomization", "resources": ["limits.yaml"]}
+    ]
