@@ -31,6 +31,7 @@ _SETTINGS = (
     "api_domain",
     "unknown_size",
     "max_uploads",
+    "upload_wait",
     "idle_timeout",
     "shutdown_delay",
     "shutdown_timeout",

@@ -12,9 +12,10 @@ from app.gateway.blob_sizes import BlobSizes
 from app.gateway.contents import Links
 from app.gateway.inventory import Inventory
 from app.gateway.rights import PushRights
+from app.gateway.transport import UpstreamError
 from app.gateway.turns import SharedTurns
 from app.gateway.uploads import MeteredBody, TooLargeError
-from app.gateway.upstream import Answer, Upstream, UpstreamError, authorization, has_body
+from app.gateway.upstream import Answer, Upstream, authorization, has_body
 from app.gateway.usage_store import UsageStore
 from app.model.manifest import MAX_BYTES, Manifest
 from app.quota.members import NONE, Members
@@ -82,7 +83,7 @@ class Manifests:
         content = await self._read(request, take)
         parsed = parse(content, request.headers.get("content-type", ""), put.reference)
         if self._checks.allowance(put.repository) is not None:
-            await self._sizes.require_truth(put.repository, parsed, authorization(request))
+            await self._sizes.verify_declared_sizes(put.repository, parsed, authorization(request))
         push = _Push(request, put.repository, put.reference, content, parsed)
         if self._store is None:
             return await self._put_into_cluster(push)

@@ -1,7 +1,6 @@
-"""Blob uploads on their way through the gateway: how large, how slow, how many at once."""
+"""Request bodies on their way through the gateway: how large, how slow, how much in memory."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,7 +8,6 @@ from starlette.requests import Request
 
 from app.registry.errors import RegistryError
 
-_SESSIONS = 20_000
 _RETRY_AFTER = 5
 PROGRESS = 16 * 2**10
 """Bytes that a client has to send in each idle time, unless that ends its request."""
@@ -25,48 +23,6 @@ class TooLargeError(Exception):
     def __init__(self, size: int) -> None:
         super().__init__(size)
         self.size = size
-
-
-class Sessions:
-    """Bytes that each upload session has so far, for the sessions of late."""
-
-    def __init__(self) -> None:
-        self._totals: OrderedDict[str, int] = OrderedDict()
-
-    def total(self, session: str) -> int | None:
-        return self._totals.get(session)
-
-    def set(self, session: str, total: int) -> None:
-        self._totals[session] = total
-        self._totals.move_to_end(session)
-        if len(self._totals) > _SESSIONS:
-            self._totals.popitem(last=False)
-
-    def forget(self, session: str) -> None:
-        self._totals.pop(session, None)
-
-
-class Slots:
-    """How many uploads may run at once; one more is told to come back instead of waiting."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self.taken = 0
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """Raises RegistryError."""
-        if self.taken >= self._limit:
-            raise RegistryError(
-                "TOOMANYREQUESTS",
-                f"{self._limit} uploads are running, more are not accepted at once; try again",
-                retry_after=_RETRY_AFTER,
-            )
-        self.taken += 1
-        try:
-            yield
-        finally:
-            self.taken -= 1
 
 
 class Room:

@@ -75,7 +75,8 @@ class RegistryClient:
         timeout: float = _TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """`origin` is `https://host[:port]`; it may send on to `allowed_hosts` for tokens only.
+        """`origin` is `https://host[:port]`, with the path before `/v2/` if there is one; the
+        registry may send on to `allowed_hosts` for tokens only.
 
         `timeout`: seconds for one question. `transport` replaces the network.
         """
@@ -185,7 +186,7 @@ class RegistryClient:
         self, method: str, path: str, repository: str, *, follow: bool = True
     ) -> _Answer | None:
         """A successful answer, or a redirect that is not to be followed; None for 404."""
-        url = self._origin.join(path)
+        url = self._origin.join(self._origin.path.rstrip("/") + path)
         scope = f"repository:{repository}:pull" if repository else "registry:catalog:*"
         try:
             async with asyncio.timeout(self._timeout):

@@ -10,10 +10,13 @@ from app.quota.state import StateUnavailableError
 
 STATUS_OF = {
     "BLOB_UPLOAD_INVALID": 400,
+    "BLOB_UPLOAD_UNKNOWN": 404,
     "DENIED": 403,
     "DIGEST_INVALID": 400,
+    "MANIFEST_BLOB_UNKNOWN": 404,
     "MANIFEST_INVALID": 400,
     "NAME_INVALID": 400,
+    "NAME_UNKNOWN": 404,
     "SIZE_INVALID": 400,
     "TOOMANYREQUESTS": 429,
     "UNAUTHORIZED": 401,

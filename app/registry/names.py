@@ -8,6 +8,7 @@ from app.registry.errors import RegistryError
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"({_COMPONENT})/({_COMPONENT}(?:/{_COMPONENT})*)", re.ASCII)
+_NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}", re.ASCII)
 _DIGEST = re.compile(DIGEST_PATTERN, re.ASCII)
 _MAX_NAME = 255
@@ -56,8 +57,17 @@ def parse_reference(reference: str) -> Reference:
     return Reference(digest=parse_digest(reference))
 
 
+def is_name(text: str) -> bool:
+    """Whether a text is a repository's name in the spec's alphabet, with or without a namespace."""
+    return len(text) <= _MAX_NAME and _NAME.fullmatch(text) is not None
+
+
+def is_digest(text: str) -> bool:
+    return _DIGEST.fullmatch(text) is not None
+
+
 def parse_digest(digest: str) -> str:
-    if _DIGEST.fullmatch(digest) is None:
+    if not is_digest(digest):
         raise RegistryError(
             "DIGEST_INVALID",
             f"{digest[:200]!r} is no digest of the form sha256:<64 hex digits> "

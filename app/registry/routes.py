@@ -2,7 +2,8 @@
 
 Writes are recognised by their exact spelling. A path that the gateway would read otherwise than
 the registry does, because something in it is percent-encoded, empty or a dot, could carry a push
-past the checks; no client writes one, so none is passed on.
+past the checks; no client writes one, so none is passed on. A read may be spelled in more ways, but
+not so that a proxy before the registry takes it out of `/v2/`.
 """
 
 import re
@@ -13,13 +14,16 @@ from app.registry.errors import RegistryError
 from app.registry.names import (
     Reference,
     Repository,
-    parse_digest,
+    is_digest,
+    is_name,
     parse_reference,
     parse_repository,
 )
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PLAIN = re.compile(r"[A-Za-z0-9/_.:=~+-]*", re.ASCII)
+_STEPS = re.compile(r"//|\\|[\x00-\x20]|%(?:2f|5c|00|25)|/(?:\.|%2e){1,2}(?:[/;]|$)", re.IGNORECASE)
+"""What a server may take for an empty part of a path, another separator, or a dot segment."""
 _MANIFEST = re.compile(r"/v2/(.+)/manifests/([^/]+)")
 _UPLOADS = re.compile(r"/v2/(.+)/blobs/uploads/?")
 _UPLOAD = re.compile(r"/v2/(.+)/blobs/uploads/([A-Za-z0-9_=~-][A-Za-z0-9_.=~-]*)")
@@ -64,6 +68,8 @@ def route(method: str, path: str, query: str) -> Route:
     """`path` as it was sent. Raises RegistryError for a write that the distribution spec has not,
     or that is not spelled as the spec has it."""
     if method in _READS:
+        if _STEPS.search(path):
+            raise _unsupported(method, path)
         return Pass()
     if not _PLAIN.fullmatch(path):
         raise _unsupported(method, path)
@@ -84,21 +90,31 @@ def route(method: str, path: str, query: str) -> Route:
             raise _unsupported(method, path)
 
 
-def session_of(path: str) -> str:
-    """The upload session that a path leads to; empty if it leads elsewhere."""
+def upload_of(path: str) -> ContinueUpload | None:
+    """The upload session that a path leads to; None if it leads elsewhere."""
     found = _UPLOAD.fullmatch(path)
-    return found[2] if found else ""
+    try:
+        return ContinueUpload(parse_repository(found[1]), found[2]) if found else None
+    except RegistryError:
+        return None
+
+
+def uploads_of(path: str) -> str:
+    """The name of the repository whose uploads, or one of them, a path leads to; empty if none."""
+    found = _UPLOADS.fullmatch(path) or _UPLOAD.fullmatch(path)
+    return found[1] if found else ""
 
 
 def _start(repository: Repository, query: str) -> StartUpload:
+    """A mount is passed on however it is spelled; only a plain one can be looked up before."""
     parameters = parse_qs(query, keep_blank_values=True)
     mounts, sources = parameters.get("mount", []), parameters.get("from", [])
     if not any(mounts):
         return StartUpload(repository)
     if len(mounts) != 1 or len(sources) > 1:
         raise RegistryError("UNSUPPORTED", "a mount names one blob and one repository")
-    source = str(parse_repository(sources[0])) if sources else ""
-    return StartUpload(repository, parse_digest(mounts[0]), source)
+    source = sources[0] if sources and is_name(sources[0]) else ""
+    return StartUpload(repository, mounts[0] if is_digest(mounts[0]) else "", source)
 
 
 def _unsupported(method: str, path: str) -> RegistryError:

@@ -21,6 +21,7 @@ from app.certs import files
 from app.certs.reload import ServingContext
 from app.cluster import connection
 from app.cluster.embedded import EmbeddedState
+from app.gateway.addresses import Origin
 from app.gateway.catalog import Catalog, read_names
 from app.gateway.coverage import Coverage
 from app.gateway.database import Database
@@ -129,6 +130,7 @@ def _build(
         source.store,
         unknown_size=settings.unknown_size,
         max_uploads=settings.max_uploads,
+        upload_wait=settings.upload_wait,
         idle_timeout=settings.idle_timeout,
         manifest_timeout=settings.timing.expiry / 2,
         traffic=source.traffic,
@@ -145,7 +147,7 @@ def _build(
 
     app = FastAPI(title="registry-admission gateway", openapi_url=None)
     app.include_router(HealthApi(metrics, not_ready, coverage.warnings).router())
-    app.router.routes += [Route("/v2", gateway), Route("/v2/{path:path}", gateway)]
+    app.router.routes += [Route("/{path:path}", gateway)]
     return app, list(source.backend.jobs)
 
 
@@ -168,7 +170,7 @@ async def _plain_registry(
 ) -> AsyncIterator[_Source]:
     """Limits from the folder, usage from the registry itself."""
     known = credentials.read(settings.upstream_auth) if settings.upstream_auth else {}
-    host = settings.upstream.partition("://")[2]
+    host = Origin.parse(settings.upstream).host
     client = RegistryClient(
         settings.upstream,
         known.get(host, NO_CREDENTIALS),
