@@ -44,6 +44,8 @@ class IncomingImage:
     """Where the internal registry keeps the image, if it does."""
     expected_in: str = ""
     """The ImageStream that a reference names, if it does not hold the image."""
+    hidden: bool = False
+    """Whether the user may not see where the image comes from: then nobody is asked about it."""
 
 
 @dataclass
@@ -241,6 +243,7 @@ def _incoming(stream: str, tag: str, target: Target) -> IncomingImage:
         may_be_unknown=target.external or target.digest is None,
         repository=target.repository,
         expected_in=target.expected_in,
+        hidden=target.hidden,
     )
 
 

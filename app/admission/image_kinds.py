@@ -1,28 +1,17 @@
 """Reviews of `image.alauda.io/v1`: size first, then the quota, one verdict with everything."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
-from typing import TypeVar
 
-from pydantic import ValidationError
-
-from app.admission import changes
 from app.admission.changes import Change, IncomingImage
 from app.admission.enforcer import Enforcer
 from app.admission.image_lookups import ImageLookups, RegistryImage, by_own_word, is_settled
 from app.admission.references import References
-from app.admission.review import AdmissionRequest
-from app.model.base import KubeObject
+from app.admission.review import AdmissionRequest, UserInfo
 from app.model.domain import ApiDomain
 from app.model.image import Image
 from app.model.limits import NO_LIMITS, Limit
-from app.model.stream import (
-    ImageStream,
-    ImageStreamImport,
-    ImageStreamMapping,
-    ImageStreamTag,
-    ImageTag,
-)
 from app.policy import followed_tags, image_limits
 from app.policy.choices import FollowedTags, UnknownSize
 from app.policy.image_limits import SizedImage
@@ -30,15 +19,12 @@ from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
 from app.quota.state import ClusterState, NamespaceView, view_of
 
-_KINDS = frozenset(
-    {"ImageStream", "ImageStreamImport", "ImageStreamMapping", "ImageStreamTag", "ImageTag"}
-)
 _FEW = 8
 """Images of a request that are asked for whether or not there is room for them."""
-Model = TypeVar("Model", bound=KubeObject)
-
-_STORED_BY_DRY_RUNS = frozenset({"ImageStreamImport", "ImageStreamMapping"})
-"""The Image API stores them whatever `dryRun` says."""
+ChangeOf = Callable[[AdmissionRequest, References], Change]
+"""What a request would change. Raises ValidationError and TooManyReferencesError."""
+Visibility = Callable[[UserInfo, Collection[str]], Awaitable[Collection[str]]]
+"""Which of these namespaces a user may see. Raises StateUnavailableError."""
 
 
 @dataclass(frozen=True)
@@ -52,25 +38,49 @@ class ImageAdmission:
     unknown_size: UnknownSize
     followed_tags: FollowedTags = "warn"
     registry_image: RegistryImage | None = None
+    visibility: Visibility | None = None
+    """Without one, users see every namespace."""
 
-    async def review(self, request: AdmissionRequest, within: float) -> Verdict | None:
-        """The verdict on a create or update; None for a kind that brings nothing.
+    def check_image(self, request: AdmissionRequest) -> Verdict:
+        """A cluster-scoped Image has to be true to itself. Raises ValidationError."""
+        image, old = request.new(Image), request.old(Image)
+        return image_limits.check_truth(image.claim, old.claim if old else None)
 
+    async def review(
+        self,
+        request: AdmissionRequest,
+        change_of: ChangeOf,
+        within: float,
+        *,
+        dry_run_stores: bool = False,
+    ) -> Verdict:
+        """The verdict on a create or update of a kind that brings images into a namespace.
+
+        `dry_run_stores`: the Image API stores this kind whatever `dryRun` says.
         Raises ValidationError for an object whose shape is wrong, TooManyReferencesError, and
         StateUnavailableError if there is no safe answer within that many seconds.
         """
-        if request.kind.kind == "Image":
-            image = Image.model_validate(request.object)
-            old = old_version(Image, request)
-            return image_limits.check_truth(image.claim, old.claim if old else None)
-        if request.kind.kind not in _KINDS:
-            return None
         view = view_of(self.state, request.namespace)
         if view.limits == NO_LIMITS and request.kind.kind != "ImageStreamMapping":
             return Verdict()
-        change = _change_of(request, self.references)
-        reserve = not request.dry_run or request.kind.kind in _STORED_BY_DRY_RUNS
+        change = await self._change_seen_by(request, change_of)
+        reserve = dry_run_stores or not request.dry_run
         return await self.decide(change, view, reserve=reserve, within=within)
+
+    async def _change_seen_by(self, request: AdmissionRequest, change_of: ChangeOf) -> Change:
+        """What the request would change, as far as its user may see what it refers to.
+
+        A refusal names images and sizes, so it must not tell of other namespaces what only their
+        own users may know. The Image API does not bring what its user has no right to.
+        """
+        if self.visibility is None:
+            return change_of(request, self.references)
+        references = self.references.limited_to({request.namespace})
+        change = change_of(request, references)
+        if references.hidden:
+            seen = await self.visibility(request.user_info, references.hidden)
+            change = change_of(request, self.references.limited_to({request.namespace, *seen}))
+        return change
 
     async def decide(
         self,
@@ -144,43 +154,3 @@ class ImageAdmission:
             domain=self.domain,
             unknown_size=self.unknown_size,
         )
-
-
-def _change_of(request: AdmissionRequest, references: References) -> Change:
-    """Raises TooManyReferencesError; ValidationError for an object whose shape is wrong."""
-    namespace = request.namespace
-    match request.kind.kind:
-        case "ImageStreamMapping":
-            return changes.of_mapping(ImageStreamMapping.model_validate(request.object), namespace)
-        case "ImageStream":
-            stream = ImageStream.model_validate(request.object)
-            return changes.of_stream(
-                stream,
-                old_version(ImageStream, request),
-                namespace,
-                references,
-                status=request.sub_resource == "status",
-            )
-        case "ImageStreamTag":
-            tag = ImageStreamTag.model_validate(request.object)
-            return changes.of_stream_tag(
-                tag, old_version(ImageStreamTag, request), namespace, references
-            )
-        case "ImageTag":
-            image_tag = ImageTag.model_validate(request.object)
-            return changes.of_stream_tag(
-                image_tag, old_version(ImageTag, request), namespace, references
-            )
-        case _:
-            wanted = ImageStreamImport.model_validate(request.object)
-            return changes.of_import(wanted, namespace, references, uid=request.uid)
-
-
-def old_version(model: type[Model], request: AdmissionRequest) -> Model | None:
-    """The stored version of the object; None if there is none, or none that can be read."""
-    if request.old_object is None:
-        return None
-    try:
-        return model.model_validate(request.old_object)
-    except ValidationError:
-        return None

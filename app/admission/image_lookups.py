@@ -53,7 +53,7 @@ class ImageLookups:
         """What each image weighs. Raises StateUnavailableError if the Image API gives no answer."""
         by_repository: dict[str, list[IncomingImage]] = {}
         for image in images:
-            if not is_settled(image):
+            if not (is_settled(image) or image.hidden):
                 by_repository.setdefault(_repository(image), []).append(image)
         found: dict[str, dict[str, ImageClaim]] = {repository: {} for repository in by_repository}
         with contextlib.suppress(TimeoutError):
@@ -66,7 +66,7 @@ class ImageLookups:
                 )
         return {
             image: by_own_word(image)
-            if is_settled(image)
+            if is_settled(image) or image.hidden
             else weigh(image.digest or "", found[_repository(image)])
             for image in images
         }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from app.model.base import DIGEST_PATTERN
 from app.model.stream import ObjectReference
 from app.quota.state import ClusterState
+from app.quota.usage import NamespaceUsage
 
 _DIGEST = re.compile(DIGEST_PATTERN)
 MAX_REFERENCES = 2000
@@ -37,6 +38,8 @@ class Target:
     """Where the internal registry keeps the image; empty for an image from elsewhere."""
     expected_in: str = ""
     """The ImageStream that the reference names, if it does not hold the image."""
+    hidden: bool = False
+    """Whether the user may not see the namespace, so that nobody is asked about the image."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,22 @@ class References:
         state: ClusterState,
         registry_hosts: Collection[str],
         configured_hosts: Callable[[], Collection[str]] = tuple,
+        visible: Collection[str] | None = None,
     ) -> None:
-        """Names of the internal registry: those that never change, and those of its Config."""
+        """Names of the internal registry: those that never change, and those of its Config.
+
+        Namespaces that are not `visible` look as if nothing were in them; None: all are visible.
+        """
         self._state = state
         self._registry_hosts = frozenset(map(_address, registry_hosts))
         self._configured_hosts = configured_hosts
+        self._visible = visible
+        self.hidden: set[str] = set()
+        """The namespaces that references led to and that are not visible."""
+
+    def limited_to(self, visible: Collection[str]) -> "References":
+        """The same for somebody who sees these namespaces only."""
+        return References(self._state, self._registry_hosts, self._configured_hosts, visible)
 
     def target(self, source: ObjectReference, namespace: str, stream: str) -> Target:
         """Follow a `from`; `namespace` and `stream` are those that it stands in.
@@ -80,6 +94,7 @@ class References:
                 external=False,
                 repository=f"{home}/{origin}",
                 expected_in=expected_in,
+                hidden=self._hides(home),
             )
         if source.kind == "ImageStreamTag":
             origin, tag = _parts(source.name, ":", stream)
@@ -95,7 +110,7 @@ class References:
         namespace, _, stream = spec.path.partition("/")
         if not self._is_internal(spec):
             return {}
-        stored = self._state.usage(namespace).streams.get(stream)
+        stored = self._usage(namespace).streams.get(stream)
         tags = sorted(stored.tags) if stored else []
         label = f"{source.kind} {spec.host}/{spec.path}"
         return {
@@ -105,7 +120,16 @@ class References:
 
     def holds(self, namespace: str, stream: str, digest: str | None) -> bool:
         """Whether a stream has an image already."""
-        return digest is not None and self._state.usage(namespace).has_image(stream, digest)
+        return digest is not None and self._usage(namespace).has_image(stream, digest)
+
+    def _usage(self, namespace: str) -> NamespaceUsage:
+        return NamespaceUsage() if self._hides(namespace) else self._state.usage(namespace)
+
+    def _hides(self, namespace: str) -> bool:
+        if self._visible is None or namespace in self._visible:
+            return False
+        self.hidden.add(namespace)
+        return True
 
     def _is_internal(self, spec: _PullSpec) -> bool:
         host = _address(spec.host)
@@ -114,21 +138,26 @@ class References:
     def _pull_spec_target(self, label: str, spec: _PullSpec) -> Target:
         internal = self._is_internal(spec)
         digest = spec.digest or None
+        namespace, _, stream = spec.path.partition("/")
         if internal and digest is None:
-            namespace, _, stream = spec.path.partition("/")
             digest = self._latest(namespace, stream, spec.tag or "latest")
-        repository = spec.path if internal else ""
-        return Target(label, digest, external=not internal, repository=repository)
+        return Target(
+            label,
+            digest,
+            external=not internal,
+            repository=spec.path if internal else "",
+            hidden=internal and self._hides(namespace),
+        )
 
     def _latest(self, namespace: str, stream: str, tag: str) -> str | None:
-        stored = self._state.usage(namespace).streams.get(stream)
+        stored = self._usage(namespace).streams.get(stream)
         return stored.latest(tag) if stored else None
 
     def _image(self, namespace: str, stream: str, name: str) -> str | None:
         """The digest that a name means: a whole one, or the beginning of one in the stream."""
         if not name or _DIGEST.fullmatch(name):
             return name or None
-        stored = self._state.usage(namespace).streams.get(stream)
+        stored = self._usage(namespace).streams.get(stream)
         return (stored.image_named(name) if stored else None) or name
 
 

@@ -4,29 +4,32 @@ import asyncio
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from app.admission.image_kinds import old_version
-from app.admission.review import AdmissionRequest
+import jsonpatch
+
+from app.admission.review import NO_OBJECT, AdmissionRequest, Outcome, invalid, not_handled
 from app.cluster.objects import ObjectReader, UnreadableError
 from app.config.settings import Settings
 from app.model import credentials
 from app.model.base import KubeObject
 from app.model.core import ConfigMap, Secret
 from app.model.credentials import CredentialsSecret
+from app.model.domain import ApiDomain
 from app.model.registry import Config, ConfigSpec, ImagePruner
 from app.model.volumes import PersistentVolumeClaim, StorageClass
 from app.policy.fullness import Level
 from app.policy.operator import (
     image_pruner,
     registry_config,
+    registry_defaults,
     retention,
     storage_credentials,
     storage_references,
 )
 from app.policy.operator.storage_references import Referenced, Unread
 from app.policy.verdict import Verdict
-from app.quota.state import ClusterState, StateUnavailableError, require_available
+from app.quota.state import ClusterState, StateUnavailableError
 
 Model = TypeVar("Model", bound=KubeObject)
 
@@ -34,6 +37,17 @@ _READ_TIMEOUT = 2.0
 """Seconds that a decision waits for all objects that a Config refers to."""
 _COUNT_TIMEOUT = 2.0
 """Seconds that a decision looks for namespaces that stay full."""
+
+
+def fill_in_config(request: AdmissionRequest, domain: ApiDomain) -> Outcome:
+    """Fill in what a new or changed Config/cluster lacks."""
+    if request.operation not in ("CREATE", "UPDATE") or request.sub_resource:
+        return not_handled("nothing to default")
+    if request.object is None:
+        return invalid(request.title, [NO_OBJECT])
+    defaulted = registry_defaults.with_defaults(request.object, domain)
+    patch: list[dict[str, Any]] = jsonpatch.make_patch(request.object, defaulted).patch
+    return Outcome(patch=patch, audit={"defaulted": str(bool(patch)).lower()})
 
 
 class RegistryAdmission:
@@ -47,19 +61,20 @@ class RegistryAdmission:
         self._settings = settings
         self._objects = objects
 
-    async def config(self, request: AdmissionRequest, *, unchanged: bool) -> Verdict:
-        """Raises ValidationError, and StateUnavailableError while it is not known whether there
-        are images that a change could lose."""
-        config, old = Config.model_validate(request.object), old_version(Config, request)
-        if old is not None:
-            require_available(self._state)
+    async def config(self, request: AdmissionRequest) -> Verdict:
+        """While it is not known whether there are images that a change could lose, there are: a
+        Config is how a broken registry is repaired, so it is not refused for that.
+
+        Raises ValidationError.
+        """
+        config, old = request.new(Config), request.old(Config)
         checks = self._settings.reference_checks
-        looks = self._objects is not None and checks != "off" and not unchanged
+        looks = self._objects is not None and checks != "off" and not request.is_unchanged
         return registry_config.check(
             config,
             old,
             domain=self._settings.domain,
-            images_exist=self._state.holds_images(),
+            images_exist=self._state.holds_images() or bool(self._state.problems()),
             data_loss_guard=self._settings.data_loss_guard,
             referenced=await self._referenced(config.spec) if looks else None,
             strict=checks == "deny",
@@ -67,22 +82,20 @@ class RegistryAdmission:
 
     async def pruner(self, request: AdmissionRequest) -> Verdict:
         """Raises ValidationError."""
-        pruner = ImagePruner.model_validate(request.object)
+        pruner = request.new(ImagePruner)
         verdict = image_pruner.check(pruner)
         if verdict.allowed and not pruner.spec.suspend:
             for warning in await self._staying_full(retention.kept_revisions(pruner.spec)):
                 verdict.warn(warning)
         return verdict
 
-    def secret(self, request: AdmissionRequest) -> Verdict | None:
+    async def secret(self, request: AdmissionRequest) -> Verdict | None:
         """None for any other Secret. Raises ValidationError."""
         namespace = self._settings.registry_namespace
         # a file may leave the namespace to kubectl
         if request.name != credentials.SECRET or request.namespace not in ("", namespace):
             return None
-        return storage_credentials.check(
-            CredentialsSecret.model_validate(request.object), namespace
-        )
+        return storage_credentials.check(request.new(CredentialsSecret), namespace)
 
     async def _staying_full(self, revisions: int) -> Sequence[str]:
         """Reviews of pushes get their turn between two namespaces."""

@@ -4,15 +4,16 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationError
 
-from app.model.base import KubeModel
+from app.model.base import KubeModel, KubeObject
 from app.policy.verdict import MAX_VIOLATIONS, MAX_WARNING, Verdict, shortened
 
 API_VERSION = "admission.k8s.io/v1"
 _MAX_WARNINGS = 12
+NO_OBJECT = "object: missing from the request"
 _SKIPPED = "skipped"
 """Name of the audit annotation that says why nothing was decided."""
 _MAX_MESSAGE = 16 * 1024
@@ -20,6 +21,7 @@ _MAX_MESSAGE = 16 * 1024
 _MAX_ANNOTATION = 4 * 1024
 """Characters of one audit annotation."""
 
+Model = TypeVar("Model", bound=KubeObject)
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
 
@@ -47,6 +49,9 @@ class GroupVersionResource(KubeModel):
 
 class UserInfo(KubeModel):
     username: str = ""
+    uid: str = ""
+    groups: list[str] = Field(default_factory=list)
+    extra: Mapping[str, list[str]] = Field(default_factory=dict)
 
 
 class AdmissionRequest(KubeModel):
@@ -69,6 +74,36 @@ class AdmissionRequest(KubeModel):
         """`Kind namespace/name`, as refusals and logs name the object."""
         name = f"{self.namespace}/{self.name}" if self.namespace else self.name
         return f"{self.kind.kind} {name}"
+
+    @property
+    def is_being_deleted(self) -> bool:
+        """Whether the object waits for its finalizers: it must get away, whatever is wrong."""
+        metadata = (self.object or {}).get("metadata")
+        return isinstance(metadata, dict) and metadata.get("deletionTimestamp") is not None
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether an update leaves the content as it is stored, and only touches metadata."""
+        if self.operation != "UPDATE" or self.old_object is None:
+            return False
+        new, old = dict(self.object or {}), dict(self.old_object)
+        for content in (new, old):
+            content.pop("metadata", None)
+            content.pop("status", None)
+        return new == old
+
+    def new(self, model: type[Model]) -> Model:
+        """The object. Raises ValidationError."""
+        return model.model_validate(self.object)
+
+    def old(self, model: type[Model]) -> Model | None:
+        """The stored version of the object; None if there is none, or none that can be read."""
+        if self.old_object is None:
+            return None
+        try:
+            return model.model_validate(self.old_object)
+        except ValidationError:
+            return None
 
 
 class AdmissionReview(KubeModel):

@@ -6,18 +6,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from app.admission.kinds import KINDS
 from app.admission.review import AdmissionRequest, Outcome
 from app.model.metric import Metric
 from app.version import VERSION
 
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-_KINDS = frozenset(
-    {
-        "Config", "ConfigMap", "Image", "ImagePruner", "ImageStream", "ImageStreamImport",
-        "ImageStreamMapping", "ImageStreamTag", "ImageTag", "LimitRange", "ResourceQuota",
-        "Secret", "ServiceAccount",
-    }
-)  # fmt: skip
+_KINDS = frozenset(kind.name for kind in KINDS)
 
 
 REVIEWS = Metric(

@@ -4,11 +4,12 @@ import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import Field, ValidationError
 
+from app.admission.review import UserInfo
 from app.auth.authentication import Subject, Visible
 from app.cluster.api import ApiError, Content
 from app.model.base import KubeModel
@@ -28,6 +29,8 @@ _CAPACITY = 10_000
 _VIEWS = 100_000
 _BUDGET = 200
 """Reviews that one person's look at many namespaces may cost at once."""
+_REVIEW_BUDGET = 20
+"""Namespaces that one admission review may ask about; the others stay unseen."""
 _AT_ONCE = 20
 _ALL = ""
 """As a namespace: all of them."""
@@ -91,9 +94,18 @@ class KubernetesAccess:
         key = (_key(subject), repository)
         return await self._rights.get(key, lambda: self._may(subject, attributes))
 
-    async def visible(self, subject: Subject, namespaces: Sequence[str]) -> Visible:
+    async def seen_by(self, user: UserInfo, namespaces: Collection[str]) -> frozenset[str]:
+        """Which namespaces the user of an admission review may see, of the few that one request
+        may have asked about."""
+        extra = {name: tuple(values) for name, values in user.extra.items()}
+        subject = Subject(user.username, user.uid, tuple(user.groups), extra)
+        return (await self.visible(subject, sorted(namespaces), _REVIEW_BUDGET)).namespaces
+
+    async def visible(
+        self, subject: Subject, namespaces: Sequence[str], budget: int = _BUDGET
+    ) -> Visible:
         """One review for those who may see everything; for the others one for each namespace,
-        and no more at once than the API server should be asked for a page."""
+        and no more than `budget` at once."""
         if await self._may_view(subject, _ALL):
             return Visible(frozenset(namespaces))
         person = _key(subject)
@@ -105,9 +117,9 @@ class KubernetesAccess:
             async with turns:
                 known[namespace] = await self._may_view(subject, namespace)
 
-        await asyncio.gather(*map(ask, unknown[:_BUDGET]))
+        await asyncio.gather(*map(ask, unknown[:budget]))
         allowed = frozenset(name for name, allowed in known.items() if allowed)
-        return Visible(allowed, len(unknown[_BUDGET:]))
+        return Visible(allowed, len(unknown[budget:]))
 
     async def _may_view(self, subject: Subject, namespace: str) -> bool:
         attributes = {"namespace": namespace, "verb": "get"}

@@ -25,6 +25,8 @@ MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 PAGE = 500
 """Objects of a list that are asked for at once."""
+MAX_EVENT = 64 * 2**20
+"""Bytes of one event of a watch: etcd keeps objects of 1.5 MiB, and is often set up for more."""
 _JSON = "application/json"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _REQUEST_TIMEOUT = 10.0
@@ -55,6 +57,14 @@ class ForbiddenError(ApiError):
 
 class GoneError(ApiError):
     """410: the version asked for is too old; list again."""
+
+
+def is_unanswered(error: Exception) -> bool:
+    """Whether nobody has answered, or only to say that nobody can: the API itself is down."""
+    unable = isinstance(error, ApiError) and (
+        error.status == 0 or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    )
+    return unable or isinstance(error, TimeoutError)
 
 
 _ERRORS: dict[int, type[ApiError]] = {
@@ -157,7 +167,7 @@ class KubeApi:
         """The events of a watch until the API server ends it; it may say nothing for ever."""
         bounds = aiohttp.ClientTimeout(sock_connect=_REQUEST_TIMEOUT)
         async with self._open("GET", path, {**query, "watch": "true"}, bounds) as response:
-            async for line in response.content:
+            async for line in _lines(response.content):
                 yield from_json(line)
 
     async def _request(
@@ -215,6 +225,25 @@ class KubeApi:
             raise ApiError(0, f"{method} {path}: {error or type(error).__name__}") from error
         finally:
             response.release()
+
+
+async def _lines(stream: aiohttp.StreamReader) -> AsyncGenerator[bytes, None]:
+    """The lines of a stream. aiohttp's own reader gives up on lines of some MiB, and an event of
+    a large object has them. Raises ValueError beyond `MAX_EVENT`."""
+    pieces: list[bytes] = []
+    size = 0
+    async for chunk in stream.iter_any():
+        *ended, rest = chunk.split(b"\n")
+        for line in ended:
+            yield b"".join((*pieces, line))
+            pieces, size = [], 0
+        if rest:
+            pieces.append(rest)
+            size += len(rest)
+            if size > MAX_EVENT:
+                raise ValueError(f"an event is larger than {MAX_EVENT // 2**20} MiB")
+    if pieces:
+        yield b"".join(pieces)
 
 
 async def _error(method: str, path: str, response: aiohttp.ClientResponse) -> ApiError:

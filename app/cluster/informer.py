@@ -6,17 +6,38 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from app.cluster.api import ApiError, Content, GoneError, KubeApi, NotFoundError
+from app.cluster.api import (
+    ApiError,
+    Content,
+    GoneError,
+    KubeApi,
+    NotFoundError,
+    is_unanswered,
+)
 
 logger = logging.getLogger("registry_admission.informer")
 
 _WATCH_SECONDS = (240, 300)
-_BACKOFF = (0.2, 15.0)
-"""Seconds before the first and before the later retries."""
-_SHORT = 1.0
-"""Seconds; an API server that ends watches faster than this is not asked again at once."""
+
+
+@dataclass(frozen=True)
+class Retries:
+    """When to ask again after a failure; all times in seconds."""
+
+    first: float = 0.2
+    longest: float = 15.0
+    unanswered: float = 1.0
+    """The longest pause while nothing answers: everybody waits for the first answer."""
+    short: float = 1.0
+    """A watch that ends sooner counts as a failure."""
+
+    def pause(self, failures: int, error: Exception) -> float:
+        """Doubled from failure to failure, and spread so that replicas do not ask together."""
+        longest = self.unanswered if is_unanswered(error) else self.longest
+        return min(longest, self.first * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)
 
 
 Key = tuple[str, str]
@@ -54,6 +75,7 @@ class Informer:
         select: str = "",
         optional: bool = False,
         only: str = "",
+        retries: Retries = Retries(),
     ) -> None:
         """`select` is a label selector, `only` the name of the one object to watch.
 
@@ -69,6 +91,9 @@ class Informer:
         self._query = {"labelSelector": select} if select else {}
         if only:
             self._query["fieldSelector"] = f"metadata.name={only}"
+        self._retries = retries
+        self._bound: asyncio.Timeout | None = None
+        self._reopening = False
         self._version = ""
         self._heard_at: float | None = None
         self._problem = "not listed yet"
@@ -107,25 +132,35 @@ class Informer:
                     await self._watch()
                 finally:
                     # A watch that held has ended what went wrong before, however it ends itself.
-                    held = time.monotonic() - started >= _SHORT
+                    held = time.monotonic() - started >= self._retries.short
                     failures = 0 if held else failures
                 if not held:
                     raise ApiError(0, "the watch was ended at once")
             except GoneError:
                 self._version = ""
             except TimeoutError:
+                if self._reopening:
+                    self._reopening = False
+                    logger.warning("watch is opened again", extra={"resource": self.name})
+                    continue
                 logger.warning("watch is silent", extra={"resource": self.name})
                 self._version, self._problem = "", f"nothing heard for {self._silence:g} s"
             except ApiError as error:
                 failures += 1
                 self._report(error)
-                await asyncio.sleep(_backoff(failures))
+                await asyncio.sleep(self._retries.pause(failures, error))
             except Exception as error:
                 # An event that cannot be applied must not end the service, nor be skipped.
                 failures += 1
                 logger.exception("event not applied", extra={"resource": self.name})
                 self._version, self._heard_at, self._problem = "", None, repr(error)
-                await asyncio.sleep(_backoff(failures))
+                await asyncio.sleep(self._retries.pause(failures, error))
+
+    def reopen(self) -> None:
+        """Open the watch again where it is: the connection may be dead without being closed."""
+        if self._bound is not None and not self._reopening:
+            self._reopening = True
+            self._bound.reschedule(asyncio.get_running_loop().time())
 
     async def load(self) -> None:
         """Page through everything; half a list is not trusted. Raises ApiError.
@@ -167,9 +202,14 @@ class Informer:
             asyncio.timeout(left) as bound,
             aclosing(self._api.watch(self._path, query)) as events,
         ):
-            async for event in events:
-                self._apply(event["type"], event["object"])
-                bound.reschedule(now() + self._silence)
+            self._bound, self._reopening = bound, False
+            try:
+                async for event in events:
+                    self._apply(event["type"], event["object"])
+                    self._reopening = False
+                    bound.reschedule(now() + self._silence)
+            finally:
+                self._bound = None
 
     def _apply(self, kind: str, content: dict[str, Any]) -> None:
         if kind == "ERROR":
@@ -203,9 +243,3 @@ class Informer:
 def _key(content: Content) -> Key:
     metadata = content["metadata"]
     return metadata.get("namespace", ""), metadata["name"]
-
-
-def _backoff(failures: int) -> float:
-    """Seconds: doubled from failure to failure, and spread so that replicas do not march."""
-    first, longest = _BACKOFF
-    return min(longest, first * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)

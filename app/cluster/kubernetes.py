@@ -43,6 +43,8 @@ class KubernetesState:
             namespace=namespace,
             max_error=self._max_error,
             clock=clock,
+            late=self._reopen,
+            late_after=timing.lag / 2,
         )
         self._unreadable_events = UnreadableEvents(api)
         noticed = self._unreadable_events.add
@@ -85,7 +87,18 @@ class KubernetesState:
 
     def problems(self) -> list[str]:
         found = [problem for problem in (i.problem() for i in self._informers) if problem]
-        return found or self._age_problems()
+        return found or self._clock_problems() or self._age_problems()
+
+    def unready(self) -> list[str]:
+        """Why another replica should be asked.
+
+        Not because the Image API answers nobody: no replica knows more then, and reviews that need
+        no ImageStreams are decided on what is known.
+        """
+        known = self._images.synced.is_set() and self._heartbeat.unanswered
+        informers = [one for one in self._informers if not (known and one is self._images)]
+        found = [problem for problem in (one.problem() for one in informers) if problem]
+        return found or self._clock_problems() or ([] if known else self._age_problems())
 
     def view(self) -> View:
         return View(self._images.position, self._heartbeat.seen_at)
@@ -145,13 +158,21 @@ class KubernetesState:
                 return True
         return False
 
-    def _age_problems(self) -> list[str]:
+    def _reopen(self) -> None:
+        """The connections of all watches take the same way, so none of them is trusted."""
+        for informer in self._informers:
+            informer.reopen()
+
+    def _clock_problems(self) -> list[str]:
         clock = self._api.clock
-        if clock.error > self._max_error:
-            return [
-                f"clock: up to {clock.error:.1f} s {'behind' if clock.behind else 'ahead of'} the "
-                f"API server's, accepted are {self._max_error:g} s"
-            ]
+        if clock.error <= self._max_error:
+            return []
+        return [
+            f"clock: up to {clock.error:.1f} s {'behind' if clock.behind else 'ahead of'} the "
+            f"API server's, accepted are {self._max_error:g} s"
+        ]
+
+    def _age_problems(self) -> list[str]:
         name = f"imagestreams.{self._domain.image_group}"
         if self._heartbeat.seen_at == 0.0:
             return [f"{name}: no heartbeat seen yet"]

@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from app.cluster.yaml_loader import Loader, check_depth
+from app.cluster.yaml_loader import Loader
 from app.model.base import KubeObject
 from app.model.errors import UnusableError
+from app.model.yaml_bounds import require_bounds
 
 STANDARD_INPUT = Path("-")
+MAX_BYTES = 64 * 2**20
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 
 _KUSTOMIZATIONS = frozenset({"kustomization.yaml", "kustomization.yml"})
@@ -90,12 +92,18 @@ def _is_hidden(path: Path) -> bool:
 def read(path: Path) -> Iterator[Manifest]:
     """The objects of a YAML or JSON file as kubectl reads them, `-` for standard input.
 
-    A list counts as its items. Raises ManifestError for text that is neither YAML nor JSON, and
-    for an object that Kubernetes does not know as one.
+    A list counts as its items. Raises ManifestError for text that is neither YAML nor JSON, nests
+    too deeply or is too long, and for an object that Kubernetes does not know as one.
     """
     shown = Path("stdin") if path == STANDARD_INPUT else path
     try:
-        content = sys.stdin.buffer.read() if path == STANDARD_INPUT else path.read_bytes()
+        if path == STANDARD_INPUT:
+            content = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with path.open("rb") as file:
+                content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ManifestError(f"{shown}:1: larger than {MAX_BYTES // 2**20} MiB")
         text = content.decode(_encoding(content))
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{shown}:1: {error}") from None
@@ -143,7 +151,7 @@ def _without_surrogates(content: Any, text: str) -> Any:
 
 def _yaml_documents(text: str, path: Path) -> Iterator[tuple[yaml.Node, Any]]:
     try:
-        check_depth(text)
+        require_bounds(text)
         loader = Loader(text)
         while loader.check_node():
             node = loader.get_node()

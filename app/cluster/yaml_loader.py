@@ -8,7 +8,6 @@ import base64
 import binascii
 import math
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -30,27 +29,6 @@ _RESOLVERS = {
     ),
     "merge": ("<<", ["<"]),
 }
-
-
-_MAX_DEPTH = 1000
-"""Maps and lists inside of each other. libyaml has no limit, and its C stack ends the process."""
-_DEEP_BLOCK = re.compile(rf"^[-? \t]{{{_MAX_DEPTH}}}", re.MULTILINE)
-
-
-def check_depth(text: str) -> None:
-    """Raise MarkedYAMLError for text that is nested too deeply to be read."""
-    if text.count("[") + text.count("{") < _MAX_DEPTH and not _DEEP_BLOCK.search(text):
-        return
-    depth = 0
-    events: Iterator[Any] = yaml.parse(text, yaml.CSafeLoader)
-    for event in events:
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > _MAX_DEPTH:
-            problem = f"nested more than {_MAX_DEPTH} levels deep"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
 
 
 class Loader(yaml.CSafeLoader):

@@ -26,6 +26,7 @@ from app.config.setting_types import (
     RegistryUrl,
 )
 from app.model.domain import ApiDomain
+from app.model.yaml_bounds import require_bounds
 from app.policy.choices import FollowedTags, ReferenceChecks, UnknownSize
 
 if TYPE_CHECKING:
@@ -279,8 +280,11 @@ def load(flags: dict[str, Any], file: Path | None, model: type[Model]) -> Model:
     """
     token = _file.set(file)
     try:
-        if file and not isinstance(yaml.safe_load(file.read_text()) or {}, dict):
-            raise ValueError("it has to be `setting: value` lines")
+        if file:
+            text = file.read_text()
+            require_bounds(text)
+            if not isinstance(yaml.safe_load(text) or {}, dict):
+                raise ValueError("it has to be `setting: value` lines")
         return model(**flags)
     finally:
         _file.reset(token)

@@ -5,7 +5,7 @@ away from what another one owns. The registry's own operator may be that other o
 
 What a tenant can write proves a claim on the tenant's object only: else one annotation in one
 namespace could stop the tokens of a whole cluster from being refreshed. A controller is off for
-the whole cluster when Config/cluster says so, or when at least half of the objects are claimed.
+the whole cluster when Config/cluster says so, or when more than half of its namespaces are claimed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -83,17 +83,22 @@ class ManagementState:
 
 
 def management_state(
-    config: Claim | None, claims: Sequence[Claim], in_scope: int
+    config: Claim | None,
+    claims: Mapping[str, Sequence[Claim]],
+    in_scope: Mapping[str, int],
 ) -> ManagementState:
-    """`claims` are those on single objects, of which `in_scope` there are."""
+    """`claims` are those on single objects by namespace; `in_scope` counts the objects of each
+    namespace. A namespace is claimed when at least half of its objects are."""
     if config is not None:
         return ManagementState(off=str(config))
-    if not claims:
+    found = [claim for namespace in sorted(claims) for claim in claims[namespace]]
+    if not found:
         return ManagementState()
-    share = f"{claims[0]} ({len(claims)} of {in_scope} are claimed like this)"
-    return (
-        ManagementState(off=share) if 2 * len(claims) >= in_scope else ManagementState(apart=share)
-    )
+    claimed = sum(2 * len(claims[name]) >= in_scope[name] for name in claims if claims[name])
+    text = f"{found[0]} ({claimed} of {len(in_scope)} namespaces are claimed like this)"
+    if 2 * claimed > len(in_scope):
+        return ManagementState(off=text)
+    return ManagementState(apart=text)
 
 
 def _managers(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:

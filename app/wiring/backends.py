@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from app.admission.events import RefusalEvents
+from app.admission.image_kinds import Visibility
 from app.admission.image_lookups import RegistryImage
 from app.admission.review import AdmissionRequest, Outcome
 from app.auth.authentication import Authenticator, StaticTokens
@@ -63,6 +64,8 @@ class Sources:
     """The host names of the registry in Config/cluster."""
     objects: ObjectReader | None = None
     """Reads the objects that Config/cluster refers to."""
+    visibility: Visibility | None = None
+    """Which namespaces the user of a review may see; None: every one."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ class Observations:
     """Called for every refused review."""
     broken: Callable[[], bool]
     """Whether the last reading of the state failed, so that an older one stays in force."""
+    unready: Callable[[], list[str]] | None = None
+    """Why another replica should be asked; None: for every problem of the state."""
     unreadable: Callable[[], Mapping[str, int]] = dict
     """How many objects cannot be read, by kind."""
 
@@ -184,6 +189,7 @@ def _cluster(
     if not inside:
         names += ["localhost", settings.host]
     certificates = ClusterCertificates(api, folder, namespace=namespace, names=names)
+    access = KubernetesAccess(api, domain)
     reconciler = Reconciler(api, state, ledgers, domain, timing)
     controllers = assemble(api, settings, identity) if leads else None
     work = [reconciler.run, *(controllers.leading if controllers else [])]
@@ -206,16 +212,18 @@ def _cluster(
             ledgers,
             registry_hosts=state.registry_hosts,
             objects=KubernetesObjects(api),
+            visibility=access.seen_by,
         ),
         Observations(
             namespaces=state.occupied,
             refusals=refusals,
             refused=refused,
             broken=lambda: False,
+            unready=state.unready,
             unreadable=state.unreadable,
         ),
         jobs=jobs,
-        authenticator=KubernetesAccess(api, domain),
+        authenticator=access,
         certificates=certificates if shared and not settings.tls_dir else None,
         controllers=controllers,
     )

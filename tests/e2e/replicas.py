@@ -98,10 +98,9 @@ class Replica:
         raise AssertionError(f"not ready: {reasons}\n{self._log.read_text()[-3000:]}")
 
     def reasons(self) -> list[str]:
-        """Why it is not ready."""
-        answer = httpx.get(f"{self.url}/readyz", verify=self._context())
-        reasons: list[str] = answer.json()["reasons"]
-        return reasons
+        """Why it is not ready, or cannot decide some requests."""
+        answer = httpx.get(f"{self.url}/readyz", verify=self._context()).json()
+        return [*answer["reasons"], *answer["warnings"]]
 
     def metrics(self) -> str:
         return httpx.get(f"{self.url}/metrics", verify=self._context()).text

@@ -81,6 +81,7 @@ def test_settings_hold_no_secrets() -> None:
         pytest.param(b"prot: 1", "prot: there is nothing of this name", id="a wrong name"),
         pytest.param(b"- port: 1", "`setting: value` lines", id="a list"),
         pytest.param(b"port: [", "config.yaml: while parsing", id="no YAML"),
+        pytest.param(b"[" * 50_000, "nested deeper than 100 levels", id="nested deeply"),
         pytest.param(b"\xff", "config.yaml: 'utf-8' codec", id="no text"),
     ],
 )
@@ -246,6 +247,17 @@ def test_check_of_an_unreadable_file_has_its_own_exit_code(tmp_path: Path) -> No
 
     assert answer.exit_code == 3
     assert f"{file}:1: " in answer.output
+
+
+@pytest.mark.parametrize("command", ["check", "convert"])
+def test_deeply_nested_file_is_refused(tmp_path: Path, command: str) -> None:
+    file = tmp_path / "deep.json"
+    file.write_text('{"a":' * 50_000)
+
+    answer = run(command, str(file))
+
+    assert answer.exit_code != 0
+    assert f"{file}:1: nested deeper than 100 levels" in answer.output
 
 
 def test_certs_make_writes_a_certificate(tmp_path: Path) -> None:

@@ -72,7 +72,8 @@ async def review(
 ) -> Verdict:
     chosen = Settings.model_validate({"reference_checks": "deny", **settings})
     admission = RegistryAdmission(FakeState(), chosen, objects)
-    return await admission.config(asked("Config", config(spec)), unchanged=unchanged)
+    old = config(spec) if unchanged else None
+    return await admission.config(asked("Config", config(spec), old))
 
 
 async def test_referenced_objects_are_read_by_name() -> None:
@@ -189,6 +190,28 @@ async def test_pruner_that_frees_no_room_gets_a_warning() -> None:
         "spec.suspend is true: nothing is pruned until it is false"
     ]
     assert reasons(await prune(state, keepTagRevisions=-1)) == ["InvalidKeepTagRevisions"]
+
+
+@pytest.mark.parametrize(
+    ("stale", "denied"),
+    [
+        pytest.param(False, [], id="there are no images"),
+        pytest.param(True, ["StorageChangeLosesImages"], id="there may be images"),
+    ],
+)
+async def test_config_is_decided_while_the_state_is_unknown(stale: bool, denied: list[str]) -> None:
+    state = FakeState()
+    state.reasons = ["imagestreams: the watch is 9 s behind"] * stale
+    admission = RegistryAdmission(state, Settings(data_loss_guard="deny"), None)
+    old, new = ({"storage": {"pvc": {"claim": name}}} for name in ("one", "two"))
+
+    switched = await admission.config(asked("Config", config(new), config(old)))
+    scaled = await admission.config(
+        asked("Config", config({**old, "logLevel": "Debug"}), config(old))
+    )
+
+    assert reasons(switched) == denied
+    assert scaled.allowed
 
 
 async def test_unknown_state_gives_no_warnings() -> None:

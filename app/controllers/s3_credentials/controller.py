@@ -87,7 +87,7 @@ class S3CredentialController:
         target = self._target.get((self._namespace, TARGET))
         merge = decide(self._watch.config, user, target, self._namespace)
         claim = self._watch.claim(CONTROLLER) or claim_on(target, user or {})
-        found = management_state(claim, [], 1)
+        found = management_state(claim, {}, {})
         self._metrics.state = "off" if found.off else "active"
         condition = Condition.of(CONDITION, CONTROLLER, found)
         if merge.problem and not found.off:
