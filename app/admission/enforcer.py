@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
 from app.policy import image_quota
+from app.policy.enforcement import ENFORCED, Enforcement
 from app.policy.verdict import Verdict
 from app.quota.effective import Effective
 from app.quota.ledger import Floor, Ledger, Timing, holder_of
@@ -45,6 +46,7 @@ class _Waiting:
     limits: NamespaceLimits
     holder: str
     reserve: bool
+    exemption: str
     answer: asyncio.Future[Verdict] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -60,12 +62,14 @@ class Enforcer:
         domain: ApiDomain,
         timing: Timing,
         clock: Callable[[], float] = time.time,
+        enforcement: Enforcement = ENFORCED,
     ) -> None:
         self._state = state
         self._ledgers = ledgers
         self._domain = domain
         self._timing = timing
         self._clock = clock
+        self._enforcement = enforcement
         self._waiting: dict[str, list[_Waiting]] = {}
         self._pause: dict[str, float] = {}
         self._workers: set[asyncio.Task[None]] = set()
@@ -78,16 +82,18 @@ class Enforcer:
         reserve: bool = True,
         holder: str = "",
         within: float = 10.0,
+        exemption: str = "",
     ) -> Verdict:
         """Whether a namespace, as the view has it, has room for what a request claims.
 
         With `reserve`, an allowed request holds its members until they are seen stored or the
         reservation expires. Equal claims share a reservation unless a `holder` is named.
+        What passes a limit that is not enforced, or has an `exemption`, counts all the same.
         Raises StateUnavailableError if there is no safe answer `within` that many seconds.
         """
         if not (view.limits.limits_members and claims.adds):
             return Verdict()  # Nothing is limited, or nothing is claimed: no ledger is needed.
-        waiting = _Waiting(claims, view.limits, holder or holder_of(claims), reserve)
+        waiting = _Waiting(claims, view.limits, holder or holder_of(claims), reserve, exemption)
         self._enqueue(waiting)
         late = StateUnavailableError(
             f"the quota of namespace {claims.namespace} was not decided in {within:g} s"
@@ -213,7 +219,8 @@ class Enforcer:
         claims, verdict = waiting.claims, Verdict()
         if not ledger.holds(waiting.holder, claims):
             assessment = effective.assess(claims)
-            verdict = image_quota.check(claims, assessment, waiting.limits, self._domain)
+            found = image_quota.check(claims, assessment, waiting.limits, self._domain)
+            verdict = self._enforcement.applied(found, waiting.exemption)
         if verdict.allowed and waiting.reserve:
             expires_at = ledger.floor.set_at + self._timing.expiry
             ledger.reserve(waiting.holder, claims, usage, expires_at)

@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from app.admission.review import AdmissionRequest, Outcome
 from app.cluster.api import ApiError, KubeApi, NotFoundError
@@ -74,14 +75,16 @@ class RefusalEvents:
         )
 
     def refused(self, request: AdmissionRequest, outcome: Outcome) -> None:
-        """Note a refusal; never waits, never fails."""
-        if outcome.code != 403 or request.dry_run or request.kind.group != self._domain.image_group:
+        """Note a refusal, or what would be one; never waits, never fails."""
+        if not _concerns(outcome) or request.dry_run:
+            return
+        if request.kind.group != self._domain.image_group:
             return
         stream = request.name.partition(":")[0]
         if not stream or not request.namespace:
             return
         now = self._clock()
-        key = (request.namespace, stream, ",".join(outcome.causes))
+        key = (request.namespace, stream, ",".join(outcome.reasons))
         series = self._series.get(key)
         if series is not None and now - series.written < _QUIET:
             series.count += 1
@@ -147,7 +150,7 @@ class RefusalEvents:
             involved,
             namespace=request.namespace,
             warning=True,
-            reason=outcome.causes[0],
+            reason=outcome.reasons[0],
             message=_message(outcome),
             instance=self._identity,
         )
@@ -163,6 +166,11 @@ class RefusalEvents:
             return {"uid": (await self._api.get(path))["metadata"]["uid"]}
         except NotFoundError:
             return {}
+
+
+def _concerns(outcome: Outcome) -> bool:
+    """Whether it was refused, or would be refused if its limits were enforced."""
+    return outcome.code == HTTPStatus.FORBIDDEN or outcome.would_be_refused
 
 
 def _message(outcome: Outcome) -> str:

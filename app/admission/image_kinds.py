@@ -14,6 +14,7 @@ from app.model.image import Image
 from app.model.limits import NO_LIMITS, Limit
 from app.policy import followed_tags, image_limits
 from app.policy.choices import FollowedTags, UnknownSize
+from app.policy.enforcement import ENFORCED, NOBODY, Enforcement, Sender
 from app.policy.image_limits import SizedImage
 from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
@@ -40,6 +41,7 @@ class ImageAdmission:
     registry_image: RegistryImage | None = None
     visibility: Visibility | None = None
     """Without one, users see every namespace."""
+    enforcement: Enforcement = ENFORCED
 
     def check_image(self, request: AdmissionRequest) -> Verdict:
         """A cluster-scoped Image has to be true to itself. Raises ValidationError."""
@@ -65,7 +67,8 @@ class ImageAdmission:
             return Verdict()
         change = await self._change_seen_by(request, change_of)
         reserve = dry_run_stores or not request.dry_run
-        return await self.decide(change, view, reserve=reserve, within=within)
+        sender = Sender(request.user_info.username, tuple(request.user_info.groups))
+        return await self.decide(change, view, reserve=reserve, within=within, sender=sender)
 
     async def _change_seen_by(self, request: AdmissionRequest, change_of: ChangeOf) -> Change:
         """What the request would change, as far as its user may see what it refers to.
@@ -90,6 +93,7 @@ class ImageAdmission:
         reserve: bool,
         within: float,
         holder: str = "",
+        sender: Sender = NOBODY,
     ) -> Verdict:
         """Size first, then the quota; an allowed change holds its members as `holder`.
 
@@ -97,6 +101,7 @@ class ImageAdmission:
         """
         deadline = asyncio.get_running_loop().time() + within
         limit = view.limits.image_size
+        exemption = self.enforcement.exemption(sender, view.namespace)
         verdict = Verdict()
         for problem in change.problems:
             verdict.deny("Incomplete", problem, "complete the object and send it again")
@@ -112,20 +117,18 @@ class ImageAdmission:
         if limit is not None and not all(map(is_settled, change.images)):
             if len(change.images) > _FEW:
                 # Counting is cheap and asking is not: nobody is asked for a request without room.
-                room = await self._count(change, view, deadline, reserve=False, holder=holder)
+                room = await self._count(change, view, deadline, False, holder, exemption)
                 if not room.allowed:
                     verdict.include(room)
-                    return verdict
+                    return self.enforcement.applied(verdict, exemption)
             lookups = ImageLookups(self.state, self.registry_image, deadline - within / 2)
             weights = await lookups.weights(change.images)
         if limit is not None:
             for image, weight in weights.items():
                 verdict.include(self._check_size(image, weight, limit, view.namespace))
-        verdict.include(
-            await self._count(
-                change, view, deadline, reserve=reserve and verdict.allowed, holder=holder
-            )
-        )
+        verdict = self.enforcement.applied(verdict, exemption)
+        reserve = reserve and verdict.allowed
+        verdict.include(await self._count(change, view, deadline, reserve, holder, exemption))
         return verdict
 
     async def _count(
@@ -133,13 +136,18 @@ class ImageAdmission:
         change: Change,
         view: NamespaceView,
         deadline: float,
-        *,
         reserve: bool,
         holder: str,
+        exemption: str,
     ) -> Verdict:
         within = max(deadline - asyncio.get_running_loop().time(), 0.0)
         return await self.enforcer.decide(
-            change.claims, view, reserve=reserve, within=within, holder=holder
+            change.claims,
+            view,
+            reserve=reserve,
+            within=within,
+            holder=holder,
+            exemption=exemption,
         )
 
     def _check_size(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field, ValidationError
 
 from app.model.base import KubeModel, KubeObject
-from app.policy.verdict import MAX_VIOLATIONS, MAX_WARNING, Verdict, shortened
+from app.policy.verdict import MAX_VIOLATIONS, MAX_WARNING, Verdict, Violation, shortened
 
 API_VERSION = "admission.k8s.io/v1"
 _MAX_WARNINGS = 12
@@ -122,11 +122,25 @@ class Outcome:
     message: str = ""
     causes: tuple[str, ...] = ()
     """Short stable names of every reason to refuse, for metrics and audit."""
+    tolerated: tuple[Violation, ...] = ()
+    """What passes a limit that is not enforced for this request."""
+    exemption: str = ""
+    """Why it is not, if it is not by the limit's mode: `user admin`."""
     warnings: list[str] = field(default_factory=list)
     audit: dict[str, str] = field(default_factory=dict)
     patch: list[dict[str, Any]] = field(default_factory=list)
     retry_after: int | None = None
     """Seconds after which the same request may be answered otherwise."""
+
+    @property
+    def would_be_refused(self) -> bool:
+        """Whether it is allowed only because its limits are not enforced."""
+        return self.allowed and bool(self.tolerated) and not self.exemption
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is refused, or why it would be."""
+        return self.causes or tuple(dict.fromkeys(found.reason for found in self.tolerated))
 
     @property
     def handled(self) -> bool:
@@ -168,9 +182,24 @@ def not_handled(why: str) -> Outcome:
 
 
 def of_verdict(title: str, verdict: Verdict) -> Outcome:
-    """403 Forbidden with every violation, or allowed with the warnings."""
+    """403 Forbidden with every violation, or allowed with the warnings.
+
+    A violation of a limit of mode `warn` is a warning; every tolerated one is in the audit
+    annotations and in the message, which the API server shows to nobody.
+    """
+    warnings = verdict.told_anyway + verdict.warnings
+    tolerated = tuple(verdict.tolerated)
+    notes = {**verdict.notes, **_tolerated_notes(verdict)}
     if verdict.allowed:
-        return Outcome(warnings=verdict.warnings, audit={**verdict.notes, "verdict": "allowed"})
+        return Outcome(
+            message=shortened(f"{title}: {verdict.would_refuse}", _MAX_MESSAGE)
+            if tolerated
+            else "",
+            tolerated=tolerated,
+            exemption=verdict.exemption,
+            warnings=warnings,
+            audit={**notes, "verdict": "allowed"},
+        )
     causes = verdict.reasons
     return Outcome(
         allowed=False,
@@ -178,14 +207,22 @@ def of_verdict(title: str, verdict: Verdict) -> Outcome:
         reason="Forbidden",
         message=shortened(f"{title}: {verdict.explanation}", _MAX_MESSAGE),
         causes=causes,
-        warnings=verdict.warnings,
+        warnings=warnings,
         audit={
-            **verdict.notes,
+            **notes,
             **({"exact": "; ".join(verdict.exact)} if verdict.exact else {}),
             "verdict": "denied",
             "reasons": ",".join(causes),
         },
     )
+
+
+def _tolerated_notes(verdict: Verdict) -> dict[str, str]:
+    if not verdict.tolerated:
+        return {}
+    reasons = ",".join(dict.fromkeys(found.reason for found in verdict.tolerated))
+    exempt = {"exempt": verdict.exemption} if verdict.exemption else {}
+    return {"would-refuse": reasons, **exempt}
 
 
 def invalid(title: str, problems: list[str]) -> Outcome:

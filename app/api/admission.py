@@ -120,7 +120,7 @@ class AdmissionApi:
         self, endpoint: str, request: AdmissionRequest, outcome: Outcome, seconds: float
     ) -> None:
         self._metrics.count_review(endpoint, request, outcome, seconds)
-        if not outcome.allowed:
+        if not outcome.allowed or outcome.would_be_refused:
             self._refused(request, outcome)
         _log(endpoint, request, outcome, seconds)
 
@@ -186,6 +186,14 @@ def _log(endpoint: str, request: AdmissionRequest, outcome: Outcome, seconds: fl
             "user": request.user_info.username,
             "dry_run": request.dry_run,
             "reasons": list(outcome.causes),
+            **_tolerated(outcome),
             "milliseconds": round(seconds * 1000, 3),
         },
     )
+
+
+def _tolerated(outcome: Outcome) -> dict[str, object]:
+    if not outcome.tolerated:
+        return {}
+    exempt = {"exempt": outcome.exemption} if outcome.exemption else {}
+    return {"would_refuse": [found.reason for found in outcome.tolerated], **exempt}

@@ -15,6 +15,7 @@ from fastapi import APIRouter, Request, Response
 from app.api.proxies import AmbiguousRequestError, asked_by
 from app.auth.authentication import Authenticator
 from app.config.setting_types import PushProxy
+from app.policy.enforcement import Sender
 from app.quota.state import StateUnavailableError
 from app.registry.errors import RegistryError, unavailable
 from app.registry.names import Repository
@@ -61,19 +62,21 @@ class AuthorizeApi:
             raise RegistryError("UNSUPPORTED", f"not decided: {error}") from None
         match route(asked.method, asked.path, asked.query):
             case StartUpload(repository) | ContinueUpload(repository):
-                await self._require_pusher(request, repository)
-                require(repository, self._checks.blob(repository, 0, asked.length).verdict)
+                sender = await self._pusher(request, repository)
+                check = self._checks.blob(repository, 0, asked.length, sender)
+                require(repository, check.verdict)
             case PutManifest(repository, reference):
-                await self._require_pusher(request, repository)
-                require(repository, await self._checks.room(repository, reference))
+                sender = await self._pusher(request, repository)
+                require(repository, await self._checks.room(repository, reference, sender))
 
-    async def _require_pusher(self, request: Request, repository: Repository) -> None:
+    async def _pusher(self, request: Request, repository: Repository) -> Sender:
         token = _token(request.headers.get("authorization", ""))
         subject = await self._authenticator.authenticate(token) if token else None
         if subject is None:
             raise RegistryError("UNAUTHORIZED", "a token that is known is required")
         if not await self._authenticator.may_push(subject, repository):
             raise RegistryError("DENIED", f"{subject.name} may not push to {repository}")
+        return Sender(subject.name, subject.groups)
 
 
 def _token(authorization: str) -> str:

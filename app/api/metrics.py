@@ -1,6 +1,6 @@
 """Prometheus metrics of one service."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 from app.admission.kinds import KINDS
 from app.admission.review import AdmissionRequest, Outcome
 from app.model.metric import Metric
+from app.policy.verdict import Violation
 from app.version import VERSION
 
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -21,6 +22,19 @@ REVIEWS = Metric(
     "Admission reviews by kind, verdict and reason; one that is refused for several reasons "
     "counts for each of them.",
     ("endpoint", "kind", "verdict", "reason"),
+)
+WOULD_REFUSE = Metric(
+    "would_refuse",
+    "counter",
+    "Reviews and pushes that pass a limit whose mode is warn or audit, by reason and mode.",
+    ("reason", "mode"),
+)
+EXEMPTIONS = Metric(
+    "exemptions",
+    "counter",
+    "Reviews and pushes that pass a limit and are exempt, by whether their user, a group of it or "
+    "their namespace is.",
+    ("by",),
 )
 REVIEW_SECONDS = Metric(
     "review_seconds", "histogram", "Time from the whole body read to the answer.", ("endpoint",)
@@ -57,7 +71,7 @@ UNTAGGED = Metric(
     "untagged_images", "gauge", "Images that no tag reaches, stored but not counted any more."
 )
 
-OF_REVIEWS = (REVIEWS, REVIEW_SECONDS, BAD_REQUESTS)
+OF_REVIEWS = (REVIEWS, WOULD_REFUSE, EXEMPTIONS, REVIEW_SECONDS, BAD_REQUESTS)
 OF_ALL = (*OF_REVIEWS, BUILD_INFO, READY, RESERVATIONS)
 OF_SERVICE = (
     *OF_ALL, STATE_AGE, STATE_BROKEN, UNREADABLE,
@@ -80,6 +94,12 @@ class Metrics:
             REVIEW_SECONDS.labels,
             buckets=_BUCKETS,
             registry=self._registry,
+        )
+        self._would_refuse = Counter(
+            WOULD_REFUSE.family, WOULD_REFUSE.help, WOULD_REFUSE.labels, registry=self._registry
+        )
+        self._exemptions = Counter(
+            EXEMPTIONS.family, EXEMPTIONS.help, EXEMPTIONS.labels, registry=self._registry
         )
         self._rejected = Counter(
             BAD_REQUESTS.family, BAD_REQUESTS.help, BAD_REQUESTS.labels, registry=self._registry
@@ -107,6 +127,16 @@ class Metrics:
         for reason in outcome.causes or ("",):
             self._reviews.labels(endpoint, kind, verdict, reason).inc()
         self._seconds.labels(endpoint).observe(seconds)
+        if outcome.allowed:
+            self.count_tolerated(outcome.tolerated, outcome.exemption)
+
+    def count_tolerated(self, tolerated: Iterable[Violation], exemption: str) -> None:
+        """One review or push; every reason counts once."""
+        if exemption:
+            self._exemptions.labels(exemption.partition(" ")[0]).inc()
+            return
+        for reason, mode in dict.fromkeys((found.reason, found.mode or "") for found in tolerated):
+            self._would_refuse.labels(reason, mode).inc()
 
     def count_failure(self, endpoint: str, request: AdmissionRequest) -> None:
         """A review that ended with a 500."""

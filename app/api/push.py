@@ -24,6 +24,7 @@ from app.auth.bearer import bearer_token
 from app.model.base import Digest, problems
 from app.model.image import ByteCount
 from app.model.manifest import MAX_BYTES
+from app.policy.enforcement import Sender
 from app.policy.verdict import Verdict
 from app.quota.state import StateUnavailableError
 from app.registry.errors import RegistryError, denied, unavailable
@@ -108,7 +109,7 @@ class ReservationAnswer(Message):
 
 
 Asked = TypeVar("Asked", bound=Question)
-Decide = Callable[[Repository, Asked], Awaitable[Message]]
+Decide = Callable[[Repository, Asked, Sender], Awaitable[Message]]
 
 
 class PushApi:
@@ -159,22 +160,24 @@ class PushApi:
         add("cancel", ReservationQuestion, ReservationAnswer, self.cancel)
         return router
 
-    async def blob(self, repository: Repository, asked: BlobQuestion) -> BlobAnswer:
+    async def blob(self, repository: Repository, asked: BlobQuestion, sender: Sender) -> BlobAnswer:
         """May this upload go on? Asked with its running total, or with the size it declares."""
-        check = self._checks.blob(repository, asked.size, asked.declared_size)
+        check = self._checks.blob(repository, asked.size, asked.declared_size, sender)
         self._note("blob", repository, check.verdict, {"upload": asked.upload, "size": asked.size})
         return BlobAnswer(**_fields(check.verdict), remaining=check.remaining)
 
-    async def manifest(self, repository: Repository, asked: ManifestQuestion) -> ManifestAnswer:
+    async def manifest(
+        self, repository: Repository, asked: ManifestQuestion, sender: Sender
+    ) -> ManifestAnswer:
         """May this manifest be stored? If so, what it adds is reserved until it is seen."""
         try:
             reference = parse_reference(asked.reference)
             if asked.manifest is not None:
                 parsed = parse(asked.manifest, asked.media_type, reference)
-                check = await self._checks.manifest(repository, reference, parsed)
+                check = await self._checks.manifest(repository, reference, parsed, sender=sender)
             else:
                 digest = asked.digest or ""
-                check = await self._checks.descriptor(repository, reference, digest)
+                check = await self._checks.descriptor(repository, reference, digest, sender)
         except RegistryError as error:
             return ManifestAnswer(allowed=False, status=error.status, errors=error.body["errors"])
         self._note("manifest", repository, check.verdict, {"digest": check.digest})
@@ -185,7 +188,9 @@ class PushApi:
             reservation=check.reservation,
         )
 
-    async def cancel(self, repository: Repository, asked: ReservationQuestion) -> ReservationAnswer:
+    async def cancel(
+        self, repository: Repository, asked: ReservationQuestion, sender: Sender
+    ) -> ReservationAnswer:
         """The manifest was not stored: what it would have added is free again at once."""
         return ReservationAnswer(done=await self._checks.cancel(repository, asked.reservation))
 
@@ -222,7 +227,7 @@ class PushApi:
         repository = parse_repository(question.repository)
         if not await self._authenticator.may_push(subject, repository):
             raise RegistryError("DENIED", f"{subject.name} may not push to {repository}")
-        return await decide(repository, question)
+        return await decide(repository, question, Sender(subject.name, subject.groups))
 
     async def _subject(self, request: Request) -> Subject | None:
         """By token; without one, by the client certificate that came with the connection."""
@@ -252,7 +257,7 @@ def _fields(verdict: Verdict) -> dict[str, Any]:
             Violation(reason=found.reason, message=found.message, next_step=found.next_step)
             for found in verdict.violations
         ],
-        "warnings": verdict.warnings,
+        "warnings": verdict.told_anyway + verdict.warnings,
     }
 
 

@@ -26,10 +26,12 @@ from app.config.setting_types import (
     RegistryUrl,
 )
 from app.model.domain import ApiDomain
+from app.model.mode import Mode
 from app.model.yaml_bounds import require_bounds
 from app.policy.choices import FollowedTags, ReferenceChecks, UnknownSize
 
 if TYPE_CHECKING:
+    from app.policy.enforcement import Enforcement
     from app.quota.ledger import Timing
 
 ENV_PREFIX = "REGISTRY_ADMISSION_"
@@ -89,6 +91,21 @@ class Settings(BaseSettings):
         "warn",
         description="What to do with a tag that follows a tag of another namespace, which may "
         "point at a larger image later, where image sizes are limited.",
+    )
+    default_mode: Mode = Field(
+        "enforce",
+        description="What limits without a mode annotation do to a push that passes them: enforce "
+        "refuses it, warn allows it with a warning, audit allows and records it.",
+    )
+    exempt_users: Names = Field(
+        default_factory=list,
+        description="Patterns of users whose pushes may pass limits; each such push is recorded.",
+    )
+    exempt_groups: Names = Field(
+        default_factory=list, description="Patterns of groups whose members may do so."
+    )
+    exempt_namespaces: Names = Field(
+        default_factory=list, description="Patterns of namespaces in which everybody may do so."
     )
     registry_hosts: Hosts = Field(
         default_factory=list,
@@ -258,6 +275,17 @@ class Settings(BaseSettings):
     def is_pusher(self, common_name: str) -> bool:
         """Whether a client certificate stands for a user of push checks, not for an API server."""
         return self.push_client_ca is not None and common_name not in self.client_names
+
+    @property
+    def enforcement(self) -> "Enforcement":
+        from app.policy.enforcement import Enforcement  # `--help` does not need it
+
+        return Enforcement(
+            self.default_mode,
+            tuple(self.exempt_users),
+            tuple(self.exempt_groups),
+            tuple(self.exempt_namespaces),
+        )
 
     def legacy_mode(self, namespace: str) -> LegacyMode:
         for rule in self.legacy_modes:

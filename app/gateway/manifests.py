@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
 from starlette.requests import Request
@@ -18,8 +18,10 @@ from app.gateway.uploads import MeteredBody, TooLargeError
 from app.gateway.upstream import Answer, Upstream, authorization, has_body
 from app.gateway.usage_store import UsageStore
 from app.model.manifest import MAX_BYTES, Manifest
+from app.policy.verdict import Verdict
 from app.quota.members import NONE, Members
 from app.quota.state import StateUnavailableError
+from app.registry import warnings
 from app.registry.errors import RegistryError
 from app.registry.manifest import parse
 from app.registry.names import Reference, Repository
@@ -116,7 +118,7 @@ class Manifests:
         finally:
             if not keep:
                 await self._give_back(push, check)
-        return answer
+        return _with_warnings(answer, check.verdict)
 
     async def _put_into_store(self, push: _Push, store: UsageStore) -> Answer:
         await store.reader.prepare(push.repository)
@@ -165,7 +167,7 @@ class Manifests:
                 await inventory.unknown(intent)
         finally:
             await self._give_back(push, check)
-        return answer
+        return _with_warnings(answer, check.verdict)
 
     async def _give_back(self, push: _Push, check: ManifestCheck) -> None:
         try:
@@ -194,6 +196,12 @@ class Manifests:
             message = f"the manifest has more than {MAX_BYTES} bytes"
             raise RegistryError("SIZE_INVALID", message) from None
         return bytes(content)
+
+
+def _with_warnings(answer: Answer, verdict: Verdict) -> Answer:
+    """The registry's answer, and what would be refused if the limits were enforced."""
+    added = warnings.headers(verdict)
+    return replace(answer, headers=[*answer.headers, *added]) if added else answer
 
 
 def _may_be_done(answer: Answer) -> bool:

@@ -59,6 +59,11 @@ class ApiDomain:
         return f"{self.name}/image-tags"
 
     @cached_property
+    def mode_annotation(self) -> str:
+        """The annotation on a LimitRange or ResourceQuota: `enforce`, `warn` or `audit`."""
+        return f"registry-admission.{self.name}/mode"
+
+    @cached_property
     def acknowledge_data_loss(self) -> str:
         """The annotation on Config/cluster that lets a change which may lose images pass."""
         return f"{self.operator_group}/acknowledge-data-loss"

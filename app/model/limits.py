@@ -1,13 +1,14 @@
 """LimitRange and ResourceQuota objects, and what they come to for one namespace."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pydantic import Field
 
 from app.model.base import KubeModel, KubeObject
 from app.model.domain import ApiDomain
+from app.model.mode import MODES, Mode
 from app.model.quantity import Quantity
 
 STORAGE = "storage"
@@ -62,7 +63,7 @@ def own_part_of_limit_range(domain: ApiDomain, content: Mapping[str, Any]) -> di
         for name, resources in types.items()
         if isinstance(item, dict) and item.get("type") == name
     ]
-    return {"metadata": _identity(content), "spec": {"limits": ours}}
+    return {"metadata": _identity(domain, content), "spec": {"limits": ours}}
 
 
 def own_part_of_quota(domain: ApiDomain, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,12 +71,15 @@ def own_part_of_quota(domain: ApiDomain, content: Mapping[str, Any]) -> dict[str
     names = (domain.imagestreams, domain.images, domain.image_tags)
     status = {part: _named(_at(content, "status", part), names) for part in ("hard", "used")}
     hard = _named(_at(content, "spec", "hard"), names)
-    return {"metadata": _identity(content), "spec": {"hard": hard}, "status": status}
+    return {"metadata": _identity(domain, content), "spec": {"hard": hard}, "status": status}
 
 
-def _identity(content: Mapping[str, Any]) -> dict[str, Any]:
+def _identity(domain: ApiDomain, content: Mapping[str, Any]) -> dict[str, Any]:
     metadata = content.get("metadata") or {}
-    return {key: metadata[key] for key in ("namespace", "name", "uid") if key in metadata}
+    own = {key: metadata[key] for key in ("namespace", "name", "uid") if key in metadata}
+    annotations = metadata.get("annotations")
+    mode = annotations.get(domain.mode_annotation) if isinstance(annotations, dict) else None
+    return {**own, "annotations": {domain.mode_annotation: mode}} if mode in MODES else own
 
 
 def _at(content: Mapping[str, Any], field: str, inner: str) -> Any:
@@ -98,6 +102,18 @@ class Limit:
 
     source: str
     max: Quantity
+    mode: Mode | None = None
+    """None: the mode of limits that name none."""
+    higher: "Limit | None" = None
+    """The next maximum that has another mode; what passes it passes this one as well."""
+
+    @property
+    def each(self) -> Iterator["Limit"]:
+        """The lowest maximum of each mode, lowest first."""
+        limit: Limit | None = self
+        while limit is not None:
+            yield limit
+            limit = limit.higher
 
 
 @dataclass(frozen=True)
@@ -108,6 +124,8 @@ class HardLimits:
     imagestreams: Quantity | None = None
     images: Quantity | None = None
     image_tags: Quantity | None = None
+    mode: Mode | None = None
+    """None: the mode of limits that name none."""
 
 
 @dataclass(frozen=True)
@@ -140,9 +158,9 @@ def namespace_limits(
     ranges = list(limit_ranges)
     hard_limits = (_hard_limits(domain, quota) for quota in quotas)
     return NamespaceLimits(
-        image_size=_lowest(ranges, domain.image_type, STORAGE),
-        stream_images=_lowest(ranges, domain.stream_type, domain.images),
-        stream_tags=_lowest(ranges, domain.stream_type, domain.image_tags),
+        image_size=_lowest(domain, ranges, domain.image_type, STORAGE),
+        stream_images=_lowest(domain, ranges, domain.stream_type, domain.images),
+        stream_tags=_lowest(domain, ranges, domain.stream_type, domain.image_tags),
         quotas=tuple(sorted(filter(None, hard_limits), key=lambda hard: hard.source)),
     )
 
@@ -154,22 +172,42 @@ def overlaid(present: Iterable[Named], proposed: Iterable[Named]) -> list[Named]
     return [item for item in present if item.metadata.name not in names] + applied
 
 
-def _lowest(limit_ranges: list[LimitRange], item_type: str, resource: str) -> Limit | None:
-    found = [
-        Limit(limit_range.metadata.name, item.max[resource])
-        for limit_range in limit_ranges
-        for item in limit_range.spec.limits
-        if item.type == item_type and resource in item.max
-    ]
-    return min(found, key=lambda limit: (limit.max, limit.source), default=None)
+def _lowest(
+    domain: ApiDomain, limit_ranges: list[LimitRange], item_type: str, resource: str
+) -> Limit | None:
+    """The lowest maximum, and behind it those that are the lowest of another mode."""
+    lowest: dict[Mode | None, Limit] = {}
+    for limit_range in limit_ranges:
+        mode = mode_of(domain, limit_range)
+        for item in limit_range.spec.limits:
+            if item.type == item_type and resource in item.max:
+                limit = Limit(limit_range.metadata.name, item.max[resource], mode)
+                lowest[mode] = min(lowest.get(mode, limit), limit, key=_height)
+    found: Limit | None = None
+    for limit in sorted(lowest.values(), key=_height, reverse=True):
+        found = replace(limit, higher=found)
+    return found
+
+
+def strictest(limit: Limit) -> Mode | None:
+    """The strictest of the modes that a maximum has; limits that name none may be enforced."""
+    order: tuple[Mode | None, ...] = ("enforce", None, "warn", "audit")
+    return min((one.mode for one in limit.each), key=order.index)
+
+
+def _height(limit: Limit) -> tuple[Quantity, str]:
+    return limit.max, limit.source
+
+
+def mode_of(domain: ApiDomain, item: KubeObject) -> Mode | None:
+    """The mode that an object names; None if it names none, or one that does not exist."""
+    named = item.metadata.annotations.get(domain.mode_annotation)
+    return next((mode for mode in MODES if mode == named), None)
 
 
 def _hard_limits(domain: ApiDomain, quota: ResourceQuota) -> HardLimits | None:
     hard = quota.spec.hard
-    limits = HardLimits(
-        quota.metadata.name,
-        hard.get(domain.imagestreams),
-        hard.get(domain.images),
-        hard.get(domain.image_tags),
-    )
-    return None if limits == HardLimits(quota.metadata.name) else limits
+    counts = (hard.get(domain.imagestreams), hard.get(domain.images), hard.get(domain.image_tags))
+    if counts == (None, None, None):
+        return None
+    return HardLimits(quota.metadata.name, *counts, mode_of(domain, quota))

@@ -7,8 +7,10 @@ and limits nothing. Only what uses the domain's names is looked at.
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from app.model.base import KubeObject
 from app.model.domain import ApiDomain
 from app.model.limits import STORAGE, LimitRange, LimitRangeItem, ResourceQuota
+from app.model.mode import MODES
 from app.model.quantity import Quantity
 from app.policy.names import nearest
 from app.policy.verdict import Verdict
@@ -31,6 +33,7 @@ def check_limit_range(
     of one type are fine, the lowest maximum counts.
     """
     check = _Check(domain, limit_range.title)
+    check.mode(limit_range)
     for index, item in enumerate(limit_range.spec.limits):
         where = f"spec.limits[{index}]"
         if item.type in check.resources_of:
@@ -49,6 +52,7 @@ def check_resource_quota(
     with a warning.
     """
     check = _Check(domain, quota.title)
+    check.mode(quota)
     ours = [name for name in quota.spec.hard if check.quota_name(name)]
     for name in ours:
         count = used.get(name, 0)
@@ -101,6 +105,17 @@ class _Check:
 
     def warn(self, message: str) -> None:
         self.verdict.warn(f"{self._title}: {message}")
+
+    def mode(self, item: KubeObject) -> None:
+        """A mode that does not exist would not be noticed until something is refused."""
+        name = self._domain.mode_annotation
+        named = item.metadata.annotations.get(name)
+        if named is not None and named not in MODES:
+            self.deny(
+                "UnknownMode",
+                f"annotation {name} is {named!r}, which is no mode",
+                f"use one of {', '.join(MODES)}",
+            )
 
     def item(
         self, where: str, item: LimitRangeItem, largest: Mapping[str, tuple[str, int]]

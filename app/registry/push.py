@@ -7,6 +7,7 @@ admission review of that mapping claims the same members, and a set counts each 
 import logging
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from app.admission import changes
@@ -14,6 +15,7 @@ from app.admission.image_kinds import ImageAdmission
 from app.model.image import ImageClaim
 from app.model.manifest import Manifest
 from app.policy import image_limits
+from app.policy.enforcement import NOBODY, Sender
 from app.policy.image_limits import SizedImage
 from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
@@ -51,23 +53,35 @@ class ManifestCheck:
 class PushChecks:
     """Decides pushes by the policies of admission, and reserves what they add."""
 
-    def __init__(self, admission: ImageAdmission) -> None:
+    def __init__(
+        self,
+        admission: ImageAdmission,
+        tolerated: Callable[[Repository, Verdict], None] = lambda _repository, _verdict: None,
+    ) -> None:
+        """`tolerated` is told of each manifest that passes a limit and is allowed all the same."""
         self._admission = admission
+        self._tolerated = tolerated
 
-    def allowance(self, repository: Repository) -> int | None:
-        """Bytes that one image, and so one blob, may have; None without a limit.
+    def allowance(self, repository: Repository, sender: Sender = NOBODY) -> int | None:
+        """Bytes that one image, and so one blob, may have; None without a limit that is enforced.
 
         Raises StateUnavailableError.
         """
-        return _allowance(self._view(repository))
+        return self._allowance(self._view(repository), sender)
 
-    def blob(self, repository: Repository, uploaded: int, declared: int | None) -> BlobCheck:
+    def blob(
+        self,
+        repository: Repository,
+        uploaded: int,
+        declared: int | None,
+        sender: Sender = NOBODY,
+    ) -> BlobCheck:
         """Whether an upload of `uploaded` bytes so far may become `declared` bytes.
 
         Raises StateUnavailableError.
         """
         view = self._view(repository)
-        allowance = _allowance(view)
+        allowance = self._allowance(view, sender)
         size = max(uploaded, declared or 0)
         verdict = image_limits.check_size(
             SizedImage(f"a blob for {repository}", Weight(size)),
@@ -76,6 +90,9 @@ class PushChecks:
             domain=self._admission.domain,
             unknown_size=self._admission.unknown_size,
         )
+        enforcement = self._admission.enforcement
+        exemption = enforcement.exemption(sender, repository.namespace)
+        verdict = enforcement.applied(verdict, exemption)
         return BlobCheck(verdict, None if allowance is None else max(allowance - uploaded, 0))
 
     async def manifest(
@@ -85,22 +102,38 @@ class PushChecks:
         manifest: Manifest,
         brings: Members = NONE,
         frees: Members = NONE,
+        sender: Sender = NOBODY,
     ) -> ManifestCheck:
         """Decide a whole manifest. Raises StateUnavailableError.
 
         `brings`: other members that count once it is stored. `frees`: members that no longer do.
         """
         image = ImageClaim.of_manifest(manifest)
-        return await self._decide(repository, reference, image, brings, frees)
+        return await self._decide(repository, reference, image, sender, brings, frees)
 
     async def descriptor(
-        self, repository: Repository, reference: Reference, digest: str
+        self,
+        repository: Repository,
+        reference: Reference,
+        digest: str,
+        sender: Sender = NOBODY,
     ) -> ManifestCheck:
         """Decide a manifest of which the caller gives the digest only: its size is what the
         state knows of it. Raises StateUnavailableError."""
-        return await self._decide(repository, reference, ImageClaim(digest))
+        return await self._decide(repository, reference, ImageClaim(digest), sender)
 
-    async def room(self, repository: Repository, reference: Reference) -> Verdict:
+    def _allowance(self, view: NamespaceView, sender: Sender) -> int | None:
+        enforcement = self._admission.enforcement
+        if enforcement.exemption(sender, view.namespace):
+            return None
+        lowest = view.limits.image_size
+        limits = lowest.each if lowest else ()
+        enforced = (one for one in limits if (one.mode or enforcement.default) == "enforce")
+        return min((max(one.max.floor, 0) for one in enforced), default=None)
+
+    async def room(
+        self, repository: Repository, reference: Reference, sender: Sender = NOBODY
+    ) -> Verdict:
         """Whether there is room for a push of which only the reference is known.
 
         Reserves nothing. Raises StateUnavailableError.
@@ -116,6 +149,7 @@ class PushChecks:
             self._view(repository),
             reserve=False,
             within=_WITHIN,
+            exemption=self._admission.enforcement.exemption(sender, repository.namespace),
         )
 
     async def cancel(self, repository: Repository, reservation: str) -> bool:
@@ -136,6 +170,7 @@ class PushChecks:
         repository: Repository,
         reference: Reference,
         image: ImageClaim,
+        sender: Sender,
         brings: Members = NONE,
         frees: Members = NONE,
     ) -> ManifestCheck:
@@ -151,15 +186,20 @@ class PushChecks:
             reserve=True,
             within=_WITHIN,
             holder=reservation,
+            sender=sender,
         )
+        if verdict.allowed and verdict.tolerated:
+            logger.info("allowed beyond a limit", extra=_about(repository, verdict))
+            self._tolerated(repository, verdict)
         return ManifestCheck(
             verdict, image.digest, image.size, reservation if verdict.allowed else ""
         )
 
 
-def _allowance(view: NamespaceView) -> int | None:
-    limit = view.limits.image_size
-    return None if limit is None else max(limit.max.floor, 0)
+def _about(repository: Repository, verdict: Verdict) -> dict[str, object]:
+    reasons = [found.reason for found in verdict.tolerated]
+    exempt = {"exempt": verdict.exemption} if verdict.exemption else {}
+    return {"repository": str(repository), "would_refuse": reasons, **exempt}
 
 
 def require(repository: Repository, verdict: Verdict) -> None:

@@ -37,10 +37,12 @@ from app.gateway.upstream import Upstream
 from app.gateway.usage_store import UsageStore
 from app.model.errors import UnusableError
 from app.page.refusals import Refusals
+from app.policy.verdict import Verdict
 from app.quota.store import MemoryLedgers
 from app.registry import credentials
 from app.registry.client import RegistryClient
 from app.registry.credentials import NO_CREDENTIALS
+from app.registry.names import Repository
 from app.registry.push import PushChecks
 from app.registry.sizes import RegistryImages
 from app.wiring.backends import (
@@ -114,7 +116,13 @@ def _build(
 ) -> tuple[FastAPI, list[Job]]:
     sources, domain = source.backend.sources, settings.domain
     state = sources.state
-    enforcer = Enforcer(state, sources.ledgers, domain, settings.timing)
+    enforcement = settings.enforcement
+    enforcer = Enforcer(state, sources.ledgers, domain, settings.timing, enforcement=enforcement)
+    metrics, coverage, store = Metrics(), source.coverage, source.store
+
+    def tolerated(_repository: Repository, verdict: Verdict) -> None:
+        metrics.count_tolerated(verdict.tolerated, verdict.exemption)
+
     references = References(state, settings.internal_hosts)
     admission = ImageAdmission(
         state,
@@ -123,10 +131,11 @@ def _build(
         domain,
         settings.unknown_size,
         registry_image=sources.registry_image,
+        enforcement=enforcement,
     )
     gateway = Gateway(
         upstream,
-        PushChecks(admission),
+        PushChecks(admission, tolerated),
         source.store,
         unknown_size=settings.unknown_size,
         max_uploads=settings.max_uploads,
@@ -135,7 +144,6 @@ def _build(
         manifest_timeout=settings.timing.expiry / 2,
         traffic=source.traffic,
     )
-    metrics, coverage, store = Metrics(), source.coverage, source.store
     metrics.gauge(RESERVATIONS, enforcer.reservations)
     metrics.gauge(UPLOADS, lambda: gateway.slots.taken)
     metrics.gauge(UNREAD, lambda: len(coverage.unread))

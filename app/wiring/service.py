@@ -20,6 +20,8 @@ from app.api.health import HealthApi
 from app.api.metrics import RESERVATIONS, STATE_AGE, STATE_BROKEN, UNREADABLE, Metrics
 from app.api.push import PushApi
 from app.config.settings import Settings
+from app.policy.verdict import Verdict
+from app.registry.names import Repository
 from app.registry.push import PushChecks
 from app.wiring.backends import Backend
 
@@ -37,8 +39,8 @@ def build(
 ) -> Service:
     """The service on any backend. `draining` tells whether it is about to stop."""
     sources, observations, domain = backend.sources, backend.observations, settings.domain
-    state = sources.state
-    enforcer = Enforcer(state, sources.ledgers, domain, settings.timing)
+    state, enforcement = sources.state, settings.enforcement
+    enforcer = Enforcer(state, sources.ledgers, domain, settings.timing, enforcement=enforcement)
     references = References(state, settings.internal_hosts, sources.registry_hosts)
     images = ImageAdmission(
         state,
@@ -49,6 +51,7 @@ def build(
         settings.followed_tags,
         sources.registry_image,
         sources.visibility,
+        enforcement,
     )
     controllers = backend.controllers
     hook = controllers.hook.review if controllers and controllers.hook else None
@@ -89,7 +92,13 @@ def build(
     app = create_app(api, HealthApi(metrics, not_ready, undecided))
     if backend.authenticator is not None:
         limit = settings.max_concurrent_reviews
-        checks = PushChecks(images)
+
+        def tolerated(repository: Repository, verdict: Verdict) -> None:
+            metrics.count_tolerated(verdict.tolerated, verdict.exemption)
+            if not verdict.exemption:
+                observations.refusals.push(repository, verdict)
+
+        checks = PushChecks(images, tolerated)
         pushes = PushApi(
             checks,
             backend.authenticator,

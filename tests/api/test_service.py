@@ -210,7 +210,7 @@ async def test_reviews_in_flight_finish_while_the_listener_drains(tmp_path: Path
         code, _ = await stopping
 
     assert readiness.status_code == 503
-    assert readiness.json() == {"ready": False, "reasons": ["shutting down"]}
+    assert readiness.json()["reasons"] == ["shutting down"]
     assert answer["allowed"] is True
     assert code == 0
 

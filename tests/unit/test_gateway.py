@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -396,3 +397,10 @@ async def test_manifests_that_wait_share_a_bounded_room() -> None:
     assert set(statuses) == {400, 429}
     assert 15 <= statuses.count(400) <= 64 // 3
     assert after.status_code == 201
+
+
+async def test_gateway_warns_about_a_limit_that_is_not_enforced() -> None:
+    limits = NamespaceLimits(image_size=replace(limit("1Ki"), mode="warn"))
+    answer = await push(gateway(FakeRegistry(), limits), "v1", image(2048))
+    assert answer.status_code == 201
+    assert answer.headers["warning"].startswith('299 - "would be refused: requested usage')

@@ -5,6 +5,7 @@ import pkgutil
 import re
 import time
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -21,8 +22,14 @@ def patterns() -> dict[str, re.Pattern[str]]:
         if not module.name.endswith("__main__"):
             for name, value in vars(importlib.import_module(module.name)).items():
                 if isinstance(value, re.Pattern):
-                    found[f"{module.name}.{name}"] = value
+                    found[f"{module.name}.{name}"] = as_text(value)
     return found
+
+
+def as_text(pattern: re.Pattern[Any]) -> re.Pattern[str]:
+    """A pattern of bytes, as the same pattern of characters."""
+    source = pattern.pattern
+    return re.compile(source.decode()) if isinstance(source, bytes) else pattern
 
 
 @pytest.mark.parametrize("name", patterns())
