@@ -59,7 +59,8 @@ e2e: $(VENV)/.installed e2e-tools
 
 # The times of docs/faults.md.
 faults: $(VENV)/.installed e2e-tools registry-tools
-	$(BIN)/pytest tests/e2e/test_faults.py tests/registry/test_gateway_faults.py -s
+	$(BIN)/pytest tests/e2e/test_faults.py tests/e2e/test_adversary.py \
+		tests/registry/test_gateway_faults.py -s
 
 e2e-tools:
 	tests/e2e/tools/build

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import httpx
 
+from app.certs import client, files
+
 from . import apiserver_files
 from .domain import DOMAIN
 from .ports import free_ports
@@ -60,7 +62,7 @@ class Cluster:
         self.kubeconfig = directory / "kubeconfig"
         self.ca_file = directory / "apiserver" / "apiserver.crt"
         self.audit_log = directory / "audit.log"
-        self.client_ca = directory / apiserver_files.CLIENT_CA
+        self.client_ca = directory / apiserver_files.CLIENT / files.AUTHORITY
         self._tools = tools
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         free, self._etcd_port, self._etcd_peer_port = free_ports(3)
@@ -248,7 +250,7 @@ class Cluster:
             f"--service-account-issuer={self.url}",
             f"--service-account-key-file={key}",
             f"--service-account-signing-key-file={key}",
-            f"--admission-control-config-file={self.directory / 'admission.yaml'}",
+            f"--admission-control-config-file={self.client_ca.parent / client.ADMISSION}",
             f"--audit-policy-file={self.directory / 'audit.yaml'}",
             f"--audit-log-path={self.audit_log}",
         )

@@ -1,6 +1,7 @@
 """What an installation consists of."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,8 +9,11 @@ import pytest
 from app.certs import cluster
 from app.cluster import heartbeat
 from app.config.settings import ENV_PREFIX, Settings
+from app.install import kustomization
 from app.model import credentials
 from tests.unit.manifests import all_webhooks, manifests, only
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
 
 
 def leaves(node: Any) -> Iterator[str]:
@@ -215,3 +219,12 @@ def test_image_and_replicas_are_set() -> None:
 
     assert spec["replicas"] == 5
     assert spec["template"]["spec"]["containers"][0]["image"] == "registry.example.com/ra:1"
+
+
+def test_known_callers_alone_may_connect_with_their_component() -> None:
+    built = kustomization.build(MANIFESTS / "base", MANIFESTS / "components" / "known-callers")
+    [policy] = [manifest for manifest in built if manifest["kind"] == "NetworkPolicy"]
+
+    [rule] = policy["spec"]["ingress"]
+    assert [set(peer) for peer in rule["from"]] == [{"ipBlock"}, {"namespaceSelector"}]
+    assert rule["ports"] == [{"protocol": "TCP", "port": "https"}]
