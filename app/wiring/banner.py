@@ -7,7 +7,7 @@ from pathlib import Path
 from app.certs import files, trust
 from app.config import examples
 
-_EXAMPLE = "push-allowed.json"
+_EXAMPLE = "push-too-large.json"
 
 
 def banner(host: str, port: int, certificates: Path, *, on_examples: bool) -> str:
@@ -25,7 +25,7 @@ def banner(host: str, port: int, certificates: Path, *, on_examples: bool) -> st
     if on_examples and name not in missing:
         authority = shlex.quote(str(certificates / files.AUTHORITY))
         lines += [
-            "Try it:",
+            "Try it, a push that is refused:",
             f"  curl --cacert {authority} -H 'Content-Type: application/json' \\",
             f"    --data @{shlex.quote(str(examples.payload(_EXAMPLE)))} {url}/validate",
         ]
