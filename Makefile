@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: run test lint unit coverage fuzz mutation audit audit-service e2e faults e2e-tools
-.PHONY: registry registry-tools page monitoring docs bench clean
+.PHONY: registry registry-tools node page monitoring docs bench clean
 
 # Installs what the service needs, some 50 packages, and nothing else.
 run: $(VENV)/.runtime
@@ -72,6 +72,12 @@ registry: $(VENV)/.installed registry-tools
 
 registry-tools:
 	tests/registry/tools/build
+
+# The image, built with buildah, on a Kubernetes node in namespaces of its own (root, Debian, Go);
+# logs of its programs are left in build/node. NODE_TESTS=tests/node/test_install.py tries a part.
+NODE_TESTS = tests/node
+node: $(VENV)/.installed
+	tests/node/tools/run $(BIN)/pytest $(NODE_TESTS)
 
 # The page in Debian's Chromium; pictures of it are left in build/screenshots.
 page: $(VENV)/.installed

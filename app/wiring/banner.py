@@ -1,11 +1,17 @@
 """What a server says when it has started."""
 
 import ipaddress
+import logging
 import shlex
 from pathlib import Path
 
+import click
+
 from app.certs import files, trust
+from app.cluster import connection
 from app.config import examples
+
+logger = logging.getLogger("registry_admission.serving")
 
 _EXAMPLE = "push-too-large.json"
 
@@ -38,3 +44,12 @@ def _is_any(host: str) -> bool:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return False
+
+
+def announce(text: str) -> None:
+    """Print what a server says when it has started. In a Pod, log it: every line of the Pod's log
+    has the same format then."""
+    if connection.is_inside():
+        logger.info(text)
+    else:
+        click.echo(text)
