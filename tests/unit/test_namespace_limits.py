@@ -162,5 +162,4 @@ def test_convert_writes_the_template_from_the_defaults_of_the_gateway() -> None:
     [path] = api.limits_of("team-x")
     created = api.stored[path]
     assert created["metadata"]["annotations"] == {"registry-admission.alauda.io/mode": "warn"}
-    defaults = yaml.safe_load(CONFIG_MAP)["data"]["tag_count_limit"]
-    assert created["spec"]["limits"][1]["max"] == {"alauda.io/image-tags": defaults}
+    assert created["spec"]["limits"][1]["max"] == {"alauda.io/image-tags": "1000"}
