@@ -36,8 +36,8 @@ _CATCH_UP = 0.005
 _PAUSE = 0.015
 _MAX_PAUSE = 0.06
 _CALM = 0.8
-"""Seconds, and a factor. After a conflict, a replica waits longer before it decides: batches grow and
-writes become fewer. Each success shortens the wait."""
+"""Seconds, and a factor. After a conflict, a replica waits longer before it decides: its batches
+grow, and its writes become fewer. Each success shortens the wait."""
 
 
 @dataclass
