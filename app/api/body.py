@@ -41,7 +41,7 @@ class _Body:
         self.content += chunk
         if len(self.content) >= self._next_step:
             self._next_step = len(self.content) + STEP
-            self._deadline.reschedule(min(self._end, _now() + PACE))
+            self._reschedule(min(self._end, _now() + PACE))
 
     @property
     def is_slow(self) -> bool:
@@ -49,7 +49,11 @@ class _Body:
 
     def give_way(self) -> None:
         self.gave_way = True
-        self._deadline.reschedule(_now())
+        self._reschedule(_now())
+
+    def _reschedule(self, when: float) -> None:
+        if not self._deadline.expired():
+            self._deadline.reschedule(when)
 
 
 class BodyReader:

@@ -84,19 +84,20 @@ class Turns:
             self._busy = True
             return
         self._make_room(owner)
+        # One that gave up stays in the queue until its turn comes, or until there is no room.
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(owner, deque()).append(turn)
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.cancelled():
-                self._forget(owner, turn)
-            else:
+            if not turn.cancelled():
                 self._next()
             raise
 
     def _make_room(self, owner: str) -> None:
         """The owner with the most callers loses its latest one."""
+        if sum(map(len, self._waiting.values())) >= _MAX_WAITING:
+            self._forget_ended()
         if sum(map(len, self._waiting.values())) < _MAX_WAITING:
             return
         most = max(self._waiting, key=lambda name: len(self._waiting[name]))
@@ -106,10 +107,11 @@ class Turns:
         if not latest.done():
             latest.set_exception(OverloadedError())
 
-    def _forget(self, owner: str, turn: asyncio.Future[None]) -> None:
-        self._waiting[owner].remove(turn)
-        if not self._waiting[owner]:
-            del self._waiting[owner]
+    def _forget_ended(self) -> None:
+        for owner, callers in list(self._waiting.items()):
+            self._waiting[owner] = deque(turn for turn in callers if not turn.done())
+            if not self._waiting[owner]:
+                del self._waiting[owner]
 
     def _next(self) -> None:
         """Give the turn to the owner that has waited longest since its last one."""

@@ -66,24 +66,44 @@ def make_serving(
 
     The authority may be anybody's, with an ECDSA or RSA key.
     """
-    issuer, issuer_key = _issuer(authority, now)
     alternatives = dict.fromkeys(_alternative(name) for name in names)
     if not alternatives:
         raise ValueError("a serving certificate needs at least one DNS name or IP address")
+    names_in_it = x509.SubjectAlternativeName(alternatives)
+    usage = ExtendedKeyUsageOID.SERVER_AUTH
+    return _signed(authority, _SERVING_NAME, usage, now, lifetime, names_in_it)
+
+
+def make_client(
+    authority: KeyPair, common_name: str, now: datetime, lifetime: timedelta = SERVING_LIFETIME
+) -> KeyPair:
+    """A client's certificate, which servers know by its common name."""
+    return _signed(authority, common_name, ExtendedKeyUsageOID.CLIENT_AUTH, now, lifetime)
+
+
+def _signed(
+    authority: KeyPair,
+    common_name: str,
+    usage: x509.ObjectIdentifier,
+    now: datetime,
+    lifetime: timedelta,
+    *extensions: x509.ExtensionType,
+) -> KeyPair:
+    issuer, issuer_key = _issuer(authority, now)
     key = ec.generate_private_key(ec.SECP256R1())
     public = key.public_key()
     not_after = min(now + lifetime, issuer.not_valid_after_utc)
-    certificate = (
-        _builder(_named(_SERVING_NAME), issuer.subject, public, now, not_after)
-        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+    builder = (
+        _builder(_named(common_name), issuer.subject, public, now, not_after)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         .add_extension(_identifier_of(issuer), critical=False)
-        .sign(issuer_key, hashes.SHA256())
     )
-    return _pair(certificate, key)
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    return _pair(builder.sign(issuer_key, hashes.SHA256()), key)
 
 
 def check(pair: KeyPair) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,20 +33,37 @@ def make(folder: Path, names: Iterable[str], now: datetime | None = None) -> Key
     wrong. Raises CertificateError.
     """
     now = now or datetime.now(UTC)
+
+    def sign(signer: KeyPair) -> dict[str, bytes]:
+        serving = authority.make_serving(signer, names, now)
+        return {KEY: serving.key, CERTIFICATE: serving.certificate}
+
+    written = write_signed(folder, now, sign)
+    return KeyPair(written[CERTIFICATE], written[KEY])
+
+
+def write_signed(
+    folder: Path, now: datetime, sign: Callable[[KeyPair], dict[str, bytes]]
+) -> dict[str, bytes]:
+    """Write the files that `sign` makes with the folder's CA, by name, and return them.
+
+    A CA is made where there is none, or where it has expired. Nothing is written if `sign` raises
+    ValueError. Raises CertificateError.
+    """
     try:
         found = _usable_authority(folder, now)
         signer = found or authority.make_authority(now)
-        serving = authority.make_serving(signer, names, now)
-        folder.mkdir(parents=True, exist_ok=True)
+        contents = sign(signer)
         if not found:
-            _write(folder / AUTHORITY_KEY, signer.key, _PRIVATE)
-            _write(folder / AUTHORITY, signer.certificate, _PUBLIC)
-        _write_serving(folder, serving)
+            contents = {AUTHORITY_KEY: signer.key, AUTHORITY: signer.certificate, **contents}
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            _write(folder / name, content, _PRIVATE if name.endswith(".key") else _PUBLIC)
     except ValueError as error:
         raise CertificateError(f"no certificate made in {folder}: {error}") from None
     except OSError as error:
         raise _unwritable(folder, error) from None
-    return serving
+    return contents
 
 
 def save(folder: Path, serving: KeyPair) -> None:

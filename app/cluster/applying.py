@@ -19,6 +19,8 @@ class Applied:
     ok: bool
     message: str
     """Why it was not applied."""
+    tried: bool = False
+    """Whether it was a dry run."""
 
 
 async def apply(
@@ -47,8 +49,8 @@ async def _apply(api: KubeApi, content: Content, force: bool, dry_run: bool) -> 
     try:
         await api.apply(path_of(content), content, MANAGER, force=force, dry_run=dry_run)
     except ApiError as error:
-        return Applied(title, False, str(error))
-    return Applied(title, True, "")
+        return Applied(title, False, str(error), dry_run)
+    return Applied(title, True, "", dry_run)
 
 
 def path_of(content: Content) -> str:
