@@ -1,4 +1,4 @@
-"""What stored Images say of their size, asked of the Image API by digest."""
+"""Reads from the Image API what stored Images say of their size, by digest."""
 
 import math
 import time
@@ -15,14 +15,14 @@ from app.quota.state import StateUnavailableError
 _CAPACITY = 50_000
 _AT_ONCE = 32
 _FRESH = 3.0
-"""Seconds for which an answer that another one may replace is kept: an Image that does not exist
-yet, or one that only says how large it is, and may say otherwise once it is updated."""
+"""Seconds for which an answer that may change is kept: an Image that does not exist yet, or an
+Image that only declares its size and may declare another after an update."""
 
 Claims = Mapping[str, ImageClaim]
 
 
 class ImageClaims:
-    """Asks for the Image of a digest; an answer that follows from the digest is kept."""
+    """Reads Images by digest, and caches a claim that the digest proves. Others last seconds."""
 
     def __init__(
         self,
@@ -38,9 +38,9 @@ class ImageClaims:
         )
 
     async def of(self, digest: str) -> ImageClaim | None:
-        """None if no Image of that digest exists, or none that can be read.
+        """What the Image says; None if no Image of that digest exists, or none that can be read.
 
-        Raises StateUnavailableError if the Image API does not answer.
+        Raises StateUnavailableError if the Image API does not respond.
         """
         return None if "/" in digest else await self._answers.of(digest)
 
@@ -62,9 +62,9 @@ async def with_listed(
     ask: Callable[[Collection[str]], Awaitable[Claims]],
     at_most: float = math.inf,
 ) -> dict[str, ImageClaim]:
-    """The claims, and those of every image that they list, directly or through another index.
+    """The claims, and those of all images that they list, directly or through another index.
 
-    `at_most`: so many are asked for; the others stay unknown.
+    At most `at_most` listed images are asked for; the others stay unknown.
     """
     found = dict(claims)
     asked: set[str] = set(found)

@@ -1,4 +1,4 @@
-"""What the internal registry says of images that a request only names, asked by digest."""
+"""Reads images from the internal registry by digest, for requests that only name them."""
 
 import logging
 import math
@@ -17,11 +17,11 @@ logger = logging.getLogger("registry_admission.registry")
 _CAPACITY = 50_000
 _AT_ONCE = 32
 _MISSING = 3.0
-"""Seconds for which an image that the registry does not have is not asked for again."""
+"""Seconds until a missing image is asked for again."""
 
 
 class RegistryImages:
-    """Asks one registry; what a digest stands for is kept."""
+    """Reads images from one registry, and caches them by repository and digest."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class RegistryImages:
     async def of(self, repository: str, digest: str) -> ImageClaim | None:
         """None if the registry has no such image.
 
-        Raises SizeUnknownError if it gives no answer, or stores what cannot be read.
+        Raises SizeUnknownError if the registry does not answer or the manifest cannot be read.
         """
         if not _is_spelled(repository, digest):
             return None
@@ -58,7 +58,7 @@ def _seconds(claim: ImageClaim | None) -> float:
 
 
 def _is_spelled(repository: str, digest: str) -> bool:
-    """Names come from tenants: only what the spec allows becomes part of an address."""
+    """Tenants choose the names: only names of the OCI spec become part of a URL."""
     try:
         parse_repository(repository)
         parse_digest(digest)
