@@ -54,12 +54,17 @@ class RegistryAdmission:
     """Decides on what the registry's operator reads."""
 
     def __init__(
-        self, state: ClusterState, settings: Settings, objects: ObjectReader | None
+        self,
+        state: ClusterState,
+        settings: Settings,
+        objects: ObjectReader | None,
+        read_timeout: float = _READ_TIMEOUT,
     ) -> None:
-        """Without `objects` nobody looks at what a Config refers to."""
+        """Without `objects` nobody looks at what a Config refers to. `read_timeout`: seconds."""
         self._state = state
         self._settings = settings
         self._objects = objects
+        self._read_timeout = read_timeout
 
     async def config(self, request: AdmissionRequest) -> Verdict:
         """While it is not known whether there are images that a change could lose, there are: a
@@ -122,7 +127,7 @@ class RegistryAdmission:
     async def _referenced(self, spec: ConfigSpec) -> Referenced:
         namespace, ca_namespace = self._settings.registry_namespace, self._settings.ca_namespace
         names = storage_references.names(spec)
-        deadline = asyncio.get_running_loop().time() + _READ_TIMEOUT
+        deadline = asyncio.get_running_loop().time() + self._read_timeout
 
         async def read(model: type[Model], namespace: str, name: str) -> Model | Unread | None:
             if not name or self._objects is None:
@@ -131,7 +136,7 @@ class RegistryAdmission:
                 async with asyncio.timeout_at(deadline):
                     return await self._objects.read(model, namespace, name)
             except TimeoutError:
-                return Unread(f"no answer within {_READ_TIMEOUT:g} seconds")
+                return Unread(f"no answer within {self._read_timeout:g} seconds")
             except UnreadableError as error:
                 return Unread(str(error))
 
