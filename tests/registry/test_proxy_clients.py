@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,7 +122,7 @@ async def proxy(tools: Path, folder: Path, *, users: bool) -> AsyncIterator[str]
     (folder / "htpasswd").write_text(HTPASSWD)
     (folder / "tokens").write_text(f"{TOKEN} ci team-a,full\n")
     htpasswd = {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}
-    settings = {"auth": htpasswd} if users else {}
+    settings: dict[str, Any] = {"auth": htpasswd} if users else {}
     address = f"127.0.0.1:{free_port()}"
     flags = (
         *("--state", str(folder / "limits"), "--push-tokens", str(folder / "tokens")),
