@@ -1,4 +1,4 @@
-"""Reviews of the registry's own configuration: Config, ImagePruner, the credentials Secret."""
+"""Reviews of Config/cluster, ImagePruner and the storage credentials Secret."""
 
 import asyncio
 import time
@@ -34,13 +34,13 @@ from app.quota.state import ClusterState, StateUnavailableError
 Model = TypeVar("Model", bound=KubeObject)
 
 _READ_TIMEOUT = 2.0
-"""Seconds that a decision waits for all objects that a Config refers to."""
+"""Seconds to wait for all objects that a Config refers to."""
 _COUNT_TIMEOUT = 2.0
-"""Seconds that a decision looks for namespaces that stay full."""
+"""Seconds to search for namespaces that stay full."""
 
 
 def fill_in_config(request: AdmissionRequest, domain: ApiDomain) -> Outcome:
-    """Fill in what a new or changed Config/cluster lacks."""
+    """Set the defaults of a new or changed Config/cluster."""
     if request.operation not in ("CREATE", "UPDATE") or request.sub_resource:
         return not_handled("nothing to default")
     if request.object is None:
@@ -51,7 +51,7 @@ def fill_in_config(request: AdmissionRequest, domain: ApiDomain) -> Outcome:
 
 
 class RegistryAdmission:
-    """Decides on what the registry's operator reads."""
+    """Decides the objects that the registry's operator reads."""
 
     def __init__(
         self,
@@ -97,13 +97,13 @@ class RegistryAdmission:
     async def secret(self, request: AdmissionRequest) -> Verdict | None:
         """None for any other Secret. Raises ValidationError."""
         namespace = self._settings.registry_namespace
-        # a file may leave the namespace to kubectl
+        # A file may leave the namespace to kubectl.
         if request.name != credentials.SECRET or request.namespace not in ("", namespace):
             return None
         return storage_credentials.check(request.new(CredentialsSecret), namespace)
 
     async def _staying_full(self, revisions: int) -> Sequence[str]:
-        """Reviews of pushes get their turn between two namespaces."""
+        """Yields between two namespaces, so that reviews of pushes can run."""
         if self._state.problems():
             return [retention.NOT_COMPARED]
         found: list[Level] = []

@@ -63,7 +63,7 @@ class Cluster:
         self.ca_file = directory / "apiserver" / "apiserver.crt"
         self.audit_log = directory / "audit.log"
         self.client_ca = directory / apiserver_files.CLIENT / files.AUTHORITY
-        self._tools = tools
+        self.tools = tools
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         free, self._etcd_port, self._etcd_peer_port = free_ports(3)
         self._port = port or free
@@ -171,7 +171,7 @@ class Cluster:
     ) -> subprocess.CompletedProcess[str]:
         """Runs kubectl as the cluster's administrator; a failure is an error unless asked for."""
         result = subprocess.run(
-            [self._tools / "kubectl", *args],
+            [self.tools / "kubectl", *args],
             input=input,
             env={"KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": str(self.directory / "cache")},
             capture_output=True,
@@ -268,7 +268,7 @@ class Cluster:
     def _spawn(self, name: str, *args: str, program: Path | None = None) -> None:
         with self._log(name).open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                [program or self._tools / name, *args], stdout=log, stderr=subprocess.STDOUT
+                [program or self.tools / name, *args], stdout=log, stderr=subprocess.STDOUT
             )
 
     def _log(self, name: str) -> Path:

@@ -152,7 +152,7 @@ class Node(Cluster):
         self.kubectl("wait", "--for=condition=Ready", "--timeout=60s", f"node/{NAME}")
 
     def _kubectl_command(self, *arguments: str) -> list[str]:
-        return [str(self._tools / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments]
+        return [str(self.tools / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments]
 
     def _until(self, what: str, *command: str) -> None:
         deadline = time.monotonic() + _READY_TIMEOUT
