@@ -22,6 +22,8 @@ PACE = 3.0
 MAX_ENTRIES = 32_000
 """Objects and lists of one body. etcd takes objects of 1.5 MiB by default: such an ImageStream with
 thousands of tags has about 30,000, together with its old version."""
+PAUSE = 1.0
+"""Seconds in which nothing is read from an address after a body of it had to give way."""
 _LENGTH_DIGITS = 19
 
 
@@ -67,6 +69,8 @@ class BodyReader:
         self._max_bytes = max_bytes
         self._timeout = timeout
         self._bodies: set[_Body] = set()
+        self._resume_at: dict[str, float] = {}
+        """By address: until then nothing more is read from it, after a body of it was refused."""
         self._held = 0
 
     async def json(self, request: Request) -> Mapping[str, Any]:
@@ -86,7 +90,7 @@ class BodyReader:
                 raise _too_many()
             return bytes(body.content)
         except TimeoutError:
-            if body.gave_way:
+            if body.gave_way or self._resume_at.get(address, 0.0) > _now():
                 raise _too_many() from None
             late = f"the body did not come in {self._timeout:g} s"
             slow = f"less than {STEP} bytes of the body came in {PACE:g} s"
@@ -107,6 +111,7 @@ class BodyReader:
                 if len(body.content) > self._max_bytes:
                     raise too_large
                 self._make_room()
+                await self._pause(body.address)
         except ClientDisconnect:
             raise BadRequestError("the body ended early") from None
 
@@ -121,6 +126,14 @@ class BodyReader:
         victim = max(theirs, key=lambda body: len(body.content))
         self._release(victim)
         victim.give_way()
+        now = _now()
+        paused = {name: when for name, when in self._resume_at.items() if when > now}
+        self._resume_at = {**paused, most: now + PAUSE}
+
+    async def _pause(self, address: str) -> None:
+        """Sending bodies again and again costs a core; a pause costs nothing."""
+        if (wait := self._resume_at.get(address, 0.0) - _now()) > 0:
+            await asyncio.sleep(wait)
 
     def _release(self, body: _Body) -> None:
         self._held -= len(body.content)
