@@ -1,4 +1,4 @@
-"""From a request to the row of the table that decides it, and back to an answer."""
+"""Finds the row of the table of kinds that decides a request, and makes the answer."""
 
 from pydantic import ValidationError
 
@@ -18,11 +18,11 @@ from app.model.domain import ApiDomain
 from app.quota.state import StateUnavailableError
 
 _IGNORED_SUBRESOURCES = frozenset({"finalizers", "layers", "scale", "secrets", "signatures"})
-"""Those that can store no image and no limit. Any other is decided like the object itself."""
+"""Subresources that store no image and no limit. Others are decided like their object."""
 
 
 class Admission:
-    """Answers every request: with a verdict, or with why there is none."""
+    """Answers every request with a verdict, or with the reason why there is none."""
 
     def __init__(self, deciders: Deciders, domain: ApiDomain) -> None:
         self._deciders = deciders
@@ -51,7 +51,7 @@ class Admission:
         return of_verdict(request.title, verdict)
 
     async def mutate(self, request: AdmissionRequest, within: float) -> Outcome:
-        """Fill in what Config/cluster and new ServiceAccounts lack; all else stays as it is."""
+        """Set the defaults of Config/cluster and of new ServiceAccounts."""
         kind = self._kinds.get(request.kind.group, request.kind.kind)
         if kind is None or kind.fill_in is None:
             return not_handled("nothing to default")

@@ -32,12 +32,12 @@ logger = logging.getLogger("registry_admission.quota")
 
 _CANCEL_ATTEMPTS = 8
 _CATCH_UP = 0.005
-"""Seconds between two looks at whether this replica has seen what the ledger rests on."""
+"""Seconds between two checks that this replica's view has reached the ledger's floor."""
 _PAUSE = 0.015
 _MAX_PAUSE = 0.06
 _CALM = 0.8
-"""Seconds, and a factor. Replicas that get into each other's way at a ledger wait longer before
-they decide, which makes their batches larger and their writes fewer; each success shortens it."""
+"""Seconds, and a factor. After a conflict, a replica waits longer before it decides: its batches
+grow, and its writes become fewer. Each success shortens the wait."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class _Waiting:
 
 
 class Enforcer:
-    """Decides claims exactly: what it admits never passes a limit, whoever else asks."""
+    """Decides claims exactly: admitted claims never exceed a limit, with any number of replicas."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Enforcer:
         within: float = 10.0,
         exemption: str = "",
     ) -> Verdict:
-        """Whether a namespace, as the view has it, has room for what a request claims.
+        """Whether a namespace has room for the members that a request claims.
 
         With `reserve`, an allowed request holds its members until they are seen stored or the
         reservation expires. Equal claims share a reservation unless a `holder` is named.
@@ -92,7 +92,7 @@ class Enforcer:
         Raises StateUnavailableError if there is no safe answer `within` that many seconds.
         """
         if not (view.limits.limits_members and claims.adds):
-            return Verdict()  # Nothing is limited, or nothing is claimed: no ledger is needed.
+            return Verdict()  # Without a limit or a claim, no ledger is needed.
         waiting = _Waiting(claims, view.limits, holder or holder_of(claims), reserve, exemption)
         self._enqueue(waiting)
         late = StateUnavailableError(
@@ -105,9 +105,9 @@ class Enforcer:
             timer.cancel()
 
     async def cancel(self, namespace: str, holder: str) -> bool:
-        """Give back what a holder has reserved; False if it holds nothing any more.
+        """Cancel the reservation of a holder. Returns False if it has none.
 
-        Raises StateUnavailableError; what is not given back then expires.
+        Raises StateUnavailableError. Then the reservation ends at its expiry.
         """
         for attempt in range(_CANCEL_ATTEMPTS):
             ledger, version = await self._ledgers.load(namespace)
@@ -139,7 +139,7 @@ class Enforcer:
         worker.add_done_callback(self._workers.discard)
 
     async def _work(self, namespace: str) -> None:
-        """Decide batches until nobody waits for the namespace any more."""
+        """Decide batches until no request waits for the namespace."""
         while self._waiting[namespace]:
             pause = self._pause.get(namespace)
             if pause:
@@ -148,7 +148,7 @@ class Enforcer:
             try:
                 verdicts = await self._decide_batch(namespace, batch)
             except LedgerConflictError:
-                # Decided again, together with whoever has come since, on what was written.
+                # Decide again on the new ledger, together with requests that arrived meanwhile.
                 self._waiting[namespace] = batch + self._waiting[namespace]
                 self._pause[namespace] = min(_MAX_PAUSE, self._pause.get(namespace, 0.0) + _PAUSE)
             except Exception as error:
@@ -169,13 +169,13 @@ class Enforcer:
             self._pause[namespace] = pause
 
     def _take(self, namespace: str) -> list[_Waiting]:
-        """Everyone who waits and has not given up."""
+        """The waiting requests that have not been cancelled."""
         batch = [waiting for waiting in self._waiting[namespace] if not waiting.answer.done()]
         self._waiting[namespace] = []
         return batch
 
     async def _decide_batch(self, namespace: str, batch: list[_Waiting]) -> list[Verdict]:
-        """One verdict for each. Raises LedgerConflictError if none of them holds."""
+        """One verdict for each request. Raises LedgerConflictError if the write met a conflict."""
         ledger, version = await self._covered_ledger(namespace)
         verdicts, reserved = self._decide_on(ledger, namespace, batch)
         if not all(verdict.allowed for verdict in verdicts):
@@ -188,7 +188,7 @@ class Enforcer:
         return verdicts
 
     async def _covered_ledger(self, namespace: str) -> tuple[Ledger, str]:
-        """The ledger, once this replica has seen as much as the one that wrote it.
+        """The ledger, after this replica's view has reached its floor.
 
         Raises StateUnavailableError.
         """
@@ -202,7 +202,7 @@ class Enforcer:
     def _decide_on(
         self, ledger: Ledger, namespace: str, batch: list[_Waiting]
     ) -> tuple[list[Verdict], bool]:
-        """Decide a batch one after another, and whether the ledger holds more afterwards."""
+        """Decide a batch one by one. Also tells whether the ledger has changed."""
         usage, now, view = self._state.usage(namespace), self._clock(), self._state.view()
         ledger.settle(usage, view)
         ledger.floor = Floor(view.position, now)

@@ -1,4 +1,4 @@
-"""Events on ImageStreams whose pushes are refused, so that `kubectl describe` tells why."""
+"""Writes Events on ImageStreams whose pushes are refused, for `kubectl describe`."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from app.policy.verdict import shortened
 logger = logging.getLogger("registry_admission.events")
 
 _QUIET = 60.0
-"""Seconds in which equal refusals are counted in one Event instead of written again."""
+"""Seconds over which equal refusals are counted in one Event."""
 _QUEUE = 100
 _REMEMBERED = 5000
 _PER_NAMESPACE = 10
@@ -39,7 +39,7 @@ class _Series:
 
 
 class _Budget:
-    """So many at once, and one more every few seconds."""
+    """A budget: a burst at once, then one more every few seconds."""
 
     def __init__(self, size: int, each: float) -> None:
         self._size = size
@@ -54,10 +54,10 @@ class _Budget:
 
 
 class RefusalEvents:
-    """Aggregates refusals per stream and reason; a flood of them costs one write a minute each.
+    """Aggregates refusals by stream and reason: at most one write a minute for each.
 
-    A namespace has a budget of Events, and so have all together: refusals under ever new names
-    are in the log, and not in the API. What does not fit into the queue is dropped as well.
+    Each namespace has a budget of Events, and so has the whole service. Refusals beyond it, or
+    beyond the queue, are in the log only.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class RefusalEvents:
             await self._write_one(await self._queue.get())
 
     async def write_waiting(self) -> None:
-        """Write what waits to be written now."""
+        """Write the Events in the queue."""
         while not self._queue.empty():
             await self._write_one(self._queue.get_nowait())
 
@@ -133,7 +133,7 @@ class RefusalEvents:
         path = f"/api/v1/namespaces/{request.namespace}/events"
         if series.count > 1:
             seen = {"count": series.count, "lastTimestamp": timestamp(series.written)}
-            # The API server forgets Events after an hour; then it is written anew.
+            # Events expire after an hour; then a new Event is written.
             with contextlib.suppress(NotFoundError):
                 message = _message(outcome)
                 await self._api.merge(f"{path}/{series.name}", {**seen, "message": message})
@@ -160,7 +160,7 @@ class RefusalEvents:
         await self._api.create(path, event)
 
     async def _uid(self, namespace: str, stream: str) -> dict[str, str]:
-        """`kubectl describe` shows only what happened to the very object it describes."""
+        """The object reference with its uid: `kubectl describe` selects Events by uid."""
         path = f"/apis/{self._domain.image_group}/v1/namespaces/{namespace}/imagestreams/{stream}"
         try:
             return {"uid": (await self._api.get(path))["metadata"]["uid"]}

@@ -21,16 +21,16 @@ from app.policy.verdict import Verdict
 from app.quota.state import ClusterState, NamespaceView, view_of
 
 _FEW = 8
-"""Images of a request that are asked for whether or not there is room for them."""
+"""Up to this number of images are looked up before the count is checked."""
 ChangeOf = Callable[[AdmissionRequest, References], Change]
 """What a request would change. Raises ValidationError and TooManyReferencesError."""
 Visibility = Callable[[UserInfo, Collection[str]], Awaitable[Collection[str]]]
-"""Which of these namespaces a user may see. Raises StateUnavailableError."""
+"""The namespaces, out of these, that a user may see. Raises StateUnavailableError."""
 
 
 @dataclass(frozen=True)
 class ImageAdmission:
-    """Decides what the kinds of the image group would bring into a namespace."""
+    """Decides the kinds of the image group that bring images into a namespace."""
 
     state: ClusterState
     enforcer: Enforcer
@@ -44,7 +44,7 @@ class ImageAdmission:
     enforcement: Enforcement = ENFORCED
 
     def check_image(self, request: AdmissionRequest) -> Verdict:
-        """A cluster-scoped Image has to be true to itself. Raises ValidationError."""
+        """Refuse an Image whose fields contradict each other. Raises ValidationError."""
         image, old = request.new(Image), request.old(Image)
         return image_limits.check_truth(image.claim, old.claim if old else None)
 
@@ -71,10 +71,10 @@ class ImageAdmission:
         return await self.decide(change, view, reserve=reserve, within=within, sender=sender)
 
     async def _change_seen_by(self, request: AdmissionRequest, change_of: ChangeOf) -> Change:
-        """What the request would change, as far as its user may see what it refers to.
+        """The change, with references to namespaces that the user may not see left out.
 
-        A refusal names images and sizes, so it must not tell of other namespaces what only their
-        own users may know. The Image API does not bring what its user has no right to.
+        A refusal names images and sizes. It must not show those of a namespace to users without
+        a right there. The Image API does not import from such a namespace either.
         """
         if self.visibility is None:
             return change_of(request, self.references)
@@ -116,7 +116,7 @@ class ImageAdmission:
         weights = dict(zip(change.images, map(by_own_word, change.images), strict=True))
         if limit is not None and not all(map(is_settled, change.images)):
             if len(change.images) > _FEW:
-                # Counting is cheap and asking is not: nobody is asked for a request without room.
+                # Counting is cheap and looking up sizes is not: count first.
                 room = await self._count(change, view, deadline, False, holder, exemption)
                 if not room.allowed:
                     verdict.include(room)

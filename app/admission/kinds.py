@@ -1,4 +1,4 @@
-"""Every kind that is reviewed, one row each: dispatch, metrics, `check` and the tests read it."""
+"""The table of reviewed kinds: dispatch, metrics, `check` and the tests read it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ class Group(Enum):
 
 @dataclass(frozen=True)
 class Deciders:
-    """What the rows of the table decide with."""
+    """The deciders that the rows of the table use."""
 
     images: ImageAdmission
     objects: ObjectAdmission
     registry: RegistryAdmission
     service_accounts: Callable[[AdmissionRequest], Outcome] | None = None
-    """Fills in new ServiceAccounts; None: they stay as they are."""
+    """Fills in new ServiceAccounts; None: they are not changed."""
 
 
 Decide = Callable[[Deciders, AdmissionRequest, float], Awaitable[Verdict | None]]
@@ -53,7 +53,7 @@ class Kind:
     resource: str
     namespaced: bool
     decide: Decide | None = None
-    """None for a kind that is only filled in."""
+    """None for a kind that is only defaulted."""
     fill_in: FillIn | None = None
 
 
@@ -78,7 +78,7 @@ def _checked(
         if request.sub_resource == "status" or request.is_being_deleted:
             return None
         verdict = await check(deciders)(request)
-        # What was wrong before stays wrong: it is named, but labels can still be changed.
+        # A fault of the stored object becomes a warning, so that labels can still be changed.
         return verdict.tolerant() if verdict is not None and request.is_unchanged else verdict
 
     return decide
@@ -138,7 +138,7 @@ KINDS = (
 
 
 class Kinds:
-    """The rows by group and name, as one API domain spells them."""
+    """The rows by group and kind, for one API domain."""
 
     def __init__(self, domain: ApiDomain) -> None:
         self._rows = {(kind.group.of(domain), kind.name): kind for kind in KINDS}

@@ -1,4 +1,4 @@
-"""Reviews of the objects that set limits, now and in the legacy gateway."""
+"""Reviews of LimitRange, ResourceQuota and the legacy gateway's ConfigMap."""
 
 from collections.abc import Mapping
 
@@ -47,7 +47,7 @@ class ObjectAdmission:
         return limit_objects.check_resource_quota(quota, domain=self._domain, used=used)
 
     def _usage(self, namespace: str) -> NamespaceUsage:
-        """What warnings compare with; nothing where it cannot be read: a limit is no less right."""
+        """The usage for warnings; empty if it cannot be read: a limit is valid without it."""
         try:
             return self._state.usage(namespace)
         except StateUnavailableError:

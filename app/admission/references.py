@@ -1,4 +1,4 @@
-"""What the `from` of a tag or an import points at: a stored digest, or something not known yet."""
+"""Resolves the `from` of a tag or an import to a stored digest, if it is known."""
 
 import re
 from collections.abc import Callable, Collection
@@ -11,11 +11,11 @@ from app.quota.usage import NamespaceUsage
 
 _DIGEST = re.compile(DIGEST_PATTERN)
 MAX_REFERENCES = 2000
-"""References that one request may have followed."""
+"""The number of references that one request may have."""
 
 
 class TooManyReferencesError(Exception):
-    """A request with more references than are followed for one."""
+    """The request has too many references."""
 
 
 def require_few(count: int) -> None:
@@ -29,17 +29,17 @@ def require_few(count: int) -> None:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a reference leads; `digest` is None while it leads nowhere."""
+    """The target of a reference; `digest` is None if it is not known."""
 
     label: str
     digest: str | None
     external: bool
     repository: str = ""
-    """Where the internal registry keeps the image; empty for an image from elsewhere."""
+    """The repository of the internal registry; empty for an image of another registry."""
     expected_in: str = ""
-    """The ImageStream that the reference names, if it does not hold the image."""
+    """The ImageStream that the reference names, if it lacks the image."""
     hidden: bool = False
-    """Whether the user may not see the namespace, so that nobody is asked about the image."""
+    """Whether the user may not see the namespace. Then the image is not looked up."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class _PullSpec:
 
 
 class References:
-    """Resolves references against the stored ImageStreams; reads only, never waits."""
+    """Resolves references against the stored ImageStreams. Reads only, and does not wait."""
 
     def __init__(
         self,
@@ -62,19 +62,19 @@ class References:
         configured_hosts: Callable[[], Collection[str]] = tuple,
         visible: Collection[str] | None = None,
     ) -> None:
-        """Names of the internal registry: those that never change, and those of its Config.
+        """`internal` and `configured`: host names of the internal registry.
 
-        Namespaces that are not `visible` look as if nothing were in them; None: all are visible.
+        Namespaces outside `visible` look empty. None: all are visible.
         """
         self._state = state
         self._registry_hosts = frozenset(map(_address, registry_hosts))
         self._configured_hosts = configured_hosts
         self._visible = visible
         self.hidden: set[str] = set()
-        """The namespaces that references led to and that are not visible."""
+        """The namespaces of references that are not visible."""
 
     def limited_to(self, visible: Collection[str]) -> "References":
-        """The same for somebody who sees these namespaces only."""
+        """The same for a user who sees only these namespaces."""
         return References(self._state, self._registry_hosts, self._configured_hosts, visible)
 
     def target(self, source: ObjectReference, namespace: str, stream: str) -> Target:
@@ -162,7 +162,7 @@ class References:
 
 
 def label_of(source: ObjectReference, namespace: str, stream: str) -> str:
-    """How messages name what a `from` in that stream points at."""
+    """The name of a reference's target in messages."""
     home = source.namespace or namespace
     if source.kind == "ImageStreamImage":
         origin, name = _parts(source.name, "@", stream)
@@ -174,19 +174,19 @@ def label_of(source: ObjectReference, namespace: str, stream: str) -> str:
 
 
 def _parts(name: str, separator: str, stream: str) -> tuple[str, str]:
-    """The stream that a name begins with, `stream` if it has none, and the rest."""
+    """The stream at the start of a name, or `stream` if it has none, and the rest."""
     origin, found, rest = name.partition(separator)
     return (origin, rest) if found else (stream, origin)
 
 
 def _address(host: str) -> str:
-    """A host as it is compared: names have no case, and a port that is understood says nothing."""
+    """A host for comparison: lower case, without the default port."""
     return host.lower().removesuffix(":443").removesuffix(":80")
 
 
 def parse_pull_spec(name: str) -> _PullSpec:
-    """Take a pull spec apart, as docker does: a first part with a dot, a colon or the name
-    `localhost` is a host."""
+    """Split a pull spec as docker does: a first part with a dot, a colon or the name `localhost`
+    is a host."""
     rest, _, digest = name.partition("@")
     head, slash, tail = rest.partition("/")
     has_host = bool(slash) and ("." in head or ":" in head or head == "localhost")

@@ -1,4 +1,4 @@
-"""Reviews of the registry's own configuration: Config, ImagePruner, the credentials Secret."""
+"""Reviews of Config/cluster, ImagePruner and the storage credentials Secret."""
 
 import asyncio
 import time
@@ -34,13 +34,13 @@ from app.quota.state import ClusterState, StateUnavailableError
 Model = TypeVar("Model", bound=KubeObject)
 
 _READ_TIMEOUT = 2.0
-"""Seconds that a decision waits for all objects that a Config refers to."""
+"""Seconds to wait for all objects that a Config refers to."""
 _COUNT_TIMEOUT = 2.0
-"""Seconds that a decision looks for namespaces that stay full."""
+"""Seconds to search for namespaces that stay full."""
 
 
 def fill_in_config(request: AdmissionRequest, domain: ApiDomain) -> Outcome:
-    """Fill in what a new or changed Config/cluster lacks."""
+    """Set the defaults of a new or changed Config/cluster."""
     if request.operation not in ("CREATE", "UPDATE") or request.sub_resource:
         return not_handled("nothing to default")
     if request.object is None:
@@ -51,15 +51,20 @@ def fill_in_config(request: AdmissionRequest, domain: ApiDomain) -> Outcome:
 
 
 class RegistryAdmission:
-    """Decides on what the registry's operator reads."""
+    """Decides the objects that the registry's operator reads."""
 
     def __init__(
-        self, state: ClusterState, settings: Settings, objects: ObjectReader | None
+        self,
+        state: ClusterState,
+        settings: Settings,
+        objects: ObjectReader | None,
+        read_timeout: float = _READ_TIMEOUT,
     ) -> None:
-        """Without `objects` nobody looks at what a Config refers to."""
+        """Without `objects` nobody looks at what a Config refers to. `read_timeout`: seconds."""
         self._state = state
         self._settings = settings
         self._objects = objects
+        self._read_timeout = read_timeout
 
     async def config(self, request: AdmissionRequest) -> Verdict:
         """While it is not known whether there are images that a change could lose, there are: a
@@ -92,13 +97,13 @@ class RegistryAdmission:
     async def secret(self, request: AdmissionRequest) -> Verdict | None:
         """None for any other Secret. Raises ValidationError."""
         namespace = self._settings.registry_namespace
-        # a file may leave the namespace to kubectl
+        # A file may leave the namespace to kubectl.
         if request.name != credentials.SECRET or request.namespace not in ("", namespace):
             return None
         return storage_credentials.check(request.new(CredentialsSecret), namespace)
 
     async def _staying_full(self, revisions: int) -> Sequence[str]:
-        """Reviews of pushes get their turn between two namespaces."""
+        """Yields between two namespaces, so that reviews of pushes can run."""
         if self._state.problems():
             return [retention.NOT_COMPARED]
         found: list[Level] = []
@@ -122,7 +127,7 @@ class RegistryAdmission:
     async def _referenced(self, spec: ConfigSpec) -> Referenced:
         namespace, ca_namespace = self._settings.registry_namespace, self._settings.ca_namespace
         names = storage_references.names(spec)
-        deadline = asyncio.get_running_loop().time() + _READ_TIMEOUT
+        deadline = asyncio.get_running_loop().time() + self._read_timeout
 
         async def read(model: type[Model], namespace: str, name: str) -> Model | Unread | None:
             if not name or self._objects is None:
@@ -131,7 +136,7 @@ class RegistryAdmission:
                 async with asyncio.timeout_at(deadline):
                     return await self._objects.read(model, namespace, name)
             except TimeoutError:
-                return Unread(f"no answer within {_READ_TIMEOUT:g} seconds")
+                return Unread(f"no answer within {self._read_timeout:g} seconds")
             except UnreadableError as error:
                 return Unread(str(error))
 

@@ -1,4 +1,4 @@
-"""What a request of each kind would change; each function parses the objects that it needs.
+"""The change of a request, for each kind. Each function parses the objects that it needs.
 
 All raise ValidationError for an object whose shape is wrong, and TooManyReferencesError.
 """

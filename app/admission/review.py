@@ -15,18 +15,18 @@ API_VERSION = "admission.k8s.io/v1"
 _MAX_WARNINGS = 12
 NO_OBJECT = "object: missing from the request"
 _SKIPPED = "skipped"
-"""Name of the audit annotation that says why nothing was decided."""
+"""The audit annotation with the reason why there is no decision."""
 _MAX_MESSAGE = 16 * 1024
-"""Characters of a refusal: it is shown to its reader, and kept in logs."""
+"""Maximum characters of a refusal, which clients print and logs keep."""
 _MAX_ANNOTATION = 4 * 1024
-"""Characters of one audit annotation."""
+"""Maximum characters of one audit annotation."""
 
 Model = TypeVar("Model", bound=KubeObject)
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
 
 def _path_segment(name: str) -> str:
-    """What the API server takes as a name, and what is safe inside of a path."""
+    """Names that the API server accepts and that are safe inside a path."""
     if name in (".", "..") or "/" in name or "%" in name:
         raise ValueError("no name of an object")
     return name
@@ -55,7 +55,7 @@ class UserInfo(KubeModel):
 
 
 class AdmissionRequest(KubeModel):
-    """One request; `object` and `old_object` are the objects as they came, decoded."""
+    """One request; `object` and `old_object` are the decoded JSON objects."""
 
     uid: str = Field(min_length=1, max_length=128)
     kind: GroupVersionKind
@@ -71,19 +71,19 @@ class AdmissionRequest(KubeModel):
 
     @property
     def title(self) -> str:
-        """`Kind namespace/name`, as refusals and logs name the object."""
+        """`Kind namespace/name`, for refusals and logs."""
         name = f"{self.namespace}/{self.name}" if self.namespace else self.name
         return f"{self.kind.kind} {name}"
 
     @property
     def is_being_deleted(self) -> bool:
-        """Whether the object waits for its finalizers: it must get away, whatever is wrong."""
+        """Whether the object is in deletion. Such an update is always allowed."""
         metadata = (self.object or {}).get("metadata")
         return isinstance(metadata, dict) and metadata.get("deletionTimestamp") is not None
 
     @property
     def is_unchanged(self) -> bool:
-        """Whether an update leaves the content as it is stored, and only touches metadata."""
+        """Whether an update changes metadata only."""
         if self.operation != "UPDATE" or self.old_object is None:
             return False
         new, old = dict(self.object or {}), dict(self.old_object)
@@ -97,7 +97,7 @@ class AdmissionRequest(KubeModel):
         return model.model_validate(self.object)
 
     def old(self, model: type[Model]) -> Model | None:
-        """The stored version of the object; None if there is none, or none that can be read."""
+        """The stored version of the object; None if it does not exist or cannot be read."""
         if self.old_object is None:
             return None
         try:
@@ -121,7 +121,7 @@ class Outcome:
     reason: str = ""
     message: str = ""
     causes: tuple[str, ...] = ()
-    """Short stable names of every reason to refuse, for metrics and audit."""
+    """The reasons of the refusal as short stable names, for metrics and audit."""
     tolerated: tuple[Violation, ...] = ()
     """What passes a limit that is not enforced for this request."""
     exemption: str = ""
@@ -130,7 +130,7 @@ class Outcome:
     audit: dict[str, str] = field(default_factory=dict)
     patch: list[dict[str, Any]] = field(default_factory=list)
     retry_after: int | None = None
-    """Seconds after which the same request may be answered otherwise."""
+    """Seconds until a retry is useful."""
 
     @property
     def would_be_refused(self) -> bool:
@@ -144,7 +144,7 @@ class Outcome:
 
     @property
     def handled(self) -> bool:
-        """Whether a policy decided; anything else is allowed without a look."""
+        """Whether a policy decided. Other requests are allowed unchecked."""
         return _SKIPPED not in self.audit
 
     def response(self, uid: str) -> dict[str, Any]:
@@ -177,7 +177,7 @@ class Outcome:
 
 
 def not_handled(why: str) -> Outcome:
-    """Allowed, because the object is none of this service's business."""
+    """Allowed: this service does not decide this object."""
     return Outcome(audit={_SKIPPED: why})
 
 
@@ -233,7 +233,7 @@ def invalid(title: str, problems: list[str]) -> Outcome:
 
 
 def unavailable(title: str, why: str, retry_after: int) -> Outcome:
-    """503: there is no safe answer now, and the client should ask again."""
+    """503: there is no safe answer now; the client should retry."""
     message = f"{title}: registry-admission cannot decide now: {why}; try again"
     return _failure(503, "ServiceUnavailable", "StateUnavailable", message, retry_after)
 
@@ -259,7 +259,7 @@ def _failure(
 
 
 def _bounded(warnings: list[str]) -> list[str]:
-    """The API server drops warnings that are long or many, so that none is lost silently."""
+    """Fit warnings into the API server's limits on length and number, and tell what is left out."""
     texts = [
         shortened(warning.replace("\n", " "), MAX_WARNING) for warning in dict.fromkeys(warnings)
     ]

@@ -13,7 +13,7 @@ import logging
 from fastapi import APIRouter, Request, Response
 
 from app.api.proxies import AmbiguousRequestError, asked_by
-from app.auth.authentication import Authenticator
+from app.auth.authentication import Authenticator, Subject
 from app.config.setting_types import PushProxy
 from app.policy.enforcement import Sender
 from app.quota.state import StateUnavailableError
@@ -25,7 +25,10 @@ from app.registry.routes import ContinueUpload, PutManifest, StartUpload, route
 logger = logging.getLogger("registry_admission.push")
 
 PATH = "/v1/push/authorize"
+LOGIN_PATH = "/v1/push/login"
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_CHALLENGE = 'Basic realm="registry-admission"'
+"""Registry clients log in with Basic: the password is the token."""
 _ERROR = "X-Registry-Error"
 """Carries the refusal for proxies that do not pass the body of one on."""
 
@@ -40,6 +43,7 @@ class AuthorizeApi:
 
     def router(self) -> APIRouter:
         router = APIRouter(include_in_schema=False)
+        router.add_api_route(LOGIN_PATH, self.login, methods=_METHODS)
         router.add_api_route(PATH + "{path:path}", self.authorize, methods=_METHODS)
         return router
 
@@ -51,6 +55,25 @@ class AuthorizeApi:
         except StateUnavailableError as error:
             return _refusal(unavailable(error))
         return Response()
+
+    async def login(self, request: Request) -> Response:
+        """200 for a client whose token is known, else 401 and how to log in.
+
+        For `GET /v2/`, which clients ask first: its answer tells them to send credentials, and
+        `docker login` whether they are right.
+        """
+        try:
+            await self._subject(request)
+        except RegistryError as error:
+            return _refusal(error)
+        return Response()
+
+    async def _subject(self, request: Request) -> Subject:
+        token = _token(request.headers.get("authorization", ""))
+        subject = await self._authenticator.authenticate(token) if token else None
+        if subject is None:
+            raise RegistryError("UNAUTHORIZED", "a token that is known is required")
+        return subject
 
     async def _decide(self, request: Request) -> None:
         own_path = request.scope["raw_path"].decode("latin-1").removeprefix(PATH)
@@ -70,10 +93,7 @@ class AuthorizeApi:
                 require(repository, await self._checks.room(repository, reference, sender))
 
     async def _pusher(self, request: Request, repository: Repository) -> Sender:
-        token = _token(request.headers.get("authorization", ""))
-        subject = await self._authenticator.authenticate(token) if token else None
-        if subject is None:
-            raise RegistryError("UNAUTHORIZED", "a token that is known is required")
+        subject = await self._subject(request)
         if not await self._authenticator.may_push(subject, repository):
             raise RegistryError("DENIED", f"{subject.name} may not push to {repository}")
         return Sender(subject.name, subject.groups)
@@ -97,5 +117,7 @@ def _refusal(error: RegistryError) -> Response:
     response = error.response()
     if response.status_code in (400, 405):
         response.status_code = 403
+    if response.status_code == 401:
+        response.headers["WWW-Authenticate"] = _CHALLENGE
     response.headers[_ERROR] = json.dumps(error.body)
     return response

@@ -46,6 +46,10 @@ class Readiness(Message):
     warnings: list[str] = []
 
 
+class Version(Message):
+    version: str
+
+
 class Refusal(Message):
     status: Literal["Failure"]
     code: int

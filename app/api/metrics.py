@@ -10,6 +10,7 @@ from app.admission.kinds import KINDS
 from app.admission.review import AdmissionRequest, Outcome
 from app.model.metric import Metric
 from app.policy.verdict import Violation
+from app.version import VERSION
 
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _KINDS = frozenset(kind.name for kind in KINDS)
@@ -41,6 +42,7 @@ REVIEW_SECONDS = Metric(
 BAD_REQUESTS = Metric(
     "bad_requests", "counter", "HTTP requests that were no AdmissionReview.", ("code",)
 )
+BUILD_INFO = Metric("build_info", "gauge", "1, with the version of this process.", ("version",))
 READY = Metric("ready", "gauge", "1 while /readyz answers 200, else 0.")
 RESERVATIONS = Metric("reservations", "gauge", "Reservations in flight.")
 STATE_AGE = Metric("state_age_seconds", "gauge", "Age of the state decided on.")
@@ -70,11 +72,12 @@ UNTAGGED = Metric(
 )
 
 OF_REVIEWS = (REVIEWS, WOULD_REFUSE, EXEMPTIONS, REVIEW_SECONDS, BAD_REQUESTS)
+OF_ALL = (*OF_REVIEWS, BUILD_INFO, READY, RESERVATIONS)
 OF_SERVICE = (
-    *OF_REVIEWS, READY, RESERVATIONS, STATE_AGE, STATE_BROKEN, UNREADABLE,
+    *OF_ALL, STATE_AGE, STATE_BROKEN, UNREADABLE,
     CERTIFICATE_EXPIRY,
 )  # fmt: skip
-OF_GATEWAY = (*OF_REVIEWS, READY, RESERVATIONS, UPLOADS, UNREAD, UNREADABLE_MANIFESTS, UNTAGGED)
+OF_GATEWAY = (*OF_ALL, UPLOADS, UNREAD, UNREADABLE_MANIFESTS, UNTAGGED)
 
 
 class Metrics:
@@ -101,6 +104,7 @@ class Metrics:
         self._rejected = Counter(
             BAD_REQUESTS.family, BAD_REQUESTS.help, BAD_REQUESTS.labels, registry=self._registry
         )
+        self.gauges(BUILD_INFO, lambda: {VERSION: 1.0})
 
     def gauge(self, metric: Metric, read: Callable[[], float]) -> None:
         """A value that is asked for at each scrape."""

@@ -34,16 +34,18 @@ class WebhookTrust:
             for certificate in _certificates(webhook["clientConfig"].get("caBundle", ""))
         ]
 
-    async def publish(self, trusted: bytes) -> bool:
+    async def publish(self, trusted: bytes, *, always: bool = False) -> bool:
         """Have every webhook trust the bundle; whether there was anything to do for it.
 
+        `always`: write it even if it is there, so that it stays when another manager drops it.
         Raises ApiError. A configuration that does not exist calls nobody and needs nothing.
         """
         bundle = b64encode(trusted).decode()
         changed = False
         async for path, configuration in self._configurations():
             webhooks = _webhooks(configuration)
-            if all(webhook["clientConfig"].get("caBundle") == bundle for webhook in webhooks):
+            known = (webhook["clientConfig"].get("caBundle") for webhook in webhooks)
+            if not always and all(found == bundle for found in known):
                 continue
             wanted = {
                 "apiVersion": _API_VERSION,

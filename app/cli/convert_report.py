@@ -148,6 +148,8 @@ def _summary(report: Report) -> str:
     text = f"{counted(len(items), 'namespace')}: {exact} exact, {len(items) - exact} approximate."
     if report.applied:
         done = sum(item.ok for item in report.applied)
-        verb = "would be applied" if report.dry_run else "applied"
+        verb = "would be applied" if report.applied[0].tried else "applied"
+        if report.applied[0].tried and not report.dry_run:
+            verb += "; nothing was written"
         text += f" {done} of {counted(len(report.applied), 'object')} {verb}."
     return text

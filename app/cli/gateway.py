@@ -56,6 +56,7 @@ def gateway(settings: GatewaySettings) -> None:
     """
     from app.config import logs, runtime
     from app.wiring import gateway as serving
+    from app.wiring.banner import announce
 
     logs.configure(settings.log_level, settings.log_format)
-    runtime.run(serving.serve(settings, announce=click.echo))
+    runtime.run(serving.serve(settings, announce=announce))

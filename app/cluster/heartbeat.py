@@ -1,9 +1,9 @@
-"""How old is what we see? A heartbeat in the same watch answers exactly.
+"""Measures the age of our view with a heartbeat in the same watch.
 
-The replicas share one ImageStream in their own namespace and write the time into it. When a
-replica sees a heartbeat in its watch, it has also seen every ImageStream that was stored before
-it. That measures the whole way, through the API server's watch cache to this process, where
-a watch that is merely open proves nothing. A replica writes only when nobody else has of late.
+The replicas share one ImageStream in their own namespace and write the time into it. A replica that
+sees a heartbeat in its watch has also seen every ImageStream that was stored before. That covers
+the whole way, through the API server's watch cache to this process; an open watch alone proves
+nothing. A replica writes only if nobody else has written recently.
 """
 
 import asyncio
@@ -25,20 +25,20 @@ logger = logging.getLogger("registry_admission.heartbeat")
 
 NAME = "registry-admission-heartbeat"
 _INTERVAL = 1.0
-"""Seconds between heartbeats, whoever writes them."""
+"""Seconds between heartbeats, whichever replica writes them."""
 _TICK = 0.25
 _PATIENCE = 3.0
-"""Seconds that one write may take."""
+"""Seconds until a write is given up."""
 _ANYTHING = "/version"
-"""What is asked for the sake of the answer's `Date`."""
+"""Any path will do: only the `Date` of the response is needed."""
 
 
 def _nothing() -> None:
-    """Does nothing."""
+    """Does nothing: the default of `late`."""
 
 
 class Heartbeat:
-    """Writes heartbeats when they are due, and reads them off the watch."""
+    """Writes heartbeats when they are due, and reads them from the watch."""
 
     def __init__(
         self,
@@ -51,8 +51,8 @@ class Heartbeat:
         late: Callable[[], None] = _nothing,
         late_after: float = math.inf,
     ) -> None:
-        """`late` is called when a heartbeat that was written is not seen for `late_after` seconds,
-        and again after as many: the watch may be dead."""
+        """`late` is called when a heartbeat that was written has not been seen for `late_after`
+        seconds, and again after each further `late_after` seconds: the watch may be dead."""
         self._api = api
         self._namespace = namespace
         self._max_error = max_error
@@ -65,18 +65,18 @@ class Heartbeat:
         self._unseen_since: float | None = None
         self._asked_at = -math.inf
         self.seen_at = 0.0
-        """The latest heartbeat seen in the watch, in seconds since the epoch."""
+        """The latest heartbeat that was seen in the watch, in seconds since the epoch."""
         self.unanswered = False
-        """Whether the Image API did not answer the last write."""
+        """Whether the Image API did not respond to the last write."""
 
     def is_heartbeat(self, namespace: str, name: str) -> bool:
         return namespace == self._namespace and name == NAME
 
     def see(self, content: Content) -> None:
-        """A heartbeat has come in.
+        """Take in a heartbeat from the watch.
 
-        One from the future, written by somebody else, is none: it would make every view look
-        fresh, and every reservation expired.
+        One from the future is ignored: it would make every view look fresh, and every reservation
+        expired.
         """
         annotations = content["metadata"].get("annotations") or {}
         try:
@@ -89,21 +89,20 @@ class Heartbeat:
                 self._unseen_since = None
 
     async def run(self) -> None:
-        """Beat until cancelled."""
+        """Call `beat` until cancelled."""
         while True:
             await self.beat()
             await asyncio.sleep(_TICK)
 
     async def beat(self) -> None:
-        """Write if the last heartbeat seen is too old.
+        """Write a heartbeat if the last one that was seen is too old.
 
-        A replica whose clock is wrong, or not compared yet, writes none: it would make the others
-        misjudge their age. It asks for something else instead, or it would never learn that its
-        clock is right again.
+        A replica whose clock is wrong or not yet compared writes none: others would misjudge the
+        age of their view. It sends another request instead, to learn when its clock is right again.
         """
         now = self._clock()
         if self._api.clock.error > self._max_error:
-            # In both directions: the clock may have been set back.
+            # `abs`: the clock may have been set back.
             if abs(now - self._asked_at) >= _INTERVAL:
                 self._asked_at = now
                 await self._tolerate(self._api.get(_ANYTHING))
@@ -118,7 +117,8 @@ class Heartbeat:
                 self._unseen_since = now
 
     async def _tolerate(self, request: Awaitable[object]) -> Exception | None:
-        """The error of a request that another beat will repeat; a conflict is none."""
+        """Send a request that another beat repeats if it fails. Returns its error; a conflict is
+        none."""
         try:
             async with asyncio.timeout(_PATIENCE):
                 await request

@@ -1,4 +1,4 @@
-"""What stored Images say of their size, asked of the Image API by digest."""
+"""Reads from the Image API what stored Images say of their size, by digest."""
 
 import asyncio
 import math
@@ -16,16 +16,17 @@ from app.quota.state import StateUnavailableError
 _CAPACITY = 50_000
 _AT_ONCE = 32
 _FRESH = 3.0
-"""Seconds for which an answer that another one may replace is kept: an Image that does not exist
-yet, or one that only says how large it is, and may say otherwise once it is updated."""
+"""Seconds for which an answer that may change is kept: an Image that does not exist yet, or an
+Image that only declares its size and may declare another after an update."""
 
 Claims = Mapping[str, ImageClaim]
 
 
 class ImageClaims:
-    """Answers that follow from the digest are kept, others for seconds.
+    """Keeps what follows from the digest, and other answers for seconds.
 
-    Many who wait for one digest cost one request, and only so many are asked for at once.
+    Concurrent questions about one digest cost one request, and the number of requests at a time is
+    bounded.
     """
 
     def __init__(
@@ -44,9 +45,9 @@ class ImageClaims:
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def of(self, digest: str) -> ImageClaim | None:
-        """None if no Image of that digest exists, or none that can be read.
+        """What the Image says; None if no Image of that digest exists, or none that can be read.
 
-        Raises StateUnavailableError if the Image API does not answer.
+        Raises StateUnavailableError if the Image API does not respond.
         """
         if "/" in digest:
             return None
@@ -83,9 +84,9 @@ async def with_listed(
     ask: Callable[[Collection[str]], Awaitable[Claims]],
     at_most: float = math.inf,
 ) -> dict[str, ImageClaim]:
-    """The claims, and those of every image that they list, directly or through another index.
+    """The claims, and those of all images that they list, directly or through another index.
 
-    `at_most`: so many are asked for; the others stay unknown.
+    At most `at_most` listed images are asked for; the others stay unknown.
     """
     found = dict(claims)
     asked: set[str] = set(found)

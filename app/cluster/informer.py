@@ -1,4 +1,5 @@
-"""Informers: a list, then a watch that is resumed for as long as the API server remembers."""
+"""Informers: a list, then a watch that is resumed as long as the API server remembers its
+version."""
 
 import asyncio
 import logging
@@ -25,17 +26,17 @@ _WATCH_SECONDS = (240, 300)
 
 @dataclass(frozen=True)
 class Retries:
-    """When to ask again after a failure; all times in seconds."""
+    """When to try again after a failure. All times are in seconds."""
 
     first: float = 0.2
     longest: float = 15.0
     unanswered: float = 1.0
-    """The longest pause while nothing answers: everybody waits for the first answer."""
+    """Longest pause while nothing responds. It is short, so that recovery is noticed soon."""
     short: float = 1.0
     """A watch that ends sooner counts as a failure."""
 
     def pause(self, failures: int, error: Exception) -> float:
-        """Doubled from failure to failure, and spread so that replicas do not ask together."""
+        """Double the pause with each failure, at random so that replicas do not ask together."""
         longest = self.unanswered if is_unanswered(error) else self.longest
         return min(longest, self.first * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)
 
@@ -45,21 +46,21 @@ Key = tuple[str, str]
 
 
 class Store(Protocol):
-    """What an informer fills. Objects are in the shape of the API; metadata is always there."""
+    """What an informer fills. Objects come as the API has them, always with metadata."""
 
     def put(self, key: Key, content: Content) -> None: ...
 
     def remove(self, key: Key) -> None: ...
 
     def retain(self, keys: set[Key]) -> None:
-        """Forget every object but these."""
+        """Forget every object except these."""
 
 
 class Informer:
     """Keeps a store up to date with one resource.
 
-    The store is not trusted before the first list is complete, nor when nothing has been heard
-    for `silence` seconds: the API server sends a bookmark at least every minute. Then it is listed
+    The store is not trusted before the first list is complete, nor after `silence` seconds without
+    an event: the API server sends a bookmark at least every minute. Then the resource is listed
     again, however many watches were opened meanwhile.
     """
 
@@ -77,9 +78,9 @@ class Informer:
         only: str = "",
         retries: Retries = Retries(),
     ) -> None:
-        """`select` is a label selector, `only` the name of the one object to watch.
+        """`select` is a label selector; `only` is the name of a single object to watch.
 
-        `optional`: an API that is not installed has no objects, and that is no problem.
+        `optional`: an API that is not installed counts as an empty list.
         """
         self._api = api
         self._path = path
@@ -101,14 +102,14 @@ class Informer:
 
     @property
     def position(self) -> int:
-        """How far in the resource's history the store has got: every change up to there is in it.
+        """The `resourceVersion` up to which every change is in the store.
 
         A `resourceVersion` is a number that grows with each change (Kubernetes API concepts).
         """
         return int(self._version or 0)
 
     def problem(self) -> str | None:
-        """Why the store must not be trusted now."""
+        """Why the store must not be trusted now; None if it may be."""
         if self._heard_at is None:
             return f"{self.name}: {self._problem}"
         silent = self._silent(self._heard_at)
@@ -117,7 +118,7 @@ class Informer:
         return None
 
     def _silent(self, heard_at: float) -> float:
-        """Seconds; none when the clock was set back."""
+        """Seconds since the last event; 0 if the clock was set back."""
         return max(0.0, self._clock() - heard_at)
 
     async def run(self) -> None:
@@ -131,7 +132,8 @@ class Informer:
                 try:
                     await self._watch()
                 finally:
-                    # A watch that held has ended what went wrong before, however it ends itself.
+                    # A watch that was open for some time ends a series of failures, however it ends
+                    # itself.
                     held = time.monotonic() - started >= self._retries.short
                     failures = 0 if held else failures
                 if not held:
@@ -150,22 +152,23 @@ class Informer:
                 self._report(error)
                 await asyncio.sleep(self._retries.pause(failures, error))
             except Exception as error:
-                # An event that cannot be applied must not end the service, nor be skipped.
+                # An event that cannot be applied must neither end the service nor be skipped.
                 failures += 1
                 logger.exception("event not applied", extra={"resource": self.name})
                 self._version, self._heard_at, self._problem = "", None, repr(error)
                 await asyncio.sleep(self._retries.pause(failures, error))
 
     def reopen(self) -> None:
-        """Open the watch again where it is: the connection may be dead without being closed."""
+        """Open the watch again at its present version: the connection may be dead but not
+        closed."""
         if self._bound is not None and not self._reopening:
             self._reopening = True
             self._bound.reschedule(asyncio.get_running_loop().time())
 
     async def load(self) -> None:
-        """Page through everything; half a list is not trusted. Raises ApiError.
+        """List all pages; an incomplete list is not trusted. Raises ApiError.
 
-        Called before `run`, the watch goes on from there.
+        If it is called before `run`, the watch continues from there.
         """
         self._heard_at = None
         keys: set[Key] = set()
@@ -183,10 +186,10 @@ class Informer:
         logger.info("listed", extra={"resource": self.name, "objects": len(keys)})
 
     async def _watch(self) -> None:
-        """Until the API server ends the watch.
+        """Watch until the API server ends the watch.
 
-        Raises TimeoutError once nothing has been heard for too long, also before this watch: one
-        that ends without an event is no sign of life, nor is a connection that stays open.
+        Raises TimeoutError after too long a silence, counted across watches: a watch that ends
+        without an event, or a connection that stays open, proves nothing.
         """
         query = {
             **self._query,

@@ -1,4 +1,4 @@
-"""State from the API server: informers for what limits, and for what is used."""
+"""The state of a cluster, from informers for limits and for usage."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from app.quota.usage import NamespaceUsage
 
 
 class KubernetesState:
-    """Limits and usage of a cluster, no older than the timing's lag."""
+    """Limits and usage of a cluster, not older than `timing.lag`."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class KubernetesState:
         ]
 
     def on_change(self, listener: Changed) -> None:
-        """Have a listener told of every namespace whose usage or limits changed."""
+        """Call a listener for each namespace whose usage or limits change."""
         self._listeners.append(listener)
 
     def problems(self) -> list[str]:
@@ -90,10 +90,10 @@ class KubernetesState:
         return found or self._clock_problems() or self._age_problems()
 
     def unready(self) -> list[str]:
-        """Why another replica should be asked.
+        """Why requests should go to another replica; empty if no other replica would know more.
 
-        Not because the Image API answers nobody: no replica knows more then, and reviews that need
-        no ImageStreams are decided on what is known.
+        While the Image API is down, no replica sees ImageStreams. Then every replica stays ready
+        for reviews that need none.
         """
         known = self._images.synced.is_set() and self._heartbeat.unanswered
         informers = [one for one in self._informers if not (known and one is self._images)]
@@ -122,14 +122,14 @@ class KubernetesState:
         return self._streams.usage[namespace]
 
     def registry_hosts(self) -> frozenset[str]:
-        """What the internal registry is called in Config/cluster."""
+        """The host names of the internal registry in Config/cluster."""
         return self._registry_hosts.names
 
     def holds_images(self) -> bool:
         return self._streams.usage.holds_images or len(self._streams.unreadable) > 0
 
     def unreadable(self) -> dict[str, int]:
-        """How many objects cannot be read, by kind."""
+        """The number of objects that cannot be read, by kind."""
         found = (
             self._limits.limit_ranges.unreadable,
             self.quotas.unreadable,
@@ -150,7 +150,7 @@ class KubernetesState:
             tasks.create_task(self._unreadable_events.run(), name="events")
 
     async def synced(self, within: float) -> bool:
-        """Wait until everything is listed; False if that takes longer than `within` seconds."""
+        """Wait until everything is listed; False after `within` seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
                 for informer in self._informers:
@@ -159,7 +159,7 @@ class KubernetesState:
         return False
 
     def _reopen(self) -> None:
-        """The connections of all watches take the same way, so none of them is trusted."""
+        """Open all watches again: their connections share one path to the API server."""
         for informer in self._informers:
             informer.reopen()
 

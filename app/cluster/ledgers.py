@@ -1,7 +1,7 @@
-"""Ledgers in the API server: one ConfigMap per namespace, in the service's own namespace.
+"""Ledgers in the API server: one ConfigMap for each namespace, in the service's own namespace.
 
-A ConfigMap rather than a Lease: a Lease has room only in annotations, 256 KiB in all, and a
-busy namespace has thousands of pushes in flight. Compare-and-swap is `resourceVersion`.
+A Lease would be too small: it has room only in annotations, 256 KiB in all, and a busy namespace
+has thousands of pushes in flight. Compare-and-swap is by `resourceVersion`.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ LABEL = "registry-admission/ledger"
 _PREFIX = "ledger-"
 _TURN = "registry-admission/turn"
 _PATIENCE = 1
-"""Conflicts in a row that a replica bears before it asks for a turn."""
+"""Conflicts in a row after which a replica asks for a turn."""
 _YIELD = 0.02
-"""Seconds that are left to whoever has asked for a turn."""
+"""Seconds that the other replicas leave to one that has asked for a turn."""
 _MAX_BYTES = 900_000
 """The API server refuses objects above 1 MiB."""
 
@@ -36,19 +36,20 @@ _Row = tuple[
     str, _Time, list[str], _Pairs, _Pairs, tuple[list[str], _Pairs, _Pairs], tuple[_Pairs, _Pairs]
 ]
 _OldRow = tuple[str, _Time, list[str], _Pairs, _Pairs]
-"""As the version before wrote it."""
+"""A row as the previous version wrote it."""
 _ROWS = TypeAdapter(list[_Row | _OldRow])
 _FLOOR = TypeAdapter(tuple[int, _Time])
 
 
 class KubernetesLedgers:
-    """Reads ledgers off a watch, and writes them with the version that the decision saw.
+    """Reads ledgers from a watch, and writes them with the version that the decision was based on.
 
-    Also the store of the informer that watches them.
+    It is also the store of the informer that watches the ledgers.
 
-    Whoever has just written a ledger is the first to know its new version, and would win against
-    the others again and again. One that has lost twice asks for a turn, with a note on the
-    ledger that needs no version: that makes the next writer lose once, and see the note.
+    The replica that has just written a ledger knows its new version first, and would win against
+    the others again and again. A replica that has lost twice asks for a turn with an annotation on
+    the ledger, which it writes without a version. The next writer then gets a conflict and sees the
+    annotation.
     """
 
     def __init__(self, api: KubeApi, namespace: str, identity: str) -> None:
@@ -64,7 +65,7 @@ class KubernetesLedgers:
         return (known.ledger.copy(), known.version) if known else (Ledger(), "")
 
     async def refresh(self, namespace: str) -> tuple[Ledger, str]:
-        """The ledger as it is now. Raises StateUnavailableError."""
+        """Read the ledger from the API server. Raises StateUnavailableError."""
         try:
             content = await self._api.get(f"{self.path}/{_PREFIX}{namespace}")
         except NotFoundError:
@@ -76,7 +77,10 @@ class KubernetesLedgers:
         return await self.load(namespace)
 
     async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
-        """Raises LedgerConflictError, and StateUnavailableError if nobody knows the outcome."""
+        """Write the ledger.
+
+        Raises LedgerConflictError, and StateUnavailableError if the outcome is unknown.
+        """
         name = f"{_PREFIX}{namespace}"
         data = encode(ledger)
         if len(data["reservations"]) > _MAX_BYTES:
@@ -102,7 +106,8 @@ class KubernetesLedgers:
         self._known[namespace] = _Known(written["metadata"]["resourceVersion"], ledger=ledger)
 
     async def _lose(self, namespace: str) -> None:
-        """Learn what was written instead, and see to it that everybody gets a turn."""
+        """Read the ledger that another replica has written, and ask for a turn after several
+        conflicts."""
         self._lost[namespace] += 1
         await self.refresh(namespace)
         known = self._known.get(namespace)
@@ -120,8 +125,8 @@ class KubernetesLedgers:
                 raise StateUnavailableError(f"the ledger cannot be written: {error}") from None
 
     async def discard(self, namespace: str, version: str) -> None:
-        """Delete the ledger of a namespace if it still has the version that was loaded; the
-        watch tells of it. Raises ApiError."""
+        """Delete the ledger of a namespace if it still has the loaded version. The watch tells when
+        it is gone. Raises ApiError."""
         if version:
             options = {"preconditions": {"resourceVersion": version}}
             with contextlib.suppress(ConflictError, NotFoundError):
@@ -137,7 +142,7 @@ class KubernetesLedgers:
         self._remember(key[1].removeprefix(_PREFIX), content)
 
     def remove(self, key: Key) -> None:
-        # Even if it has been made anew since: an empty one costs a conflict at worst.
+        # It may have been created again since. A missing ledger costs one conflict at most.
         self._known.pop(key[1].removeprefix(_PREFIX), None)
 
     def retain(self, keys: set[Key]) -> None:
@@ -145,15 +150,15 @@ class KubernetesLedgers:
         self._known = {ns: known for ns, known in self._known.items() if ns in names}
 
     def _remember(self, namespace: str, content: Content) -> None:
-        """Of the watch, which may still be behind what this replica has written itself."""
+        """Take in an event of the watch, which may be older than our own last write."""
         version = content["metadata"]["resourceVersion"]
         known = self._known.get(namespace)
         if known is None or int(version) > int(known.version):
             self._known[namespace] = _Known(version, content=content)
 
     def _believe(self, namespace: str, content: Content) -> None:
-        """An answer of the API server, whatever its version: one that was restored from a backup
-        counts them anew."""
+        """Take in a response of the API server with any version: after a restore from a backup,
+        versions start again."""
         version = content["metadata"]["resourceVersion"]
         known = self._known.get(namespace)
         if known is None or version != known.version:
@@ -161,9 +166,9 @@ class KubernetesLedgers:
 
 
 class _Known:
-    """A ledger as it came, read only when somebody asks for it.
+    """A ledger as it was received. It is parsed when it is needed.
 
-    One that is not understood makes its namespace undecidable, and no other.
+    A ledger that cannot be parsed makes only its namespace undecidable.
     """
 
     def __init__(
@@ -174,11 +179,11 @@ class _Known:
         self._ledger = ledger
         annotations = content["metadata"].get("annotations") if content else None
         self.turn: str = (annotations or {}).get(_TURN, "")
-        """The replica that has asked for a turn, if any."""
+        """The replica that has asked for a turn; "" if none has."""
 
     @property
     def size(self) -> int:
-        """The number of its reservations; zero if it is not understood."""
+        """The number of reservations; 0 if the ledger cannot be parsed."""
         try:
             return len(self.ledger)
         except StateUnavailableError:
@@ -197,7 +202,7 @@ class _Known:
 
 
 def encode(ledger: Ledger) -> dict[str, str]:
-    """The data of its ConfigMap, in JSON: a list with one row per reservation, and the floor."""
+    """The data of the ConfigMap: JSON with one row for each reservation, and the floor."""
     return {
         "reservations": _compact([_row(reservation) for reservation in ledger]),
         "floor": _compact([ledger.floor.position, round(ledger.floor.set_at, 3)]),
@@ -205,7 +210,7 @@ def encode(ledger: Ledger) -> dict[str, str]:
 
 
 def decode(content: Content) -> Ledger:
-    """Raises ValueError for a ledger that somebody has broken by hand."""
+    """Raises ValueError for a ledger that somebody has edited."""
     data = content.get("data") or {}
     try:
         position, set_at = _FLOOR.validate_json(data.get("floor", ""))
@@ -237,7 +242,7 @@ def _compact(content: list[Any]) -> str:
 def _reservation(row: _Row | _OldRow) -> Reservation:
     members = _members(row[2], row[3], row[4])
     if len(row) == 5:
-        # Nobody has written down what it proves.
+        # The previous version did not store what the reservation proves.
         return Reservation(row[0], members, row[1], shared=members)
     shared, (images, tags) = _members(*row[5]), row[6]
     return Reservation(row[0], members, row[1], shared, _members([], images, tags))

@@ -1,4 +1,4 @@
-"""Reading Kubernetes manifests from files, with the line that a problem is on."""
+"""Reads Kubernetes manifests from files, and knows the line of each problem."""
 
 import codecs
 import json
@@ -22,7 +22,7 @@ MAX_BYTES = 64 * 2**20
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 
 _KUSTOMIZATIONS = frozenset({"kustomization.yaml", "kustomization.yml"})
-"""Files of kustomize, which may leave their kind out."""
+"""File names of kustomize, whose content may have no kind."""
 _JSON_OBJECT = re.compile(r"\s*\{")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -30,7 +30,7 @@ Model = TypeVar("Model", bound=KubeObject)
 
 
 class ManifestError(UnusableError):
-    """A file that cannot be used; the text is `file:line: what is wrong`."""
+    """A file that cannot be used. The text is `file:line: what is wrong`."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,16 @@ class Manifest:
 
     @property
     def line(self) -> int:
-        """Where it begins in its file."""
+        """The line in the file where the document begins."""
         return int(self.node.start_mark.line) + 1
 
     @property
     def place(self) -> str:
-        """`file:line` of its beginning."""
+        """`file:line` of the beginning."""
         return f"{self.path}:{self.line}"
 
     def parse(self, model: type[Model]) -> Model:
-        """Raises ManifestError that names the field and its line."""
+        """Parse the object. Raises ManifestError that names the field and its line."""
         try:
             return model.model_validate(self.content)
         except ValidationError as error:
@@ -71,10 +71,10 @@ class Manifest:
 
 
 def files(folder: Path) -> list[Path]:
-    """Every manifest below a folder, in a stable order; hidden ones are passed over.
+    """All manifests below a folder, in a stable order; hidden files are skipped.
 
-    A mounted ConfigMap keeps its versions in hidden folders, and links to the present one. What is
-    no folder is a manifest itself.
+    A mounted ConfigMap keeps its versions in hidden folders and links to the present one. A path
+    that is no folder is returned itself.
     """
     if not folder.is_dir():
         return [folder]
@@ -90,10 +90,10 @@ def _is_hidden(path: Path) -> bool:
 
 
 def read(path: Path) -> Iterator[Manifest]:
-    """The objects of a YAML or JSON file as kubectl reads them, `-` for standard input.
+    """The objects of a YAML or JSON file as kubectl reads them; `-` is standard input.
 
     A list counts as its items. Raises ManifestError for text that is neither YAML nor JSON, nests
-    too deeply or is too long, and for an object that Kubernetes does not know as one.
+    too deeply or is too long, and for content that is no Kubernetes object.
     """
     shown = Path("stdin") if path == STANDARD_INPUT else path
     try:
@@ -112,13 +112,13 @@ def read(path: Path) -> Iterator[Manifest]:
 
 
 def _encoding(content: bytes) -> str:
-    """The encoding that a byte order mark tells; Windows writes one."""
+    """The encoding by the byte order mark, which Windows writes."""
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return "utf-16" if utf16 else "utf-8-sig"
 
 
 def _documents(text: str, path: Path) -> Iterator[tuple[yaml.Node, Any]]:
-    """JSON objects one after another; the rest, from the first that is not JSON, is YAML."""
+    """The documents: JSON objects first; from the first text that is not JSON, YAML."""
     decoder, end = json.JSONDecoder(), 0
     while (found := _JSON_OBJECT.match(text, end)) is not None:
         start = found.end() - 1
@@ -132,7 +132,8 @@ def _documents(text: str, path: Path) -> Iterator[tuple[yaml.Node, Any]]:
 
 
 def _node(text: str) -> yaml.Node:
-    """Where the parts of a JSON text are, as far as it is YAML, too: `\\ud83d` is not."""
+    """The node of a JSON text. Its parts have no lines if the text is not valid YAML: `\\ud83d` is
+    not."""
     line = len(text) - len(text.lstrip())
     nowhere = yaml.ScalarNode("", "", yaml.Mark("", 0, line, 0, "", 0))
     try:
@@ -142,7 +143,7 @@ def _node(text: str) -> yaml.Node:
 
 
 def _without_surrogates(content: Any, text: str) -> Any:
-    """JSON may hold half of a surrogate pair, which no encoding has: Go reads it as U+FFFD."""
+    """Replace half surrogate pairs by U+FFFD, as Go does: JSON may hold them, no encoding can."""
     if not _SURROGATE.search(text):
         return content
     units = json.dumps(content, ensure_ascii=False).encode("utf-16", "surrogatepass")
@@ -183,7 +184,7 @@ def _objects(path: Path, node: yaml.Node, content: Any) -> Iterator[Manifest]:
 
 
 def _of_list(content: dict[str, Any], item: Any) -> Any:
-    """An item of a list with its kind, which the API server leaves out: `LimitRangeList` has it."""
+    """An item of a list with a kind, which the API server leaves out in a `LimitRangeList`."""
     kind = str(content["kind"]).removesuffix("List")
     if not isinstance(item, dict) or not kind:
         return item
@@ -191,7 +192,7 @@ def _of_list(content: dict[str, Any], item: Any) -> Any:
 
 
 def _line(node: yaml.Node, location: tuple[int | str, ...]) -> int:
-    """The line of the deepest node on the way to a field that exists in the file."""
+    """The line of the deepest node on the path to a field."""
     for step in location:
         child = _child(node, step)
         if child is None:

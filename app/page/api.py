@@ -55,11 +55,18 @@ _FOREIGN = _Problem(403, "Not from here", "This form was sent from another site.
 class PageApi:
     """Signs people in, and shows them what they may see."""
 
-    def __init__(self, views: Views, authenticator: Authenticator, sessions: Sessions) -> None:
+    def __init__(
+        self,
+        views: Views,
+        authenticator: Authenticator,
+        sessions: Sessions,
+        max_concurrent: int = _MAX_CONCURRENT,
+    ) -> None:
         self._views = views
         self._authenticator = authenticator
         self._sessions = sessions
         self._bodies = BodyReader(_MAX_BODY)
+        self._max_concurrent = max_concurrent
         self._in_flight = 0
 
     def router(self) -> APIRouter:
@@ -136,7 +143,7 @@ class PageApi:
 
     async def _answer(self, request: Request, work: Callable[[], Awaitable[Response]]) -> Response:
         """Bounded, so that people who look never get into the way of reviews."""
-        if self._in_flight >= _MAX_CONCURRENT:
+        if self._in_flight >= self._max_concurrent:
             return _problem(_BUSY)
         self._in_flight += 1
         try:

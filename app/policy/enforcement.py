@@ -1,10 +1,9 @@
 """What becomes of a request that passes a limit: by the limit's mode, and by who sends it."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from app.model.mode import Mode
+from app.policy.names import matches
 from app.policy.verdict import Verdict, Violation
 
 
@@ -36,7 +35,7 @@ class Enforcement:
             ("group", sender.groups, self.groups),
         ):
             for name in names:
-                if name and _matches(name, patterns):
+                if name and matches(name, patterns):
                     return f"{kind} {name}"
         return ""
 
@@ -52,7 +51,3 @@ class Enforcement:
 
 
 ENFORCED = Enforcement()
-
-
-def _matches(name: str, patterns: Collection[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)

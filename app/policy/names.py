@@ -1,8 +1,9 @@
 """The spelling of names and addresses: Kubernetes, DNS, `host[:port]`, S3."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from itertools import takewhile
 from operator import eq
@@ -143,3 +144,8 @@ def _is_private(address: IPv4Address | IPv6Address) -> bool:
         or address.is_link_local
         or any(address in network for network in _PRIVATE_NETWORKS)
     )
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a name is like one of the patterns, such as `kube-*`."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

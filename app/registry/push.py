@@ -1,7 +1,7 @@
-"""Push checks: what a registry asks before it takes a blob, and before it takes a manifest.
+"""Push checks: a registry calls them before it accepts a blob or a manifest.
 
-A manifest is decided as the ImageStreamMapping that its push ends with, by the same code. The
-admission review of that mapping claims the same members, and a set counts each of them once.
+A manifest is decided by the same code as the ImageStreamMapping that ends its push. The review of
+that mapping claims the same members, and usage is a set, so each member counts once.
 """
 
 import logging
@@ -37,7 +37,7 @@ _WITHIN = 8.0
 class BlobCheck:
     verdict: Verdict
     remaining: int | None
-    """Bytes that the upload may still grow by; None without a limit."""
+    """Bytes by which the upload may still grow; None without a limit."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class ManifestCheck:
     size: int | None
     """Bytes of the image, None if only its digest is given."""
     reservation: str
-    """Gives the members back when it is cancelled; empty for a refused manifest."""
+    """The holder, with which the caller cancels the reservation; empty for a refused manifest."""
 
 
 class PushChecks:
-    """Decides pushes by the policies of admission, and reserves what they add."""
+    """Decides pushes by the policies of admission, and reserves their members."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class PushChecks:
     ) -> ManifestCheck:
         """Decide a whole manifest. Raises StateUnavailableError.
 
-        `brings`: other members that count once it is stored. `frees`: members that no longer do.
+        `brings`: further members that the push adds. `frees`: members that it removes.
         """
         image = ImageClaim.of_manifest(manifest)
         return await self._decide(repository, reference, image, sender, brings, frees)
@@ -118,8 +118,8 @@ class PushChecks:
         digest: str,
         sender: Sender = NOBODY,
     ) -> ManifestCheck:
-        """Decide a manifest of which the caller gives the digest only: its size is what the
-        state knows of it. Raises StateUnavailableError."""
+        """Decide a manifest of which only the digest is given. Its size comes from the state.
+        Raises StateUnavailableError."""
         return await self._decide(repository, reference, ImageClaim(digest), sender)
 
     def _allowance(self, view: NamespaceView, sender: Sender) -> int | None:
@@ -134,7 +134,7 @@ class PushChecks:
     async def room(
         self, repository: Repository, reference: Reference, sender: Sender = NOBODY
     ) -> Verdict:
-        """Whether there is room for a push of which only the reference is known.
+        """Whether there is room for a push with this reference.
 
         Reserves nothing. Raises StateUnavailableError.
         """
@@ -153,10 +153,10 @@ class PushChecks:
         )
 
     async def cancel(self, repository: Repository, reservation: str) -> bool:
-        """Give back what a failed push has reserved; False if it holds nothing any more.
+        """Cancel the reservation of a failed push. Returns False if there is none.
 
-        Only reservations of push checks can be cancelled: those of admission reviews have
-        other names. Raises StateUnavailableError.
+        Reservations of admission reviews have other holders and cannot be cancelled here. Raises
+        StateUnavailableError.
         """
         if _RESERVATION.fullmatch(reservation) is None:
             return False
@@ -203,7 +203,7 @@ def _about(repository: Repository, verdict: Verdict) -> dict[str, object]:
 
 
 def require(repository: Repository, verdict: Verdict) -> None:
-    """Raises RegistryError for a refusal, which is news for the log."""
+    """Raises RegistryError for a refusal."""
     if not verdict.allowed:
         reasons = [violation.reason for violation in verdict.violations]
         logger.info("denied", extra={"repository": str(repository), "reasons": reasons})

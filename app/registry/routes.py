@@ -1,9 +1,9 @@
-"""What a request to `/v2/` wants.
+"""Recognises requests to `/v2/`.
 
-Writes are recognised by their exact spelling. A path that the gateway would read otherwise than
-the registry does, because something in it is percent-encoded, empty or a dot, could carry a push
-past the checks; no client writes one, so none is passed on. A read may be spelled in more ways, but
-not so that a proxy before the registry takes it out of `/v2/`.
+A write must have its exact spelling. The gateway and the registry may read a path differently if
+parts of it are percent-encoded, empty or dots. Such a path could carry a push past the checks, and
+no client sends one, so it is refused. A read may be spelled in more ways, but its path must stay
+below `/v2/`.
 """
 
 import re
@@ -23,7 +23,7 @@ from app.registry.names import (
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PLAIN = re.compile(r"[A-Za-z0-9/_.:=~+-]*", re.ASCII)
 _STEPS = re.compile(r"//|\\|[\x00-\x20]|%(?:2f|5c|00|25)|/(?:\.|%2e){1,2}(?:[/;]|$)", re.IGNORECASE)
-"""What a server may take for an empty part of a path, another separator, or a dot segment."""
+"""Spellings that a server may read as an empty part, another separator or a dot segment."""
 _MANIFEST = re.compile(r"/v2/(.+)/manifests/([^/]+)")
 _UPLOADS = re.compile(r"/v2/(.+)/blobs/uploads/?")
 _UPLOAD = re.compile(r"/v2/(.+)/blobs/uploads/([A-Za-z0-9_=~-][A-Za-z0-9_.=~-]*)")
@@ -32,14 +32,14 @@ _BLOB = re.compile(r"/v2/(.+)/blobs/([^/]+:[^/]+)")
 
 @dataclass(frozen=True)
 class Pass:
-    """Nothing that is limited."""
+    """A request without limits."""
 
 
 @dataclass(frozen=True)
 class StartUpload:
     repository: Repository
     mount: str = ""
-    """The digest of a blob to mount instead, and the repository that it is in."""
+    """The digest of a blob to mount, and its repository."""
     mount_from: str = ""
 
 
@@ -65,8 +65,8 @@ Route = Pass | StartUpload | ContinueUpload | PutManifest | DeleteManifest
 
 
 def route(method: str, path: str, query: str) -> Route:
-    """`path` as it was sent. Raises RegistryError for a write that the distribution spec has not,
-    or that is not spelled as the spec has it."""
+    """`path`: the path as sent. Raises RegistryError for a write that is not in the distribution
+    spec, or is spelled differently."""
     if method in _READS:
         if _STEPS.search(path):
             raise _unsupported(method, path)
@@ -91,7 +91,7 @@ def route(method: str, path: str, query: str) -> Route:
 
 
 def upload_of(path: str) -> ContinueUpload | None:
-    """The upload session that a path leads to; None if it leads elsewhere."""
+    """The upload session of a path; None for another path."""
     found = _UPLOAD.fullmatch(path)
     try:
         return ContinueUpload(parse_repository(found[1]), found[2]) if found else None
@@ -100,13 +100,13 @@ def upload_of(path: str) -> ContinueUpload | None:
 
 
 def uploads_of(path: str) -> str:
-    """The name of the repository whose uploads, or one of them, a path leads to; empty if none."""
+    """The repository of an upload path; empty for another path."""
     found = _UPLOADS.fullmatch(path) or _UPLOAD.fullmatch(path)
     return found[1] if found else ""
 
 
 def _start(repository: Repository, query: str) -> StartUpload:
-    """A mount is passed on however it is spelled; only a plain one can be looked up before."""
+    """A mount is passed on in any spelling; only a plain one is looked up first."""
     parameters = parse_qs(query, keep_blank_values=True)
     mounts, sources = parameters.get("mount", []), parameters.get("from", [])
     if not any(mounts):

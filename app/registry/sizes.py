@@ -1,4 +1,4 @@
-"""What the registry says of images that an admission request only names, asked by digest."""
+"""Reads images from the registry by digest, for requests that only name them."""
 
 import asyncio
 import logging
@@ -18,13 +18,13 @@ logger = logging.getLogger("registry_admission.registry")
 _CAPACITY = 50_000
 _AT_ONCE = 32
 _MISSING = 3.0
-"""Seconds for which an image that the registry does not have is not asked for again."""
+"""Seconds until a missing image is asked for again."""
 
 
 class RegistryImages:
-    """Asks the registries on the allow-list and no other; what a digest stands for is kept.
+    """Reads images from the registries on the allow-list, and caches them by digest.
 
-    Many who wait for one digest cost one request.
+    Concurrent callers for one digest share one request.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class RegistryImages:
         capacity: int = _CAPACITY,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`registries`: the clients of every host that may be asked, by `host[:port]`."""
+        """`registries`: the client of each allowed host, by `host[:port]`."""
         self._registries = registries
         self._capacity = capacity
         self._clock = clock
@@ -43,9 +43,9 @@ class RegistryImages:
         self._asked: dict[tuple[str, str, str], asyncio.Task[ImageClaim | None]] = {}
 
     async def of(self, host: str, repository: str, digest: str) -> ImageClaim | None:
-        """None if the registry has no such image, or may not be asked for it.
+        """The image; None if the registry lacks it or the host is not allowed.
 
-        Raises SizeUnknownError if it gives no answer, or stores what cannot be read.
+        Raises SizeUnknownError if the registry does not answer or the manifest cannot be read.
         """
         if digest in self._known:
             self._known.move_to_end(digest)
@@ -85,7 +85,7 @@ class RegistryImages:
 
 
 def _is_spelled(repository: str, digest: str) -> bool:
-    """Names come from tenants: only what the spec allows becomes part of an address."""
+    """Tenants choose the names: only names of the OCI spec become part of a URL."""
     try:
         parse_repository(repository)
         parse_digest(digest)

@@ -27,7 +27,7 @@ from app.auth.authentication import Authenticator, StaticTokens
 from app.auth.reviews import KubernetesAccess
 from app.certs.cluster import ClusterCertificates, service_names
 from app.cluster import connection
-from app.cluster.api import KubeApi
+from app.cluster.api import ApiError, KubeApi, NotFoundError
 from app.cluster.connection import NoClusterError
 from app.cluster.embedded import EmbeddedState, SnapshotState
 from app.cluster.informer import Informer
@@ -138,8 +138,25 @@ async def _source(settings: Settings, leads: bool) -> AsyncIterator[Backend]:
         yield embedded(EmbeddedState(manifests, settings.domain), settings)
         return
     async with connection.connected(settings.kubeconfig, settings.context) as api:
+        await require_namespace(api, settings.namespace)
         with TemporaryDirectory() as folder:
             yield _cluster(api, settings, Path(folder), inside=inside and not outside, leads=leads)
+
+
+async def require_namespace(api: KubeApi, name: str) -> None:
+    """Raises NoClusterError if the service has no namespace for its ledgers.
+
+    Without it nothing can be decided, and each part of the service would say so by itself.
+    """
+    try:
+        await api.get(f"/api/v1/namespaces/{name}")
+    except NotFoundError:
+        raise NoClusterError(
+            f"the namespace {name} of this service does not exist: create it, or name another "
+            "with --service-namespace"
+        ) from None
+    except ApiError:
+        return  # The cluster may answer later; /readyz says what is missing until then.
 
 
 def embedded(state: EmbeddedState, settings: Settings) -> Backend:

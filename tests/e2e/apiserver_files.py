@@ -37,3 +37,17 @@ def write_audit_policy(folder: Path, user: str) -> None:
 def write_client_certificate(folder: Path, name: str) -> None:
     """The API server shows a certificate to every webhook that asks for one."""
     client.make(folder / CLIENT, name, "*", str(folder / CLIENT))
+
+
+def write_kubeconfig(path: Path, url: str, authority: Path, token: str) -> None:
+    """For the owner of a token."""
+    cluster = {"server": url, "certificate-authority": str(authority)}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "e2e", "cluster": cluster}],
+        "users": [{"name": "e2e", "user": {"token": token}}],
+        "contexts": [{"name": "e2e", "context": {"cluster": "e2e", "user": "e2e"}}],
+        "current-context": "e2e",
+    }
+    path.write_text(yaml.safe_dump(config))

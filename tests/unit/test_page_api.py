@@ -10,7 +10,6 @@ from fastapi import FastAPI
 
 from app.auth.authentication import Subject, Visible
 from app.model.limits import NamespaceLimits
-from app.page import api
 from app.page.api import PageApi
 from app.page.overview_cache import OverviewCache
 from app.page.refusals import Refusals
@@ -68,7 +67,8 @@ async def client(state: FakeState, access: FakeAccess) -> AsyncIterator[httpx.As
     board, refusals = OverviewCache(state, lambda: state.index, DOMAIN), Refusals(DOMAIN)
     views = Views(state, board, refusals, access, DOMAIN)
     app = FastAPI()
-    app.include_router(PageApi(views, access, Sessions(lambda: b"key")).router())
+    page = PageApi(views, access, Sessions(lambda: b"key"), max_concurrent=2)
+    app.include_router(page.router())
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="https://test") as client:
         client.headers.update(BEARER)
@@ -90,9 +90,8 @@ async def test_unavailable_authentication_asks_to_retry(
 
 
 async def test_too_many_concurrent_readers_get_503(
-    client: httpx.AsyncClient, access: FakeAccess, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, access: FakeAccess
 ) -> None:
-    monkeypatch.setattr(api, "_MAX_CONCURRENT", 2)
     access.answers.clear()
     waiting = [asyncio.create_task(client.get("/page")) for _ in range(2)]
     await asyncio.sleep(0.05)

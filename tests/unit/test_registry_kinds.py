@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 import pytest
 
-from app.admission import registry_kinds
 from app.admission.registry_kinds import RegistryAdmission
 from app.admission.review import AdmissionRequest
 from app.cluster.api import ApiError, Content, KubeApi, NotFoundError, Query
@@ -135,12 +134,11 @@ async def test_unreadable_object_is_a_warning_and_never_a_refusal(
     ]
 
 
-async def test_silent_api_server_does_not_delay_the_answer(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(registry_kinds, "_READ_TIMEOUT", 0.05)
+async def test_silent_api_server_does_not_delay_the_answer() -> None:
+    settings = Settings(reference_checks="deny")
+    admission = RegistryAdmission(FakeState(), settings, Silent(), read_timeout=0.05)
 
-    verdict = await review(S3, Silent())
+    verdict = await admission.config(asked("Config", config(S3)))
 
     assert verdict.allowed
     assert [text.rpartition(": ")[2] for text in verdict.warnings] == [

@@ -1,4 +1,4 @@
-"""What the controller of pull secrets sees of the cluster, and what that amounts to."""
+"""What the pull secret controller sees of the cluster."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ class PullSecretState:
         self._policy = policy
         self.scope = NOTHING
         self.taken: dict[Key, Claim] = {}
-        """Names that somebody else's Secret has."""
+        """Names that a Secret of another owner has."""
         self.accounts: LocalStore[Account] = LocalStore(
             lambda content: Account.of(content, rivals),
             changed,
@@ -59,7 +59,7 @@ class PullSecretState:
         return next_step(self.scope, self._policy, account, secret, now)
 
     def claims(self) -> tuple[Mapping[str, Sequence[Claim]], Mapping[str, int]]:
-        """What others have marked, and how many ServiceAccounts are in scope, by namespace."""
+        """The claims of other owners, and the number of ServiceAccounts in scope, by namespace."""
         claims: defaultdict[str, list[Claim]] = defaultdict(list)
         in_scope: Counter[str] = Counter()
         for key, account in self.accounts.items():
@@ -73,7 +73,7 @@ class PullSecretState:
         return claims, in_scope
 
     def progress(self, depth: int, now: float) -> Progress:
-        """How far all of them are, with so many waiting in the queue."""
+        """The progress on all objects. `depth` is the number of keys in the queue."""
         claims, in_scope = self.claims()
         apart = sum(map(len, claims.values()))
         pending = {key for key in self.known() if self.next_step(key, now)} - self.taken.keys()
