@@ -74,6 +74,10 @@ _COUNT = click.IntRange(min=0)
     help="Leave out namespaces such as test-*; may be repeated.",
 )  # fmt: skip
 @click.option(
+    "--template", is_flag=True,
+    help="Write the default limits as the template for new namespaces as well.",
+)  # fmt: skip
+@click.option(
     "--mode", type=click.Choice(MODES),
     help="Write the limits with this mode: enforce, warn or audit.",
 )  # fmt: skip

@@ -124,7 +124,7 @@ def _notes(report: Report) -> Iterator[str]:
     yield _UNIT_NOTES[report.size_unit]
     yield (
         "The gateway's limits hold for namespaces that do not exist yet, a LimitRange does not: "
-        "apply one to each new namespace."
+        "--template and the controller namespace-limits give them to new namespaces."
     )
     yield (
         "An image's size is that of its distinct layers and its config; the gateway left out the "

@@ -107,8 +107,13 @@ def read(path: Path) -> Iterator[Manifest]:
         text = content.decode(_encoding(content))
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{shown}:1: {error}") from None
-    for node, document in _documents(text, shown):
-        yield from _objects(shown, node, document)
+    yield from read_text(text, shown)
+
+
+def read_text(text: str, path: Path) -> Iterator[Manifest]:
+    """The same for text that is at hand; problems name it by `path`."""
+    for node, document in _documents(text, path):
+        yield from _objects(path, node, document)
 
 
 def _encoding(content: bytes) -> str:
@@ -165,6 +170,12 @@ def _yaml_documents(text: str, path: Path) -> Iterator[tuple[yaml.Node, Any]]:
         raise ManifestError(f"{path}:{line}: {error.problem or error}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ManifestError(f"{path}:1: {error}") from None
+
+
+def to_text(content: dict[str, Any]) -> str:
+    """An object as YAML."""
+    text: str = yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False)
+    return text
 
 
 def _objects(path: Path, node: yaml.Node, content: Any) -> Iterator[Manifest]:

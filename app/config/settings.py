@@ -170,7 +170,8 @@ class Settings(BaseSettings):
     )
     controllers: Controllers = Field(
         default_factory=list,
-        description="Opt-in controllers, of pull-secrets and s3-credentials; none by default.",
+        description="Opt-in controllers, of pull-secrets, s3-credentials and "
+        "namespace-limits; none by default.",
     )
     pull_secret_life: int = Field(
         8 * 3600,
@@ -187,6 +188,11 @@ class Settings(BaseSettings):
         default_factory=lambda: ["kube-*", "openshift", "openshift-*", "cpaas-*"],
         description="Patterns of the namespaces that ignoreSystemNamespaces ignores, besides the "
         "registry's and the service's own.",
+    )
+    limits_selector: str = Field(
+        "",
+        description="Labels of the namespaces in which namespace-limits creates limits, such as "
+        "team=a; without it, in every new one but system namespaces.",
     )
     rival_managers: Names = Field(
         default_factory=lambda: ["*image-registry-operator*", "openshift-controller-manager*"],

@@ -218,7 +218,7 @@ def _cluster(
 
     jobs: list[Job] = [state.run, watched.run, events.run]
     if controllers:
-        jobs.append(controllers.watch.informer.run)
+        jobs += controllers.everywhere
     if settings.page == "on":
         jobs += [sharing.run, others.run]
     if leads:
