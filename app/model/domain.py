@@ -6,6 +6,9 @@ The default is `alauda.io`. `openshift.io` serves OKD clusters, whose kinds are 
 from dataclasses import dataclass
 from functools import cached_property
 
+DOMAINS = ("alauda.io", "openshift.io")
+"""All that there are."""
+
 
 @dataclass(frozen=True)
 class ApiDomain:

@@ -166,7 +166,7 @@ class Image(KubeObject):
             problem = f"has digest {digest}, but the image is named {self.digest}"
         return [f"dockerImageManifest {problem.removeprefix('the manifest ')}"]
 
-    @property
+    @cached_property
     def _layers_total(self) -> int:
         return distinct_total((layer.name, layer.size) for layer in self.docker_image_layers)
 

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from app.model.base import KubeObject
-from app.model.domain import ApiDomain
+from app.model.domain import DOMAINS, ApiDomain
 from app.model.limits import STORAGE, LimitRange, LimitRangeItem, ResourceQuota
 from app.model.mode import MODES
 from app.model.quantity import Quantity
 from app.policy.names import nearest
 from app.policy.verdict import Verdict
 
-_DOMAINS = ("alauda.io", "openshift.io")
 _ZERO, _ONE = Quantity.of_count(0), Quantity.of_count(1)
 _CONSEQUENCE = "nothing is deleted, but a push that adds more is refused"
 
@@ -226,7 +225,7 @@ class _Check:
         """Whether the other domain spells a name of ours like this."""
         prefix = name.partition("/")[0]
         return (
-            prefix in _DOMAINS
+            prefix in DOMAINS
             and prefix != self._domain.name
             and nearest(name, self._resources) is not None
         )
@@ -241,7 +240,7 @@ class _Check:
         group = prefix
         if prefix == "count":
             resource, _, group = resource.partition(".")
-        of_registry = group.endswith(tuple(f".{domain}" for domain in _DOMAINS))
+        of_registry = group.endswith(tuple(f".{domain}" for domain in DOMAINS))
         return nearest(resource, self._resources) if of_registry else None
 
 
