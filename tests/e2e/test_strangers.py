@@ -36,7 +36,7 @@ def limit_range(namespace: str, *limits: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def test_quantities_of_others_stop_nobody(
+async def test_odd_quantities_stop_no_replica(
     cluster: Cluster, replicas: Replicas, namespace: str
 ) -> None:
     [replica] = replicas.running
@@ -53,7 +53,7 @@ async def test_quantities_of_others_stop_nobody(
     assert 'unreadable_objects{kind="ResourceQuota"} 0.0' in replica.metrics()
 
 
-async def test_only_who_may_see_a_stream_is_told_of_its_images(
+async def test_only_viewers_of_a_stream_are_told_of_its_images(
     cluster: Cluster, replicas: Replicas, namespace: str
 ) -> None:
     [replica] = replicas.running
