@@ -22,6 +22,8 @@ PACE = 3.0
 MAX_ENTRIES = 32_000
 """Objects and lists of one body. etcd takes objects of 1.5 MiB by default: such an ImageStream with
 thousands of tags has about 30,000, together with its old version."""
+PAUSE = 3.0
+"""Seconds in which no further large body of an address is read, after one of it had to give way."""
 _LENGTH_DIGITS = 19
 
 
@@ -41,7 +43,11 @@ class _Body:
         self.content += chunk
         if len(self.content) >= self._next_step:
             self._next_step = len(self.content) + STEP
-            self._reschedule(min(self._end, _now() + PACE))
+            self.expect_within(PACE)
+
+    def expect_within(self, seconds: float) -> None:
+        """The next step, or the end."""
+        self._reschedule(min(self._end, _now() + seconds))
 
     @property
     def is_slow(self) -> bool:
@@ -67,6 +73,8 @@ class BodyReader:
         self._max_bytes = max_bytes
         self._timeout = timeout
         self._bodies: set[_Body] = set()
+        self._resume_at: dict[str, float] = {}
+        """By address: the end of its pause."""
         self._held = 0
 
     async def json(self, request: Request) -> Mapping[str, Any]:
@@ -86,7 +94,7 @@ class BodyReader:
                 raise _too_many()
             return bytes(body.content)
         except TimeoutError:
-            if body.gave_way:
+            if body.gave_way or self._resume_at.get(address, 0.0) > _now():
                 raise _too_many() from None
             late = f"the body did not come in {self._timeout:g} s"
             slow = f"less than {STEP} bytes of the body came in {PACE:g} s"
@@ -102,11 +110,14 @@ class BodyReader:
             raise too_large
         try:
             async for chunk in request.stream():
+                was_small = len(body.content) < STEP
                 self._held += len(chunk)
                 body.add(chunk)
                 if len(body.content) > self._max_bytes:
                     raise too_large
                 self._make_room()
+                if was_small and len(body.content) >= STEP:
+                    await self._pause(body)
         except ClientDisconnect:
             raise BadRequestError("the body ended early") from None
 
@@ -121,6 +132,16 @@ class BodyReader:
         victim = max(theirs, key=lambda body: len(body.content))
         self._release(victim)
         victim.give_way()
+        now = _now()
+        paused = {name: when for name, when in self._resume_at.items() if when > now}
+        self._resume_at = {**paused, most: now + PAUSE}
+
+    async def _pause(self, body: _Body) -> None:
+        """Wait if others of its address had to give way: to send one large body after another costs
+        this process as much as to read them would."""
+        if (wait := self._resume_at.get(body.address, 0.0) - _now()) > 0:
+            body.expect_within(wait + PACE)
+            await asyncio.sleep(wait)
 
     def _release(self, body: _Body) -> None:
         self._held -= len(body.content)

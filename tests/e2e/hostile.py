@@ -37,6 +37,9 @@ class Target:
         self.token: str = arguments.token
         self.namespace: str = arguments.namespace
         self.port: int = arguments.port
+        self._context = ssl.create_default_context()
+        self._context.check_hostname = False
+        self._context.verify_mode = ssl.CERT_NONE
 
     @contextlib.asynccontextmanager
     async def api(self) -> AsyncIterator[httpx.AsyncClient]:
@@ -44,7 +47,7 @@ class Target:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         async with httpx.AsyncClient(
             base_url=f"{self.server}/apis/image.alauda.io/v1/namespaces/{self.namespace}",
-            verify=_context(),
+            verify=self._context,
             headers=headers,
             timeout=60,
         ) as client:
@@ -53,15 +56,8 @@ class Target:
     async def connect(self, client: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to the service, from an address that only this client has."""
         return await asyncio.open_connection(
-            "127.0.0.1", self.port, ssl=_context(), local_addr=(f"127.0.1.{client + 1}", 0)
+            "127.0.0.1", self.port, ssl=self._context, local_addr=(f"127.0.1.{client + 1}", 0)
         )
-
-
-def _context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 async def wide_objects(target: Target, client: int) -> None:

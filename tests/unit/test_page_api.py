@@ -146,7 +146,7 @@ async def test_missing_page_keeps_the_navigation(client: httpx.AsyncClient) -> N
 
 
 async def test_stale_view_is_labelled(client: httpx.AsyncClient, state: FakeState) -> None:
-    state.reasons = ["imagestreams: the watch is 9 s behind, accepted are 5 s"]
+    state.reasons = ["imagestreams: the watch is 9 s behind (limit: 5 s)"]
     answer = await client.get("/page")
 
     assert answer.status_code == 200
