@@ -9,7 +9,7 @@ from app.gateway.cancel import cancel
 from app.gateway.recent import Recent
 from app.gateway.rights import PushRights
 from app.gateway.slots import Slots, client_of
-from app.gateway.uploads import MeteredBody, TooLargeError
+from app.gateway.uploads import MeteredBody
 from app.gateway.upstream import Answer, Upstream, authorization, has_body
 from app.registry.errors import RegistryError
 from app.registry.names import Repository
@@ -99,17 +99,20 @@ class BlobUploads:
         declared = request.headers.get("content-length", "")
         async with self.slots.one(client_of(request)):
             size = session.total + int(declared) if declared.isdecimal() else None
-            await self._require_or_give_up(request, repository, session.total, size)
+            await self._require_or_give_up(
+                request, repository, session.total, size, _address(request)
+            )
             allowance = self._checks.allowance(repository)
             body = MeteredBody(
                 request, start=session.total, allowance=allowance, idle_timeout=self._idle_timeout
             )
             self._sessions.pop(name, None)
-            try:
-                answer = await self._upstream.forward(request, body)
-            except TooLargeError as error:
-                await self._require_or_give_up(request, repository, error.size, None)
-                raise RegistryError("SIZE_INVALID", "the limit has changed; try again") from None
+            answer = await self._upstream.forward(request, body)
+            if body.is_too_large:
+                await answer.close()
+                session_now = answer.path if answer.status == 202 else _address(request)
+                await self._require_or_give_up(request, repository, body.total, None, session_now)
+                raise RegistryError("SIZE_INVALID", "the limit has changed; try again")
             self._note(request, answer, name, _Session(body.total, session.metered))
             return answer
 
@@ -145,12 +148,15 @@ class BlobUploads:
         return int(last) + 1 if answer.status < 300 and last.isdecimal() and int(last) else 0
 
     async def _require_or_give_up(
-        self, request: Request, repository: Repository, uploaded: int, size: int | None
+        self, request: Request, repository: Repository, uploaded: int, size: int | None, path: str
     ) -> None:
-        """Refuse an upload that is or will be too large, and have the registry drop its part."""
+        """Refuse an upload that is or will be too large, and have the registry drop its part.
+
+        `path`: path and query of its session, or of all uploads if it has none yet.
+        """
         verdict = self._checks.blob(repository, uploaded, size).verdict
-        if not verdict.allowed and request.method != "POST":
-            await cancel(self._upstream, _address(request), authorization(request))
+        if not verdict.allowed and upload_of(path.partition("?")[0]):
+            await cancel(self._upstream, path, authorization(request))
         require(repository, verdict)
 
 

@@ -14,7 +14,7 @@ from app.gateway.inventory import Inventory
 from app.gateway.rights import PushRights
 from app.gateway.transport import UpstreamError
 from app.gateway.turns import SharedTurns
-from app.gateway.uploads import MeteredBody, TooLargeError
+from app.gateway.uploads import MeteredBody
 from app.gateway.upstream import Answer, Upstream, authorization, has_body
 from app.gateway.usage_store import UsageStore
 from app.model.manifest import MAX_BYTES, Manifest
@@ -188,13 +188,12 @@ class Manifests:
         if not has_body(request):
             return b""
         body = MeteredBody(request, start=0, allowance=MAX_BYTES, idle_timeout=self._idle_timeout)
-        try:
-            async for chunk in body:
-                take(len(chunk))
-                content += chunk
-        except TooLargeError:
+        async for chunk in body:
+            take(len(chunk))
+            content += chunk
+        if body.is_too_large:
             message = f"the manifest has more than {MAX_BYTES} bytes"
-            raise RegistryError("SIZE_INVALID", message) from None
+            raise RegistryError("SIZE_INVALID", message)
         return bytes(content)
 
 

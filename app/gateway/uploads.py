@@ -17,14 +17,6 @@ class IdleError(Exception):
     """The client has sent nothing, or next to nothing, for too long."""
 
 
-class TooLargeError(Exception):
-    """An upload has passed what it may have; `size` is its total so far, in bytes."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(size)
-        self.size = size
-
-
 class Room:
     """How many bytes of requests may be held in memory at once, all of them together."""
 
@@ -52,19 +44,25 @@ class Room:
 
 
 class MeteredBody:
-    """A request body, counted as it is passed on, and stopped where it passes its allowance."""
+    """A request body, counted as it is passed on, that ends where it passes its allowance.
+
+    It ends without an error, so that the registry answers and its upload session can be given up:
+    registries keep the session of a broken connection.
+    """
 
     def __init__(
         self, request: Request, *, start: int, allowance: int | None, idle_timeout: float
     ) -> None:
         """`start`: bytes that the upload session had before this request."""
         self.total = start
+        """Bytes of the session, with those that did not fit."""
+        self.is_too_large = False
         self._chunks = aiter(request.stream())
         self._allowance = allowance
         self._idle_timeout = idle_timeout
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Raises TooLargeError, IdleError and ClientDisconnect."""
+        """Raises IdleError and ClientDisconnect."""
         clock = asyncio.get_running_loop().time
         waited, came = 0.0, 0
         while True:
@@ -80,6 +78,7 @@ class MeteredBody:
                 waited, came = 0.0, 0
             self.total += len(chunk)
             if self._allowance is not None and self.total > self._allowance:
-                raise TooLargeError(self.total)
+                self.is_too_large = True
+                return
             if chunk:
                 yield chunk
