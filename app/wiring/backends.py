@@ -118,7 +118,7 @@ async def open_backend(settings: Settings, *, leads: bool = True) -> AsyncIterat
 async def _registry(settings: Settings) -> AsyncIterator[RegistryImage | None]:
     """Sizes from the internal registry, if `registry-url` is set."""
     async with open_registry(settings) as registry:
-        yield partial(RegistryImages(dict([registry])).of, registry[0]) if registry else None
+        yield RegistryImages(registry[1]).of if registry else None
 
 
 def uses_examples(settings: Settings) -> bool:

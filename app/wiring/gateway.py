@@ -5,7 +5,6 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -205,7 +204,7 @@ async def _plain_registry(
             Sources(
                 GatewayState(folder, inventory, coverage),
                 MemoryLedgers(),
-                registry_image=partial(RegistryImages({host: client}).of, host),
+                registry_image=RegistryImages(client).of,
             ),
             Observations(
                 namespaces=folder.namespaces,

@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 
+from tests.e2e.pushes import Push, Pusher
 from tests.node.installation import (
     DEPLOYMENT,
     IN_NAMESPACE,
@@ -111,7 +112,6 @@ def restarts(node: Node) -> int:
         kubelet_is_down_for_20_seconds,
         containerd_is_down_for_20_seconds,
         delete_the_certificate,
-        restart_the_api_server,
     ],
 )
 async def test_no_review_fails_while_it_changes(
@@ -128,6 +128,20 @@ async def test_a_killed_process_fails_no_more_reviews_than_it_had(service: Node)
 
     assert load.made > 50
     assert len(load.failures) <= 4, "as many as there are clients"
+
+
+async def test_pushes_are_admitted_again_when_the_only_api_server_was_restarted(
+    service: Node,
+) -> None:
+    """Replicas refuse while their view is too old: nobody knows what is stored."""
+    load = await under_load(service, restart_the_api_server)
+
+    assert all("cannot decide now" in one.message for one in load.failures)
+    started = time.monotonic()
+    last = Push(LOADED, "after-the-restart", "v1")
+    [admitted] = await Pusher(service).push([last])
+    assert admitted.admitted, admitted.message
+    print(f"admitted {time.monotonic() - started:.0f} s after the load")
 
 
 async def under_load(node: Node, change: Callable[[Node], None]) -> Load:

@@ -76,7 +76,7 @@ async def test_a_ledger_that_is_not_understood_makes_its_namespace_undecidable_a
     ledgers.put((OWN, "ledger-ns"), broken)
     ledgers.put((OWN, "ledger-other"), content([["h", 1.0, ["app"], [], []]]))
 
-    with pytest.raises(StateUnavailableError, match="the ledger is not understood: "):
+    with pytest.raises(StateUnavailableError, match="the ledger cannot be parsed: "):
         await ledgers.load("ns")
     assert len((await ledgers.load("other"))[0]) == 1
     assert ledgers.reservations() == 1

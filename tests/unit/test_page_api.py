@@ -104,7 +104,7 @@ async def test_too_many_concurrent_readers_get_503(
 
 
 async def test_stale_view_is_labelled(client: httpx.AsyncClient, state: FakeState) -> None:
-    state.reasons = ["imagestreams: the watch is 9 s behind, accepted are 5 s"]
+    state.reasons = ["imagestreams: the watch is 9 s behind (limit: 5 s)"]
     answer = await client.get("/page")
 
     assert answer.status_code == 200

@@ -10,7 +10,7 @@ from app.cluster.api import ApiError, ForbiddenError
 from tests.unit.watched_cluster import STREAMS, Cluster, following, until
 
 DOWN = ApiError(503, "no endpoints available")
-LATE = "imagestreams.image.alauda.io: the watch is 60 s behind, accepted are 5 s"
+LATE = "imagestreams.image.alauda.io: the watch is 60 s behind (limit: 5 s)"
 
 
 async def test_a_replica_that_sees_heartbeats_is_ready() -> None:
@@ -66,7 +66,7 @@ async def test_a_replica_with_a_wrong_clock_is_not_ready_even_without_the_image_
 
         cluster.clock.observe(cluster.now + 100, sent=cluster.now, received=cluster.now)
 
-        assert state.unready()[0].startswith("clock: up to 101.0 s behind")
+        assert state.unready()[0].startswith("clock is up to 101.0 s behind")
 
 
 @pytest.mark.parametrize(

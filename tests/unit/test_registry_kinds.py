@@ -120,7 +120,7 @@ async def test_irrelevant_objects_are_not_read(
         (ApiError(0, "no route"), "the API server did not answer"),
         (ApiError(403, "forbidden"), "registry-admission may not read it"),
         (ApiError(500, "broken"), "the API server answers 500"),
-        ({"spec": {"accessModes": "ReadWriteOnce"}}, "its content is not understood"),
+        ({"spec": {"accessModes": "ReadWriteOnce"}}, "its content cannot be read"),
     ],
 )
 async def test_unreadable_object_is_a_warning_and_never_a_refusal(

@@ -124,7 +124,7 @@ async def test_what_of_ours_cannot_be_read_makes_its_namespace_undecidable(
         f"{kind} team-b/odd cannot be read: {problem}; "
         "no push to this namespace is decided until it is changed or deleted"
     )
-    [record] = [found for found in caplog.records if found.message == "not understood"]
+    [record] = [found for found in caplog.records if found.message == "object cannot be read"]
     assert vars(record)["object"] == f"{kind} team-b/odd"
     assert vars(record)["problem"] == problem
 
