@@ -129,6 +129,9 @@ class Settings(SharedSettings):
     page: Literal["off", "on"] = Field(
         "off", description="Whether people can look at limits and refusals, on /page."
     )
+    cluster_name: str = Field(
+        "", description="Name of the cluster in the title and the header of the page."
+    )
     push_client_ca: Path | None = Field(
         None,
         description="CA certificates for clients of push checks: a client certificate that one "
