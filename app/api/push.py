@@ -119,7 +119,7 @@ class PushApi:
         self,
         checks: PushChecks,
         authenticator: Authenticator,
-        refused: Callable[[Repository, Verdict], None],
+        refused: Callable[[Repository, Verdict, str], None],
         *,
         max_concurrent: int,
         is_pusher: Callable[[str], bool] = lambda _common_name: False,
@@ -163,7 +163,9 @@ class PushApi:
     async def blob(self, repository: Repository, asked: BlobQuestion, sender: Sender) -> BlobAnswer:
         """Decide whether an upload may go on, by its size so far or by its declared size."""
         check = self._checks.blob(repository, asked.size, asked.declared_size, sender)
-        self._note("blob", repository, check.verdict, {"upload": asked.upload, "size": asked.size})
+        self._note(
+            "blob", repository, check.verdict, sender, {"upload": asked.upload, "size": asked.size}
+        )
         return BlobAnswer(**_fields(check.verdict), remaining=check.remaining)
 
     async def manifest(
@@ -180,7 +182,7 @@ class PushApi:
                 check = await self._checks.descriptor(repository, reference, digest, sender)
         except RegistryError as error:
             return ManifestAnswer(allowed=False, status=error.status, errors=error.body["errors"])
-        self._note("manifest", repository, check.verdict, {"digest": check.digest})
+        self._note("manifest", repository, check.verdict, sender, {"digest": check.digest})
         return ManifestAnswer(
             **_fields(check.verdict),
             digest=check.digest,
@@ -195,11 +197,16 @@ class PushApi:
         return ReservationAnswer(done=await self._checks.cancel(repository, asked.reservation))
 
     def _note(
-        self, what: str, repository: Repository, verdict: Verdict, extra: dict[str, Any]
+        self,
+        what: str,
+        repository: Repository,
+        verdict: Verdict,
+        sender: Sender,
+        extra: dict[str, Any],
     ) -> None:
         _log(what, repository, verdict, extra)
         if not verdict.allowed:
-            self._refused(repository, verdict)
+            self._refused(repository, verdict, sender.user)
 
     async def _answer(
         self, request: Request, asked: type[Asked], decide: Decide[Asked]
