@@ -135,9 +135,7 @@ def test_a_broken_file_is_named_with_its_line(
     assert problem in str(caught.value)
 
 
-def test_a_file_that_is_too_large_is_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_large_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifests, "MAX_BYTES", 2**20)
     (tmp_path / "large.yaml").write_text(LIMITS + "#" * 2**20)
 

@@ -8,7 +8,7 @@ import yaml
 
 from app.cli.gateway import gateway
 from app.cluster import heartbeat
-from app.config.settings import ENV_PREFIX
+from app.config.shared_settings import ENV_PREFIX
 from app.gateway.settings import GatewaySettings
 
 FOLDER = Path(__file__).parents[2] / "manifests/components/gateway"

@@ -49,14 +49,14 @@ def event(size: int) -> Content:
 
 
 @pytest.mark.parametrize("sizes", [[0], [1, 2, 3], [9 * 2**20], [1, 9 * 2**20, 1]])
-async def test_an_event_of_any_size_is_read(sizes: Sequence[int]) -> None:
+async def test_event_of_any_size_is_read(sizes: Sequence[int]) -> None:
     sent = [event(size) for size in sizes]
 
     async with serving(*(to_json(one) + b"\n" for one in sent)) as api:
         assert await events(api) == sent
 
 
-async def test_events_may_be_cut_anywhere() -> None:
+async def test_event_may_be_split_anywhere() -> None:
     sent = [event(3), event(5)]
     text = b"\n".join(map(to_json, sent))
 
@@ -64,7 +64,7 @@ async def test_events_may_be_cut_anywhere() -> None:
         assert await events(api) == sent
 
 
-async def test_an_event_without_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_endless_event_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_api, "MAX_EVENT", 2**20)
 
     async with serving(b"x" * 2**21) as api:
