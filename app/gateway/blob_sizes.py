@@ -7,7 +7,8 @@ that understates its sizes would pass `max.storage`.
 import asyncio
 import logging
 
-from app.gateway.recent import Recent
+from cachetools import LRUCache
+
 from app.gateway.transport import RawHeaders
 from app.gateway.upstream import Answer, Upstream
 from app.model.manifest import INDEXES, Descriptor, Manifest
@@ -34,12 +35,12 @@ class BlobSizes:
         """`unknown_size`: what to do with a manifest if the registry does not tell a size."""
         self._upstream = upstream
         self._unknown_size = unknown_size
-        self._sizes: Recent[str, int] = Recent(_CAPACITY)
+        self._sizes: LRUCache[str, int] = LRUCache(_CAPACITY)
         self._questions = asyncio.Semaphore(_CONCURRENT)
 
     def learn(self, digest: str, size: int) -> None:
         """Remember the size of a blob. This process must have counted every byte of its upload."""
-        self._sizes.keep(digest, size)
+        self._sizes[digest] = size
 
     async def size(self, repository: str, digest: str, credentials: RawHeaders) -> int | None:
         """Bytes; None if the registry has no such blob.
@@ -55,7 +56,7 @@ class BlobSizes:
             return None
         length = answer.header("content-length")
         if answer.status == 200 and length.isdecimal():
-            self._sizes.keep(digest, int(length))
+            self._sizes[digest] = int(length)
             return int(length)
         raise SizeUnknownError(f"HEAD of the blob: status {answer.status}")
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from cachetools import LRUCache
 from starlette.requests import Request
 
 from app.gateway.blob_sizes import BlobSizes, SizeUnknownError
 from app.gateway.cancel import cancel
-from app.gateway.recent import Recent
 from app.gateway.rights import PushRights
 from app.gateway.slots import Slots, client_of
 from app.gateway.uploads import MeteredBody
@@ -51,7 +51,7 @@ class BlobUploads:
         self._rights = rights
         self._sizes = sizes
         self._idle_timeout = idle_timeout
-        self._sessions: Recent[str, _Session] = Recent(_SESSIONS)
+        self._sessions: LRUCache[str, _Session] = LRUCache(_SESSIONS)
         self.slots = Slots(max_uploads, upload_wait)
 
     async def start(self, request: Request, start: StartUpload) -> Answer:
@@ -128,7 +128,7 @@ class BlobUploads:
             if len(digests) == 1 and "mount" not in parameters:
                 self._sizes.learn(digests[0], session.total)
         if answer.status == 202 and (following := upload_of(answer.path.partition("?")[0])):
-            self._sessions.keep(following.session, session)
+            self._sessions[following.session] = session
 
     async def _mounted_size(self, request: Request, start: StartUpload) -> int | None:
         """Bytes of a blob to be mounted; None if unknown. The check of the manifest follows."""

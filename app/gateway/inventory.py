@@ -53,13 +53,16 @@ class Inventory:
         coverage: Coverage,
         *,
         grace: float,
+        settle: float = _SETTLE,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`grace`: seconds that an image without a tag counts after its push."""
+        """`grace`: seconds that an image without a tag counts after its push. `settle`: seconds
+        between the two questions about an interrupted push."""
         self._database = database
         self._questioner = questioner
         self._coverage = coverage
         self._grace = grace
+        self._settle = settle
         self._clock = clock
         self._contents = database.contents()
         self._active: Counter[tuple[Repository, str]] = Counter()
@@ -221,7 +224,7 @@ class Inventory:
             self._ask_later(repository, check.took_over)
             raise
         self._ask_later(repository, set(references) & check.disturbed)
-        asyncio.get_running_loop().call_later(_SETTLE, self._ask_later, repository, early)
+        asyncio.get_running_loop().call_later(self._settle, self._ask_later, repository, early)
 
     def _is_early(self, key: tuple[Repository, str], answer: Answer) -> bool:
         """Whether an answer is a 404 that does not count yet."""
@@ -230,7 +233,7 @@ class Inventory:
         if answer is not None or until <= now:
             self._doubted.pop(key, None)
             return False
-        self._doubted[key] = min(until, now + _SETTLE)
+        self._doubted[key] = min(until, now + self._settle)
         return True
 
     async def _apply(self, repository: Repository, answers: dict[str, Answer]) -> None:

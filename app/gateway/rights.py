@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
+from cachetools import TTLCache
 from starlette.requests import Request
 
 from app.gateway.cancel import cancel
-from app.gateway.recent import Recent
 from app.gateway.upstream import Answer, Upstream, authorization
 from app.registry.names import Repository
 
@@ -31,13 +31,12 @@ class PushRights:
 
     def __init__(self, upstream: Upstream, clock: Callable[[], float] = time.monotonic) -> None:
         self._upstream = upstream
-        self._clock = clock
-        self._granted: Recent[_Key, float] = Recent(_CAPACITY)
+        self._granted: TTLCache[_Key, bool] = TTLCache(_CAPACITY, _REMEMBERED, timer=clock)
         self._asking: WeakValueDictionary[_Key, asyncio.Lock] = WeakValueDictionary()
 
     def learn(self, request: Request, repository: Repository) -> None:
         """Remember that the registry let this client start an upload."""
-        self._granted.keep(_key(request, repository), self._clock() + _REMEMBERED)
+        self._granted[_key(request, repository)] = True
 
     async def refusal(self, request: Request, repository: Repository) -> Answer | None:
         """The registry's answer to a client that may not push; None if the client may push.
@@ -47,7 +46,7 @@ class PushRights:
         key = _key(request, repository)
         asking = self._asking.setdefault(key, asyncio.Lock())
         async with asking:
-            if self._clock() < self._granted.get(key, 0.0):
+            if key in self._granted:
                 return None
             return await self._ask(request, repository)
 
