@@ -1,6 +1,5 @@
 """Nothing is lost while the service, or what is below it, changes: the table in docs/faults.md."""
 
-import asyncio
 import json
 import os
 import signal
@@ -21,12 +20,8 @@ from tests.node.installation import (
     rolled_out,
     uninstalled,
 )
-from tests.node.load import Load
+from tests.node.load import LOADED, under_load
 from tests.node.node import Node
-
-LOADED = "team-load"
-_BEFORE = 2.0
-"""Seconds of load before a change, and after it."""
 
 
 @pytest.fixture(scope="module")
@@ -142,16 +137,3 @@ async def test_pushes_are_admitted_again_when_the_only_api_server_was_restarted(
     [admitted] = await Pusher(service).push([last])
     assert admitted.admitted, admitted.message
     print(f"admitted {time.monotonic() - started:.0f} s after the load")
-
-
-async def under_load(node: Node, change: Callable[[Node], None]) -> Load:
-    started = time.monotonic()
-    async with Load(node, LOADED, change.__name__.replace("_", "-")) as load:
-        await asyncio.sleep(_BEFORE)
-        await asyncio.to_thread(change, node)
-        await asyncio.sleep(_BEFORE)
-    seconds = time.monotonic() - started
-    print(f"\n{change.__name__}: {len(load.failures)} of {load.made} failed in {seconds:.0f} s")
-    for failure in load.failures[:5]:
-        print(f"  {failure.code}: {failure.message}")
-    return load
