@@ -153,7 +153,7 @@ async def test_unauthenticated_caller_always_gets_the_same_answer(
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert answer.json() == {
-        "errors": [{"code": "UNAUTHORIZED", "message": "a bearer token that is known is required"}]
+        "errors": [{"code": "UNAUTHORIZED", "message": "a known bearer token is required"}]
     }
 
 
