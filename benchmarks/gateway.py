@@ -29,7 +29,7 @@ from tests.registry.programs import Gateway, Registry, build_tools, gateway, reg
 _LARGE = 2**30
 _PUSHES = 200
 _AT_ONCE = 16
-_ROUNDS = 5
+_ROUNDS = 3
 _LAYER = 64 * 1024
 _NGINX = """\
 daemon off;

@@ -95,10 +95,7 @@ class Enforcer:
             return Verdict()  # Without a limit or a claim, no ledger is needed.
         waiting = _Waiting(claims, view.limits, holder or holder_of(claims), reserve, exemption)
         self._enqueue(waiting)
-        late = StateUnavailableError(
-            f"the quota of namespace {claims.namespace} was not decided in {within:g} s"
-        )
-        timer = asyncio.get_running_loop().call_later(within, _fail, [waiting], late)
+        timer = asyncio.get_running_loop().call_later(within, _give_up, waiting, within)
         try:
             return await waiting.answer
         finally:
@@ -226,6 +223,12 @@ class Enforcer:
             ledger.reserve(waiting.holder, claims, usage, expires_at)
             effective.add(claims.adds, claims.removes)
         return verdict
+
+
+def _give_up(waiting: _Waiting, after: float) -> None:
+    namespace = waiting.claims.namespace
+    problem = f"the quota of namespace {namespace} was not decided in {after:g} s"
+    _fail([waiting], StateUnavailableError(problem))
 
 
 def _fail(batch: list[_Waiting], error: Exception) -> None:

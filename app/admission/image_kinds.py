@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.admission.changes import Change, IncomingImage
 from app.admission.enforcer import Enforcer
-from app.admission.image_lookups import ImageLookups, RegistryImage, by_own_word, is_settled
+from app.admission.image_lookups import ImageLookups, RegistryImage, is_settled
 from app.admission.references import References
 from app.admission.review import AdmissionRequest, UserInfo
 from app.model.domain import ApiDomain
@@ -113,18 +113,17 @@ class ImageAdmission:
                 change.follows, limit, namespace=view.namespace, mode=self.followed_tags
             )
         )
-        weights = dict(zip(change.images, map(by_own_word, change.images), strict=True))
-        if limit is not None and not all(map(is_settled, change.images)):
-            if len(change.images) > _FEW:
+        if limit is not None:
+            images = list(dict.fromkeys(change.images))
+            if len(images) > _FEW and not all(map(is_settled, images)):
                 # Counting is cheap and looking up sizes is not: count first.
                 room = await self._count(change, view, deadline, False, holder, exemption)
                 if not room.allowed:
                     verdict.include(room)
                     return self.enforcement.applied(verdict, exemption)
             lookups = ImageLookups(self.state, self.registry_image, deadline - within / 2)
-            weights = await lookups.weights(change.images)
-        if limit is not None:
-            for image, weight in weights.items():
+            weights = await lookups.weights(images)
+            for image, weight in zip(images, weights, strict=True):
                 verdict.include(self._check_size(image, weight, limit, view.namespace))
         verdict = self.enforcement.applied(verdict, exemption)
         reserve = reserve and verdict.allowed

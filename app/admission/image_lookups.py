@@ -30,13 +30,6 @@ def is_settled(image: IncomingImage) -> bool:
     return _is_proven(image.claim) and not (image.claim and image.claim.children)
 
 
-def by_own_word(image: IncomingImage) -> Weight:
-    """The weight of an image by the request alone."""
-    if image.claim is None:
-        return Weight(None)
-    return weigh(image.claim.digest, {image.claim.digest: image.claim})
-
-
 class ImageLookups:
     """The look-ups of one decision: a few at a time, all before one deadline."""
 
@@ -49,27 +42,28 @@ class ImageLookups:
         self._until = until
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def weights(self, images: Sequence[IncomingImage]) -> dict[IncomingImage, Weight]:
+    async def weights(self, images: Sequence[IncomingImage]) -> list[Weight]:
         """The weight of each image. Raises StateUnavailableError without the Image API."""
         by_repository: dict[str, list[IncomingImage]] = {}
         for image in images:
             if not (is_settled(image) or image.hidden):
                 by_repository.setdefault(_repository(image), []).append(image)
         found: dict[str, dict[str, ImageClaim]] = {repository: {} for repository in by_repository}
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(self._until):
-                await _side_by_side(
-                    [
-                        self._find(repository, together, found[repository])
-                        for repository, together in by_repository.items()
-                    ]
-                )
-        return {
-            image: by_own_word(image)
+        if found:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self._until):
+                    await _side_by_side(
+                        [
+                            self._find(repository, together, found[repository])
+                            for repository, together in by_repository.items()
+                        ]
+                    )
+        return [
+            _by_own_word(image)
             if is_settled(image) or image.hidden
             else weigh(image.digest or "", found[_repository(image)])
             for image in images
-        }
+        ]
 
     async def _find(
         self, repository: str, images: Iterable[IncomingImage], found: dict[str, ImageClaim]
@@ -118,6 +112,13 @@ async def _side_by_side(work: Sequence[Coroutine[Any, Any, None]]) -> None:
                 tasks.create_task(each)
     except ExceptionGroup as group:
         raise group.exceptions[0] from None
+
+
+def _by_own_word(image: IncomingImage) -> Weight:
+    """The weight of an image by the request alone."""
+    if image.claim is None:
+        return Weight(None)
+    return weigh(image.claim.digest, {image.claim.digest: image.claim})
 
 
 def _repository(image: IncomingImage) -> str:

@@ -122,6 +122,8 @@ class Outcome:
     message: str = ""
     causes: tuple[str, ...] = ()
     """The reasons of the refusal as short stable names, for metrics and audit."""
+    violations: tuple[Violation, ...] = ()
+    """Why it is refused, or why it would be if its limits were enforced."""
     tolerated: tuple[Violation, ...] = ()
     """What passes a limit that is not enforced for this request."""
     exemption: str = ""
@@ -195,6 +197,7 @@ def of_verdict(title: str, verdict: Verdict) -> Outcome:
             message=shortened(f"{title}: {verdict.would_refuse}", _MAX_MESSAGE)
             if tolerated
             else "",
+            violations=tolerated,
             tolerated=tolerated,
             exemption=verdict.exemption,
             warnings=warnings,
@@ -207,6 +210,7 @@ def of_verdict(title: str, verdict: Verdict) -> Outcome:
         reason="Forbidden",
         message=shortened(f"{title}: {verdict.explanation}", _MAX_MESSAGE),
         causes=causes,
+        violations=tuple(verdict.violations),
         warnings=warnings,
         audit={
             **notes,

@@ -30,11 +30,11 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _CHALLENGE = 'Basic realm="registry-admission"'
 """Registry clients log in with Basic: the password is the token."""
 _ERROR = "X-Registry-Error"
-"""Carries the refusal for proxies that do not pass the body of one on."""
+"""Header with the refusal, for proxies that do not pass on the body of a refusal."""
 
 
 class AuthorizeApi:
-    """200 for what may pass; else the status and the OCI errors for the client."""
+    """Answers 200 for a request that may pass, else the status and OCI errors for the client."""
 
     def __init__(self, checks: PushChecks, authenticator: Authenticator, proxy: PushProxy) -> None:
         self._proxy = proxy
@@ -57,10 +57,10 @@ class AuthorizeApi:
         return Response()
 
     async def login(self, request: Request) -> Response:
-        """200 for a client whose token is known, else 401 and how to log in.
+        """200 for a known token, else 401 with a challenge.
 
-        For `GET /v2/`, which clients ask first: its answer tells them to send credentials, and
-        `docker login` whether they are right.
+        For `GET /v2/`, the first request of clients: 401 tells them to send credentials, and
+        `docker login` learns from it whether these are right.
         """
         try:
             await self._subject(request)
@@ -72,7 +72,7 @@ class AuthorizeApi:
         token = _token(request.headers.get("authorization", ""))
         subject = await self._authenticator.authenticate(token) if token else None
         if subject is None:
-            raise RegistryError("UNAUTHORIZED", "a token that is known is required")
+            raise RegistryError("UNAUTHORIZED", "a known token is required")
         return subject
 
     async def _decide(self, request: Request) -> None:
@@ -113,7 +113,7 @@ def _token(authorization: str) -> str:
 
 
 def _refusal(error: RegistryError) -> Response:
-    """nginx knows 401 and 403 as refusals, and takes every other status for a failure."""
+    """nginx takes 401 and 403 for refusals, and every other status for a failure."""
     response = error.response()
     if response.status_code in (400, 405):
         response.status_code = 403

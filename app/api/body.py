@@ -16,9 +16,8 @@ TIMEOUT = 10.0
 AT_ONCE = 8
 """Largest bodies that are held at once; most bodies are a thousand times smaller."""
 STEP = 64 * 1024
-"""Bytes. A larger body has to keep the pace: so many further bytes, or its end, in each"""
+"""Bytes. Of a larger body, so many further bytes or its end have to come in every PACE seconds."""
 PACE = 3.0
-"""seconds."""
 MAX_ENTRIES = 32_000
 """Objects and lists of one body. etcd takes objects of 1.5 MiB by default: such an ImageStream with
 thousands of tags has about 30,000, together with its old version."""
@@ -34,7 +33,7 @@ class _Body:
         self.address = address
         self.content = bytearray()
         self.gave_way = False
-        """It was refused because its address held most."""
+        """The body was refused because its address held most."""
         self._deadline = deadline
         self._end = deadline.when() or 0.0
         self._next_step = STEP
@@ -46,7 +45,7 @@ class _Body:
             self.expect_within(PACE)
 
     def expect_within(self, seconds: float) -> None:
-        """The next step, or the end."""
+        """Refuse the body unless its next step or its end comes within this time."""
         self._reschedule(min(self._end, _now() + seconds))
 
     @property
@@ -63,10 +62,10 @@ class _Body:
 
 
 class BodyReader:
-    """Reads the bodies of one endpoint's requests, all together within a bound of memory.
+    """Reads the bodies of one endpoint's requests. All bodies together have a bound of memory.
 
-    At the bound, the largest body of the address that holds most is refused. So small bodies always
-    have room.
+    At the bound, the reader refuses the largest body of the address that holds most. So there is
+    always room for small bodies.
     """
 
     def __init__(self, max_bytes: int, timeout: float = TIMEOUT) -> None:
@@ -83,7 +82,7 @@ class BodyReader:
         return decoded(await self.read(request))
 
     async def read(self, request: Request) -> bytes:
-        """All of it. Raises BadRequestError: 400, 408, 413 or 429."""
+        """The whole body. Raises BadRequestError: 400, 408, 413 or 429."""
         address = request.client.host if request.client else ""
         try:
             async with asyncio.timeout(self._timeout) as deadline:
@@ -137,15 +136,18 @@ class BodyReader:
         self._resume_at = {**paused, most: now + PAUSE}
 
     async def _pause(self, body: _Body) -> None:
-        """Wait if others of its address had to give way: to send one large body after another costs
-        this process as much as to read them would."""
+        """Wait if another body of the same address had to give way.
+
+        Otherwise a client could send one large body after another, and receiving them costs CPU
+        time even if all are refused.
+        """
         if (wait := self._resume_at.get(body.address, 0.0) - _now()) > 0:
             body.expect_within(wait + PACE)
             await asyncio.sleep(wait)
 
     def _release(self, body: _Body) -> None:
         self._held -= len(body.content)
-        # What a refusal's traceback holds stays until the garbage collector comes by.
+        # A refusal's traceback refers to the body until the garbage collector runs.
         body.content.clear()
 
 
@@ -165,15 +167,17 @@ def require_json(request: Request) -> None:
 
 
 def entries(body: bytes) -> int:
-    """Objects and lists in a JSON text, and such characters in its strings: what it costs to decide
-    on it, found at a thousandth of that cost."""
+    """The number of objects and lists in a JSON text, with such characters in its strings.
+
+    The time for a decision grows with it. Counting takes a thousandth of that time.
+    """
     return body.count(b"{") + body.count(b"[")
 
 
 def decoded(body: bytes) -> Mapping[str, Any]:
-    """The object that a JSON text has. Raises BadRequestError: 400, or 413 for too many entries.
+    """The object in a JSON text. Raises BadRequestError: 400, or 413 for too many entries.
 
-    The decoder itself refuses nesting deeper than 200 and numbers without end.
+    The decoder refuses nesting deeper than 200 and numbers of too many digits.
     """
     if entries(body) > MAX_ENTRIES:
         message = f"the body has more than {MAX_ENTRIES} objects and lists; send fewer at once"
@@ -200,6 +204,6 @@ def _too_many() -> BadRequestError:
 
 
 def _unread(code: int, message: str) -> BadRequestError:
-    """The rest of the body is not waited for."""
+    """An error that closes the connection, because the rest of the body is not read."""
     headers = {"Connection": "close"}
     return BadRequestError(message, code, headers | ({"Retry-After": "1"} if code == 429 else {}))

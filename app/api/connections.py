@@ -1,4 +1,4 @@
-"""Who may have a connection: bounds for one address and for all, and which connection gives way."""
+"""Bounds on connections, of one address and in all, and which connection ends for a new one."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -14,7 +14,7 @@ _BEYOND = 2
 
 
 class Connection:
-    """One accepted connection. It waits for its client unless a request of it is being answered."""
+    """One accepted connection. It waits for its client, or a request of it is being answered."""
 
     identified = False
     """Whether TLS has verified a certificate of the client: such connections give way last."""
@@ -25,7 +25,7 @@ class Connection:
         """Ends the connection at once."""
 
     def waits(self) -> None:
-        """For its client: for a handshake, a request or the rest of one."""
+        """The connection waits for its client: for a handshake, a request or the rest of one."""
         self.works()
         self._address.waiting[self.identified][self] = None
 

@@ -12,7 +12,7 @@ from app.version import VERSION
 
 
 class HealthApi:
-    """Alive as long as it answers; ready as long as nothing speaks against deciding."""
+    """The process is alive if it answers, and ready if there is no reason against deciding."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class HealthApi:
         return router
 
     async def healthz(self) -> Response:
-        """200 while the process serves."""
+        """200 if the process answers at all."""
         return PlainTextResponse("ok")
 
     async def readyz(self) -> Response:

@@ -40,7 +40,10 @@ REVIEW_SECONDS = Metric(
     "review_seconds", "histogram", "Time from the whole body read to the answer.", ("endpoint",)
 )
 BAD_REQUESTS = Metric(
-    "bad_requests", "counter", "HTTP requests that were no AdmissionReview.", ("code",)
+    "bad_requests",
+    "counter",
+    "HTTP requests to review endpoints that were refused before a decision.",
+    ("code",),
 )
 BUILD_INFO = Metric("build_info", "gauge", "1, with the version of this process.", ("version",))
 READY = Metric("ready", "gauge", "1 while /readyz answers 200, else 0.")
@@ -55,6 +58,17 @@ UNREADABLE = Metric(
     "Objects whose content cannot be read; pushes to their namespaces are refused.",
     ("kind",),
 )
+USED = Metric(
+    "used",
+    "gauge",
+    "What a namespace has of a resource, for as many of the fullest namespaces as `usage-metrics` "
+    "says.",
+    ("namespace", "resource"),
+)
+HARD = Metric(
+    "hard", "gauge", "What its ResourceQuota allows, the fullest of several.",
+    ("namespace", "resource"),
+)  # fmt: skip
 CERTIFICATE_EXPIRY = Metric(
     "certificate_expiry_timestamp_seconds",
     "gauge",
@@ -74,14 +88,14 @@ UNTAGGED = Metric(
 OF_REVIEWS = (REVIEWS, WOULD_REFUSE, EXEMPTIONS, REVIEW_SECONDS, BAD_REQUESTS)
 OF_ALL = (*OF_REVIEWS, BUILD_INFO, READY, RESERVATIONS)
 OF_SERVICE = (
-    *OF_ALL, STATE_AGE, STATE_BROKEN, UNREADABLE,
+    *OF_ALL, STATE_AGE, STATE_BROKEN, UNREADABLE, USED, HARD,
     CERTIFICATE_EXPIRY,
 )  # fmt: skip
 OF_GATEWAY = (*OF_ALL, UPLOADS, UNREAD, UNREADABLE_MANIFESTS, UNTAGGED)
 
 
 class Metrics:
-    """Counts reviews; gauges are read when they are scraped."""
+    """Counts reviews. Gauges are read at each scrape."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -107,16 +121,16 @@ class Metrics:
         self.gauges(BUILD_INFO, lambda: {VERSION: 1.0})
 
     def gauge(self, metric: Metric, read: Callable[[], float]) -> None:
-        """A value that is asked for at each scrape."""
+        """A value that `read` gives at each scrape."""
         gauge = Gauge(metric.family, metric.help, registry=self._registry)
         gauge.set_function(read)
 
     def gauges(self, metric: Metric, read: Callable[[], Mapping[str, float]]) -> None:
-        """Values by the metric's one label, asked for at each scrape."""
+        """Values by the metric's one label, which `read` gives at each scrape."""
         self._registry.register(_Gauges(metric, read))
 
     def collect(self, collector: Collector) -> None:
-        """Values that somebody else keeps."""
+        """Metrics that another part of the process keeps."""
         self._registry.register(collector)
 
     def count_review(
@@ -163,5 +177,5 @@ class _Gauges(Collector):
 
 
 def _kind(request: AdmissionRequest) -> str:
-    """Anything that somebody may send is one label value, not one each."""
+    """Unknown kinds share one label value, so that callers cannot make ever new ones."""
     return request.kind.kind if request.kind.kind in _KINDS else "other"

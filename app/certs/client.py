@@ -1,4 +1,4 @@
-"""A client certificate for API servers, with the two files that have them show it to webhooks."""
+"""A client certificate for API servers, and the configuration to show it to webhooks."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,7 +39,7 @@ def make(folder: Path, name: str, server: str, mounted: str) -> None:
 
 
 def _kubeconfig(server: str) -> dict[str, object]:
-    """Paths in it are relative to it."""
+    """The paths in a kubeconfig are relative to its folder."""
     user = {"client-certificate": CERTIFICATE, "client-key": KEY}
     return {"apiVersion": "v1", "kind": "Config", "users": [{"name": server, "user": user}]}
 

@@ -22,7 +22,7 @@ _PRIVATE = 0o600
 
 
 class CertificateError(UnusableError):
-    """Files that cannot be used or written; names them and says what to do."""
+    """Files that cannot be read, used or written. The text names them and a next step."""
 
 
 def make(folder: Path, names: Iterable[str], now: datetime | None = None) -> KeyPair:
@@ -102,7 +102,8 @@ def _usable_authority(folder: Path, now: datetime) -> KeyPair | None:
 
 
 def _refuse_to_replace(folder: Path) -> None:
-    """A serving certificate without our CA beside it came from elsewhere and may be the only."""
+    """Keep a serving certificate without its CA beside it: it came from elsewhere, and may be the
+    only copy."""
     for path in (folder / CERTIFICATE, folder / KEY):
         if path.exists():
             raise CertificateError(
@@ -138,7 +139,7 @@ def _write_serving(folder: Path, serving: KeyPair) -> None:
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    """Replace a file at once: a reader sees the old content or the new, never a part."""
+    """Replace a file in one step: a reader sees the old content or the new one."""
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".certs-") as scratch:
         new = Path(scratch) / path.name
         new.touch(mode=_PRIVATE)

@@ -30,6 +30,8 @@ _SETTINGS = (
     "watch_silence",
     "api_domain",
     "unknown_size",
+    "default_mode",
+    "exempt_namespaces",
     "max_uploads",
     "upload_wait",
     "idle_timeout",

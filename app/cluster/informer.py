@@ -114,7 +114,7 @@ class Informer:
             return f"{self.name}: {self._problem}"
         silent = self._silent(self._heard_at)
         if silent > self._silence:
-            return f"{self.name}: nothing heard for {silent:.0f} s ({self._problem})"
+            return f"{self.name}: no event for {silent:.0f} s ({self._problem})"
         return None
 
     def _silent(self, heard_at: float) -> float:
@@ -137,16 +137,16 @@ class Informer:
                     held = time.monotonic() - started >= self._retries.short
                     failures = 0 if held else failures
                 if not held:
-                    raise ApiError(0, "the watch was ended at once")
+                    raise ApiError(0, "the API server ended the watch at once")
             except GoneError:
                 self._version = ""
             except TimeoutError:
                 if self._reopening:
                     self._reopening = False
-                    logger.warning("watch is opened again", extra={"resource": self.name})
+                    logger.warning("watch reopened", extra={"resource": self.name})
                     continue
                 logger.warning("watch is silent", extra={"resource": self.name})
-                self._version, self._problem = "", f"nothing heard for {self._silence:g} s"
+                self._version, self._problem = "", f"no event for {self._silence:g} s"
             except ApiError as error:
                 failures += 1
                 self._report(error)

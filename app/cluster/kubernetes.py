@@ -168,8 +168,8 @@ class KubernetesState:
         if clock.error <= self._max_error:
             return []
         return [
-            f"clock: up to {clock.error:.1f} s {'behind' if clock.behind else 'ahead of'} the "
-            f"API server's, accepted are {self._max_error:g} s"
+            f"clock is up to {clock.error:.1f} s {'behind' if clock.behind else 'ahead of'} the "
+            f"API server (limit: {self._max_error:g} s)"
         ]
 
     def _age_problems(self) -> list[str]:
@@ -178,7 +178,7 @@ class KubernetesState:
             return [f"{name}: no heartbeat seen yet"]
         age = self._clock() - self._heartbeat.seen_at
         if age > self._max_lag:
-            return [f"{name}: the watch is {age:.0f} s behind, accepted are {self._max_lag:g} s"]
+            return [f"{name}: the watch is {age:.0f} s behind (limit: {self._max_lag:g} s)"]
         return []
 
     def _notify(self, namespace: str) -> None:

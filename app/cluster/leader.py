@@ -36,7 +36,7 @@ async def lead(
                 try:
                     await work()
                 except Exception:
-                    logger.exception("the leader's work failed, it is taken up again")
+                    logger.exception("the leader's work failed and is started again")
                 await asyncio.sleep(_RETRY_SECONDS)
 
         async def stopped() -> None:

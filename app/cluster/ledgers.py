@@ -196,7 +196,7 @@ class _Known:
             try:
                 self._ledger = decode(self._content or {})
             except ValueError as error:
-                raise StateUnavailableError(f"the ledger is not understood: {error}") from None
+                raise StateUnavailableError(f"the ledger cannot be parsed: {error}") from None
             self._content = None
         return self._ledger
 

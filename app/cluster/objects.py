@@ -55,7 +55,7 @@ class KubernetesObjects:
             reason = _REASONS.get(error.status, f"the API server answers {error.status}")
             raise UnreadableError(reason) from None
         except ValidationError:
-            raise UnreadableError("its content is not understood") from None
+            raise UnreadableError("its content cannot be read") from None
 
 
 class ManifestObjects:

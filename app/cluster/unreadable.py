@@ -121,7 +121,7 @@ class UnreadableObjects:
         )
         known = self._found.setdefault(namespace, {})
         if known.get(name) != found:
-            logger.error("not understood", extra={"object": found.title, "problem": problem})
+            logger.error("object cannot be read", extra={"object": found.title, "problem": problem})
             self._noticed(found)
         known[name] = found
 

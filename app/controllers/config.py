@@ -45,9 +45,9 @@ class Condition:
                 "--controllers",
             )
         if management_state.apart:
-            message = f"{management_state.apart}: left to their other owner"
+            message = f"{management_state.apart}: these objects are left to their owner"
             return cls(kind, True, "OtherOwnerOfSome", message)
-        return cls(kind, True, "AsExpected", f"controller {controller} is at work")
+        return cls(kind, True, "AsExpected", f"controller {controller} works")
 
     @property
     def status(self) -> str:
@@ -177,7 +177,7 @@ class ConfigStatus:
             except ConflictError:
                 continue
             return found
-        raise ConflictError(409, f"{self._path} changes all the time")
+        raise ConflictError(409, f"{self._path} was changed during every attempt to write it")
 
     async def _event(self, condition: Condition) -> None:
         involved = {

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
 from app.config.setting_types import Names
-from app.config.settings import Settings
+from app.config.shared_settings import SharedSettings
 
 _ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 _PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*", re.ASCII)
@@ -34,7 +34,7 @@ Origin = Annotated[str, AfterValidator(_origin)]
 RegistryAddress = Annotated[str, AfterValidator(_registry)]
 
 
-class GatewaySettings(Settings):
+class GatewaySettings(SharedSettings):
     """Flags, environment and file work as they do for the webhook."""
 
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")

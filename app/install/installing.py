@@ -16,7 +16,7 @@ from app.cluster.applying import path_of
 from app.config.setting_types import CONTROLLERS
 from app.install import kustomization
 from app.install.kustomization import Manifest
-from app.model.domain import ApiDomain
+from app.model.domain import DOMAINS, ApiDomain
 from app.model.mode import Mode
 
 NAME = "registry-admission"
@@ -31,7 +31,7 @@ _IN_REGISTRY = ("registry-admission-references", "registry-admission-s3-credenti
 """Of the Roles, and their bindings, in that namespace."""
 _DOMAIN = "alauda.io"
 """Of the manifests, as they are in their files."""
-_REGISTRIES = [ApiDomain(name).registry_namespace for name in (_DOMAIN, "openshift.io")]
+_REGISTRIES = [ApiDomain(name).registry_namespace for name in DOMAINS]
 _MANAGER = "registry-admission-install"
 WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 

@@ -1,4 +1,4 @@
-"""LimitRange and ResourceQuota objects, and what they come to for one namespace."""
+"""LimitRange and ResourceQuota objects, and the limits of a namespace that follow from them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,8 +11,9 @@ from app.model.domain import ApiDomain
 from app.model.mode import MODES, Mode
 from app.model.quantity import Quantity
 
+_MODES: Mapping[str, Mode] = {mode: mode for mode in MODES}
 STORAGE = "storage"
-"""What a LimitRange item limits of a single image."""
+"""The resource by which a LimitRange item limits the size of an image."""
 
 
 class LimitRangeItem(KubeModel):
@@ -51,7 +52,7 @@ class ResourceQuota(KubeObject):
 
 
 def own_part_of_limit_range(domain: ApiDomain, content: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored LimitRange without everything that belongs to others, whatever that holds."""
+    """A stored LimitRange, reduced to the names of this service. The rest may hold anything."""
     types = {
         domain.image_type: (STORAGE,),
         domain.stream_type: (domain.images, domain.image_tags),
@@ -67,7 +68,7 @@ def own_part_of_limit_range(domain: ApiDomain, content: Mapping[str, Any]) -> di
 
 
 def own_part_of_quota(domain: ApiDomain, content: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored ResourceQuota without everything that belongs to others, whatever that holds."""
+    """A stored ResourceQuota, reduced to the names of this service. The rest may hold anything."""
     names = (domain.imagestreams, domain.images, domain.image_tags)
     status = {part: _named(_at(content, "status", part), names) for part in ("hard", "used")}
     hard = _named(_at(content, "spec", "hard"), names)
@@ -98,14 +99,14 @@ Named = TypeVar("Named", LimitRange, ResourceQuota)
 
 @dataclass(frozen=True)
 class Limit:
-    """One maximum and the LimitRange that sets it."""
+    """A maximum and the LimitRange that sets it."""
 
     source: str
     max: Quantity
     mode: Mode | None = None
-    """None: the mode of limits that name none."""
+    """None: the mode for limits that name none."""
     higher: "Limit | None" = None
-    """The next maximum that has another mode; what passes it passes this one as well."""
+    """The next maximum with another mode. What exceeds it exceeds this one as well."""
 
     @property
     def each(self) -> Iterator["Limit"]:
@@ -118,19 +119,19 @@ class Limit:
 
 @dataclass(frozen=True)
 class HardLimits:
-    """One ResourceQuota: counts by the domain's resource names."""
+    """One ResourceQuota: maximum counts by resource name."""
 
     source: str
     imagestreams: Quantity | None = None
     images: Quantity | None = None
     image_tags: Quantity | None = None
     mode: Mode | None = None
-    """None: the mode of limits that name none."""
+    """None: the mode for limits that name none."""
 
 
 @dataclass(frozen=True)
 class NamespaceLimits:
-    """Everything that limits one namespace: the lowest LimitRange maxima, and every quota."""
+    """All limits of one namespace: the lowest maxima of its LimitRanges, and every quota."""
 
     image_size: Limit | None = None
     stream_images: Limit | None = None
@@ -139,7 +140,7 @@ class NamespaceLimits:
 
     @property
     def limits_members(self) -> bool:
-        """Whether streams, images or tags are limited, so that a push must be counted."""
+        """Whether streams, images or tags are limited, so that pushes must be counted."""
         return bool(self.quotas or self.stream_images or self.stream_tags)
 
 
@@ -149,11 +150,10 @@ NO_LIMITS = NamespaceLimits()
 def namespace_limits(
     domain: ApiDomain, limit_ranges: Iterable[LimitRange], quotas: Iterable[ResourceQuota]
 ) -> NamespaceLimits:
-    """Combine one namespace's objects.
+    """Combine the objects of one namespace.
 
-    The lowest `max` over all LimitRanges wins; every ResourceQuota applies by itself. A quota
-    with scopes counts as one without: no image has a scope, and a limit that someone wrote
-    down is not dropped silently.
+    The lowest `max` over all LimitRanges applies; every ResourceQuota applies by itself. Scopes of
+    a quota are ignored: no image has a scope, and a written limit must not be dropped silently.
     """
     ranges = list(limit_ranges)
     hard_limits = (_hard_limits(domain, quota) for quota in quotas)
@@ -166,7 +166,7 @@ def namespace_limits(
 
 
 def overlaid(present: Iterable[Named], proposed: Iterable[Named]) -> list[Named]:
-    """The objects of one kind and namespace as they are once `proposed` ones are applied."""
+    """The objects of one kind and namespace after `proposed` ones are applied."""
     applied = list(proposed)
     names = {item.metadata.name for item in applied}
     return [item for item in present if item.metadata.name not in names] + applied
@@ -175,7 +175,7 @@ def overlaid(present: Iterable[Named], proposed: Iterable[Named]) -> list[Named]
 def _lowest(
     domain: ApiDomain, limit_ranges: list[LimitRange], item_type: str, resource: str
 ) -> Limit | None:
-    """The lowest maximum, and behind it those that are the lowest of another mode."""
+    """The lowest maximum, followed by the lowest of each other mode."""
     lowest: dict[Mode | None, Limit] = {}
     for limit_range in limit_ranges:
         mode = mode_of(domain, limit_range)
@@ -190,7 +190,7 @@ def _lowest(
 
 
 def strictest(limit: Limit) -> Mode | None:
-    """The strictest of the modes that a maximum has; limits that name none may be enforced."""
+    """The strictest mode of a maximum. A limit that names no mode may be enforced."""
     order: tuple[Mode | None, ...] = ("enforce", None, "warn", "audit")
     return min((one.mode for one in limit.each), key=order.index)
 
@@ -200,9 +200,8 @@ def _height(limit: Limit) -> tuple[Quantity, str]:
 
 
 def mode_of(domain: ApiDomain, item: KubeObject) -> Mode | None:
-    """The mode that an object names; None if it names none, or one that does not exist."""
-    named = item.metadata.annotations.get(domain.mode_annotation)
-    return next((mode for mode in MODES if mode == named), None)
+    """The mode that an object names; None for none, or for one that does not exist."""
+    return _MODES.get(item.metadata.annotations.get(domain.mode_annotation, ""))
 
 
 def _hard_limits(domain: ApiDomain, quota: ResourceQuota) -> HardLimits | None:

@@ -1,7 +1,7 @@
-"""What becomes of a request that passes a limit."""
+"""What happens to a request that exceeds a limit."""
 
 from typing import Literal, get_args
 
 Mode = Literal["enforce", "warn", "audit"]
-"""It is refused, allowed with a warning to its sender, or allowed and only recorded."""
+"""Refuse it, allow it with a warning to the sender, or allow and record it."""
 MODES: tuple[Mode, ...] = get_args(Mode)

@@ -1,6 +1,6 @@
-"""Bounds of YAML text, held before it is composed: libyaml's composer recurses without a limit.
+"""Bounds for YAML text, checked before it is composed: libyaml's composer recurses without limit.
 
-JSON is YAML, so the bounds hold for it as well.
+JSON is YAML too, so that the same bounds apply.
 """
 
 from typing import Any
@@ -8,17 +8,17 @@ from typing import Any
 import yaml
 
 MAX_DEPTH = 100
-"""Nested lists and mappings; objects of Kubernetes have a few dozen."""
+"""Nested lists and maps. Objects of Kubernetes have a few dozen levels."""
 MAX_ALIASED = 100_000
-"""Nodes that the aliases of one document may add to those that are written down."""
+"""Values that the aliases of one document may add to the written ones."""
 
 
 class YamlBoundsError(yaml.MarkedYAMLError):
-    """Text that nests too deeply, or whose aliases stand for too much."""
+    """YAML that nests too deeply, or whose aliases add too many values."""
 
 
 def require_bounds(text: str) -> None:
-    """Raises YamlBoundsError, or another YAMLError for text that is no YAML."""
+    """Raises YamlBoundsError, or another YAMLError for text that is not YAML."""
     anchors: dict[str, int] = {}
     opened: list[tuple[str | None, int]] = []
     nodes = aliased = 0

@@ -17,6 +17,7 @@ CAPACITY = 500
 MAX_MESSAGE = 1000
 _FORBIDDEN = 403
 _MAX_NAME = 255
+_MAX_STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class Refusal:
     count: int = 1
     enforced: bool = True
     """False for pushes that were allowed because their limit is not enforced."""
+    user: str = ""
+    """Who pushed last; empty if that is not known."""
+    next_steps: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str, tuple[str, ...], bool]:
@@ -64,15 +68,22 @@ class Refusals:
         if not (refused or outcome.would_be_refused) or request.dry_run:
             return
         if stream and request.namespace and request.kind.group == self._domain.image_group:
-            self._note(request.namespace, stream, outcome.reasons, outcome.message, refused)
+            steps = tuple(dict.fromkeys(found.next_step for found in outcome.violations))
+            self._note(
+                request.namespace, stream, outcome.reasons, outcome.message, refused,
+                request.user_info.username, steps,
+            )  # fmt: skip
 
-    def push(self, repository: Repository, verdict: Verdict) -> None:
+    def push(self, repository: Repository, verdict: Verdict, user: str = "") -> None:
         """A registry was told to refuse a push, or that it would be refused."""
         reasons, text = verdict.reasons, verdict.explanation
+        found = verdict.violations or verdict.tolerated
+        steps = tuple(dict.fromkeys(one.next_step for one in found))
         if verdict.allowed:
             reasons = tuple(dict.fromkeys(found.reason for found in verdict.tolerated))
             text = verdict.would_refuse
-        self._note(repository.namespace, repository.stream, reasons, text, not verdict.allowed)
+        refused = not verdict.allowed
+        self._note(repository.namespace, repository.stream, reasons, text, refused, user, steps)
 
     def follow(self, others: Mapping[str, Iterable[Refusal]]) -> None:
         """Show the refusals of other replicas, too; the mapping is read whenever it is needed."""
@@ -118,12 +129,17 @@ class Refusals:
         reasons: tuple[str, ...],
         message: str,
         enforced: bool,
+        user: str,
+        next_steps: tuple[str, ...],
     ) -> None:
         if len(message) > MAX_MESSAGE:
             message = message[: MAX_MESSAGE - 1] + "…"
         now = self._clock()
         names = namespace[:_MAX_NAME], stream[:_MAX_NAME]
-        new = Refusal(*names, reasons, message, now, now, enforced=enforced)
+        new = Refusal(
+            *names, reasons, message, now, now,
+            enforced=enforced, user=user[:_MAX_NAME], next_steps=next_steps[:_MAX_STEPS],
+        )  # fmt: skip
         known = self._own.pop(new.key, None)
         self._own[new.key] = known.joined(new) if known else new
         if len(self._own) > CAPACITY:

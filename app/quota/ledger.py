@@ -118,7 +118,8 @@ class Ledger:
         """
         members, proof = claims.adds, usage.missing(claims.adds)
         claimed = self._index()
-        proof -= Members.of(member for member in proof if claimed.get(member))
+        if claimed_too := [member for member in proof if claimed.get(member)]:
+            proof -= Members.of(claimed_too)
         renewed = self._by_holder.get(holder)
         if renewed is not None:
             members |= renewed.members
@@ -127,7 +128,8 @@ class Ledger:
             members, proof = members | checked.members, proof | checked.proof
         for member in claims.adds:
             for other in claimed.get(member, ()):
-                self._share(other, member)
+                if other != holder:
+                    self._share(other, member)
         shared = members - proof
         removes = claims.removes | renewed.removes if renewed else claims.removes
         self._put(Reservation(holder, members, expires_at, shared, removes))

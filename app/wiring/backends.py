@@ -39,6 +39,7 @@ from app.cluster.objects import KubernetesObjects, ObjectReader
 from app.cluster.reconciler import Reconciler
 from app.config import examples
 from app.config.settings import Settings
+from app.config.shared_settings import SharedSettings
 from app.page.refusals import Refusals
 from app.page.shared_refusals import LABEL as REFUSALS
 from app.page.shared_refusals import SharedRefusals
@@ -102,15 +103,14 @@ class Backend:
 
 
 @asynccontextmanager
-async def open_backend(settings: Settings, *, leads: bool = True) -> AsyncIterator[Backend]:
+async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
     """The folder that `state` names; else the cluster around us, or the one that a kubeconfig
     names; else the examples.
 
-    `leads`: whether this process may be the one that writes quota status for all. Raises
-    ManifestError for a folder, NoClusterError for a kubeconfig, and CredentialsError for a docker
-    config, that is no use.
+    Raises ManifestError for a folder, NoClusterError for a kubeconfig, and CredentialsError for a
+    docker config, that is no use.
     """
-    async with _registry(settings) as registry_image, _source(settings, leads) as backend:
+    async with _registry(settings) as registry_image, _source(settings) as backend:
         yield replace(backend, sources=replace(backend.sources, registry_image=registry_image))
 
 
@@ -118,7 +118,7 @@ async def open_backend(settings: Settings, *, leads: bool = True) -> AsyncIterat
 async def _registry(settings: Settings) -> AsyncIterator[RegistryImage | None]:
     """Sizes from the internal registry, if `registry-url` is set."""
     async with open_registry(settings) as registry:
-        yield partial(RegistryImages(dict([registry])).of, registry[0]) if registry else None
+        yield RegistryImages(registry[1]).of if registry else None
 
 
 def uses_examples(settings: Settings) -> bool:
@@ -128,11 +128,11 @@ def uses_examples(settings: Settings) -> bool:
 
 
 @asynccontextmanager
-async def _source(settings: Settings, leads: bool) -> AsyncIterator[Backend]:
+async def _source(settings: Settings) -> AsyncIterator[Backend]:
     outside = settings.kubeconfig is not None or settings.context is not None
     inside = connection.is_inside()
     if settings.state is not None or uses_examples(settings):
-        if settings.controllers and leads:
+        if settings.controllers:
             raise NoClusterError("controllers need a cluster, and there is only a folder")
         manifests = settings.state or examples.state_folder()
         yield embedded(EmbeddedState(manifests, settings.domain), settings)
@@ -140,7 +140,7 @@ async def _source(settings: Settings, leads: bool) -> AsyncIterator[Backend]:
     async with connection.connected(settings.kubeconfig, settings.context) as api:
         await require_namespace(api, settings.namespace)
         with TemporaryDirectory() as folder:
-            yield _cluster(api, settings, Path(folder), inside=inside and not outside, leads=leads)
+            yield _cluster(api, settings, Path(folder), inside=inside and not outside)
 
 
 async def require_namespace(api: KubeApi, name: str) -> None:
@@ -183,18 +183,33 @@ def snapshot(state: SnapshotState, settings: Settings) -> Backend:
     )
 
 
-def _cluster(
-    api: KubeApi, settings: Settings, folder: Path, *, inside: bool, leads: bool
-) -> Backend:
-    domain, timing, namespace = settings.domain, settings.timing, settings.namespace
+@dataclass(frozen=True)
+class ClusterUsage:
+    """Limits, usage and reservations of a cluster, and the work that keeps them fresh."""
+
+    identity: str
+    """Tells this process apart from its replicas."""
+    state: KubernetesState
+    ledgers: KubernetesLedgers
+    jobs: Sequence[Job]
+
+
+def cluster_usage(api: KubeApi, settings: SharedSettings) -> ClusterUsage:
+    """What every process that decides pushes in a cluster needs."""
     identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}-{os.getpid()}"
+    namespace, silence = settings.namespace, settings.watch_silence
     state = KubernetesState(
-        api, domain, namespace=namespace, timing=timing, silence=settings.watch_silence
+        api, settings.domain, namespace=namespace, timing=settings.timing, silence=silence
     )
     ledgers = KubernetesLedgers(api, namespace, identity)
-    watched = Informer(
-        api, ledgers.path, "ledgers", ledgers, silence=settings.watch_silence, select=LEDGERS
-    )
+    watched = Informer(api, ledgers.path, "ledgers", ledgers, silence=silence, select=LEDGERS)
+    return ClusterUsage(identity, state, ledgers, [state.run, watched.run])
+
+
+def _cluster(api: KubeApi, settings: Settings, folder: Path, *, inside: bool) -> Backend:
+    domain, timing, namespace = settings.domain, settings.timing, settings.namespace
+    usage = cluster_usage(api, settings)
+    identity, state, ledgers = usage.identity, usage.state, usage.ledgers
     events = RefusalEvents(api, domain, identity)
     refusals = Refusals(domain)
     sharing = SharedRefusals(api, namespace, identity, refusals)
@@ -208,7 +223,7 @@ def _cluster(
     certificates = ClusterCertificates(api, folder, namespace=namespace, names=names)
     access = KubernetesAccess(api, domain)
     reconciler = Reconciler(api, state, ledgers, domain, timing)
-    controllers = assemble(api, settings, identity) if leads else None
+    controllers = assemble(api, settings, identity)
     work = [reconciler.run, *(controllers.leading if controllers else [])]
     leading = partial(lead, api, namespace, identity, partial(_all_of, work))
 
@@ -216,13 +231,11 @@ def _cluster(
         events.refused(request, outcome)
         refusals.review(request, outcome)
 
-    jobs: list[Job] = [state.run, watched.run, events.run]
+    jobs: list[Job] = [*usage.jobs, events.run, leading]
     if controllers:
         jobs += controllers.everywhere
     if settings.page == "on":
         jobs += [sharing.run, others.run]
-    if leads:
-        jobs.append(leading)
     return Backend(
         Sources(
             state,

@@ -69,8 +69,12 @@ def by_name(manifests: list[Manifest]) -> dict[tuple[str, str, str], Manifest]:
     for one in manifests:
         if one["kind"] == "Namespace":
             continue
-        if one["kind"] == "Deployment":
-            one["spec"]["template"]["spec"]["containers"][0]["image"] = IMAGE
+        spec = one.get("spec", {})
+        if one["kind"] == "CronJob":
+            spec = spec["jobTemplate"]["spec"]
+        for container in spec.get("template", {}).get("spec", {}).get("containers", []):
+            assert container["image"] in ("registry-admission", IMAGE)
+            container["image"] = IMAGE
         metadata = one["metadata"]
         found[one["kind"], metadata.get("namespace", ""), metadata["name"]] = one
     return found
@@ -83,10 +87,15 @@ def by_name(manifests: list[Manifest]) -> dict[tuple[str, str, str], Manifest]:
         ({"certificates": {"source": "cert-manager"}}, "cert-manager", []),
         ({"highAvailability": True}, "ha", []),
         (
-            {"controllers": ["pull-secrets", "s3-credentials"]},
+            {"controllers": ["pull-secrets", "s3-credentials", "namespace-limits"]},
             "self-signed",
-            ["components/pull-secrets", "components/s3-credentials"],
+            [
+                "components/pull-secrets",
+                "components/s3-credentials",
+                "components/namespace-limits",
+            ],
         ),
+        ({"policyReports": {"enabled": True}}, "self-signed", ["components/policy-reports"]),
         ({"gateway": {"enabled": True}}, "self-signed", ["components/gateway"]),
         ({"monitoring": {"enabled": True}}, "self-signed", ["monitoring"]),
         ({"domain": "openshift.io"}, "self-signed", ["components/openshift"]),
@@ -136,6 +145,13 @@ def test_a_certificate_that_exists_is_trusted_by_every_webhook(
     }
     assert bundles == {CA}
     assert found == expected
+
+
+def test_no_container_has_another_image(cluster: Cluster) -> None:
+    everything = {key: {"enabled": True} for key in ("gateway", "policyReports", "monitoring")}
+    text = yaml.safe_dump_all(rendered(cluster, values(image=IMAGE, **everything)))
+
+    assert text.count(f"image: {IMAGE}") == text.count("image: ") == 3
 
 
 def test_settings_are_variables_of_the_service_alone(cluster: Cluster) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 import ssl
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -11,7 +13,10 @@ import httpx
 from tests.e2e.pushes import Push
 from tests.node.node import Node
 
+LOADED = "team-load"
 _CLIENTS = 4
+_BEFORE = 2.0
+"""Seconds of load before a change, and after it."""
 _PAUSE = 0.15
 """Seconds of a client between two creates."""
 
@@ -71,3 +76,16 @@ class Load:
                 if answer.status_code != 201 and "webhook" in answer.text:
                     self.failures.append(Failure(answer.status_code, answer.json()["message"]))
                 await asyncio.sleep(_PAUSE)
+
+
+async def under_load(node: Node, change: Callable[[Node], None]) -> Load:
+    started = time.monotonic()
+    async with Load(node, LOADED, change.__name__.replace("_", "-")) as load:
+        await asyncio.sleep(_BEFORE)
+        await asyncio.to_thread(change, node)
+        await asyncio.sleep(_BEFORE)
+    seconds = time.monotonic() - started
+    print(f"\n{change.__name__}: {len(load.failures)} of {load.made} failed in {seconds:.0f} s")
+    for failure in load.failures[:5]:
+        print(f"  {failure.code}: {failure.message}")
+    return load

@@ -9,9 +9,8 @@ from tests.e2e.pushes import Push, Pusher
 from tests.node.installation import (
     DEPLOYMENT,
     IN_NAMESPACE,
-    eventually,
+    SELECTOR,
     installed,
-    pods,
     rolled_out,
     uninstalled,
 )
@@ -25,7 +24,9 @@ def without_replicas(node: Node) -> Iterator[Node]:
     installed(node)
     node.kubectl("create", "namespace", BYSTANDER)
     node.kubectl("scale", DEPLOYMENT, IN_NAMESPACE, "--replicas=0")
-    eventually(lambda: pods(node), lambda left: not left)
+    node.kubectl(
+        "wait", "--for=delete", "pods", SELECTOR, IN_NAMESPACE, "--timeout=120s", timeout=130
+    )
     yield node
     node.kubectl("delete", "namespace", BYSTANDER, timeout=120)
     uninstalled(node)

@@ -1,6 +1,5 @@
 """Nothing is lost while the service, or what is below it, changes: the table in docs/faults.md."""
 
-import asyncio
 import json
 import os
 import signal
@@ -10,6 +9,7 @@ from functools import partial
 
 import pytest
 
+from tests.e2e.pushes import Push, Pusher
 from tests.node.installation import (
     DEPLOYMENT,
     IN_NAMESPACE,
@@ -20,12 +20,8 @@ from tests.node.installation import (
     rolled_out,
     uninstalled,
 )
-from tests.node.load import Load
+from tests.node.load import LOADED, under_load
 from tests.node.node import Node
-
-LOADED = "team-load"
-_BEFORE = 2.0
-"""Seconds of load before a change, and after it."""
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +107,6 @@ def restarts(node: Node) -> int:
         kubelet_is_down_for_20_seconds,
         containerd_is_down_for_20_seconds,
         delete_the_certificate,
-        restart_the_api_server,
     ],
 )
 async def test_no_review_fails_while_it_changes(
@@ -130,14 +125,15 @@ async def test_a_killed_process_fails_no_more_reviews_than_it_had(service: Node)
     assert len(load.failures) <= 4, "as many as there are clients"
 
 
-async def under_load(node: Node, change: Callable[[Node], None]) -> Load:
+async def test_pushes_are_admitted_again_when_the_only_api_server_was_restarted(
+    service: Node,
+) -> None:
+    """Replicas refuse while their view is too old: nobody knows what is stored."""
+    load = await under_load(service, restart_the_api_server)
+
+    assert all("cannot decide now" in one.message for one in load.failures)
     started = time.monotonic()
-    async with Load(node, LOADED, change.__name__.replace("_", "-")) as load:
-        await asyncio.sleep(_BEFORE)
-        await asyncio.to_thread(change, node)
-        await asyncio.sleep(_BEFORE)
-    seconds = time.monotonic() - started
-    print(f"\n{change.__name__}: {len(load.failures)} of {load.made} failed in {seconds:.0f} s")
-    for failure in load.failures[:5]:
-        print(f"  {failure.code}: {failure.message}")
-    return load
+    last = Push(LOADED, "after-the-restart", "v1")
+    [admitted] = await Pusher(service).push([last])
+    assert admitted.admitted, admitted.message
+    print(f"admitted {time.monotonic() - started:.0f} s after the load")

@@ -78,7 +78,7 @@ def replica() -> Replica:
         pytest.param("soon", 0, id="by hand"),
     ],
 )
-def test_a_heartbeat_from_the_future_proves_nothing(
+def test_heartbeat_from_the_future_is_ignored(
     replica: Replica, written: object, seen: float
 ) -> None:
     replica.heartbeat.see({"metadata": {"annotations": {ANNOTATION: str(written)}}})
@@ -86,7 +86,7 @@ def test_a_heartbeat_from_the_future_proves_nothing(
     assert replica.heartbeat.seen_at == seen
 
 
-async def test_a_replica_with_the_right_time_writes_each_second(replica: Replica) -> None:
+async def test_replica_with_the_right_time_writes_each_second(replica: Replica) -> None:
     replica.api.tell_time()
 
     await replica.pass_time(5, seen=True)
@@ -95,7 +95,7 @@ async def test_a_replica_with_the_right_time_writes_each_second(replica: Replica
     assert replica.api.asked == []
 
 
-async def test_a_replica_that_has_not_compared_its_clock_asks_before_it_writes(
+async def test_replica_compares_its_clock_before_it_writes(
     replica: Replica,
 ) -> None:
     await replica.heartbeat.beat()
@@ -107,7 +107,7 @@ async def test_a_replica_that_has_not_compared_its_clock_asks_before_it_writes(
     assert replica.api.asked == [0]
 
 
-async def test_a_replica_with_a_wrong_clock_asks_each_second_until_it_is_right(
+async def test_replica_with_a_wrong_clock_asks_each_second_until_it_is_right(
     replica: Replica,
 ) -> None:
     replica.server_ahead = 60
@@ -123,7 +123,7 @@ async def test_a_replica_with_a_wrong_clock_asks_each_second_until_it_is_right(
     assert replica.api.writes
 
 
-async def test_a_clock_that_is_set_back_asks_at_once(replica: Replica) -> None:
+async def test_clock_that_is_set_back_is_compared_at_once(replica: Replica) -> None:
     replica.server_ahead = 60
     await replica.heartbeat.beat()
     replica.now -= 3600
@@ -134,7 +134,7 @@ async def test_a_clock_that_is_set_back_asks_at_once(replica: Replica) -> None:
     assert len(replica.api.asked) == 2
 
 
-async def test_a_watch_that_does_not_bring_what_was_written_is_opened_again(
+async def test_watch_is_reopened_while_own_heartbeats_are_unseen(
     replica: Replica,
 ) -> None:
     replica.api.tell_time()
@@ -148,7 +148,7 @@ async def test_a_watch_that_does_not_bring_what_was_written_is_opened_again(
     assert replica.reopened == [6.75, 9.5]
 
 
-async def test_an_image_api_that_does_not_answer_is_no_reason_to_open_watches_again(
+async def test_watch_is_not_reopened_while_the_image_api_is_down(
     replica: Replica,
 ) -> None:
     replica.api.tell_time()
@@ -168,7 +168,7 @@ async def test_an_image_api_that_does_not_answer_is_no_reason_to_open_watches_ag
 @pytest.mark.parametrize(
     ("status", "unanswered"), [(0, True), (503, True), (504, True), (403, False), (404, False)]
 )
-async def test_an_answer_that_refuses_is_an_answer(
+async def test_only_missing_or_5xx_responses_count_as_unanswered(
     replica: Replica, monkeypatch: pytest.MonkeyPatch, status: int, unanswered: bool
 ) -> None:
     async def refuse(path: str, patch: Content, query: Query | None = None) -> Content:

@@ -75,7 +75,7 @@ FROM_TEAM_B = [
 
 
 @pytest.mark.parametrize(("kind", "content"), FROM_TEAM_B)
-async def test_what_may_not_be_seen_is_answered_like_what_does_not_exist(
+async def test_hidden_stream_is_treated_like_a_missing_one(
     kind: str, content: dict[str, Any]
 ) -> None:
     rights = Rights()
@@ -88,7 +88,7 @@ async def test_what_may_not_be_seen_is_answered_like_what_does_not_exist(
 
 
 @pytest.mark.parametrize(("kind", "content"), FROM_TEAM_B)
-async def test_what_may_be_seen_is_named_and_refused(kind: str, content: dict[str, Any]) -> None:
+async def test_visible_image_is_named_and_refused(kind: str, content: dict[str, Any]) -> None:
     verdict = await decide(pushes(Rights("team-b")), kind, content)
 
     assert set(causes(verdict)) == {"ImageTooLarge"}
@@ -97,7 +97,7 @@ async def test_what_may_be_seen_is_named_and_refused(kind: str, content: dict[st
 
 
 @pytest.mark.parametrize(("kind", "content"), FROM_TEAM_B)
-async def test_no_size_and_no_digest_of_a_hidden_namespace_is_told(
+async def test_refusal_has_no_size_or_digest_of_a_hidden_namespace(
     kind: str, content: dict[str, Any]
 ) -> None:
     verdict = await decide(pushes(Rights()), kind, content)
@@ -110,7 +110,7 @@ def text(verdict: Verdict) -> str:
     return "\n".join([*map(str, verdict.violations), *verdict.warnings])
 
 
-async def test_nobody_asks_about_the_namespace_of_the_request() -> None:
+async def test_own_namespace_is_visible_without_a_question() -> None:
     rights = Rights()
     kind, content = stream(kind="ImageStreamTag", name="app:huge")
 
@@ -120,7 +120,7 @@ async def test_nobody_asks_about_the_namespace_of_the_request() -> None:
     assert causes(verdict) == ["ImageTooLarge"]
 
 
-async def test_a_right_that_cannot_be_asked_for_is_no_verdict() -> None:
+async def test_unanswered_access_review_makes_the_state_unavailable() -> None:
     rights = Rights("team-b")
     rights.fails = True
     kind, content = stream(kind="ImageStreamTag", name="origin:big", **OF_TEAM_B)

@@ -9,7 +9,8 @@ import pytest
 from app.admission.kinds import KINDS
 from app.certs import cluster
 from app.cluster import heartbeat
-from app.config.settings import ENV_PREFIX, Settings
+from app.config.settings import Settings
+from app.config.shared_settings import ENV_PREFIX
 from app.install import kustomization
 from app.model import credentials
 from app.model.domain import ApiDomain

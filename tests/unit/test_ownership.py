@@ -1,4 +1,4 @@
-"""Who else is at work, and what is left to them."""
+"""Which objects belong to another owner, and when a controller is off."""
 
 from typing import Any
 
@@ -108,7 +108,7 @@ def test_marks_of_one_tenant_do_not_turn_the_controller_off(
     assert (bool(found.off), bool(found.apart)) == (off, apart)
 
 
-def test_a_state_names_one_claim_and_counts_namespaces() -> None:
+def test_management_state_names_one_claim_and_counts_namespaces() -> None:
     found = management_state(None, {"team-a": [CLAIM, CLAIM]}, {"team-a": 2, "team-b": 1})
 
     assert found.apart == (

@@ -1,4 +1,4 @@
-"""Every kind and verb, as the API server sends them, decided on the shipped examples."""
+"""A review of every kind and verb, decided on the shipped examples."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests import payloads
 
 @dataclass(frozen=True)
 class Denied:
-    """A refusal, and texts that its message has to hold."""
+    """A refusal, and texts that its message must contain."""
 
     texts: tuple[str, ...]
     causes: tuple[str, ...]
@@ -26,7 +26,7 @@ class Denied:
 
 @dataclass(frozen=True)
 class Allowed:
-    """No refusal; texts that its warnings have to hold, or why the object is not looked at."""
+    """An allowed request, and texts of its warnings, or the reason why it is not checked."""
 
     warnings: tuple[str, ...] = ()
     skipped: str | None = None
@@ -195,9 +195,7 @@ async def test_every_payload_gets_its_expected_answer(name: str) -> None:
     ["push-too-large", "limitrange-misspelled", "configmap-legacy", "imagestream-create-21st"],
 )
 @pytest.mark.parametrize("subresource", ["new", "tags", "Status"])
-async def test_an_unknown_subresource_is_decided_like_the_object(
-    name: str, subresource: str
-) -> None:
+async def test_unknown_subresource_is_decided_like_the_object(name: str, subresource: str) -> None:
     asked = request(name)
 
     outcome = await admission().validate(
@@ -209,7 +207,7 @@ async def test_an_unknown_subresource_is_decided_like_the_object(
 
 
 @pytest.mark.parametrize("subresource", ["finalizers", "layers", "scale", "secrets", "signatures"])
-async def test_a_subresource_that_stores_no_image_is_not_looked_at(subresource: str) -> None:
+async def test_subresource_without_images_is_skipped(subresource: str) -> None:
     asked = request("push-too-large").model_copy(update={"sub_resource": subresource})
 
     outcome = await admission().validate(asked, within=5)

@@ -265,7 +265,7 @@ async def test_failed_review_shows_nothing() -> None:
         await KubernetesAccess(api, DOMAIN).visible(ADA, ["team-a"])
 
 
-async def test_one_review_asks_about_few_namespaces() -> None:
+async def test_one_review_asks_about_20_namespaces_at_most() -> None:
     api = FakeApi()
     api.seen = {"team-7", "team-100"}
     access = KubernetesAccess(api, DOMAIN)

@@ -10,17 +10,17 @@ from app.cluster.api import ApiError, ForbiddenError
 from tests.unit.watched_cluster import STREAMS, Cluster, following, until
 
 DOWN = ApiError(503, "no endpoints available")
-LATE = "imagestreams.image.alauda.io: the watch is 60 s behind, accepted are 5 s"
+LATE = "imagestreams.image.alauda.io: the watch is 60 s behind (limit: 5 s)"
 
 
-async def test_a_replica_that_sees_heartbeats_is_ready() -> None:
+async def test_replica_that_sees_heartbeats_is_ready() -> None:
     async with following(Cluster()) as state:
         await until(lambda: not state.problems())
 
         assert state.unready() == []
 
 
-async def test_without_the_image_api_pushes_are_refused_and_all_else_is_decided() -> None:
+async def test_replica_stays_ready_while_the_image_api_is_down() -> None:
     cluster = Cluster()
     async with following(cluster) as state:
         await until(lambda: not state.problems())
@@ -34,7 +34,9 @@ async def test_without_the_image_api_pushes_are_refused_and_all_else_is_decided(
 
 
 @pytest.mark.parametrize("deaf", [True, False])
-async def test_a_replica_that_alone_sees_no_heartbeats_is_not_ready(deaf: bool) -> None:
+async def test_replica_without_heartbeats_is_not_ready_while_the_image_api_works(
+    deaf: bool,
+) -> None:
     cluster = Cluster()
     async with following(cluster) as state:
         await until(lambda: not state.problems())
@@ -46,7 +48,7 @@ async def test_a_replica_that_alone_sees_no_heartbeats_is_not_ready(deaf: bool) 
         assert state.unready() == [LATE]
 
 
-async def test_a_replica_that_never_saw_the_image_api_is_not_ready() -> None:
+async def test_replica_that_never_listed_image_streams_is_not_ready() -> None:
     cluster = Cluster()
     cluster.failing = DOWN
     cluster.forbidden.add(STREAMS)
@@ -56,7 +58,7 @@ async def test_a_replica_that_never_saw_the_image_api_is_not_ready() -> None:
         assert state.unready() == state.problems()
 
 
-async def test_a_replica_with_a_wrong_clock_is_not_ready_even_without_the_image_api() -> None:
+async def test_replica_with_a_wrong_clock_is_not_ready_without_the_image_api() -> None:
     cluster = Cluster()
     async with following(cluster) as state:
         await until(lambda: not state.problems())
@@ -66,7 +68,7 @@ async def test_a_replica_with_a_wrong_clock_is_not_ready_even_without_the_image_
 
         cluster.clock.observe(cluster.now + 100, sent=cluster.now, received=cluster.now)
 
-        assert state.unready()[0].startswith("clock: up to 101.0 s behind")
+        assert state.unready()[0].startswith("clock is up to 101.0 s behind")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ async def test_a_replica_with_a_wrong_clock_is_not_ready_even_without_the_image_
         pytest.param(["stopping"], [], 503, id="another replica could"),
     ],
 )
-async def test_readiness_says_what_cannot_be_decided(
+async def test_readyz_reports_reasons_and_warnings(
     not_ready: list[str], warnings: list[str], code: int
 ) -> None:
     health = HealthApi(Metrics(), lambda: not_ready, lambda: warnings)

@@ -48,7 +48,7 @@ OF_OTHERS = [
 
 
 @pytest.mark.parametrize("item", OF_OTHERS)
-async def test_a_limit_range_of_others_with_odd_content_is_not_read(item: Any) -> None:
+async def test_foreign_limit_range_content_is_not_read(item: Any) -> None:
     odd = limit_range("team-b", item, IMAGE_1GI, annotations={"a": 1}, labels=[])
     async with following(Cluster(ranges=[odd, limit_range("team-a", IMAGE_1GI)])) as state:
         for namespace in ("team-a", "team-b"):
@@ -59,7 +59,7 @@ async def test_a_limit_range_of_others_with_odd_content_is_not_read(item: Any) -
 
 
 @pytest.mark.parametrize("value", ["1e1002", "1" * 300, "much", [], None])
-async def test_a_quota_of_others_with_odd_content_is_not_read(value: Any) -> None:
+async def test_foreign_quota_content_is_not_read(value: Any) -> None:
     odd = quota("team-b", images=5)
     odd["spec"]["hard"]["example.com/x"] = value
     odd["spec"]["scopes"] = 7
@@ -99,7 +99,7 @@ def ask(state: KubernetesState, namespace: str) -> None:
 
 
 @pytest.mark.parametrize(("lists", "kind", "problem"), OURS)
-async def test_what_of_ours_cannot_be_read_makes_its_namespace_undecidable(
+async def test_unreadable_object_makes_its_namespace_undecidable(
     lists: dict[str, Any], kind: str, problem: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)
@@ -124,14 +124,14 @@ async def test_what_of_ours_cannot_be_read_makes_its_namespace_undecidable(
         f"{kind} team-b/odd cannot be read: {problem}; "
         "no push to this namespace is decided until it is changed or deleted"
     )
-    [record] = [found for found in caplog.records if found.message == "not understood"]
+    [record] = [found for found in caplog.records if found.message == "object cannot be read"]
     assert vars(record)["object"] == f"{kind} team-b/odd"
     assert vars(record)["problem"] == problem
 
 
 @pytest.mark.parametrize("way", ["repaired", "deleted"])
 @pytest.mark.parametrize(("lists", "kind", "problem"), OURS)
-async def test_a_namespace_is_decidable_again_once_the_object_is(
+async def test_namespace_is_decidable_after_repair_or_deletion(
     lists: dict[str, Any], kind: str, problem: str, way: str
 ) -> None:
     cluster = Cluster(**lists)
@@ -152,14 +152,14 @@ async def test_a_namespace_is_decidable_again_once_the_object_is(
         pytest.param({"replicas": "two"}, id="replicas"),
     ],
 )
-async def test_a_config_with_odd_content_still_names_the_registry(spec: dict[str, Any]) -> None:
+async def test_config_with_odd_content_still_names_the_registry(spec: dict[str, Any]) -> None:
     routes = [{"name": "a", "hostname": "registry.example.com"}]
     async with following(Cluster(configs=[config(routes=routes, **spec)])) as state:
         assert state.registry_hosts() == {"registry.example.com"}
         assert state.unreadable()["Config"] == 0
 
 
-async def test_names_of_the_registry_that_cannot_be_read_stay_as_they_were() -> None:
+async def test_unreadable_config_keeps_the_known_host_names() -> None:
     routes = [{"name": "a", "hostname": "registry.example.com"}]
     cluster = Cluster(configs=[config(routes=routes)])
     async with following(cluster) as state:
@@ -180,7 +180,7 @@ async def test_names_of_the_registry_that_cannot_be_read_stay_as_they_were() -> 
 
 
 @pytest.mark.parametrize(("lists", "kind", "problem"), OURS)
-async def test_commands_say_what_they_could_not_read(
+async def test_commands_report_unreadable_objects(
     lists: dict[str, Any], kind: str, problem: str
 ) -> None:
     collector = UsageCollector(Cluster(**lists), DOMAIN, service_namespace="own", ledgers=False)

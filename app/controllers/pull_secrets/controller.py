@@ -144,7 +144,7 @@ class PullSecretController:
             await self._judge()
 
     async def _judge(self) -> None:
-        """Decide whether another owner is at work. The previous one may be gone."""
+        """Decide whether there is another owner. The previous one may be gone."""
         self._judged.clear()
         claims, in_scope = self._state.claims()
         found = management_state(self._watch.claim(CONTROLLER), claims, in_scope)

@@ -107,7 +107,7 @@ class PullSecretWrites:
         noted = (metadata.get("annotations") or {}).get(self._marks.account)
         owners = {reference.get("uid") for reference in metadata.get("ownerReferences") or []}
         if noted != account.name and account.uid not in owners:
-            raise TakenError(409, f"{path} exists and is not ours")
+            raise TakenError(409, f"{path} exists and belongs to another owner")
         patch = {"metadata": {**self._metadata(account), "uid": metadata["uid"]}}
         await self._pace.turn()
         return await self._api.merge(path, patch, _OURS)
