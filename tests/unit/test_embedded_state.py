@@ -1,4 +1,4 @@
-"""State from a folder: what is read, how problems are named, and what stays in force."""
+"""The state from a folder: what is read, how problems are reported, and what stays in force."""
 
 import asyncio
 import time
