@@ -6,7 +6,9 @@ busy namespace has thousands of pushes in flight. Compare-and-swap is `resourceV
 
 import asyncio
 import contextlib
+import secrets
 from collections import Counter
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -15,7 +17,7 @@ from pydantic_core import to_json
 from app.cluster.api import ApiError, ConflictError, Content, KubeApi, NotFoundError
 from app.cluster.informer import Key
 from app.model.base import problems
-from app.quota.ledger import Floor, Ledger, Reservation
+from app.quota.ledger import Escrow, Floor, Ledger, Reservation
 from app.quota.members import Members
 from app.quota.state import StateUnavailableError
 from app.quota.store import LedgerConflictError
@@ -23,6 +25,7 @@ from app.quota.store import LedgerConflictError
 LABEL = "registry-admission/ledger"
 _PREFIX = "ledger-"
 _TURN = "registry-admission/turn"
+_RECALL = "registry-admission/recall"
 _PATIENCE = 1
 """Conflicts in a row that a replica bears before it asks for a turn."""
 _YIELD = 0.02
@@ -33,11 +36,14 @@ _MAX_BYTES = 900_000
 _Time = Annotated[float, Field(allow_inf_nan=False)]
 _Pairs = list[tuple[str, str]]
 _Row = tuple[
-    str, _Time, list[str], _Pairs, _Pairs, tuple[list[str], _Pairs, _Pairs], tuple[_Pairs, _Pairs]
-]
+    str, _Time, list[str], _Pairs, _Pairs, tuple[list[str], _Pairs, _Pairs], tuple[_Pairs, _Pairs],
+    int,
+]  # fmt: skip
 _OldRow = tuple[str, _Time, list[str], _Pairs, _Pairs]
 """As the version before wrote it."""
-_ROWS = TypeAdapter(list[_Row | _OldRow])
+_EscrowRow = tuple[str, int, int, _Time, _Time, _Time]
+_ROWS = TypeAdapter(list[_Row | _OldRow | _EscrowRow])
+_WRITES = TypeAdapter(int)
 _FLOOR = TypeAdapter(tuple[int, _Time])
 
 
@@ -54,6 +60,9 @@ class KubernetesLedgers:
     def __init__(self, api: KubeApi, namespace: str, identity: str) -> None:
         self._api = api
         self._identity = identity
+        # A process that starts again in the same Pod knows nothing of what it held before.
+        self.replica = f"{identity}-{secrets.token_hex(4)}"
+        self._listeners: list[Callable[[str], None]] = []
         self._lost: Counter[str] = Counter()
         self.path = f"/api/v1/namespaces/{namespace}/configmaps"
         self._known: dict[str, _Known] = {}
@@ -127,6 +136,20 @@ class KubernetesLedgers:
             with contextlib.suppress(ConflictError, NotFoundError):
                 await self._api.delete(f"{self.path}/{_PREFIX}{namespace}", options)
 
+    async def recall(self, namespace: str) -> None:
+        """Raises StateUnavailableError."""
+        note = {"metadata": {"annotations": {_RECALL: self.replica}}}
+        try:
+            path = f"{self.path}/{_PREFIX}{namespace}"
+            self._believe(namespace, await self._api.merge(path, note))
+        except NotFoundError:
+            self._known.pop(namespace, None)
+        except ApiError as error:
+            raise StateUnavailableError(f"the ledger cannot be written: {error}") from None
+
+    def on_recall(self, listener: Callable[[str], None]) -> None:
+        self._listeners.append(listener)
+
     def reservations(self) -> int:
         return sum(known.size for known in self._known.values())
 
@@ -134,7 +157,12 @@ class KubernetesLedgers:
         return list(self._known)
 
     def put(self, key: Key, content: Content) -> None:
-        self._remember(key[1].removeprefix(_PREFIX), content)
+        namespace = key[1].removeprefix(_PREFIX)
+        self._remember(namespace, content)
+        annotations = content["metadata"].get("annotations") or {}
+        if annotations.get(_RECALL, self.replica) != self.replica:
+            for listener in self._listeners:
+                listener(namespace)
 
     def remove(self, key: Key) -> None:
         # Even if it has been made anew since: an empty one costs a conflict at worst.
@@ -197,10 +225,12 @@ class _Known:
 
 
 def encode(ledger: Ledger) -> dict[str, str]:
-    """The data of its ConfigMap, in JSON: a list with one row per reservation, and the floor."""
+    """The data of its ConfigMap, in JSON: a list with one row for each reservation and for each
+    escrow, the floor, and the number of writes."""
     return {
-        "reservations": _compact([_row(reservation) for reservation in ledger]),
+        "reservations": _compact([*map(_row, ledger), *map(_escrow_row, ledger.escrows.values())]),
         "floor": _compact([ledger.floor.position, round(ledger.floor.set_at, 3)]),
+        "writes": str(ledger.writes),
     }
 
 
@@ -210,9 +240,15 @@ def decode(content: Content) -> Ledger:
     try:
         position, set_at = _FLOOR.validate_json(data.get("floor", ""))
         rows = _ROWS.validate_json(data.get("reservations", ""))
+        writes = _WRITES.validate_json(data.get("writes", "0"))
     except ValidationError as error:
         raise ValueError(next(problems(error))) from None
-    return Ledger(map(_reservation, rows), Floor(position, set_at))
+    return Ledger(
+        [_reservation(row) for row in rows if len(row) != 6],
+        Floor(position, set_at),
+        [Escrow(*row) for row in rows if len(row) == 6],
+        writes,
+    )
 
 
 def _row(reservation: Reservation) -> list[Any]:
@@ -223,6 +259,18 @@ def _row(reservation: Reservation) -> list[Any]:
         *_listed(reservation.members),
         _listed(reservation.shared),
         [sorted(removes.images), sorted(removes.tags)],
+        reservation.seen,
+    ]
+
+
+def _escrow_row(escrow: Escrow) -> list[Any]:
+    return [
+        escrow.key,
+        escrow.places,
+        escrow.taken,
+        round(escrow.usable_until, 3),
+        round(escrow.lost_at, 3),
+        round(escrow.counted_until, 3),
     ]
 
 
@@ -240,7 +288,7 @@ def _reservation(row: _Row | _OldRow) -> Reservation:
         # Nobody has written down what it proves.
         return Reservation(row[0], members, row[1], shared=members)
     shared, (images, tags) = _members(*row[5]), row[6]
-    return Reservation(row[0], members, row[1], shared, _members([], images, tags))
+    return Reservation(row[0], members, row[1], shared, _members([], images, tags), row[7])
 
 
 def _members(streams: list[str], images: _Pairs, tags: _Pairs) -> Members:
