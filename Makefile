@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: run test lint unit coverage fuzz mutation audit audit-service e2e faults e2e-tools
-.PHONY: registry registry-tools page monitoring docs bench clean
+.PHONY: registry registry-tools node page monitoring docs bench clean
 
-run: $(VENV)/.installed
+# Installs what the service needs, some 50 packages, and nothing else.
+run: $(VENV)/.runtime
 	$(BIN)/registry-admission serve --log-format text $(ARGS)
 
 test: lint unit
@@ -59,7 +60,8 @@ e2e: $(VENV)/.installed e2e-tools
 
 # The times of docs/faults.md.
 faults: $(VENV)/.installed e2e-tools registry-tools
-	$(BIN)/pytest tests/e2e/test_faults.py tests/registry/test_gateway_faults.py -s
+	$(BIN)/pytest tests/e2e/test_faults.py tests/e2e/test_adversary.py \
+		tests/registry/test_gateway_faults.py -s
 
 e2e-tools:
 	tests/e2e/tools/build
@@ -70,6 +72,12 @@ registry: $(VENV)/.installed registry-tools
 
 registry-tools:
 	tests/registry/tools/build
+
+# The image, built with buildah, on a Kubernetes node in namespaces of its own (root, Debian, Go);
+# logs of its programs are left in build/node. NODE_TESTS=tests/node/test_install.py tries a part.
+NODE_TESTS = tests/node
+node: $(VENV)/.installed
+	tests/node/tools/run $(BIN)/pytest $(NODE_TESTS)
 
 # The page in Debian's Chromium; pictures of it are left in build/screenshots.
 page: $(VENV)/.installed
@@ -92,14 +100,21 @@ bench: $(VENV)/.installed e2e-tools registry-tools
 	$(BIN)/python -m benchmarks.page
 	$(BIN)/python -m benchmarks.review
 	$(BIN)/python -m benchmarks.creates
+	$(BIN)/python -m benchmarks.handshakes
 	$(BIN)/python -m benchmarks.gateway
 	$(BIN)/python -m benchmarks.pull_secrets 5000 100
+
+$(VENV)/.runtime: requirements.lock pyproject.toml app/version.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --disable-pip-version-check --no-deps -e .
+	touch $@
 
 $(VENV)/.installed: requirements-dev.lock pyproject.toml app/version.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	touch $@
+	touch $@ $(VENV)/.runtime
 
 $(VENV)/.hardening: requirements-hardening.lock $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-hardening.lock

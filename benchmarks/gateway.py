@@ -1,31 +1,35 @@
-"""d: pushes through the gateway, through nginx as a plain proxy, and straight to the registry.
+"""d: pushes and pulls through the gateway, through nginx as a plain proxy, and directly.
 
-In turns, on one registry: what differs is the way there. Needs curl; with TMPDIR in
-memory (`/dev/shm`), the disk has no say in it.
+In turns, on one registry: what differs is the way there. Needs curl; with TMPDIR in memory
+(`/dev/shm`), the disk has no say in it. `python -m benchmarks.gateway PART…` runs some parts only:
+large, small, get, comparison, start.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import os
-import re
 import shutil
 import socket
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
+from benchmarks.processes import cpu_seconds
 from tests.registry import images
-from tests.registry.programs import build_tools, gateway, registry
+from tests.registry.programs import Gateway, Registry, build_tools, gateway, registry
 
 _LARGE = 2**30
 _PUSHES = 200
 _AT_ONCE = 16
-_ROUNDS = 5
+_ROUNDS = 3
 _LAYER = 64 * 1024
 _NGINX = """\
 daemon off;
@@ -56,41 +60,166 @@ http {{
 }}
 """
 
-Push = Callable[[str, str], Awaitable[None]]
-"""Pushes something to the registry at a URL, as a repository that nobody else uses."""
+_GETS = 500
+_REPOSITORIES, _TAGS = 2000, 20
 
 
-async def main() -> None:
+@dataclass(frozen=True)
+class _Way:
+    """One way to the registry, and the processes on it."""
+
+    url: str
+    processes: tuple[int, ...]
+
+    def cpu(self) -> float:
+        return sum(map(cpu_seconds, self.processes))
+
+
+Work = Callable[[str, str], Awaitable[None]]
+"""Does something at the registry at a URL, in a repository that nobody else uses."""
+
+
+async def main(parts: set[str]) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         images.limits(folder, "team-a", storage="2Gi", image_tags=1_000_000)
+        tools = build_tools()
         async with AsyncExitStack() as stack:
-            tools = build_tools()
             upstream = await stack.enter_async_context(
                 registry(tools, folder, log={"level": "warn"})
             )
             limited = await stack.enter_async_context(gateway(folder, upstream.url))
-            proxied = await stack.enter_async_context(_nginx(tools, folder, upstream.host))
-            ways = {"direct": upstream.url, "nginx": proxied, "gateway": limited.url}
-            blob = _Blob(folder)
-            await _compare("a blob of 1 GiB", ways, blob.push, folder)
-            await _compare(f"{_PUSHES} pushes of 64 KiB", ways, _small_pushes, folder)
-            log = (folder / "registry.log").read_text()
-            print(f"tag lists asked of the registry: {len(re.findall('/tags/list', log))}")
+            proxy = await stack.enter_async_context(_nginx(tools, folder, upstream.host))
+            own = upstream.process.pid
+            ways = {
+                "direct": _Way(upstream.url, (own,)),
+                "nginx": _Way(proxy.url, (own, *proxy.processes)),
+                "gateway": _Way(limited.url, (own, limited.process.pid)),
+            }
+            if "large" in parts:
+                await _large(ways, folder)
+            if "small" in parts:
+                title = f"{_PUSHES} pushes of 64 KiB"
+                await _compare(title, ways, _small_pushes, _cleaned(folder))
+            if "get" in parts:
+                await _small_gets(ways)
+            print(f"memory of the gateway: {limited.resident_bytes() // 2**20} MiB")
+        if parts & {"comparison", "start"}:
+            await _whole_registry(tools, Path(tempfile.mkdtemp(dir=folder)), parts)
 
 
-async def _compare(title: str, ways: dict[str, str], push: Push, folder: Path) -> None:
+async def _large(ways: dict[str, _Way], folder: Path) -> None:
+    blob = _Blob(folder)
+    await _compare("push of 1 GiB", ways, blob.push, _cleaned(folder))
+    await blob.push(ways["direct"].url, "team-a/pulled")
+
+    async def pull(url: str, _repository: str) -> None:
+        await blob.pull(url, "team-a/pulled")
+
+    await _compare("pull of 1 GiB", ways, pull, lambda: None)
+    _cleaned(folder)()
+
+
+def _cleaned(folder: Path) -> Callable[[], None]:
+    return lambda: shutil.rmtree(folder / "registry" / "docker")
+
+
+async def _compare(
+    title: str, ways: dict[str, _Way], work: Work, after: Callable[[], None]
+) -> None:
     seconds: dict[str, list[float]] = {name: [] for name in ways}
+    cpu: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(_ROUNDS):
-        for name, url in ways.items():
-            started = time.perf_counter()
-            await push(url, f"team-a/{name}-{number}")
+        for name, way in ways.items():
+            taken, started = way.cpu(), time.perf_counter()
+            await work(way.url, f"team-a/{name}-{number}")
             seconds[name].append(time.perf_counter() - started)
-            shutil.rmtree(folder / "registry" / "docker")
+            cpu[name].append(way.cpu() - taken)
+            after()
     direct = statistics.median(seconds["direct"])
-    for name, times in seconds.items():
-        middle = statistics.median(times)
-        print(f"{title}: {name:8} {middle:6.2f} s, ratio to direct {middle / direct:.2f}")
+    least = statistics.median(cpu["direct"])
+    for name in ways:
+        middle, used = statistics.median(seconds[name]), statistics.median(cpu[name])
+        print(
+            f"{title}: {name:8} {middle:6.2f} s ({middle / direct:.2f} x direct), "
+            f"CPU of registry and proxy {used:6.2f} s ({used / least:.2f} x)"
+        )
+
+
+async def _small_gets(ways: dict[str, _Way]) -> None:
+    """One client, one request after another."""
+    async with httpx.AsyncClient() as client:
+        await images.push_blob(_at(client, ways["direct"].url), "team-a/get")
+        url = ways["direct"].url
+        await images.push_manifest(client, "team-a/get", "v1", images.image("v1"), url=url)
+        times: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(_GETS):
+            for name, way in ways.items():
+                started = time.perf_counter()
+                answer = await client.get(
+                    f"{way.url}/v2/team-a/get/manifests/v1",
+                    headers={"Accept": images.OCI_MANIFEST},
+                )
+                times[name].append(time.perf_counter() - started)
+                assert answer.status_code == 200
+    for name, taken in times.items():
+        print(f"GET of a manifest: {name:8} p50 {statistics.median(taken) * 1000:.2f} ms")
+
+
+def _at(client: httpx.AsyncClient, url: str) -> httpx.AsyncClient:
+    client.base_url = httpx.URL(url)
+    return client
+
+
+async def _whole_registry(tools: Path, folder: Path, parts: set[str]) -> None:
+    """A registry with many repositories, read at a first start and compared under way."""
+    images.limits(folder, "team-a", storage="2Gi")
+    async with registry(tools, folder, log={"level": "warn"}) as upstream:
+        await _fill(upstream, folder)
+        blob = _Blob(folder)
+        await blob.push(upstream.url, "team-a/pulled")
+        started = time.perf_counter()
+        async with gateway(folder, upstream.url, "--compare-interval", "120") as gate:
+            await _until_read(gate)
+            took = time.perf_counter() - started
+            print(f"first start, {_REPOSITORIES} repositories x {_TAGS} tags: {took:.1f} s")
+            print(f"memory of the gateway: {gate.resident_bytes() // 2**20} MiB")
+        if "comparison" not in parts:
+            return
+        pulls = {}
+        for title, interval in (("without", "100000"), ("during", "60")):
+            flags = ("--compare-interval", interval)
+            async with gateway(folder, upstream.url, *flags) as gate:
+                if title == "without":
+                    await asyncio.sleep(5)
+                times = []
+                for _ in range(_ROUNDS):
+                    started = time.perf_counter()
+                    await blob.pull(gate.url, "team-a/pulled")
+                    times.append(time.perf_counter() - started)
+            pulls[title] = statistics.median(times)
+        ratio = pulls["during"] / pulls["without"]
+        print(f"pull of 1 GiB during a comparison: {pulls['during']:.2f} s ({ratio:.2f} x without)")
+
+
+async def _until_read(gate: Gateway) -> None:
+    async with httpx.AsyncClient(base_url=gate.url, timeout=60) as client:
+        while True:
+            if not (await client.get("/readyz")).json()["warnings"]:
+                return
+            await asyncio.sleep(0.2)
+
+
+async def _fill(upstream: Registry, folder: Path) -> None:
+    """Push one repository, and copy its files: what the registry reads is the same."""
+    async with httpx.AsyncClient(base_url=upstream.url, timeout=60) as client:
+        await images.push_blob(client, "team-0/app")
+        for number in range(_TAGS):
+            name = f"v{number}"
+            await images.push_manifest(client, "team-0/app", name, images.image(name))
+    stored = folder / "registry/docker/registry/v2/repositories"
+    for number in range(1, _REPOSITORIES):
+        shutil.copytree(stored / "team-0/app", stored / f"team-{number % 50}/app{number}")
 
 
 class _Blob:
@@ -117,6 +246,13 @@ class _Blob:
             )  # fmt: skip
             assert await curl.wait() == 0
 
+    async def pull(self, url: str, repository: str) -> None:
+        curl = await asyncio.create_subprocess_exec(
+            "curl", "--silent", "--show-error", "--fail", "--http1.1", "--output", "/dev/null",
+            f"{url}/v2/{repository}/blobs/{self._digest}",
+        )  # fmt: skip
+        assert await curl.wait() == 0
+
 
 async def _small_pushes(url: str, repository: str) -> None:
     """Images of one layer each, under tags of their own."""
@@ -139,8 +275,12 @@ async def _small_pushes(url: str, repository: str) -> None:
         await asyncio.gather(*map(push, range(_PUSHES)))
 
 
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 @asynccontextmanager
-async def _nginx(tools: Path, folder: Path, upstream: str) -> AsyncIterator[str]:
+async def _nginx(tools: Path, folder: Path, upstream: str) -> AsyncIterator[_Way]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -149,11 +289,12 @@ async def _nginx(tools: Path, folder: Path, upstream: str) -> AsyncIterator[str]
     process = await asyncio.create_subprocess_exec(tools / "nginx", "-c", config)
     try:
         await asyncio.sleep(1)
-        yield f"http://127.0.0.1:{port}"
+        yield _Way(f"http://127.0.0.1:{port}", (process.pid, *_children(process.pid)))
     finally:
-        process.terminate()
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
         await process.wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(set(sys.argv[1:]) or {"large", "small", "get", "comparison", "start"}))

@@ -18,7 +18,8 @@ from app.cli.main import PROGRAM, main
 from app.cli.options import flag
 from app.cluster.embedded import EmbeddedState
 from app.config import examples
-from app.config.settings import ENV_PREFIX, Settings
+from app.config.settings import Settings
+from app.config.shared_settings import ENV_PREFIX
 from app.controllers.metrics import OF_CONTROLLERS
 from app.gateway.settings import GatewaySettings
 from app.model.metric import Metric

@@ -1,1 +1,1 @@
-"""AdmissionReview v1: what the API server asks, and what it is answered."""
+"""From an AdmissionReview to a change and a verdict."""

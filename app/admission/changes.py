@@ -1,6 +1,6 @@
-"""What a request would change: the members it claims and the images it brings.
+"""The change that a request would make: the members that it claims and the images that it brings.
 
-One function per kind of `image.alauda.io/v1`; each reads an object that is already parsed.
+There is one function for each kind of `image.alauda.io/v1`. It takes a parsed object.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ from app.quota.members import Claims, Members
 from app.quota.usage import StreamUsage
 
 _BULK_IMPORT = 50
-"""As many tags of a repository the Image API imports at once, unless it is configured otherwise."""
+"""The number of tags of one repository that the Image API imports by default."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,15 @@ class IncomingImage:
     label: str
     digest: str | None
     claim: ImageClaim | None = None
-    """What the request says of the image, if it does."""
+    """The request's own statement about the image, if there is one."""
     may_be_unknown: bool = False
-    """True where nobody can know the size yet, and that is no sign of anything being hidden."""
+    """True if the size cannot be known before the import."""
     repository: str = ""
-    """Where the internal registry keeps the image, if it does."""
+    """The repository of the internal registry that holds the image, if there is one."""
     expected_in: str = ""
-    """The ImageStream that a reference names, if it does not hold the image."""
+    """The ImageStream that a reference names, if it lacks the image."""
+    hidden: bool = False
+    """Whether the user may not see the image's namespace. Then its size is not looked up."""
 
 
 @dataclass
@@ -51,13 +53,13 @@ class Change:
     claims: Claims
     images: list[IncomingImage] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    """What is missing, so that the request cannot be counted."""
+    """Missing fields; the request cannot be counted without them."""
     follows: dict[str, str] = field(default_factory=dict)
-    """`<stream>:<tag>` and what it follows: a tag that another namespace may move."""
+    """`<stream>:<tag>` and the tag of another namespace that it follows."""
 
 
 def of_mapping(mapping: ImageStreamMapping, namespace: str) -> Change:
-    """A push: one image under one tag. It makes no stream: one that is missing answers 404."""
+    """A push: one image under one tag. The Image API answers 404 if the stream is missing."""
     tag = mapping.tag or "latest"
     change = of_push(namespace, mapping.metadata.name, tag, mapping.image.claim)
     change.claims = Claims(namespace, replace(change.claims.adds, streams=frozenset()))
@@ -65,7 +67,7 @@ def of_mapping(mapping: ImageStreamMapping, namespace: str) -> Change:
 
 
 def of_push(namespace: str, stream: str, tag: str, image: ImageClaim) -> Change:
-    """A push: one image under one tag, and the stream, if there is none yet."""
+    """A push: one image under one tag, and the stream if it does not exist."""
     pushed = Members(
         frozenset({stream} if stream else ()),
         frozenset({(stream, image.digest)} if image.digest else ()),
@@ -94,7 +96,7 @@ def of_stream(
     *,
     status: bool = False,
 ) -> Change:
-    """A stream as a whole, spec and status; what an update drops makes room for what it adds.
+    """A whole stream, spec and status. Removed members make room for added ones.
 
     `status`: the request is for the subresource, which leaves the spec as it is. Any other
     update leaves the status as it is, whatever the object says.
@@ -121,7 +123,7 @@ def of_stream(
 
 
 def _kept(name: str, old: ImageStream | None, *, status: bool) -> Members:
-    """What an update cannot take away: the spec, for one of the status, and the other way."""
+    """The part that an update cannot change: the spec for `status`, else the status."""
     if old is None:
         return Members()
     part = ImageStream(spec=old.spec) if status else ImageStream(status=old.status)
@@ -134,7 +136,7 @@ def of_stream_tag(
     namespace: str,
     references: References,
 ) -> Change:
-    """One tag, named `<stream>:<tag>`; it brings an image if it is made to point elsewhere."""
+    """One tag, named `<stream>:<tag>`. It brings an image if its target changes."""
     stream, colon, name = tag.metadata.name.partition(":")
     if not (stream and colon and name):
         problem = f"metadata.name: {tag.metadata.name!r} is not of the form <stream>:<tag>"
@@ -147,9 +149,9 @@ def of_stream_tag(
 def of_import(
     request: ImageStreamImport, namespace: str, references: References, *, uid: str
 ) -> Change:
-    """Every tag that an import names; one that only looks (`import: false`) changes nothing.
+    """Every tag that an import names. An import with `import: false` changes nothing.
 
-    `uid` tells this request from every other: two imports of one source may bring two images.
+    `uid` identifies the request: two imports of one source may bring two images.
     """
     if not request.spec.imports:
         return Change(Claims(namespace))
@@ -185,7 +187,7 @@ def of_import(
 def _of_repository(
     stream: str, source: ObjectReference, references: References
 ) -> list[IncomingImage]:
-    """The images of a whole repository, or the one thing to say of those that nobody knows."""
+    """The images of a whole repository, or one image of unknown size."""
     known = references.repository(source)
     if not known:
         label = f"the images of {source.kind} {source.name}"
@@ -206,10 +208,10 @@ def _of_references(
     references: References,
     known: Mapping[str, TagReference],
 ) -> Change:
-    """Tags that are made to point somewhere; the images they lead to come with them.
+    """The tags of a spec and the images that they bring.
 
-    `known`: the tags before an update, by name. One that points where it did is left alone,
-    unless it is to be followed again; then it brings what has come there since.
+    `known`: the tags before an update, by name. A tag with an unchanged target brings nothing,
+    unless it is followed again. Then it brings the present image of its target.
     """
     digests: dict[str, str] = {}
     images: list[IncomingImage] = []
@@ -232,7 +234,7 @@ def _of_references(
 
 
 def _incoming(stream: str, tag: str, target: Target) -> IncomingImage:
-    # A tag that follows another one which does not exist yet brings nothing now; what it brings
+    # A tag that follows a missing tag brings nothing now. The image that it brings
     # later is written by the Image API and passes admission as an update of the stream's status.
     image = f"image {target.digest}" if target.digest else "the image"
     return IncomingImage(
@@ -241,11 +243,12 @@ def _incoming(stream: str, tag: str, target: Target) -> IncomingImage:
         may_be_unknown=target.external or target.digest is None,
         repository=target.repository,
         expected_in=target.expected_in,
+        hidden=target.hidden,
     )
 
 
 def _claims(namespace: str, stream: str, digests: dict[str, str]) -> Claims:
-    """The stream, its named tags and the digests that they are known to point at."""
+    """The members of a stream: its name, its tags and their known digests."""
     return Claims(
         namespace,
         Members(

@@ -7,6 +7,7 @@ from typing import Protocol
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
 from app.policy import image_quota
+from app.policy.enforcement import ENFORCED, Enforcement
 from app.policy.verdict import Verdict
 from app.quota import escrow
 from app.quota.effective import Effective
@@ -27,6 +28,7 @@ class Sight:
     limits: NamespaceLimits
     timing: Timing
     domain: ApiDomain
+    enforcement: Enforcement = ENFORCED
 
     @property
     def expiry(self) -> float:
@@ -65,13 +67,13 @@ def decide_on(
     sight: Sight,
     *,
     reserve: bool = True,
+    exemption: str = "",
 ) -> Verdict:
     """The verdict. An allowed request is reserved even if all that it claims is stored: it may be
     deleted before the request is stored, or be gone already and not seen."""
     verdict = Verdict()
     if not ledger.holds(holder, claims):
-        assessment = effective.assess(claims)
-        verdict = image_quota.check(claims, assessment, sight.limits, sight.domain)
+        verdict = _check(effective, claims, sight, exemption)
     if verdict.allowed and reserve:
         ledger.reserve(holder, claims, sight.usage, sight.expiry)
         effective.add(claims.adds, claims.removes)
@@ -85,6 +87,7 @@ class Asked(Protocol):
     limits: NamespaceLimits
     holder: str
     reserve: bool
+    exemption: str
 
 
 def decide_all(
@@ -98,21 +101,31 @@ def decide_all(
     verdicts: list[Verdict | None] = []
     for one in asked:
         own = replace(sight, limits=one.limits)
-        verdicts.append(
-            decide_on(ledger, effective, one.holder, one.claims, own, reserve=one.reserve)
+        verdict = decide_on(
+            ledger,
+            effective,
+            one.holder,
+            one.claims,
+            own,
+            reserve=one.reserve,
+            exemption=one.exemption,
         )
+        verdicts.append(verdict)
     if not ledger.escrows or all(verdict and verdict.allowed for verdict in verdicts):
         return verdicts
     free = ledger.effective(sight.usage, with_escrows=False)
-    return [
-        verdict if (verdict and verdict.allowed) or not _fits(free, one, sight) else None
-        for verdict, one in zip(verdicts, asked, strict=True)
-    ]
+    for index, one in enumerate(asked):
+        found, own = verdicts[index], replace(sight, limits=one.limits)
+        refused = found is not None and not found.allowed
+        if refused and _check(free, one.claims, own, one.exemption).allowed:
+            verdicts[index] = None
+    return verdicts
 
 
-def _fits(effective: Effective, asked: Asked, sight: Sight) -> bool:
-    assessment = effective.assess(asked.claims)
-    return image_quota.check(asked.claims, assessment, asked.limits, sight.domain).allowed
+def _check(effective: Effective, claims: Claims, sight: Sight, exemption: str) -> Verdict:
+    assessment = effective.assess(claims)
+    found = image_quota.check(claims, assessment, sight.limits, sight.domain)
+    return sight.enforcement.applied(found, exemption)
 
 
 def take_escrow(ledger: Ledger, key: str, places: int, life: float, sight: Sight) -> Holding:

@@ -10,15 +10,16 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from app.admission.decision import Sight, decide_all
 from app.admission.escrows import RENEW_AFTER, Escrows
+from app.admission.waiting import Waiting, fail, give_up
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
+from app.policy.enforcement import ENFORCED, Enforcement
 from app.policy.verdict import Verdict
-from app.quota.ledger import Ledger, Timing, holder_of
-from app.quota.members import Claims
+from app.quota.ledger import Ledger, Timing
+from app.quota.members import Claims, holder_of
 from app.quota.state import (
     ClusterState,
     NamespaceView,
@@ -31,32 +32,19 @@ logger = logging.getLogger("registry_admission.quota")
 
 _CANCEL_ATTEMPTS = 8
 _CATCH_UP = 0.005
-"""Seconds between two looks at whether this replica has seen what the ledger rests on."""
+"""Seconds between two checks that this replica's view has reached the ledger's floor."""
 _PAUSE = 0.015
 _MAX_PAUSE = 0.06
 _CALM = 0.8
-"""Seconds, and a factor. Replicas that get into each other's way at a ledger wait longer before
-they decide, which makes their batches larger and their writes fewer; each success shortens it."""
+"""Seconds, and a factor. After a conflict, a replica waits longer before it decides: its batches
+grow, and its writes become fewer. Each success shortens the wait."""
 _RECALL = 2.0
 """Seconds for other replicas to give back what they hold in escrow."""
 _ASK_AGAIN = 0.2
 
 
-@dataclass
-class _Waiting:
-    claims: Claims
-    limits: NamespaceLimits
-    holder: str
-    reserve: bool
-    recalled_at: float | None = None
-    """When other replicas were first asked for their escrows because of it."""
-    answer: asyncio.Future[Verdict] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
-
-
 class Enforcer:
-    """Decides claims exactly: what it admits never passes a limit, whoever else asks."""
+    """Decides claims exactly: admitted claims never exceed a limit, with any number of replicas."""
 
     def __init__(
         self,
@@ -65,15 +53,17 @@ class Enforcer:
         domain: ApiDomain,
         timing: Timing,
         clock: Callable[[], float] = time.time,
+        enforcement: Enforcement = ENFORCED,
     ) -> None:
         self._state = state
         self._ledgers = ledgers
         self._domain = domain
         self._timing = timing
         self._clock = clock
+        self._enforcement = enforcement
         self._escrows = Escrows(ledgers.replica)
         ledgers.on_recall(self._recalled)
-        self._waiting: dict[str, list[_Waiting]] = {}
+        self._waiting: dict[str, list[Waiting]] = {}
         self._due: set[str] = set()
         """Namespaces whose escrow is to be given back."""
         self._pause: dict[str, float] = {}
@@ -87,36 +77,35 @@ class Enforcer:
         reserve: bool = True,
         holder: str = "",
         within: float = 10.0,
+        exemption: str = "",
     ) -> Verdict:
-        """Whether a namespace, as the view has it, has room for what a request claims.
+        """Whether a namespace has room for the members that a request claims.
 
         With `reserve`, an allowed request holds its members until they are seen stored or the
         reservation expires. Equal claims share a reservation unless a `holder` is named.
+        What passes a limit that is not enforced, or has an `exemption`, counts all the same.
         Raises StateUnavailableError if there is no safe answer `within` that many seconds.
         """
         if not (view.limits.limits_members and claims.adds):
-            return Verdict()  # Nothing is limited, or nothing is claimed: no ledger is needed.
+            return Verdict()  # Without a limit or a claim, no ledger is needed.
         namespace, name = claims.namespace, holder or holder_of(claims)
         # What has a holder of its own may be cancelled by another replica, so it is written.
         if reserve and not holder and namespace not in self._waiting:
             sight = self._sight(namespace, view.limits)
             if self._escrows.admit(namespace, name, claims, sight):
                 return Verdict()
-        waiting = _Waiting(claims, view.limits, name, reserve)
+        waiting = Waiting(claims, view.limits, name, reserve, exemption)
         self._queue(namespace).append(waiting)
-        late = StateUnavailableError(
-            f"the quota of namespace {claims.namespace} was not decided in {within:g} s"
-        )
-        timer = asyncio.get_running_loop().call_later(within, _fail, [waiting], late)
+        timer = asyncio.get_running_loop().call_later(within, give_up, waiting, within)
         try:
             return await waiting.answer
         finally:
             timer.cancel()
 
     async def cancel(self, namespace: str, holder: str) -> bool:
-        """Give back what a holder has reserved; False if it holds nothing any more.
+        """Cancel the reservation of a holder. Returns False if it has none.
 
-        Raises StateUnavailableError; what is not given back then expires.
+        Raises StateUnavailableError. Then the reservation ends at its expiry.
         """
         for attempt in range(_CANCEL_ATTEMPTS):
             ledger, version = await self._ledgers.load(namespace)
@@ -159,7 +148,7 @@ class Enforcer:
         if holding is not None and holding.escrow.key == key:
             self._give_back(namespace)
 
-    def _queue(self, namespace: str) -> list[_Waiting]:
+    def _queue(self, namespace: str) -> list[Waiting]:
         """Those who wait for a namespace, and somebody who works on them."""
         if namespace not in self._waiting:
             self._waiting[namespace] = []
@@ -169,7 +158,7 @@ class Enforcer:
         return self._waiting[namespace]
 
     async def _work(self, namespace: str) -> None:
-        """Decide batches until nobody waits for the namespace any more."""
+        """Decide batches until no request waits for the namespace."""
         while self._waiting[namespace] or namespace in self._due:
             pause = self._pause.get(namespace)
             if pause:
@@ -178,7 +167,7 @@ class Enforcer:
             try:
                 verdicts = await self._decide_batch(namespace, batch)
             except LedgerConflictError:
-                # Decided again, together with whoever has come since, on what was written.
+                # Decide again on the new ledger, together with requests that arrived meanwhile.
                 self._waiting[namespace] = batch + self._waiting[namespace]
                 self._pause[namespace] = min(_MAX_PAUSE, self._pause.get(namespace, 0.0) + _PAUSE)
             except Exception as error:
@@ -186,7 +175,7 @@ class Enforcer:
                 if not isinstance(error, StateUnavailableError):
                     logger.exception("deciding failed", extra={"namespace": namespace})
                     error = StateUnavailableError(f"the quota enforcer failed: {error}")
-                _fail(batch, error)
+                fail(batch, error)
             else:
                 self._calm(namespace)
                 blocked = self._answer(batch, verdicts)
@@ -195,14 +184,14 @@ class Enforcer:
                     await self._recall(namespace, blocked)
         del self._waiting[namespace]
 
-    def _answer(self, batch: list[_Waiting], verdicts: list[Verdict | None]) -> list[_Waiting]:
+    def _answer(self, batch: list[Waiting], verdicts: list[Verdict | None]) -> list[Waiting]:
         """Those who have no verdict yet."""
         for waiting, verdict in zip(batch, verdicts, strict=True):
             if verdict is not None and not waiting.answer.done():
                 waiting.answer.set_result(verdict)
         return [waiting for waiting in batch if not waiting.answer.done()]
 
-    async def _recall(self, namespace: str, blocked: list[_Waiting]) -> None:
+    async def _recall(self, namespace: str, blocked: list[Waiting]) -> None:
         """Ask for the escrows of others; what has waited for them too long is not decided."""
         now = asyncio.get_running_loop().time()
         for waiting in blocked:
@@ -211,11 +200,11 @@ class Enforcer:
             f"other replicas hold places of namespace {namespace} and do not give them back; "
             "those of a replica that has crashed are free again in a few minutes"
         )
-        _fail([one for one in blocked if now - (one.recalled_at or now) > _RECALL], late)
+        fail([one for one in blocked if now - (one.recalled_at or now) > _RECALL], late)
         try:
             await self._ledgers.recall(namespace)
         except StateUnavailableError as error:
-            _fail(blocked, error)
+            fail(blocked, error)
         _, asked = await self._ledgers.load(namespace)
         while asyncio.get_running_loop().time() < now + _ASK_AGAIN:
             await asyncio.sleep(_CATCH_UP)
@@ -228,13 +217,13 @@ class Enforcer:
         if pause > _PAUSE / 4:
             self._pause[namespace] = pause
 
-    def _take(self, namespace: str) -> list[_Waiting]:
-        """Everyone who waits and has not given up."""
+    def _take(self, namespace: str) -> list[Waiting]:
+        """The waiting requests that have not been cancelled."""
         batch = [waiting for waiting in self._waiting[namespace] if not waiting.answer.done()]
         self._waiting[namespace] = []
         return batch
 
-    async def _decide_batch(self, namespace: str, batch: list[_Waiting]) -> list[Verdict | None]:
+    async def _decide_batch(self, namespace: str, batch: list[Waiting]) -> list[Verdict | None]:
         """One verdict for each, or None for one that others' escrows are in the way of.
 
         Raises LedgerConflictError if none of them holds.
@@ -268,7 +257,7 @@ class Enforcer:
             asyncio.get_running_loop().call_later(RENEW_AFTER, self._renew, namespace, key)
 
     async def _covered_ledger(self, namespace: str) -> tuple[Ledger, str]:
-        """The ledger, once this replica has seen as much as the one that wrote it.
+        """The ledger, after this replica's view has reached its floor.
 
         Raises StateUnavailableError.
         """
@@ -280,7 +269,7 @@ class Enforcer:
             await asyncio.sleep(_CATCH_UP)
 
     def _decide_on(
-        self, ledger: Ledger, namespace: str, batch: list[_Waiting]
+        self, ledger: Ledger, namespace: str, batch: list[Waiting]
     ) -> list[Verdict | None]:
         sight = self._sight(namespace, self._state.limits(namespace))
         self._escrows.forget_doubtful(namespace, ledger, sight.now)
@@ -289,11 +278,11 @@ class Enforcer:
     def _sight(self, namespace: str, limits: NamespaceLimits) -> Sight:
         state = self._state
         return Sight(
-            state.usage(namespace), state.view(), self._clock(), limits, self._timing, self._domain
+            state.usage(namespace),
+            state.view(),
+            self._clock(),
+            limits,
+            self._timing,
+            self._domain,
+            self._enforcement,
         )
-
-
-def _fail(batch: list[_Waiting], error: Exception) -> None:
-    for waiting in batch:
-        if not waiting.answer.done():
-            waiting.answer.set_exception(error)

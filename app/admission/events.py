@@ -1,4 +1,4 @@
-"""Events on ImageStreams whose pushes are refused, so that `kubectl describe` tells why."""
+"""Writes Events on ImageStreams whose pushes are refused, for `kubectl describe`."""
 
 import asyncio
 import contextlib
@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from app.admission.review import AdmissionRequest, Outcome
 from app.cluster.api import ApiError, KubeApi, NotFoundError
@@ -17,7 +18,7 @@ from app.policy.verdict import shortened
 logger = logging.getLogger("registry_admission.events")
 
 _QUIET = 60.0
-"""Seconds in which equal refusals are counted in one Event instead of written again."""
+"""Seconds over which equal refusals are counted in one Event."""
 _QUEUE = 100
 _REMEMBERED = 5000
 _PER_NAMESPACE = 10
@@ -38,7 +39,7 @@ class _Series:
 
 
 class _Budget:
-    """So many at once, and one more every few seconds."""
+    """A budget: a burst at once, then one more every few seconds."""
 
     def __init__(self, size: int, each: float) -> None:
         self._size = size
@@ -53,10 +54,10 @@ class _Budget:
 
 
 class RefusalEvents:
-    """Aggregates refusals per stream and reason; a flood of them costs one write a minute each.
+    """Aggregates refusals by stream and reason: at most one write a minute for each.
 
-    A namespace has a budget of Events, and so have all together: refusals under ever new names
-    are in the log, and not in the API. What does not fit into the queue is dropped as well.
+    Each namespace has a budget of Events, and so has the whole service. Refusals beyond it, or
+    beyond the queue, are in the log only.
     """
 
     def __init__(
@@ -74,14 +75,16 @@ class RefusalEvents:
         )
 
     def refused(self, request: AdmissionRequest, outcome: Outcome) -> None:
-        """Note a refusal; never waits, never fails."""
-        if outcome.code != 403 or request.dry_run or request.kind.group != self._domain.image_group:
+        """Note a refusal, or what would be one; never waits, never fails."""
+        if not _concerns(outcome) or request.dry_run:
+            return
+        if request.kind.group != self._domain.image_group:
             return
         stream = request.name.partition(":")[0]
         if not stream or not request.namespace:
             return
         now = self._clock()
-        key = (request.namespace, stream, ",".join(outcome.causes))
+        key = (request.namespace, stream, ",".join(outcome.reasons))
         series = self._series.get(key)
         if series is not None and now - series.written < _QUIET:
             series.count += 1
@@ -116,7 +119,7 @@ class RefusalEvents:
             await self._write_one(await self._queue.get())
 
     async def write_waiting(self) -> None:
-        """Write what waits to be written now."""
+        """Write the Events in the queue."""
         while not self._queue.empty():
             await self._write_one(self._queue.get_nowait())
 
@@ -130,7 +133,7 @@ class RefusalEvents:
         path = f"/api/v1/namespaces/{request.namespace}/events"
         if series.count > 1:
             seen = {"count": series.count, "lastTimestamp": timestamp(series.written)}
-            # The API server forgets Events after an hour; then it is written anew.
+            # Events expire after an hour; then a new Event is written.
             with contextlib.suppress(NotFoundError):
                 message = _message(outcome)
                 await self._api.merge(f"{path}/{series.name}", {**seen, "message": message})
@@ -147,7 +150,7 @@ class RefusalEvents:
             involved,
             namespace=request.namespace,
             warning=True,
-            reason=outcome.causes[0],
+            reason=outcome.reasons[0],
             message=_message(outcome),
             instance=self._identity,
         )
@@ -157,12 +160,17 @@ class RefusalEvents:
         await self._api.create(path, event)
 
     async def _uid(self, namespace: str, stream: str) -> dict[str, str]:
-        """`kubectl describe` shows only what happened to the very object it describes."""
+        """The object reference with its uid: `kubectl describe` selects Events by uid."""
         path = f"/apis/{self._domain.image_group}/v1/namespaces/{namespace}/imagestreams/{stream}"
         try:
             return {"uid": (await self._api.get(path))["metadata"]["uid"]}
         except NotFoundError:
             return {}
+
+
+def _concerns(outcome: Outcome) -> bool:
+    """Whether it was refused, or would be refused if its limits were enforced."""
+    return outcome.code == HTTPStatus.FORBIDDEN or outcome.would_be_refused
 
 
 def _message(outcome: Outcome) -> str:

@@ -1,49 +1,36 @@
 """Reviews of `image.alauda.io/v1`: size first, then the quota, one verdict with everything."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
-from typing import TypeVar
 
-from pydantic import ValidationError
-
-from app.admission import changes
 from app.admission.changes import Change, IncomingImage
 from app.admission.enforcer import Enforcer
-from app.admission.image_lookups import ImageLookups, RegistryImage, by_own_word, is_settled
+from app.admission.image_lookups import ImageLookups, RegistryImage, is_settled
 from app.admission.references import References
-from app.admission.review import AdmissionRequest
-from app.model.base import KubeObject
+from app.admission.review import AdmissionRequest, UserInfo
 from app.model.domain import ApiDomain
 from app.model.image import Image
 from app.model.limits import NO_LIMITS, Limit
-from app.model.stream import (
-    ImageStream,
-    ImageStreamImport,
-    ImageStreamMapping,
-    ImageStreamTag,
-    ImageTag,
-)
 from app.policy import followed_tags, image_limits
 from app.policy.choices import FollowedTags, UnknownSize
+from app.policy.enforcement import ENFORCED, NOBODY, Enforcement, Sender
 from app.policy.image_limits import SizedImage
 from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
 from app.quota.state import ClusterState, NamespaceView, view_of
 
-_KINDS = frozenset(
-    {"ImageStream", "ImageStreamImport", "ImageStreamMapping", "ImageStreamTag", "ImageTag"}
-)
 _FEW = 8
-"""Images of a request that are asked for whether or not there is room for them."""
-Model = TypeVar("Model", bound=KubeObject)
-
-_STORED_BY_DRY_RUNS = frozenset({"ImageStreamImport", "ImageStreamMapping"})
-"""The Image API stores them whatever `dryRun` says."""
+"""Up to this number of images are looked up before the count is checked."""
+ChangeOf = Callable[[AdmissionRequest, References], Change]
+"""What a request would change. Raises ValidationError and TooManyReferencesError."""
+Visibility = Callable[[UserInfo, Collection[str]], Awaitable[Collection[str]]]
+"""The namespaces, out of these, that a user may see. Raises StateUnavailableError."""
 
 
 @dataclass(frozen=True)
 class ImageAdmission:
-    """Decides what the kinds of the image group would bring into a namespace."""
+    """Decides the kinds of the image group that bring images into a namespace."""
 
     state: ClusterState
     enforcer: Enforcer
@@ -52,25 +39,51 @@ class ImageAdmission:
     unknown_size: UnknownSize
     followed_tags: FollowedTags = "warn"
     registry_image: RegistryImage | None = None
+    visibility: Visibility | None = None
+    """Without one, users see every namespace."""
+    enforcement: Enforcement = ENFORCED
 
-    async def review(self, request: AdmissionRequest, within: float) -> Verdict | None:
-        """The verdict on a create or update; None for a kind that brings nothing.
+    def check_image(self, request: AdmissionRequest) -> Verdict:
+        """Refuse an Image whose fields contradict each other. Raises ValidationError."""
+        image, old = request.new(Image), request.old(Image)
+        return image_limits.check_truth(image.claim, old.claim if old else None)
 
+    async def review(
+        self,
+        request: AdmissionRequest,
+        change_of: ChangeOf,
+        within: float,
+        *,
+        dry_run_stores: bool = False,
+    ) -> Verdict:
+        """The verdict on a create or update of a kind that brings images into a namespace.
+
+        `dry_run_stores`: the Image API stores this kind whatever `dryRun` says.
         Raises ValidationError for an object whose shape is wrong, TooManyReferencesError, and
         StateUnavailableError if there is no safe answer within that many seconds.
         """
-        if request.kind.kind == "Image":
-            image = Image.model_validate(request.object)
-            old = old_version(Image, request)
-            return image_limits.check_truth(image.claim, old.claim if old else None)
-        if request.kind.kind not in _KINDS:
-            return None
         view = view_of(self.state, request.namespace)
         if view.limits == NO_LIMITS and request.kind.kind != "ImageStreamMapping":
             return Verdict()
-        change = _change_of(request, self.references)
-        reserve = not request.dry_run or request.kind.kind in _STORED_BY_DRY_RUNS
-        return await self.decide(change, view, reserve=reserve, within=within)
+        change = await self._change_seen_by(request, change_of)
+        reserve = dry_run_stores or not request.dry_run
+        sender = Sender(request.user_info.username, tuple(request.user_info.groups))
+        return await self.decide(change, view, reserve=reserve, within=within, sender=sender)
+
+    async def _change_seen_by(self, request: AdmissionRequest, change_of: ChangeOf) -> Change:
+        """The change, with references to namespaces that the user may not see left out.
+
+        A refusal names images and sizes. It must not show those of a namespace to users without
+        a right there. The Image API does not import from such a namespace either.
+        """
+        if self.visibility is None:
+            return change_of(request, self.references)
+        references = self.references.limited_to({request.namespace})
+        change = change_of(request, references)
+        if references.hidden:
+            seen = await self.visibility(request.user_info, references.hidden)
+            change = change_of(request, self.references.limited_to({request.namespace, *seen}))
+        return change
 
     async def decide(
         self,
@@ -80,6 +93,7 @@ class ImageAdmission:
         reserve: bool,
         within: float,
         holder: str = "",
+        sender: Sender = NOBODY,
     ) -> Verdict:
         """Size first, then the quota; an allowed change holds its members as `holder`.
 
@@ -87,6 +101,7 @@ class ImageAdmission:
         """
         deadline = asyncio.get_running_loop().time() + within
         limit = view.limits.image_size
+        exemption = self.enforcement.exemption(sender, view.namespace)
         verdict = Verdict()
         for problem in change.problems:
             verdict.deny("Incomplete", problem, "complete the object and send it again")
@@ -98,24 +113,21 @@ class ImageAdmission:
                 change.follows, limit, namespace=view.namespace, mode=self.followed_tags
             )
         )
-        weights = dict(zip(change.images, map(by_own_word, change.images), strict=True))
-        if limit is not None and not all(map(is_settled, change.images)):
-            if len(change.images) > _FEW:
-                # Counting is cheap and asking is not: nobody is asked for a request without room.
-                room = await self._count(change, view, deadline, reserve=False, holder=holder)
+        if limit is not None:
+            images = list(dict.fromkeys(change.images))
+            if len(images) > _FEW and not all(map(is_settled, images)):
+                # Counting is cheap and looking up sizes is not: count first.
+                room = await self._count(change, view, deadline, False, holder, exemption)
                 if not room.allowed:
                     verdict.include(room)
-                    return verdict
+                    return self.enforcement.applied(verdict, exemption)
             lookups = ImageLookups(self.state, self.registry_image, deadline - within / 2)
-            weights = await lookups.weights(change.images)
-        if limit is not None:
-            for image, weight in weights.items():
+            weights = await lookups.weights(images)
+            for image, weight in zip(images, weights, strict=True):
                 verdict.include(self._check_size(image, weight, limit, view.namespace))
-        verdict.include(
-            await self._count(
-                change, view, deadline, reserve=reserve and verdict.allowed, holder=holder
-            )
-        )
+        verdict = self.enforcement.applied(verdict, exemption)
+        reserve = reserve and verdict.allowed
+        verdict.include(await self._count(change, view, deadline, reserve, holder, exemption))
         return verdict
 
     async def _count(
@@ -123,13 +135,18 @@ class ImageAdmission:
         change: Change,
         view: NamespaceView,
         deadline: float,
-        *,
         reserve: bool,
         holder: str,
+        exemption: str,
     ) -> Verdict:
         within = max(deadline - asyncio.get_running_loop().time(), 0.0)
         return await self.enforcer.decide(
-            change.claims, view, reserve=reserve, within=within, holder=holder
+            change.claims,
+            view,
+            reserve=reserve,
+            within=within,
+            holder=holder,
+            exemption=exemption,
         )
 
     def _check_size(
@@ -144,43 +161,3 @@ class ImageAdmission:
             domain=self.domain,
             unknown_size=self.unknown_size,
         )
-
-
-def _change_of(request: AdmissionRequest, references: References) -> Change:
-    """Raises TooManyReferencesError; ValidationError for an object whose shape is wrong."""
-    namespace = request.namespace
-    match request.kind.kind:
-        case "ImageStreamMapping":
-            return changes.of_mapping(ImageStreamMapping.model_validate(request.object), namespace)
-        case "ImageStream":
-            stream = ImageStream.model_validate(request.object)
-            return changes.of_stream(
-                stream,
-                old_version(ImageStream, request),
-                namespace,
-                references,
-                status=request.sub_resource == "status",
-            )
-        case "ImageStreamTag":
-            tag = ImageStreamTag.model_validate(request.object)
-            return changes.of_stream_tag(
-                tag, old_version(ImageStreamTag, request), namespace, references
-            )
-        case "ImageTag":
-            image_tag = ImageTag.model_validate(request.object)
-            return changes.of_stream_tag(
-                image_tag, old_version(ImageTag, request), namespace, references
-            )
-        case _:
-            wanted = ImageStreamImport.model_validate(request.object)
-            return changes.of_import(wanted, namespace, references, uid=request.uid)
-
-
-def old_version(model: type[Model], request: AdmissionRequest) -> Model | None:
-    """The stored version of the object; None if there is none, or none that can be read."""
-    if request.old_object is None:
-        return None
-    try:
-        return model.model_validate(request.old_object)
-    except ValidationError:
-        return None

@@ -1,4 +1,4 @@
-"""What is known of the images of one request, asked of the Image API and of the registry."""
+"""Looks up the images of one request in the Image API and in the registry."""
 
 import asyncio
 import contextlib
@@ -12,69 +12,63 @@ from app.policy.image_weight import Weight, weigh
 from app.quota.state import ClusterState
 
 RegistryImage = Callable[[str, str], Awaitable[ImageClaim | None]]
-"""Asks the internal registry for (repository, digest). None if it does not have the image.
+"""Looks up (repository, digest) in the internal registry. None if it lacks the image.
 Raises SizeUnknownError."""
 
 _AT_ONCE = 8
-"""Questions of one request at a time, so that a request with many does not delay others."""
+"""Concurrent look-ups of one request: a wide request must not delay others."""
 _MAX_LISTED = 2000
-"""Images that those of one request list; what is beyond is not asked for, and is unknown."""
+"""Images that the indexes of one request may list. Further ones are unknown."""
 
 
 class SizeUnknownError(Exception):
-    """The registry may have an image, and does not say how large it is."""
+    """The registry may have the image, but does not tell its size."""
 
 
 def is_settled(image: IncomingImage) -> bool:
-    """Whether the request itself proves how large an image is, so that nobody has to be asked."""
+    """Whether the request itself proves the size of the image."""
     return _is_proven(image.claim) and not (image.claim and image.claim.children)
 
 
-def by_own_word(image: IncomingImage) -> Weight:
-    """What an image weighs by the request alone."""
-    if image.claim is None:
-        return Weight(None)
-    return weigh(image.claim.digest, {image.claim.digest: image.claim})
-
-
 class ImageLookups:
-    """The questions of one decision: a few at a time, and all of them before one deadline."""
+    """The look-ups of one decision: a few at a time, all before one deadline."""
 
     def __init__(
         self, state: ClusterState, registry_image: RegistryImage | None, until: float
     ) -> None:
-        """`until` is in the event loop's time; what is not known by then stays unknown."""
+        """`until`: the deadline in the event loop's time. Later answers count as unknown."""
         self._state = state
         self._registry_image = registry_image
         self._until = until
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def weights(self, images: Sequence[IncomingImage]) -> dict[IncomingImage, Weight]:
-        """What each image weighs. Raises StateUnavailableError if the Image API gives no answer."""
+    async def weights(self, images: Sequence[IncomingImage]) -> list[Weight]:
+        """The weight of each image. Raises StateUnavailableError without the Image API."""
         by_repository: dict[str, list[IncomingImage]] = {}
         for image in images:
-            if not is_settled(image):
+            if not (is_settled(image) or image.hidden):
                 by_repository.setdefault(_repository(image), []).append(image)
         found: dict[str, dict[str, ImageClaim]] = {repository: {} for repository in by_repository}
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(self._until):
-                await _side_by_side(
-                    [
-                        self._find(repository, together, found[repository])
-                        for repository, together in by_repository.items()
-                    ]
-                )
-        return {
-            image: by_own_word(image)
-            if is_settled(image)
+        if found:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self._until):
+                    await _side_by_side(
+                        [
+                            self._find(repository, together, found[repository])
+                            for repository, together in by_repository.items()
+                        ]
+                    )
+        return [
+            _by_own_word(image)
+            if is_settled(image) or image.hidden
             else weigh(image.digest or "", found[_repository(image)])
             for image in images
-        }
+        ]
 
     async def _find(
         self, repository: str, images: Iterable[IncomingImage], found: dict[str, ImageClaim]
     ) -> None:
-        """Add what is known of images that are kept in one repository, and of what they list."""
+        """Look up the images of one repository, and the images that they list."""
         said = {image.digest: image.claim for image in images if image.digest}
 
         async def find(digest: str) -> None:
@@ -92,8 +86,8 @@ class ImageLookups:
     async def _known(
         self, repository: str, digest: str, said: ImageClaim | None
     ) -> ImageClaim | None:
-        """None if nobody knows the image, or if the registry should and gives no answer: then
-        nobody else is believed."""
+        """None if no source knows the image. Also None if the registry should have it and does not
+        answer: then no other source counts."""
         if _is_proven(said):
             return said
         async with self._turns:
@@ -108,8 +102,8 @@ class ImageLookups:
 
 
 async def _side_by_side(work: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Wait for all of it; the first failure ends the rest."""
-    if len(work) == 1:  # as in most pushes, which need no task
+    """Wait for all; the first failure cancels the others."""
+    if len(work) == 1:  # Most pushes have one image and need no task.
         await work[0]
         return
     try:
@@ -120,8 +114,15 @@ async def _side_by_side(work: Sequence[Coroutine[Any, Any, None]]) -> None:
         raise group.exceptions[0] from None
 
 
+def _by_own_word(image: IncomingImage) -> Weight:
+    """The weight of an image by the request alone."""
+    if image.claim is None:
+        return Weight(None)
+    return weigh(image.claim.digest, {image.claim.digest: image.claim})
+
+
 def _repository(image: IncomingImage) -> str:
-    """Where the internal registry may be asked for an image; empty for one that it has not."""
+    """The repository to ask the internal registry for; empty if it cannot have the image."""
     return "" if image.may_be_unknown else image.repository
 
 

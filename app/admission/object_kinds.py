@@ -1,9 +1,7 @@
-"""Reviews of everything but images: what sets limits, and the registry's own configuration."""
+"""Reviews of LimitRange, ResourceQuota and the legacy gateway's ConfigMap."""
 
 from collections.abc import Mapping
 
-from app.admission.image_kinds import old_version
-from app.admission.registry_kinds import RegistryAdmission
 from app.admission.review import AdmissionRequest
 from app.config.settings import Settings
 from app.migration import legacy_config
@@ -16,63 +14,30 @@ from app.quota.usage import NamespaceUsage
 
 
 class ObjectAdmission:
-    """Decides LimitRange, ResourceQuota and the legacy ConfigMap, and has the rest decided."""
+    """Decides LimitRange, ResourceQuota and the legacy ConfigMap. All raise ValidationError."""
 
-    def __init__(
-        self, state: ClusterState, settings: Settings, registry: RegistryAdmission
-    ) -> None:
+    def __init__(self, state: ClusterState, settings: Settings) -> None:
         self._state = state
         self._settings = settings
-        self._registry = registry
         self._domain = settings.domain
 
-    async def review(self, request: AdmissionRequest) -> Verdict | None:
-        """The verdict on a create or update; None for a kind that is not checked.
-
-        Raises ValidationError for an object whose shape is wrong, StateUnavailableError if
-        the state that the decision needs is not loaded.
-        """
-        if request.sub_resource or _being_deleted(request):
-            return None
-        unchanged = _unchanged(request)
-        verdict = await self._verdict(request, unchanged)
-        # What was wrong before stays wrong: it is named, but labels can still be changed.
-        return verdict.tolerant() if verdict is not None and unchanged else verdict
-
-    async def _verdict(self, request: AdmissionRequest, unchanged: bool) -> Verdict | None:
-        match request.kind.group, request.kind.kind:
-            case "", "ConfigMap":
-                return self._config_map(request)
-            case "", "LimitRange":
-                return self._limit_range(request)
-            case "", "ResourceQuota":
-                return self._resource_quota(request)
-            case self._domain.operator_group, "Config":
-                return await self._registry.config(request, unchanged=unchanged)
-            case self._domain.operator_group, "ImagePruner":
-                return await self._registry.pruner(request)
-            case "", "Secret":
-                return self._registry.secret(request)
-            case _:
-                return None
-
-    def _config_map(self, request: AdmissionRequest) -> Verdict:
+    async def config_map(self, request: AdmissionRequest) -> Verdict:
         return legacy_config.check(
-            ConfigMap.model_validate(request.object),
-            old=old_version(ConfigMap, request),
+            request.new(ConfigMap),
+            old=request.old(ConfigMap),
             key_namespaces=self._settings.legacy_namespaces,
             mode=self._settings.legacy_mode(request.namespace),
             domain=self._domain,
         )
 
-    def _limit_range(self, request: AdmissionRequest) -> Verdict:
-        limit_range = LimitRange.model_validate(request.object)
+    async def limit_range(self, request: AdmissionRequest) -> Verdict:
+        limit_range = request.new(LimitRange)
         return limit_objects.check_limit_range(
             limit_range, domain=self._domain, largest=self._largest(request.namespace)
         )
 
-    def _resource_quota(self, request: AdmissionRequest) -> Verdict:
-        quota = ResourceQuota.model_validate(request.object)
+    async def resource_quota(self, request: AdmissionRequest) -> Verdict:
+        quota = request.new(ResourceQuota)
         usage = self._usage(request.namespace)
         used = {
             self._domain.imagestreams: usage.stream_count,
@@ -82,7 +47,7 @@ class ObjectAdmission:
         return limit_objects.check_resource_quota(quota, domain=self._domain, used=used)
 
     def _usage(self, namespace: str) -> NamespaceUsage:
-        """What warnings compare with; nothing where it cannot be read: a limit is no less right."""
+        """The usage for warnings; empty if it cannot be read: a limit is valid without it."""
         try:
             return self._state.usage(namespace)
         except StateUnavailableError:
@@ -99,20 +64,3 @@ class ObjectAdmission:
             self._domain.images: (images, len(usage.streams[images].images)),
             self._domain.image_tags: (tags, usage.tag_count_of(tags)),
         }
-
-
-def _being_deleted(request: AdmissionRequest) -> bool:
-    """What is on its way out must get there, whatever is wrong with it."""
-    metadata = (request.object or {}).get("metadata")
-    return isinstance(metadata, dict) and metadata.get("deletionTimestamp") is not None
-
-
-def _unchanged(request: AdmissionRequest) -> bool:
-    """Whether an update leaves the content as it is stored, and only touches metadata."""
-    if request.operation != "UPDATE" or request.old_object is None:
-        return False
-    new, old = dict(request.object or {}), dict(request.old_object)
-    for content in (new, old):
-        content.pop("metadata", None)
-        content.pop("status", None)
-    return new == old

@@ -1,4 +1,4 @@
-"""What the `from` of a tag or an import points at: a stored digest, or something not known yet."""
+"""Resolves the `from` of a tag or an import to a stored digest, if it is known."""
 
 import re
 from collections.abc import Callable, Collection
@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from app.model.base import DIGEST_PATTERN
 from app.model.stream import ObjectReference
 from app.quota.state import ClusterState
+from app.quota.usage import NamespaceUsage
 
 _DIGEST = re.compile(DIGEST_PATTERN)
 MAX_REFERENCES = 2000
-"""References that one request may have followed."""
+"""The number of references that one request may have."""
 
 
 class TooManyReferencesError(Exception):
-    """A request with more references than are followed for one."""
+    """The request has too many references."""
 
 
 def require_few(count: int) -> None:
@@ -28,15 +29,17 @@ def require_few(count: int) -> None:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a reference leads; `digest` is None while it leads nowhere."""
+    """The target of a reference; `digest` is None if it is not known."""
 
     label: str
     digest: str | None
     external: bool
     repository: str = ""
-    """Where the internal registry keeps the image; empty for an image from elsewhere."""
+    """The repository of the internal registry; empty for an image of another registry."""
     expected_in: str = ""
-    """The ImageStream that the reference names, if it does not hold the image."""
+    """The ImageStream that the reference names, if it lacks the image."""
+    hidden: bool = False
+    """Whether the user may not see the namespace. Then the image is not looked up."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +53,29 @@ class _PullSpec:
 
 
 class References:
-    """Resolves references against the stored ImageStreams; reads only, never waits."""
+    """Resolves references against the stored ImageStreams. Reads only, and does not wait."""
 
     def __init__(
         self,
         state: ClusterState,
         registry_hosts: Collection[str],
         configured_hosts: Callable[[], Collection[str]] = tuple,
+        visible: Collection[str] | None = None,
     ) -> None:
-        """Names of the internal registry: those that never change, and those of its Config."""
+        """`internal` and `configured`: host names of the internal registry.
+
+        Namespaces outside `visible` look empty. None: all are visible.
+        """
         self._state = state
         self._registry_hosts = frozenset(map(_address, registry_hosts))
         self._configured_hosts = configured_hosts
+        self._visible = visible
+        self.hidden: set[str] = set()
+        """The namespaces of references that are not visible."""
+
+    def limited_to(self, visible: Collection[str]) -> "References":
+        """The same for a user who sees only these namespaces."""
+        return References(self._state, self._registry_hosts, self._configured_hosts, visible)
 
     def target(self, source: ObjectReference, namespace: str, stream: str) -> Target:
         """Follow a `from`; `namespace` and `stream` are those that it stands in.
@@ -80,6 +94,7 @@ class References:
                 external=False,
                 repository=f"{home}/{origin}",
                 expected_in=expected_in,
+                hidden=self._hides(home),
             )
         if source.kind == "ImageStreamTag":
             origin, tag = _parts(source.name, ":", stream)
@@ -95,7 +110,7 @@ class References:
         namespace, _, stream = spec.path.partition("/")
         if not self._is_internal(spec):
             return {}
-        stored = self._state.usage(namespace).streams.get(stream)
+        stored = self._usage(namespace).streams.get(stream)
         tags = sorted(stored.tags) if stored else []
         label = f"{source.kind} {spec.host}/{spec.path}"
         return {
@@ -105,7 +120,16 @@ class References:
 
     def holds(self, namespace: str, stream: str, digest: str | None) -> bool:
         """Whether a stream has an image already."""
-        return digest is not None and self._state.usage(namespace).has_image(stream, digest)
+        return digest is not None and self._usage(namespace).has_image(stream, digest)
+
+    def _usage(self, namespace: str) -> NamespaceUsage:
+        return NamespaceUsage() if self._hides(namespace) else self._state.usage(namespace)
+
+    def _hides(self, namespace: str) -> bool:
+        if self._visible is None or namespace in self._visible:
+            return False
+        self.hidden.add(namespace)
+        return True
 
     def _is_internal(self, spec: _PullSpec) -> bool:
         host = _address(spec.host)
@@ -114,26 +138,31 @@ class References:
     def _pull_spec_target(self, label: str, spec: _PullSpec) -> Target:
         internal = self._is_internal(spec)
         digest = spec.digest or None
+        namespace, _, stream = spec.path.partition("/")
         if internal and digest is None:
-            namespace, _, stream = spec.path.partition("/")
             digest = self._latest(namespace, stream, spec.tag or "latest")
-        repository = spec.path if internal else ""
-        return Target(label, digest, external=not internal, repository=repository)
+        return Target(
+            label,
+            digest,
+            external=not internal,
+            repository=spec.path if internal else "",
+            hidden=internal and self._hides(namespace),
+        )
 
     def _latest(self, namespace: str, stream: str, tag: str) -> str | None:
-        stored = self._state.usage(namespace).streams.get(stream)
+        stored = self._usage(namespace).streams.get(stream)
         return stored.latest(tag) if stored else None
 
     def _image(self, namespace: str, stream: str, name: str) -> str | None:
         """The digest that a name means: a whole one, or the beginning of one in the stream."""
         if not name or _DIGEST.fullmatch(name):
             return name or None
-        stored = self._state.usage(namespace).streams.get(stream)
+        stored = self._usage(namespace).streams.get(stream)
         return (stored.image_named(name) if stored else None) or name
 
 
 def label_of(source: ObjectReference, namespace: str, stream: str) -> str:
-    """How messages name what a `from` in that stream points at."""
+    """The name of a reference's target in messages."""
     home = source.namespace or namespace
     if source.kind == "ImageStreamImage":
         origin, name = _parts(source.name, "@", stream)
@@ -145,19 +174,19 @@ def label_of(source: ObjectReference, namespace: str, stream: str) -> str:
 
 
 def _parts(name: str, separator: str, stream: str) -> tuple[str, str]:
-    """The stream that a name begins with, `stream` if it has none, and the rest."""
+    """The stream at the start of a name, or `stream` if it has none, and the rest."""
     origin, found, rest = name.partition(separator)
     return (origin, rest) if found else (stream, origin)
 
 
 def _address(host: str) -> str:
-    """A host as it is compared: names have no case, and a port that is understood says nothing."""
+    """A host for comparison: lower case, without the default port."""
     return host.lower().removesuffix(":443").removesuffix(":80")
 
 
 def parse_pull_spec(name: str) -> _PullSpec:
-    """Take a pull spec apart, as docker does: a first part with a dot, a colon or the name
-    `localhost` is a host."""
+    """Split a pull spec as docker does: a first part with a dot, a colon or the name `localhost`
+    is a host."""
     rest, _, digest = name.partition("@")
     head, slash, tail = rest.partition("/")
     has_host = bool(slash) and ("." in head or ":" in head or head == "localhost")

@@ -1,65 +1,85 @@
-"""Reviews of the registry's own configuration: Config, ImagePruner, the credentials Secret."""
+"""Reviews of Config/cluster, ImagePruner and the storage credentials Secret."""
 
 import asyncio
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from app.admission.image_kinds import old_version
-from app.admission.review import AdmissionRequest
+import jsonpatch
+
+from app.admission.review import NO_OBJECT, AdmissionRequest, Outcome, invalid, not_handled
 from app.cluster.objects import ObjectReader, UnreadableError
 from app.config.settings import Settings
 from app.model import credentials
 from app.model.base import KubeObject
 from app.model.core import ConfigMap, Secret
 from app.model.credentials import CredentialsSecret
+from app.model.domain import ApiDomain
 from app.model.registry import Config, ConfigSpec, ImagePruner
 from app.model.volumes import PersistentVolumeClaim, StorageClass
 from app.policy.fullness import Level
 from app.policy.operator import (
     image_pruner,
     registry_config,
+    registry_defaults,
     retention,
     storage_credentials,
     storage_references,
 )
 from app.policy.operator.storage_references import Referenced, Unread
 from app.policy.verdict import Verdict
-from app.quota.state import ClusterState, StateUnavailableError, require_available
+from app.quota.state import ClusterState, StateUnavailableError
 
 Model = TypeVar("Model", bound=KubeObject)
 
 _READ_TIMEOUT = 2.0
-"""Seconds that a decision waits for all objects that a Config refers to."""
+"""Seconds to wait for all objects that a Config refers to."""
 _COUNT_TIMEOUT = 2.0
-"""Seconds that a decision looks for namespaces that stay full."""
+"""Seconds to search for namespaces that stay full."""
+
+
+def fill_in_config(request: AdmissionRequest, domain: ApiDomain) -> Outcome:
+    """Set the defaults of a new or changed Config/cluster."""
+    if request.operation not in ("CREATE", "UPDATE") or request.sub_resource:
+        return not_handled("nothing to default")
+    if request.object is None:
+        return invalid(request.title, [NO_OBJECT])
+    defaulted = registry_defaults.with_defaults(request.object, domain)
+    patch: list[dict[str, Any]] = jsonpatch.make_patch(request.object, defaulted).patch
+    return Outcome(patch=patch, audit={"defaulted": str(bool(patch)).lower()})
 
 
 class RegistryAdmission:
-    """Decides on what the registry's operator reads."""
+    """Decides the objects that the registry's operator reads."""
 
     def __init__(
-        self, state: ClusterState, settings: Settings, objects: ObjectReader | None
+        self,
+        state: ClusterState,
+        settings: Settings,
+        objects: ObjectReader | None,
+        read_timeout: float = _READ_TIMEOUT,
     ) -> None:
-        """Without `objects` nobody looks at what a Config refers to."""
+        """Without `objects` nobody looks at what a Config refers to. `read_timeout`: seconds."""
         self._state = state
         self._settings = settings
         self._objects = objects
+        self._read_timeout = read_timeout
 
-    async def config(self, request: AdmissionRequest, *, unchanged: bool) -> Verdict:
-        """Raises ValidationError, and StateUnavailableError while it is not known whether there
-        are images that a change could lose."""
-        config, old = Config.model_validate(request.object), old_version(Config, request)
-        if old is not None:
-            require_available(self._state)
+    async def config(self, request: AdmissionRequest) -> Verdict:
+        """While it is not known whether there are images that a change could lose, there are: a
+        Config is how a broken registry is repaired, so it is not refused for that.
+
+        Raises ValidationError.
+        """
+        config, old = request.new(Config), request.old(Config)
         checks = self._settings.reference_checks
-        looks = self._objects is not None and checks != "off" and not unchanged
+        looks = self._objects is not None and checks != "off" and not request.is_unchanged
         return registry_config.check(
             config,
             old,
             domain=self._settings.domain,
-            images_exist=self._state.holds_images(),
+            images_exist=self._state.holds_images() or bool(self._state.problems()),
             data_loss_guard=self._settings.data_loss_guard,
             referenced=await self._referenced(config.spec) if looks else None,
             strict=checks == "deny",
@@ -67,25 +87,23 @@ class RegistryAdmission:
 
     async def pruner(self, request: AdmissionRequest) -> Verdict:
         """Raises ValidationError."""
-        pruner = ImagePruner.model_validate(request.object)
+        pruner = request.new(ImagePruner)
         verdict = image_pruner.check(pruner)
         if verdict.allowed and not pruner.spec.suspend:
             for warning in await self._staying_full(retention.kept_revisions(pruner.spec)):
                 verdict.warn(warning)
         return verdict
 
-    def secret(self, request: AdmissionRequest) -> Verdict | None:
+    async def secret(self, request: AdmissionRequest) -> Verdict | None:
         """None for any other Secret. Raises ValidationError."""
         namespace = self._settings.registry_namespace
-        # a file may leave the namespace to kubectl
+        # A file may leave the namespace to kubectl.
         if request.name != credentials.SECRET or request.namespace not in ("", namespace):
             return None
-        return storage_credentials.check(
-            CredentialsSecret.model_validate(request.object), namespace
-        )
+        return storage_credentials.check(request.new(CredentialsSecret), namespace)
 
     async def _staying_full(self, revisions: int) -> Sequence[str]:
-        """Reviews of pushes get their turn between two namespaces."""
+        """Yields between two namespaces, so that reviews of pushes can run."""
         if self._state.problems():
             return [retention.NOT_COMPARED]
         found: list[Level] = []
@@ -109,7 +127,7 @@ class RegistryAdmission:
     async def _referenced(self, spec: ConfigSpec) -> Referenced:
         namespace, ca_namespace = self._settings.registry_namespace, self._settings.ca_namespace
         names = storage_references.names(spec)
-        deadline = asyncio.get_running_loop().time() + _READ_TIMEOUT
+        deadline = asyncio.get_running_loop().time() + self._read_timeout
 
         async def read(model: type[Model], namespace: str, name: str) -> Model | Unread | None:
             if not name or self._objects is None:
@@ -118,7 +136,7 @@ class RegistryAdmission:
                 async with asyncio.timeout_at(deadline):
                     return await self._objects.read(model, namespace, name)
             except TimeoutError:
-                return Unread(f"no answer within {_READ_TIMEOUT:g} seconds")
+                return Unread(f"no answer within {self._read_timeout:g} seconds")
             except UnreadableError as error:
                 return Unread(str(error))
 

@@ -4,27 +4,29 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationError
 
-from app.model.base import KubeModel
-from app.policy.verdict import MAX_VIOLATIONS, MAX_WARNING, Verdict, shortened
+from app.model.base import KubeModel, KubeObject
+from app.policy.verdict import MAX_VIOLATIONS, MAX_WARNING, Verdict, Violation, shortened
 
 API_VERSION = "admission.k8s.io/v1"
 _MAX_WARNINGS = 12
+NO_OBJECT = "object: missing from the request"
 _SKIPPED = "skipped"
-"""Name of the audit annotation that says why nothing was decided."""
+"""The audit annotation with the reason why there is no decision."""
 _MAX_MESSAGE = 16 * 1024
-"""Characters of a refusal: it is shown to its reader, and kept in logs."""
+"""Maximum characters of a refusal, which clients print and logs keep."""
 _MAX_ANNOTATION = 4 * 1024
-"""Characters of one audit annotation."""
+"""Maximum characters of one audit annotation."""
 
+Model = TypeVar("Model", bound=KubeObject)
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
 
 def _path_segment(name: str) -> str:
-    """What the API server takes as a name, and what is safe inside of a path."""
+    """Names that the API server accepts and that are safe inside a path."""
     if name in (".", "..") or "/" in name or "%" in name:
         raise ValueError("no name of an object")
     return name
@@ -47,10 +49,13 @@ class GroupVersionResource(KubeModel):
 
 class UserInfo(KubeModel):
     username: str = ""
+    uid: str = ""
+    groups: list[str] = Field(default_factory=list)
+    extra: Mapping[str, list[str]] = Field(default_factory=dict)
 
 
 class AdmissionRequest(KubeModel):
-    """One request; `object` and `old_object` are the objects as they came, decoded."""
+    """One request; `object` and `old_object` are the decoded JSON objects."""
 
     uid: str = Field(min_length=1, max_length=128)
     kind: GroupVersionKind
@@ -66,9 +71,39 @@ class AdmissionRequest(KubeModel):
 
     @property
     def title(self) -> str:
-        """`Kind namespace/name`, as refusals and logs name the object."""
+        """`Kind namespace/name`, for refusals and logs."""
         name = f"{self.namespace}/{self.name}" if self.namespace else self.name
         return f"{self.kind.kind} {name}"
+
+    @property
+    def is_being_deleted(self) -> bool:
+        """Whether the object is in deletion. Such an update is always allowed."""
+        metadata = (self.object or {}).get("metadata")
+        return isinstance(metadata, dict) and metadata.get("deletionTimestamp") is not None
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether an update changes metadata only."""
+        if self.operation != "UPDATE" or self.old_object is None:
+            return False
+        new, old = dict(self.object or {}), dict(self.old_object)
+        for content in (new, old):
+            content.pop("metadata", None)
+            content.pop("status", None)
+        return new == old
+
+    def new(self, model: type[Model]) -> Model:
+        """The object. Raises ValidationError."""
+        return model.model_validate(self.object)
+
+    def old(self, model: type[Model]) -> Model | None:
+        """The stored version of the object; None if it does not exist or cannot be read."""
+        if self.old_object is None:
+            return None
+        try:
+            return model.model_validate(self.old_object)
+        except ValidationError:
+            return None
 
 
 class AdmissionReview(KubeModel):
@@ -86,16 +121,32 @@ class Outcome:
     reason: str = ""
     message: str = ""
     causes: tuple[str, ...] = ()
-    """Short stable names of every reason to refuse, for metrics and audit."""
+    """The reasons of the refusal as short stable names, for metrics and audit."""
+    violations: tuple[Violation, ...] = ()
+    """Why it is refused, or why it would be if its limits were enforced."""
+    tolerated: tuple[Violation, ...] = ()
+    """What passes a limit that is not enforced for this request."""
+    exemption: str = ""
+    """Why it is not, if it is not by the limit's mode: `user admin`."""
     warnings: list[str] = field(default_factory=list)
     audit: dict[str, str] = field(default_factory=dict)
     patch: list[dict[str, Any]] = field(default_factory=list)
     retry_after: int | None = None
-    """Seconds after which the same request may be answered otherwise."""
+    """Seconds until a retry is useful."""
+
+    @property
+    def would_be_refused(self) -> bool:
+        """Whether it is allowed only because its limits are not enforced."""
+        return self.allowed and bool(self.tolerated) and not self.exemption
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is refused, or why it would be."""
+        return self.causes or tuple(dict.fromkeys(found.reason for found in self.tolerated))
 
     @property
     def handled(self) -> bool:
-        """Whether a policy decided; anything else is allowed without a look."""
+        """Whether a policy decided. Other requests are allowed unchecked."""
         return _SKIPPED not in self.audit
 
     def response(self, uid: str) -> dict[str, Any]:
@@ -128,14 +179,30 @@ class Outcome:
 
 
 def not_handled(why: str) -> Outcome:
-    """Allowed, because the object is none of this service's business."""
+    """Allowed: this service does not decide this object."""
     return Outcome(audit={_SKIPPED: why})
 
 
 def of_verdict(title: str, verdict: Verdict) -> Outcome:
-    """403 Forbidden with every violation, or allowed with the warnings."""
+    """403 Forbidden with every violation, or allowed with the warnings.
+
+    A violation of a limit of mode `warn` is a warning; every tolerated one is in the audit
+    annotations and in the message, which the API server shows to nobody.
+    """
+    warnings = verdict.told_anyway + verdict.warnings
+    tolerated = tuple(verdict.tolerated)
+    notes = {**verdict.notes, **_tolerated_notes(verdict)}
     if verdict.allowed:
-        return Outcome(warnings=verdict.warnings, audit={**verdict.notes, "verdict": "allowed"})
+        return Outcome(
+            message=shortened(f"{title}: {verdict.would_refuse}", _MAX_MESSAGE)
+            if tolerated
+            else "",
+            violations=tolerated,
+            tolerated=tolerated,
+            exemption=verdict.exemption,
+            warnings=warnings,
+            audit={**notes, "verdict": "allowed"},
+        )
     causes = verdict.reasons
     return Outcome(
         allowed=False,
@@ -143,14 +210,23 @@ def of_verdict(title: str, verdict: Verdict) -> Outcome:
         reason="Forbidden",
         message=shortened(f"{title}: {verdict.explanation}", _MAX_MESSAGE),
         causes=causes,
-        warnings=verdict.warnings,
+        violations=tuple(verdict.violations),
+        warnings=warnings,
         audit={
-            **verdict.notes,
+            **notes,
             **({"exact": "; ".join(verdict.exact)} if verdict.exact else {}),
             "verdict": "denied",
             "reasons": ",".join(causes),
         },
     )
+
+
+def _tolerated_notes(verdict: Verdict) -> dict[str, str]:
+    if not verdict.tolerated:
+        return {}
+    reasons = ",".join(dict.fromkeys(found.reason for found in verdict.tolerated))
+    exempt = {"exempt": verdict.exemption} if verdict.exemption else {}
+    return {"would-refuse": reasons, **exempt}
 
 
 def invalid(title: str, problems: list[str]) -> Outcome:
@@ -161,7 +237,7 @@ def invalid(title: str, problems: list[str]) -> Outcome:
 
 
 def unavailable(title: str, why: str, retry_after: int) -> Outcome:
-    """503: there is no safe answer now, and the client should ask again."""
+    """503: there is no safe answer now; the client should retry."""
     message = f"{title}: registry-admission cannot decide now: {why}; try again"
     return _failure(503, "ServiceUnavailable", "StateUnavailable", message, retry_after)
 
@@ -187,7 +263,7 @@ def _failure(
 
 
 def _bounded(warnings: list[str]) -> list[str]:
-    """The API server drops warnings that are long or many, so that none is lost silently."""
+    """Fit warnings into the API server's limits on length and number, and tell what is left out."""
     texts = [
         shortened(warning.replace("\n", " "), MAX_WARNING) for warning in dict.fromkeys(warnings)
     ]

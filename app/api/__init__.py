@@ -1,1 +1,1 @@
-"""The HTTP edge: admission reviews, health and metrics."""
+"""HTTP: admission reviews, push checks, health and metrics, and the listener below them."""

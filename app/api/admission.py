@@ -4,6 +4,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -112,15 +113,15 @@ class AdmissionApi:
             raise
         seconds = time.perf_counter() - started
         # The API server need not wait for what is only noted.
-        noting = BackgroundTask(self._note, endpoint, review.request, outcome, seconds)
+        noting = _Noting(partial(self._note, endpoint, review.request, outcome, seconds))
         answer = to_json(outcome.response(review.request.uid))
         return Response(answer, media_type="application/json", background=noting)
 
-    async def _note(
+    def _note(
         self, endpoint: str, request: AdmissionRequest, outcome: Outcome, seconds: float
     ) -> None:
         self._metrics.count_review(endpoint, request, outcome, seconds)
-        if not outcome.allowed:
+        if not outcome.allowed or outcome.would_be_refused:
             self._refused(request, outcome)
         _log(endpoint, request, outcome, seconds)
 
@@ -159,6 +160,16 @@ class AdmissionApi:
         return min(self._review_timeout, max(int(named[1]) - _ANSWER_MARGIN, _ANSWER_MARGIN))
 
 
+class _Noting(BackgroundTask):
+    """Work after the answer that waits for nothing."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+
+    async def __call__(self) -> None:
+        self._work()
+
+
 def is_expensive(body: bytes) -> bool:
     """Whether to decide on a review may take so long that others would notice it."""
     return len(body) > _EVERYDAY_BYTES or entries(body) > _EVERYDAY_ENTRIES
@@ -186,6 +197,14 @@ def _log(endpoint: str, request: AdmissionRequest, outcome: Outcome, seconds: fl
             "user": request.user_info.username,
             "dry_run": request.dry_run,
             "reasons": list(outcome.causes),
+            **_tolerated(outcome),
             "milliseconds": round(seconds * 1000, 3),
         },
     )
+
+
+def _tolerated(outcome: Outcome) -> dict[str, object]:
+    if not outcome.tolerated:
+        return {}
+    exempt = {"exempt": outcome.exemption} if outcome.exemption else {}
+    return {"would_refuse": [found.reason for found in outcome.tolerated], **exempt}

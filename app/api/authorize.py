@@ -13,8 +13,9 @@ import logging
 from fastapi import APIRouter, Request, Response
 
 from app.api.proxies import AmbiguousRequestError, asked_by
-from app.auth.authentication import Authenticator
+from app.auth.authentication import Authenticator, Subject
 from app.config.setting_types import PushProxy
+from app.policy.enforcement import Sender
 from app.quota.state import StateUnavailableError
 from app.registry.errors import RegistryError, unavailable
 from app.registry.names import Repository
@@ -24,13 +25,16 @@ from app.registry.routes import ContinueUpload, PutManifest, StartUpload, route
 logger = logging.getLogger("registry_admission.push")
 
 PATH = "/v1/push/authorize"
+LOGIN_PATH = "/v1/push/login"
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_CHALLENGE = 'Basic realm="registry-admission"'
+"""Registry clients log in with Basic: the password is the token."""
 _ERROR = "X-Registry-Error"
-"""Carries the refusal for proxies that do not pass the body of one on."""
+"""Header with the refusal, for proxies that do not pass on the body of a refusal."""
 
 
 class AuthorizeApi:
-    """200 for what may pass; else the status and the OCI errors for the client."""
+    """Answers 200 for a request that may pass, else the status and OCI errors for the client."""
 
     def __init__(self, checks: PushChecks, authenticator: Authenticator, proxy: PushProxy) -> None:
         self._proxy = proxy
@@ -39,6 +43,7 @@ class AuthorizeApi:
 
     def router(self) -> APIRouter:
         router = APIRouter(include_in_schema=False)
+        router.add_api_route(LOGIN_PATH, self.login, methods=_METHODS)
         router.add_api_route(PATH + "{path:path}", self.authorize, methods=_METHODS)
         return router
 
@@ -51,6 +56,25 @@ class AuthorizeApi:
             return _refusal(unavailable(error))
         return Response()
 
+    async def login(self, request: Request) -> Response:
+        """200 for a known token, else 401 with a challenge.
+
+        For `GET /v2/`, the first request of clients: 401 tells them to send credentials, and
+        `docker login` learns from it whether these are right.
+        """
+        try:
+            await self._subject(request)
+        except RegistryError as error:
+            return _refusal(error)
+        return Response()
+
+    async def _subject(self, request: Request) -> Subject:
+        token = _token(request.headers.get("authorization", ""))
+        subject = await self._authenticator.authenticate(token) if token else None
+        if subject is None:
+            raise RegistryError("UNAUTHORIZED", "a known token is required")
+        return subject
+
     async def _decide(self, request: Request) -> None:
         own_path = request.scope["raw_path"].decode("latin-1").removeprefix(PATH)
         own = f"{own_path}?{request.url.query}" if request.url.query else own_path
@@ -61,19 +85,18 @@ class AuthorizeApi:
             raise RegistryError("UNSUPPORTED", f"not decided: {error}") from None
         match route(asked.method, asked.path, asked.query):
             case StartUpload(repository) | ContinueUpload(repository):
-                await self._require_pusher(request, repository)
-                require(repository, self._checks.blob(repository, 0, asked.length).verdict)
+                sender = await self._pusher(request, repository)
+                check = self._checks.blob(repository, 0, asked.length, sender)
+                require(repository, check.verdict)
             case PutManifest(repository, reference):
-                await self._require_pusher(request, repository)
-                require(repository, await self._checks.room(repository, reference))
+                sender = await self._pusher(request, repository)
+                require(repository, await self._checks.room(repository, reference, sender))
 
-    async def _require_pusher(self, request: Request, repository: Repository) -> None:
-        token = _token(request.headers.get("authorization", ""))
-        subject = await self._authenticator.authenticate(token) if token else None
-        if subject is None:
-            raise RegistryError("UNAUTHORIZED", "a token that is known is required")
+    async def _pusher(self, request: Request, repository: Repository) -> Sender:
+        subject = await self._subject(request)
         if not await self._authenticator.may_push(subject, repository):
             raise RegistryError("DENIED", f"{subject.name} may not push to {repository}")
+        return Sender(subject.name, subject.groups)
 
 
 def _token(authorization: str) -> str:
@@ -90,9 +113,11 @@ def _token(authorization: str) -> str:
 
 
 def _refusal(error: RegistryError) -> Response:
-    """nginx knows 401 and 403 as refusals, and takes every other status for a failure."""
+    """nginx takes 401 and 403 for refusals, and every other status for a failure."""
     response = error.response()
     if response.status_code in (400, 405):
         response.status_code = 403
+    if response.status_code == 401:
+        response.headers["WWW-Authenticate"] = _CHALLENGE
     response.headers[_ERROR] = json.dumps(error.body)
     return response

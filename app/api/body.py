@@ -16,12 +16,13 @@ TIMEOUT = 10.0
 AT_ONCE = 8
 """Largest bodies that are held at once; most bodies are a thousand times smaller."""
 STEP = 64 * 1024
-"""Bytes. A larger body has to keep the pace: so many further bytes, or its end, in each"""
+"""Bytes. Of a larger body, so many further bytes or its end have to come in every PACE seconds."""
 PACE = 3.0
-"""seconds."""
 MAX_ENTRIES = 32_000
 """Objects and lists of one body. etcd takes objects of 1.5 MiB by default: such an ImageStream with
 thousands of tags has about 30,000, together with its old version."""
+PAUSE = 3.0
+"""Seconds in which no further large body of an address is read, after one of it had to give way."""
 _LENGTH_DIGITS = 19
 
 
@@ -32,7 +33,7 @@ class _Body:
         self.address = address
         self.content = bytearray()
         self.gave_way = False
-        """It was refused because its address held most."""
+        """The body was refused because its address held most."""
         self._deadline = deadline
         self._end = deadline.when() or 0.0
         self._next_step = STEP
@@ -41,7 +42,11 @@ class _Body:
         self.content += chunk
         if len(self.content) >= self._next_step:
             self._next_step = len(self.content) + STEP
-            self._deadline.reschedule(min(self._end, _now() + PACE))
+            self.expect_within(PACE)
+
+    def expect_within(self, seconds: float) -> None:
+        """Refuse the body unless its next step or its end comes within this time."""
+        self._reschedule(min(self._end, _now() + seconds))
 
     @property
     def is_slow(self) -> bool:
@@ -49,20 +54,26 @@ class _Body:
 
     def give_way(self) -> None:
         self.gave_way = True
-        self._deadline.reschedule(_now())
+        self._reschedule(_now())
+
+    def _reschedule(self, when: float) -> None:
+        if not self._deadline.expired():
+            self._deadline.reschedule(when)
 
 
 class BodyReader:
-    """Reads the bodies of one endpoint's requests, all together within a bound of memory.
+    """Reads the bodies of one endpoint's requests. All bodies together have a bound of memory.
 
-    At the bound, the largest body of the address that holds most is refused. So small bodies always
-    have room.
+    At the bound, the reader refuses the largest body of the address that holds most. So there is
+    always room for small bodies.
     """
 
     def __init__(self, max_bytes: int, timeout: float = TIMEOUT) -> None:
         self._max_bytes = max_bytes
         self._timeout = timeout
         self._bodies: set[_Body] = set()
+        self._resume_at: dict[str, float] = {}
+        """By address: the end of its pause."""
         self._held = 0
 
     async def json(self, request: Request) -> Mapping[str, Any]:
@@ -71,7 +82,7 @@ class BodyReader:
         return decoded(await self.read(request))
 
     async def read(self, request: Request) -> bytes:
-        """All of it. Raises BadRequestError: 400, 408, 413 or 429."""
+        """The whole body. Raises BadRequestError: 400, 408, 413 or 429."""
         address = request.client.host if request.client else ""
         try:
             async with asyncio.timeout(self._timeout) as deadline:
@@ -82,7 +93,7 @@ class BodyReader:
                 raise _too_many()
             return bytes(body.content)
         except TimeoutError:
-            if body.gave_way:
+            if body.gave_way or self._resume_at.get(address, 0.0) > _now():
                 raise _too_many() from None
             late = f"the body did not come in {self._timeout:g} s"
             slow = f"less than {STEP} bytes of the body came in {PACE:g} s"
@@ -98,11 +109,14 @@ class BodyReader:
             raise too_large
         try:
             async for chunk in request.stream():
+                was_small = len(body.content) < STEP
                 self._held += len(chunk)
                 body.add(chunk)
                 if len(body.content) > self._max_bytes:
                     raise too_large
                 self._make_room()
+                if was_small and len(body.content) >= STEP:
+                    await self._pause(body)
         except ClientDisconnect:
             raise BadRequestError("the body ended early") from None
 
@@ -117,10 +131,23 @@ class BodyReader:
         victim = max(theirs, key=lambda body: len(body.content))
         self._release(victim)
         victim.give_way()
+        now = _now()
+        paused = {name: when for name, when in self._resume_at.items() if when > now}
+        self._resume_at = {**paused, most: now + PAUSE}
+
+    async def _pause(self, body: _Body) -> None:
+        """Wait if another body of the same address had to give way.
+
+        Otherwise a client could send one large body after another, and receiving them costs CPU
+        time even if all are refused.
+        """
+        if (wait := self._resume_at.get(body.address, 0.0) - _now()) > 0:
+            body.expect_within(wait + PACE)
+            await asyncio.sleep(wait)
 
     def _release(self, body: _Body) -> None:
         self._held -= len(body.content)
-        # What a refusal's traceback holds stays until the garbage collector comes by.
+        # A refusal's traceback refers to the body until the garbage collector runs.
         body.content.clear()
 
 
@@ -140,15 +167,17 @@ def require_json(request: Request) -> None:
 
 
 def entries(body: bytes) -> int:
-    """Objects and lists in a JSON text, and such characters in its strings: what it costs to decide
-    on it, found at a thousandth of that cost."""
+    """The number of objects and lists in a JSON text, with such characters in its strings.
+
+    The time for a decision grows with it. Counting takes a thousandth of that time.
+    """
     return body.count(b"{") + body.count(b"[")
 
 
 def decoded(body: bytes) -> Mapping[str, Any]:
-    """The object that a JSON text has. Raises BadRequestError: 400, or 413 for too many entries.
+    """The object in a JSON text. Raises BadRequestError: 400, or 413 for too many entries.
 
-    The decoder itself refuses nesting deeper than 200 and numbers without end.
+    The decoder refuses nesting deeper than 200 and numbers of too many digits.
     """
     if entries(body) > MAX_ENTRIES:
         message = f"the body has more than {MAX_ENTRIES} objects and lists; send fewer at once"
@@ -175,6 +204,6 @@ def _too_many() -> BadRequestError:
 
 
 def _unread(code: int, message: str) -> BadRequestError:
-    """The rest of the body is not waited for."""
+    """An error that closes the connection, because the rest of the body is not read."""
     headers = {"Connection": "close"}
     return BadRequestError(message, code, headers | ({"Retry-After": "1"} if code == 429 else {}))

@@ -1,4 +1,4 @@
-"""Client certificates: which reviews and which push checks they are good for."""
+"""Client certificates of connections, and the reviews that need one."""
 
 from collections.abc import Collection
 from typing import Any
@@ -10,11 +10,11 @@ from app.api.errors import status_response
 from app.api.protocol import BoundedProtocol
 
 _IDENTIFIED_FIRST_BYTE = 120.0
-"""Seconds. API servers open connections before they need them, and end them after 90 s without
-use: this service is not to end one just as a review is sent on it."""
+"""Seconds. API servers open some connections before they need them, and close idle ones after 90 s.
+This service waits longer, so that it never closes one just as a review is sent on it."""
 _STATE = "client_certificate_name"
 CERTIFICATE = "client_certificate"
-"""In a request's state: the certificate itself, as `ssl.SSLSocket.getpeercert` has it."""
+"""In a request's state: the certificate in the form of `ssl.SSLSocket.getpeercert`."""
 
 
 class NamedClients(BoundedProtocol):

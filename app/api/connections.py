@@ -1,14 +1,20 @@
-"""Who may have a connection: bounds for one address and for all, and which connection gives way."""
+"""Bounds on connections, of one address and in all, and which connection ends for a new one."""
 
+import time
 from collections.abc import Callable, Iterable
 
 MAX_CONNECTIONS = 2048
 MAX_PER_ADDRESS = 1024
+_BURST = 50
+_PER_SECOND = 20
+"""How often a connection may take the place of one of an address that holds less than twice as much
+as its own. Each time costs a handshake: clients that open connections anew as soon as they end
+would cost a core. An address that holds less than half takes places without a bound."""
 _BEYOND = 2
 
 
 class Connection:
-    """One accepted connection. It waits for its client unless a request of it is being answered."""
+    """One accepted connection. It waits for its client, or a request of it is being answered."""
 
     identified = False
     """Whether TLS has verified a certificate of the client: such connections give way last."""
@@ -19,7 +25,7 @@ class Connection:
         """Ends the connection at once."""
 
     def waits(self) -> None:
-        """For its client: for a handshake, a request or the rest of one."""
+        """The connection waits for its client: for a handshake, a request or the rest of one."""
         self.works()
         self._address.waiting[self.identified][self] = None
 
@@ -66,19 +72,31 @@ class Connections:
     requests that are being answered, up to twice the bound are admitted.
     """
 
-    def __init__(self, limit: int = MAX_CONNECTIONS, per_address: int = MAX_PER_ADDRESS) -> None:
+    def __init__(
+        self,
+        limit: int = MAX_CONNECTIONS,
+        per_address: int = MAX_PER_ADDRESS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._limit = limit
         self._per_address = per_address
         self._addresses: dict[str, _Address] = {}
+        self._clock = clock
+        self._replacements = float(_BURST)
+        self._counted_at = clock()
 
     def admit(self, name: str, end: Callable[[], object]) -> Connection | None:
         """A new connection from the address `name`; None if no other connection gives way."""
         address = self._addresses.get(name) or _Address(name, self._addresses)
         # An address that holds more than another one takes nothing from it.
         larger = [one for one in self._addresses.values() if len(one.open) >= len(address.open)]
-        if _is_full(len(address.open), self._per_address, [address]):
+        if len(address.open) >= self._per_address and self._is_full(
+            address, [address], len(address.open) >= _BEYOND * self._per_address
+        ):
             return None
-        if _is_full(self.open, self._limit, larger):
+        if self.open >= self._limit and self._is_full(
+            address, larger, self.open >= _BEYOND * self._limit
+        ):
             return None
         return address.add(end)
 
@@ -86,22 +104,38 @@ class Connections:
     def open(self) -> int:
         return sum(len(address.open) for address in self._addresses.values())
 
+    def _is_full(self, address: _Address, others: list[_Address], is_beyond: bool) -> bool:
+        """Whether there is no room for `address` at a bound, nor any that can be made.
 
-def _is_full(count: int, bound: int, addresses: list[_Address]) -> bool:
-    """Whether there is no room at a bound, nor any that can be made.
+        Requests that are being answered end soon: if there are no other connections, the bound may
+        be passed.
+        """
+        found = _first_to_give_way(others)
+        if found is None:
+            return is_beyond
+        holder, victim = found
+        if 2 * len(address.open) >= len(holder.open) and not self._may_replace():
+            return True
+        holder.remove(victim)
+        victim.end()
+        return False
 
-    Requests that are being answered end soon, so their connections may go beyond the bound.
-    """
-    return count >= bound and not _make_room(addresses) and count >= _BEYOND * bound
+    def _may_replace(self) -> bool:
+        """Takes one of the replacements that are left."""
+        now = self._clock()
+        earned = (now - self._counted_at) * _PER_SECOND
+        self._replacements, self._counted_at = min(self._replacements + earned, _BURST), now
+        if self._replacements < 1:
+            return False
+        self._replacements -= 1
+        return True
 
 
-def _make_room(addresses: Iterable[_Address]) -> bool:
-    """End one connection that waits; False if none does."""
+def _first_to_give_way(addresses: Iterable[_Address]) -> tuple[_Address, Connection] | None:
+    """The longest waiting connection of the largest address; None if none waits."""
     by_size = sorted(addresses, key=lambda address: len(address.open), reverse=True)
     for identified in (False, True):
         for address in by_size:
             for victim in address.waiting[identified]:
-                address.remove(victim)
-                victim.end()
-                return True
-    return False
+                return address, victim
+    return None

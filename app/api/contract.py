@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of requests and answers that the code reads and writes itself."""
+"""OpenAPI models of requests and answers that the code reads and writes itself."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -10,7 +10,7 @@ Responses = dict[int | str, dict[str, Any]]
 
 
 class Message(BaseModel):
-    """A JSON object of this service's own, with camelCase names."""
+    """A JSON object of this service, with names in camelCase."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True
@@ -18,7 +18,7 @@ class Message(BaseModel):
 
 
 class Status(Message):
-    """A Kubernetes `Status`: what went wrong, for whoever sent the request."""
+    """A Kubernetes `Status`: why the request failed."""
 
     api_version: Literal["v1"]
     kind: Literal["Status"]
@@ -35,7 +35,7 @@ class OciError(Message):
 
 
 class OciErrors(Message):
-    """Errors as the OCI distribution spec has them."""
+    """Errors in the form of the OCI distribution spec."""
 
     errors: list[OciError]
 
@@ -44,6 +44,10 @@ class Readiness(Message):
     ready: bool
     reasons: list[str]
     warnings: list[str] = []
+
+
+class Version(Message):
+    version: str
 
 
 class Refusal(Message):
@@ -92,14 +96,14 @@ ASKED_ERRORS: Responses = {
 
 
 def request_body(model: type[BaseModel]) -> dict[str, Any]:
-    """The `requestBody` of an operation that reads a model itself; the model is not recursive."""
+    """The `requestBody` of an operation whose code reads `model`, which must not be recursive."""
     schema = model.model_json_schema()
     content = {"application/json": {"schema": _inlined(schema, schema.get("$defs", {}))}}
     return {"required": True, "content": content}
 
 
 def _inlined(node: Any, definitions: Mapping[str, Any]) -> Any:
-    """A schema without references, which would lead nowhere from inside of an operation."""
+    """A schema with its references replaced: inside of an operation they cannot be resolved."""
     if isinstance(node, list):
         return [_inlined(item, definitions) for item in node]
     if not isinstance(node, dict):

@@ -19,7 +19,7 @@ _REASONS = {
 
 
 class BadRequestError(HTTPException):
-    """A request that cannot be understood; `message` tells its sender why."""
+    """A request that cannot be read. `message` tells its sender why."""
 
     def __init__(
         self, message: str, code: int = 400, headers: dict[str, str] | None = None

@@ -1,4 +1,4 @@
-"""Who is served when many ask at once: no caller takes what others need."""
+"""Sharing places and time between callers: no caller takes what others need."""
 
 import asyncio
 import time
@@ -17,10 +17,10 @@ class OverloadedError(Exception):
 
 
 class Shares:
-    """Places for callers, of whom each belongs to a namespace, a user or an address.
+    """Places for callers. Each caller has an owner: a namespace, a user or an address.
 
-    While places are free everybody gets one. When all are taken, a caller gets one only if its
-    owner has less than an equal share. So at most twice the places are taken.
+    While places are free, every caller gets one. When all are taken, a caller gets one only if its
+    owner has less than an equal share. At most twice the number of places is taken.
     """
 
     def __init__(self, places: int) -> None:
@@ -45,10 +45,10 @@ class Shares:
 
 
 class Turns:
-    """Expensive work, one piece at a time, and each owner in turn.
+    """Runs expensive work one piece at a time, and lets owners take turns.
 
-    After each piece there is a pause as long as the piece was, so that half of the time is left for
-    everything else.
+    After each piece comes a pause of the same length, so that half of the time is left for all
+    other work.
     """
 
     def __init__(self) -> None:
@@ -84,19 +84,20 @@ class Turns:
             self._busy = True
             return
         self._make_room(owner)
+        # One that gave up stays in the queue until its turn comes, or until there is no room.
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(owner, deque()).append(turn)
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.cancelled():
-                self._forget(owner, turn)
-            else:
+            if not turn.cancelled():
                 self._next()
             raise
 
     def _make_room(self, owner: str) -> None:
-        """The owner with the most callers loses its latest one."""
+        """Refuse the latest caller of the owner with the most callers."""
+        if sum(map(len, self._waiting.values())) >= _MAX_WAITING:
+            self._forget_ended()
         if sum(map(len, self._waiting.values())) < _MAX_WAITING:
             return
         most = max(self._waiting, key=lambda name: len(self._waiting[name]))
@@ -106,10 +107,11 @@ class Turns:
         if not latest.done():
             latest.set_exception(OverloadedError())
 
-    def _forget(self, owner: str, turn: asyncio.Future[None]) -> None:
-        self._waiting[owner].remove(turn)
-        if not self._waiting[owner]:
-            del self._waiting[owner]
+    def _forget_ended(self) -> None:
+        for owner, callers in list(self._waiting.items()):
+            self._waiting[owner] = deque(turn for turn in callers if not turn.done())
+            if not self._waiting[owner]:
+                del self._waiting[owner]
 
     def _next(self) -> None:
         """Give the turn to the owner that has waited longest since its last one."""

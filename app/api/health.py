@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz` and `/metrics`."""
+"""`/healthz`, `/readyz`, `/version` and `/metrics`."""
 
 from collections.abc import Callable
 
@@ -6,12 +6,13 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.api.contract import Readiness, Responses
+from app.api.contract import Readiness, Responses, Version
 from app.api.metrics import READY, Metrics
+from app.version import VERSION
 
 
 class HealthApi:
-    """Alive as long as it answers; ready as long as nothing speaks against deciding."""
+    """The process is alive if it answers, and ready if there is no reason against deciding."""
 
     def __init__(
         self,
@@ -37,11 +38,12 @@ class HealthApi:
             response_model=Readiness,
             responses=not_ready,
         )
+        router.add_api_route("/version", self.version, methods=["GET"], response_model=Version)
         router.add_api_route("/metrics", self.metrics, methods=["GET"], response_class=text)
         return router
 
     async def healthz(self) -> Response:
-        """200 while the process serves."""
+        """200 if the process answers at all."""
         return PlainTextResponse("ok")
 
     async def readyz(self) -> Response:
@@ -49,6 +51,10 @@ class HealthApi:
         reasons = self._not_ready()
         content = {"ready": not reasons, "reasons": reasons, "warnings": self._warnings()}
         return JSONResponse(content, 503 if reasons else 200)
+
+    async def version(self) -> Response:
+        """Which version answers."""
+        return JSONResponse({"version": VERSION})
 
     async def metrics(self) -> Response:
         """Prometheus text format."""

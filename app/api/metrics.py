@@ -1,22 +1,19 @@
 """Prometheus metrics of one service."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from app.admission.kinds import KINDS
 from app.admission.review import AdmissionRequest, Outcome
 from app.model.metric import Metric
+from app.policy.verdict import Violation
+from app.version import VERSION
 
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-_KINDS = frozenset(
-    {
-        "Config", "ConfigMap", "Image", "ImagePruner", "ImageStream", "ImageStreamImport",
-        "ImageStreamMapping", "ImageStreamTag", "ImageTag", "LimitRange", "ResourceQuota",
-        "Secret", "ServiceAccount",
-    }
-)  # fmt: skip
+_KINDS = frozenset(kind.name for kind in KINDS)
 
 
 REVIEWS = Metric(
@@ -26,12 +23,29 @@ REVIEWS = Metric(
     "counts for each of them.",
     ("endpoint", "kind", "verdict", "reason"),
 )
+WOULD_REFUSE = Metric(
+    "would_refuse",
+    "counter",
+    "Reviews and pushes that pass a limit whose mode is warn or audit, by reason and mode.",
+    ("reason", "mode"),
+)
+EXEMPTIONS = Metric(
+    "exemptions",
+    "counter",
+    "Reviews and pushes that pass a limit and are exempt, by whether their user, a group of it or "
+    "their namespace is.",
+    ("by",),
+)
 REVIEW_SECONDS = Metric(
     "review_seconds", "histogram", "Time from the whole body read to the answer.", ("endpoint",)
 )
 BAD_REQUESTS = Metric(
-    "bad_requests", "counter", "HTTP requests that were no AdmissionReview.", ("code",)
+    "bad_requests",
+    "counter",
+    "HTTP requests to review endpoints that were refused before a decision.",
+    ("code",),
 )
+BUILD_INFO = Metric("build_info", "gauge", "1, with the version of this process.", ("version",))
 READY = Metric("ready", "gauge", "1 while /readyz answers 200, else 0.")
 RESERVATIONS = Metric("reservations", "gauge", "Reservations in flight.")
 STATE_AGE = Metric("state_age_seconds", "gauge", "Age of the state decided on.")
@@ -60,16 +74,17 @@ UNTAGGED = Metric(
     "untagged_images", "gauge", "Images that no tag reaches, stored but not counted any more."
 )
 
-OF_REVIEWS = (REVIEWS, REVIEW_SECONDS, BAD_REQUESTS)
+OF_REVIEWS = (REVIEWS, WOULD_REFUSE, EXEMPTIONS, REVIEW_SECONDS, BAD_REQUESTS)
+OF_ALL = (*OF_REVIEWS, BUILD_INFO, READY, RESERVATIONS)
 OF_SERVICE = (
-    *OF_REVIEWS, READY, RESERVATIONS, STATE_AGE, STATE_BROKEN, UNREADABLE,
+    *OF_ALL, STATE_AGE, STATE_BROKEN, UNREADABLE,
     CERTIFICATE_EXPIRY,
 )  # fmt: skip
-OF_GATEWAY = (*OF_REVIEWS, READY, RESERVATIONS, UPLOADS, UNREAD, UNREADABLE_MANIFESTS, UNTAGGED)
+OF_GATEWAY = (*OF_ALL, UPLOADS, UNREAD, UNREADABLE_MANIFESTS, UNTAGGED)
 
 
 class Metrics:
-    """Counts reviews; gauges are read when they are scraped."""
+    """Counts reviews. Gauges are read at each scrape."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -83,21 +98,28 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self._registry,
         )
+        self._would_refuse = Counter(
+            WOULD_REFUSE.family, WOULD_REFUSE.help, WOULD_REFUSE.labels, registry=self._registry
+        )
+        self._exemptions = Counter(
+            EXEMPTIONS.family, EXEMPTIONS.help, EXEMPTIONS.labels, registry=self._registry
+        )
         self._rejected = Counter(
             BAD_REQUESTS.family, BAD_REQUESTS.help, BAD_REQUESTS.labels, registry=self._registry
         )
+        self.gauges(BUILD_INFO, lambda: {VERSION: 1.0})
 
     def gauge(self, metric: Metric, read: Callable[[], float]) -> None:
-        """A value that is asked for at each scrape."""
+        """A value that `read` gives at each scrape."""
         gauge = Gauge(metric.family, metric.help, registry=self._registry)
         gauge.set_function(read)
 
     def gauges(self, metric: Metric, read: Callable[[], Mapping[str, float]]) -> None:
-        """Values by the metric's one label, asked for at each scrape."""
+        """Values by the metric's one label, which `read` gives at each scrape."""
         self._registry.register(_Gauges(metric, read))
 
     def collect(self, collector: Collector) -> None:
-        """Values that somebody else keeps."""
+        """Metrics that another part of the process keeps."""
         self._registry.register(collector)
 
     def count_review(
@@ -108,6 +130,16 @@ class Metrics:
         for reason in outcome.causes or ("",):
             self._reviews.labels(endpoint, kind, verdict, reason).inc()
         self._seconds.labels(endpoint).observe(seconds)
+        if outcome.allowed:
+            self.count_tolerated(outcome.tolerated, outcome.exemption)
+
+    def count_tolerated(self, tolerated: Iterable[Violation], exemption: str) -> None:
+        """One review or push; every reason counts once."""
+        if exemption:
+            self._exemptions.labels(exemption.partition(" ")[0]).inc()
+            return
+        for reason, mode in dict.fromkeys((found.reason, found.mode or "") for found in tolerated):
+            self._would_refuse.labels(reason, mode).inc()
 
     def count_failure(self, endpoint: str, request: AdmissionRequest) -> None:
         """A review that ended with a 500."""
@@ -134,5 +166,5 @@ class _Gauges(Collector):
 
 
 def _kind(request: AdmissionRequest) -> str:
-    """Anything that somebody may send is one label value, not one each."""
+    """Unknown kinds share one label value, so that callers cannot make ever new ones."""
     return request.kind.kind if request.kind.kind in _KINDS else "other"

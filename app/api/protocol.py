@@ -16,17 +16,17 @@ HEAD_TIMEOUT = 10.0
 class BoundedProtocol(HttpToolsProtocol):
     """Ends connections that send nothing, heads without end, or heads that never end.
 
-    Tells `connection` whether it waits for its client or works on a request.
+    It tells `connection` whether the connection waits for its client or a request is answered.
     """
 
     connection: Connection
     """Set before the connection is made."""
     first_byte_timeout = HEAD_TIMEOUT
     _bare_bytes = 0
-    """What came since a request began or a part of its body came: lines without end, of headers,
-    of chunks or of trailers, are kept by the parser until they end."""
+    """Bytes since the request began, or since the last part of its body. The parser keeps a line of
+    headers, chunks or trailers in memory until the line ends."""
     _arrived = 0
-    """What the latest data has besides bodies."""
+    """Bytes of the latest data that belong to no body."""
     _header_bytes = 0
     _timer: asyncio.TimerHandle | None = None
 

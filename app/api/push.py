@@ -24,6 +24,7 @@ from app.auth.bearer import bearer_token
 from app.model.base import Digest, problems
 from app.model.image import ByteCount
 from app.model.manifest import MAX_BYTES
+from app.policy.enforcement import Sender
 from app.policy.verdict import Verdict
 from app.quota.state import StateUnavailableError
 from app.registry.errors import RegistryError, denied, unavailable
@@ -37,7 +38,7 @@ _MAX_BODY = MAX_BYTES * 4 // 3 + 64 * 1024
 """A manifest grows by a third in base64."""
 _RETRY_AFTER = 1
 _BEARER = HTTPBearer(auto_error=False)
-"""Says in the OpenAPI document that a token is needed; PushApi itself asks for it."""
+"""Documents in OpenAPI that a token is needed. PushApi checks it."""
 
 
 class Question(Message):
@@ -108,22 +109,22 @@ class ReservationAnswer(Message):
 
 
 Asked = TypeVar("Asked", bound=Question)
-Decide = Callable[[Repository, Asked], Awaitable[Message]]
+Decide = Callable[[Repository, Asked, Sender], Awaitable[Message]]
 
 
 class PushApi:
-    """Authenticates first: a stranger learns nothing about a namespace, not even from errors."""
+    """Authenticates first, so that unknown callers learn nothing about a namespace from errors."""
 
     def __init__(
         self,
         checks: PushChecks,
         authenticator: Authenticator,
-        refused: Callable[[Repository, Verdict], None],
+        refused: Callable[[Repository, Verdict, str], None],
         *,
         max_concurrent: int,
         is_pusher: Callable[[str], bool] = lambda _common_name: False,
     ) -> None:
-        """`is_pusher`: whether a client certificate with this common name stands for a user of push
+        """`is_pusher`: whether a client certificate with this common name belongs to a user of push
         checks. TLS has verified the certificate, possibly by the CA of API servers.
         """
         self._checks = checks
@@ -159,25 +160,29 @@ class PushApi:
         add("cancel", ReservationQuestion, ReservationAnswer, self.cancel)
         return router
 
-    async def blob(self, repository: Repository, asked: BlobQuestion) -> BlobAnswer:
-        """May this upload go on? Asked with its running total, or with the size it declares."""
-        check = self._checks.blob(repository, asked.size, asked.declared_size)
-        self._note("blob", repository, check.verdict, {"upload": asked.upload, "size": asked.size})
+    async def blob(self, repository: Repository, asked: BlobQuestion, sender: Sender) -> BlobAnswer:
+        """Decide whether an upload may go on, by its size so far or by its declared size."""
+        check = self._checks.blob(repository, asked.size, asked.declared_size, sender)
+        self._note(
+            "blob", repository, check.verdict, sender, {"upload": asked.upload, "size": asked.size}
+        )
         return BlobAnswer(**_fields(check.verdict), remaining=check.remaining)
 
-    async def manifest(self, repository: Repository, asked: ManifestQuestion) -> ManifestAnswer:
-        """May this manifest be stored? If so, what it adds is reserved until it is seen."""
+    async def manifest(
+        self, repository: Repository, asked: ManifestQuestion, sender: Sender
+    ) -> ManifestAnswer:
+        """Decide whether a manifest may be stored. If so, reserve what it adds."""
         try:
             reference = parse_reference(asked.reference)
             if asked.manifest is not None:
                 parsed = parse(asked.manifest, asked.media_type, reference)
-                check = await self._checks.manifest(repository, reference, parsed)
+                check = await self._checks.manifest(repository, reference, parsed, sender=sender)
             else:
                 digest = asked.digest or ""
-                check = await self._checks.descriptor(repository, reference, digest)
+                check = await self._checks.descriptor(repository, reference, digest, sender)
         except RegistryError as error:
             return ManifestAnswer(allowed=False, status=error.status, errors=error.body["errors"])
-        self._note("manifest", repository, check.verdict, {"digest": check.digest})
+        self._note("manifest", repository, check.verdict, sender, {"digest": check.digest})
         return ManifestAnswer(
             **_fields(check.verdict),
             digest=check.digest,
@@ -185,16 +190,23 @@ class PushApi:
             reservation=check.reservation,
         )
 
-    async def cancel(self, repository: Repository, asked: ReservationQuestion) -> ReservationAnswer:
-        """The manifest was not stored: what it would have added is free again at once."""
+    async def cancel(
+        self, repository: Repository, asked: ReservationQuestion, sender: Sender
+    ) -> ReservationAnswer:
+        """End the reservation of a manifest that was not stored."""
         return ReservationAnswer(done=await self._checks.cancel(repository, asked.reservation))
 
     def _note(
-        self, what: str, repository: Repository, verdict: Verdict, extra: dict[str, Any]
+        self,
+        what: str,
+        repository: Repository,
+        verdict: Verdict,
+        sender: Sender,
+        extra: dict[str, Any],
     ) -> None:
         _log(what, repository, verdict, extra)
         if not verdict.allowed:
-            self._refused(repository, verdict)
+            self._refused(repository, verdict, sender.user)
 
     async def _answer(
         self, request: Request, asked: type[Asked], decide: Decide[Asked]
@@ -214,7 +226,7 @@ class PushApi:
     async def _decide(self, request: Request, asked: type[Asked], decide: Decide[Asked]) -> Message:
         subject = await self._subject(request)
         if subject is None:
-            raise RegistryError("UNAUTHORIZED", "a bearer token that is known is required")
+            raise RegistryError("UNAUTHORIZED", "a known bearer token is required")
         try:
             question = asked.model_validate(await self._bodies.json(request))
         except ValidationError as error:
@@ -222,10 +234,10 @@ class PushApi:
         repository = parse_repository(question.repository)
         if not await self._authenticator.may_push(subject, repository):
             raise RegistryError("DENIED", f"{subject.name} may not push to {repository}")
-        return await decide(repository, question)
+        return await decide(repository, question, Sender(subject.name, subject.groups))
 
     async def _subject(self, request: Request) -> Subject | None:
-        """By token; without one, by the client certificate that came with the connection."""
+        """The user of the bearer token; without a token, of the connection's client certificate."""
         bearer = bearer_token(request)
         if bearer:
             return await self._authenticator.authenticate(bearer)
@@ -252,12 +264,12 @@ def _fields(verdict: Verdict) -> dict[str, Any]:
             Violation(reason=found.reason, message=found.message, next_step=found.next_step)
             for found in verdict.violations
         ],
-        "warnings": verdict.warnings,
+        "warnings": verdict.told_anyway + verdict.warnings,
     }
 
 
 def _log(what: str, repository: Repository, verdict: Verdict, extra: dict[str, Any]) -> None:
-    """Refusals are news, what is allowed is only detail."""
+    """Log refusals at level info, and allowed requests at level debug."""
     level = logging.DEBUG if verdict.allowed else logging.INFO
     reasons = [violation.reason for violation in verdict.violations]
     about = {"check": what, "repository": str(repository), "reasons": reasons, **extra}

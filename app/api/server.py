@@ -17,17 +17,17 @@ from app.api.protocol import BoundedProtocol
 logger = logging.getLogger("registry_admission.server")
 
 _KEEP_ALIVE = 120
-"""Seconds; longer than the 90 that the API server keeps an idle connection, so that it is never
-closed from here at the moment when a review is sent on it."""
+"""Seconds. The API server closes an idle connection after 90 s. This service waits longer, so that
+it never closes one just as a review is sent on it."""
 _LAST_BYTES = 1.0
-"""Seconds."""
+"""Seconds for the last answers to arrive."""
 
 
 class Server(uvicorn.Server):
-    """On SIGTERM readiness drops at once, and the listener closes after a delay.
+    """On SIGTERM the service stops being ready at once, and the listener closes after a delay.
 
-    The delay lets the API server hear that this replica is going; what is in flight by then
-    is finished. A second signal does not wait.
+    In that time the API server learns that this replica stops. Requests in flight are answered. A
+    second signal ends the process without waiting.
     """
 
     def __init__(
@@ -40,7 +40,8 @@ class Server(uvicorn.Server):
         protocol: type[BoundedProtocol] = BoundedProtocol,
         connections: Connections | None = None,
     ) -> None:
-        """Without a context it speaks plain HTTP; `connections` has bounds other than the usual."""
+        """Without `context` the server speaks plain HTTP. `connections`: other bounds than the
+        default ones."""
         self.draining = False
         config = uvicorn.Config(
             self._closing_while_draining(app),
@@ -88,8 +89,11 @@ class Server(uvicorn.Server):
         asyncio.get_running_loop().call_later(self._shutdown_delay, self._close)
 
     def _closing_while_draining(self, app: ASGIApp) -> ASGIApp:
-        """Have clients give up their connections before the listener closes them: a review
-        sent on one that is just being closed would fail, and a POST is not sent again."""
+        """Tell clients with each answer to close their connections, before the listener does.
+
+        A review that is sent on a connection which is just being closed fails, and clients do not
+        repeat a POST.
+        """
 
         async def closing(scope: Scope, receive: Receive, send: Send) -> None:
             async def send_closing(message: Message) -> None:
@@ -107,8 +111,10 @@ class Server(uvicorn.Server):
         aborting.cancel()
 
     async def _abort_idle_connections(self) -> None:
-        """A client that keeps its connection open would hold up the end: closing TLS in good
-        order waits for its consent. Answers on their way out have a second to get there."""
+        """Abort connections when all requests are answered.
+
+        An orderly end of TLS waits for the client. The last answers have a second to arrive.
+        """
         while self.server_state.tasks:
             await asyncio.wait(self.server_state.tasks)
         await asyncio.sleep(_LAST_BYTES)

@@ -1,4 +1,4 @@
-"""Who may ask for push checks and look at the page, and for which namespaces."""
+"""Authenticates callers of push checks and of the page, and tells their namespaces."""
 
 import hashlib
 import hmac
@@ -17,55 +17,55 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,4096}=*", re.ASCII)
 
 @dataclass(frozen=True)
 class Subject:
-    """Someone whose token was accepted, as TokenReview describes a user."""
+    """An authenticated user, with the fields of a TokenReview."""
 
     name: str
     uid: str = ""
     groups: tuple[str, ...] = ()
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     namespaces: tuple[str, ...] = ()
-    """Patterns of namespaces; only for subjects whose rights no cluster knows."""
+    """Patterns of namespaces, for users of a token file without a cluster."""
 
 
 @dataclass(frozen=True)
 class Visible:
-    """Which of the namespaces that were asked about someone may see."""
+    """The namespaces, out of those asked for, that a user may see."""
 
     namespaces: frozenset[str]
     unchecked: int = 0
-    """How many were left out, because asking about all at once would take too long: the same
-    question again gets further."""
+    """The number of namespaces that were not checked, to bound the time. A repeated request
+    checks more of them."""
 
 
 class Authenticator(Protocol):
-    """Every question raises StateUnavailableError if it cannot be answered now."""
+    """Authentication and rights. Every method raises StateUnavailableError if it cannot answer."""
 
     sees: str
-    """Which namespaces people see, for themselves to read."""
+    """An explanation for users of which namespaces they see."""
     hint: str
-    """Where they get a token from."""
+    """An explanation for users of where to get a token."""
 
     async def authenticate(self, token: str) -> Subject | None:
-        """Whose token this is; None for one that nobody has issued."""
+        """The user of a token; None for an unknown token."""
 
     def certified(self, name: str, groups: tuple[str, ...]) -> Subject | None:
-        """Who a client certificate that is valid speaks of; None for somebody unknown."""
+        """The user of a valid client certificate; None for an unknown user."""
 
     async def may_push(self, subject: Subject, repository: Repository) -> bool: ...
 
     async def visible(self, subject: Subject, namespaces: Sequence[str]) -> Visible:
-        """Where someone may see what there is; the first namespaces are checked first."""
+        """The namespaces that a user may see. They are checked in the given order."""
 
 
 class TokenFileError(UnusableError):
-    """A token file that cannot be used; the text is `file:line: what is wrong`."""
+    """The token file cannot be used. The text is `file:line: fault`."""
 
 
 class StaticTokens:
-    """Tokens from a file, for a service without a cluster; read again when it changes.
+    """Tokens of a file, for a service without a cluster. A changed file is read again.
 
-    A line is `<token> <subject> <namespace pattern>[,<namespace pattern>…]`; lines that are
-    empty or start with `#` say nothing.
+    A line is `<token> <subject> <namespace pattern>[,<namespace pattern>…]`. Empty lines and
+    lines that start with `#` are ignored.
     """
 
     sees = "the namespaces that your token is for"
@@ -81,7 +81,7 @@ class StaticTokens:
         self._refresh()
         offered = _fingerprint(token)
         found = None
-        # Every token is compared, so that the time taken tells nothing about any of them.
+        # Compare with every token, so that the time does not reveal one.
         for known, subject in self._subjects.items():
             if hmac.compare_digest(known, offered):
                 found = subject
@@ -104,7 +104,7 @@ class StaticTokens:
         return Visible(frozenset(name for name in namespaces if _fits(subject, name)))
 
     def _refresh(self) -> None:
-        """A file that is broken or gone after a change lets nobody in."""
+        """Refuse everybody while a changed file is broken or missing."""
         try:
             changed_at = self._path.stat().st_mtime_ns
             if changed_at != self._changed_at:

@@ -4,6 +4,6 @@ from starlette.requests import Request
 
 
 def bearer_token(request: Request) -> str:
-    """What `Authorization: Bearer` holds; empty without it."""
+    """The token of `Authorization: Bearer`; empty without one."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""

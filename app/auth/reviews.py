@@ -4,11 +4,12 @@ import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import Field, ValidationError
 
+from app.admission.review import UserInfo
 from app.auth.authentication import Subject, Visible
 from app.cluster.api import ApiError, Content
 from app.model.base import KubeModel
@@ -19,24 +20,26 @@ from app.registry.names import Repository
 _AUTHENTICATION = "/apis/authentication.k8s.io/v1/tokenreviews"
 _AUTHORIZATION = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 _AUTHENTICATED = "system:authenticated"
-"""The group that the API server adds for everybody whom it knows."""
+"""The group that the API server adds for every authenticated user."""
 _REMEMBERED = 10.0
-"""Seconds: a right to push that is withdrawn holds no longer than this."""
+"""Seconds that a right to push is cached."""
 _VIEWS_REMEMBERED = 60.0
-"""Seconds: the same for the right to look, of which a person needs one for each namespace."""
+"""Seconds that a right to read is cached. A user needs one for each namespace."""
 _CAPACITY = 10_000
 _VIEWS = 100_000
 _BUDGET = 200
-"""Reviews that one person's look at many namespaces may cost at once."""
+"""Concurrent access reviews of one user's page."""
+_REVIEW_BUDGET = 20
+"""Namespaces that one admission review may check. Further ones are not visible."""
 _AT_ONCE = 20
 _ALL = ""
-"""As a namespace: all of them."""
+"""The namespace that stands for all namespaces."""
 
 Answer = TypeVar("Answer")
 
 
 class Api(Protocol):
-    """The one thing that is asked of a KubeApi."""
+    """The method of KubeApi that is used here."""
 
     async def create(self, path: str, content: Content) -> Content: ...
 
@@ -59,8 +62,8 @@ class _Review(KubeModel):
 
 
 class KubernetesAccess:
-    """A pusher is whoever may `update` `imagestreams/layers`, as the registry itself asks; who
-    may `get` `imagestreams` may look."""
+    """Push needs the right to `update` `imagestreams/layers`, as in the registry itself. Reading
+    needs the right to `get` `imagestreams`."""
 
     sees = "the namespaces in which you may get imagestreams"
     hint = "For example: kubectl create token SERVICEACCOUNT -n NAMESPACE"
@@ -91,9 +94,17 @@ class KubernetesAccess:
         key = (_key(subject), repository)
         return await self._rights.get(key, lambda: self._may(subject, attributes))
 
-    async def visible(self, subject: Subject, namespaces: Sequence[str]) -> Visible:
-        """One review for those who may see everything; for the others one for each namespace,
-        and no more at once than the API server should be asked for a page."""
+    async def seen_by(self, user: UserInfo, namespaces: Collection[str]) -> frozenset[str]:
+        """The namespaces that the user of an admission review may see; at most _FEW are checked."""
+        extra = {name: tuple(values) for name, values in user.extra.items()}
+        subject = Subject(user.username, user.uid, tuple(user.groups), extra)
+        return (await self.visible(subject, sorted(namespaces), _REVIEW_BUDGET)).namespaces
+
+    async def visible(
+        self, subject: Subject, namespaces: Sequence[str], budget: int = _BUDGET
+    ) -> Visible:
+        """One review for a user with a cluster-wide right, else one for each namespace, at most
+        `budget` at once."""
         if await self._may_view(subject, _ALL):
             return Visible(frozenset(namespaces))
         person = _key(subject)
@@ -105,9 +116,9 @@ class KubernetesAccess:
             async with turns:
                 known[namespace] = await self._may_view(subject, namespace)
 
-        await asyncio.gather(*map(ask, unknown[:_BUDGET]))
+        await asyncio.gather(*map(ask, unknown[:budget]))
         allowed = frozenset(name for name, allowed in known.items() if allowed)
-        return Visible(allowed, len(unknown[_BUDGET:]))
+        return Visible(allowed, len(unknown[budget:]))
 
     async def _may_view(self, subject: Subject, namespace: str) -> bool:
         attributes = {"namespace": namespace, "verb": "get"}
@@ -123,7 +134,7 @@ class KubernetesAccess:
         return Subject(user.username, user.uid, tuple(user.groups), extra)
 
     async def _may(self, subject: Subject, attributes: Mapping[str, str]) -> bool:
-        """Whether someone has a right on ImageStreams."""
+        """Whether a user has a right on ImageStreams."""
         spec = {
             "user": subject.name,
             "uid": subject.uid,
@@ -147,12 +158,12 @@ class KubernetesAccess:
 
 
 def _key(subject: Subject) -> Hashable:
-    """Everything that rights depend on."""
+    """The key of a right."""
     return subject.name, subject.uid, subject.groups, tuple(sorted(subject.extra.items()))
 
 
 class _Memory(Generic[Answer]):
-    """Answers for a short time, so that a push of many layers asks once."""
+    """Caches answers for a short time: a push of many layers asks once."""
 
     def __init__(self, clock: Callable[[], float], seconds: float, capacity: int) -> None:
         self._clock = clock
@@ -161,7 +172,7 @@ class _Memory(Generic[Answer]):
         self._answers: OrderedDict[Hashable, tuple[float, Answer]] = OrderedDict()
 
     def known(self, key: Hashable) -> Answer | None:
-        """The answer that is remembered, if any."""
+        """The cached answer, if there is one."""
         known = self._answers.get(key)
         return known[1] if known is not None and self._clock() < known[0] else None
 

@@ -1,7 +1,7 @@
-"""A certificate authority of one's own and the serving certificates that it signs, in memory.
+"""A certificate authority and the certificates that it signs, in memory.
 
-Times are aware datetimes and everything that goes in or comes out is PEM. What cannot be used
-raises ValueError; its text says what to bring instead and never holds key material.
+Times are aware datetimes; certificates and keys are PEM. Input that cannot be used raises
+ValueError. Its text says what is needed instead, and never has key material in it.
 """
 
 import ipaddress
@@ -26,26 +26,26 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 AUTHORITY_LIFETIME = timedelta(days=3653)
 SERVING_LIFETIME = timedelta(days=365)
 CLOCK_SKEW = timedelta(minutes=5)
-"""How far a client's clock may be behind the one that a certificate was made by."""
+"""How far a client's clock may be behind the clock of the machine that made the certificate."""
 
 _AUTHORITY_NAME = "registry-admission CA"
 _SERVING_NAME = "registry-admission"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DNS_NAME = re.compile(rf"(?:\*\.)?(?:{_LABEL}\.)*(?!\d+$){_LABEL}", re.IGNORECASE | re.ASCII)
-"""RFC 1123; a last label of digits only is an IP address that somebody mistyped."""
+"""RFC 1123. A last label of digits only would be a mistyped IP address."""
 _MAX_DNS_NAME = 253
 
 
 @dataclass(frozen=True)
 class KeyPair:
-    """A certificate, or a chain that starts with it, and its private key, both PEM."""
+    """A certificate, or a chain that starts with it, and its private key. Both are PEM."""
 
     certificate: bytes
     key: bytes = field(repr=False)
 
 
 def make_authority(now: datetime, lifetime: timedelta = AUTHORITY_LIFETIME) -> KeyPair:
-    """A CA that signs serving certificates and no further CA."""
+    """A new CA, which signs certificates of servers and clients, and no further CA."""
     key = ec.generate_private_key(ec.SECP256R1())
     public = key.public_key()
     name = _named(_AUTHORITY_NAME)
@@ -62,28 +62,48 @@ def make_authority(now: datetime, lifetime: timedelta = AUTHORITY_LIFETIME) -> K
 def make_serving(
     authority: KeyPair, names: Iterable[str], now: datetime, lifetime: timedelta = SERVING_LIFETIME
 ) -> KeyPair:
-    """A server's certificate for DNS names and IP addresses; it never outlives its authority.
+    """A server's certificate for DNS names and IP addresses. It ends with its CA at the latest.
 
-    The authority may be anybody's, with an ECDSA or RSA key.
+    The CA may come from elsewhere. Its key must be ECDSA or RSA.
     """
-    issuer, issuer_key = _issuer(authority, now)
     alternatives = dict.fromkeys(_alternative(name) for name in names)
     if not alternatives:
         raise ValueError("a serving certificate needs at least one DNS name or IP address")
+    names_in_it = x509.SubjectAlternativeName(alternatives)
+    usage = ExtendedKeyUsageOID.SERVER_AUTH
+    return _signed(authority, _SERVING_NAME, usage, now, lifetime, names_in_it)
+
+
+def make_client(
+    authority: KeyPair, common_name: str, now: datetime, lifetime: timedelta = SERVING_LIFETIME
+) -> KeyPair:
+    """A client's certificate, which servers know by its common name."""
+    return _signed(authority, common_name, ExtendedKeyUsageOID.CLIENT_AUTH, now, lifetime)
+
+
+def _signed(
+    authority: KeyPair,
+    common_name: str,
+    usage: x509.ObjectIdentifier,
+    now: datetime,
+    lifetime: timedelta,
+    *extensions: x509.ExtensionType,
+) -> KeyPair:
+    issuer, issuer_key = _issuer(authority, now)
     key = ec.generate_private_key(ec.SECP256R1())
     public = key.public_key()
     not_after = min(now + lifetime, issuer.not_valid_after_utc)
-    certificate = (
-        _builder(_named(_SERVING_NAME), issuer.subject, public, now, not_after)
-        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+    builder = (
+        _builder(_named(common_name), issuer.subject, public, now, not_after)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         .add_extension(_identifier_of(issuer), critical=False)
-        .sign(issuer_key, hashes.SHA256())
     )
-    return _pair(certificate, key)
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    return _pair(builder.sign(issuer_key, hashes.SHA256()), key)
 
 
 def check(pair: KeyPair) -> None:
@@ -92,7 +112,7 @@ def check(pair: KeyPair) -> None:
 
 
 def bundle(*certificates: bytes) -> bytes:
-    """The certificates of all arguments in order, each once, and nothing but certificates."""
+    """The certificates of all arguments in order, each once, without anything else."""
     parsed = [one for pem in certificates for one in _chain(pem)]
     return b"".join(one.public_bytes(Encoding.PEM) for one in dict.fromkeys(parsed))
 
@@ -103,19 +123,21 @@ def expires_at(certificate: bytes) -> datetime:
 
 
 def issued_at(certificate: bytes) -> datetime:
-    """When the (first) certificate was made by `make_authority` or `make_serving`, in UTC."""
+    """When this module made the (first) certificate, in UTC."""
     return _chain(certificate)[0].not_valid_before_utc + CLOCK_SKEW
 
 
 def is_valid(certificate: bytes, now: datetime) -> bool:
-    """Whether the (first) certificate is good at that time: not expired, and not from the future,
-    as one is that was made where the clock was wrong."""
+    """Whether the (first) certificate is valid at that time.
+
+    A certificate from a machine whose clock was wrong may start in the future.
+    """
     parsed = _chain(certificate)[0]
     return parsed.not_valid_before_utc <= now < parsed.not_valid_after_utc
 
 
 def needs_renewal(certificate: bytes, now: datetime, fraction: float = 2 / 3) -> bool:
-    """Whether that much of the (first) certificate's life has passed."""
+    """Whether this fraction of the (first) certificate's lifetime has passed."""
     parsed = _chain(certificate)[0]
     life = parsed.not_valid_after_utc - parsed.not_valid_before_utc
     return now >= parsed.not_valid_before_utc + life * fraction
@@ -191,7 +213,7 @@ def _signs_certificates(certificate: x509.Certificate) -> bool:
 
 
 def _identifier_of(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    """Verifiers compare it with what the issuer calls itself, where it does."""
+    """The issuer's own key identifier if it has one, because verifiers compare the two."""
     try:
         own = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     except x509.ExtensionNotFound:

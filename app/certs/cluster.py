@@ -1,8 +1,8 @@
-"""Certificates that look after themselves: made by ourselves, shared by all replicas in a Secret.
+"""Certificates that the service makes and renews. All replicas share them in a Secret.
 
-Every replica does the same, again and again: read the Secret, have the webhook configurations
-trust its CAs, serve its certificate from a local folder, and store what `rotation` finds due.
-Whoever stores first wins; the others read what it wrote.
+Every replica repeats the same steps: read the Secret, write its CAs into the webhook
+configurations, serve its certificate from a local folder, and store the change that `rotation`
+finds due. The first replica that stores a change wins, and the others read it.
 """
 
 import asyncio
@@ -21,20 +21,20 @@ from app.cluster.api import ApiError, ConflictError, Content, KubeApi, NotFoundE
 logger = logging.getLogger("registry_admission.certs")
 
 NAME = "registry-admission-tls"
-"""Of the Secret."""
+"""The name of the Secret."""
 _SOON = 1.0
-"""Seconds until what was just written is looked at again; API servers have heard of it then."""
+"""Seconds until the next look after a write. API servers have seen the write by then."""
 _POLL = 10.0
-"""Seconds between looks when nothing happens."""
+"""Seconds between two looks if nothing changes."""
 
 
 def service_names(service: str, namespace: str) -> list[str]:
-    """The names by which the API server, and others in the cluster, call a Service."""
+    """The names by which API servers and Pods call a Service."""
     return [f"{service}.{namespace}.svc", f"{service}.{namespace}.svc.cluster.local"]
 
 
 class ClusterCertificates:
-    """Keeps `tls.crt` and `tls.key` in a folder, and their CA in the webhook configurations."""
+    """Writes `tls.crt` and `tls.key` to a folder, and their CA to the webhook configurations."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class ClusterCertificates:
         schedule: Schedule | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`names` is whom the certificate is for; both configurations are called `webhooks`."""
+        """`names`: the names in the certificate. `webhooks`: the name of both configurations."""
         self._api = api
         self.folder = folder
         self._path = f"/api/v1/namespaces/{namespace}/secrets"
@@ -57,42 +57,42 @@ class ClusterCertificates:
         self._clock = clock
         self._served: KeyPair | None = None
         self._in_force: tuple[bytes, datetime] | None = None
-        """The bundle that was found in the webhook configurations, and when first."""
+        """The bundle in the webhook configurations, and when it was first seen there."""
         self._ready = False
-        self._problem = "not looked at yet"
+        self._problem = "not checked yet"
 
     def problems(self) -> list[str]:
-        """Why API servers cannot trust this replica yet; once they can, they always can."""
+        """Why API servers cannot trust this replica yet. Empty for ever once they can."""
         return [] if self._ready else [f"certificates: {self._problem}"]
 
     async def prepare(self) -> None:
-        """Return when the folder holds a certificate; waits for the API server if need be.
+        """Return when the folder has a certificate. This may have to wait for the API server.
 
-        Serving may start then, to tell by `problems` why it is not ready.
+        Then the service can start, and report by `problems` why it is not ready.
         """
         while self._served is None:
             if not await self._attempt():
                 await asyncio.sleep(_SOON)
 
     async def run(self) -> None:
-        """Look after the certificates until cancelled."""
+        """Renew and publish the certificates until cancelled."""
         more = True
         while True:
             await asyncio.sleep(_SOON if more else _POLL)
             more = await self._attempt()
 
     async def step(self) -> bool:
-        """Look once, and do what is due; whether there may soon be more to do.
+        """Look once, and do what is due. Returns whether to look again soon.
 
-        Raises ApiError, and CertificateError for a Secret that is not ours or a folder that
-        cannot be written.
+        Raises ApiError, and CertificateError for a Secret that the service did not make or a folder
+        that cannot be written.
         """
         found, stored = await self._read()
         if found is None:
             await self._renew(None, stored, await self._webhooks.published())
             return True
         if not rotation.is_valid(found.serving, self._clock()):
-            # No API server believes it, so there is nothing to lose by being quick.
+            # No API server accepts this certificate, so it can be replaced at once.
             self._problem = f"the certificate in Secret {NAME} is not valid at this time"
             await self._renew(found, stored)
             return True
@@ -100,7 +100,7 @@ class ClusterCertificates:
             await self._serve(found.serving)
         changed = await self._webhooks.publish(found.trusted)
         if changed or self._in_force is None or self._in_force[0] != found.trusted:
-            # Another certificate is served only after API servers have heard of its CA.
+            # Serve another certificate only after API servers have seen its CA.
             self._in_force = None if changed else (found.trusted, self._clock())
             self._problem = "the caBundle of the webhook configurations may be only just written"
             return True
@@ -116,13 +116,13 @@ class ClusterCertificates:
             return True
         except (ApiError, CertificateError) as error:
             self._problem = str(error)
-            logger.warning("certificates not looked after: %s", error)
+            logger.warning("certificates not checked: %s", error)
             return False
 
     async def _renew(
         self, found: Certificates | None, stored: Content | None, published: Sequence[bytes] = ()
     ) -> bool:
-        """Store what is due; whether anything was. Raises ConflictError."""
+        """Store what is due. Returns whether anything was. Raises ConflictError."""
         due = self._due(found, published)
         if due is not None:
             await self._store(due, stored)
@@ -142,7 +142,7 @@ class ClusterCertificates:
             raise CertificateError(f"no certificate made: {error}") from None
 
     async def _read(self) -> tuple[Certificates | None, Content | None]:
-        """The certificates, None if there are none to go on with, and the Secret itself."""
+        """The certificates, or None without usable ones, and the Secret itself."""
         try:
             stored = await self._api.get(f"{self._path}/{NAME}")
         except NotFoundError:
@@ -150,13 +150,13 @@ class ClusterCertificates:
         data = stored.get("data") or {}
         if data and files.AUTHORITY_KEY not in data:
             raise CertificateError(
-                f"Secret {NAME} has no {files.AUTHORITY_KEY}, so it was made by somebody else and "
-                "is not replaced; mount it and name its folder with --tls-dir, or delete it"
+                f"Secret {NAME} has no {files.AUTHORITY_KEY}, so the service did not make it and "
+                "does not replace it; mount it and name its folder with --tls-dir, or delete it"
             )
         try:
             return rotation.decode(data), stored
         except ValueError as error:
-            logger.error("Secret %s cannot be used, its content is made anew: %s", NAME, error)
+            logger.error("Secret %s cannot be used and is replaced: %s", NAME, error)
             return None, stored
 
     async def _store(self, due: Certificates, stored: Content | None) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +22,7 @@ _PRIVATE = 0o600
 
 
 class CertificateError(UnusableError):
-    """Files that cannot be used or written; names them and says what to do."""
+    """Files that cannot be read, used or written. The text names them and a next step."""
 
 
 def make(folder: Path, names: Iterable[str], now: datetime | None = None) -> KeyPair:
@@ -33,20 +33,37 @@ def make(folder: Path, names: Iterable[str], now: datetime | None = None) -> Key
     wrong. Raises CertificateError.
     """
     now = now or datetime.now(UTC)
+
+    def sign(signer: KeyPair) -> dict[str, bytes]:
+        serving = authority.make_serving(signer, names, now)
+        return {KEY: serving.key, CERTIFICATE: serving.certificate}
+
+    written = write_signed(folder, now, sign)
+    return KeyPair(written[CERTIFICATE], written[KEY])
+
+
+def write_signed(
+    folder: Path, now: datetime, sign: Callable[[KeyPair], dict[str, bytes]]
+) -> dict[str, bytes]:
+    """Write the files that `sign` makes with the folder's CA, by name, and return them.
+
+    A CA is made where there is none, or where it has expired. Nothing is written if `sign` raises
+    ValueError. Raises CertificateError.
+    """
     try:
         found = _usable_authority(folder, now)
         signer = found or authority.make_authority(now)
-        serving = authority.make_serving(signer, names, now)
-        folder.mkdir(parents=True, exist_ok=True)
+        contents = sign(signer)
         if not found:
-            _write(folder / AUTHORITY_KEY, signer.key, _PRIVATE)
-            _write(folder / AUTHORITY, signer.certificate, _PUBLIC)
-        _write_serving(folder, serving)
+            contents = {AUTHORITY_KEY: signer.key, AUTHORITY: signer.certificate, **contents}
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            _write(folder / name, content, _PRIVATE if name.endswith(".key") else _PUBLIC)
     except ValueError as error:
         raise CertificateError(f"no certificate made in {folder}: {error}") from None
     except OSError as error:
         raise _unwritable(folder, error) from None
-    return serving
+    return contents
 
 
 def save(folder: Path, serving: KeyPair) -> None:
@@ -85,7 +102,8 @@ def _usable_authority(folder: Path, now: datetime) -> KeyPair | None:
 
 
 def _refuse_to_replace(folder: Path) -> None:
-    """A serving certificate without our CA beside it came from elsewhere and may be the only."""
+    """Keep a serving certificate without its CA beside it: it came from elsewhere, and may be the
+    only copy."""
     for path in (folder / CERTIFICATE, folder / KEY):
         if path.exists():
             raise CertificateError(
@@ -121,7 +139,7 @@ def _write_serving(folder: Path, serving: KeyPair) -> None:
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    """Replace a file at once: a reader sees the old content or the new, never a part."""
+    """Replace a file in one step: a reader sees the old content or the new one."""
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".certs-") as scratch:
         new = Path(scratch) / path.name
         new.touch(mode=_PRIVATE)

@@ -1,4 +1,4 @@
-"""TLS with the certificate that is in the files now, without a restart."""
+"""TLS with certificates that are loaded again when their files change."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from app.certs.files import CertificateError
 logger = logging.getLogger("registry_admission.certs")
 
 _DEBOUNCE = 200
-"""Milliseconds to gather changes for: a certificate and its key are written one by one."""
+"""Milliseconds to wait for further changes: a certificate and its key are two files."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,15 @@ class ServingContext:
         self._files = (certificate, key, *client_cas)
         self._loaded = self._load()
         self.ssl = _context(client_cas)
-        """What the listener is given; it stays the same object."""
+        """The context for the listener. It stays the same object."""
         self.ssl.sni_callback = self._begin
 
     def expires_at(self) -> float:
-        """When the certificate in force ends, in seconds since the epoch."""
+        """When the certificate in force expires, in seconds since the epoch."""
         return self._loaded.expires_at
 
     def reload(self) -> None:
-        """Take up the files if they have changed; if they are broken the old pair stays."""
+        """Load changed files. If they cannot be used, the old ones stay in force."""
         try:
             loaded = self._load(self._loaded)
         except CertificateError as error:
@@ -98,7 +98,7 @@ class ServingContext:
             await asyncio.to_thread(self.reload)
 
     def _begin(self, handshake: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
-        """Called by OpenSSL for each handshake, whether or not the client names the server."""
+        """OpenSSL calls this for each handshake, even if the client names no server."""
         handshake.context = self._loaded.context
 
     def _load(self, present: _Loaded | None = None) -> _Loaded:

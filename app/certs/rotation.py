@@ -1,12 +1,13 @@
-"""What the replicas' shared certificates are, and what is to become of them next.
+"""The replicas' shared certificates, and the next step of their rotation.
 
-A CA signs the serving certificate. Both are replaced when two thirds of their life are over, and
-the order is such that clients trust whatever any replica serves at any time:
+A CA signs the serving certificate. Both are replaced after two thirds of their lifetime. At each
+step, clients trust the certificates of all replicas:
 
 1. a *successor* of the CA is made and published beside it, but signs nothing yet;
-2. when every API server has had the time to hear of it, it becomes the CA and signs a new serving
-   certificate; the old CA stays published, because other replicas still serve what it signed;
-3. when they have had the time to take up the new one, the old CA is no longer published.
+2. when every API server has had time to see the successor, it becomes the CA and signs a new
+   serving certificate; the old CA stays published, because other replicas still serve its
+   certificate;
+3. when the other replicas have had time to load the new certificate, the old CA is removed.
 
 A serving certificate of the same CA is trusted at once. Everything here is pure.
 """
@@ -28,18 +29,18 @@ class Schedule:
     authority_lifetime: timedelta = authority.AUTHORITY_LIFETIME
     serving_lifetime: timedelta = authority.SERVING_LIFETIME
     overlap: timedelta = timedelta(hours=1)
-    """Time that replicas and API servers have to hear of a change; much more than they need."""
+    """Time for replicas and API servers to see a change; much more than they need."""
 
 
 @dataclass(frozen=True)
 class Certificates:
-    """What the Secret holds."""
+    """The content of the Secret."""
 
     serving: KeyPair
     signer: KeyPair
     """The CA that signed `serving` and will sign the next ones."""
     trusted: bytes
-    """The bundle that clients are to trust; starts with the signer."""
+    """The CAs that clients have to trust, the signer first."""
     successor: KeyPair | None = None
 
 
@@ -52,11 +53,11 @@ def next_step(
     published: Sequence[bytes] = (),
     schedule: Schedule,
 ) -> Certificates | None:
-    """What to store instead of what was found; None if nothing is due.
+    """The certificates to store next; None if nothing is due.
 
-    `in_force_since` is since when clients are known to trust `found.trusted`. Without anything
-    found, clients that trust the `published` CAs are kept: other replicas may still serve
-    certificates of theirs. Raises ValueError for a name that is none.
+    `in_force_since`: since when clients are known to trust `found.trusted`. If nothing was found,
+    the `published` CAs stay trusted, because other replicas may still serve their certificates.
+    Raises ValueError for an invalid name.
     """
     if found is None:
         return _begin(names, now, published, schedule)
@@ -79,7 +80,7 @@ def next_step(
 
 
 def is_valid(pair: KeyPair, now: datetime) -> bool:
-    """Whether clients whose clocks are right can believe it."""
+    """Whether the certificate is valid for clients whose clocks are right."""
     return authority.is_valid(pair.certificate, now)
 
 
@@ -98,7 +99,7 @@ def encode(certificates: Certificates) -> dict[str, str]:
 
 
 def decode(data: Mapping[str, str]) -> Certificates:
-    """Raises ValueError, which says why, for data that nobody can serve with."""
+    """The certificates in the data of a Secret. Raises ValueError for data that cannot be used."""
     try:
         content = {name: b64decode(text) for name, text in data.items()}
         serving = KeyPair(content[files.CERTIFICATE], content[files.KEY])
@@ -137,7 +138,7 @@ def _succeed(
 
 
 def _retire(found: Certificates, now: datetime, schedule: Schedule) -> Certificates | None:
-    """Trust no longer the CAs whose certificates no replica serves any more."""
+    """Remove the CAs whose certificates no replica serves any more."""
     successor = [found.successor.certificate] if found.successor else []
     trusted = authority.bundle(found.signer.certificate, *successor)
     others = set(trust.split(found.trusted)) - set(trust.split(trusted))

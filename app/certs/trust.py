@@ -1,6 +1,6 @@
-"""Whether clients will believe a serving certificate: by its names, and by who signed it.
+"""Whether clients accept a serving certificate: by its names, and by its issuer.
 
-Certificates are PEM. What cannot be read raises ValueError.
+Certificates are PEM. Certificates that cannot be read raise ValueError.
 """
 
 import ipaddress
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 
 def missing_names(certificate: bytes, names: Iterable[str]) -> list[str]:
-    """The DNS names and IP addresses by which no client could call its server."""
+    """The DNS names and IP addresses of `names` that the certificate does not have."""
     parsed = x509.load_pem_x509_certificate(certificate)
     try:
         covered = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

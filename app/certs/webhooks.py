@@ -1,4 +1,4 @@
-"""The `caBundle` of our webhook configurations: whom the API servers trust."""
+"""The `caBundle` of our webhook configurations: the CAs that API servers trust."""
 
 import logging
 from base64 import b64decode, b64encode
@@ -18,7 +18,7 @@ _KINDS = {
 
 
 class WebhookTrust:
-    """Reads and writes nothing but the `caBundle` of the configurations with one name."""
+    """Reads and writes the `caBundle` of the configurations with one name, and no other field."""
 
     def __init__(self, api: KubeApi, name: str) -> None:
         self._api = api
@@ -34,16 +34,18 @@ class WebhookTrust:
             for certificate in _certificates(webhook["clientConfig"].get("caBundle", ""))
         ]
 
-    async def publish(self, trusted: bytes) -> bool:
-        """Have every webhook trust the bundle; whether there was anything to do for it.
+    async def publish(self, trusted: bytes, *, always: bool = False) -> bool:
+        """Write the bundle to every webhook. Returns whether anything changed.
 
-        Raises ApiError. A configuration that does not exist calls nobody and needs nothing.
+        `always`: write the bundle even if it is there already, so that it stays if another field
+        manager drops it. A configuration that does not exist needs nothing. Raises ApiError.
         """
         bundle = b64encode(trusted).decode()
         changed = False
         async for path, configuration in self._configurations():
             webhooks = _webhooks(configuration)
-            if all(webhook["clientConfig"].get("caBundle") == bundle for webhook in webhooks):
+            known = (webhook["clientConfig"].get("caBundle") for webhook in webhooks)
+            if not always and all(found == bundle for found in known):
                 continue
             wanted = {
                 "apiVersion": _API_VERSION,
@@ -78,7 +80,7 @@ def _webhooks(configuration: Content) -> list[Content]:
 
 
 def _certificates(bundle: str) -> list[bytes]:
-    """Nothing of a bundle that cannot be read: it makes nobody trusted."""
+    """The certificates of a bundle; none if it cannot be read, because then it has no effect."""
     try:
         return trust.split(b64decode(bundle))
     except ValueError:

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 @outputs.option("table", "wide", "name", *outputs.DATA, "html", "policyreport")
 @outputs.no_headers
 @click.option(
+    "--fail-on", type=click.Choice(["over", "never"]), default="over",
+    help="When the exit code is 1: if anything is over a limit, or never.  [default: over]",
+)  # fmt: skip
+@click.option(
     "--apply", is_flag=True, help="With -o policyreport: write the reports to the cluster."
 )
 def audit(
@@ -50,6 +54,7 @@ def audit(
     details: bool | None,
     output: str,
     headers: bool,
+    fail_on: str,
     apply: bool,
 ) -> None:
     """Show what is over its limits.
@@ -101,5 +106,5 @@ def audit(
     else:
         chosen = selection.named if details is None else details
         audit_report.show(audits, output, details=chosen, proposed=bool(proposed), headers=headers)
-    if any(item.over for item in audits):
+    if fail_on == "over" and any(item.over for item in audits):
         raise SystemExit(ExitCode.FINDINGS)

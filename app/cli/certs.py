@@ -31,3 +31,35 @@ def make(out: Path, names: tuple[str, ...]) -> None:
 
     files.make(out, names)
     click.echo(f"wrote tls.crt and tls.key to {out}; its ca.crt is for clients, ca.key for nobody")
+
+
+@certs.command()
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("client"),
+    help="Folder for the files.  [default: client]",
+)  # fmt: skip
+@click.option(
+    "--name", default="kube-apiserver", show_default=True,
+    help="Common name of the certificate, for client-names.",
+)  # fmt: skip
+@click.option(
+    "--server", default="registry-admission.registry-admission.svc", show_default=True,
+    help="Host of the webhook, as API servers call it.",
+)  # fmt: skip
+@click.option(
+    "--mounted", default="/etc/kubernetes/registry-admission", show_default=True,
+    help="Absolute path of the folder on the machines of API servers.",
+)  # fmt: skip
+def client(out: Path, name: str, server: str, mounted: str) -> None:
+    """Make a client certificate for API servers, for reviews with client-ca.
+
+    Besides the certificate it writes admission.yaml, for the flag --admission-control-config-file
+    of API servers. A CA that is there already is used again.
+    """
+    from app.certs import client as certificates
+
+    certificates.make(out, name, server, mounted)
+    click.echo(
+        f"wrote client.crt, client.key, webhooks.kubeconfig and admission.yaml to {out} for API "
+        "servers; its ca.crt is the service's client-ca, ca.key for nobody"
+    )

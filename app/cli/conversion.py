@@ -12,14 +12,19 @@ from app.cli import convert_report
 from app.cli.applying import apply_with_progress
 from app.cli.exit_codes import ExitCode
 from app.cluster import connection, manifests
-from app.cluster.api import KubeApi
+from app.cluster.api import Content, KubeApi
 from app.cluster.applying import Applied
+from app.controllers import namespace_limits
 from app.migration import converting
-from app.migration.conversion import Conversion, Totals, convert
+from app.migration.conversion import Conversion, NamespaceConversion, Source, Totals, convert
 from app.migration.converting import ConversionError
 from app.model.domain import ApiDomain
 from app.model.legacy import LegacyConfig, UnitBase
+from app.model.mode import Mode
+from app.policy.names import matches
 
+_PROTECTED = ("kube-*", "default")
+"""Namespaces that get no limits unless they are named."""
 _UNITS: dict[str, UnitBase] = {"binary": 1024, "decimal": 1000}
 
 
@@ -43,8 +48,14 @@ class Options:
     out: Path | None
     dry_run: str | None
     apply: bool
+    force_conflicts: bool
+    exclude: tuple[str, ...]
+    template: bool
+    mode: Mode | None
     output: str
     headers: bool
+    own_namespaces: tuple[str, ...]
+    """Those of the service and of the registry."""
 
     @property
     def totals(self) -> Totals:
@@ -64,8 +75,9 @@ async def run(options: Options) -> ExitCode:
         config = await _config(options, api)
         names = await _namespaces(options, config, api)
         conversion = convert(config, names, flat=options.flat)
-        _write(options, conversion)
-        applied = await _apply(options, conversion, api) if api and options.writes else []
+        template = _template(options, config)
+        _write(options, conversion, template)
+        applied = await _apply(options, conversion, template, api) if api and options.writes else []
     named = api is not None or bool(options.namespaces or options.namespaces_file)
     convert_report.show(
         convert_report.Report(
@@ -74,8 +86,9 @@ async def run(options: Options) -> ExitCode:
         options.output,
         headers=options.headers,
     )
-    if not all(item.ok for item in applied):
-        return ExitCode.FINDINGS if options.dry_run else ExitCode.FAILED
+    refused = [item for item in applied if not item.ok]
+    if refused:
+        return ExitCode.FINDINGS if refused[0].tried else ExitCode.FAILED
     return ExitCode.OK if conversion.exact else ExitCode.FINDINGS
 
 
@@ -101,25 +114,53 @@ async def _namespaces(options: Options, config: LegacyConfig, api: KubeApi | Non
     named = (options.namespaces or "").split(",") + list(options.namespaces_file or ())
     names = [name.strip() for name in named if name.strip()]
     if names:
-        return converting.check_namespaces(names)
-    found = list(config.by_namespace) if api is None else await converting.namespaces_in(api)
+        checked = converting.check_namespaces(names)
+        return [name for name in checked if not matches(name, options.exclude)]
+    listed = list(config.by_namespace) if api is None else await converting.namespaces_in(api)
+    patterns = (*_PROTECTED, *options.own_namespaces)
+    found = [name for name in listed if not matches(name, patterns)]
+    found = [name for name in found if not matches(name, options.exclude)]
     if not found:
         raise ConversionError("no rule names a namespace: list them with --namespaces")
     return found
 
 
-def _write(options: Options, conversion: Conversion) -> None:
+def _template(options: Options, config: LegacyConfig) -> list[Content]:
+    """The ConfigMap from which new namespaces get the defaults of the gateway, if wanted."""
+    if not options.template:
+        return []
+    defaults = NamespaceConversion("", (Source("the defaults", config.limits, None),))
+    limits = defaults.manifests(options.domain, options.totals, options.mode)
+    return [namespace_limits.template(limits, options.own_namespaces[0])]
+
+
+def _write(options: Options, conversion: Conversion, template: list[Content]) -> None:
     if options.out:
-        converting.write_files(options.out, conversion.namespaces, options.domain, options.totals)
+        converting.write_files(
+            options.out, conversion.namespaces, options.domain, options.totals, options.mode
+        )
+        for content in template:
+            text = manifests.to_text(content)
+            (options.out / "template.yaml").write_text(text, encoding="utf-8")
     elif not options.writes:
         for item in conversion.namespaces:
-            click.echo(converting.to_yaml(item, options.domain, options.totals), nl=False)
+            text = converting.to_yaml(item, options.domain, options.totals, options.mode)
+            click.echo(text, nl=False)
+        for content in template:
+            click.echo(f"---\n{manifests.to_text(content)}", nl=False)
 
 
-async def _apply(options: Options, conversion: Conversion, api: KubeApi) -> list[Applied]:
+async def _apply(
+    options: Options, conversion: Conversion, template: list[Content], api: KubeApi
+) -> list[Applied]:
+    """Have the API server try all objects, and write them if it takes every one of them."""
     objects = [
         content
         for item in conversion.namespaces
-        for content in item.manifests(options.domain, options.totals)
-    ]
-    return await apply_with_progress(api, objects, dry_run=options.dry_run is not None)
+        for content in item.manifests(options.domain, options.totals, options.mode)
+    ] + template
+    force = options.force_conflicts
+    tried = await apply_with_progress(api, objects, force=force, dry_run=True)
+    if options.dry_run is not None or not all(item.ok for item in tried):
+        return tried
+    return await apply_with_progress(api, objects, force=force)

@@ -9,11 +9,15 @@ from app.cli import output as outputs
 from app.cli import read_only_command
 from app.cli.options import SettingsCommand
 from app.config.settings import Settings
+from app.model.mode import MODES
 
 _COUNT = click.IntRange(min=0)
 
 
-@click.command(cls=SettingsCommand, settings=("kubeconfig", "context", "api_domain"))
+@click.command(
+    cls=SettingsCommand,
+    settings=("kubeconfig", "context", "api_domain", "namespace", "registry_namespace"),
+)
 @click.argument(
     "files",
     nargs=-1,
@@ -58,7 +62,25 @@ _COUNT = click.IntRange(min=0)
 @click.option(
     "--dry-run", type=click.Choice(["server"]), help="Have the API server try the objects."
 )
-@click.option("--apply", is_flag=True, help="Apply the objects to the cluster.")
+@click.option(
+    "--apply", is_flag=True,
+    help="Apply the objects to the cluster; none if the API server refuses any of them.",
+)  # fmt: skip
+@click.option(
+    "--force-conflicts", is_flag=True, help="With --apply: overwrite what others have changed."
+)
+@click.option(
+    "--exclude", multiple=True, metavar="PATTERN",
+    help="Leave out namespaces such as test-*; may be repeated.",
+)  # fmt: skip
+@click.option(
+    "--template", is_flag=True,
+    help="Write the default limits as the template for new namespaces as well.",
+)  # fmt: skip
+@click.option(
+    "--mode", type=click.Choice(MODES),
+    help="Write the limits with this mode: enforce, warn or audit.",
+)  # fmt: skip
 @outputs.option("table", *outputs.DATA)
 @outputs.no_headers
 def convert_command(settings: Settings, **options: Any) -> None:
@@ -68,7 +90,8 @@ def convert_command(settings: Settings, **options: Any) -> None:
     A FILE holds its ConfigMap, - is stdin. Each namespace gets the limits that all of its
     repositories have. Where rules tell them apart it gets the least strict of their limits, and
     the report says what changes. The gateway has no limits for a whole namespace: a
-    ResourceQuota is only written with counts that are given.
+    ResourceQuota is only written with counts that are given. Unless they are named with
+    --namespaces, kube-*, default, and the namespaces of the registry and of the service get none.
 
     The exit code is 1 if a limit is approximated, or if an object would be refused.
 
@@ -83,5 +106,11 @@ def convert_command(settings: Settings, **options: Any) -> None:
         raise click.UsageError("name a FILE with the ConfigMap, or use --from-cluster")
     from app.cli import conversion
 
-    given = conversion.Options(settings.domain, settings.kubeconfig, settings.context, **options)
+    given = conversion.Options(
+        settings.domain,
+        settings.kubeconfig,
+        settings.context,
+        own_namespaces=(settings.namespace, settings.registry_namespace),
+        **options,
+    )
     raise SystemExit(read_only_command.run(conversion.run(given)))

@@ -124,7 +124,7 @@ def _notes(report: Report) -> Iterator[str]:
     yield _UNIT_NOTES[report.size_unit]
     yield (
         "The gateway's limits hold for namespaces that do not exist yet, a LimitRange does not: "
-        "apply one to each new namespace."
+        "--template and the controller namespace-limits give them to new namespaces."
     )
     yield (
         "An image's size is that of its distinct layers and its config; the gateway left out the "
@@ -148,6 +148,8 @@ def _summary(report: Report) -> str:
     text = f"{counted(len(items), 'namespace')}: {exact} exact, {len(items) - exact} approximate."
     if report.applied:
         done = sum(item.ok for item in report.applied)
-        verb = "would be applied" if report.dry_run else "applied"
+        verb = "would be applied" if report.applied[0].tried else "applied"
+        if report.applied[0].tried and not report.dry_run:
+            verb += "; nothing was written"
         text += f" {done} of {counted(len(report.applied), 'object')} {verb}."
     return text

@@ -30,7 +30,10 @@ _SETTINGS = (
     "watch_silence",
     "api_domain",
     "unknown_size",
+    "default_mode",
+    "exempt_namespaces",
     "max_uploads",
+    "upload_wait",
     "idle_timeout",
     "shutdown_delay",
     "shutdown_timeout",
@@ -55,6 +58,7 @@ def gateway(settings: GatewaySettings) -> None:
     """
     from app.config import logs, runtime
     from app.wiring import gateway as serving
+    from app.wiring.banner import announce
 
     logs.configure(settings.log_level, settings.log_format)
-    runtime.run(serving.serve(settings, announce=click.echo))
+    runtime.run(serving.serve(settings, announce=announce))

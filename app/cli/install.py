@@ -6,6 +6,7 @@ import click
 
 from app.cli import cluster_options, output, read_only_command
 from app.config.setting_types import CONTROLLERS
+from app.model.mode import MODES, Mode
 
 
 @click.command()
@@ -31,7 +32,23 @@ from app.config.setting_types import CONTROLLERS
     "--controllers", type=click.Choice(CONTROLLERS), multiple=True,
     help="Opt-in controller to install with its rights; may be given again.",
 )  # fmt: skip
+@click.option(
+    "--policy-reports", is_flag=True,
+    help="Install a CronJob that keeps PolicyReports up to date.",
+)  # fmt: skip
+@click.option(
+    "--mode", type=click.Choice(MODES),
+    help="Mode of limits without one: enforce, warn or audit.  [default: enforce]",
+)  # fmt: skip
 @click.option("--print/--apply", "only_print", default=True, help="Print manifests, or apply them.")
+@click.option(
+    "--wait", is_flag=True,
+    help="With --apply: register the webhooks when all replicas are ready, or not at all.",
+)  # fmt: skip
+@click.option(
+    "--timeout", type=click.IntRange(min=1), default=180, show_default=True,
+    help="With --wait: seconds until that has to be so.",
+)  # fmt: skip
 @cluster_options.kubeconfig
 @cluster_options.context
 def install(
@@ -42,7 +59,11 @@ def install(
     api_domain: str,
     tls_dir: Path | None,
     controllers: tuple[str, ...],
+    policy_reports: bool,
+    mode: Mode | None,
     only_print: bool,
+    wait: bool,
+    timeout: int,
     kubeconfig: Path | None,
     context: str | None,
 ) -> None:
@@ -51,10 +72,14 @@ def install(
     \b
     Examples:
       registry-admission install --image HOST/registry-admission:TAG | kubectl apply -f -
-      registry-admission install --image HOST/registry-admission:TAG --apply
+      registry-admission install --image HOST/registry-admission:TAG --apply --wait
+      registry-admission install --image HOST/registry-admission:TAG --mode warn --apply --wait
     """
+    if wait and only_print:
+        raise click.UsageError("--wait needs --apply")
     from app.cluster import connection
-    from app.install import installing
+    from app.install import installing, rollout
+    from app.model.errors import NothingNamedError, UnusableError
 
     certificate = installing.read_certificate(tls_dir, namespace) if tls_dir else None
     manifests = installing.manifests(
@@ -65,6 +90,8 @@ def install(
         registry_namespace=registry_namespace,
         certificate=certificate,
         controllers=controllers,
+        mode=mode,
+        policy_reports=policy_reports,
     )
     if only_print:
         click.echo(output.as_yaml(manifests, explicit_start=True), nl=False)
@@ -72,8 +99,22 @@ def install(
 
     async def apply() -> None:
         async with connection.found(kubeconfig, context) as api:
-            await installing.apply(api, manifests, click.echo)
+            if wait:
+                await rollout.apply_and_wait(
+                    api, manifests, click.echo, namespace=namespace, seconds=timeout
+                )
+            else:
+                await installing.apply(api, manifests, click.echo)
 
-    read_only_command.run(apply())
-    deployment = f"deployment/{installing.NAME}"
-    click.echo(f"See it start: kubectl -n {namespace} rollout status {deployment}")
+    try:
+        read_only_command.run(apply())
+    except NothingNamedError:
+        raise
+    except UnusableError as error:
+        raise UnusableError(
+            f"{error}; to go back: registry-admission uninstall --yes --service-namespace "
+            f"{namespace}"
+        ) from None
+    if not wait:
+        deployment = f"deployment/{installing.NAME}"
+        click.echo(f"See it start: kubectl -n {namespace} rollout status {deployment}")

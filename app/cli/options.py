@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from app.cli import completion
 from app.config.settings import Settings, load
+from app.config.shared_settings import SharedSettings
 from app.model.base import problems
 
 _FLAGS = {"namespace": "service-namespace"}
@@ -25,7 +26,7 @@ class SettingsCommand(click.Command):
         self,
         *args: Any,
         settings: Iterable[str] = (),
-        model: type[Settings] = Settings,
+        model: type[SharedSettings] = Settings,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -80,7 +81,9 @@ def _type(field: FieldInfo) -> Any:
     return str
 
 
-def _load(flags: dict[str, Any], config: Path | None, model: type[Settings]) -> Settings:
+def _load(
+    flags: dict[str, Any], config: Path | None, model: type[SharedSettings]
+) -> SharedSettings:
     given = {name: value for name, value in flags.items() if value is not None}
     try:
         return load(given, config, model)

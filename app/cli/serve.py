@@ -27,6 +27,7 @@ def serve(settings: Settings, show_settings: bool) -> None:
         return
     from app.config import logs, runtime
     from app.wiring import serving
+    from app.wiring.banner import announce
 
     logs.configure(settings.log_level, settings.log_format)
-    runtime.run(serving.serve(settings, announce=click.echo))
+    runtime.run(serving.serve(settings, announce=announce))

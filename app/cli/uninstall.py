@@ -15,6 +15,11 @@ from app.cli import cluster_options, output, read_only_command
     "--delete-namespace", is_flag=True,
     help="Delete the namespace with everything in it as well.",
 )  # fmt: skip
+@click.option(
+    "--everything", is_flag=True,
+    help="Delete the namespace, and what the service has written elsewhere: pull secrets with "
+    "their tokens, counts in ResourceQuota status, conditions of Config/cluster.",
+)  # fmt: skip
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 @click.option(
     "--dry-run", is_flag=True, help="Delete nothing; print the objects, for kubectl delete -f -."
@@ -25,6 +30,7 @@ def uninstall(
     namespace: str,
     registry_namespace: str,
     delete_namespace: bool,
+    everything: bool,
     yes: bool,
     dry_run: bool,
     kubeconfig: Path | None,
@@ -39,11 +45,15 @@ def uninstall(
     Examples:
       registry-admission uninstall
       registry-admission uninstall --yes --delete-namespace
+      registry-admission uninstall --yes --everything
       registry-admission uninstall --dry-run | kubectl delete --ignore-not-found -f -
     """
     from app.cluster import connection
+    from app.controllers.cleanup import remove_everything_written
     from app.install import installing
+    from app.model.domain import DOMAINS, ApiDomain
 
+    delete_namespace = delete_namespace or everything
     objects = installing.leftovers(
         namespace, and_namespace=delete_namespace, registry_namespace=registry_namespace
     )
@@ -55,7 +65,10 @@ def uninstall(
 
     async def delete() -> int:
         async with connection.found(kubeconfig, context) as api:
-            return await installing.delete(api, objects, click.echo)
+            deleted = await installing.delete(api, objects, click.echo)
+            for domain in map(ApiDomain, DOMAINS) if everything else ():
+                deleted += await remove_everything_written(api, domain, click.echo)
+            return deleted
 
     deleted = read_only_command.run(delete())
     if not deleted:

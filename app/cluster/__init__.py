@@ -1,1 +1,1 @@
-"""The state that policies read: a folder of manifests, or the API server."""
+"""The state that policies read, from a folder of manifests or from the API server."""

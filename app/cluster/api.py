@@ -1,7 +1,7 @@
-"""The API server, spoken to in plain JSON.
+"""Requests to the API server, in plain JSON.
 
-kubernetes-asyncio brings configuration, authentication and connections; its generated models
-are left out, because a watch of a hundred thousand objects should parse only what is needed.
+kubernetes-asyncio provides configuration, authentication and connections. Its generated models are
+not used: a watch of a hundred thousand objects should parse only what is needed.
 """
 
 import contextlib
@@ -24,17 +24,20 @@ from app.model.errors import UnusableError
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 PAGE = 500
-"""Objects of a list that are asked for at once."""
+"""Objects in one page of a list."""
+MAX_EVENT = 64 * 2**20
+"""Bytes of one watch event. etcd stores objects of 1.5 MiB by default, and is often configured for
+more."""
 _JSON = "application/json"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _REQUEST_TIMEOUT = 10.0
 _PATH = re.compile(r"(?:/[A-Za-z0-9_.:@+=~-]+)+/?", re.ASCII)
 _DOTS = re.compile(r"/\.\.?(?:/|$)")
-"""A path with a name in it that tenants chose leads to that name or nowhere."""
+"""Rejects paths that a tenant's choice of name could lead elsewhere."""
 
 
 class ApiError(UnusableError):
-    """An answer of the API server that is no success; `status` is 0 if there was none."""
+    """An error response of the API server, or no response: then `status` is 0."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -42,19 +45,27 @@ class ApiError(UnusableError):
 
 
 class ConflictError(ApiError):
-    """409: somebody else wrote first."""
+    """409: somebody else has changed the object meanwhile."""
 
 
 class NotFoundError(ApiError):
-    """404: no such object, or no such API."""
+    """404: the object or the API does not exist."""
 
 
 class ForbiddenError(ApiError):
-    """403: RBAC does not allow it."""
+    """403: RBAC does not allow the request."""
 
 
 class GoneError(ApiError):
-    """410: the version asked for is too old; list again."""
+    """410: the requested version is too old, so that the list has to be read again."""
+
+
+def is_unanswered(error: Exception) -> bool:
+    """Whether there was no response, or one that says that the API behind it is down (5xx)."""
+    unable = isinstance(error, ApiError) and (
+        error.status == 0 or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    )
+    return unable or isinstance(error, TimeoutError)
 
 
 _ERRORS: dict[int, type[ApiError]] = {
@@ -69,7 +80,7 @@ Query = Mapping[str, str]
 
 
 class KubeApi:
-    """Requests by path, such as `/api/v1/limitranges`; every failure is an ApiError."""
+    """Requests by path, such as `/api/v1/limitranges`. Every failure is an ApiError."""
 
     def __init__(self, client: ApiClient) -> None:
         self.client = client
@@ -77,7 +88,7 @@ class KubeApi:
 
     @classmethod
     async def connect(cls, kubeconfig: str | None, context: str | None) -> "KubeApi":
-        """The cluster that this process runs in, or the one that a kubeconfig names.
+        """Connect to the cluster that a kubeconfig names, or to the one that this process runs in.
 
         Raises kubernetes_asyncio.config.ConfigException if there is neither.
         """
@@ -100,7 +111,7 @@ class KubeApi:
     async def pages(
         self, path: str, query: Query | None = None, limit: int = PAGE
     ) -> AsyncGenerator[Content, None]:
-        """A list as the API server gives it out, `limit` objects at a time."""
+        """The pages of a list, `limit` objects each."""
         query = {**(query or {}), "limit": str(limit)}
         while True:
             page = await self.get(path, query)
@@ -113,13 +124,13 @@ class KubeApi:
     async def items(
         self, path: str, query: Query | None = None, limit: int = PAGE
     ) -> AsyncGenerator[Content, None]:
-        """The objects of a list, page after page."""
+        """The objects of a list, read page by page."""
         async for page in self.pages(path, query, limit):
             for item in page.get("items") or []:
                 yield item
 
     async def metadata(self, path: str) -> Content:
-        """An object's metadata without the object, such as a Secret's that is not ours to read."""
+        """Only the metadata of an object, such as a Secret whose data we may not read."""
         return await self._request("GET", path, None, accept=_METADATA_ONLY)
 
     async def create(self, path: str, content: Content, query: Query | None = None) -> Content:
@@ -129,7 +140,7 @@ class KubeApi:
         return await self._request("PUT", path, None, content)
 
     async def merge(self, path: str, patch: Content, query: Query | None = None) -> Content:
-        """A JSON merge patch: fields that the patch does not name stay as they are."""
+        """Apply a JSON merge patch: fields that the patch does not name stay as they are."""
         return await self._request("PATCH", path, query, patch, MERGE_PATCH)
 
     async def apply(
@@ -143,7 +154,7 @@ class KubeApi:
     ) -> Content:
         """Server-side apply: create the object, or set the fields that the content names.
 
-        With `force` fields of other managers are taken over, without it they are a ConflictError.
+        With `force`, fields of other managers are taken over; without it they raise ConflictError.
         """
         query = {"fieldManager": manager, "force": str(force).lower()}
         if dry_run:
@@ -154,10 +165,10 @@ class KubeApi:
         await self._request("DELETE", path, None, content)
 
     async def watch(self, path: str, query: Query) -> AsyncGenerator[Content, None]:
-        """The events of a watch until the API server ends it; it may say nothing for ever."""
+        """The events of a watch until the API server ends it. There is no limit on silence."""
         bounds = aiohttp.ClientTimeout(sock_connect=_REQUEST_TIMEOUT)
         async with self._open("GET", path, {**query, "watch": "true"}, bounds) as response:
-            async for line in response.content:
+            async for line in _lines(response.content):
                 yield from_json(line)
 
     async def _request(
@@ -215,6 +226,28 @@ class KubeApi:
             raise ApiError(0, f"{method} {path}: {error or type(error).__name__}") from error
         finally:
             response.release()
+
+
+async def _lines(stream: aiohttp.StreamReader) -> AsyncGenerator[bytes, None]:
+    """The lines of a stream.
+
+    aiohttp's own reader fails on lines of some MiB, which the event of a large object has. Raises
+    ValueError beyond `MAX_EVENT`.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    async for chunk in stream.iter_any():
+        *ended, rest = chunk.split(b"\n")
+        for line in ended:
+            yield b"".join((*pieces, line))
+            pieces, size = [], 0
+        if rest:
+            pieces.append(rest)
+            size += len(rest)
+            if size > MAX_EVENT:
+                raise ValueError(f"an event is larger than {MAX_EVENT // 2**20} MiB")
+    if pieces:
+        yield b"".join(pieces)
 
 
 async def _error(method: str, path: str, response: aiohttp.ClientResponse) -> ApiError:

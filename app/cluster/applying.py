@@ -1,4 +1,4 @@
-"""Objects brought to a cluster with server-side apply, several at a time."""
+"""Applies objects to a cluster with server-side apply, several at a time."""
 
 import asyncio
 from collections import deque
@@ -13,20 +13,22 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Applied:
-    """What became of one object."""
+    """The result for one object."""
 
     object: str
     ok: bool
     message: str
-    """Why it was not applied."""
+    """Why the object was not applied."""
+    tried: bool = False
+    """Whether it was a dry run."""
 
 
 async def apply(
     api: KubeApi, objects: Iterable[Content], *, force: bool = False, dry_run: bool = False
 ) -> AsyncIterator[Applied]:
-    """Apply objects, whatever becomes of the others; answers come in the objects' order.
+    """Apply all objects, also after a failure. Results come in the order of the objects.
 
-    Without `force`, what another manager has set differently is left as it is and reported.
+    Without `force`, a field that another manager has set to another value is kept and reported.
     """
     running: deque[asyncio.Task[Applied]] = deque()
     try:
@@ -47,12 +49,12 @@ async def _apply(api: KubeApi, content: Content, force: bool, dry_run: bool) -> 
     try:
         await api.apply(path_of(content), content, MANAGER, force=force, dry_run=dry_run)
     except ApiError as error:
-        return Applied(title, False, str(error))
-    return Applied(title, True, "")
+        return Applied(title, False, str(error), dry_run)
+    return Applied(title, True, "", dry_run)
 
 
 def path_of(content: Content) -> str:
-    """Where the API server has an object; the plurals are regular for everything applied here."""
+    """The path of an object. All kinds that are applied here have regular plurals."""
     version, metadata = content["apiVersion"], content["metadata"]
     root = f"/apis/{version}" if "/" in version else f"/api/{version}"
     scope = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""

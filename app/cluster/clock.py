@@ -1,18 +1,18 @@
-"""How far is our clock from the API server's? The `Date` of its answers tells, to the second."""
+"""Measures how far our clock is from the API server's, by the `Date` header of its responses."""
 
 import math
 
 _DRIFT = 0.001
-"""Seconds a second by which two clocks may move apart; a clock that is being set right by NTP
-goes wrong by half of that."""
+"""Drift of two clocks, in seconds per second. NTP slews a clock by half of that."""
 
 
 class ServerClock:
-    """Bounds on the time that the API server is ahead of us, closer with every answer.
+    """Bounds on how far the API server's clock is ahead of ours.
 
-    One answer leaves a second of doubt, and the time that it took. Answers come at different
-    parts of a second, so together they leave far less; one that contradicts those before it
-    shows that a clock was set, and counts alone.
+    One response leaves an uncertainty of one second plus its round trip, because `Date` has whole
+    seconds. Responses arrive at different fractions of a second, so that several together narrow
+    the bounds. A response that contradicts the bounds shows that a clock was set; then it replaces
+    them.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,8 @@ class ServerClock:
         self._observed_at = 0.0
 
     def observe(self, date: float, *, sent: float, received: float) -> None:
-        """An answer: its `Date`, and by our clock when it was asked for and when it came."""
+        """Take a response into account: its `Date`, and when it was sent and received by our
+        clock."""
         least, most = date - received, date + 1.0 - sent
         drift = _DRIFT * abs(received - self._observed_at)
         closer = max(least, self._least - drift), min(most, self._most + drift)
@@ -30,10 +31,11 @@ class ServerClock:
 
     @property
     def error(self) -> float:
-        """The most that our clock can be off, in seconds; infinite before the first answer."""
+        """The largest possible error of our clock in seconds; infinite before the first
+        response."""
         return max(abs(self._least), abs(self._most))
 
     @property
     def behind(self) -> bool:
-        """Whether it is behind the API server's, rather than ahead of it."""
+        """Whether our clock is behind the API server's rather than ahead."""
         return self._least + self._most > 0

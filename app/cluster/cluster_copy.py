@@ -1,4 +1,4 @@
-"""What a cluster holds in some namespaces, read once, to try objects on without writing any."""
+"""Reads what a cluster holds in some namespaces once, so that `check` can try objects on it."""
 
 import asyncio
 from collections.abc import Collection, Iterable
@@ -19,7 +19,7 @@ _NOWHERE = yaml.ScalarNode("tag:yaml.org,2002:null", "", yaml.Mark("cluster", 0,
 
 
 class ClusterCopy(SnapshotState):
-    """Limits and ImageStreams; Images and what a Config refers to are asked for by name."""
+    """Limits and ImageStreams. Images, and objects that a Config refers to, are read by name."""
 
     def __init__(self, api: KubeApi, domain: ApiDomain, snapshot: Snapshot) -> None:
         super().__init__(snapshot)
@@ -36,7 +36,7 @@ class ClusterCopy(SnapshotState):
 
 
 async def copied(api: KubeApi, domain: ApiDomain, namespaces: Collection[str]) -> ClusterCopy:
-    """The present content of the namespaces. Raises ApiError."""
+    """Read the namespaces. Raises ApiError."""
     paths = [
         (kind, version, f"{root}/namespaces/{namespace}/{plural}")
         for namespace in sorted(namespaces)
@@ -59,7 +59,7 @@ async def copied(api: KubeApi, domain: ApiDomain, namespaces: Collection[str]) -
 
 
 async def _objects(api: KubeApi, kind: str, version: str, path: str) -> list[Manifest]:
-    """Items of a list do not repeat their kind."""
+    """The objects of a list, with the kind that a list leaves out."""
     return [
         Manifest(_SOURCE, _NOWHERE, {**item, "kind": kind, "apiVersion": version})
         async for item in api.items(path)

@@ -1,4 +1,4 @@
-"""Which cluster a command talks to, as kubectl would choose it."""
+"""Finds the cluster that a command talks to, as kubectl does."""
 
 import os
 from collections.abc import AsyncIterator
@@ -15,11 +15,11 @@ from app.model.errors import NothingNamedError, UnusableError
 _UNUSABLE = (
     ConfigException, OSError, YAMLError, ValueError, KeyError, TypeError, AttributeError
 )  # fmt: skip
-"""What the library raises for a kubeconfig of any wrong content."""
+"""Exceptions of the library for a kubeconfig with wrong content."""
 
 
 class NoClusterError(UnusableError):
-    """There is no cluster to talk to; says how to name one."""
+    """There is no usable cluster. The text says how to name one."""
 
 
 def is_inside() -> bool:
@@ -28,14 +28,14 @@ def is_inside() -> bool:
 
 
 def has_default() -> bool:
-    """Whether kubectl would find a cluster without being told of one."""
+    """Whether kubectl would find a cluster without any option."""
     files = KUBE_CONFIG_DEFAULT_LOCATION.split(os.pathsep)
     return is_inside() or any(Path(file).expanduser().is_file() for file in files)
 
 
 @asynccontextmanager
 async def found(kubeconfig: Path | None, context: str | None) -> AsyncIterator[KubeApi]:
-    """The cluster that kubectl would take.
+    """Connect to the cluster that kubectl would use.
 
     Raises NothingNamedError if kubectl would find none, and NoClusterError.
     """
@@ -50,7 +50,7 @@ async def found(kubeconfig: Path | None, context: str | None) -> AsyncIterator[K
 
 @asynccontextmanager
 async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterator[KubeApi]:
-    """The cluster that is named; else the one around this process; else kubectl's.
+    """Connect to the cluster that is named, else the one that this process runs in, else kubectl's.
 
     Raises NoClusterError.
     """
@@ -71,7 +71,7 @@ async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterat
 
 
 def _reason(error: Exception) -> str:
-    """One line, without the content of the file."""
+    """The error on one line, without the content of the file."""
     if isinstance(error, MarkedYAMLError):
         mark = error.problem_mark
         return f"line {mark.line + 1 if mark else 1} is not YAML"

@@ -1,4 +1,4 @@
-"""State from a folder of manifests, for a service without a cluster."""
+"""The state of a service without a cluster: a folder of manifests."""
 
 import asyncio
 import logging
@@ -26,11 +26,11 @@ from app.quota.usage import NamespaceUsage, StreamUsage, UsageIndex
 logger = logging.getLogger("registry_admission.state")
 
 _LOOK_AGAIN = 1.0
-"""Seconds until a folder that cannot be watched is looked for again."""
+"""Seconds between attempts to watch a folder that does not exist."""
 
 
 class Snapshot:
-    """Everything that a folder says, as of one reading."""
+    """The content of a folder, as of one reading."""
 
     def __init__(self, domain: ApiDomain) -> None:
         self.objects = LimitFiles(domain)
@@ -52,7 +52,7 @@ class Snapshot:
         return limits or NO_LIMITS
 
     def add(self, manifest: Manifest) -> None:
-        """Take in an object that is state, and pass over any other. Raises ManifestError."""
+        """Add an object if it belongs to the state. Raises ManifestError."""
         if self.objects.take(manifest):
             self._limits.clear()
             return
@@ -73,24 +73,26 @@ class Snapshot:
 
 
 class SnapshotState:
-    """The objects of one reading, and those that are added to them."""
+    """The objects of one reading, and objects that are added to them."""
 
     broken: str | None = None
-    """Why the last reading failed while an older one stays in force."""
+    """Why the last reading failed. An older reading stays in force meanwhile."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._read_at = time.time()
         self._snapshot = snapshot
         self.warnings = snapshot.objects.warnings
-        """What the files have that looks like a limit and is not in force, as of their reading."""
+        """Objects in the files that look like limits and are not in force, as of their reading."""
 
     def problems(self) -> list[str]:
         return []
 
     def view(self) -> View:
-        """Now, or when the folder was last read while it is broken: what was stored since
-        then is not seen, and reservations have to last. Nobody else decides on this state, so
-        that its changes need no order."""
+        """Now; while the folder is broken, the time of its last good reading.
+
+        Later changes are not seen, so that reservations have to last. Only this process decides on
+        the folder, so that its changes need no order.
+        """
         return View(0, time.time() if self.broken is None else self._read_at)
 
     def namespaces(self) -> list[str]:
@@ -107,7 +109,7 @@ class SnapshotState:
         return self._snapshot.objects.quotas.get(namespace, ())
 
     def pushed(self, namespace: str) -> Mapping[StreamTag, datetime]:
-        """When the tags of a namespace were last pushed, where that is known."""
+        """When each tag of a namespace was last pushed, where that is known."""
         return self._snapshot.times.of(namespace, self.usage(namespace))
 
     def limited_namespaces(self) -> list[str]:
@@ -123,19 +125,19 @@ class SnapshotState:
         return self._snapshot.images.get(digest)
 
     async def read(self, model: type[Model], namespace: str, name: str) -> Model | None:
-        """An object that the registry's configuration may refer to."""
+        """An object that the registry's configuration may refer to; None if there is none."""
         return await self._snapshot.references.read(model, namespace, name)
 
     def add(self, manifest: Manifest) -> None:
-        """Have an object in the state until the next reading. Raises ManifestError."""
+        """Add an object until the next reading. Raises ManifestError."""
         self._snapshot.add(manifest)
 
 
 class EmbeddedState(SnapshotState):
-    """The last good reading of a folder; a file that breaks it is reported and changes nothing."""
+    """The last good reading of a folder. A broken file is reported and changes nothing."""
 
     def __init__(self, folder: Path, domain: ApiDomain) -> None:
-        """Raises ManifestError if the folder cannot be used from the start."""
+        """Raises ManifestError if the folder cannot be read."""
         started = time.time()
         super().__init__(_read(folder, domain))
         self._read_at = started
@@ -143,7 +145,7 @@ class EmbeddedState(SnapshotState):
         self._domain = domain
 
     def reload(self) -> None:
-        """Read the folder again; the last good state stays in force if it is broken."""
+        """Read the folder again. If it is broken, the last good reading stays in force."""
         started = time.time()
         try:
             self._snapshot = _read(self._folder, self._domain)
@@ -161,8 +163,7 @@ class EmbeddedState(SnapshotState):
                 self._log_warnings()
 
     async def watch(self) -> None:
-        """Reload on every change below the folder, and when another folder takes its place,
-        until cancelled."""
+        """Reload on each change below the folder and when it is replaced, until cancelled."""
         self._log_warnings()
         while True:
             try:
@@ -176,7 +177,7 @@ class EmbeddedState(SnapshotState):
             logger.warning("not in force", extra={"problem": problem})
 
     async def _watch_present(self) -> None:
-        """Watch the folder that is there now, until another one is in its place."""
+        """Watch the present folder until another one replaces it."""
         watched = _identity(self._folder)
         milliseconds = int(_LOOK_AGAIN * 1000)
         async for changes in awatch(self._folder, rust_timeout=milliseconds, yield_on_timeout=True):
@@ -187,7 +188,7 @@ class EmbeddedState(SnapshotState):
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """What tells a folder from another one of its name; None while there is none."""
+    """Device and inode, which tell a folder from its replacement; None if there is no folder."""
     try:
         found = folder.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Kubernetes Events, as this service writes them."""
+"""The Kubernetes Events that this service writes."""
 
 import time
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from app.cluster.api import Content
 def new_event(
     involved: Content, *, namespace: str, warning: bool, reason: str, message: str, instance: str
 ) -> Content:
-    """An Event on an object that happens now; `instance` is the replica that writes it."""
+    """A new Event on an object. `instance` is the replica that writes it."""
     now = time.time()
     return {
         "apiVersion": "v1",

@@ -1,14 +1,13 @@
-"""What stored Images say of their size, asked of the Image API by digest."""
+"""Reads from the Image API what stored Images say of their size, by digest."""
 
-import asyncio
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from pydantic import ValidationError
 
 from app.cluster.api import ApiError, KubeApi, NotFoundError
+from app.cluster.kept_answers import KeptAnswers
 from app.model.domain import ApiDomain
 from app.model.image import Image, ImageClaim
 from app.quota.state import StateUnavailableError
@@ -16,17 +15,14 @@ from app.quota.state import StateUnavailableError
 _CAPACITY = 50_000
 _AT_ONCE = 32
 _FRESH = 3.0
-"""Seconds for which an answer that another one may replace is kept: an Image that does not exist
-yet, or one that only says how large it is, and may say otherwise once it is updated."""
+"""Seconds for which an answer that may change is kept: an Image that does not exist yet, or an
+Image that only declares its size and may declare another after an update."""
 
 Claims = Mapping[str, ImageClaim]
 
 
 class ImageClaims:
-    """Answers that follow from the digest are kept, others for seconds.
-
-    Many who wait for one digest cost one request, and only so many are asked for at once.
-    """
+    """Reads Images by digest, and caches a claim that the digest proves. Others last seconds."""
 
     def __init__(
         self,
@@ -37,45 +33,28 @@ class ImageClaims:
     ) -> None:
         self._api = api
         self._path = f"/apis/{domain.image_group}/v1/images"
-        self._capacity = capacity
-        self._clock = clock
-        self._known: OrderedDict[str, tuple[ImageClaim | None, float]] = OrderedDict()
-        self._asked: dict[str, asyncio.Task[ImageClaim | None]] = {}
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._answers = KeptAnswers(
+            self._ask, _seconds, capacity=capacity, at_once=_AT_ONCE, clock=clock
+        )
 
     async def of(self, digest: str) -> ImageClaim | None:
-        """None if no Image of that digest exists, or none that can be read.
+        """What the Image says; None if no Image of that digest exists, or none that can be read.
 
-        Raises StateUnavailableError if the Image API does not answer.
+        Raises StateUnavailableError if the Image API does not respond.
         """
-        if "/" in digest:
-            return None
-        claim, until = self._known.get(digest, (None, 0.0))
-        if until > self._clock():
-            self._known.move_to_end(digest)
-            return claim
-        task = self._asked.get(digest)
-        if task is None:
-            task = asyncio.create_task(self._ask(digest))
-            self._asked[digest] = task
-            task.add_done_callback(lambda _: self._asked.pop(digest, None))
-        return await asyncio.shield(task)
+        return None if "/" in digest else await self._answers.of(digest)
 
     async def _ask(self, digest: str) -> ImageClaim | None:
         try:
-            async with self._turns:
-                content = await self._api.get(f"{self._path}/{digest}")
-            claim = Image.model_validate(content).claim
+            return Image.model_validate(await self._api.get(f"{self._path}/{digest}")).claim
         except (NotFoundError, ValidationError):
-            claim = None
+            return None
         except ApiError as error:
             raise StateUnavailableError(f"the size of {digest} is not known: {error}") from None
-        kept = math.inf if claim is not None and claim.proven else self._clock() + _FRESH
-        self._known[digest] = claim, kept
-        self._known.move_to_end(digest)
-        if len(self._known) > self._capacity:
-            self._known.popitem(last=False)
-        return claim
+
+
+def _seconds(claim: ImageClaim | None) -> float:
+    return math.inf if claim is not None and claim.proven else _FRESH
 
 
 async def with_listed(
@@ -83,9 +62,9 @@ async def with_listed(
     ask: Callable[[Collection[str]], Awaitable[Claims]],
     at_most: float = math.inf,
 ) -> dict[str, ImageClaim]:
-    """The claims, and those of every image that they list, directly or through another index.
+    """The claims, and those of all images that they list, directly or through another index.
 
-    `at_most`: so many are asked for; the others stay unknown.
+    At most `at_most` listed images are asked for; the others stay unknown.
     """
     found = dict(claims)
     asked: set[str] = set(found)

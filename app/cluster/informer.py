@@ -1,4 +1,5 @@
-"""Informers: a list, then a watch that is resumed for as long as the API server remembers."""
+"""Informers: a list, then a watch that is resumed as long as the API server remembers its
+version."""
 
 import asyncio
 import logging
@@ -6,17 +7,38 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from app.cluster.api import ApiError, Content, GoneError, KubeApi, NotFoundError
+from app.cluster.api import (
+    ApiError,
+    Content,
+    GoneError,
+    KubeApi,
+    NotFoundError,
+    is_unanswered,
+)
 
 logger = logging.getLogger("registry_admission.informer")
 
 _WATCH_SECONDS = (240, 300)
-_BACKOFF = (0.2, 15.0)
-"""Seconds before the first and before the later retries."""
-_SHORT = 1.0
-"""Seconds; an API server that ends watches faster than this is not asked again at once."""
+
+
+@dataclass(frozen=True)
+class Retries:
+    """When to try again after a failure. All times are in seconds."""
+
+    first: float = 0.2
+    longest: float = 15.0
+    unanswered: float = 1.0
+    """Longest pause while nothing responds. It is short, so that recovery is noticed soon."""
+    short: float = 1.0
+    """A watch that ends sooner counts as a failure."""
+
+    def pause(self, failures: int, error: Exception) -> float:
+        """Double the pause with each failure, at random so that replicas do not ask together."""
+        longest = self.unanswered if is_unanswered(error) else self.longest
+        return min(longest, self.first * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)
 
 
 Key = tuple[str, str]
@@ -24,21 +46,21 @@ Key = tuple[str, str]
 
 
 class Store(Protocol):
-    """What an informer fills. Objects are in the shape of the API; metadata is always there."""
+    """What an informer fills. Objects come as the API has them, always with metadata."""
 
     def put(self, key: Key, content: Content) -> None: ...
 
     def remove(self, key: Key) -> None: ...
 
     def retain(self, keys: set[Key]) -> None:
-        """Forget every object but these."""
+        """Forget every object except these."""
 
 
 class Informer:
     """Keeps a store up to date with one resource.
 
-    The store is not trusted before the first list is complete, nor when nothing has been heard
-    for `silence` seconds: the API server sends a bookmark at least every minute. Then it is listed
+    The store is not trusted before the first list is complete, nor after `silence` seconds without
+    an event: the API server sends a bookmark at least every minute. Then the resource is listed
     again, however many watches were opened meanwhile.
     """
 
@@ -54,10 +76,11 @@ class Informer:
         select: str = "",
         optional: bool = False,
         only: str = "",
+        retries: Retries = Retries(),
     ) -> None:
-        """`select` is a label selector, `only` the name of the one object to watch.
+        """`select` is a label selector; `only` is the name of a single object to watch.
 
-        `optional`: an API that is not installed has no objects, and that is no problem.
+        `optional`: an API that is not installed counts as an empty list.
         """
         self._api = api
         self._path = path
@@ -69,6 +92,9 @@ class Informer:
         self._query = {"labelSelector": select} if select else {}
         if only:
             self._query["fieldSelector"] = f"metadata.name={only}"
+        self._retries = retries
+        self._bound: asyncio.Timeout | None = None
+        self._reopening = False
         self._version = ""
         self._heard_at: float | None = None
         self._problem = "not listed yet"
@@ -76,23 +102,23 @@ class Informer:
 
     @property
     def position(self) -> int:
-        """How far in the resource's history the store has got: every change up to there is in it.
+        """The `resourceVersion` up to which every change is in the store.
 
         A `resourceVersion` is a number that grows with each change (Kubernetes API concepts).
         """
         return int(self._version or 0)
 
     def problem(self) -> str | None:
-        """Why the store must not be trusted now."""
+        """Why the store must not be trusted now; None if it may be."""
         if self._heard_at is None:
             return f"{self.name}: {self._problem}"
         silent = self._silent(self._heard_at)
         if silent > self._silence:
-            return f"{self.name}: nothing heard for {silent:.0f} s ({self._problem})"
+            return f"{self.name}: no event for {silent:.0f} s ({self._problem})"
         return None
 
     def _silent(self, heard_at: float) -> float:
-        """Seconds; none when the clock was set back."""
+        """Seconds since the last event; 0 if the clock was set back."""
         return max(0.0, self._clock() - heard_at)
 
     async def run(self) -> None:
@@ -106,31 +132,43 @@ class Informer:
                 try:
                     await self._watch()
                 finally:
-                    # A watch that held has ended what went wrong before, however it ends itself.
-                    held = time.monotonic() - started >= _SHORT
+                    # A watch that was open for some time ends a series of failures, however it ends
+                    # itself.
+                    held = time.monotonic() - started >= self._retries.short
                     failures = 0 if held else failures
                 if not held:
-                    raise ApiError(0, "the watch was ended at once")
+                    raise ApiError(0, "the API server ended the watch at once")
             except GoneError:
                 self._version = ""
             except TimeoutError:
+                if self._reopening:
+                    self._reopening = False
+                    logger.warning("watch reopened", extra={"resource": self.name})
+                    continue
                 logger.warning("watch is silent", extra={"resource": self.name})
-                self._version, self._problem = "", f"nothing heard for {self._silence:g} s"
+                self._version, self._problem = "", f"no event for {self._silence:g} s"
             except ApiError as error:
                 failures += 1
                 self._report(error)
-                await asyncio.sleep(_backoff(failures))
+                await asyncio.sleep(self._retries.pause(failures, error))
             except Exception as error:
-                # An event that cannot be applied must not end the service, nor be skipped.
+                # An event that cannot be applied must neither end the service nor be skipped.
                 failures += 1
                 logger.exception("event not applied", extra={"resource": self.name})
                 self._version, self._heard_at, self._problem = "", None, repr(error)
-                await asyncio.sleep(_backoff(failures))
+                await asyncio.sleep(self._retries.pause(failures, error))
+
+    def reopen(self) -> None:
+        """Open the watch again at its present version: the connection may be dead but not
+        closed."""
+        if self._bound is not None and not self._reopening:
+            self._reopening = True
+            self._bound.reschedule(asyncio.get_running_loop().time())
 
     async def load(self) -> None:
-        """Page through everything; half a list is not trusted. Raises ApiError.
+        """List all pages; an incomplete list is not trusted. Raises ApiError.
 
-        Called before `run`, the watch goes on from there.
+        If it is called before `run`, the watch continues from there.
         """
         self._heard_at = None
         keys: set[Key] = set()
@@ -148,10 +186,10 @@ class Informer:
         logger.info("listed", extra={"resource": self.name, "objects": len(keys)})
 
     async def _watch(self) -> None:
-        """Until the API server ends the watch.
+        """Watch until the API server ends the watch.
 
-        Raises TimeoutError once nothing has been heard for too long, also before this watch: one
-        that ends without an event is no sign of life, nor is a connection that stays open.
+        Raises TimeoutError after too long a silence, counted across watches: a watch that ends
+        without an event, or a connection that stays open, proves nothing.
         """
         query = {
             **self._query,
@@ -167,9 +205,14 @@ class Informer:
             asyncio.timeout(left) as bound,
             aclosing(self._api.watch(self._path, query)) as events,
         ):
-            async for event in events:
-                self._apply(event["type"], event["object"])
-                bound.reschedule(now() + self._silence)
+            self._bound, self._reopening = bound, False
+            try:
+                async for event in events:
+                    self._apply(event["type"], event["object"])
+                    self._reopening = False
+                    bound.reschedule(now() + self._silence)
+            finally:
+                self._bound = None
 
     def _apply(self, kind: str, content: dict[str, Any]) -> None:
         if kind == "ERROR":
@@ -203,9 +246,3 @@ class Informer:
 def _key(content: Content) -> Key:
     metadata = content["metadata"]
     return metadata.get("namespace", ""), metadata["name"]
-
-
-def _backoff(failures: int) -> float:
-    """Seconds: doubled from failure to failure, and spread so that replicas do not march."""
-    first, longest = _BACKOFF
-    return min(longest, first * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)

@@ -1,4 +1,4 @@
-"""State from the API server: informers for what limits, and for what is used."""
+"""The state of a cluster, from informers for limits and for usage."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from app.quota.usage import NamespaceUsage
 
 
 class KubernetesState:
-    """Limits and usage of a cluster, no older than the timing's lag."""
+    """Limits and usage of a cluster, not older than `timing.lag`."""
 
     def __init__(
         self,
@@ -43,6 +43,8 @@ class KubernetesState:
             namespace=namespace,
             max_error=self._max_error,
             clock=clock,
+            late=self._reopen,
+            late_after=timing.lag / 2,
         )
         self._unreadable_events = UnreadableEvents(api)
         noticed = self._unreadable_events.add
@@ -80,12 +82,23 @@ class KubernetesState:
         ]
 
     def on_change(self, listener: Changed) -> None:
-        """Have a listener told of every namespace whose usage or limits changed."""
+        """Call a listener for each namespace whose usage or limits change."""
         self._listeners.append(listener)
 
     def problems(self) -> list[str]:
         found = [problem for problem in (i.problem() for i in self._informers) if problem]
-        return found or self._age_problems()
+        return found or self._clock_problems() or self._age_problems()
+
+    def unready(self) -> list[str]:
+        """Why requests should go to another replica; empty if no other replica would know more.
+
+        While the Image API is down, no replica sees ImageStreams. Then every replica stays ready
+        for reviews that need none.
+        """
+        known = self._images.synced.is_set() and self._heartbeat.unanswered
+        informers = [one for one in self._informers if not (known and one is self._images)]
+        found = [problem for problem in (one.problem() for one in informers) if problem]
+        return found or self._clock_problems() or ([] if known else self._age_problems())
 
     def view(self) -> View:
         return View(self._images.position, self._heartbeat.seen_at)
@@ -109,14 +122,14 @@ class KubernetesState:
         return self._streams.usage[namespace]
 
     def registry_hosts(self) -> frozenset[str]:
-        """What the internal registry is called in Config/cluster."""
+        """The host names of the internal registry in Config/cluster."""
         return self._registry_hosts.names
 
     def holds_images(self) -> bool:
         return self._streams.usage.holds_images or len(self._streams.unreadable) > 0
 
     def unreadable(self) -> dict[str, int]:
-        """How many objects cannot be read, by kind."""
+        """The number of objects that cannot be read, by kind."""
         found = (
             self._limits.limit_ranges.unreadable,
             self.quotas.unreadable,
@@ -137,7 +150,7 @@ class KubernetesState:
             tasks.create_task(self._unreadable_events.run(), name="events")
 
     async def synced(self, within: float) -> bool:
-        """Wait until everything is listed; False if that takes longer than `within` seconds."""
+        """Wait until everything is listed; False after `within` seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
                 for informer in self._informers:
@@ -145,19 +158,27 @@ class KubernetesState:
                 return True
         return False
 
-    def _age_problems(self) -> list[str]:
+    def _reopen(self) -> None:
+        """Open all watches again: their connections share one path to the API server."""
+        for informer in self._informers:
+            informer.reopen()
+
+    def _clock_problems(self) -> list[str]:
         clock = self._api.clock
-        if clock.error > self._max_error:
-            return [
-                f"clock: up to {clock.error:.1f} s {'behind' if clock.behind else 'ahead of'} the "
-                f"API server's, accepted are {self._max_error:g} s"
-            ]
+        if clock.error <= self._max_error:
+            return []
+        return [
+            f"clock is up to {clock.error:.1f} s {'behind' if clock.behind else 'ahead of'} the "
+            f"API server (limit: {self._max_error:g} s)"
+        ]
+
+    def _age_problems(self) -> list[str]:
         name = f"imagestreams.{self._domain.image_group}"
         if self._heartbeat.seen_at == 0.0:
             return [f"{name}: no heartbeat seen yet"]
         age = self._clock() - self._heartbeat.seen_at
         if age > self._max_lag:
-            return [f"{name}: the watch is {age:.0f} s behind, accepted are {self._max_lag:g} s"]
+            return [f"{name}: the watch is {age:.0f} s behind (limit: {self._max_lag:g} s)"]
         return []
 
     def _notify(self, namespace: str) -> None:

@@ -1,4 +1,4 @@
-"""Leader election: work that one replica does for all."""
+"""Leader election, for work that only one replica does."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ _RETRY_SECONDS = 2
 async def lead(
     api: KubeApi, namespace: str, identity: str, work: Callable[[], Awaitable[None]]
 ) -> None:
-    """Do `work` while this replica holds the Lease; again whenever it gets it. Never returns."""
+    """Run `work` whenever this replica holds the Lease. Never returns."""
     while True:
         leading: set[asyncio.Task[None]] = set()
 
@@ -31,11 +31,12 @@ async def lead(
                 leading.add(task)
             logger.info("leading", extra={"identity": identity})
             while True:
-                # Nobody looks at this task: it would end unseen, and the Lease be kept.
+                # Nobody awaits this task: an exception would go unnoticed, and the Lease would be
+                # kept.
                 try:
                     await work()
                 except Exception:
-                    logger.exception("the leader's work failed, it is taken up again")
+                    logger.exception("the leader's work failed and is started again")
                 await asyncio.sleep(_RETRY_SECONDS)
 
         async def stopped() -> None:
@@ -46,7 +47,7 @@ async def lead(
         try:
             await LeaderElection(election).run()
         except Exception as error:
-            # The library lets connection errors through, and then leaves the work running.
+            # The library passes connection errors on and leaves the work running.
             logger.warning("leader election failed", extra={"problem": repr(error)})
         finally:
             for task in leading:
@@ -57,7 +58,7 @@ async def lead(
 
 
 async def _release(api: KubeApi, namespace: str, identity: str) -> None:
-    """Let another replica lead at once, instead of after the Lease has run out."""
+    """Release the Lease, so that another replica leads at once."""
     path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{_LEASE}"
     try:
         lease = await api.get(path)

@@ -1,7 +1,7 @@
-"""Ledgers in the API server: one ConfigMap per namespace, in the service's own namespace.
+"""Ledgers in the API server: one ConfigMap for each namespace, in the service's own namespace.
 
-A ConfigMap rather than a Lease: a Lease has room only in annotations, 256 KiB in all, and a
-busy namespace has thousands of pushes in flight. Compare-and-swap is `resourceVersion`.
+A Lease would be too small: it has room only in annotations, 256 KiB in all, and a busy namespace
+has thousands of pushes in flight. Compare-and-swap is by `resourceVersion`.
 """
 
 import asyncio
@@ -9,16 +9,11 @@ import contextlib
 import secrets
 from collections import Counter
 from collections.abc import Callable
-from typing import Annotated, Any
-
-from pydantic import Field, TypeAdapter, ValidationError
-from pydantic_core import to_json
 
 from app.cluster.api import ApiError, ConflictError, Content, KubeApi, NotFoundError
 from app.cluster.informer import Key
-from app.model.base import problems
-from app.quota.ledger import Escrow, Floor, Ledger, Reservation
-from app.quota.members import Members
+from app.cluster.ledger_format import decode, encode
+from app.quota.ledger import Ledger
 from app.quota.state import StateUnavailableError
 from app.quota.store import LedgerConflictError
 
@@ -27,34 +22,22 @@ _PREFIX = "ledger-"
 _TURN = "registry-admission/turn"
 _RECALL = "registry-admission/recall"
 _PATIENCE = 1
-"""Conflicts in a row that a replica bears before it asks for a turn."""
+"""Conflicts in a row after which a replica asks for a turn."""
 _YIELD = 0.02
-"""Seconds that are left to whoever has asked for a turn."""
+"""Seconds that the other replicas leave to one that has asked for a turn."""
 _MAX_BYTES = 900_000
 """The API server refuses objects above 1 MiB."""
 
-_Time = Annotated[float, Field(allow_inf_nan=False)]
-_Pairs = list[tuple[str, str]]
-_Row = tuple[
-    str, _Time, list[str], _Pairs, _Pairs, tuple[list[str], _Pairs, _Pairs], tuple[_Pairs, _Pairs],
-    int,
-]  # fmt: skip
-_OldRow = tuple[str, _Time, list[str], _Pairs, _Pairs]
-"""As the version before wrote it."""
-_EscrowRow = tuple[str, int, int, _Time, _Time, _Time]
-_ROWS = TypeAdapter(list[_Row | _OldRow | _EscrowRow])
-_WRITES = TypeAdapter(int)
-_FLOOR = TypeAdapter(tuple[int, _Time])
-
 
 class KubernetesLedgers:
-    """Reads ledgers off a watch, and writes them with the version that the decision saw.
+    """Reads ledgers from a watch, and writes them with the version that the decision was based on.
 
-    Also the store of the informer that watches them.
+    It is also the store of the informer that watches the ledgers.
 
-    Whoever has just written a ledger is the first to know its new version, and would win against
-    the others again and again. One that has lost twice asks for a turn, with a note on the
-    ledger that needs no version: that makes the next writer lose once, and see the note.
+    The replica that has just written a ledger knows its new version first, and would win against
+    the others again and again. A replica that has lost twice asks for a turn with an annotation on
+    the ledger, which it writes without a version. The next writer then gets a conflict and sees the
+    annotation.
     """
 
     def __init__(self, api: KubeApi, namespace: str, identity: str) -> None:
@@ -73,7 +56,7 @@ class KubernetesLedgers:
         return (known.ledger.copy(), known.version) if known else (Ledger(), "")
 
     async def refresh(self, namespace: str) -> tuple[Ledger, str]:
-        """The ledger as it is now. Raises StateUnavailableError."""
+        """Read the ledger from the API server. Raises StateUnavailableError."""
         try:
             content = await self._api.get(f"{self.path}/{_PREFIX}{namespace}")
         except NotFoundError:
@@ -85,7 +68,10 @@ class KubernetesLedgers:
         return await self.load(namespace)
 
     async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
-        """Raises LedgerConflictError, and StateUnavailableError if nobody knows the outcome."""
+        """Write the ledger.
+
+        Raises LedgerConflictError, and StateUnavailableError if the outcome is unknown.
+        """
         name = f"{_PREFIX}{namespace}"
         data = encode(ledger)
         if len(data["reservations"]) > _MAX_BYTES:
@@ -111,7 +97,8 @@ class KubernetesLedgers:
         self._known[namespace] = _Known(written["metadata"]["resourceVersion"], ledger=ledger)
 
     async def _lose(self, namespace: str) -> None:
-        """Learn what was written instead, and see to it that everybody gets a turn."""
+        """Read the ledger that another replica has written, and ask for a turn after several
+        conflicts."""
         self._lost[namespace] += 1
         await self.refresh(namespace)
         known = self._known.get(namespace)
@@ -129,8 +116,8 @@ class KubernetesLedgers:
                 raise StateUnavailableError(f"the ledger cannot be written: {error}") from None
 
     async def discard(self, namespace: str, version: str) -> None:
-        """Delete the ledger of a namespace if it still has the version that was loaded; the
-        watch tells of it. Raises ApiError."""
+        """Delete the ledger of a namespace if it still has the loaded version. The watch tells when
+        it is gone. Raises ApiError."""
         if version:
             options = {"preconditions": {"resourceVersion": version}}
             with contextlib.suppress(ConflictError, NotFoundError):
@@ -165,7 +152,7 @@ class KubernetesLedgers:
                 listener(namespace)
 
     def remove(self, key: Key) -> None:
-        # Even if it has been made anew since: an empty one costs a conflict at worst.
+        # It may have been created again since. A missing ledger costs one conflict at most.
         self._known.pop(key[1].removeprefix(_PREFIX), None)
 
     def retain(self, keys: set[Key]) -> None:
@@ -173,15 +160,15 @@ class KubernetesLedgers:
         self._known = {ns: known for ns, known in self._known.items() if ns in names}
 
     def _remember(self, namespace: str, content: Content) -> None:
-        """Of the watch, which may still be behind what this replica has written itself."""
+        """Take in an event of the watch, which may be older than our own last write."""
         version = content["metadata"]["resourceVersion"]
         known = self._known.get(namespace)
         if known is None or int(version) > int(known.version):
             self._known[namespace] = _Known(version, content=content)
 
     def _believe(self, namespace: str, content: Content) -> None:
-        """An answer of the API server, whatever its version: one that was restored from a backup
-        counts them anew."""
+        """Take in a response of the API server with any version: after a restore from a backup,
+        versions start again."""
         version = content["metadata"]["resourceVersion"]
         known = self._known.get(namespace)
         if known is None or version != known.version:
@@ -189,9 +176,9 @@ class KubernetesLedgers:
 
 
 class _Known:
-    """A ledger as it came, read only when somebody asks for it.
+    """A ledger as it was received. It is parsed when it is needed.
 
-    One that is not understood makes its namespace undecidable, and no other.
+    A ledger that cannot be parsed makes only its namespace undecidable.
     """
 
     def __init__(
@@ -202,11 +189,11 @@ class _Known:
         self._ledger = ledger
         annotations = content["metadata"].get("annotations") if content else None
         self.turn: str = (annotations or {}).get(_TURN, "")
-        """The replica that has asked for a turn, if any."""
+        """The replica that has asked for a turn; "" if none has."""
 
     @property
     def size(self) -> int:
-        """The number of its reservations; zero if it is not understood."""
+        """The number of reservations; 0 if the ledger cannot be parsed."""
         try:
             return len(self.ledger)
         except StateUnavailableError:
@@ -219,77 +206,6 @@ class _Known:
             try:
                 self._ledger = decode(self._content or {})
             except ValueError as error:
-                raise StateUnavailableError(f"the ledger is not understood: {error}") from None
+                raise StateUnavailableError(f"the ledger cannot be parsed: {error}") from None
             self._content = None
         return self._ledger
-
-
-def encode(ledger: Ledger) -> dict[str, str]:
-    """The data of its ConfigMap, in JSON: a list with one row for each reservation and for each
-    escrow, the floor, and the number of writes."""
-    return {
-        "reservations": _compact([*map(_row, ledger), *map(_escrow_row, ledger.escrows.values())]),
-        "floor": _compact([ledger.floor.position, round(ledger.floor.set_at, 3)]),
-        "writes": str(ledger.writes),
-    }
-
-
-def decode(content: Content) -> Ledger:
-    """Raises ValueError for a ledger that somebody has broken by hand."""
-    data = content.get("data") or {}
-    try:
-        position, set_at = _FLOOR.validate_json(data.get("floor", ""))
-        rows = _ROWS.validate_json(data.get("reservations", ""))
-        writes = _WRITES.validate_json(data.get("writes", "0"))
-    except ValidationError as error:
-        raise ValueError(next(problems(error))) from None
-    return Ledger(
-        [_reservation(row) for row in rows if len(row) != 6],
-        Floor(position, set_at),
-        [Escrow(*row) for row in rows if len(row) == 6],
-        writes,
-    )
-
-
-def _row(reservation: Reservation) -> list[Any]:
-    removes = reservation.removes
-    return [
-        reservation.holder,
-        round(reservation.expires_at, 3),
-        *_listed(reservation.members),
-        _listed(reservation.shared),
-        [sorted(removes.images), sorted(removes.tags)],
-        reservation.seen,
-    ]
-
-
-def _escrow_row(escrow: Escrow) -> list[Any]:
-    return [
-        escrow.key,
-        escrow.places,
-        escrow.taken,
-        round(escrow.usable_until, 3),
-        round(escrow.lost_at, 3),
-        round(escrow.counted_until, 3),
-    ]
-
-
-def _listed(members: Members) -> list[Any]:
-    return [sorted(members.streams), sorted(members.images), sorted(members.tags)]
-
-
-def _compact(content: list[Any]) -> str:
-    return to_json(content).decode()
-
-
-def _reservation(row: _Row | _OldRow) -> Reservation:
-    members = _members(row[2], row[3], row[4])
-    if len(row) == 5:
-        # Nobody has written down what it proves.
-        return Reservation(row[0], members, row[1], shared=members)
-    shared, (images, tags) = _members(*row[5]), row[6]
-    return Reservation(row[0], members, row[1], shared, _members([], images, tags), row[7])
-
-
-def _members(streams: list[str], images: _Pairs, tags: _Pairs) -> Members:
-    return Members(frozenset(streams), frozenset(images), frozenset(tags))

@@ -1,4 +1,4 @@
-"""LimitRanges and ResourceQuotas of files."""
+"""LimitRanges and ResourceQuotas from files."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -21,11 +21,11 @@ class LimitFiles:
     limit_ranges: dict[str, list[LimitRange]] = field(default_factory=lambda: defaultdict(list))
     quotas: dict[str, list[ResourceQuota]] = field(default_factory=lambda: defaultdict(list))
     warnings: list[str] = field(default_factory=list)
-    """What looks like a limit and is not in force, each as `file:line: object: why`."""
+    """Objects that look like limits and are not in force, each as `file:line: object: why`."""
 
     @classmethod
     def of(cls, documents: Iterable[Manifest], domain: ApiDomain) -> "LimitFiles":
-        """Those among all kinds of objects. Raises ManifestError."""
+        """The limits among objects of any kind. Raises ManifestError."""
         files = cls(domain)
         for manifest in documents:
             files.take(manifest)
@@ -36,7 +36,8 @@ class LimitFiles:
         return {*self.limit_ranges, *self.quotas}
 
     def take(self, manifest: Manifest) -> bool:
-        """Whether a manifest is one of these. Raises ManifestError for one that is broken."""
+        """Take in a LimitRange or ResourceQuota. Returns whether it is one. Raises
+        ManifestError."""
         taken = self._put(manifest)
         problems = not_in_force(manifest.content, self.domain)
         self.warnings += [f"{manifest.place}: not in force: {problem}" for problem in problems]
@@ -57,7 +58,8 @@ class LimitFiles:
         return True
 
     def _replace(self, manifest: Manifest, present: list[Limits], limits: Limits) -> None:
-        """Of two objects of one name the later one counts, as if they were applied."""
+        """Of two objects with one name, the later one replaces the earlier one, as with `kubectl
+        apply`."""
         for index, other in enumerate(present):
             if other.metadata.name == limits.metadata.name != "":
                 present[index] = limits
@@ -71,5 +73,5 @@ def namespace_of(limits: LimitRange | ResourceQuota) -> str:
 
 
 def namespace_or_default(name: str) -> str:
-    """As kubectl does, an object without a namespace belongs to `default`."""
+    """The namespace that kubectl gives to an object without one: `default`."""
     return name or "default"

@@ -1,4 +1,4 @@
-"""Reading Kubernetes manifests from files, with the line that a problem is on."""
+"""Reads Kubernetes manifests from files, and knows the line of each problem."""
 
 import codecs
 import json
@@ -12,15 +12,17 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from app.cluster.yaml_loader import Loader, check_depth
+from app.cluster.yaml_loader import Loader
 from app.model.base import KubeObject
 from app.model.errors import UnusableError
+from app.model.yaml_bounds import require_bounds
 
 STANDARD_INPUT = Path("-")
+MAX_BYTES = 64 * 2**20
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 
 _KUSTOMIZATIONS = frozenset({"kustomization.yaml", "kustomization.yml"})
-"""Files of kustomize, which may leave their kind out."""
+"""File names of kustomize, whose content may have no kind."""
 _JSON_OBJECT = re.compile(r"\s*\{")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -28,7 +30,7 @@ Model = TypeVar("Model", bound=KubeObject)
 
 
 class ManifestError(UnusableError):
-    """A file that cannot be used; the text is `file:line: what is wrong`."""
+    """A file that cannot be used. The text is `file:line: what is wrong`."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +51,16 @@ class Manifest:
 
     @property
     def line(self) -> int:
-        """Where it begins in its file."""
+        """The line in the file where the document begins."""
         return int(self.node.start_mark.line) + 1
 
     @property
     def place(self) -> str:
-        """`file:line` of its beginning."""
+        """`file:line` of the beginning."""
         return f"{self.path}:{self.line}"
 
     def parse(self, model: type[Model]) -> Model:
-        """Raises ManifestError that names the field and its line."""
+        """Parse the object. Raises ManifestError that names the field and its line."""
         try:
             return model.model_validate(self.content)
         except ValidationError as error:
@@ -69,10 +71,10 @@ class Manifest:
 
 
 def files(folder: Path) -> list[Path]:
-    """Every manifest below a folder, in a stable order; hidden ones are passed over.
+    """All manifests below a folder, in a stable order; hidden files are skipped.
 
-    A mounted ConfigMap keeps its versions in hidden folders, and links to the present one. What is
-    no folder is a manifest itself.
+    A mounted ConfigMap keeps its versions in hidden folders and links to the present one. A path
+    that is no folder is returned itself.
     """
     if not folder.is_dir():
         return [folder]
@@ -88,29 +90,40 @@ def _is_hidden(path: Path) -> bool:
 
 
 def read(path: Path) -> Iterator[Manifest]:
-    """The objects of a YAML or JSON file as kubectl reads them, `-` for standard input.
+    """The objects of a YAML or JSON file as kubectl reads them; `-` is standard input.
 
-    A list counts as its items. Raises ManifestError for text that is neither YAML nor JSON, and
-    for an object that Kubernetes does not know as one.
+    A list counts as its items. Raises ManifestError for text that is neither YAML nor JSON, nests
+    too deeply or is too long, and for content that is no Kubernetes object.
     """
     shown = Path("stdin") if path == STANDARD_INPUT else path
     try:
-        content = sys.stdin.buffer.read() if path == STANDARD_INPUT else path.read_bytes()
+        if path == STANDARD_INPUT:
+            content = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with path.open("rb") as file:
+                content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ManifestError(f"{shown}:1: larger than {MAX_BYTES // 2**20} MiB")
         text = content.decode(_encoding(content))
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{shown}:1: {error}") from None
-    for node, document in _documents(text, shown):
-        yield from _objects(shown, node, document)
+    yield from read_text(text, shown)
+
+
+def read_text(text: str, path: Path) -> Iterator[Manifest]:
+    """The same for text that is at hand; problems name it by `path`."""
+    for node, document in _documents(text, path):
+        yield from _objects(path, node, document)
 
 
 def _encoding(content: bytes) -> str:
-    """The encoding that a byte order mark tells; Windows writes one."""
+    """The encoding by the byte order mark, which Windows writes."""
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return "utf-16" if utf16 else "utf-8-sig"
 
 
 def _documents(text: str, path: Path) -> Iterator[tuple[yaml.Node, Any]]:
-    """JSON objects one after another; the rest, from the first that is not JSON, is YAML."""
+    """The documents: JSON objects first; from the first text that is not JSON, YAML."""
     decoder, end = json.JSONDecoder(), 0
     while (found := _JSON_OBJECT.match(text, end)) is not None:
         start = found.end() - 1
@@ -124,7 +137,8 @@ def _documents(text: str, path: Path) -> Iterator[tuple[yaml.Node, Any]]:
 
 
 def _node(text: str) -> yaml.Node:
-    """Where the parts of a JSON text are, as far as it is YAML, too: `\\ud83d` is not."""
+    """The node of a JSON text. Its parts have no lines if the text is not valid YAML: `\\ud83d` is
+    not."""
     line = len(text) - len(text.lstrip())
     nowhere = yaml.ScalarNode("", "", yaml.Mark("", 0, line, 0, "", 0))
     try:
@@ -134,7 +148,7 @@ def _node(text: str) -> yaml.Node:
 
 
 def _without_surrogates(content: Any, text: str) -> Any:
-    """JSON may hold half of a surrogate pair, which no encoding has: Go reads it as U+FFFD."""
+    """Replace half surrogate pairs by U+FFFD, as Go does: JSON may hold them, no encoding can."""
     if not _SURROGATE.search(text):
         return content
     units = json.dumps(content, ensure_ascii=False).encode("utf-16", "surrogatepass")
@@ -143,7 +157,7 @@ def _without_surrogates(content: Any, text: str) -> Any:
 
 def _yaml_documents(text: str, path: Path) -> Iterator[tuple[yaml.Node, Any]]:
     try:
-        check_depth(text)
+        require_bounds(text)
         loader = Loader(text)
         while loader.check_node():
             node = loader.get_node()
@@ -156,6 +170,12 @@ def _yaml_documents(text: str, path: Path) -> Iterator[tuple[yaml.Node, Any]]:
         raise ManifestError(f"{path}:{line}: {error.problem or error}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ManifestError(f"{path}:1: {error}") from None
+
+
+def to_text(content: dict[str, Any]) -> str:
+    """An object as YAML."""
+    text: str = yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False)
+    return text
 
 
 def _objects(path: Path, node: yaml.Node, content: Any) -> Iterator[Manifest]:
@@ -175,7 +195,7 @@ def _objects(path: Path, node: yaml.Node, content: Any) -> Iterator[Manifest]:
 
 
 def _of_list(content: dict[str, Any], item: Any) -> Any:
-    """An item of a list with its kind, which the API server leaves out: `LimitRangeList` has it."""
+    """An item of a list with a kind, which the API server leaves out in a `LimitRangeList`."""
     kind = str(content["kind"]).removesuffix("List")
     if not isinstance(item, dict) or not kind:
         return item
@@ -183,7 +203,7 @@ def _of_list(content: dict[str, Any], item: Any) -> Any:
 
 
 def _line(node: yaml.Node, location: tuple[int | str, ...]) -> int:
-    """The line of the deepest node on the way to a field that exists in the file."""
+    """The line of the deepest node on the path to a field."""
     for step in location:
         child = _child(node, step)
         if child is None:

@@ -1,4 +1,4 @@
-"""Single objects, read by name when a decision needs them."""
+"""Reads single objects by name when a decision needs them."""
 
 from typing import Protocol, TypeVar
 
@@ -28,19 +28,19 @@ _REASONS = {0: "the API server did not answer", 403: "registry-admission may not
 
 
 class UnreadableError(Exception):
-    """Why an object could not be read; it may exist or not."""
+    """Why an object could not be read; it may or may not exist."""
 
 
 class ObjectReader(Protocol):
     async def read(self, model: type[Model], namespace: str, name: str) -> Model | None:
-        """The object; None if there is none. The namespace of a cluster-wide one is "".
+        """The object; None if there is none. `namespace` is "" for a cluster-scoped object.
 
         Raises UnreadableError.
         """
 
 
 class KubernetesObjects:
-    """Objects of the API server; of a Secret no value but public certificates is kept."""
+    """Objects from the API server. Of a Secret, no values but public certificates are kept."""
 
     def __init__(self, api: KubeApi) -> None:
         self._api = api
@@ -55,19 +55,19 @@ class KubernetesObjects:
             reason = _REASONS.get(error.status, f"the API server answers {error.status}")
             raise UnreadableError(reason) from None
         except ValidationError:
-            raise UnreadableError("its content is not understood") from None
+            raise UnreadableError("its content cannot be read") from None
 
 
 class ManifestObjects:
-    """Objects of manifests."""
+    """Objects from manifests."""
 
     def __init__(self) -> None:
         self._objects: dict[tuple[type[KubeObject], str, str], KubeObject] = {}
 
     def add(self, manifest: Manifest) -> None:
-        """Keep an object of a kind that is read; later ones replace earlier ones.
+        """Keep an object of a kind that decisions read. Later objects replace earlier ones.
 
-        Raises ManifestError for one whose shape is wrong.
+        Raises ManifestError for an object of a wrong shape.
         """
         model = _MODELS.get((manifest.api_version, manifest.kind))
         if model is not None:

@@ -1,4 +1,4 @@
-"""Keeps `ResourceQuota.status` true and ledgers tidy; one replica does it for all."""
+"""Writes `ResourceQuota.status` and tidies ledgers. Only the leader runs it."""
 
 import asyncio
 import logging
@@ -17,15 +17,16 @@ from app.quota.store import LedgerConflictError
 logger = logging.getLogger("registry_admission.reconciler")
 
 _DEBOUNCE = 0.3
-"""Seconds in which the changes of one namespace are written once."""
+"""Seconds in which the changes of one namespace cause one write."""
 _RESYNC = 30.0
 _TIDY = 1.0
-"""Seconds; what is stored leaves the ledgers this often, so that deleting it makes room."""
+"""Seconds between two rounds. Stored members leave the ledgers then, so that deleting them frees
+their places."""
 _RETRY = 2.0
 
 
 class Reconciler:
-    """Writes what changed, once per change, and looks at everything now and then."""
+    """Writes the status of namespaces that changed, and looks at all of them from time to time."""
 
     def __init__(
         self,
@@ -47,13 +48,13 @@ class Reconciler:
         state.on_change(self.notice)
 
     def notice(self, namespace: str) -> None:
-        """Something in a namespace changed, or the namespace is gone."""
+        """Note that a namespace changed or is gone."""
         if self._state.quotas.in_namespace(namespace) or namespace not in self._state.namespaces:
             self._changed.add(namespace)
             self._wake.set()
 
     async def run(self) -> None:
-        """Reconcile until cancelled; only the leader runs this."""
+        """Reconcile until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow())
             tasks.create_task(self._resync())
@@ -84,7 +85,7 @@ class Reconciler:
 
     async def _write_status(self, namespace: str) -> None:
         if self._state.problems():
-            # What is not known must not be written as true; the next resync comes back to it.
+            # The counts may be wrong now. The next resync writes them.
             return
         try:
             usage = self._state.usage(namespace)
@@ -105,10 +106,11 @@ class Reconciler:
                 asyncio.get_running_loop().call_later(_RETRY, self.notice, namespace)
 
     async def tidy(self, namespace: str) -> None:
-        """Drop what is stored, so that deleting it gives its place back, and what has expired.
+        """Remove stored and expired members from the ledger of a namespace.
 
-        A ledger that is empty goes once no replica can have seen less than its floor; that of a
-        namespace that is gone goes, too, unless it may come back while an escrow is in use.
+        An empty ledger is deleted once every replica has seen its floor. The ledger of a deleted
+        namespace is deleted at once, unless a replica may still use an escrow: the namespace may
+        come back.
         """
         try:
             gone = await self._is_gone(namespace)
@@ -128,7 +130,7 @@ class Reconciler:
             )
 
     async def _is_gone(self, namespace: str) -> bool:
-        """Asked of the API server: a watch that lags has not heard of a new namespace yet."""
+        """Ask the API server: our watch may not have seen a new namespace yet."""
         if namespace in self._state.namespaces:
             return False
         try:

@@ -1,4 +1,4 @@
-"""What informers fill: small objects as they are, ImageStreams as usage only."""
+"""The stores that informers fill: small objects as they are, ImageStreams as usage."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -28,11 +28,11 @@ from app.quota.usage import StreamUsage, UsageIndex
 Model = TypeVar("Model", bound=KubeObject)
 _CONFIG = "cluster"
 Changed = Callable[[str], None]
-"""Called with the namespace in which something changed."""
+"""Called with the namespace of each change."""
 
 
 class Objects(Generic[Model]):
-    """The objects of one small kind, by namespace and name."""
+    """Objects of one small kind, by namespace and name."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Objects(Generic[Model]):
         unreadable: UnreadableObjects,
         part: Callable[[Content], Content],
     ) -> None:
-        """Only a `part` of each object is read. `unreadable` takes what cannot be read."""
+        """Only a `part` of each object is read. `unreadable` keeps those that cannot be read."""
         self._model = model
         self._changed = changed
         self._part = part
@@ -83,12 +83,12 @@ class Objects(Generic[Model]):
 
 
 class LimitObjects:
-    """LimitRanges and ResourceQuotas, and what they add up to in each namespace."""
+    """LimitRanges and ResourceQuotas, and the resulting limits of each namespace."""
 
     def __init__(
         self, domain: ApiDomain, changed: Changed, noticed: Noticed = unreadable.nobody
     ) -> None:
-        """`noticed` is told of each object that cannot be read."""
+        """`noticed` is called for each object that cannot be read."""
         self._domain = domain
         self._changed = changed
         self._limits: dict[str, NamespaceLimits] = {}
@@ -109,7 +109,7 @@ class LimitObjects:
         return self._limits.get(namespace, NO_LIMITS)
 
     def __iter__(self) -> Iterator[str]:
-        """The namespaces that have a limit of ours."""
+        """The namespaces with a limit of this service."""
         return iter(self._limits)
 
     def _add_up(self, namespace: str) -> None:
@@ -126,7 +126,7 @@ class LimitObjects:
 
 
 class Streams:
-    """The usage index, fed by ImageStreams; heartbeats are taken out of the stream of events.
+    """The usage index, fed by ImageStreams. Heartbeats are taken out.
 
     `times`, if given, are fed as well.
     """
@@ -176,9 +176,9 @@ class Streams:
 
 
 class RegistryHosts:
-    """The names that Config/cluster gives the internal registry.
+    """The host names of the internal registry in Config/cluster.
 
-    While it cannot be read, those that it gave before stay.
+    While Config/cluster cannot be read, the last known names stay.
     """
 
     def __init__(self, unreadable: UnreadableObjects) -> None:
@@ -203,7 +203,7 @@ class RegistryHosts:
 
 
 class Namespaces:
-    """The names of the namespaces there are."""
+    """The names of the existing namespaces."""
 
     def __init__(self, gone: Changed) -> None:
         self._gone = gone

@@ -1,7 +1,7 @@
-"""Objects whose content cannot be read: each makes its own namespace undecidable, and no other.
+"""Keeps track of objects that cannot be read. Each makes only its own namespace undecidable.
 
-What is wrong goes into the log, a metric and an Event in the namespace of the object. Refusals
-name the namespace only: whoever refers to it from elsewhere learns nothing of its objects.
+The log, a metric and an Event in the object's namespace tell what is wrong. A refusal names the
+namespace only: a user who refers to it from elsewhere must not learn of its objects.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ logger = logging.getLogger("registry_admission.state")
 
 _QUEUE = 100
 _CLUSTER_WIDE = "default"
-"""The namespace that keeps the Events of objects without a namespace."""
+"""The namespace for Events on cluster-scoped objects."""
 _MAX_PROBLEM = 400
 UNDECIDABLE = "no push to this namespace is decided until it is changed or deleted"
 
@@ -32,7 +32,7 @@ Model = TypeVar("Model", bound=KubeModel)
 
 @dataclass(frozen=True)
 class Unreadable:
-    """One object, and the first thing in it that cannot be read."""
+    """An object that cannot be read, and its first problem."""
 
     api_version: str
     kind: str
@@ -56,11 +56,11 @@ Noticed = Callable[[Unreadable], None]
 
 
 def nobody(_: Unreadable) -> None:
-    """Nobody is told."""
+    """Does nothing: the default of `noticed`."""
 
 
 class UnreadableObjects:
-    """Those of one kind."""
+    """The unreadable objects of one kind."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class UnreadableObjects:
         noticed: Noticed = nobody,
         consequence: str = UNDECIDABLE,
     ) -> None:
-        """`noticed` is told of each new one; the Event says the `consequence`."""
+        """`noticed` is called for each new one. `consequence` is part of its Event."""
         self._api_version = api_version
         self.kind = kind
         self._noticed = noticed
@@ -83,7 +83,7 @@ class UnreadableObjects:
         return sum(map(len, self._found.values()))
 
     def read(self, model: type[Model], key: Key, content: Content) -> Model | None:
-        """The object; None for one that cannot be read, which is remembered until it can be."""
+        """The object; None if it cannot be read. Then it is remembered until it can be."""
         try:
             found = model.model_validate(content)
         except ValidationError as error:
@@ -93,7 +93,7 @@ class UnreadableObjects:
         return found
 
     def forget(self, key: Key) -> None:
-        """The object can be read, or is gone."""
+        """Note that the object can be read or is gone."""
         namespace, name = key
         names = self._found.get(namespace, {})
         names.pop(name, None)
@@ -106,7 +106,7 @@ class UnreadableObjects:
                 self.forget((namespace, name))
 
     def require_none(self, namespace: str) -> None:
-        """Raises StateUnavailableError if one of them is in a namespace."""
+        """Raises StateUnavailableError if the namespace has an unreadable object."""
         if namespace in self._found:
             raise StateUnavailableError(
                 f"namespace {namespace} has {self.kind} objects that cannot be read; "
@@ -121,13 +121,13 @@ class UnreadableObjects:
         )
         known = self._found.setdefault(namespace, {})
         if known.get(name) != found:
-            logger.error("not understood", extra={"object": found.title, "problem": problem})
+            logger.error("object cannot be read", extra={"object": found.title, "problem": problem})
             self._noticed(found)
         known[name] = found
 
 
 class UnreadableEvents:
-    """Writes an Event on each object; those that do not fit into the queue stay in the log."""
+    """Writes an Event for each object. If the queue is full, only the log has it."""
 
     def __init__(self, api: KubeApi, instance: str = "registry-admission") -> None:
         self._api = api

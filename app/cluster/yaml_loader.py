@@ -1,14 +1,13 @@
-"""YAML as kubectl reads it: as text that becomes JSON.
+"""YAML as kubectl reads it, which turns it into JSON.
 
-kubectl reads YAML with goyaml.v2 of sigs.k8s.io/yaml. PyYAML differs in what an unquoted text
-means: it makes a date of `2026-01-01`, minutes and seconds of `1:30` and text of `1e3`.
+kubectl reads YAML with goyaml.v2 of sigs.k8s.io/yaml. PyYAML reads unquoted text differently:
+`2026-01-01` is a date, `1:30` is a number of seconds, and `1e3` is text.
 """
 
 import base64
 import binascii
 import math
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -32,29 +31,8 @@ _RESOLVERS = {
 }
 
 
-_MAX_DEPTH = 1000
-"""Maps and lists inside of each other. libyaml has no limit, and its C stack ends the process."""
-_DEEP_BLOCK = re.compile(rf"^[-? \t]{{{_MAX_DEPTH}}}", re.MULTILINE)
-
-
-def check_depth(text: str) -> None:
-    """Raise MarkedYAMLError for text that is nested too deeply to be read."""
-    if text.count("[") + text.count("{") < _MAX_DEPTH and not _DEEP_BLOCK.search(text):
-        return
-    depth = 0
-    events: Iterator[Any] = yaml.parse(text, yaml.CSafeLoader)
-    for event in events:
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > _MAX_DEPTH:
-            problem = f"nested more than {_MAX_DEPTH} levels deep"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
-
-
 class Loader(yaml.CSafeLoader):
-    """Builds what JSON can hold: maps with text as keys, lists, text, numbers, booleans, null."""
+    """Builds what JSON can hold: maps with text keys, lists, text, numbers, booleans and null."""
 
     def number(self, node: yaml.ScalarNode) -> int | float | str:
         """A whole number is an int, as in the JSON that kubectl sends."""
@@ -89,7 +67,7 @@ class Loader(yaml.CSafeLoader):
         return self.construct_sequence(node, deep=True)
 
     def unknown(self, node: yaml.Node) -> Any:
-        # The tag is not quoted: it may be a Secret's value that begins with `!`.
+        # The error does not quote the tag: it may be a Secret's value that begins with `!`.
         raise _error(node, "not plain YAML: text that begins with ! has to be in quotes")
 
 
@@ -106,7 +84,7 @@ def _error(node: yaml.Node, problem: str) -> yaml.constructor.ConstructorError:
     return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
-# Own tables, not those of PyYAML.
+# Replace the tables of PyYAML.
 Loader.yaml_implicit_resolvers = {}
 Loader.yaml_constructors = {}
 for _name, (_pattern, _first) in _RESOLVERS.items():

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator
 from app.policy.names import host_of, parse_endpoint
 
 LegacyMode = Literal["enforce", "warn", "off"]
-Controller = Literal["pull-secrets", "s3-credentials"]
+Controller = Literal["pull-secrets", "s3-credentials", "namespace-limits"]
 CONTROLLERS: tuple[Controller, ...] = get_args(Controller)
 PushProxy = Literal["off", "nginx", "haproxy", "traefik", "caddy", "envoy"]
 LogLevel = Literal["debug", "info", "warning", "error"]

@@ -1,55 +1,31 @@
 """Every setting in one model. Flags win over the environment, a file and the defaults."""
 
-from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import yaml
-from pydantic import AliasChoices, Field, NonNegativeFloat, PositiveInt, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    YamlConfigSettingsSource,
-)
+from pydantic import Field, PositiveInt
 
 from app.config.setting_types import (
     Controllers,
-    Hosts,
     LegacyMode,
     LegacyModes,
-    LogFormat,
-    LogLevel,
     Names,
     PushProxy,
     RegistryUrl,
 )
-from app.model.domain import ApiDomain
-from app.policy.choices import FollowedTags, ReferenceChecks, UnknownSize
+from app.config.shared_settings import SharedSettings, settings_file
+from app.model.yaml_bounds import require_bounds
+from app.policy.choices import FollowedTags, ReferenceChecks
 
 if TYPE_CHECKING:
-    from app.quota.ledger import Timing
-
-ENV_PREFIX = "REGISTRY_ADMISSION_"
-
-_file: ContextVar[Path | None] = ContextVar("settings file", default=None)
+    from app.policy.enforcement import Enforcement
 
 
-class Settings(BaseSettings):
-    """Sizes are bytes and times are seconds unless a description says otherwise."""
+class Settings(SharedSettings):
+    """Settings of the webhook."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, extra="forbid", enable_decoding=False, validate_default=False
-    )
-
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8443, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
-    tls_dir: Path | None = Field(
-        None,
-        description="Folder with tls.crt and tls.key, reloaded when they change. "
-        "Without it, a self-made certificate is used.",
-    )
     client_ca: Path | None = Field(
         None,
         description="CA certificates of the API servers' client certificates; with it, reviews "
@@ -64,34 +40,17 @@ class Settings(BaseSettings):
         description="Where self-made certificates are kept: in a Secret that all replicas share, "
         "or in a local folder; auto is the Secret inside a cluster.",
     )
-    kubeconfig: Path | None = Field(
-        None, description="Kubeconfig of the cluster; inside a cluster none is needed."
-    )
-    context: str | None = Field(None, description="Context of the kubeconfig.")
-    namespace: str = Field(
-        "registry-admission",
-        validation_alias=AliasChoices("namespace", f"{ENV_PREFIX}NAMESPACE", "POD_NAMESPACE"),
-        description="Namespace of the service itself, for ledgers and leader election.",
-    )
-    state: Path | None = Field(
-        None,
-        description="Folder of manifests that is the state (LimitRanges, ResourceQuotas, "
-        "ImageStreams, Images); watched for changes.",
-    )
-    api_domain: Literal["alauda.io", "openshift.io"] = Field(
-        "alauda.io", description="Domain of the registry's API groups and resource names."
-    )
-    unknown_size: UnknownSize = Field(
-        "deny", description="What to do with an image whose size no source knows."
-    )
     followed_tags: FollowedTags = Field(
         "warn",
         description="What to do with a tag that follows a tag of another namespace, which may "
         "point at a larger image later, where image sizes are limited.",
     )
-    registry_hosts: Hosts = Field(
+    exempt_users: Names = Field(
         default_factory=list,
-        description="Host names of the internal registry, besides its Service's.",
+        description="Patterns of users whose pushes may pass limits; each such push is recorded.",
+    )
+    exempt_groups: Names = Field(
+        default_factory=list, description="Patterns of groups whose members may do so."
     )
     registry_url: RegistryUrl | None = Field(
         None,
@@ -102,11 +61,6 @@ class Settings(BaseSettings):
         None, description="Docker config JSON with credentials for it."
     )
     registry_ca: Path | None = Field(None, description="CA certificates to trust it by.")
-    registry_namespace: str = Field(
-        "",
-        description="Namespace of the internal registry: its Service, its claim, its Secrets.  "
-        "[default: image-registry-system, or openshift-image-registry for openshift.io]",
-    )
     legacy_modes: LegacyModes = Field(
         default_factory=lambda: ["*=enforce"],
         description="How the legacy gateway's limit ConfigMap is treated: "
@@ -129,30 +83,10 @@ class Settings(BaseSettings):
         description="Namespace of the ConfigMap that trustedCA names; "
         "without it, that of the registry, or openshift-config for openshift.io.",
     )
-    request_timeout: float = Field(
-        60.0,
-        gt=0,
-        description="The API server's --request-timeout: the longest way of a request "
-        "from admission to storage.",
-    )
-    watch_lag: float = Field(
-        5.0, gt=0, description="How old the view of the ImageStreams may be to decide on it."
-    )
-    clock_skew: float = Field(
-        2.0,
-        gt=1,
-        description="How far this replica's clock may be from the API server's, "
-        "which tells its time to the second.",
-    )
-    watch_silence: float = Field(
-        150.0,
-        gt=60,
-        description="How long a watch may be silent before it is not trusted; "
-        "the API server sends bookmarks every minute.",
-    )
     controllers: Controllers = Field(
         default_factory=list,
-        description="Opt-in controllers, of pull-secrets and s3-credentials; none by default.",
+        description="Opt-in controllers, of pull-secrets, s3-credentials and "
+        "namespace-limits; none by default.",
     )
     pull_secret_life: int = Field(
         8 * 3600,
@@ -169,6 +103,11 @@ class Settings(BaseSettings):
         default_factory=lambda: ["kube-*", "openshift", "openshift-*", "cpaas-*"],
         description="Patterns of the namespaces that ignoreSystemNamespaces ignores, besides the "
         "registry's and the service's own.",
+    )
+    limits_selector: str = Field(
+        "",
+        description="Labels of the namespaces in which namespace-limits creates limits, such as "
+        "team=a; without it, in every new one but system namespaces.",
     )
     rival_managers: Names = Field(
         default_factory=lambda: ["*image-registry-operator*", "openshift-controller-manager*"],
@@ -190,6 +129,9 @@ class Settings(BaseSettings):
     page: Literal["off", "on"] = Field(
         "off", description="Whether people can look at limits and refusals, on /page."
     )
+    cluster_name: str = Field(
+        "", description="Name of the cluster in the title and the header of the page."
+    )
     push_client_ca: Path | None = Field(
         None,
         description="CA certificates for clients of push checks: a client certificate that one "
@@ -203,60 +145,25 @@ class Settings(BaseSettings):
     review_timeout: float = Field(
         8.0, gt=0, description="Longest time for one review, if the API server names no shorter."
     )
-    shutdown_delay: NonNegativeFloat = Field(
-        0.0, description="Time between failing readiness and closing the listener."
-    )
-    shutdown_timeout: PositiveInt = Field(
-        20, description="Longest time that reviews in flight have to finish on shutdown."
-    )
-    log_level: LogLevel = Field("info", description="Log level.")
-    log_format: LogFormat = Field("json", description="Log format.")
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = _file.get()
-        in_file = (YamlConfigSettingsSource(settings_cls, yaml_file=file),) if file else ()
-        return (init_settings, env_settings, *in_file)
-
-    @model_validator(mode="after")
-    def _of_the_domain(self) -> Self:
-        self.registry_namespace = self.registry_namespace or self.domain.registry_namespace
-        return self
-
-    @property
-    def domain(self) -> ApiDomain:
-        return ApiDomain(self.api_domain)
-
-    @property
-    def internal_hosts(self) -> set[str]:
-        """Every host name that a pull spec may use for the internal registry."""
-        service = f"image-registry.{self.registry_namespace}"
-        names = (service, f"{service}.svc", f"{service}.svc.cluster.local")
-        return {*self.registry_hosts, *names, *(f"{name}:5000" for name in names)}
 
     @property
     def ca_namespace(self) -> str:
         return self.trusted_ca_namespace or self.domain.config_namespace or self.registry_namespace
 
-    @property
-    def timing(self) -> "Timing":
-        """Seconds that a reservation lasts: the longest way of a request to storage, the age of
-        the view, and twice the clock skew, because two replicas may differ to either side."""
-        from app.quota.ledger import Timing  # `--help` does not need it
-
-        skew = 2 * self.clock_skew
-        return Timing(self.request_timeout + self.watch_lag + skew, self.watch_lag, skew)
-
     def is_pusher(self, common_name: str) -> bool:
         """Whether a client certificate stands for a user of push checks, not for an API server."""
         return self.push_client_ca is not None and common_name not in self.client_names
+
+    @property
+    def enforcement(self) -> "Enforcement":
+        from app.policy.enforcement import Enforcement  # `--help` does not need it
+
+        return Enforcement(
+            self.default_mode,
+            tuple(self.exempt_users),
+            tuple(self.exempt_groups),
+            tuple(self.exempt_namespaces),
+        )
 
     def legacy_mode(self, namespace: str) -> LegacyMode:
         for rule in self.legacy_modes:
@@ -266,7 +173,7 @@ class Settings(BaseSettings):
         return "enforce"
 
 
-Model = TypeVar("Model", bound=Settings)
+Model = TypeVar("Model", bound=SharedSettings)
 
 _MODES: dict[str, LegacyMode] = {"enforce": "enforce", "warn": "warn", "off": "off"}
 
@@ -277,10 +184,13 @@ def load(flags: dict[str, Any], file: Path | None, model: type[Model]) -> Model:
     Raises ValidationError that names every wrong setting, OSError, ValueError or
     yaml.YAMLError for a file that cannot be read.
     """
-    token = _file.set(file)
+    token = settings_file.set(file)
     try:
-        if file and not isinstance(yaml.safe_load(file.read_text()) or {}, dict):
-            raise ValueError("it has to be `setting: value` lines")
+        if file:
+            text = file.read_text()
+            require_bounds(text)
+            if not isinstance(yaml.safe_load(text) or {}, dict):
+                raise ValueError("it has to be `setting: value` lines")
         return model(**flags)
     finally:
-        _file.reset(token)
+        settings_file.reset(token)

@@ -1,1 +1,1 @@
-"""Opt-in controllers: what the registry's operator may already do, done once and by one."""
+"""Opt-in controllers for tasks that the registry's operator may do as well."""

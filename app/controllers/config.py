@@ -1,4 +1,4 @@
-"""Config/cluster: what it asks of the controllers, and what they tell on its status."""
+"""Config/cluster: its settings for the controllers, and their conditions in its status."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -19,12 +19,12 @@ NAME = "cluster"
 _ATTEMPTS = 5
 _MAX_MESSAGE = 1024
 _EVENTS = "/api/v1/namespaces/default/events"
-"""Where Events on objects without a namespace are kept."""
+"""Events on cluster-scoped objects are kept in the namespace `default`."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """How a controller stands, as `status.conditions` has it."""
+    """A controller's entry in `status.conditions`."""
 
     kind: str
     """Its `type`, such as `PullSecretsManaged`."""
@@ -45,9 +45,9 @@ class Condition:
                 "--controllers",
             )
         if management_state.apart:
-            message = f"{management_state.apart}: left to their other owner"
+            message = f"{management_state.apart}: these objects are left to their owner"
             return cls(kind, True, "OtherOwnerOfSome", message)
-        return cls(kind, True, "AsExpected", f"controller {controller} is at work")
+        return cls(kind, True, "AsExpected", f"controller {controller} works")
 
     @property
     def status(self) -> str:
@@ -55,10 +55,11 @@ class Condition:
 
 
 class ConfigWatch:
-    """Config/cluster as last seen; also the store of the informer that watches it.
+    """Config/cluster as last seen. It is also the store of the informer that watches it.
 
-    KubernetesState watches it as well, for the registry's names. There an API that is not
-    installed means that there is no Config; here it must not, or every pull secret would go.
+    KubernetesState watches Config/cluster too, for the registry's host names. There, an API that is
+    not installed means that there is no Config. Here it must not mean that: every pull secret would
+    be deleted.
     """
 
     def __init__(self, api: KubeApi, domain: ApiDomain, silence: float) -> None:
@@ -72,7 +73,7 @@ class ConfigWatch:
         )
 
     def claim(self, work: str) -> Claim | None:
-        """Whom else Config/cluster names as the owner of some work, such as `pull-secrets`."""
+        """The owner of a task, such as `pull-secrets`, that Config/cluster names instead of us."""
         if self.config is None:
             return None
         annotation = f"{self._domain.operator_group}/{work}-owner"
@@ -80,12 +81,12 @@ class ConfigWatch:
         return Claim(f"Config {NAME}", mark) if mark else None
 
     def condition(self, kind: str) -> str:
-        """`True` or `False`, as the replica that leads has told; "" if it has not."""
+        """The status that the leader has written, `True` or `False`; "" if there is none."""
         return self._conditions.get(kind, "")
 
     @contextmanager
     def listening(self, listener: Callable[[], None]) -> Iterator[None]:
-        """Have a listener told of every change."""
+        """Call a listener on each change while the context is open."""
         self._listeners.append(listener)
         try:
             yield
@@ -112,7 +113,7 @@ class ConfigWatch:
 
 
 class ConfigStatus:
-    """Tells on Config/cluster how a controller stands: a condition, and an Event at each turn."""
+    """Writes a controller's condition to Config/cluster, and an Event when its status changes."""
 
     def __init__(self, api: KubeApi, domain: ApiDomain, identity: str) -> None:
         self._api = api
@@ -123,9 +124,9 @@ class ConfigStatus:
         self._told: dict[str, Condition] = {}
 
     async def tell(self, condition: Condition, seen: ConfigWatch) -> None:
-        """Tell what is news, or what is not to be seen on Config/cluster.
+        """Write the condition if it is new, or is missing from Config/cluster.
 
-        Never fails: without the right to write the status, the Event is left, and the log.
+        Never fails. If the status may not be written, the Event and the log remain.
         """
         if seen.config is None:
             return
@@ -145,9 +146,9 @@ class ConfigStatus:
             await self._event(condition)
 
     async def _write(self, condition: Condition) -> str:
-        """The status that the condition had before, "" without one. Raises ApiError.
+        """Write the condition. Returns its previous status, "" if there was none. Raises ApiError.
 
-        The conditions of others stay: the list is written whole, if it is still what was read.
+        Conditions of others stay: the whole list is written with the version that was read.
         """
         for _ in range(_ATTEMPTS):
             config = await self._api.get(self._path)
@@ -176,7 +177,7 @@ class ConfigStatus:
             except ConflictError:
                 continue
             return found
-        raise ConflictError(409, f"{self._path} changes all the time")
+        raise ConflictError(409, f"{self._path} was changed during every attempt to write it")
 
     async def _event(self, condition: Condition) -> None:
         involved = {

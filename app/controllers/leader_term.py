@@ -1,4 +1,4 @@
-"""The time in which this replica leads, as one controller spends it."""
+"""The time during which this replica leads, for one controller."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -8,11 +8,11 @@ from app.controllers.config import ConfigWatch
 from app.controllers.metrics import ControllerMetrics, Progress
 
 _LOOK_AGAIN = 2.0
-"""Seconds."""
+"""Seconds between two looks at the informers."""
 
 
 class LeaderTerm:
-    """Watches what a controller needs, and has it work on that."""
+    """Watches what a controller needs, and runs its work."""
 
     def __init__(
         self, watch: ConfigWatch, informers: Sequence[Informer], metrics: ControllerMetrics
@@ -28,7 +28,7 @@ class LeaderTerm:
         config_changed: Callable[[], None],
         progress: Callable[[], Progress],
     ) -> None:
-        """Work once everything is listed, until cancelled."""
+        """Run `work` once everything is listed, until cancelled."""
         self._metrics.progress = progress
         try:
             with self._watch.listening(config_changed):
@@ -43,7 +43,7 @@ class LeaderTerm:
             self._metrics.progress = Progress
 
     async def trusted(self) -> None:
-        """Wait for a state that can be trusted; work waits in the queue meanwhile."""
+        """Wait until all informers can be trusted. Meanwhile work waits in the queue."""
         while True:
             if not any(one.problem() for one in (self._watch.informer, *self._informers)):
                 return

@@ -1,4 +1,4 @@
-"""What a controller sees of one kind of object, by the key that it works with."""
+"""A controller's view of one kind of object, by the key that the controller works with."""
 
 import time
 from collections.abc import Callable, ItemsView, KeysView
@@ -10,13 +10,13 @@ from app.cluster.informer import Key
 View = TypeVar("View")
 
 _SHIELD = 10.0
-"""Seconds in which what we wrote is not replaced by what was there before."""
+"""Seconds during which an older event does not replace our own write."""
 
 
 class LocalStore(Generic[View]):
-    """The store of an informer; objects are reduced to what is looked at.
+    """The store of an informer, which keeps only what is needed of each object.
 
-    What we write is seen at once by `wrote`, not only when the watch brings it.
+    `wrote` shows our own writes at once, before the watch does.
     """
 
     def __init__(
@@ -26,8 +26,8 @@ class LocalStore(Generic[View]):
         key_of: Callable[[Key], Key] = lambda key: key,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`read` gives None for an object that is none of ours; `key_of` maps the key of an
-        object to that of the work on it."""
+        """`read` returns None for an object that is not ours. `key_of` maps the key of an object to
+        the key that the controller works with."""
         self._read = read
         self._changed = changed
         self._key_of = key_of
@@ -48,7 +48,7 @@ class LocalStore(Generic[View]):
         return self._views.keys()
 
     def wrote(self, content: Content) -> None:
-        """The API server's answer to a write of ours."""
+        """Take in the API server's response to our own write."""
         metadata = content["metadata"]
         key = self._key_of((metadata.get("namespace", ""), metadata["name"]))
         self._written[key] = (_version(content), self._clock() + _SHIELD)
@@ -84,6 +84,7 @@ class LocalStore(Generic[View]):
 
 
 def _version(content: Content) -> int:
-    """Versions of one object grow from write to write; one that is no number is never old."""
+    """The `resourceVersion`, which grows with each write; a version that is no number counts as
+    new."""
     text = content["metadata"].get("resourceVersion", "")
     return int(text) if text.isdecimal() else 2**63

@@ -1,4 +1,4 @@
-"""What the controllers tell Prometheus."""
+"""The metrics of the controllers."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -34,25 +34,25 @@ OF_CONTROLLERS = (STATE, QUEUE_DEPTH, OBJECTS, EARLIEST_EXPIRY, RECONCILES)
 
 @dataclass
 class Progress:
-    """How far a controller is, by what it sees."""
+    """How many objects a controller has finished."""
 
     depth: int = 0
     settled: int = 0
     pending: int = 0
     apart: int = 0
-    """Objects that are left to another owner."""
+    """Objects that belong to another owner."""
     earliest_expiry: float = 0.0
-    """Of a managed token, in seconds since the epoch; 0 without one."""
+    """When the first managed token expires, in seconds since the epoch; 0 without a token."""
 
 
 @dataclass
 class ControllerMetrics:
-    """One controller's, across the times in which this replica leads."""
+    """The metrics of one controller, across all times during which this replica leads."""
 
     controller: str
     results: Counter[str] = field(default_factory=Counter)
     state: str = "waiting"
-    """`waiting` while another replica leads, `active`, or `off` because of another owner."""
+    """`waiting` while another replica leads, `active`, or `off` while there is another owner."""
     progress: Callable[[], Progress] = Progress
 
 

@@ -1,11 +1,11 @@
-"""Who else claims what a controller would write? Pure decisions.
+"""Decides which objects belong to another owner.
 
-Two controllers that write one field undo each other's work for ever, so a controller here stays
-away from what another one owns. The registry's own operator may be that other one.
+Two controllers that write one field undo each other's work forever, so that a controller here
+leaves alone what another one owns. The registry's own operator may be that owner.
 
-What a tenant can write proves a claim on the tenant's object only: else one annotation in one
-namespace could stop the tokens of a whole cluster from being refreshed. A controller is off for
-the whole cluster when Config/cluster says so, or when at least half of the objects are claimed.
+A tenant's annotation counts only for the tenant's own object: else one annotation could stop the
+refresh of tokens in the whole cluster. A controller is off for the whole cluster if Config/cluster
+says so, or if more than half of the namespaces are claimed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,13 +15,13 @@ from typing import Any
 
 OURS = "registry-admission"
 _REFERENCE = "internal-registry-pull-secret-ref"
-"""The name, under any prefix, of the annotation with which OpenShift's controller, and those that
-come from it, mark a ServiceAccount as theirs."""
+"""The annotation, under any prefix, with which OpenShift's controller and its descendants mark a
+ServiceAccount."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Somebody else's mark, and where it is."""
+    """The mark of another owner, and the object that has it."""
 
     title: str
     """`Kind namespace/name`."""
@@ -33,7 +33,7 @@ class Claim:
 
 
 def mark_of_account(metadata: Mapping[str, Any], ours: str, rivals: Sequence[str]) -> str:
-    """The mark of another controller of pull secrets on a ServiceAccount, "" if there is none.
+    """The mark of another pull secret controller on a ServiceAccount; "" if there is none.
 
     `ours` is the name of our own pull secret, `rivals` are patterns of field managers.
     """
@@ -47,10 +47,10 @@ def mark_of_account(metadata: Mapping[str, Any], ours: str, rivals: Sequence[str
 
 
 def mark_of_secret(metadata: Mapping[str, Any], ours: str, rivals: Sequence[str]) -> str:
-    """The mark of another owner on the data of one of our Secrets, "" if there is none.
+    """The mark of another owner on the data of one of our Secrets; "" if there is none.
 
-    `ours` is our field manager. Who merely updates a Secret has edited it, and it is repaired;
-    who *applies* its data declares to own it.
+    `ours` is our field manager. A manager that updates the Secret has edited it, and the Secret is
+    repaired. A manager that *applies* the data declares to own it.
     """
     for manager, operation, fields in _managers(metadata):
         declares = operation == "Apply" or _is_one_of(manager, rivals)
@@ -60,13 +60,13 @@ def mark_of_secret(metadata: Mapping[str, Any], ours: str, rivals: Sequence[str]
 
 
 def mark_of_config(metadata: Mapping[str, Any], annotation: str) -> str:
-    """The owner that Config/cluster names for a controller's work, unless that is us."""
+    """The owner that Config/cluster names for a controller's task; "" if that is us or nobody."""
     owner = (metadata.get("annotations") or {}).get(annotation, "")
     return f"annotation {annotation}={owner}" if owner not in ("", OURS) else ""
 
 
 def managers_of_data(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str, set[str]]]:
-    """Each field manager of a Secret, its operation, and the keys of the data that it owns."""
+    """Each field manager of a Secret, its operation, and the data keys that it owns."""
     for manager, operation, fields in _managers(metadata):
         keys = {key.removeprefix("f:") for key in fields.get("f:data", {}) if key != "."}
         yield manager, operation, keys
@@ -74,26 +74,34 @@ def managers_of_data(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str, se
 
 @dataclass(frozen=True)
 class ManagementState:
-    """Whether a controller works, and what it leaves alone."""
+    """Whether a controller works, and which objects it leaves to others."""
 
     off: str = ""
-    """Why it does nothing at all; "" while it works."""
+    """Why the controller is off; "" while it works."""
     apart: str = ""
-    """Which objects it leaves to others, "" if none."""
+    """Which objects it leaves to others; "" if none."""
 
 
 def management_state(
-    config: Claim | None, claims: Sequence[Claim], in_scope: int
+    config: Claim | None,
+    claims: Mapping[str, Sequence[Claim]],
+    in_scope: Mapping[str, int],
 ) -> ManagementState:
-    """`claims` are those on single objects, of which `in_scope` there are."""
+    """Decide whether a controller works.
+
+    `claims` are the claims on single objects, by namespace. `in_scope` counts the objects of each
+    namespace. A namespace is claimed if at least half of its objects are.
+    """
     if config is not None:
         return ManagementState(off=str(config))
-    if not claims:
+    found = [claim for namespace in sorted(claims) for claim in claims[namespace]]
+    if not found:
         return ManagementState()
-    share = f"{claims[0]} ({len(claims)} of {in_scope} are claimed like this)"
-    return (
-        ManagementState(off=share) if 2 * len(claims) >= in_scope else ManagementState(apart=share)
-    )
+    claimed = sum(2 * len(claims[name]) >= in_scope[name] for name in claims if claims[name])
+    text = f"{found[0]} ({claimed} of {len(in_scope)} namespaces are claimed like this)"
+    if 2 * claimed > len(in_scope):
+        return ManagementState(off=text)
+    return ManagementState(apart=text)
 
 
 def _managers(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:

@@ -1,4 +1,4 @@
-"""A work queue: every key at most once at a time, soon, later, or again after a failure."""
+"""A work queue: each key is worked on by one worker at a time, now, later, or again on failure."""
 
 import asyncio
 import heapq
@@ -11,19 +11,19 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item", bound=Hashable)
 Work = Callable[[Item], Awaitable[float | None]]
-"""Brings one object where it should be; in how many seconds to look again, None: when told."""
+"""Brings one object to its wanted state. Returns the seconds until the next look; None: no look."""
 
 logger = logging.getLogger("registry_admission.controllers")
 
 _BACKOFF = (0.5, 300.0)
-"""Seconds before the first and before the later attempts."""
+"""Seconds before the first retry, and the longest pause between retries."""
 
 
 class WorkQueue(Generic[Item]):
-    """Keys that something happened to.
+    """Keys of objects that may need work.
 
-    A key that is added while it waits is worked on once; added while it is worked on, once more
-    afterwards. A failure is tried again, after a time that doubles from one to the next.
+    A key that is added while it waits is worked on once. A key that is added while a worker has it
+    is worked on once more. After a failure the pause doubles with each retry.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -39,11 +39,11 @@ class WorkQueue(Generic[Item]):
 
     @property
     def depth(self) -> int:
-        """Keys that wait to be worked on now, or are; not those that are due later."""
+        """The keys that wait or are worked on now, without those that are due later."""
         return len(self._ready) + len(self._running)
 
     def add(self, key: Item) -> None:
-        """Have a key looked at now."""
+        """Have a key worked on now."""
         self._due.pop(key, None)
         if key in self._running:
             self._again.add(key)
@@ -52,7 +52,7 @@ class WorkQueue(Generic[Item]):
             self._wake.set()
 
     def add_after(self, key: Item, seconds: float) -> None:
-        """Have a key looked at later, in place of what was planned for it before."""
+        """Have a key worked on later. This replaces an earlier plan for it."""
         due = self._clock() + seconds
         self._due[key] = due
         self._serial += 1
@@ -60,7 +60,7 @@ class WorkQueue(Generic[Item]):
         self._wake.set()
 
     async def run(self, work: Work[Item], workers: int) -> None:
-        """Work with so many keys at once, until cancelled."""
+        """Run so many workers until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for _ in range(workers):
                 tasks.create_task(self._worker(work))
@@ -101,7 +101,7 @@ class WorkQueue(Generic[Item]):
                     await self._wake.wait()
 
     def _promote(self) -> None:
-        """Make ready what is due; what was planned anew meanwhile is not."""
+        """Make keys ready that are due. A plan that was replaced is skipped."""
         while self._heap and self._heap[0][0] <= self._clock():
             due, _, key = heapq.heappop(self._heap)
             if self._due.get(key) == due:
@@ -109,6 +109,6 @@ class WorkQueue(Generic[Item]):
 
 
 def _backoff(failures: int) -> float:
-    """Seconds, spread so that what failed together is not tried again together."""
+    """Seconds until the next retry, at random so that keys that failed together are spread."""
     first, longest = _BACKOFF
     return min(longest, first * 2.0 ** min(failures - 1, 16)) * random.uniform(0.5, 1.0)

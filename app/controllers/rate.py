@@ -1,4 +1,4 @@
-"""How fast the controllers may go, and how long they bear with somebody who disagrees."""
+"""Limits on how fast controllers write, and how often they repair one object."""
 
 import asyncio
 import time
@@ -6,9 +6,9 @@ from collections.abc import Callable, Hashable
 
 
 class RateLimiter:
-    """Turns at a rate, so that no amount of work floods the API server.
+    """Gives out turns at a steady rate, so that no amount of work overloads the API server.
 
-    A short burst goes through at once, as long as there was quiet before it.
+    A short burst passes at once after a quiet time.
     """
 
     def __init__(
@@ -20,7 +20,7 @@ class RateLimiter:
         self._next = 0.0
 
     def reserve(self) -> float:
-        """Take the next turn; how many seconds it is away."""
+        """Take the next turn. Returns the seconds until it comes."""
         now = self._clock()
         self._next = max(self._next, now - self._slack) + self._interval
         return max(0.0, self._next - now)
@@ -33,13 +33,14 @@ class RateLimiter:
 
 
 PATIENCE = 3
-"""RepairBackoff of one object that are made at once."""
+"""Repairs of one object that are made without a pause."""
 _LONGEST = 600.0
-"""Seconds between repairs at most; after twice as long without any, all is forgotten."""
+"""The longest pause between repairs, in seconds. After twice that without a repair, the count
+starts again."""
 
 
 class RepairBackoff:
-    """Spaces the repairs of what somebody keeps changing back, so that none is a fight."""
+    """Spaces the repairs of an object that something else changes again and again."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -53,7 +54,7 @@ class RepairBackoff:
         return max(0.0, last + min(_LONGEST, 2.0 ** min(count - 1, 16)) - self._clock())
 
     def note(self, key: Hashable) -> int:
-        """An object has been repaired; how often of late."""
+        """Count a repair. Returns the number of recent repairs."""
         now = self._clock()
         count, last = self._made.get(key, (0, now))
         count = 1 if now - last > 2 * _LONGEST else count + 1

@@ -6,10 +6,11 @@ that understates them would carry an image of any size past `max.storage`.
 
 import asyncio
 import logging
-from collections import OrderedDict
 
-from app.gateway.upstream import Answer, RawHeaders, Upstream
-from app.model.manifest import Descriptor, Manifest
+from app.gateway.recent import Recent
+from app.gateway.transport import RawHeaders
+from app.gateway.upstream import Answer, Upstream
+from app.model.manifest import INDEXES, Descriptor, Manifest
 from app.policy.choices import UnknownSize
 from app.registry.errors import RegistryError
 from app.registry.names import Repository
@@ -33,13 +34,12 @@ class BlobSizes:
         """`unknown_size`: what to do with a manifest if the registry does not say."""
         self._upstream = upstream
         self._unknown_size = unknown_size
-        self._sizes: OrderedDict[str, int] = OrderedDict()
-        self._uploaded: OrderedDict[str, int] = OrderedDict()
+        self._sizes: Recent[str, int] = Recent(_CAPACITY)
         self._questions = asyncio.Semaphore(_CONCURRENT)
 
     def learn(self, digest: str, size: int) -> None:
-        """The registry has taken an upload of so many bytes as this blob."""
-        _keep(self._uploaded, digest, size)
+        """The registry has taken an upload as this blob, every byte of which was counted here."""
+        self._sizes.keep(digest, size)
 
     async def size(self, repository: str, digest: str, credentials: RawHeaders) -> int | None:
         """Bytes; None if the registry has no such blob.
@@ -55,40 +55,51 @@ class BlobSizes:
             return None
         length = answer.header("content-length")
         if answer.status == 200 and length.isdecimal():
-            _keep(self._sizes, digest, int(length))
+            self._sizes.keep(digest, int(length))
             return int(length)
-        uploaded = self._uploaded.get(digest)
-        if uploaded is None:
-            raise SizeUnknownError(f"HEAD of the blob: status {answer.status}")
-        return uploaded
+        raise SizeUnknownError(f"HEAD of the blob: status {answer.status}")
 
     async def _head(self, repository: str, digest: str, credentials: RawHeaders) -> Answer:
-        path = f"/v2/{repository}/blobs/{digest}".encode()
+        path = f"/v2/{repository}/blobs/{digest}"
         answer = await self._upstream.send("HEAD", path, credentials)
         await answer.close()
         if answer.status in _REDIRECTS:
-            stored = await self._upstream.head_of_stored(answer.header("location"))
+            stored = await self._upstream.head_of_stored(answer)
             if stored is not None:
                 await stored.close()
                 return stored
         return answer
 
-    async def require_truth(
+    async def verify_declared_sizes(
         self, repository: Repository, manifest: Manifest, credentials: RawHeaders
     ) -> None:
-        """Raises RegistryError for a manifest that names a size which a blob has not, or which
-        nobody can tell, and UpstreamError."""
+        """Raises RegistryError for a manifest that understates the size of a blob, or names a blob
+        that is not there or whose size the registry does not say, and UpstreamError."""
         blobs = {blob.digest: blob for blob in manifest.blobs}
+        required = manifest.media_type not in INDEXES
         await asyncio.gather(
-            *(self._require(str(repository), blob, credentials) for blob in blobs.values())
+            *(
+                self._verify(str(repository), blob, credentials, required=required)
+                for blob in blobs.values()
+            )
         )
 
-    async def _require(self, repository: str, blob: Descriptor, credentials: RawHeaders) -> None:
+    async def _verify(
+        self, repository: str, blob: Descriptor, credentials: RawHeaders, *, required: bool
+    ) -> None:
+        """`required`: the blob has to be there. What an index lists may be no blob at all."""
         try:
             size = await self.size(repository, blob.digest, credentials)
         except SizeUnknownError as error:
-            self._bear(blob.digest, error)
+            self._tolerate(blob.digest, error)
             return
+        if size is None and required:
+            raise RegistryError(
+                "MANIFEST_BLOB_UNKNOWN",
+                f"the manifest names {blob.digest}, which is not in repository {repository}: where "
+                "max.storage limits images, push every blob before its manifest, also a layer "
+                "that has `urls`",
+            )
         if size is not None and size > blob.size:
             raise RegistryError(
                 "SIZE_INVALID",
@@ -96,7 +107,7 @@ class BlobSizes:
                 f"but it has {size}; build the manifest again from the blobs",
             )
 
-    def _bear(self, digest: str, error: SizeUnknownError) -> None:
+    def _tolerate(self, digest: str, error: SizeUnknownError) -> None:
         about = {"digest": digest, "problem": str(error)}
         logger.warning("size of a blob not known", extra=about)
         if self._unknown_size == "deny":
@@ -106,10 +117,3 @@ class BlobSizes:
                 "held against max.storage; push the blob again, or have the gateway's operator "
                 "name the registry's storage (upstream-storage-hosts)",
             )
-
-
-def _keep(sizes: OrderedDict[str, int], digest: str, size: int) -> None:
-    sizes[digest] = size
-    sizes.move_to_end(digest)
-    if len(sizes) > _CAPACITY:
-        sizes.popitem(last=False)

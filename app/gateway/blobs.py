@@ -1,21 +1,32 @@
 """Blob uploads through the gateway: held against `max.storage` while their bytes pass."""
 
-import asyncio
-from contextlib import suppress
+from dataclasses import dataclass
 
 from starlette.requests import Request
 
 from app.gateway.blob_sizes import BlobSizes, SizeUnknownError
+from app.gateway.cancel import cancel
+from app.gateway.recent import Recent
 from app.gateway.rights import PushRights
-from app.gateway.uploads import MeteredBody, Sessions, Slots, TooLargeError
-from app.gateway.upstream import Answer, Upstream, UpstreamError, authorization, has_body
+from app.gateway.slots import Slots, client_of
+from app.gateway.uploads import MeteredBody
+from app.gateway.upstream import Answer, Upstream, authorization, has_body
 from app.registry.errors import RegistryError
 from app.registry.names import Repository
 from app.registry.push import PushChecks, require
-from app.registry.routes import ContinueUpload, StartUpload, session_of
+from app.registry.routes import ContinueUpload, StartUpload, upload_of
 
-_GIVE_UP_TIMEOUT = 5.0
-"""Seconds."""
+_SESSIONS = 20_000
+
+
+@dataclass(frozen=True)
+class _Session:
+    """An upload in progress."""
+
+    total: int
+    """Bytes so far."""
+    metered: bool
+    """Whether every one of them has passed through this process."""
 
 
 class BlobUploads:
@@ -30,6 +41,7 @@ class BlobUploads:
         *,
         alone: bool,
         max_uploads: int,
+        upload_wait: float,
         idle_timeout: float,
     ) -> None:
         """`alone`: no other gateway takes part in the uploads of this one."""
@@ -39,62 +51,84 @@ class BlobUploads:
         self._rights = rights
         self._sizes = sizes
         self._idle_timeout = idle_timeout
-        self._sessions = Sessions()
-        self.slots = Slots(max_uploads)
+        self._sessions: Recent[str, _Session] = Recent(_SESSIONS)
+        self.slots = Slots(max_uploads, upload_wait)
 
     async def start(self, request: Request, start: StartUpload) -> Answer:
+        """Raises RegistryError, StateUnavailableError, UpstreamError, and what reading the body
+        raises; so does `go_on`."""
         if start.mount or has_body(request):
             if (refusal := await self._rights.refusal(request, start.repository)) is not None:
                 return refusal
             size = await self._mounted_size(request, start)
             require(start.repository, self._checks.blob(start.repository, 0, size).verdict)
         if has_body(request):
-            answer = await self._pass(request, start.repository, 0, "")
+            answer = await self._pass(request, start.repository, "", _Session(0, metered=True))
         else:
-            answer = self._note(request, await self._upstream.forward(request, None), "", 0)
+            answer = await self._upstream.forward(request, None)
+            self._note(request, answer, "", _Session(0, metered=True))
         if answer.status in (201, 202):
             self._rights.learn(request, start.repository)
         return answer
 
     async def go_on(self, request: Request, upload: ContinueUpload) -> Answer:
-        known = self._sessions.total(upload.session) if self._alone else None
+        """Continue an upload session, or finish it."""
         if not has_body(request):
             answer = await self._upstream.forward(request, None)
-            return self._note(request, answer, upload.session, known)
+            known = self._sessions.get(upload.session) if self._alone else None
+            self._note(request, answer, upload.session, known)
+            return answer
         if (refusal := await self._rights.refusal(request, upload.repository)) is not None:
             return refusal
-        start = await self._uploaded(request) if known is None else known
-        return await self._pass(request, upload.repository, start, upload.session)
+        session = await self._session(request, upload.session)
+        return await self._pass(request, upload.repository, upload.session, session)
+
+    async def _session(self, request: Request, name: str) -> _Session:
+        """What is known of an upload, or what the registry says of it."""
+        known = self._sessions.get(name)
+        if known is not None and self._alone:
+            return known
+        total = await self._uploaded(request)
+        metered = known is not None and known.metered and known.total == total
+        return _Session(total, metered)
 
     async def _pass(
-        self, request: Request, repository: Repository, start: int, session: str
+        self, request: Request, repository: Repository, name: str, session: _Session
     ) -> Answer:
-        """Forward a part of a blob; `start` bytes of its session were there before."""
+        """Forward a part of a blob."""
         declared = request.headers.get("content-length", "")
-        with self.slots.one():
-            size = start + int(declared) if declared.isdecimal() else None
-            await self._require_or_give_up(request, repository, start, size)
-            body = self._body(request, start, self._checks.allowance(repository))
-            try:
-                answer = await self._upstream.forward(request, body)
-            except TooLargeError as error:
-                await self._require_or_give_up(request, repository, error.size, None)
-                raise RegistryError("SIZE_INVALID", "the limit has changed; try again") from None
-            except BaseException:
-                self._sessions.forget(session)
-                raise
-            return self._note(request, answer, session, body.total)
+        async with self.slots.one(client_of(request)):
+            size = session.total + int(declared) if declared.isdecimal() else None
+            await self._require_or_give_up(
+                request, repository, session.total, size, _address(request)
+            )
+            allowance = self._checks.allowance(repository)
+            body = MeteredBody(
+                request, start=session.total, allowance=allowance, idle_timeout=self._idle_timeout
+            )
+            self._sessions.pop(name, None)
+            answer = await self._upstream.forward(request, body)
+            if body.is_too_large:
+                await answer.close()
+                session_now = answer.path if answer.status == 202 else _address(request)
+                await self._require_or_give_up(request, repository, body.total, None, session_now)
+                raise RegistryError("SIZE_INVALID", "the limit has changed; try again")
+            self._note(request, answer, name, _Session(body.total, session.metered))
+            return answer
 
-    def _note(self, request: Request, answer: Answer, session: str, total: int | None) -> Answer:
+    def _note(self, request: Request, answer: Answer, name: str, session: _Session | None) -> None:
         """Remember how large a session is, or the blob that it has become, if that is known."""
-        self._sessions.forget(session)
-        if answer.status == 201 and total is not None:
-            self._sizes.learn(request.query_params.get("digest", ""), total)
-        if answer.status == 202 and total is not None:
-            location = self._upstream.path_of(answer.header("location")) or b""
-            if following := session_of(location.decode("latin-1").partition("?")[0]):
-                self._sessions.set(following, total)
-        return answer
+        self._sessions.pop(name, None)
+        if session is None:
+            return
+        if answer.status == 201 and session.metered:
+            parameters = request.query_params
+            digests = parameters.getlist("digest")
+            # A mount answers 201 too, and stores another blob than the one that was sent.
+            if len(digests) == 1 and "mount" not in parameters:
+                self._sizes.learn(digests[0], session.total)
+        if answer.status == 202 and (following := upload_of(answer.path.partition("?")[0])):
+            self._sessions.keep(following.session, session)
 
     async def _mounted_size(self, request: Request, start: StartUpload) -> int | None:
         """Bytes of a blob that is to be mounted; None if the registry does not say, then the
@@ -108,26 +142,26 @@ class BlobUploads:
 
     async def _uploaded(self, request: Request) -> int:
         """Bytes of a session that another gateway, or an earlier process, has begun."""
-        path = request.scope["raw_path"] + b"?" + request.scope["query_string"]
-        answer = await self._upstream.send("GET", path, authorization(request))
+        answer = await self._upstream.send("GET", _address(request), authorization(request))
         await answer.close()
         last = answer.header("range").partition("-")[2]
         return int(last) + 1 if answer.status < 300 and last.isdecimal() and int(last) else 0
 
     async def _require_or_give_up(
-        self, request: Request, repository: Repository, uploaded: int, size: int | None
+        self, request: Request, repository: Repository, uploaded: int, size: int | None, path: str
     ) -> None:
-        """Refuse an upload that is or will be too large, and have the registry drop its part."""
+        """Refuse an upload that is or will be too large, and have the registry drop its part.
+
+        `path`: path and query of its session, or of all uploads if it has none yet.
+        """
         verdict = self._checks.blob(repository, uploaded, size).verdict
-        if not verdict.allowed and request.method != "POST":
-            path = request.scope["raw_path"] + b"?" + request.scope["query_string"]
-            with suppress(UpstreamError, TimeoutError):
-                async with asyncio.timeout(_GIVE_UP_TIMEOUT):
-                    answer = await self._upstream.send("DELETE", path, authorization(request))
-                    await answer.close()
+        if not verdict.allowed and upload_of(path.partition("?")[0]):
+            await cancel(self._upstream, path, authorization(request))
         require(repository, verdict)
 
-    def _body(self, request: Request, start: int, allowance: int | None) -> MeteredBody:
-        return MeteredBody(
-            request, start=start, allowance=allowance, idle_timeout=self._idle_timeout
-        )
+
+def _address(request: Request) -> str:
+    """Path and query, as the client knows them."""
+    path: bytes = request.scope["raw_path"]
+    query: bytes = request.scope["query_string"]
+    return (path + (b"?" + query if query else b"")).decode("latin-1")

@@ -24,6 +24,13 @@ class Coverage:
         """Tags and manifests that the registry lists and cannot give, with the failure. They
         count as stored."""
 
+    @classmethod
+    def whole(cls) -> "Coverage":
+        """Nothing is unknown, because somebody else knows what the registry holds."""
+        coverage = cls()
+        coverage.catalog_problem = ""
+        return coverage
+
     def listed(self, names: Iterable[Repository]) -> None:
         """The registry has named its repositories; these are not known."""
         self.catalog_problem = ""

@@ -80,6 +80,9 @@ class Inventory:
         """Those that hold something."""
         return set(self._contents)
 
+    def knows(self, repository: Repository) -> bool:
+        return repository in self._contents
+
     @property
     def untagged(self) -> int:
         """Images that the registry stores and that do not count."""

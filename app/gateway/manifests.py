@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
 from starlette.requests import Request
@@ -12,13 +12,16 @@ from app.gateway.blob_sizes import BlobSizes
 from app.gateway.contents import Links
 from app.gateway.inventory import Inventory
 from app.gateway.rights import PushRights
+from app.gateway.transport import UpstreamError
 from app.gateway.turns import SharedTurns
-from app.gateway.uploads import MeteredBody, TooLargeError
-from app.gateway.upstream import Answer, Upstream, UpstreamError, authorization, has_body
+from app.gateway.uploads import MeteredBody
+from app.gateway.upstream import Answer, Upstream, authorization, has_body
 from app.gateway.usage_store import UsageStore
 from app.model.manifest import MAX_BYTES, Manifest
+from app.policy.verdict import Verdict
 from app.quota.members import NONE, Members
 from app.quota.state import StateUnavailableError
+from app.registry import warnings
 from app.registry.errors import RegistryError
 from app.registry.manifest import parse
 from app.registry.names import Reference, Repository
@@ -82,7 +85,7 @@ class Manifests:
         content = await self._read(request, take)
         parsed = parse(content, request.headers.get("content-type", ""), put.reference)
         if self._checks.allowance(put.repository) is not None:
-            await self._sizes.require_truth(put.repository, parsed, authorization(request))
+            await self._sizes.verify_declared_sizes(put.repository, parsed, authorization(request))
         push = _Push(request, put.repository, put.reference, content, parsed)
         if self._store is None:
             return await self._put_into_cluster(push)
@@ -115,7 +118,7 @@ class Manifests:
         finally:
             if not keep:
                 await self._give_back(push, check)
-        return answer
+        return _with_warnings(answer, check.verdict)
 
     async def _put_into_store(self, push: _Push, store: UsageStore) -> Answer:
         await store.reader.prepare(push.repository)
@@ -164,7 +167,7 @@ class Manifests:
                 await inventory.unknown(intent)
         finally:
             await self._give_back(push, check)
-        return answer
+        return _with_warnings(answer, check.verdict)
 
     async def _give_back(self, push: _Push, check: ManifestCheck) -> None:
         try:
@@ -185,14 +188,19 @@ class Manifests:
         if not has_body(request):
             return b""
         body = MeteredBody(request, start=0, allowance=MAX_BYTES, idle_timeout=self._idle_timeout)
-        try:
-            async for chunk in body:
-                take(len(chunk))
-                content += chunk
-        except TooLargeError:
+        async for chunk in body:
+            take(len(chunk))
+            content += chunk
+        if body.is_too_large:
             message = f"the manifest has more than {MAX_BYTES} bytes"
-            raise RegistryError("SIZE_INVALID", message) from None
+            raise RegistryError("SIZE_INVALID", message)
         return bytes(content)
+
+
+def _with_warnings(answer: Answer, verdict: Verdict) -> Answer:
+    """The registry's answer, and what would be refused if the limits were enforced."""
+    added = warnings.headers(verdict)
+    return replace(answer, headers=[*answer.headers, *added]) if added else answer
 
 
 def _may_be_done(answer: Answer) -> bool:

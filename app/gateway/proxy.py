@@ -16,8 +16,9 @@ from app.gateway.manifests import Manifests
 from app.gateway.relay import Inbox, SlowClientError, patient, refuse, relay
 from app.gateway.rights import PushRights
 from app.gateway.traffic import Traffic
+from app.gateway.transport import UpstreamError
 from app.gateway.uploads import PROGRESS, IdleError, MeteredBody, Room
-from app.gateway.upstream import Answer, Upstream, UpstreamError, has_body
+from app.gateway.upstream import Answer, Upstream, has_body
 from app.gateway.usage_store import UsageStore
 from app.policy.choices import UnknownSize
 from app.quota.state import StateUnavailableError
@@ -49,6 +50,7 @@ class Gateway:
         *,
         unknown_size: UnknownSize,
         max_uploads: int,
+        upload_wait: float,
         idle_timeout: float,
         manifest_timeout: float,
         traffic: Traffic | None = None,
@@ -75,6 +77,7 @@ class Gateway:
             sizes,
             alone=store is not None,
             max_uploads=max_uploads,
+            upload_wait=upload_wait,
             idle_timeout=idle_timeout,
         )
         self.slots = self._blobs.slots
@@ -114,8 +117,12 @@ class Gateway:
                 logger.warning("answer broken off", extra={"problem": repr(error)})
 
     async def _answer(self, request: Request) -> Answer:
-        raw_path, query = request.scope["raw_path"].decode("latin-1"), request.url.query
-        match route(request.method, raw_path, query):
+        path, query = request.scope["raw_path"].decode("latin-1"), request.url.query
+        if await self._upstream.is_token_service(path):
+            return await self._upstream.forward(request, self._body(request))
+        if not f"{path}/".startswith("/v2/"):
+            raise RegistryError("NAME_UNKNOWN", f"{path[:300]} is no path of a registry")
+        match route(request.method, path, query):
             case StartUpload() as start:
                 return await self._blobs.start(request, start)
             case ContinueUpload() as upload:

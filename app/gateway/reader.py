@@ -33,7 +33,7 @@ class Reader:
         """
         self._coverage.require_listed()
         wanted = self._coverage.of_namespace(repository.namespace)
-        if repository not in self._inventory.repositories:
+        if not self._inventory.knows(repository):
             wanted |= {repository}
         if not wanted:
             return
@@ -50,7 +50,7 @@ class Reader:
         or an empty text. `urgent`: a client waits for it."""
         async with self._locks.setdefault(repository, asyncio.Lock()):
             listed = repository in self._coverage.unread
-            if not listed and repository in self._inventory.repositories:
+            if not listed and self._inventory.knows(repository):
                 return ""
             problem = await self._read(repository, urgent)
             if problem and listed:

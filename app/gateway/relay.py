@@ -2,17 +2,22 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from app.gateway.transport import UpstreamError
 from app.gateway.upstream import Answer
 from app.registry.errors import RegistryError
 
 _LINGER = 5.0
 """Seconds that a refused client may go on sending before the connection ends."""
 _LINGER_BYTES = 64 * 2**20
+_WATCH_AFTER = 2**20
+"""Bytes of an answer after which a client that goes away ends it."""
+_WHOLE = 8 * 2**20
+"""Bytes of an answer that may be held in memory."""
 
 
 class SlowClientError(Exception):
@@ -37,6 +42,11 @@ class Inbox:
         while not self.ended and read < _LINGER_BYTES:
             read += len((await self()).get("body", b""))
 
+    async def until_gone(self) -> None:
+        """Return when the client has closed its connection."""
+        while (await self())["type"] != "http.disconnect":
+            pass
+
 
 def patient(send: Send, idle_timeout: float) -> Send:
     """A `send` that gives up a client which takes nothing. Raises SlowClientError."""
@@ -50,14 +60,47 @@ def patient(send: Send, idle_timeout: float) -> Send:
     return send_in_time
 
 
-async def relay(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
-    """Pass an answer on, one chunk at a time. Raises UpstreamError if it breaks off."""
-    response = StreamingResponse(answer.chunks(), answer.status)
-    response.raw_headers = answer.headers
+async def relay(answer: Answer, scope: Scope, inbox: Inbox, send: Send) -> None:
+    """Pass an answer on, one chunk at a time.
+
+    Raises UpstreamError if it breaks off, and SlowClientError.
+    """
+    gone: asyncio.Task[None] | None = None
     try:
-        await response(scope, receive, send)
+        headers, chunks = answer.headers, answer.chunks()
+        if scope["http_version"] == "1.0" and not answer.header("content-length"):
+            whole = await _whole(chunks)
+            headers = [*headers, (b"content-length", str(len(whole)).encode())]
+            chunks = _one(whole)
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        passed = 0
+        async for chunk in chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            passed += len(chunk)
+            if gone is None and passed > _WATCH_AFTER:
+                gone = asyncio.create_task(inbox.until_gone())
+            if gone is not None and gone.done():
+                return
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
     finally:
+        if gone is not None:
+            gone.cancel()
         await answer.close()
+
+
+async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
+    """For clients of HTTP/1.0, which know no chunks. Raises UpstreamError for too many bytes."""
+    content = bytearray()
+    async for chunk in chunks:
+        content += chunk
+        if len(content) > _WHOLE:
+            message = f"the registry answers with more than {_WHOLE} bytes of unknown length"
+            raise UpstreamError(message, maybe_done=True)
+    return bytes(content)
+
+
+async def _one(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 async def refuse(error: RegistryError, inbox: Inbox, send: Send) -> None:

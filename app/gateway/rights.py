@@ -8,14 +8,14 @@ nothing: a registry that everybody may read from may still choose who writes.
 import asyncio
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
 from weakref import WeakValueDictionary
 
 from starlette.requests import Request
 
-from app.gateway.upstream import Answer, Upstream, UpstreamError, authorization
+from app.gateway.cancel import cancel
+from app.gateway.recent import Recent
+from app.gateway.upstream import Answer, Upstream, authorization
 from app.registry.names import Repository
 
 _REMEMBERED = 60.0
@@ -32,19 +32,17 @@ class PushRights:
     def __init__(self, upstream: Upstream, clock: Callable[[], float] = time.monotonic) -> None:
         self._upstream = upstream
         self._clock = clock
-        self._granted: OrderedDict[_Key, float] = OrderedDict()
+        self._granted: Recent[_Key, float] = Recent(_CAPACITY)
         self._asking: WeakValueDictionary[_Key, asyncio.Lock] = WeakValueDictionary()
 
     def learn(self, request: Request, repository: Repository) -> None:
         """The registry has let this client start an upload."""
-        self._granted[_key(request, repository)] = self._clock() + _REMEMBERED
-        if len(self._granted) > _CAPACITY:
-            self._granted.popitem(last=False)
+        self._granted.keep(_key(request, repository), self._clock() + _REMEMBERED)
 
     async def refusal(self, request: Request, repository: Repository) -> Answer | None:
         """The registry's answer to a client that may not push; None for one that may.
 
-        Raises UpstreamError.
+        Raises UpstreamError, and RegistryError where uploads lead away from the registry.
         """
         key = _key(request, repository)
         asking = self._asking.setdefault(key, asyncio.Lock())
@@ -54,16 +52,19 @@ class PushRights:
             return await self._ask(request, repository)
 
     async def _ask(self, request: Request, repository: Repository) -> Answer | None:
-        headers = [*authorization(request), (b"content-length", b"0")]
-        path = f"/v2/{repository}/blobs/uploads/".encode()
-        answer = await self._upstream.send("POST", path, headers)
+        credentials = authorization(request)
+        answer = await self._upstream.send(
+            "POST",
+            f"/v2/{repository}/blobs/uploads/",
+            [*credentials, (b"content-length", b"0")],
+            external=self._upstream.external(request),
+        )
         if answer.status != _ACCEPTED:
             return answer
         await answer.close()
         self.learn(request, repository)
-        if location := self._upstream.path_of(answer.header("location")):
-            with suppress(UpstreamError):
-                await (await self._upstream.send("DELETE", location, headers)).close()
+        if answer.path:
+            await cancel(self._upstream, answer.path, credentials)
         return None
 
 

@@ -1,28 +1,40 @@
 """Settings of the gateway, besides those that it shares with the webhook."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
 from app.config.setting_types import Names
-from app.config.settings import Settings
+from app.config.shared_settings import SharedSettings
+
+_ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
+_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*", re.ASCII)
 
 
 def _origin(text: str) -> str:
-    """`http(s)://host[:port]`, nothing after it."""
-    import httpx  # `--help` does not need it
-
-    url = httpx.URL(text)
-    if url.scheme not in ("http", "https") or not url.host or url.raw_path != b"/":
+    """`http(s)://host[:port]`, nothing after it but a `/`."""
+    origin = text.removesuffix("/")
+    if _ORIGIN.fullmatch(origin) is None:
         raise ValueError(f"{text!r} is not of the form http(s)://host[:port]")
-    return f"{url.scheme}://{url.netloc.decode()}"
+    return origin
+
+
+def _registry(text: str) -> str:
+    """`http(s)://host[:port][/path]`, the path without a `/` at its end."""
+    address = text.rstrip("/")
+    origin = _ORIGIN.match(address)
+    if origin is None or _PATH.fullmatch(address, origin.end()) is None:
+        raise ValueError(f"{text!r} is not of the form http(s)://host[:port][/path]")
+    return address
 
 
 Origin = Annotated[str, AfterValidator(_origin)]
+RegistryAddress = Annotated[str, AfterValidator(_registry)]
 
 
-class GatewaySettings(Settings):
+class GatewaySettings(SharedSettings):
     """Flags, environment and file work as they do for the webhook."""
 
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
@@ -31,7 +43,10 @@ class GatewaySettings(Settings):
         description="Folder with tls.crt and tls.key, reloaded when they change. "
         "Without it, the gateway speaks plain HTTP.",
     )
-    upstream: Origin = Field(description="Registry behind the gateway, http(s)://host[:port].")
+    upstream: RegistryAddress = Field(
+        description="Registry behind the gateway, http(s)://host[:port], with the path before "
+        "its /v2/ if there is one."
+    )
     upstream_ca: Path | None = Field(
         None, description="CA certificates to trust the registry by, instead of the system's."
     )
@@ -74,8 +89,11 @@ class GatewaySettings(Settings):
     compare_interval: PositiveFloat = Field(
         600.0, description="Time between two comparisons of that file with the registry."
     )
-    max_uploads: PositiveInt = Field(
-        64, description="Blob uploads at once; more are refused at once with 429."
+    max_uploads: PositiveInt = Field(64, description="Blob uploads at once; more of them wait.")
+    upload_wait: PositiveFloat = Field(
+        30.0,
+        description="How long an upload waits for its turn, which clients take one after another, "
+        "before it is refused with 429.",
     )
     idle_timeout: PositiveFloat = Field(
         60.0, description="How long a client may take for the next 16 KiB that it sends or takes."

@@ -1,7 +1,6 @@
-"""Blob uploads on their way through the gateway: how large, how slow, how many at once."""
+"""Request bodies on their way through the gateway: how large, how slow, how much in memory."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,7 +8,6 @@ from starlette.requests import Request
 
 from app.registry.errors import RegistryError
 
-_SESSIONS = 20_000
 _RETRY_AFTER = 5
 PROGRESS = 16 * 2**10
 """Bytes that a client has to send in each idle time, unless that ends its request."""
@@ -17,56 +15,6 @@ PROGRESS = 16 * 2**10
 
 class IdleError(Exception):
     """The client has sent nothing, or next to nothing, for too long."""
-
-
-class TooLargeError(Exception):
-    """An upload has passed what it may have; `size` is its total so far, in bytes."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(size)
-        self.size = size
-
-
-class Sessions:
-    """Bytes that each upload session has so far, for the sessions of late."""
-
-    def __init__(self) -> None:
-        self._totals: OrderedDict[str, int] = OrderedDict()
-
-    def total(self, session: str) -> int | None:
-        return self._totals.get(session)
-
-    def set(self, session: str, total: int) -> None:
-        self._totals[session] = total
-        self._totals.move_to_end(session)
-        if len(self._totals) > _SESSIONS:
-            self._totals.popitem(last=False)
-
-    def forget(self, session: str) -> None:
-        self._totals.pop(session, None)
-
-
-class Slots:
-    """How many uploads may run at once; one more is told to come back instead of waiting."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self.taken = 0
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """Raises RegistryError."""
-        if self.taken >= self._limit:
-            raise RegistryError(
-                "TOOMANYREQUESTS",
-                f"{self._limit} uploads are running, more are not accepted at once; try again",
-                retry_after=_RETRY_AFTER,
-            )
-        self.taken += 1
-        try:
-            yield
-        finally:
-            self.taken -= 1
 
 
 class Room:
@@ -96,19 +44,25 @@ class Room:
 
 
 class MeteredBody:
-    """A request body, counted as it is passed on, and stopped where it passes its allowance."""
+    """A request body, counted as it is passed on, that ends where it passes its allowance.
+
+    It ends without an error, so that the registry answers and its upload session can be given up:
+    registries keep the session of a broken connection.
+    """
 
     def __init__(
         self, request: Request, *, start: int, allowance: int | None, idle_timeout: float
     ) -> None:
         """`start`: bytes that the upload session had before this request."""
         self.total = start
+        """Bytes of the session, with those that did not fit."""
+        self.is_too_large = False
         self._chunks = aiter(request.stream())
         self._allowance = allowance
         self._idle_timeout = idle_timeout
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Raises TooLargeError, IdleError and ClientDisconnect."""
+        """Raises IdleError and ClientDisconnect."""
         clock = asyncio.get_running_loop().time
         waited, came = 0.0, 0
         while True:
@@ -124,6 +78,7 @@ class MeteredBody:
                 waited, came = 0.0, 0
             self.total += len(chunk)
             if self._allowance is not None and self.total > self._allowance:
-                raise TooLargeError(self.total)
+                self.is_too_large = True
+                return
             if chunk:
                 yield chunk

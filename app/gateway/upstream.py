@@ -2,57 +2,57 @@
 
 import re
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable
+import time
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
 
-import httpx
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
+from app.gateway.addresses import Addresses, Origin
+from app.gateway.transport import Body, HttpTransport, RawHeaders, Response, Transport
+from app.registry.routes import uploads_of
+
 _HOP_BY_HOP = frozenset(
     {
-        "connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization",
-        "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+        b"connection", b"expect", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
+        b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
     }
 )  # fmt: skip
-_NOT_PASSED_BACK = _HOP_BY_HOP | {"date"}
-_CONNECT = 10.0
-_MAX_CONNECTIONS = 512
-Body = bytes | AsyncIterable[bytes] | None
-RawHeaders = list[tuple[bytes, bytes]]
-_URL_IN_LINK = re.compile(r"<([^>]*)>")
-
-
-class UpstreamError(Exception):
-    """No answer. `maybe_done` says whether the registry may have acted all the same."""
-
-    def __init__(self, message: str, *, maybe_done: bool) -> None:
-        super().__init__(message)
-        self.maybe_done = maybe_done
+_NOT_PASSED_BACK = _HOP_BY_HOP | {b"date"}
+_NOT_PASSED_ON = _HOP_BY_HOP | {b"host", b"x-forwarded-host", b"x-forwarded-proto"}
+_REALM_INTERVAL = 10.0
+"""Seconds between two questions for the registry's token service."""
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A response of which only the head is read; `close` it in any case."""
+    """An answer of which only the head is read; `close` it in any case."""
 
     status: int
-    headers: RawHeaders
-    """Names are in lower case."""
-    _response: httpx.Response
+    headers: list[tuple[bytes, bytes]]
+    """Names are in lower case, addresses are those that clients know."""
+    _response: Response
 
     def header(self, name: str) -> str:
-        return str(self._response.headers.get(name, ""))
+        """The first header of a name, or an empty text."""
+        wanted = name.encode()
+        return next((v.decode("latin-1") for n, v in self.headers if n == wanted), "")
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    @property
+    def path(self) -> str:
+        """Path and query of `Location`."""
+        parts = urlsplit(self.header("location"))
+        return parts.path + (f"?{parts.query}" if parts.query else "")
+
+    def chunks(self) -> AsyncIterator[bytes]:
         """The body, as it was sent. Raises UpstreamError if it breaks off."""
-        try:
-            async for chunk in self._response.aiter_raw():
-                yield chunk
-        except httpx.HTTPError as error:
-            raise UpstreamError(str(error), maybe_done=True) from None
+        return self._response.chunks()
 
     async def close(self) -> None:
-        await self._response.aclose()
+        await self._response.close()
 
 
 class Upstream:
@@ -67,7 +67,7 @@ class Upstream:
         answer_timeout: float,
         storage_hosts: Collection[str] = (),
         context: ssl.SSLContext | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: Transport | None = None,
     ) -> None:
         """`external` is the origin that clients know; without it, it is derived from requests.
 
@@ -75,142 +75,144 @@ class Upstream:
         `answer_timeout`: seconds that the registry may take to answer a whole request.
         `transport` replaces the network.
         """
-        self._origin = httpx.URL(origin)
-        self._external = httpx.URL(external) if external else None
+        self._origin = Origin.parse(origin)
+        self._external = external
         self._storage_hosts = frozenset(storage_hosts)
-        self._timeouts = {
-            "connect": _CONNECT,
-            "pool": _CONNECT,
-            "read": answer_timeout,
-            "write": idle_timeout,
-        }
-        self._transport = transport or httpx.AsyncHTTPTransport(
-            verify=context or True,
-            trust_env=False,
-            limits=httpx.Limits(max_connections=_MAX_CONNECTIONS, keepalive_expiry=30.0),
+        self.addresses = Addresses(self._origin)
+        self._ask_realm_at = 0.0
+        self._transport = transport or HttpTransport(
+            answer_timeout=answer_timeout, idle_timeout=idle_timeout, context=context
         )
 
     async def close(self) -> None:
-        await self._transport.aclose()
+        await self._transport.close()
 
     async def forward(self, request: Request, body: Body) -> Answer:
         """Send a client's request on with the same method, path, query and headers.
 
-        Raises UpstreamError, and whatever reading the body raises.
+        Raises UpstreamError, RegistryError for an upload session that is not known or leads
+        elsewhere, and whatever reading the body raises.
         """
-        query = request.scope["query_string"]
-        raw_path = request.scope["raw_path"] + (b"?" + query if query else b"")
-        external = self._external or _external(request)
+        path = request.scope["raw_path"].decode("latin-1")
+        query = request.scope["query_string"].decode("latin-1")
+        external = self.external(request)
+        scheme, _, host = external.partition("://")
         headers = [
             *_end_to_end(request.headers),
-            (b"x-forwarded-host", external.netloc),
-            (b"x-forwarded-proto", external.scheme.encode()),
+            (b"x-forwarded-host", host.encode()),
+            (b"x-forwarded-proto", scheme.encode()),
         ]
-        answer = await self.send(request.method, raw_path, headers, body)
-        return self._readdressed(answer, external)
+        return await self._ask(request.method, path, query, headers, body, external)
+
+    def external(self, request: Request) -> str:
+        """The origin that a client knows this gateway by."""
+        return self._external or _external(request)
 
     async def send(
-        self,
-        method: str,
-        raw_path: bytes,
-        headers: Iterable[tuple[bytes, bytes]] = (),
-        body: Body = None,
+        self, method: str, path: str, headers: RawHeaders = (), *, external: str = ""
     ) -> Answer:
-        """Raises UpstreamError, and whatever reading the body raises."""
-        return await self._send(method, self._origin.copy_with(raw_path=raw_path), headers, body)
+        """Ask for a path that clients know, query included. Its answer names addresses at the
+        `external` origin.
 
-    async def head_of_stored(self, address: str) -> Answer | None:
+        Raises UpstreamError, RegistryError for an upload session that is not known or leads
+        elsewhere.
+        """
+        path, _, query = path.partition("?")
+        return await self._ask(method, path, query, headers, None, external)
+
+    async def is_token_service(self, path: str) -> bool:
+        """Whether a path is that of a token service on the registry's own host.
+
+        Clients come with one that another process has told them, so the registry is asked what
+        it tells now. Raises UpstreamError.
+        """
+        realms = self.addresses.realms
+        if path in realms or path.startswith("/v2/") or path == "/v2":
+            return path in realms
+        if time.monotonic() >= self._ask_realm_at:
+            self._ask_realm_at = time.monotonic() + _REALM_INTERVAL
+            await (await self.send("GET", "/v2/")).close()
+        return path in realms
+
+    async def head_of_stored(self, answer: Answer) -> Answer | None:
         """The head of what the registry's own redirect leads to, asked without credentials;
         None for a host that is not a storage of the registry. Raises UpstreamError."""
-        try:
-            url = self._origin.join(address)
-        except httpx.InvalidURL:
+        address = urljoin(self._origin.base, answer.header("location"))
+        parts = urlsplit(address)
+        if parts.netloc not in self._storage_hosts or parts.scheme not in ("http", "https"):
             return None
-        if url.netloc.decode() not in self._storage_hosts or url.scheme not in ("http", "https"):
-            return None
-        return await self._send("HEAD", url, (), None)
+        response = await self._transport.request("HEAD", address, (), None)
+        return Answer(response.status, _lowered(response.headers), response)
 
-    async def _send(
-        self, method: str, url: httpx.URL, headers: Iterable[tuple[bytes, bytes]], body: Body
+    async def _ask(
+        self, method: str, path: str, query: str, headers: RawHeaders, body: Body, external: str
     ) -> Answer:
-        request = httpx.Request(
-            method,
-            url,
-            headers=list(headers),
-            content=body,
-            extensions={"timeout": self._timeouts},
-        )
+        address = self.addresses.inside(path, query)
+        response = await self._transport.request(method, address, headers, body)
         try:
-            response = await self._transport.handle_async_request(request)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise UpstreamError(_text(error), maybe_done=False) from None
-        except httpx.HTTPError as error:
-            raise UpstreamError(_text(error), maybe_done=True) from None
-        response.request = request
-        headers_of_answer = [(name.lower(), value) for name, value in response.headers.raw]
-        return Answer(response.status_code, headers_of_answer, response)
+            return Answer(
+                response.status, self._for_clients(response, path, address, external), response
+            )
+        except BaseException:
+            await response.close()
+            raise
 
-    def path_of(self, location: str) -> bytes | None:
-        """The path and query of an address at this registry; None for one elsewhere."""
-        url = self._origin.join(location)
-        return url.raw_path if url.raw_path.startswith(b"/v2/") else None
-
-    def _readdressed(self, answer: Answer, external: httpx.URL) -> Answer:
-        headers: RawHeaders = []
-        dropped = _NOT_PASSED_BACK | _named(answer.header("connection"))
-        for name, value in answer.headers:
-            text = value.decode("latin-1")
-            if name == b"location":
-                text = self._outside(text, external, ours=answer.status < 300)
-            elif name == b"link":
-                text = _URL_IN_LINK.sub(
-                    lambda found: f"<{self._outside(found[1], external, ours=False)}>", text
+    def _for_clients(
+        self, response: Response, path: str, asked: str, external: str
+    ) -> list[tuple[bytes, bytes]]:
+        """Headers with the registry's own addresses as clients reach them."""
+        sent = _lowered(response.headers)
+        dropped = {*_NOT_PASSED_BACK, *_named(b",".join(v for n, v in sent if n == b"connection"))}
+        headers = []
+        for name, value in sent:
+            if name in dropped:
+                continue
+            if name in (b"location", b"link", b"www-authenticate"):
+                text = value.decode("latin-1")
+                value = self._address(name, text, path, asked, external, response.status).encode(
+                    "latin-1"
                 )
-            if name.decode("latin-1") not in dropped:
-                headers.append((name, text.encode("latin-1")))
-        return Answer(answer.status, headers, answer._response)
+            headers.append((name, value))
+        return headers
 
-    def _outside(self, address: str, external: httpx.URL, *, ours: bool) -> str:
-        """The registry's own addresses as clients reach them; others, such as a storage that it
-        redirects to, stay as they are. `ours` is true for an address that can be no other's."""
-        try:
-            url = httpx.URL(address)
-        except httpx.InvalidURL:
-            return address
-        own = (url.scheme, url.netloc) == (self._origin.scheme, self._origin.netloc)
-        if not url.is_absolute_url or not (own or (ours and url.path.startswith("/v2/"))):
-            return address
-        return f"{external.scheme}://{external.netloc.decode()}{url.raw_path.decode()}"
+    def _address(
+        self, name: bytes, text: str, path: str, asked: str, external: str, status: int
+    ) -> str:
+        addresses = self.addresses
+        if name == b"link":
+            return addresses.link(text, asked, external)
+        if name == b"www-authenticate":
+            return addresses.challenge(text, external)
+        repository = uploads_of(path)
+        if repository and status in (202, 204):
+            return addresses.session(text, asked, repository, external)
+        return addresses.outside(text, asked, external, ours=status < 300)
 
 
-def _external(request: Request) -> httpx.URL:
+def _lowered(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
+    return [(name.lower(), value) for name, value in headers]
+
+
+def _external(request: Request) -> str:
     """Where the client thinks it is, by the proxies before us or by its own word."""
     forwarded = request.headers.get("x-forwarded-host", "").partition(",")[0].strip()
     scheme = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip()
     host = forwarded or request.headers.get("host", "")
     scheme = scheme if scheme in ("http", "https") else request.scope["scheme"]
-    try:
-        return httpx.URL(f"{scheme}://{host}")
-    except httpx.InvalidURL:
-        return httpx.URL(f"{scheme}://localhost")
+    return f"{scheme}://{host if _HOST.fullmatch(host) else 'localhost'}"
 
 
-def _end_to_end(headers: Headers) -> RawHeaders:
+def _end_to_end(headers: Headers) -> list[tuple[bytes, bytes]]:
     """What is meant for the registry, not for the connection to this gateway."""
-    dropped = {*_HOP_BY_HOP, *_named(headers.get("connection", ""))}
-    dropped |= {"host", "x-forwarded-host", "x-forwarded-proto"}
+    dropped = {*_NOT_PASSED_ON, *_named(headers.get("connection", "").encode("latin-1"))}
     if "transfer-encoding" in headers:
-        dropped.add("content-length")
-    return [(name, value) for name, value in headers.raw if name.decode("latin-1") not in dropped]
+        dropped.add(b"content-length")
+    return [(name, value) for name, value in headers.raw if name not in dropped]
 
 
-def _named(connection: str) -> set[str]:
+def _named(connection: bytes) -> set[bytes]:
     """Headers that a `Connection` header keeps to one connection."""
-    return {name.strip().lower() for name in connection.split(",")}
-
-
-def _text(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    return {name.strip().lower() for name in connection.split(b",")}
 
 
 def has_body(request: Request) -> bool:
@@ -218,6 +220,6 @@ def has_body(request: Request) -> bool:
     return "transfer-encoding" in request.headers or length != "0"
 
 
-def authorization(request: Request) -> RawHeaders:
+def authorization(request: Request) -> list[tuple[bytes, bytes]]:
     """A client's credentials, for questions that are asked on its behalf."""
     return [(name, value) for name, value in request.headers.raw if name == b"authorization"]

@@ -16,7 +16,8 @@ from app.cluster.applying import path_of
 from app.config.setting_types import CONTROLLERS
 from app.install import kustomization
 from app.install.kustomization import Manifest
-from app.model.domain import ApiDomain
+from app.model.domain import DOMAINS, ApiDomain
+from app.model.mode import Mode
 
 NAME = "registry-admission"
 """Of everything in the manifests: the namespace, the Service, the image, the webhooks …"""
@@ -30,9 +31,9 @@ _IN_REGISTRY = ("registry-admission-references", "registry-admission-s3-credenti
 """Of the Roles, and their bindings, in that namespace."""
 _DOMAIN = "alauda.io"
 """Of the manifests, as they are in their files."""
-_REGISTRIES = [ApiDomain(name).registry_namespace for name in (_DOMAIN, "openshift.io")]
+_REGISTRIES = [ApiDomain(name).registry_namespace for name in DOMAINS]
 _MANAGER = "registry-admission-install"
-_WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
+WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ def manifests(
     registry_namespace: str = "",
     certificate: OwnCertificate | None = None,
     controllers: Iterable[str] = (),
+    mode: Mode | None = None,
+    policy_reports: bool = False,
 ) -> list[Manifest]:
     """Everything to apply, in order: the namespace first, the webhooks last.
 
@@ -89,11 +92,13 @@ def manifests(
 
     Without a certificate the service makes its own, as in the overlay `self-signed`; with one,
     it is as in the overlay `mounted-secret`. Each controller is the component of its name; the
-    domain `openshift.io` brings `openshift-platform`.
+    domain `openshift.io` brings `openshift-platform`. `mode` is that of limits without one.
+    `policy_reports` brings the CronJob that keeps PolicyReports up to date.
     """
     overlay = _MANIFESTS / "overlays" / ("mounted-secret" if certificate else "self-signed")
     platform = ["openshift-platform"] if api_domain == "openshift.io" else []
-    components = (_MANIFESTS / "components" / name for name in (*controllers, *platform))
+    reports = ["policy-reports"] if policy_reports else []
+    components = (_MANIFESTS / "components" / name for name in (*controllers, *platform, *reports))
     registry = registry_namespace or ApiDomain(api_domain).registry_namespace
     words = {_DOMAIN: api_domain, _REGISTRY: registry}
     found = [
@@ -105,8 +110,14 @@ def manifests(
     for manifest in found:
         if manifest["kind"] == "Deployment":
             manifest["spec"]["replicas"] = replicas
-            manifest["spec"]["template"]["spec"]["containers"][0]["image"] = image
-        if manifest["kind"] in _WEBHOOKS and certificate:
+            container = manifest["spec"]["template"]["spec"]["containers"][0]
+            container["image"] = image
+            if mode is not None:
+                container["env"].append({"name": "REGISTRY_ADMISSION_DEFAULT_MODE", "value": mode})
+        if manifest["kind"] == "CronJob":
+            pod = manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+            pod["containers"][0]["image"] = image
+        if manifest["kind"] in WEBHOOKS and certificate:
             for webhook in manifest["webhooks"]:
                 webhook["clientConfig"]["caBundle"] = b64encode(certificate.trusted).decode()
     return sorted(found, key=_position)
@@ -131,6 +142,7 @@ def leftovers(
             api_domain=_DOMAIN,
             registry_namespace=home,
             controllers=CONTROLLERS,
+            policy_reports=True,
         )
     }
     return [
@@ -218,7 +230,7 @@ def _is_in_registry(manifest: Manifest) -> bool:
 def _position(manifest: Manifest) -> int:
     if manifest["kind"] == "Namespace":
         return 0
-    return 2 if manifest["kind"] in _WEBHOOKS else 1
+    return 2 if manifest["kind"] in WEBHOOKS else 1
 
 
 def _without_labels(metadata: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from app.model.legacy import (
     quoted,
     resource_quota,
 )
+from app.model.mode import Mode
 
 _TOO_INTRICATE = "the rules are too intricate to be decided together"
 
@@ -86,10 +87,15 @@ class NamespaceConversion:
             _change(source, self.limits) for source in self.sources if source.limits != self.limits
         ]
 
-    def manifests(self, domain: ApiDomain, totals: Totals) -> list[dict[str, Any]]:
-        """The objects to apply."""
+    def manifests(
+        self, domain: ApiDomain, totals: Totals, mode: Mode | None = None
+    ) -> list[dict[str, Any]]:
+        """The objects to apply. `mode`: what they do to a push that passes them."""
         quota = totals.quota(domain, self.namespace)
-        return [self.limits.limit_range(domain, self.namespace), *([quota] if quota else [])]
+        found = [self.limits.limit_range(domain, self.namespace), *([quota] if quota else [])]
+        for content in found if mode else ():
+            content["metadata"]["annotations"] = {domain.mode_annotation: mode}
+        return found
 
 
 @dataclass(frozen=True)

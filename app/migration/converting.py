@@ -13,6 +13,7 @@ from app.model.core import ConfigMap
 from app.model.domain import ApiDomain
 from app.model.errors import UnusableError
 from app.model.legacy import LEGACY_NAMES, LegacyConfig, UnitBase, legacy_data, parse
+from app.model.mode import Mode
 from app.policy.names import is_label
 
 
@@ -77,21 +78,27 @@ def check_namespaces(names: Iterable[str]) -> list[str]:
     return names
 
 
-def to_yaml(item: NamespaceConversion, domain: ApiDomain, totals: Totals) -> str:
+def to_yaml(
+    item: NamespaceConversion, domain: ApiDomain, totals: Totals, mode: Mode | None = None
+) -> str:
     """The YAML of one namespace's objects, with a comment that names their origin."""
     sources = ", ".join(source.name for source in item.sources)
     comments = [f"Namespace {item.namespace}: {sources}", *item.changes]
     objects = yaml.dump_all(
-        item.manifests(domain, totals), Dumper=yaml.CSafeDumper, sort_keys=False
+        item.manifests(domain, totals, mode), Dumper=yaml.CSafeDumper, sort_keys=False
     )
     return "---\n" + "".join(f"# {comment}\n" for comment in comments) + objects
 
 
 def write_files(
-    folder: Path, items: Iterable[NamespaceConversion], domain: ApiDomain, totals: Totals
+    folder: Path,
+    items: Iterable[NamespaceConversion],
+    domain: ApiDomain,
+    totals: Totals,
+    mode: Mode | None = None,
 ) -> None:
     """Write one file for each namespace. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     for item in items:
-        text = to_yaml(item, domain, totals)
+        text = to_yaml(item, domain, totals, mode)
         (folder / f"{item.namespace}.yaml").write_text(text, encoding="utf-8")

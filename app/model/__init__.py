@@ -1,1 +1,1 @@
-"""The domain's types: quantities, images, streams and the objects that limit them."""
+"""The types of the domain: quantities, images, streams and the objects that limit them."""

@@ -1,4 +1,4 @@
-"""What every Kubernetes object that this service reads has in common."""
+"""The base of all models of Kubernetes objects."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -16,8 +16,8 @@ from pydantic.alias_generators import to_camel
 
 DIGEST_PATTERN = r"^(sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128})$"
 Digest = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)]
-"""A content digest, the name of an Image: `sha256:` and 64 hexadecimal digits, or `sha512:` and
-128, the two algorithms that the OCI image spec registers."""
+"""A content digest, which is the name of an Image: `sha256:` and 64 hexadecimal digits, or
+`sha512:` and 128. The OCI image spec registers these two algorithms."""
 
 
 def without_nulls(data: Any) -> Any:
@@ -33,14 +33,14 @@ def _null_is_empty(value: Any) -> Any:
 
 
 TextMap = Annotated[dict[str, str], BeforeValidator(_null_is_empty)]
-"""Text by name; `null` is the empty text, as it is for the API server."""
+"""A map of text. `null` is the empty text, as it is for the API server."""
 
 
 class KubeModel(BaseModel):
-    """An object as it travels in the API: camelCase names, unknown fields ignored.
+    """An object as the API sends it: names in camelCase, unknown fields ignored.
 
     A field that is `null` counts as absent, as it does for the API server. A number in quotes is
-    text, and no number.
+    text and not a number.
     """
 
     model_config = ConfigDict(
@@ -73,7 +73,7 @@ class KubeObject(KubeModel):
 
     @property
     def title(self) -> str:
-        """`Kind namespace/name`, as refusals and logs name an object."""
+        """`Kind namespace/name`, the form that refusals and logs use."""
         name = self.metadata.name or f"{self.metadata.generate_name}*"
         if self.metadata.namespace:
             name = f"{self.metadata.namespace}/{name}"
@@ -86,7 +86,7 @@ _ERROR_TEXTS = {
     "dict_type": "must be an object",
     "extra_forbidden": "there is nothing of this name",
 }
-"""For pydantic's messages that speak of Python, by their type."""
+"""Replaces messages of pydantic that use words of Python, by error type."""
 
 
 def problems(error: ValidationError) -> Iterator[str]:

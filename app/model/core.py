@@ -18,13 +18,13 @@ class ConfigMap(KubeObject):
 
 
 class Secret(StoredObject):
-    """Which keys a Secret has. Of their values only certificates, which are public, are kept."""
+    """The keys of a Secret. Of the values only certificates, which are public, are kept."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
     kind: str = "Secret"
     filled: dict[str, bool] = Field(default_factory=dict)
-    """For each key whether its value is more than white space."""
+    """Whether the value of each key is more than white space."""
     certificates: dict[str, bytes] = Field(default_factory=dict)
     """`tls.crt` and `ca.crt`, PEM."""
 
@@ -53,7 +53,7 @@ def _texts(content: dict[Any, Any], field: str) -> dict[str, str]:
 
 
 def _decoded(text: str) -> bytes:
-    """What base64 stands for; nothing for text that is none."""
+    """The decoded bytes; empty for text that is not base64."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

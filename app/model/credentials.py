@@ -1,6 +1,6 @@
 """The Secret with the user's credentials for the registry's storage.
 
-Its values are never part of a message, a log or a repr.
+Its values never appear in a message, a log or a repr.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ S3_KEYS = (S3_ACCESS_KEY, S3_SECRET_KEY)
 
 
 def create_command(namespace: str) -> str:
-    """The command of Registry v2's page that makes the Secret for S3 storage."""
+    """The command on Registry v2's page that creates the Secret for S3 storage."""
     return (
         f"kubectl -n {namespace} create secret generic {SECRET} "
         f"--from-literal={S3_ACCESS_KEY}=<access-key-id> "
@@ -25,13 +25,13 @@ def create_command(namespace: str) -> str:
 
 
 def patch_command(namespace: str) -> str:
-    """The same for a Secret that is there already, with other keys."""
+    """The command that sets the same keys in an existing Secret."""
     keys = f'"{S3_ACCESS_KEY}":"<access-key-id>","{S3_SECRET_KEY}":"<secret-access-key>"'
     return f"kubectl -n {namespace} patch secret {SECRET} -p '{{\"stringData\":{{{keys}}}}}'"
 
 
 class CredentialsSecret(KubeObject):
-    """With its values, as a request brings them."""
+    """The Secret with its values, as a request contains them."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
@@ -39,12 +39,12 @@ class CredentialsSecret(KubeObject):
     data: dict[str, SecretStr] = Field(default_factory=dict, repr=False)
     """Base64."""
     string_data: dict[str, SecretStr] = Field(default_factory=dict, repr=False)
-    """Text as it is; it wins over `data`."""
+    """Plain text. It replaces a value of the same key in `data`."""
 
     @field_validator("data", "string_data", mode="before")
     @classmethod
     def _null_is_empty(cls, values: Any) -> Any:
-        """An empty value that was stored comes back as null."""
+        """The API server returns an empty value as null."""
         if not isinstance(values, dict):
             return values
         return {key: "" if value is None else value for key, value in values.items()}

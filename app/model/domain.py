@@ -1,21 +1,24 @@
-"""The API domain: the one place that knows how Registry v2's names are spelled.
+"""The API domain. Only this module knows how the names of Registry v2 are spelled.
 
-`alauda.io` is the default; `openshift.io` serves OKD clusters, whose kinds are the same.
+The default is `alauda.io`. `openshift.io` serves OKD clusters, whose kinds are the same.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
 
+DOMAINS = ("alauda.io", "openshift.io")
+"""All that there are."""
+
 
 @dataclass(frozen=True)
 class ApiDomain:
-    """Every group, type and resource name that is derived from the API domain."""
+    """All groups, types and resource names that follow from the API domain."""
 
     name: str = "alauda.io"
 
     @property
     def is_registry_v2(self) -> bool:
-        """Whether its operator is Registry v2's, and not OKD's."""
+        """Whether the operator is Registry v2's rather than OKD's."""
         return self.name != "openshift.io"
 
     @cached_property
@@ -28,12 +31,13 @@ class ApiDomain:
 
     @cached_property
     def registry_namespace(self) -> str:
-        """Where the operator runs the internal registry."""
+        """The namespace of the internal registry."""
         return {"openshift.io": "openshift-image-registry"}.get(self.name, "image-registry-system")
 
     @cached_property
     def config_namespace(self) -> str:
-        """Where what Config/cluster trusts is, if not with the registry; else empty."""
+        """The namespace of the CA bundle that Config/cluster names; empty if it is the
+        registry's."""
         return {"openshift.io": "openshift-config"}.get(self.name, "")
 
     @cached_property
@@ -59,6 +63,11 @@ class ApiDomain:
         return f"{self.name}/image-tags"
 
     @cached_property
+    def mode_annotation(self) -> str:
+        """The annotation on a LimitRange or ResourceQuota: `enforce`, `warn` or `audit`."""
+        return f"registry-admission.{self.name}/mode"
+
+    @cached_property
     def acknowledge_data_loss(self) -> str:
-        """The annotation on Config/cluster that lets a change which may lose images pass."""
+        """The annotation on Config/cluster that allows a change which may lose images."""
         return f"{self.operator_group}/acknowledge-data-loss"

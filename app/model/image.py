@@ -1,6 +1,7 @@
-"""Images, and what their objects say of how large they are.
+"""Images and the sizes that their objects declare.
 
-Shapes: `image.alauda.io/v1` Image; its size is the distinct layers plus the config, in bytes.
+Shapes: Image of `image.alauda.io/v1`. The size of an image is the sum of its distinct layers and
+its config, in bytes.
 """
 
 from collections.abc import Iterable
@@ -37,17 +38,18 @@ class DockerImageMetadata(KubeModel):
 
 @dataclass(frozen=True, slots=True)
 class ImageClaim:
-    """What one source says of an image: a request, a stored Image, or the registry."""
+    """What one source says about an image: a request, a stored Image, or the registry."""
 
     digest: str
     size: int | None = None
-    """Bytes of its own layers and config; None if the source does not say."""
+    """Bytes of the image's own layers and config; None if the source does not say."""
     children: tuple[str, ...] = ()
-    """Digests of the images that it lists, if it is an index."""
+    """Digests of the images that an index lists."""
     proven: bool = False
-    """Whether this follows from bytes whose digest was compared; all else is somebody's word."""
+    """Whether it follows from bytes whose digest was compared. Otherwise it is only a
+    declaration."""
     contradictions: tuple[str, ...] = ()
-    """Where the source contradicts itself; empty for an honest one."""
+    """Contradictions within the source; empty for an honest one."""
 
     @classmethod
     def of_manifest(cls, manifest: Manifest) -> "ImageClaim":
@@ -55,8 +57,8 @@ class ImageClaim:
 
     @classmethod
     def merged(cls, digest: str, claims: Iterable["ImageClaim"]) -> "ImageClaim":
-        """What several sources say together; the larger size counts, so that no word makes an
-        image smaller."""
+        """Combine several claims. The larger size counts, so that no claim makes an image
+        smaller."""
         found = list(claims)
         return cls(
             digest,
@@ -68,7 +70,7 @@ class ImageClaim:
 
 
 class ImageManifest(KubeModel):
-    """An entry of `dockerImageManifests`: one child of an index."""
+    """An entry of `dockerImageManifests`: one image of an index."""
 
     digest: str = ""
     manifest_size: ByteCount = 0
@@ -80,7 +82,7 @@ class ImageManifest(KubeModel):
 
 
 class Image(KubeObject):
-    """An Image, cluster-scoped or inside an ImageStreamMapping; its name is its digest."""
+    """An Image, cluster-scoped or inside an ImageStreamMapping. Its name is its digest."""
 
     kind: str = "Image"
     docker_image_reference: str = ""
@@ -97,25 +99,26 @@ class Image(KubeObject):
 
     @property
     def claimed_size(self) -> int | None:
-        """Bytes, as `dockerImageMetadata.Size` claims; zero is what an unset Size looks like."""
+        """Bytes that `dockerImageMetadata.Size` declares; None for 0, which an unset Size looks
+        like."""
         return self.docker_image_metadata.size or None
 
     @property
     def measured_size(self) -> int | None:
-        """Bytes by the object's own layers and config, and by its manifest, whichever is more.
+        """Bytes by the object's layers and config, or by its manifest, whichever is more.
 
-        None if the object lists neither, or layers that all lack a size.
+        None if the object lists neither, or only layers without a size.
         """
         return _largest(self._size_by_layers(), self._manifest.size if self._manifest else None)
 
     @property
     def size(self) -> int | None:
-        """Bytes; the larger of claim and measure, so that no claim makes an image smaller."""
+        """Bytes: the larger of the declared and the measured size."""
         return _largest(self.claimed_size, self.measured_size)
 
     @property
     def children(self) -> tuple[str, ...]:
-        """Digests of the images that this one lists, by its manifest and by its own word."""
+        """Digests of the images that this one lists, in its manifest or in its own fields."""
         proven = self._manifest.children if self._manifest else ()
         listed = (item.digest for item in self._listed if item.is_manifest and item.digest)
         return tuple(dict.fromkeys((*proven, *listed)))
@@ -132,7 +135,7 @@ class Image(KubeObject):
 
     @property
     def condensed(self) -> "Image":
-        """The same name, size and children, without all that they follow from."""
+        """The same name, size and children, without the fields that they were computed from."""
         return Image(
             metadata=self.metadata,
             docker_image_metadata=DockerImageMetadata(size=self.size),
@@ -141,7 +144,7 @@ class Image(KubeObject):
 
     @property
     def contradictions(self) -> list[str]:
-        """Where this object contradicts itself; empty for an honest one."""
+        """Contradictions within the object; empty for an honest one."""
         return [*self._size_contradictions(), *self._manifest_contradictions()]
 
     def _size_contradictions(self) -> list[str]:
@@ -163,7 +166,7 @@ class Image(KubeObject):
             problem = f"has digest {digest}, but the image is named {self.digest}"
         return [f"dockerImageManifest {problem.removeprefix('the manifest ')}"]
 
-    @property
+    @cached_property
     def _layers_total(self) -> int:
         return distinct_total((layer.name, layer.size) for layer in self.docker_image_layers)
 
@@ -173,8 +176,7 @@ class Image(KubeObject):
 
     @cached_property
     def _read_manifest(self) -> tuple[Manifest | None, str]:
-        """The embedded manifest, if the image is named after it and it can be read; else why
-        not."""
+        """The embedded manifest if it has the image's digest and can be read; else the reason."""
         text, media_type = self.docker_image_manifest, self.docker_image_manifest_media_type
         if not text:
             return None, ""
@@ -194,7 +196,7 @@ class Image(KubeObject):
         return total + len(self.docker_image_config.encode(errors="replace")) if total else None
 
     def _size_by_list(self) -> int:
-        """An index may list layers directly, as build caches do: they count as what they are."""
+        """Bytes of layers that an index lists directly, as build caches do."""
         return distinct_total(
             (item.digest, item.size) for item in self._listed if not item.is_manifest
         )

@@ -1,7 +1,7 @@
-"""The legacy registry gateway's ConfigMap: its limits, and the objects that replace them.
+"""The ConfigMap of the legacy registry gateway: its limits, and the objects that replace them.
 
-Keys: `max_image_size` (default 1GB), `tag_count_limit` (default 1000) and `rules`, a YAML list
-of `{path: <regex>, limit: {max_image_size, tag_count_limit}}` where the first match wins.
+Keys: `max_image_size` (default 1GB), `tag_count_limit` (default 1000) and `rules`, a YAML list of
+`{path: <regex>, limit: {max_image_size, tag_count_limit}}`. The first rule that matches applies.
 """
 
 import re
@@ -19,7 +19,7 @@ from app.model.quantity import Quantity
 UnitBase = Literal[1000, 1024]
 
 LEGACY_NAMES = ("image-registry-limit-config", "registry-gateway-config")
-"""Of the ConfigMap, today and in older releases."""
+"""Names of the ConfigMap in the current and in older releases."""
 MAX_IMAGE_SIZE = "max_image_size"
 TAG_COUNT_LIMIT = "tag_count_limit"
 RULES = "rules"
@@ -44,7 +44,8 @@ _MAX_LABEL = 63
 
 
 class LegacyConfigError(UnusableError, ValueError):
-    """Text that the gateway's ConfigMap cannot hold; names the key and a rule's index."""
+    """Data that the gateway's ConfigMap must not hold. The text names the key and the rule's
+    index."""
 
 
 def legacy_data(config_map: ConfigMap) -> dict[str, str]:
@@ -57,10 +58,10 @@ class LegacyLimits:
     max_image_size: Quantity
     """A whole number of bytes."""
     tag_count_limit: int
-    """Tags of one repository, which Registry v2 stores as one ImageStream."""
+    """Tags of one repository. Registry v2 stores a repository as one ImageStream."""
 
     def limit_range(self, domain: ApiDomain, namespace: str) -> dict[str, Any]:
-        """The LimitRange that stands for these limits in one namespace."""
+        """The LimitRange for these limits in one namespace."""
         tags = {domain.image_tags: str(self.tag_count_limit)}
         return limit_range(domain, namespace, str(self.max_image_size), tags)
 
@@ -79,7 +80,8 @@ class LegacyConfig:
 
     @property
     def by_namespace(self) -> dict[str, LegacyLimits]:
-        """The limits of each namespace that a rule names; its first rule wins."""
+        """The limits of each namespace that a rule names. The first rule for a namespace
+        applies."""
         found: dict[str, LegacyLimits] = {}
         for rule in self.rules:
             namespace = namespace_of(rule.path)
@@ -89,22 +91,22 @@ class LegacyConfig:
 
     @property
     def inexpressible(self) -> dict[int, LegacyRule]:
-        """The rules, by index, that do not name exactly one whole namespace."""
+        """The rules, by index, that do not match exactly one whole namespace."""
         return {i: rule for i, rule in enumerate(self.rules) if namespace_of(rule.path) is None}
 
 
 def parse(data: Mapping[str, str], *, unit_base: UnitBase = 1024) -> LegacyConfig:
-    """Read the gateway's ConfigMap data.
+    """Parse the data of the gateway's ConfigMap.
 
-    One GB is 2^30 bytes unless `unit_base` is 1000: Registry v2's page replaces 1GB by 1Gi, and
-    the larger reading never refuses an image that the gateway let through. Zero means zero.
-    Raises LegacyConfigError.
+    One GB is 2^30 bytes unless `unit_base` is 1000: Registry v2's page replaces 1GB by 1Gi, and the
+    larger reading never refuses an image that the gateway allowed. Zero is zero. Raises
+    LegacyConfigError.
     """
     return LegacyConfig(_limits(data, "", unit_base), _rules(data.get(RULES, ""), unit_base))
 
 
 def is_rule_list(text: str) -> bool:
-    """Whether text reads as gateway rules: a YAML list with an entry that has path and limit."""
+    """Whether text is a list of gateway rules: YAML with an entry that has path and limit."""
     try:
         content = _yaml(text)
     except LegacyConfigError:
@@ -115,10 +117,10 @@ def is_rule_list(text: str) -> bool:
 
 
 def namespace_of(path: str) -> str | None:
-    r"""The one namespace whose repositories a rule's regex matches, all of them and no others.
+    r"""The namespace of which a rule's regex matches all repositories, and no others; else None.
 
-    Understands `^team-a/`, `^team-a/.*`, `^team-a/.+`, a `$` after the last two, and the
-    escapes `\-` and `\/`. The regex is read as text and never run.
+    It understands `^team-a/`, `^team-a/.*`, `^team-a/.+`, a `$` after the last two, and the escapes
+    `\-` and `\/`. The regex is read as text and never run.
     """
     match = _WHOLE_NAMESPACE.fullmatch(path)
     if match is None:
@@ -130,7 +132,7 @@ def namespace_of(path: str) -> str | None:
 def limit_range(
     domain: ApiDomain, namespace: str, image_size: str, per_stream: Mapping[str, str]
 ) -> dict[str, Any]:
-    """A LimitRange manifest as on Registry v2's page."""
+    """A LimitRange manifest like the one on Registry v2's page."""
     return {
         "apiVersion": "v1",
         "kind": "LimitRange",
@@ -145,7 +147,7 @@ def limit_range(
 
 
 def resource_quota(namespace: str, hard: Mapping[str, str]) -> dict[str, Any]:
-    """A ResourceQuota manifest as on Registry v2's page."""
+    """A ResourceQuota manifest like the one on Registry v2's page."""
     return {
         "apiVersion": "v1",
         "kind": "ResourceQuota",
@@ -155,7 +157,7 @@ def resource_quota(namespace: str, hard: Mapping[str, str]) -> dict[str, Any]:
 
 
 def quoted(text: str) -> str:
-    """Text from outside on one line, in quotes and bounded."""
+    """Untrusted text in quotes, on one line and bounded."""
     return repr(text) if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]!r}…"
 
 
@@ -210,7 +212,8 @@ def _rule(rule: Any, where: str, unit_base: UnitBase) -> LegacyRule:
 
 
 def _yaml(text: str) -> Any:
-    """Bounded YAML where every scalar is text, so that no value is read as a date or an octal."""
+    """Parse bounded YAML in which every scalar is text: no value becomes a date or an octal
+    number."""
     if len(text) > _MAX_TEXT:
         raise LegacyConfigError(f"{RULES}: is longer than {_MAX_TEXT} characters")
     depth = 0
@@ -218,7 +221,7 @@ def _yaml(text: str) -> Any:
         for count, event in enumerate(yaml.parse(text, Loader=yaml.CBaseLoader)):
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
-            # Deep nesting makes the parser quadratic, aliases grow without bound.
+            # Deep nesting makes the parser quadratic, and aliases grow without bound.
             if depth > _MAX_DEPTH or count > _MAX_EVENTS:
                 raise LegacyConfigError(f"{RULES}: is no plain list of {{path, limit}}")
             if isinstance(event, yaml.AliasEvent):

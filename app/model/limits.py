@@ -1,17 +1,18 @@
-"""LimitRange and ResourceQuota objects, and what they come to for one namespace."""
+"""LimitRange and ResourceQuota objects, and the limits of a namespace that follow from them."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pydantic import Field
 
 from app.model.base import KubeModel, KubeObject
 from app.model.domain import ApiDomain
+from app.model.mode import MODES, Mode
 from app.model.quantity import Quantity
 
 STORAGE = "storage"
-"""What a LimitRange item limits of a single image."""
+"""The resource by which a LimitRange item limits the size of an image."""
 
 
 class LimitRangeItem(KubeModel):
@@ -50,7 +51,7 @@ class ResourceQuota(KubeObject):
 
 
 def own_part_of_limit_range(domain: ApiDomain, content: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored LimitRange without everything that belongs to others, whatever that holds."""
+    """A stored LimitRange, reduced to the names of this service. The rest may hold anything."""
     types = {
         domain.image_type: (STORAGE,),
         domain.stream_type: (domain.images, domain.image_tags),
@@ -62,20 +63,23 @@ def own_part_of_limit_range(domain: ApiDomain, content: Mapping[str, Any]) -> di
         for name, resources in types.items()
         if isinstance(item, dict) and item.get("type") == name
     ]
-    return {"metadata": _identity(content), "spec": {"limits": ours}}
+    return {"metadata": _identity(domain, content), "spec": {"limits": ours}}
 
 
 def own_part_of_quota(domain: ApiDomain, content: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored ResourceQuota without everything that belongs to others, whatever that holds."""
+    """A stored ResourceQuota, reduced to the names of this service. The rest may hold anything."""
     names = (domain.imagestreams, domain.images, domain.image_tags)
     status = {part: _named(_at(content, "status", part), names) for part in ("hard", "used")}
     hard = _named(_at(content, "spec", "hard"), names)
-    return {"metadata": _identity(content), "spec": {"hard": hard}, "status": status}
+    return {"metadata": _identity(domain, content), "spec": {"hard": hard}, "status": status}
 
 
-def _identity(content: Mapping[str, Any]) -> dict[str, Any]:
+def _identity(domain: ApiDomain, content: Mapping[str, Any]) -> dict[str, Any]:
     metadata = content.get("metadata") or {}
-    return {key: metadata[key] for key in ("namespace", "name", "uid") if key in metadata}
+    own = {key: metadata[key] for key in ("namespace", "name", "uid") if key in metadata}
+    annotations = metadata.get("annotations")
+    mode = annotations.get(domain.mode_annotation) if isinstance(annotations, dict) else None
+    return {**own, "annotations": {domain.mode_annotation: mode}} if mode in MODES else own
 
 
 def _at(content: Mapping[str, Any], field: str, inner: str) -> Any:
@@ -94,25 +98,39 @@ Named = TypeVar("Named", LimitRange, ResourceQuota)
 
 @dataclass(frozen=True)
 class Limit:
-    """One maximum and the LimitRange that sets it."""
+    """A maximum and the LimitRange that sets it."""
 
     source: str
     max: Quantity
+    mode: Mode | None = None
+    """None: the mode for limits that name none."""
+    higher: "Limit | None" = None
+    """The next maximum with another mode. What exceeds it exceeds this one as well."""
+
+    @property
+    def each(self) -> Iterator["Limit"]:
+        """The lowest maximum of each mode, lowest first."""
+        limit: Limit | None = self
+        while limit is not None:
+            yield limit
+            limit = limit.higher
 
 
 @dataclass(frozen=True)
 class HardLimits:
-    """One ResourceQuota: counts by the domain's resource names."""
+    """One ResourceQuota: maximum counts by resource name."""
 
     source: str
     imagestreams: Quantity | None = None
     images: Quantity | None = None
     image_tags: Quantity | None = None
+    mode: Mode | None = None
+    """None: the mode for limits that name none."""
 
 
 @dataclass(frozen=True)
 class NamespaceLimits:
-    """Everything that limits one namespace: the lowest LimitRange maxima, and every quota."""
+    """All limits of one namespace: the lowest maxima of its LimitRanges, and every quota."""
 
     image_size: Limit | None = None
     stream_images: Limit | None = None
@@ -121,7 +139,7 @@ class NamespaceLimits:
 
     @property
     def limits_members(self) -> bool:
-        """Whether streams, images or tags are limited, so that a push must be counted."""
+        """Whether streams, images or tags are limited, so that pushes must be counted."""
         return bool(self.quotas or self.stream_images or self.stream_tags)
 
 
@@ -131,45 +149,64 @@ NO_LIMITS = NamespaceLimits()
 def namespace_limits(
     domain: ApiDomain, limit_ranges: Iterable[LimitRange], quotas: Iterable[ResourceQuota]
 ) -> NamespaceLimits:
-    """Combine one namespace's objects.
+    """Combine the objects of one namespace.
 
-    The lowest `max` over all LimitRanges wins; every ResourceQuota applies by itself. A quota
-    with scopes counts as one without: no image has a scope, and a limit that someone wrote
-    down is not dropped silently.
+    The lowest `max` over all LimitRanges applies; every ResourceQuota applies by itself. Scopes of
+    a quota are ignored: no image has a scope, and a written limit must not be dropped silently.
     """
     ranges = list(limit_ranges)
     hard_limits = (_hard_limits(domain, quota) for quota in quotas)
     return NamespaceLimits(
-        image_size=_lowest(ranges, domain.image_type, STORAGE),
-        stream_images=_lowest(ranges, domain.stream_type, domain.images),
-        stream_tags=_lowest(ranges, domain.stream_type, domain.image_tags),
+        image_size=_lowest(domain, ranges, domain.image_type, STORAGE),
+        stream_images=_lowest(domain, ranges, domain.stream_type, domain.images),
+        stream_tags=_lowest(domain, ranges, domain.stream_type, domain.image_tags),
         quotas=tuple(sorted(filter(None, hard_limits), key=lambda hard: hard.source)),
     )
 
 
 def overlaid(present: Iterable[Named], proposed: Iterable[Named]) -> list[Named]:
-    """The objects of one kind and namespace as they are once `proposed` ones are applied."""
+    """The objects of one kind and namespace after `proposed` ones are applied."""
     applied = list(proposed)
     names = {item.metadata.name for item in applied}
     return [item for item in present if item.metadata.name not in names] + applied
 
 
-def _lowest(limit_ranges: list[LimitRange], item_type: str, resource: str) -> Limit | None:
-    found = [
-        Limit(limit_range.metadata.name, item.max[resource])
-        for limit_range in limit_ranges
-        for item in limit_range.spec.limits
-        if item.type == item_type and resource in item.max
-    ]
-    return min(found, key=lambda limit: (limit.max, limit.source), default=None)
+def _lowest(
+    domain: ApiDomain, limit_ranges: list[LimitRange], item_type: str, resource: str
+) -> Limit | None:
+    """The lowest maximum, followed by the lowest of each other mode."""
+    lowest: dict[Mode | None, Limit] = {}
+    for limit_range in limit_ranges:
+        mode = mode_of(domain, limit_range)
+        for item in limit_range.spec.limits:
+            if item.type == item_type and resource in item.max:
+                limit = Limit(limit_range.metadata.name, item.max[resource], mode)
+                lowest[mode] = min(lowest.get(mode, limit), limit, key=_height)
+    found: Limit | None = None
+    for limit in sorted(lowest.values(), key=_height, reverse=True):
+        found = replace(limit, higher=found)
+    return found
+
+
+def strictest(limit: Limit) -> Mode | None:
+    """The strictest mode of a maximum. A limit that names no mode may be enforced."""
+    order: tuple[Mode | None, ...] = ("enforce", None, "warn", "audit")
+    return min((one.mode for one in limit.each), key=order.index)
+
+
+def _height(limit: Limit) -> tuple[Quantity, str]:
+    return limit.max, limit.source
+
+
+def mode_of(domain: ApiDomain, item: KubeObject) -> Mode | None:
+    """The mode that an object names; None for none, or for one that does not exist."""
+    named = item.metadata.annotations.get(domain.mode_annotation)
+    return next((mode for mode in MODES if mode == named), None)
 
 
 def _hard_limits(domain: ApiDomain, quota: ResourceQuota) -> HardLimits | None:
     hard = quota.spec.hard
-    limits = HardLimits(
-        quota.metadata.name,
-        hard.get(domain.imagestreams),
-        hard.get(domain.images),
-        hard.get(domain.image_tags),
-    )
-    return None if limits == HardLimits(quota.metadata.name) else limits
+    counts = (hard.get(domain.imagestreams), hard.get(domain.images), hard.get(domain.image_tags))
+    if counts == (None, None, None):
+        return None
+    return HardLimits(quota.metadata.name, *counts, mode_of(domain, quota))

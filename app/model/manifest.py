@@ -1,8 +1,8 @@
-"""Image manifests: every current media type, within bounds, and read in one way only.
+"""Image manifests of every current media type, within bounds, and with one meaning only.
 
-A registry written in Go reads field names in any case and takes the last of two equal ones, and
-one document can look like an image and an index at once (CVE-2021-41190). A reader that takes
-such a manifest otherwise than the registry does can be told a wrong size, so none is accepted.
+A registry in Go reads field names in any case and uses the last of two equal ones, and one document
+can look like an image and an index at once (CVE-2021-41190). A manifest that this service and the
+registry may read differently could hide its size. Such manifests are refused.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from typing import Any
 from app.model.base import DIGEST_PATTERN
 
 MAX_BYTES = 4 * 2**20
-"""The size that the distribution spec asks every registry to take; most take no more."""
+"""The size that the distribution spec requires every registry to accept; most accept no more."""
 MAX_ENTRIES = 4096
 MAX_DEPTH = 32
 MAX_SIZE = 2**63 - 1
@@ -37,7 +37,7 @@ _LISTS = {
     DOCKER_LIST: {"manifests"},
     OCI_INDEX: {"manifests"},
 }
-"""The fields that make a document what its media type says it is."""
+"""Fields that a document of each media type must have."""
 _ALL_LISTS = {name for names in _LISTS.values() for name in names}
 _FIELDS = {
     "schemaVersion", "mediaType", "config", "layers", "blobs", "manifests", "subject",
@@ -49,7 +49,7 @@ _DIGEST = re.compile(DIGEST_PATTERN, re.ASCII)
 
 @dataclass
 class InvalidManifestError(Exception):
-    """A manifest that is not accepted; `code` is the distribution spec's name for the reason."""
+    """A manifest that is refused. `code` is the error code of the distribution spec."""
 
     message: str
     code: str = "MANIFEST_INVALID"
@@ -60,7 +60,7 @@ class InvalidManifestError(Exception):
 
 @dataclass(frozen=True)
 class Descriptor:
-    """A blob or a manifest that a manifest names; `size` is in bytes."""
+    """A blob or manifest that a manifest names. `size` is in bytes."""
 
     digest: str
     size: int
@@ -68,18 +68,18 @@ class Descriptor:
 
     @property
     def is_manifest(self) -> bool:
-        """Whether an index lists an image here; what says nothing of itself may be one."""
+        """Whether an entry of an index is a manifest. An entry without a media type may be one."""
         return self.media_type in ("", *MEDIA_TYPES) or self.media_type.startswith(_SCHEMA_1)
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest that can be read in one way only."""
+    """A manifest that has one meaning only."""
 
     media_type: str
     digest: str
     blobs: tuple[Descriptor, ...] = ()
-    """Layers and config; of an index, what it lists that is no manifest."""
+    """Layers and config; of an index, the listed blobs that are not manifests."""
     children: tuple[str, ...] = ()
     """Digests of the manifests that an index lists."""
     subject: str = ""
@@ -87,20 +87,20 @@ class Manifest:
 
     @property
     def size(self) -> int:
-        """Bytes of the distinct blobs; those of the children are not among them."""
+        """Bytes of the distinct blobs, without those of the children."""
         return distinct_total((blob.digest, blob.size) for blob in self.blobs)
 
     @property
     def layers_size(self) -> int:
-        """The same without the config, which is the last of an image's blobs."""
+        """Bytes without the config, which is the last blob of an image."""
         layers = self.blobs[:-1] if "config" in _LISTS[self.media_type] else self.blobs
         return distinct_total((blob.digest, blob.size) for blob in layers)
 
 
 def parse(content: bytes, media_type: str, digest: str = "") -> Manifest:
-    """Read a manifest as it is pushed or stored.
+    """Parse a manifest as it is pushed or stored.
 
-    `media_type` is the Content-Type that it came with, `digest` the one it must have. Raises
+    `media_type` is its Content-Type, `digest` is the digest that it must have. Raises
     InvalidManifestError: MANIFEST_INVALID, SIZE_INVALID, or DIGEST_INVALID for other bytes.
     """
     actual = digest or digest_of(content)
@@ -110,9 +110,9 @@ def parse(content: bytes, media_type: str, digest: str = "") -> Manifest:
 
 
 def parse_embedded(text: str, media_type: str, digest: str) -> Manifest:
-    """Read the manifest inside an Image, whose media type may be left out.
+    """Parse the manifest inside an Image, whose media type may be missing.
 
-    Raises InvalidManifestError for a text that `parse` would not accept.
+    Raises InvalidManifestError for text that `parse` would refuse.
     """
     content = text.encode(errors="replace")
     _check_bytes(content, digest)
@@ -122,8 +122,8 @@ def parse_embedded(text: str, media_type: str, digest: str) -> Manifest:
 
 
 def is_schema_1(text: str) -> bool:
-    """Whether a text says of itself that it is of schema 1: then its digest is that of the
-    manifest without its signatures, and it names no sizes."""
+    """Whether text declares itself to be schema 1. Its digest is that of the manifest without
+    signatures, and it has no sizes."""
     try:
         document = _decode(text.encode(errors="replace")) if len(text) <= MAX_BYTES else {}
     except InvalidManifestError:
@@ -139,8 +139,8 @@ def digest_of(content: bytes, expected: str = "") -> str:
 
 
 def distinct_total(blobs: Iterable[tuple[str, int]]) -> int:
-    """Bytes of (name, size) pairs: a blob that is listed twice is stored once, and one without
-    a name cannot be told apart from others."""
+    """Bytes of (name, size) pairs. A name that occurs twice counts once; pairs without a name all
+    count."""
     named: dict[str, int] = {}
     total = 0
     for name, size in blobs:
@@ -200,7 +200,7 @@ def _children(value: Any) -> Iterable[Any]:
 
 
 def _media_type(document: dict[str, Any], header: str) -> str:
-    """The one media type that header, `mediaType` field and shape agree on."""
+    """The media type on which header, `mediaType` field and shape agree."""
     named = header.partition(";")[0].strip().lower()
     inside = document.get("mediaType", "")
     if named.startswith(_SCHEMA_1) or document.get("schemaVersion") == 1 or "fsLayers" in document:
@@ -218,7 +218,7 @@ def _media_type(document: dict[str, Any], header: str) -> str:
 
 
 def _shape(document: dict[str, Any]) -> str:
-    """The media type of a document that names none; an artifact manifest always does."""
+    """The media type of a document that names none. An artifact manifest always names its own."""
     return OCI_INDEX if "manifests" in document else OCI_MANIFEST
 
 

@@ -1,4 +1,4 @@
-"""What is measured, told once: for the code that measures it, and for the reference."""
+"""The description of a metric, for the code that measures and for the reference page."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ PREFIX = "registry_admission"
 
 @dataclass(frozen=True)
 class Metric:
-    """What is measured, for Prometheus' HELP line and for the reference."""
+    """A metric with its help text."""
 
     name: str
     type: Literal["counter", "gauge", "histogram"]
@@ -22,7 +22,7 @@ class Metric:
 
     @property
     def samples(self) -> tuple[str, ...]:
-        """The names that queries use."""
+        """The names of the time series, which queries use."""
         endings = {
             "counter": ("_total",),
             "gauge": ("",),

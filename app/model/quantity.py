@@ -1,8 +1,8 @@
-"""Kubernetes `resource.Quantity`, exact.
+"""Exact Kubernetes `resource.Quantity`.
 
-The rules are those of k8s.io/apimachinery/pkg/api/resource: a decimal number with a binary
-(`Ki` … `Ei`), decimal (`n u m k M G T P E`) or exponent (`e3`) suffix, held to a billionth.
-A value is a whole number of billionths, so arithmetic and comparison never touch a float.
+The rules are those of k8s.io/apimachinery/pkg/api/resource: a decimal number with a binary (`Ki` …
+`Ei`), decimal (`n u m k M G T P E`) or exponent (`e3`) suffix, rounded to a billionth. A value is a
+whole number of billionths. Arithmetic and comparison never use floats.
 """
 
 import re
@@ -27,21 +27,21 @@ _MAX_STEPS = 6
 """Steps from bytes to E or Ei."""
 _MAX_BINARY = (2**63 - 1) * _NANO
 _MAX_POWER = 1000
-"""Amounts of 10^1000 and more are all equal: nothing that is counted comes near."""
+"""All amounts of 10^1000 and more are equal. No real count comes near."""
 _LARGEST: int = 10 ** (_MAX_POWER + 9)
-"""Billionths."""
+"""In billionths."""
 _MAX_THOUSANDS = (_MAX_POWER + 9) // 3
-"""Of billionths, so that what is printed can be read again."""
+"""Of billionths. It keeps printed amounts readable for this parser."""
 _PLACES = 9
 _BINARY_PLACES = 69
-"""Decimal places that can change an amount: k bits of a binary suffix move 9 + k places into a
-billionth, and `Ei` has 60."""
+"""Decimal places that can change an amount: a binary suffix of k bits moves 9 + k places into a
+billionth, and `Ei` has 60 bits."""
 _MAX_SHOWN = 80
-"""Characters of a text that a message quotes."""
+"""Length at which a message cuts quoted text, in characters."""
 
 
 class Format(Enum):
-    """The family of suffixes that a quantity is printed with."""
+    """The family of suffixes with which a quantity is printed."""
 
     BINARY = "BinarySI"
     DECIMAL = "DecimalSI"
@@ -52,16 +52,16 @@ class Format(Enum):
 class Quantity:
     """An immutable amount: bytes for storage, a count for objects.
 
-    Text is read as the API server reads it: a suffix without a digit (`Gi`) is zero, and an
-    exponent is a number of 32 bits. Amounts of 10^1000 and more compare as equal and print as they
-    were written. Raises ValueError for text that the API server would refuse.
+    Text is read as by the API server: a suffix without a digit (`Gi`) is zero, and an exponent is a
+    number of 32 bits. All amounts of 10^1000 and more are equal, and are printed as they were
+    written. Raises ValueError for text that the API server would refuse.
     """
 
     __slots__ = ("_nanos", "_written", "format")
 
     _nanos: int
     _written: str
-    """The text, where printing the amount would lose something; else empty."""
+    """The original text if printing the amount would lose something; else ""."""
     format: Format
 
     def __init__(self, text: str) -> None:
@@ -101,21 +101,21 @@ class Quantity:
 
     @property
     def has_digits(self) -> bool:
-        """False for a suffix alone, which the API server reads as zero."""
+        """Whether the text had a digit. The API server reads a suffix alone as zero."""
         return bool(self._nanos) or not self._written
 
     @property
     def value(self) -> int:
-        """The amount as a whole number, rounded away from zero as the API server does."""
+        """The amount as a whole number, rounded away from zero like the API server does."""
         return self.floor if self._nanos < 0 else -(-self._nanos // _NANO)
 
     @property
     def floor(self) -> int:
-        """The amount as a whole number, rounded down: how many whole objects fit into it."""
+        """The amount as a whole number, rounded down: the number of whole objects that fit."""
         return self._nanos // _NANO
 
     def __str__(self) -> str:
-        """The canonical form: no fraction, the largest suffix of its family that is exact."""
+        """The canonical form: no fraction, and the largest exact suffix of its family."""
         if self._written and self._nanos:
             return self._written
         if self._nanos == 0:
@@ -152,10 +152,10 @@ class Quantity:
 
 
 def in_one_unit(amount: Quantity, limit: Quantity) -> tuple[str, str]:
-    """Both as text in the limit's unit, rounded to two digits: `1.17Gi` and `1Gi`.
+    """Both amounts as text in the limit's unit, rounded to two digits: `1.17Gi` and `1Gi`.
 
-    Two that would look equal are told in a smaller unit. `limit` is not negative; where it is 0,
-    the unit is that of the amount.
+    If both would look equal, a smaller unit is used. `limit` is not negative. If it is 0, the unit
+    is that of the amount.
     """
     binary = limit.format is Format.BINARY
     base, names = (1024, _BINARY_NAMES) if binary else (1000, _DECIMAL_NAMES)
@@ -177,7 +177,7 @@ def _rounded(number: Decimal) -> str:
 
 
 def _validate(value: object) -> Quantity:
-    """Accept what the API server accepts in JSON: text or a number."""
+    """Accept text and numbers, as the API server does in JSON."""
     if isinstance(value, Quantity):
         return value
     if isinstance(value, float):
@@ -198,7 +198,7 @@ def _malformed(text: str) -> ValueError:
 
 
 def _scale(text: str, suffix: str) -> tuple[int, int, Format]:
-    """The factor, power of ten and family that a suffix stands for."""
+    """The factor, power of ten and family of a suffix."""
     if suffix in _BINARY_SUFFIXES:
         return 1024 ** _BINARY_SUFFIXES[suffix], 0, Format.BINARY
     if suffix in _DECIMAL_SUFFIXES:
@@ -213,8 +213,8 @@ def _scale(text: str, suffix: str) -> tuple[int, int, Format]:
 
 
 def _billionths(whole: str, fraction: str, factor: int, power: int) -> int:
-    """`whole.fraction` times `factor` times 10^`power`, rounded up: asking for a little never
-    means nothing. At most `_LARGEST`, however long the texts and however large the power."""
+    """`whole.fraction` times `factor` times 10^`power` in billionths, rounded up so that a small
+    amount is never zero. At most `_LARGEST`, whatever the length of the texts and the power."""
     digits = whole + fraction
     exponent = power - len(fraction)
     significant = digits.lstrip("0")
@@ -234,14 +234,14 @@ def _billionths(whole: str, fraction: str, factor: int, power: int) -> int:
 
 
 def _rounded_up(digits: str, places: int) -> int:
-    """A number without its last `places` digits; one more if any of those is not zero."""
+    """The number without its last `places` digits, plus one if any of these is not zero."""
     if places <= 0:
         return int(digits)
     return int(digits[:-places] or "0") + bool(digits[-places:].strip("0"))
 
 
 def _strip(number: int, base: int, limit: int) -> tuple[int, int]:
-    """Take `base` out of `number` as often as it divides, at most `limit` times."""
+    """Divide `number` by `base` as long as there is no rest, at most `limit` times."""
     power = 0
     while power < limit and number % base == 0:
         number //= base

@@ -20,7 +20,7 @@ class Resources(KubeModel):
 
 
 class BackendStorage(KubeModel):
-    """A storage backend with checks of its own; the fields that have none are kept."""
+    """A storage backend with checks of its own. Fields without checks are kept."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -41,7 +41,7 @@ class S3Storage(BackendStorage):
 
 
 class Storage(KubeModel):
-    """At most one backend; the ones without checks of their own are kept as they come."""
+    """At most one backend. Backends without checks of their own are kept as they are."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -57,7 +57,7 @@ class Storage(KubeModel):
 
     @property
     def backends(self) -> dict[str, dict[str, Any]]:
-        """The content of every backend that is set, by the backend's name in the API."""
+        """The content of each backend that is set, by its name in the API."""
         return self.model_dump(
             by_alias=True,
             exclude_unset=True,
@@ -67,17 +67,17 @@ class Storage(KubeModel):
 
     @property
     def unknown(self) -> list[str]:
-        """Names of fields that are no backend: the operator ignores them."""
+        """Names of fields that are no backend. The operator ignores them."""
         return list(self.model_extra or {})
 
     @property
     def is_managed(self) -> bool:
-        """Whether the operator owns the storage, and deletes it when the registry is removed."""
+        """Whether the operator owns the storage, and deletes it together with the registry."""
         return (self.management_state or self.default_management_state) == "Managed"
 
     @property
     def default_management_state(self) -> str:
-        """`Unmanaged` for storage that the user brings, "" where there is none."""
+        """`Unmanaged` for storage that the user provides; "" if there is none."""
         if (self.pvc and self.pvc.claim) or (self.s3 and self.s3.bucket):
             return "Unmanaged"
         return "Managed" if self.backends else ""
@@ -97,7 +97,7 @@ class ImagePullSecret(KubeModel):
 
 
 class ServedSpec(KubeModel):
-    """How the registry is reached, and whether its pull secrets are managed."""
+    """The host names of the registry, and whether its pull secrets are managed."""
 
     management_state: str = ""
     routes: list[Route] = Field(default_factory=list)
@@ -105,14 +105,14 @@ class ServedSpec(KubeModel):
 
 
 class ServedConfig(KubeObject):
-    """The part of Config/cluster that is followed; nothing else of it is read."""
+    """The part of Config/cluster that is watched. No other field is read."""
 
     kind: str = "Config"
     spec: ServedSpec = Field(default_factory=ServedSpec)
 
     @property
     def registry_hosts(self) -> set[str]:
-        """Names, besides its Service's, by which pull specs may call the internal registry."""
+        """Host names of the internal registry, besides its Service, that pull specs may use."""
         routes = {route.hostname for route in self.spec.routes if route.hostname}
         return routes | set(self.spec.image_pull_secret.additional_registry_hosts)
 
@@ -134,14 +134,14 @@ class Config(ServedConfig):
 
 
 class ConfigStatus(KubeModel):
-    """What the operator says of the registry that it runs."""
+    """The operator's status of the registry."""
 
     storage: Storage = Field(default_factory=Storage)
     conditions: list[Condition] = Field(default_factory=list)
 
 
 class OperatedConfig(Config):
-    """A Config with what has become of it."""
+    """A Config with its status."""
 
     status: ConfigStatus = Field(default_factory=ConfigStatus)
 

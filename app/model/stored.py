@@ -1,4 +1,4 @@
-"""Objects as a cluster stores them: what they are, and in which state they are."""
+"""Stored objects and their state."""
 
 from datetime import UTC, datetime
 
@@ -8,7 +8,7 @@ from app.model.base import KubeModel, KubeObject, ObjectMeta
 
 
 def time_of(text: str) -> datetime | None:
-    """A point in time in RFC 3339; None for text that is none."""
+    """A point in time in RFC 3339; None for other text."""
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
@@ -40,13 +40,13 @@ class Condition(KubeModel):
     message: str = ""
 
     def __str__(self) -> str:
-        """Such as `Available is False (ServiceNotFound): no such service`."""
+        """For example `Available is False (ServiceNotFound): no such service`."""
         reason = f" ({self.reason})" if self.reason else ""
         return f"{self.type} is {self.status}{reason}" + (f": {self.message}" * bool(self.message))
 
 
 class ObjectReference(KubeModel):
-    """What an event is about, or whom a volume belongs to."""
+    """The object that an Event is about, or that owns a volume."""
 
     kind: str = ""
     namespace: str = ""
@@ -71,7 +71,7 @@ class Event(StoredObject):
 
     @property
     def seen(self) -> datetime:
-        """When it last happened; long ago if that is not known."""
+        """When it last happened; long ago if that is unknown."""
         times = (self.series.last_observed_time, self.last_timestamp, self.event_time)
         known = [time for time in map(time_of, times) if time]
         return max(known) if known else self.created or datetime.min.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""ImageStreams and the virtual kinds that write to them, in the shapes of `image.alauda.io/v1`."""
+"""ImageStreams and the virtual kinds that write to them, as in `image.alauda.io/v1`."""
 
 from pydantic import Field
 
@@ -14,14 +14,14 @@ class ObjectReference(KubeModel):
     namespace: str = ""
 
     def is_tag_outside(self, namespace: str) -> bool:
-        """Whether this is a tag of another namespace, where others decide what it points at."""
+        """Whether this is a tag of another namespace, whose owners decide where it points."""
         return self.kind == "ImageStreamTag" and self.namespace not in ("", namespace)
 
 
 class ImportPolicy(KubeModel):
     import_mode: str = ""
-    """`PreserveOriginal` stores a manifest list as it is; any other mode the one of its images
-    that is for linux/amd64."""
+    """`PreserveOriginal` stores a manifest list as it is. Any other mode stores its image for
+    linux/amd64."""
 
 
 class TagReference(KubeModel):
@@ -30,9 +30,9 @@ class TagReference(KubeModel):
     name: str = ""
     source: ObjectReference | None = Field(default=None, alias="from")
     reference: bool = False
-    """True for a tag that is only a pointer: nothing is imported for it."""
+    """Whether the tag is only a pointer. Then nothing is imported."""
     generation: int | None = None
-    """Another one than before has the Image API follow `from` once more."""
+    """If it changes, the Image API follows `from` again."""
     import_policy: ImportPolicy = Field(default_factory=ImportPolicy)
 
     @property
@@ -43,7 +43,7 @@ class TagReference(KubeModel):
         return (self.source, self.reference) == (other.source, other.reference)
 
     def is_followed_again(self, before: "TagReference") -> bool:
-        """Whether an update has the Image API look at what `from` leads to now."""
+        """Whether an update makes the Image API follow `from` again."""
         return (
             not self.points_like(before)
             or self.generation not in (None, before.generation)
@@ -52,8 +52,8 @@ class TagReference(KubeModel):
 
     @property
     def brings_image(self) -> bool:
-        """Whether the Image API stores an image under the tag: that which a pull spec only
-        points at is not, but an image of another stream is, pointer or not."""
+        """Whether the Image API stores an image under the tag. It does for an image of another
+        stream, but not for a pull spec that the tag only points to."""
         return self.source is not None and not (
             self.reference and self.source.kind == "DockerImage"
         )
@@ -61,13 +61,13 @@ class TagReference(KubeModel):
 
 class TagEvent(KubeModel):
     created: str = ""
-    """RFC 3339."""
+    """In RFC 3339."""
     image: str = ""
     docker_image_reference: str = ""
 
 
 class TagHistory(KubeModel):
-    """An entry of `status.tags`: what a tag has pointed at, newest first."""
+    """An entry of `status.tags`: the images of a tag, newest first."""
 
     tag: str = ""
     items: list[TagEvent] = Field(default_factory=list)
@@ -91,7 +91,7 @@ class NamedTag(KubeModel):
 
 
 class CountedStream(KubeModel):
-    """What is counted of a stored ImageStream; nothing else of it is read."""
+    """The counted part of a stored ImageStream. No other field is read."""
 
     class Spec(KubeModel):
         tags: list[NamedTag] = Field(default_factory=list)
@@ -101,7 +101,7 @@ class CountedStream(KubeModel):
 
 
 class ImageStreamMapping(KubeObject):
-    """What a push ends with: `metadata.name` is the stream."""
+    """The object that ends a push. `metadata.name` is the stream."""
 
     image: Image = Field(default_factory=Image)
     tag: str = ""

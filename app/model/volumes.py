@@ -1,4 +1,4 @@
-"""Claims, volumes, and what brings them together."""
+"""PersistentVolumeClaims, PersistentVolumes and StorageClasses."""
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ class ClaimSpec(KubeModel):
     access_modes: list[str] = Field(default_factory=list)
     resources: ClaimResources = Field(default_factory=ClaimResources)
     storage_class_name: str | None = None
-    """None: the default class; "": none at all, only a volume without a class fits."""
+    """None: the default class. "": no class, so that only a volume without a class fits."""
     volume_name: str = ""
     volume_mode: str = "Filesystem"
 
@@ -41,7 +41,7 @@ class PersistentVolumeClaim(StoredObject):
 
     @property
     def access_modes(self) -> list[str]:
-        """Those of the volume, once there is one."""
+        """The access modes of the volume, once there is one."""
         return self.status.access_modes or self.spec.access_modes
 
     @property
@@ -79,12 +79,12 @@ class StorageClass(StoredObject):
 
     @property
     def provisions(self) -> bool:
-        """Whether it makes volumes; else somebody has to make them beforehand."""
+        """Whether the class creates volumes. Otherwise an administrator has to create them."""
         return self.provisioner != NO_PROVISIONER
 
     @property
     def waits_for_pods(self) -> bool:
-        """Whether a claim is Pending until a Pod uses it, and nothing is wrong with that."""
+        """Whether it is normal that a claim is Pending until a Pod uses it."""
         return self.volume_binding_mode == "WaitForFirstConsumer"
 
 

@@ -9,7 +9,7 @@ from app.model.stored import StoredObject
 
 class WebhookConfiguration(StoredObject):
     webhooks: list[dict[str, Any]] = Field(default_factory=list)
-    """As they are written: what is compared is every field that somebody else may have changed."""
+    """All fields as they are, because any of them may have been changed."""
 
 
 class ValidatingWebhookConfiguration(WebhookConfiguration):

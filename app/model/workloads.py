@@ -1,4 +1,4 @@
-"""What runs in a cluster: pods and what makes and reaches them."""
+"""Pods, and the objects that create and reach them."""
 
 from datetime import datetime
 from typing import Any
@@ -35,7 +35,7 @@ class PodSpec(KubeModel):
 
     @property
     def claims(self) -> list[str]:
-        """The names of the claims that it mounts."""
+        """The names of the PersistentVolumeClaims that the Pod mounts."""
         return [
             volume.persistent_volume_claim.claim_name
             for volume in self.volumes
@@ -104,7 +104,7 @@ class Node(StoredObject):
 
 class EndpointConditions(KubeModel):
     ready: bool = True
-    """Unset means ready, says the API."""
+    """True if it is unset, as the API defines."""
 
 
 class Endpoint(KubeModel):

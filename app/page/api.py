@@ -13,6 +13,7 @@ from app.api.body import BodyReader
 from app.auth.authentication import Authenticator, Subject
 from app.auth.bearer import bearer_token
 from app.page import rendering
+from app.page.query import Query
 from app.page.security import HEADERS, is_own_form, own_path
 from app.page.session import COOKIE, LIFE, Sessions, TokenTooLongError
 from app.page.views import NothingThereError, Views
@@ -22,6 +23,8 @@ logger = logging.getLogger("registry_admission.page")
 
 _MAX_BODY = 32 * 1024
 _MAX_CONCURRENT = 32
+_REFRESH = 60
+"""Seconds."""
 _ASSET = {"Cache-Control": "public, max-age=31536000, immutable"}
 """The addresses of assets change with their content."""
 
@@ -55,11 +58,18 @@ _FOREIGN = _Problem(403, "Not from here", "This form was sent from another site.
 class PageApi:
     """Signs people in, and shows them what they may see."""
 
-    def __init__(self, views: Views, authenticator: Authenticator, sessions: Sessions) -> None:
+    def __init__(
+        self,
+        views: Views,
+        authenticator: Authenticator,
+        sessions: Sessions,
+        max_concurrent: int = _MAX_CONCURRENT,
+    ) -> None:
         self._views = views
         self._authenticator = authenticator
         self._sessions = sessions
         self._bodies = BodyReader(_MAX_BODY)
+        self._max_concurrent = max_concurrent
         self._in_flight = 0
 
     def router(self) -> APIRouter:
@@ -98,9 +108,12 @@ class PageApi:
                 _address(request), "Your session has ended." if ended else ""
             )
         try:
-            return _html(await show(request, subject))
+            answer = _html(await show(request, subject))
         except NothingThereError:
-            raise _ProblemError(_NOT_FOUND) from None
+            return _problem(_NOT_FOUND, subject.name, session=COOKIE in request.cookies)
+        if Query.parse(request.query_params).refresh:
+            answer.headers["Refresh"] = str(_REFRESH)
+        return answer
 
     async def _sign_in(self, request: Request) -> Response:
         return await self._answer(request, lambda: self._start_session(request))
@@ -136,7 +149,7 @@ class PageApi:
 
     async def _answer(self, request: Request, work: Callable[[], Awaitable[Response]]) -> Response:
         """Bounded, so that people who look never get into the way of reviews."""
-        if self._in_flight >= _MAX_CONCURRENT:
+        if self._in_flight >= self._max_concurrent:
             return _problem(_BUSY)
         self._in_flight += 1
         try:
@@ -178,8 +191,11 @@ def _address(request: Request) -> str:
     return own_path((path + b"?" + query if query else path).decode(errors="replace"))
 
 
-def _problem(problem: _Problem) -> Response:
-    text = rendering.render("problem", title=problem.title, text=problem.text, viewer=None)
+def _problem(problem: _Problem, viewer: str | None = None, *, session: bool = False) -> Response:
+    """`viewer` keeps the navigation of whoever is signed in."""
+    text = rendering.render(
+        "problem", title=problem.title, text=problem.text, viewer=viewer, session=session
+    )
     retry = {} if problem.retry_after is None else {"Retry-After": str(problem.retry_after)}
     return _html(text, problem.status, retry)
 

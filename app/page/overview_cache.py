@@ -11,7 +11,7 @@ from typing import Protocol
 
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
-from app.page.rows import Fullest, Row, of_namespace, of_stream
+from app.page.rows import Fullest, Row, natural, of_namespace, of_stream
 from app.quota.state import StateUnavailableError
 from app.quota.usage import NamespaceUsage
 
@@ -32,7 +32,7 @@ class State(Protocol):
 
 
 class OverviewCache:
-    """Rows in alphabetical order."""
+    """Rows by name, `stream-2` before `stream-10`."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class OverviewCache:
 
     async def _make_namespaces(self) -> list[Row]:
         pace, rows = _Pace(), []
-        for namespace in sorted(self._namespaces()):
+        for namespace in sorted(self._namespaces(), key=natural):
             try:
                 usage, limits = self._state.usage(namespace), self._state.limits(namespace)
             except StateUnavailableError:
@@ -99,7 +99,9 @@ class OverviewCache:
     async def _make_streams(self, namespace: str) -> list[Row]:
         pace, rows = _Pace(), []
         usage, limits = self._state.usage(namespace), self._state.limits(namespace)
-        for number, (name, stream) in enumerate(sorted(usage.streams.items()), start=1):
+        for number, (name, stream) in enumerate(
+            sorted(usage.streams.items(), key=lambda item: natural(item[0])), start=1
+        ):
             rows.append(of_stream(name, stream, limits, self._domain))
             if number % _STRIDE == 0:
                 await pace.rest()

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Generic, Literal, TypeVar, get_args
 from urllib.parse import urlencode
 
 from app.page.bars import HIGH
 from app.page.rows import COLUMNS, UNLIMITED, Column, Row
 
-Show = Literal["all", "high", "over", "unlimited"]
-Sort = Literal["fullest", "name"]
+Show = Literal["all", "full", "over", "high", "unlimited"]
+Sort = Literal["fullest", "over", "refusals", "name"]
 SHOWN: tuple[Show, ...] = get_args(Show)
 SORTED: tuple[Sort, ...] = get_args(Sort)
 
@@ -17,6 +18,7 @@ _FITS: Mapping[Show, Callable[[float], bool]] = {
     "all": lambda share: share >= UNLIMITED,
     "high": lambda share: share >= HIGH / 100,
     "over": lambda share: share > 1,
+    "full": lambda share: share >= 1,
     "unlimited": lambda share: share == UNLIMITED,
 }
 _MAX_TEXT = 255
@@ -34,6 +36,8 @@ class Query:
     column: Column | None = None
     sort: Sort = "fullest"
     page: int = 1
+    refresh: bool = False
+    """Whether the browser asks again every minute."""
 
     @classmethod
     def parse(cls, parameters: Mapping[str, str]) -> "Query":
@@ -45,11 +49,20 @@ class Query:
             next((column for column in COLUMNS if column == parameters.get("limit")), None),
             next((sort for sort in SORTED if sort == parameters.get("sort")), "fullest"),
             min(max(int(page), 1), _MAX_PAGE) if page.isdecimal() and len(page) < 10 else 1,
+            parameters.get("refresh") == "on",
         )
 
     def link(self, path: str, *, show: Show | None = None, page: int = 1) -> str:
         """The address of another page of this list, or of another part of it."""
         return replace(self, show=show or self.show, page=page).address(path)
+
+    def ordered(self, path: str, sort: Sort, column: Column | None = None) -> str:
+        """The address of this list in another order."""
+        return replace(self, sort=sort, column=column, page=1).address(path)
+
+    def refreshed(self, path: str) -> str:
+        """The address of this page that refreshes itself, or no longer does."""
+        return replace(self, refresh=not self.refresh).address(path)
 
     def address(self, path: str) -> str:
         parts = {
@@ -58,6 +71,7 @@ class Query:
             "limit": self.column or "",
             "sort": "" if self.sort == "fullest" else self.sort,
             "page": "" if self.page == 1 else str(self.page),
+            "refresh": "on" if self.refresh else "",
         }
         given = {name: value for name, value in parts.items() if value}
         return f"{path}?{urlencode(given)}" if given else path
@@ -68,16 +82,23 @@ class Query:
         return bool(self.text) or self.show != "all"
 
 
-def select(rows: Iterable[Row], query: Query) -> list[Row]:
-    """The rows that are asked for, in the order that is asked for; `rows` are in alphabetical
-    order, which equally full ones keep."""
+def select(
+    rows: Iterable[Row], query: Query, refusals: Mapping[str, int] = MappingProxyType({})
+) -> list[Row]:
+    """The rows that are asked for, in the order that is asked for; `rows` are ordered by name,
+    which equal ones keep. `refusals`: how often pushes to each were refused."""
     text, column = query.text.lower(), query.column
     found = [row for row in rows if text in row.name.lower()] if text else list(rows)
     if query.show != "all":
         fits = _FITS[query.show]
         found = [row for row in found if fits(row.share(column))]
-    if query.sort == "fullest":
-        found.sort(key=lambda row: row.share(column), reverse=True)
+    match query.sort:
+        case "fullest":
+            found.sort(key=lambda row: row.share(column), reverse=True)
+        case "over":
+            found.sort(key=lambda row: row.over, reverse=True)
+        case "refusals":
+            found.sort(key=lambda row: refusals.get(row.name, 0), reverse=True)
     return found
 
 

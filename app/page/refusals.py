@@ -17,6 +17,7 @@ CAPACITY = 500
 MAX_MESSAGE = 1000
 _FORBIDDEN = 403
 _MAX_NAME = 255
+_MAX_STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,15 @@ class Refusal:
     first: float
     last: float
     count: int = 1
+    enforced: bool = True
+    """False for pushes that were allowed because their limit is not enforced."""
+    user: str = ""
+    """Who pushed last; empty if that is not known."""
+    next_steps: tuple[str, ...] = ()
 
     @property
-    def key(self) -> tuple[str, str, tuple[str, ...]]:
-        return self.namespace, self.stream, self.reasons
+    def key(self) -> tuple[str, str, tuple[str, ...], bool]:
+        return self.namespace, self.stream, self.reasons, self.enforced
 
     def joined(self, other: "Refusal") -> "Refusal":
         """Two records of equal refusals as one."""
@@ -49,7 +55,7 @@ class Refusals:
     def __init__(self, domain: ApiDomain, clock: Callable[[], float] = time.time) -> None:
         self._domain = domain
         self._clock = clock
-        self._own: OrderedDict[tuple[str, str, tuple[str, ...]], Refusal] = OrderedDict()
+        self._own: OrderedDict[tuple[str, str, tuple[str, ...], bool], Refusal] = OrderedDict()
         self._others: Mapping[str, Iterable[Refusal]] | None = None
         self.since = clock()
         self.changes = 0
@@ -58,14 +64,26 @@ class Refusals:
     def review(self, request: AdmissionRequest, outcome: Outcome) -> None:
         """An admission review was refused; only what concerns a stream counts."""
         stream = request.name.partition(":")[0]
-        if outcome.code != _FORBIDDEN or request.dry_run or not (stream and request.namespace):
+        refused = outcome.code == _FORBIDDEN
+        if not (refused or outcome.would_be_refused) or request.dry_run:
             return
-        if request.kind.group == self._domain.image_group:
-            self._note(request.namespace, stream, outcome.causes, outcome.message)
+        if stream and request.namespace and request.kind.group == self._domain.image_group:
+            steps = tuple(dict.fromkeys(found.next_step for found in outcome.violations))
+            self._note(
+                request.namespace, stream, outcome.reasons, outcome.message, refused,
+                request.user_info.username, steps,
+            )  # fmt: skip
 
-    def push(self, repository: Repository, verdict: Verdict) -> None:
-        """A registry was told to refuse a push."""
-        self._note(repository.namespace, repository.stream, verdict.reasons, verdict.explanation)
+    def push(self, repository: Repository, verdict: Verdict, user: str = "") -> None:
+        """A registry was told to refuse a push, or that it would be refused."""
+        reasons, text = verdict.reasons, verdict.explanation
+        found = verdict.violations or verdict.tolerated
+        steps = tuple(dict.fromkeys(one.next_step for one in found))
+        if verdict.allowed:
+            reasons = tuple(dict.fromkeys(found.reason for found in verdict.tolerated))
+            text = verdict.would_refuse
+        refused = not verdict.allowed
+        self._note(repository.namespace, repository.stream, reasons, text, refused, user, steps)
 
     def follow(self, others: Mapping[str, Iterable[Refusal]]) -> None:
         """Show the refusals of other replicas, too; the mapping is read whenever it is needed."""
@@ -104,11 +122,24 @@ class Refusals:
         """Whether it is still to be shown."""
         return refusal.last >= self._clock() - WINDOW
 
-    def _note(self, namespace: str, stream: str, reasons: tuple[str, ...], message: str) -> None:
+    def _note(
+        self,
+        namespace: str,
+        stream: str,
+        reasons: tuple[str, ...],
+        message: str,
+        enforced: bool,
+        user: str,
+        next_steps: tuple[str, ...],
+    ) -> None:
         if len(message) > MAX_MESSAGE:
             message = message[: MAX_MESSAGE - 1] + "…"
         now = self._clock()
-        new = Refusal(namespace[:_MAX_NAME], stream[:_MAX_NAME], reasons, message, now, now)
+        names = namespace[:_MAX_NAME], stream[:_MAX_NAME]
+        new = Refusal(
+            *names, reasons, message, now, now,
+            enforced=enforced, user=user[:_MAX_NAME], next_steps=next_steps[:_MAX_STEPS],
+        )  # fmt: skip
         known = self._own.pop(new.key, None)
         self._own[new.key] = known.joined(new) if known else new
         if len(self._own) > CAPACITY:

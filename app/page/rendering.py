@@ -1,9 +1,12 @@
 """Pages as text, and the files that they refer to."""
 
 import hashlib
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -13,15 +16,22 @@ from app.page.bars import bar
 from app.page.rows import COLUMNS
 from app.policy.fullness import Level
 from app.reporting.html.environment import environment
-from app.reporting.numbers import readable
+from app.reporting.numbers import percent, readable
 from app.version import VERSION
 
+_DIGEST = re.compile(r"(sha256:[0-9a-f]{64})")
 STYLE = "/page/style.css"
 ICON = "/page/icon.svg"
 
 
+_ABSENT: Mapping[str, Any] = MappingProxyType(
+    {"cluster": "", "problems": (), "query": None, "seen": 0, "session": False}
+)
+"""What pages without a list leave out."""
+
+
 def render(template: str, **values: Any) -> str:
-    return _templates().get_template(f"{template}.html.j2").render(**values)
+    return _templates().get_template(f"{template}.html.j2").render({**_ABSENT, **values})
 
 
 @cache
@@ -60,12 +70,21 @@ def _templates() -> Environment:
         amount=_amount,
         bar=bar,
         grouped=_grouped,
+        percent=percent,
         namespace_path=namespace_path,
         time=_time,
+        sentences=_sentences,
         rfc3339=_rfc3339,
         ago=_ago,
+        age=_age,
     )
     return made
+
+
+def _sentences(message: str) -> list[tuple[str, str]]:
+    """A message in pieces: text, and the digest that follows it; each may be empty."""
+    parts = _DIGEST.split(message)
+    return list(zip(parts[::2], [*parts[1::2], ""], strict=True))
 
 
 def _grouped(number: int) -> str:
@@ -84,6 +103,10 @@ def _time(seconds: float) -> str:
 
 def _rfc3339(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _age(seconds: float) -> str:
+    return f"{max(int(seconds), 0)} s" if seconds < 120 else f"{int(seconds // 60)} min"
 
 
 def _ago(seconds: float) -> str:

@@ -1,7 +1,9 @@
 """How full namespaces and streams are, one row each."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Literal
 
 from app.model.domain import ApiDomain
@@ -37,6 +39,11 @@ class Row:
         shares = {column: share(level) for column, level in levels.items()}
         return cls(name, levels, shares, max(shares.values(), default=UNLIMITED))
 
+    @property
+    def over(self) -> int:
+        """By how much the most exceeded limit is passed."""
+        return max((level.over for level in self.levels.values()), default=0)
+
     def share(self, column: Column | None) -> float:
         """How full one column is, or the fullest of all."""
         return self.peak if column is None else self.shares.get(column, UNLIMITED)
@@ -47,6 +54,14 @@ class Row:
         asked = [name for name in names if name == column] or names
         found = [name for name in asked if name in self.levels]
         return self.levels[max(found, key=self.share)] if found else None
+
+
+def natural(name: str) -> tuple[tuple[str, int, str], ...]:
+    """A key that orders `stream-2` before `stream-10`."""
+    parts = re.split(r"([0-9]+)", name)
+    return tuple(
+        (text, int(number or 0), number) for text, number in zip_longest(parts[::2], parts[1::2])
+    )
 
 
 def share(level: Level) -> float:

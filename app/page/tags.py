@@ -43,8 +43,10 @@ def tags(
     return [_tag(stream, name, sizes, limits) for name in names]
 
 
-async def sizes(state: ClusterState, digests: Collection[str]) -> dict[str, int]:
-    """Bytes of the images whose sizes are known in time."""
+async def sizes(
+    state: ClusterState, digests: Collection[str], within: float = _WITHIN
+) -> dict[str, int]:
+    """Bytes of the images whose sizes are known within so many seconds."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
     async def ask(digest: str) -> ImageClaim | None:
@@ -64,7 +66,7 @@ async def sizes(state: ClusterState, digests: Collection[str]) -> dict[str, int]
         }
         return {digest: claim for digest, claim in answers.items() if claim is not None}
 
-    until = asyncio.get_running_loop().time() + _WITHIN
+    until = asyncio.get_running_loop().time() + within
     return known_sizes(await with_listed(await ask_all(digests), ask_all), digests)
 
 

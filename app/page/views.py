@@ -1,7 +1,8 @@
 """What each page shows, as far as its reader may see it."""
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -40,19 +41,22 @@ class Views:
         authenticator: Authenticator,
         domain: ApiDomain,
         clock: Callable[[], float] = time.time,
+        cluster: str = "",
     ) -> None:
+        """`cluster` is the name that readers know it by."""
         self._state = state
         self._board = board
         self._refusals = refusals
         self._authenticator = authenticator
         self._domain = domain
         self._clock = clock
+        self._cluster = cluster
 
     async def overview(self, request: Request, subject: Subject) -> str:
         """Every namespace, the fullest first."""
         query = Query.parse(request.query_params)
         every = await self._board.namespaces()
-        wanted = select(every, query)
+        wanted = select(every, query, self._refused_in_namespaces())
         # What is asked for is checked first: a filter finds what is far down in a long list.
         order = dict.fromkeys([*(row.name for row in wanted), *(row.name for row in every)])
         visible = await self._authenticator.visible(subject, list(order))
@@ -91,7 +95,7 @@ class Views:
             unlimited=not (limits.limits_members or limits.image_size),
             limits_streams=bool(limits.stream_images or limits.stream_tags),
             stream_columns=_STREAM_COLUMNS,
-            part=part(select(streams, query), query.page, _ROWS),
+            part=part(select(streams, query, _by_stream(refusals)), query.page, _ROWS),
             counts=counts(streams, query.column),
             refusals=refusals[:_FEW],
             refused=len(refusals),
@@ -146,6 +150,12 @@ class Views:
         """Every other address."""
         raise NothingThereError
 
+    def _refused_in_namespaces(self) -> Mapping[str, int]:
+        counts = Counter[str]()
+        for refusal in self._refusals.recent():
+            counts[refusal.namespace] += refusal.count
+        return counts
+
     async def _require(self, subject: Subject, namespace: str) -> None:
         visible = await self._authenticator.visible(subject, [namespace])
         if namespace not in visible.namespaces:
@@ -162,6 +172,8 @@ class Views:
         return rendering.render(
             template,
             viewer=subject.name,
+            cluster=self._cluster,
+            path=request.url.path,
             session=COOKIE in request.cookies,
             now=self._clock(),
             seen=self._state.view().time,
@@ -170,6 +182,13 @@ class Views:
             threshold=HIGH,
             **values,
         )
+
+
+def _by_stream(refusals: Iterable[Refusal]) -> Mapping[str, int]:
+    counts = Counter[str]()
+    for refusal in refusals:
+        counts[refusal.stream] += refusal.count
+    return counts
 
 
 def _searched(refusal: Refusal) -> str:

@@ -8,7 +8,7 @@ by itself is not, so a reference like that is told of, and can be refused.
 from collections.abc import Mapping
 from itertools import islice
 
-from app.model.limits import Limit
+from app.model.limits import Limit, strictest
 from app.policy.choices import FollowedTags
 from app.policy.verdict import MAX_VIOLATIONS, Verdict
 
@@ -33,10 +33,11 @@ def check(
             f"not known now; LimitRange {namespace}/{limit.source} allows {limit.max}"
         )
         if mode == "deny":
-            verdict.deny(
+            verdict.exceed(
                 "FollowsOtherNamespace",
                 problem,
                 "point the tag at an ImageStreamImage, which never changes",
+                strictest(limit),
             )
         elif mode == "warn":
             verdict.warn(problem)

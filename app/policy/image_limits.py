@@ -65,22 +65,21 @@ def check_size(
     unknown_size: UnknownSize,
 ) -> Verdict:
     """Hold one image, and every image that it lists, against the lowest `max.storage`."""
-    verdict = Verdict()
-    if limit is None:
-        return verdict
-    source = f"LimitRange {namespace}/{limit.source}"
-    weight = image.weight
-    if weight.size is not None and Quantity.of_bytes(weight.size) > limit.max:
-        size, allowed = in_one_unit(Quantity.of_bytes(weight.size), limit.max)
-        verdict.deny(
-            "ImageTooLarge",
-            f"requested usage of storage exceeds the maximum limit per {domain.image_type} "
-            f"({size} > {allowed}): {image.label_of(weight.heaviest)}",
-            f"make the image smaller, or raise max.storage in {source}",
-            exact=f"{weight.size} > {limit.max.floor} bytes",
-        )
-    elif weight.size is None or weight.unknown:
-        _check_unknown(verdict, image, limit, source, domain, unknown_size)
+    verdict, weight = Verdict(), image.weight
+    for one in limit.each if limit else ():
+        source = f"LimitRange {namespace}/{one.source}"
+        if weight.size is not None and Quantity.of_bytes(weight.size) > one.max:
+            size, allowed = in_one_unit(Quantity.of_bytes(weight.size), one.max)
+            verdict.exceed(
+                "ImageTooLarge",
+                f"requested usage of storage exceeds the maximum limit per {domain.image_type} "
+                f"({size} > {allowed}): {image.label_of(weight.heaviest)}",
+                f"make the image smaller, or raise max.storage in {source}",
+                one.mode,
+                exact=f"{weight.size} > {one.max.floor} bytes",
+            )
+        elif weight.size is None or weight.unknown:
+            _check_unknown(verdict, image, one, source, domain, unknown_size)
     return verdict
 
 
@@ -97,7 +96,7 @@ def _check_unknown(
         f"the size of {label} is unknown, and {source} allows {limit.max} per {domain.image_type}"
     )
     if unknown_size == "deny" and not image.may_be_unknown:
-        verdict.deny("ImageSizeUnknown", problem, _advice(image))
+        verdict.exceed("ImageSizeUnknown", problem, _advice(image), limit.mode)
     elif unknown_size != "allow":
         verdict.warn(problem)
 

@@ -43,11 +43,12 @@ def _check_quota(
     requested = ",".join(f"{name}={count.requested}" for name, count, _ in over)
     used = ",".join(f"{name}={count.used}" for name, count, _ in over)
     limited = ",".join(f"{name}={_plain(hard)}" for name, _, hard in over)
-    verdict.deny(
+    verdict.exceed(
         "QuotaExceeded",
         f"exceeded quota: {quota.source}, requested: {requested}, used: {used}, limited: {limited}",
         f"delete {_nouns(over, domain)} that are not needed in namespace {claims.namespace}, "
         f"or raise spec.hard of ResourceQuota {claims.namespace}/{quota.source}",
+        quota.mode,
     )
 
 
@@ -63,17 +64,19 @@ def _check_stream(
         (domain.images, "images", change.images, limits.stream_images),
         (domain.image_tags, "tags", change.image_tags, limits.stream_tags),
     )
-    for name, noun, count, limit in rows:
-        if limit is None or not count.exceeds(limit.max.floor):
-            continue
-        verdict.deny(
-            "StreamLimitExceeded",
-            f"requested usage of {name} exceeds the maximum limit per {domain.stream_type} "
-            f"({count.after} > {_plain(limit.max)}) in ImageStream {claims.namespace}/{stream}, "
-            f"requested: {count.requested}, used: {count.used}",
-            f"delete {noun} of the stream that are not needed, or raise max of {name} in "
-            f"LimitRange {claims.namespace}/{limit.source}",
-        )
+    for name, noun, count, lowest in rows:
+        for limit in lowest.each if lowest else ():
+            if not count.exceeds(limit.max.floor):
+                break
+            verdict.exceed(
+                "StreamLimitExceeded",
+                f"requested usage of {name} exceeds the maximum limit per {domain.stream_type} "
+                f"({count.after} > {_plain(limit.max)}) in ImageStream "
+                f"{claims.namespace}/{stream}, requested: {count.requested}, used: {count.used}",
+                f"delete {noun} of the stream that are not needed, or raise max of {name} in "
+                f"LimitRange {claims.namespace}/{limit.source}",
+                limit.mode,
+            )
 
 
 def _plain(limit: Quantity) -> str:

@@ -1,19 +1,20 @@
-"""Whether a LimitRange or a ResourceQuota means what its author wrote.
+"""Checks that a LimitRange or ResourceQuota limits what its author meant.
 
-The API server stores any qualified name and any number, so a misspelled limit looks like a limit
-and limits nothing. Only what uses the domain's names is looked at.
+The API server stores any qualified name and any number. A misspelled limit looks like a limit and
+limits nothing. Only items with the domain's names are checked.
 """
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from app.model.domain import ApiDomain
+from app.model.base import KubeObject
+from app.model.domain import DOMAINS, ApiDomain
 from app.model.limits import STORAGE, LimitRange, LimitRangeItem, ResourceQuota
+from app.model.mode import MODES
 from app.model.quantity import Quantity
 from app.policy.names import nearest
 from app.policy.verdict import Verdict
 
-_DOMAINS = ("alauda.io", "openshift.io")
 _ZERO, _ONE = Quantity.of_count(0), Quantity.of_count(1)
 _CONSEQUENCE = "nothing is deleted, but a push that adds more is refused"
 
@@ -24,13 +25,14 @@ def check_limit_range(
     domain: ApiDomain,
     largest: Mapping[str, tuple[str, int]] = MappingProxyType({}),
 ) -> Verdict:
-    """Refuse misspelled, misplaced and malformed limits; warn about those without effect.
+    """Refuse misspelled, misplaced and malformed limits. Warn about limits without effect.
 
     `largest` maps a resource name such as `alauda.io/images` to the ImageStream of the namespace
-    that holds most of it, and how many: a lower maximum is allowed with a warning. Several items
-    of one type are fine, the lowest maximum counts.
+    with the highest count, and to that count: a lower maximum is allowed with a warning. Several
+    items of one type are fine, the lowest maximum applies.
     """
     check = _Check(domain, limit_range.title)
+    check.mode(limit_range)
     for index, item in enumerate(limit_range.spec.limits):
         where = f"spec.limits[{index}]"
         if item.type in check.resources_of:
@@ -43,12 +45,13 @@ def check_limit_range(
 def check_resource_quota(
     quota: ResourceQuota, *, domain: ApiDomain, used: Mapping[str, int] = MappingProxyType({})
 ) -> Verdict:
-    """Refuse misspelled names, malformed counts and scopes; warn about names without effect.
+    """Refuse misspelled names, malformed counts and scopes. Warn about names without effect.
 
-    `used` maps a resource name to the namespace's present count: a lower hard limit is allowed
-    with a warning.
+    `used` maps a resource name to the namespace's present count: a lower hard limit is allowed with
+    a warning.
     """
     check = _Check(domain, quota.title)
+    check.mode(quota)
     ours = [name for name in quota.spec.hard if check.quota_name(name)]
     for name in ours:
         count = used.get(name, 0)
@@ -65,7 +68,7 @@ def check_resource_quota(
 
 
 class _Check:
-    """The names of one domain, and the findings about one object."""
+    """The names of one domain, and the findings for one object."""
 
     def __init__(self, domain: ApiDomain, title: str) -> None:
         self.verdict = Verdict()
@@ -102,10 +105,21 @@ class _Check:
     def warn(self, message: str) -> None:
         self.verdict.warn(f"{self._title}: {message}")
 
+    def mode(self, item: KubeObject) -> None:
+        """Refuse a mode that does not exist: nobody would notice it before the first refusal."""
+        name = self._domain.mode_annotation
+        named = item.metadata.annotations.get(name)
+        if named is not None and named not in MODES:
+            self.deny(
+                "UnknownMode",
+                f"annotation {name} is {named!r}, which is no mode",
+                f"use one of {', '.join(MODES)}",
+            )
+
     def item(
         self, where: str, item: LimitRangeItem, largest: Mapping[str, tuple[str, int]]
     ) -> None:
-        """An item of a type of ours."""
+        """Check an item of a type of this service."""
         if not item.max:
             self.warn(f"{where} of type {item.type} has no max and limits nothing")
         for name, limit in item.max.items():
@@ -121,7 +135,7 @@ class _Check:
                 self.warn(f"{where}.{field} is ignored: type {item.type} has only max")
 
     def other_item(self, where: str, item: LimitRangeItem) -> None:
-        """An item of any other type: perhaps it was meant as one of ours."""
+        """Check an item of another type, which may be a misspelled type of this service."""
         meant = nearest(item.type, self._types) if self._owns(item.type) else None
         if meant:
             self._misspelled(f'{where} has an unknown type "{item.type}"', meant)
@@ -139,7 +153,8 @@ class _Check:
             named |= limits.keys()
 
     def quota_name(self, name: str) -> bool:
-        """Whether `spec.hard` has a count of ours under this name; says so if it was meant to."""
+        """Whether a name in `spec.hard` is a count of this service. Reports it if it was meant to
+        be."""
         if name in self._counts:
             return True
         meant = nearest(name, self._resources)
@@ -154,7 +169,7 @@ class _Check:
         return False
 
     def maximum(self, where: str, name: str, limit: Quantity, use: str, count: int) -> None:
-        """A limit that is enforced, against what is there now: `count`, `use` in words."""
+        """Check an enforced limit against the present `count`, which `use` describes in words."""
         entry = f'{where}["{name}"] is {limit}'
         if not limit.has_digits:
             self.deny(
@@ -207,25 +222,25 @@ class _Check:
         return name.partition("/")[0] in (self._domain.name, self._domain.image_group)
 
     def _is_foreign(self, name: str) -> bool:
-        """Whether this is how the other domain spells a name of ours."""
+        """Whether the other domain spells a name of ours like this."""
         prefix = name.partition("/")[0]
         return (
-            prefix in _DOMAINS
+            prefix in DOMAINS
             and prefix != self._domain.name
             and nearest(name, self._resources) is not None
         )
 
     def _looks_like(self, name: str) -> str | None:
-        """The name of ours that one in the form of another kind of quota reminds of.
+        """The name of ours that a name in the form of another kind of quota resembles.
 
-        `requests.<domain>/<resource>` is how Kubernetes limits extended resources, and
-        `count/<plural>.<group>` how it limits the objects that its own API server stores.
+        Kubernetes limits extended resources as `requests.<domain>/<resource>`, and objects of its
+        own API server as `count/<plural>.<group>`.
         """
         prefix, _, resource = name.partition("/")
         group = prefix
         if prefix == "count":
             resource, _, group = resource.partition(".")
-        of_registry = group.endswith(tuple(f".{domain}" for domain in _DOMAINS))
+        of_registry = group.endswith(tuple(f".{domain}" for domain in DOMAINS))
         return nearest(resource, self._resources) if of_registry else None
 
 

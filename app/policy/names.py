@@ -1,8 +1,9 @@
-"""The spelling of names and addresses: Kubernetes, DNS, `host[:port]`, S3."""
+"""Checks the spelling of names and addresses: Kubernetes, DNS, `host[:port]`, S3."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from itertools import takewhile
 from operator import eq
@@ -23,22 +24,22 @@ _PRIVATE_NETWORKS = tuple(
 
 
 def placeholders(text: str) -> list[str]:
-    """A placeholder of documentation, such as `<bucket-name>`."""
+    """The placeholders of documentation in a text, such as `<bucket-name>`."""
     return _PLACEHOLDER.findall(text)
 
 
 def is_label(text: str) -> bool:
-    """A DNS-1123 label, as namespaces are named."""
+    """Whether text is a DNS-1123 label, the form of namespace names."""
     return len(text) <= 63 and bool(_LABEL_PATTERN.fullmatch(text))
 
 
 def is_subdomain(text: str) -> bool:
-    """A DNS-1123 subdomain, as most Kubernetes objects are named."""
+    """Whether text is a DNS-1123 subdomain, the form of most Kubernetes names."""
     return len(text) <= 253 and bool(_SUBDOMAIN_PATTERN.fullmatch(text))
 
 
 def is_hostname(text: str) -> bool:
-    """A DNS name, in any case."""
+    """Whether text is a DNS name, in any case."""
     labels = text.lower().split(".")
     return (
         text.isascii()
@@ -49,7 +50,7 @@ def is_hostname(text: str) -> bool:
 
 
 def host_of(text: str) -> str | None:
-    """The host of `host[:port]`, None for anything else; an IPv6 address is in brackets."""
+    """The host of `host[:port]`; None for other text. An IPv6 address is in brackets."""
     match = _HOST_PORT.fullmatch(text)
     if match is None:
         return None
@@ -63,7 +64,7 @@ def host_of(text: str) -> str | None:
 
 
 def is_bucket(text: str) -> bool:
-    """A bucket name by the rules of S3 for general purpose buckets."""
+    """Whether text is a valid name of a general purpose bucket of S3."""
     return bool(_BUCKET.fullmatch(text)) and ".." not in text and not _IP_SHAPE.fullmatch(text)
 
 
@@ -77,7 +78,7 @@ class Endpoint:
 
     @property
     def is_internal(self) -> bool:
-        """Whether only clients in the cluster or its network can be expected to reach it."""
+        """Whether probably only clients in the cluster or its network can reach it."""
         address = _address(self.host)
         if address is not None:
             return _is_private(address)
@@ -111,7 +112,7 @@ def without_credentials(text: str) -> str:
 
 
 def nearest(name: str, spellings: Mapping[str, str]) -> str | None:
-    """The name that was meant, whatever its prefix, case, separators, plural or one slip.
+    """The name that was meant, whatever its prefix, case, separators and plural, with one typo.
 
     `spellings` maps lower-case letters and digits without a final `s` to the right names.
     """
@@ -122,7 +123,7 @@ def nearest(name: str, spellings: Mapping[str, str]) -> str | None:
 
 
 def _one_slip(left: str, right: str) -> bool:
-    """Whether one letter is missing, added or another, or two neighbours are swapped."""
+    """Whether one letter is missing, added or different, or two neighbours are swapped."""
     same = sum(1 for _ in takewhile(bool, map(eq, left, right)))
     left, right = left[same:], right[same:]
     swapped = right[1::-1] + right[2:]
@@ -143,3 +144,8 @@ def _is_private(address: IPv4Address | IPv6Address) -> bool:
         or address.is_link_local
         or any(address in network for network in _PRIVATE_NETWORKS)
     )
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a name is like one of the patterns, such as `kube-*`."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,6 +1,9 @@
 """The answer of a policy."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from app.model.mode import Mode
 
 MAX_WARNING = 256
 """Characters of one warning; the API server cuts longer ones."""
@@ -23,9 +26,18 @@ class Violation:
     """A short stable name for metrics and audit, such as `ImageTooLarge`."""
     exact: str = ""
     """The numbers that the message rounds, such as `1258291200 > 1073741824 bytes`."""
+    passes_limit: bool = False
+    """Whether it passes a limit, whose mode says what becomes of it."""
+    mode: Mode | None = None
+    """That of the limit; None: the mode of limits that name none."""
 
     def __str__(self) -> str:
         return f"{self.message}; {self.next_step}"
+
+    def as_warnings(self, prefix: str = "") -> list[str]:
+        """One warning, or two if it is too long for one."""
+        text = f"{prefix}{self}"
+        return [text] if len(text) <= MAX_WARNING else [f"{prefix}{self.message}", self.next_step]
 
 
 @dataclass
@@ -38,6 +50,10 @@ class Verdict:
     """Names and texts of audit annotations, for allowed and refused requests."""
     more: int = 0
     """Violations beyond those that are told."""
+    tolerated: list[Violation] = field(default_factory=list)
+    """What passes a limit and is allowed all the same; each has the mode that allows it."""
+    exemption: str = ""
+    """Who or what is exempt from limits, if that is why something is tolerated."""
 
     @property
     def allowed(self) -> bool:
@@ -51,6 +67,43 @@ class Verdict:
         """The numbers that messages round, once each."""
         return list(dict.fromkeys(found.exact for found in self.violations if found.exact))
 
+    def exceed(
+        self, reason: str, message: str, next_step: str, mode: Mode | None, exact: str = ""
+    ) -> None:
+        """A limit of that mode is passed."""
+        self._keep([Violation(message, next_step, reason, exact, passes_limit=True, mode=mode)])
+
+    def under(self, mode_of: Callable[[Violation], Mode], exemption: str = "") -> "Verdict":
+        """The same findings; what passes a limit that is not enforced is tolerated."""
+        enforced, tolerated = [], list(self.tolerated)
+        for found in self.violations:
+            mode = mode_of(found)
+            if mode == "enforce":
+                enforced.append(found)
+            else:
+                tolerated.append(replace(found, mode=mode))
+        return replace(
+            self,
+            violations=enforced,
+            tolerated=tolerated,
+            exemption=self.exemption or (exemption if tolerated else ""),
+        )
+
+    @property
+    def told_anyway(self) -> list[str]:
+        """Warnings for what a limit of mode `warn` would refuse."""
+        return [
+            text
+            for found in self.tolerated
+            if found.mode == "warn"
+            for text in found.as_warnings("would be refused: ")
+        ]
+
+    @property
+    def would_refuse(self) -> str:
+        """Every tolerated violation in a line of its own."""
+        return "\n".join(f"would be refused: {found}" for found in self.tolerated)
+
     def warn(self, message: str) -> None:
         self.warnings.append(message)
 
@@ -59,13 +112,7 @@ class Verdict:
 
         A finding that is too long for one warning becomes two.
         """
-        told = [
-            text
-            for found in self.violations
-            for text in (
-                [str(found)] if len(str(found)) <= MAX_WARNING else [found.message, found.next_step]
-            )
-        ]
+        told = [text for found in self.violations for text in found.as_warnings()]
         return Verdict(warnings=[*told, *self.warnings], notes=dict(self.notes))
 
     @property
@@ -85,6 +132,8 @@ class Verdict:
     def include(self, other: "Verdict") -> None:
         self._keep(other.violations)
         self.more += other.more
+        self.tolerated += other.tolerated[: MAX_VIOLATIONS - len(self.tolerated)]
+        self.exemption = self.exemption or other.exemption
         self.warnings += other.warnings
         self.notes |= other.notes
 

@@ -15,8 +15,6 @@ that has left the ledger, and every deletion that made room in it.
 An *escrow* is a number of places that a replica gives out by itself, see `app.quota.escrow`.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -169,14 +167,16 @@ class Ledger:
             members, proof = members | checked.members, proof | checked.proof
         for member in made.members:
             for other in claimed.get(member, ()):
-                self._share(other, member)
+                if other != made.holder:
+                    self._share(other, member)
         expires_at = max(made.expires_at, renewed.expires_at if renewed else 0.0)
         self._put(Reservation(made.holder, members, expires_at, members - proof, removes))
 
     def unclaimed(self, members: Members) -> Members:
         """Those that no reservation holds."""
-        claimed = self._index()
-        return Members.of(member for member in members if not claimed.get(member))
+        index = self._index()
+        claimed = [member for member in members if index.get(member)]
+        return members - Members.of(claimed) if claimed else members
 
     def holds(self, holder: str, claims: Claims) -> bool:
         """Whether a holder has been given exactly this before."""
@@ -288,16 +288,3 @@ class Ledger:
     def _note(reservation: Reservation, claimed: dict[Member, set[str]]) -> None:
         for member in reservation.members:
             claimed.setdefault(member, set()).add(reservation.holder)
-
-
-def holder_of(claims: Claims) -> str:
-    """A name for whoever makes exactly these claims.
-
-    A retry of a push makes the same claims under the same name: it renews one reservation
-    instead of adding another.
-    """
-    parts = [
-        [sorted(members.streams), sorted(members.images), sorted(members.tags)]
-        for members in (claims.adds, claims.removes)
-    ]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

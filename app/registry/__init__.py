@@ -1,1 +1,1 @@
-"""The registry's side: manifests, push checks, a client, and the gateway."""
+"""Repository names, manifests, a distribution client and push checks."""

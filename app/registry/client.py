@@ -1,4 +1,4 @@
-"""A client for one registry: within time, within bytes, and to no other host than is allowed."""
+"""A client for one registry with bounded time and bytes, for allowed hosts only."""
 
 import asyncio
 import ipaddress
@@ -18,7 +18,7 @@ from app.registry.names import Reference
 from app.registry.tokens import Challenge, Tokens
 
 _TIMEOUT = 10.0
-"""Seconds for one question, every request that it takes included."""
+"""Seconds for one call, including all its requests."""
 _MAX_HOPS = 3
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PAGE = 1000
@@ -28,7 +28,7 @@ _ACCEPT = ", ".join(MEDIA_TYPES)
 
 
 class RegistryUnavailableError(Exception):
-    """The registry gave no usable answer; the text says which request failed, and how."""
+    """The registry gave no usable answer. The text names the request and the failure."""
 
     def __init__(self, message: str, status: int = 0) -> None:
         """`status`: HTTP status of the answer; 0 if there was none."""
@@ -48,7 +48,7 @@ class StoredManifest:
 
 @dataclass(frozen=True)
 class StoredContent:
-    """The bytes of a stored manifest, which nobody has parsed."""
+    """The bytes of a stored manifest, not parsed."""
 
     digest: str
     media_type: str
@@ -63,7 +63,7 @@ class _Answer:
 
 
 class RegistryClient:
-    """Questions about what a registry stores. Every failure is a RegistryUnavailableError."""
+    """Reads what a registry stores. Every failure raises RegistryUnavailableError."""
 
     def __init__(
         self,
@@ -75,7 +75,8 @@ class RegistryClient:
         timeout: float = _TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """`origin` is `https://host[:port]`; it may send on to `allowed_hosts` for tokens only.
+        """`origin` is `https://host[:port]`, with the path before `/v2/` if there is one; the
+        registry may send on to `allowed_hosts` for tokens only.
 
         `timeout`: seconds for one question. `transport` replaces the network.
         """
@@ -96,7 +97,7 @@ class RegistryClient:
         await self._http.aclose()
 
     async def manifest_head(self, repository: str, reference: str) -> StoredManifest | None:
-        """What a tag or digest stands for; None if nothing is stored under it."""
+        """The digest and media type of a reference; None if it is not stored."""
         answer = await self._ask("HEAD", f"/v2/{repository}/manifests/{reference}", repository)
         if answer is None:
             return None
@@ -106,9 +107,9 @@ class RegistryClient:
         return StoredManifest(stored.digest, stored.media_type) if stored else None
 
     async def content(self, repository: str, reference: str) -> StoredContent | None:
-        """A stored manifest of any kind, in any spelling; None if there is none.
+        """A stored manifest of any media type, not parsed; None if there is none.
 
-        The digest is the one it was asked for by, or that of its bytes.
+        The digest is the requested one, or that of the bytes.
         """
         answer = await self._ask("GET", f"/v2/{repository}/manifests/{reference}", repository)
         if answer is None:
@@ -117,7 +118,7 @@ class RegistryClient:
         return StoredContent(digest, _media_type(answer), answer.body)
 
     async def manifest(self, repository: str, reference: str) -> Manifest | None:
-        """A stored manifest, verified if asked for by digest; None if there is none."""
+        """A stored manifest, parsed, and verified if requested by digest. None if there is none."""
         answer = await self._ask("GET", f"/v2/{repository}/manifests/{reference}", repository)
         if answer is None:
             return None
@@ -130,7 +131,7 @@ class RegistryClient:
     async def has_blob(self, repository: str, digest: str) -> bool:
         """Whether the repository has a blob.
 
-        A registry that redirects to its storage has looked there before; that is not followed.
+        A redirect to the registry's storage counts as present and is not followed.
         """
         path = f"/v2/{repository}/blobs/{digest}"
         return await self._ask("HEAD", path, repository, follow=False) is not None
@@ -150,7 +151,7 @@ class RegistryClient:
             raise
 
     async def _list(self, path: str, repository: str, field: str) -> AsyncIterator[str]:
-        """Every name of a list in pages. A registry without that repository has no names."""
+        """Every name of a paged list; none if the repository does not exist."""
         seen: set[str] = set()
         page: str | None = f"{path}?n={_PAGE}"
         while page is not None:
@@ -170,7 +171,7 @@ class RegistryClient:
                 raise RegistryUnavailableError(f"GET {path}: page {page} comes again", 200)
 
     async def _page(self, page: str, path: str, repository: str) -> _Answer | None:
-        """One page; the registry chooses its size if it refuses ours. None for 404."""
+        """One page. If the registry refuses our page size, it chooses the size. None for 404."""
         try:
             answer = await self._ask("GET", page, repository)
         except RegistryUnavailableError as error:
@@ -184,8 +185,8 @@ class RegistryClient:
     async def _ask(
         self, method: str, path: str, repository: str, *, follow: bool = True
     ) -> _Answer | None:
-        """A successful answer, or a redirect that is not to be followed; None for 404."""
-        url = self._origin.join(path)
+        """A 2xx answer, or a redirect that is not followed; None for 404."""
+        url = self._origin.join(self._origin.path.rstrip("/") + path)
         scope = f"repository:{repository}:pull" if repository else "registry:catalog:*"
         try:
             async with asyncio.timeout(self._timeout):
@@ -211,7 +212,7 @@ class RegistryClient:
     async def _follow(
         self, method: str, url: httpx.URL, authorization: str, follow: bool
     ) -> _Answer:
-        """Redirects lead to the same registry or nowhere."""
+        """Follow redirects within the same registry only."""
         headers = {"Accept": _ACCEPT, **({"Authorization": authorization} if authorization else {})}
         for _ in range(_MAX_HOPS):
             if host_of(url) != host_of(self._origin) or url.scheme != self._origin.scheme:
@@ -249,7 +250,7 @@ class RegistryClient:
             return _Answer(response.status_code, response.headers, bytes(body))
 
     async def _check_host(self, url: httpx.URL) -> None:
-        """A name that is allowed may still lead to this machine or to a cloud's metadata."""
+        """Refuse an allowed name that resolves to this machine or to a cloud's metadata address."""
         if host_of(url) not in self._allowed:
             raise ValueError(f"host {host_of(url)} is not on the allow-list")
         if url.host == "localhost" or _is_address(url.host):
@@ -278,7 +279,7 @@ def _next_page(path: str, headers: httpx.Headers) -> str | None:
 
 
 def host_of(url: httpx.URL) -> str:
-    """`host[:port]`, as allow-lists and docker configs name a registry."""
+    """`host[:port]`, the form of allow-lists and docker configs."""
     return url.netloc.decode()
 
 

@@ -11,9 +11,9 @@ from app.registry.client import RegistryClient
 
 @asynccontextmanager
 async def open_registry(settings: Settings) -> AsyncIterator[tuple[str, RegistryClient] | None]:
-    """The internal registry as `host[:port]` and a client, if it may be asked.
+    """The internal registry as `host[:port]` and a client; None without `registry-url`.
 
-    Raises CredentialsError for a docker config, and OSError for CA certificates, of no use.
+    Raises CredentialsError for an unusable docker config, and OSError for an unusable CA file.
     """
     if settings.registry_url is None:
         yield None

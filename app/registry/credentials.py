@@ -1,4 +1,4 @@
-"""Credentials from a docker config JSON, which `kubernetes.io/dockerconfigjson` Secrets hold."""
+"""Reads credentials from a docker config JSON, as in `kubernetes.io/dockerconfigjson` Secrets."""
 
 import base64
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from app.model.errors import UnusableError
 
 
 class CredentialsError(UnusableError):
-    """A docker config that cannot be used; the text names the file and what is wrong."""
+    """The docker config cannot be used. The text names the file and the fault."""
 
 
 class _Entry(BaseModel):
@@ -28,14 +28,14 @@ class _DockerConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Credentials:
-    """What one registry is told; empty for a registry that nobody has credentials for."""
+    """Credentials for one registry; empty if there are none."""
 
     username: str = ""
     password: str = field(default="", repr=False)
     identity_token: str = field(default="", repr=False)
     """An OAuth2 refresh token, exchanged for access tokens."""
     registry_token: str = field(default="", repr=False)
-    """An access token, sent as it is."""
+    """An access token, sent unchanged."""
 
     @property
     def basic(self) -> str:

@@ -1,4 +1,4 @@
-"""Errors as the OCI distribution spec has them: `{"errors": [{"code", "message", "detail"}]}`."""
+"""Errors of the OCI distribution spec: `{"errors": [{"code", "message", "detail"}]}`."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,28 +10,31 @@ from app.quota.state import StateUnavailableError
 
 STATUS_OF = {
     "BLOB_UPLOAD_INVALID": 400,
+    "BLOB_UPLOAD_UNKNOWN": 404,
     "DENIED": 403,
     "DIGEST_INVALID": 400,
+    "MANIFEST_BLOB_UNKNOWN": 404,
     "MANIFEST_INVALID": 400,
     "NAME_INVALID": 400,
+    "NAME_UNKNOWN": 404,
     "SIZE_INVALID": 400,
     "TOOMANYREQUESTS": 429,
     "UNAUTHORIZED": 401,
     "UNAVAILABLE": 503,
     "UNSUPPORTED": 405,
 }
-"""The HTTP status that each code goes with."""
+"""The HTTP status of each code."""
 
 
 @dataclass
 class RegistryError(Exception):
-    """One refusal; clients print its message, so it says everything that its reader needs."""
+    """One refusal. Clients print only its message, so the message is complete."""
 
     code: str
     message: str
     detail: dict[str, Any] = field(default_factory=dict)
     retry_after: int | None = None
-    """Seconds after which the same request may be answered otherwise."""
+    """Seconds until a retry is useful."""
 
     def __str__(self) -> str:
         return self.message
@@ -56,7 +59,7 @@ class RegistryError(Exception):
 
 
 def denied(verdict: Verdict) -> RegistryError:
-    """Every violation in one error, because some clients print only the first error."""
+    """One error with every violation: some clients print only the first error."""
     return RegistryError(
         "DENIED",
         verdict.explanation,
@@ -68,6 +71,6 @@ def denied(verdict: Verdict) -> RegistryError:
 
 
 def unavailable(error: StateUnavailableError) -> RegistryError:
-    """There is no safe answer now, and the client should ask again."""
+    """There is no safe answer now; the client should retry."""
     message = f"registry-admission cannot decide now: {error}; try again"
     return RegistryError("UNAVAILABLE", message, retry_after=error.retry_after)

@@ -1,4 +1,4 @@
-"""Manifests as they come over the registry's protocol."""
+"""Parses manifests of the distribution protocol."""
 
 from app.model import manifest
 from app.model.manifest import InvalidManifestError, Manifest
@@ -7,10 +7,10 @@ from app.registry.names import Reference
 
 
 def parse(content: bytes, media_type: str, reference: Reference) -> Manifest:
-    """Read a manifest; `media_type` is the Content-Type that it came with.
+    """Parse a manifest; `media_type` is its Content-Type.
 
-    Raises RegistryError: MANIFEST_INVALID, SIZE_INVALID, or DIGEST_INVALID for bytes that are
-    not those of the digest that they are pushed as.
+    Raises RegistryError: MANIFEST_INVALID, SIZE_INVALID, or DIGEST_INVALID if the bytes do not
+    match the digest of the reference.
     """
     try:
         return manifest.parse(content, media_type, reference.digest)

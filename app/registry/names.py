@@ -1,4 +1,4 @@
-"""Repository names and references, as the OCI distribution spec spells them."""
+"""Repository names and references of the OCI distribution spec."""
 
 import re
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from app.registry.errors import RegistryError
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"({_COMPONENT})/({_COMPONENT}(?:/{_COMPONENT})*)", re.ASCII)
+_NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}", re.ASCII)
 _DIGEST = re.compile(DIGEST_PATTERN, re.ASCII)
 _MAX_NAME = 255
@@ -15,7 +16,7 @@ _MAX_NAME = 255
 
 @dataclass(frozen=True, order=True)
 class Repository:
-    """`<namespace>/<stream>`; the name of a stream is the rest of the path."""
+    """`<namespace>/<stream>`; the stream is the path after the first part."""
 
     namespace: str
     stream: str
@@ -26,7 +27,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class Reference:
-    """What a manifest is pushed as; one of the two is empty."""
+    """A tag or a digest; the other one is empty."""
 
     tag: str = ""
     digest: str = ""
@@ -36,7 +37,7 @@ class Reference:
 
 
 def parse_repository(name: str) -> Repository:
-    """Raises RegistryError for a name that has no namespace or is not in the spec's alphabet."""
+    """Raises RegistryError for a name without a namespace or with characters outside the spec."""
     match = _REPOSITORY.fullmatch(name) if len(name) <= _MAX_NAME else None
     if match is None:
         raise RegistryError(
@@ -48,7 +49,7 @@ def parse_repository(name: str) -> Repository:
 
 
 def parse_reference(reference: str) -> Reference:
-    """Raises RegistryError for what is neither a tag nor a digest."""
+    """Raises RegistryError for text that is neither a tag nor a digest."""
     if _TAG.fullmatch(reference):
         return Reference(tag=reference)
     if ":" not in reference:
@@ -56,8 +57,17 @@ def parse_reference(reference: str) -> Reference:
     return Reference(digest=parse_digest(reference))
 
 
+def is_name(text: str) -> bool:
+    """Whether a text is a valid repository name, with or without a namespace."""
+    return len(text) <= _MAX_NAME and _NAME.fullmatch(text) is not None
+
+
+def is_digest(text: str) -> bool:
+    return _DIGEST.fullmatch(text) is not None
+
+
 def parse_digest(digest: str) -> str:
-    if _DIGEST.fullmatch(digest) is None:
+    if not is_digest(digest):
         raise RegistryError(
             "DIGEST_INVALID",
             f"{digest[:200]!r} is no digest of the form sha256:<64 hex digits> "

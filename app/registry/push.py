@@ -1,12 +1,13 @@
-"""Push checks: what a registry asks before it takes a blob, and before it takes a manifest.
+"""Push checks: a registry calls them before it accepts a blob or a manifest.
 
-A manifest is decided as the ImageStreamMapping that its push ends with, by the same code. The
-admission review of that mapping claims the same members, and a set counts each of them once.
+A manifest is decided by the same code as the ImageStreamMapping that ends its push. The review of
+that mapping claims the same members, and usage is a set, so each member counts once.
 """
 
 import logging
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from app.admission import changes
@@ -14,6 +15,7 @@ from app.admission.image_kinds import ImageAdmission
 from app.model.image import ImageClaim
 from app.model.manifest import Manifest
 from app.policy import image_limits
+from app.policy.enforcement import NOBODY, Sender
 from app.policy.image_limits import SizedImage
 from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
@@ -35,7 +37,7 @@ _WITHIN = 8.0
 class BlobCheck:
     verdict: Verdict
     remaining: int | None
-    """Bytes that the upload may still grow by; None without a limit."""
+    """Bytes by which the upload may still grow; None without a limit."""
 
 
 @dataclass(frozen=True)
@@ -45,29 +47,41 @@ class ManifestCheck:
     size: int | None
     """Bytes of the image, None if only its digest is given."""
     reservation: str
-    """Gives the members back when it is cancelled; empty for a refused manifest."""
+    """The holder, with which the caller cancels the reservation; empty for a refused manifest."""
 
 
 class PushChecks:
-    """Decides pushes by the policies of admission, and reserves what they add."""
+    """Decides pushes by the policies of admission, and reserves their members."""
 
-    def __init__(self, admission: ImageAdmission) -> None:
+    def __init__(
+        self,
+        admission: ImageAdmission,
+        tolerated: Callable[[Repository, Verdict], None] = lambda _repository, _verdict: None,
+    ) -> None:
+        """`tolerated` is told of each manifest that passes a limit and is allowed all the same."""
         self._admission = admission
+        self._tolerated = tolerated
 
-    def allowance(self, repository: Repository) -> int | None:
-        """Bytes that one image, and so one blob, may have; None without a limit.
+    def allowance(self, repository: Repository, sender: Sender = NOBODY) -> int | None:
+        """Bytes that one image, and so one blob, may have; None without a limit that is enforced.
 
         Raises StateUnavailableError.
         """
-        return _allowance(self._view(repository))
+        return self._allowance(self._view(repository), sender)
 
-    def blob(self, repository: Repository, uploaded: int, declared: int | None) -> BlobCheck:
+    def blob(
+        self,
+        repository: Repository,
+        uploaded: int,
+        declared: int | None,
+        sender: Sender = NOBODY,
+    ) -> BlobCheck:
         """Whether an upload of `uploaded` bytes so far may become `declared` bytes.
 
         Raises StateUnavailableError.
         """
         view = self._view(repository)
-        allowance = _allowance(view)
+        allowance = self._allowance(view, sender)
         size = max(uploaded, declared or 0)
         verdict = image_limits.check_size(
             SizedImage(f"a blob for {repository}", Weight(size)),
@@ -76,6 +90,9 @@ class PushChecks:
             domain=self._admission.domain,
             unknown_size=self._admission.unknown_size,
         )
+        enforcement = self._admission.enforcement
+        exemption = enforcement.exemption(sender, repository.namespace)
+        verdict = enforcement.applied(verdict, exemption)
         return BlobCheck(verdict, None if allowance is None else max(allowance - uploaded, 0))
 
     async def manifest(
@@ -85,23 +102,39 @@ class PushChecks:
         manifest: Manifest,
         brings: Members = NONE,
         frees: Members = NONE,
+        sender: Sender = NOBODY,
     ) -> ManifestCheck:
         """Decide a whole manifest. Raises StateUnavailableError.
 
-        `brings`: other members that count once it is stored. `frees`: members that no longer do.
+        `brings`: further members that the push adds. `frees`: members that it removes.
         """
         image = ImageClaim.of_manifest(manifest)
-        return await self._decide(repository, reference, image, brings, frees)
+        return await self._decide(repository, reference, image, sender, brings, frees)
 
     async def descriptor(
-        self, repository: Repository, reference: Reference, digest: str
+        self,
+        repository: Repository,
+        reference: Reference,
+        digest: str,
+        sender: Sender = NOBODY,
     ) -> ManifestCheck:
-        """Decide a manifest of which the caller gives the digest only: its size is what the
-        state knows of it. Raises StateUnavailableError."""
-        return await self._decide(repository, reference, ImageClaim(digest))
+        """Decide a manifest of which only the digest is given. Its size comes from the state.
+        Raises StateUnavailableError."""
+        return await self._decide(repository, reference, ImageClaim(digest), sender)
 
-    async def room(self, repository: Repository, reference: Reference) -> Verdict:
-        """Whether there is room for a push of which only the reference is known.
+    def _allowance(self, view: NamespaceView, sender: Sender) -> int | None:
+        enforcement = self._admission.enforcement
+        if enforcement.exemption(sender, view.namespace):
+            return None
+        lowest = view.limits.image_size
+        limits = lowest.each if lowest else ()
+        enforced = (one for one in limits if (one.mode or enforcement.default) == "enforce")
+        return min((max(one.max.floor, 0) for one in enforced), default=None)
+
+    async def room(
+        self, repository: Repository, reference: Reference, sender: Sender = NOBODY
+    ) -> Verdict:
+        """Whether there is room for a push with this reference.
 
         Reserves nothing. Raises StateUnavailableError.
         """
@@ -116,13 +149,14 @@ class PushChecks:
             self._view(repository),
             reserve=False,
             within=_WITHIN,
+            exemption=self._admission.enforcement.exemption(sender, repository.namespace),
         )
 
     async def cancel(self, repository: Repository, reservation: str) -> bool:
-        """Give back what a failed push has reserved; False if it holds nothing any more.
+        """Cancel the reservation of a failed push. Returns False if there is none.
 
-        Only reservations of push checks can be cancelled: those of admission reviews have
-        other names. Raises StateUnavailableError.
+        Reservations of admission reviews have other holders and cannot be cancelled here. Raises
+        StateUnavailableError.
         """
         if _RESERVATION.fullmatch(reservation) is None:
             return False
@@ -136,6 +170,7 @@ class PushChecks:
         repository: Repository,
         reference: Reference,
         image: ImageClaim,
+        sender: Sender,
         brings: Members = NONE,
         frees: Members = NONE,
     ) -> ManifestCheck:
@@ -151,19 +186,24 @@ class PushChecks:
             reserve=True,
             within=_WITHIN,
             holder=reservation,
+            sender=sender,
         )
+        if verdict.allowed and verdict.tolerated:
+            logger.info("allowed beyond a limit", extra=_about(repository, verdict))
+            self._tolerated(repository, verdict)
         return ManifestCheck(
             verdict, image.digest, image.size, reservation if verdict.allowed else ""
         )
 
 
-def _allowance(view: NamespaceView) -> int | None:
-    limit = view.limits.image_size
-    return None if limit is None else max(limit.max.floor, 0)
+def _about(repository: Repository, verdict: Verdict) -> dict[str, object]:
+    reasons = [found.reason for found in verdict.tolerated]
+    exempt = {"exempt": verdict.exemption} if verdict.exemption else {}
+    return {"repository": str(repository), "would_refuse": reasons, **exempt}
 
 
 def require(repository: Repository, verdict: Verdict) -> None:
-    """Raises RegistryError for a refusal, which is news for the log."""
+    """Raises RegistryError for a refusal."""
     if not verdict.allowed:
         reasons = [violation.reason for violation in verdict.violations]
         logger.info("denied", extra={"repository": str(repository), "reasons": reasons})

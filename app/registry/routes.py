@@ -1,8 +1,9 @@
-"""What a request to `/v2/` wants.
+"""Recognises requests to `/v2/`.
 
-Writes are recognised by their exact spelling. A path that the gateway would read otherwise than
-the registry does, because something in it is percent-encoded, empty or a dot, could carry a push
-past the checks; no client writes one, so none is passed on.
+A write must have its exact spelling. The gateway and the registry may read a path differently if
+parts of it are percent-encoded, empty or dots. Such a path could carry a push past the checks, and
+no client sends one, so it is refused. A read may be spelled in more ways, but its path must stay
+below `/v2/`.
 """
 
 import re
@@ -13,13 +14,16 @@ from app.registry.errors import RegistryError
 from app.registry.names import (
     Reference,
     Repository,
-    parse_digest,
+    is_digest,
+    is_name,
     parse_reference,
     parse_repository,
 )
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PLAIN = re.compile(r"[A-Za-z0-9/_.:=~+-]*", re.ASCII)
+_STEPS = re.compile(r"//|\\|[\x00-\x20]|%(?:2f|5c|00|25)|/(?:\.|%2e){1,2}(?:[/;]|$)", re.IGNORECASE)
+"""Spellings that a server may read as an empty part, another separator or a dot segment."""
 _MANIFEST = re.compile(r"/v2/(.+)/manifests/([^/]+)")
 _UPLOADS = re.compile(r"/v2/(.+)/blobs/uploads/?")
 _UPLOAD = re.compile(r"/v2/(.+)/blobs/uploads/([A-Za-z0-9_=~-][A-Za-z0-9_.=~-]*)")
@@ -28,14 +32,14 @@ _BLOB = re.compile(r"/v2/(.+)/blobs/([^/]+:[^/]+)")
 
 @dataclass(frozen=True)
 class Pass:
-    """Nothing that is limited."""
+    """A request without limits."""
 
 
 @dataclass(frozen=True)
 class StartUpload:
     repository: Repository
     mount: str = ""
-    """The digest of a blob to mount instead, and the repository that it is in."""
+    """The digest of a blob to mount, and its repository."""
     mount_from: str = ""
 
 
@@ -61,9 +65,11 @@ Route = Pass | StartUpload | ContinueUpload | PutManifest | DeleteManifest
 
 
 def route(method: str, path: str, query: str) -> Route:
-    """`path` as it was sent. Raises RegistryError for a write that the distribution spec has not,
-    or that is not spelled as the spec has it."""
+    """`path`: the path as sent. Raises RegistryError for a write that is not in the distribution
+    spec, or is spelled differently."""
     if method in _READS:
+        if _STEPS.search(path):
+            raise _unsupported(method, path)
         return Pass()
     if not _PLAIN.fullmatch(path):
         raise _unsupported(method, path)
@@ -84,21 +90,31 @@ def route(method: str, path: str, query: str) -> Route:
             raise _unsupported(method, path)
 
 
-def session_of(path: str) -> str:
-    """The upload session that a path leads to; empty if it leads elsewhere."""
+def upload_of(path: str) -> ContinueUpload | None:
+    """The upload session of a path; None for another path."""
     found = _UPLOAD.fullmatch(path)
-    return found[2] if found else ""
+    try:
+        return ContinueUpload(parse_repository(found[1]), found[2]) if found else None
+    except RegistryError:
+        return None
+
+
+def uploads_of(path: str) -> str:
+    """The repository of an upload path; empty for another path."""
+    found = _UPLOADS.fullmatch(path) or _UPLOAD.fullmatch(path)
+    return found[1] if found else ""
 
 
 def _start(repository: Repository, query: str) -> StartUpload:
+    """A mount is passed on in any spelling; only a plain one is looked up first."""
     parameters = parse_qs(query, keep_blank_values=True)
     mounts, sources = parameters.get("mount", []), parameters.get("from", [])
     if not any(mounts):
         return StartUpload(repository)
     if len(mounts) != 1 or len(sources) > 1:
         raise RegistryError("UNSUPPORTED", "a mount names one blob and one repository")
-    source = str(parse_repository(sources[0])) if sources else ""
-    return StartUpload(repository, parse_digest(mounts[0]), source)
+    source = sources[0] if sources and is_name(sources[0]) else ""
+    return StartUpload(repository, mounts[0] if is_digest(mounts[0]) else "", source)
 
 
 def _unsupported(method: str, path: str) -> RegistryError:

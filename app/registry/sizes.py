@@ -1,13 +1,12 @@
-"""What the registry says of images that an admission request only names, asked by digest."""
+"""Reads images from the internal registry by digest, for requests that only name them."""
 
-import asyncio
 import logging
+import math
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from app.admission.image_lookups import SizeUnknownError
+from app.cluster.kept_answers import KeptAnswers
 from app.model.image import ImageClaim
 from app.registry.client import RegistryClient, RegistryUnavailableError
 from app.registry.errors import RegistryError
@@ -18,74 +17,48 @@ logger = logging.getLogger("registry_admission.registry")
 _CAPACITY = 50_000
 _AT_ONCE = 32
 _MISSING = 3.0
-"""Seconds for which an image that the registry does not have is not asked for again."""
+"""Seconds until a missing image is asked for again."""
 
 
 class RegistryImages:
-    """Asks the registries on the allow-list and no other; what a digest stands for is kept.
-
-    Many who wait for one digest cost one request.
-    """
+    """Reads images from one registry, and caches them by repository and digest."""
 
     def __init__(
         self,
-        registries: Mapping[str, RegistryClient],
+        client: RegistryClient,
         capacity: int = _CAPACITY,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`registries`: the clients of every host that may be asked, by `host[:port]`."""
-        self._registries = registries
-        self._capacity = capacity
-        self._clock = clock
-        self._turns = asyncio.Semaphore(_AT_ONCE)
-        self._known: OrderedDict[str, ImageClaim] = OrderedDict()
-        self._missing: OrderedDict[tuple[str, str, str], float] = OrderedDict()
-        self._asked: dict[tuple[str, str, str], asyncio.Task[ImageClaim | None]] = {}
+        self._client = client
+        self._answers = KeptAnswers(
+            self._ask, _seconds, capacity=capacity, at_once=_AT_ONCE, clock=clock
+        )
 
-    async def of(self, host: str, repository: str, digest: str) -> ImageClaim | None:
-        """None if the registry has no such image, or may not be asked for it.
+    async def of(self, repository: str, digest: str) -> ImageClaim | None:
+        """None if the registry has no such image.
 
-        Raises SizeUnknownError if it gives no answer, or stores what cannot be read.
+        Raises SizeUnknownError if the registry does not answer or the manifest cannot be read.
         """
-        if digest in self._known:
-            self._known.move_to_end(digest)
-            return self._known[digest]
-        client = self._registries.get(host)
-        if client is None or not _is_spelled(repository, digest):
+        if not _is_spelled(repository, digest):
             return None
-        key = (host, repository, digest)
-        if self._missing.get(key, 0.0) > self._clock():
-            return None
-        task = self._asked.get(key)
-        if task is None:
-            task = asyncio.create_task(self._ask(client, key))
-            self._asked[key] = task
-            task.add_done_callback(lambda _: self._asked.pop(key, None))
-        return await asyncio.shield(task)
+        return await self._answers.of((repository, digest))
 
-    async def _ask(self, client: RegistryClient, key: tuple[str, str, str]) -> ImageClaim | None:
-        _, repository, digest = key
+    async def _ask(self, image: tuple[str, str]) -> ImageClaim | None:
+        repository, digest = image
         try:
-            async with self._turns:
-                stored = await client.manifest(repository, digest)
+            stored = await self._client.manifest(repository, digest)
         except RegistryUnavailableError as error:
             logger.warning("size not known", extra={"digest": digest, "problem": str(error)})
             raise SizeUnknownError(str(error)) from None
-        if stored is None:
-            self._missing[key] = self._clock() + _MISSING
-            self._trim(self._missing)
-            return None
-        claim = self._known[digest] = ImageClaim.of_manifest(stored)
-        self._trim(self._known)
-        return claim
+        return ImageClaim.of_manifest(stored) if stored else None
 
-    def _trim(self, kept: OrderedDict[Any, Any]) -> None:
-        if len(kept) > self._capacity:
-            kept.popitem(last=False)
+
+def _seconds(claim: ImageClaim | None) -> float:
+    return _MISSING if claim is None else math.inf
 
 
 def _is_spelled(repository: str, digest: str) -> bool:
-    """Names come from tenants: only what the spec allows becomes part of an address."""
+    """Tenants choose the names: only names of the OCI spec become part of a URL."""
     try:
         parse_repository(repository)
         parse_digest(digest)

@@ -14,7 +14,7 @@ from app.registry.credentials import Credentials
 
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 _DEFAULT_LIFE = 60.0
-"""Seconds that a token holds which does not say how long: the token protocol's own default."""
+"""Seconds that a token without `expires_in` is valid: the default of the token protocol."""
 _MARGIN = 10.0
 _CAPACITY = 1000
 _CLIENT = "registry-admission"
@@ -37,7 +37,7 @@ class Challenge:
 
 
 class Send(Protocol):
-    """Sends a request to a token service; hosts that are not allowed are its business."""
+    """Sends a request to a token service. It also refuses hosts that are not allowed."""
 
     async def __call__(
         self, method: str, url: str, headers: dict[str, str], data: dict[str, str] | None = None
@@ -45,7 +45,7 @@ class Send(Protocol):
 
 
 class Tokens:
-    """`Authorization` headers, remembered by scope until their tokens expire."""
+    """`Authorization` headers, cached by scope until their tokens expire."""
 
     def __init__(
         self, credentials: Credentials, send: Send, clock: Callable[[], float] = time.monotonic
@@ -57,7 +57,7 @@ class Tokens:
         self._headers: OrderedDict[str, tuple[float, str]] = OrderedDict()
 
     def header(self, scope: str) -> str:
-        """What to send unasked; empty while nothing is known that the registry would take."""
+        """The header to send without a challenge; empty if none is known."""
         if self._credentials.registry_token:
             return f"Bearer {self._credentials.registry_token}"
         if self._basic:
@@ -66,9 +66,9 @@ class Tokens:
         return header if self._clock() < expires_at else ""
 
     async def answer(self, challenge: Challenge, scope: str) -> str:
-        """The header that a challenge asks for; empty if there is none to give.
+        """The header for a challenge; empty if there are no credentials.
 
-        Raises ValueError for a token service that does not keep to the protocol.
+        Raises ValueError if the token service violates the protocol.
         """
         if challenge.scheme == "basic":
             self._basic = True

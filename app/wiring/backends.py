@@ -20,13 +20,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from app.admission.events import RefusalEvents
+from app.admission.image_kinds import Visibility
 from app.admission.image_lookups import RegistryImage
 from app.admission.review import AdmissionRequest, Outcome
 from app.auth.authentication import Authenticator, StaticTokens
 from app.auth.reviews import KubernetesAccess
 from app.certs.cluster import ClusterCertificates, service_names
 from app.cluster import connection
-from app.cluster.api import KubeApi
+from app.cluster.api import ApiError, KubeApi, NotFoundError
 from app.cluster.connection import NoClusterError
 from app.cluster.embedded import EmbeddedState, SnapshotState
 from app.cluster.informer import Informer
@@ -38,6 +39,7 @@ from app.cluster.objects import KubernetesObjects, ObjectReader
 from app.cluster.reconciler import Reconciler
 from app.config import examples
 from app.config.settings import Settings
+from app.config.shared_settings import SharedSettings
 from app.page.refusals import Refusals
 from app.page.shared_refusals import LABEL as REFUSALS
 from app.page.shared_refusals import SharedRefusals
@@ -63,6 +65,8 @@ class Sources:
     """The host names of the registry in Config/cluster."""
     objects: ObjectReader | None = None
     """Reads the objects that Config/cluster refers to."""
+    visibility: Visibility | None = None
+    """Which namespaces the user of a review may see; None: every one."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ class Observations:
     """Called for every refused review."""
     broken: Callable[[], bool]
     """Whether the last reading of the state failed, so that an older one stays in force."""
+    unready: Callable[[], list[str]] | None = None
+    """Why another replica should be asked; None: for every problem of the state."""
     unreadable: Callable[[], Mapping[str, int]] = dict
     """How many objects cannot be read, by kind."""
 
@@ -97,15 +103,14 @@ class Backend:
 
 
 @asynccontextmanager
-async def open_backend(settings: Settings, *, leads: bool = True) -> AsyncIterator[Backend]:
+async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
     """The folder that `state` names; else the cluster around us, or the one that a kubeconfig
     names; else the examples.
 
-    `leads`: whether this process may be the one that writes quota status for all. Raises
-    ManifestError for a folder, NoClusterError for a kubeconfig, and CredentialsError for a docker
-    config, that is no use.
+    Raises ManifestError for a folder, NoClusterError for a kubeconfig, and CredentialsError for a
+    docker config, that is no use.
     """
-    async with _registry(settings) as registry_image, _source(settings, leads) as backend:
+    async with _registry(settings) as registry_image, _source(settings) as backend:
         yield replace(backend, sources=replace(backend.sources, registry_image=registry_image))
 
 
@@ -113,7 +118,7 @@ async def open_backend(settings: Settings, *, leads: bool = True) -> AsyncIterat
 async def _registry(settings: Settings) -> AsyncIterator[RegistryImage | None]:
     """Sizes from the internal registry, if `registry-url` is set."""
     async with open_registry(settings) as registry:
-        yield partial(RegistryImages(dict([registry])).of, registry[0]) if registry else None
+        yield RegistryImages(registry[1]).of if registry else None
 
 
 def uses_examples(settings: Settings) -> bool:
@@ -123,18 +128,35 @@ def uses_examples(settings: Settings) -> bool:
 
 
 @asynccontextmanager
-async def _source(settings: Settings, leads: bool) -> AsyncIterator[Backend]:
+async def _source(settings: Settings) -> AsyncIterator[Backend]:
     outside = settings.kubeconfig is not None or settings.context is not None
     inside = connection.is_inside()
     if settings.state is not None or uses_examples(settings):
-        if settings.controllers and leads:
+        if settings.controllers:
             raise NoClusterError("controllers need a cluster, and there is only a folder")
         manifests = settings.state or examples.state_folder()
         yield embedded(EmbeddedState(manifests, settings.domain), settings)
         return
     async with connection.connected(settings.kubeconfig, settings.context) as api:
+        await require_namespace(api, settings.namespace)
         with TemporaryDirectory() as folder:
-            yield _cluster(api, settings, Path(folder), inside=inside and not outside, leads=leads)
+            yield _cluster(api, settings, Path(folder), inside=inside and not outside)
+
+
+async def require_namespace(api: KubeApi, name: str) -> None:
+    """Raises NoClusterError if the service has no namespace for its ledgers.
+
+    Without it nothing can be decided, and each part of the service would say so by itself.
+    """
+    try:
+        await api.get(f"/api/v1/namespaces/{name}")
+    except NotFoundError:
+        raise NoClusterError(
+            f"the namespace {name} of this service does not exist: create it, or name another "
+            "with --service-namespace"
+        ) from None
+    except ApiError:
+        return  # The cluster may answer later; /readyz says what is missing until then.
 
 
 def embedded(state: EmbeddedState, settings: Settings) -> Backend:
@@ -161,18 +183,33 @@ def snapshot(state: SnapshotState, settings: Settings) -> Backend:
     )
 
 
-def _cluster(
-    api: KubeApi, settings: Settings, folder: Path, *, inside: bool, leads: bool
-) -> Backend:
-    domain, timing, namespace = settings.domain, settings.timing, settings.namespace
+@dataclass(frozen=True)
+class ClusterUsage:
+    """Limits, usage and reservations of a cluster, and the work that keeps them fresh."""
+
+    identity: str
+    """Tells this process apart from its replicas."""
+    state: KubernetesState
+    ledgers: KubernetesLedgers
+    jobs: Sequence[Job]
+
+
+def cluster_usage(api: KubeApi, settings: SharedSettings) -> ClusterUsage:
+    """What every process that decides pushes in a cluster needs."""
     identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}-{os.getpid()}"
+    namespace, silence = settings.namespace, settings.watch_silence
     state = KubernetesState(
-        api, domain, namespace=namespace, timing=timing, silence=settings.watch_silence
+        api, settings.domain, namespace=namespace, timing=settings.timing, silence=silence
     )
     ledgers = KubernetesLedgers(api, namespace, identity)
-    watched = Informer(
-        api, ledgers.path, "ledgers", ledgers, silence=settings.watch_silence, select=LEDGERS
-    )
+    watched = Informer(api, ledgers.path, "ledgers", ledgers, silence=silence, select=LEDGERS)
+    return ClusterUsage(identity, state, ledgers, [state.run, watched.run])
+
+
+def _cluster(api: KubeApi, settings: Settings, folder: Path, *, inside: bool) -> Backend:
+    domain, timing, namespace = settings.domain, settings.timing, settings.namespace
+    usage = cluster_usage(api, settings)
+    identity, state, ledgers = usage.identity, usage.state, usage.ledgers
     events = RefusalEvents(api, domain, identity)
     refusals = Refusals(domain)
     sharing = SharedRefusals(api, namespace, identity, refusals)
@@ -184,8 +221,9 @@ def _cluster(
     if not inside:
         names += ["localhost", settings.host]
     certificates = ClusterCertificates(api, folder, namespace=namespace, names=names)
+    access = KubernetesAccess(api, domain)
     reconciler = Reconciler(api, state, ledgers, domain, timing)
-    controllers = assemble(api, settings, identity) if leads else None
+    controllers = assemble(api, settings, identity)
     work = [reconciler.run, *(controllers.leading if controllers else [])]
     leading = partial(lead, api, namespace, identity, partial(_all_of, work))
 
@@ -193,29 +231,29 @@ def _cluster(
         events.refused(request, outcome)
         refusals.review(request, outcome)
 
-    jobs: list[Job] = [state.run, watched.run, events.run]
+    jobs: list[Job] = [*usage.jobs, events.run, leading]
     if controllers:
-        jobs.append(controllers.watch.informer.run)
+        jobs += controllers.everywhere
     if settings.page == "on":
         jobs += [sharing.run, others.run]
-    if leads:
-        jobs.append(leading)
     return Backend(
         Sources(
             state,
             ledgers,
             registry_hosts=state.registry_hosts,
             objects=KubernetesObjects(api),
+            visibility=access.seen_by,
         ),
         Observations(
             namespaces=state.occupied,
             refusals=refusals,
             refused=refused,
             broken=lambda: False,
+            unready=state.unready,
             unreadable=state.unreadable,
         ),
         jobs=jobs,
-        authenticator=KubernetesAccess(api, domain),
+        authenticator=access,
         certificates=certificates if shared and not settings.tls_dir else None,
         controllers=controllers,
     )

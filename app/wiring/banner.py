@@ -1,13 +1,19 @@
 """What a server says when it has started."""
 
 import ipaddress
+import logging
 import shlex
 from pathlib import Path
 
+import click
+
 from app.certs import files, trust
+from app.cluster import connection
 from app.config import examples
 
-_EXAMPLE = "push-allowed.json"
+logger = logging.getLogger("registry_admission.serving")
+
+_EXAMPLE = "push-too-large.json"
 
 
 def banner(host: str, port: int, certificates: Path, *, on_examples: bool) -> str:
@@ -25,7 +31,7 @@ def banner(host: str, port: int, certificates: Path, *, on_examples: bool) -> st
     if on_examples and name not in missing:
         authority = shlex.quote(str(certificates / files.AUTHORITY))
         lines += [
-            "Try it:",
+            "Try it, a push that is refused:",
             f"  curl --cacert {authority} -H 'Content-Type: application/json' \\",
             f"    --data @{shlex.quote(str(examples.payload(_EXAMPLE)))} {url}/validate",
         ]
@@ -38,3 +44,12 @@ def _is_any(host: str) -> bool:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return False
+
+
+def announce(text: str) -> None:
+    """Print what a server says when it has started. In a Pod, log it: every line of the Pod's log
+    has the same format then."""
+    if connection.is_inside():
+        logger.info(text)
+    else:
+        click.echo(text)

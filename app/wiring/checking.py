@@ -10,6 +10,7 @@ from typing import Any
 import jsonpatch
 from pydantic import ValidationError
 
+from app.admission.kinds import KINDS
 from app.admission.review import AdmissionRequest, AdmissionReview
 from app.cluster import cluster_copy, connection, manifests
 from app.cluster.embedded import EmbeddedState, SnapshotState
@@ -22,12 +23,8 @@ from app.policy import not_in_force
 from app.wiring import service
 from app.wiring.backends import snapshot
 
-_NAMESPACED = frozenset(
-    {
-        "ConfigMap", "ImageStream", "ImageStreamImport", "ImageStreamMapping", "ImageStreamTag",
-        "ImageTag", "LimitRange", "ResourceQuota",
-    }
-)  # fmt: skip
+_NAMESPACED = frozenset(kind.name for kind in KINDS if kind.namespaced and kind.name != "Secret")
+"""Kinds that kubectl puts into `default`. A Secret of the registry is created with `-n`."""
 
 
 @dataclass(frozen=True)

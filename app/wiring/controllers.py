@@ -9,8 +9,10 @@ from typing import Any
 
 from app.cluster.api import KubeApi
 from app.config.settings import Settings
+from app.controllers import namespace_limits
 from app.controllers.config import ConfigStatus, ConfigWatch
 from app.controllers.metrics import ControllerMetrics, ControllersCollector
+from app.controllers.namespace_limits import NamespaceLimits
 from app.controllers.pull_secrets import controller as pull_secrets
 from app.controllers.pull_secrets.controller import Options, PullSecretController
 from app.controllers.pull_secrets.decision import Policy
@@ -27,8 +29,8 @@ _RESTART = 5.0
 
 @dataclass(frozen=True)
 class Controllers:
-    watch: ConfigWatch
-    """Runs on every replica, because the hook reads it."""
+    everywhere: Sequence[Work]
+    """Jobs of every replica: the hook reads Config/cluster."""
     leading: Sequence[Work]
     """Jobs of the leading replica. Each starts from the stored objects."""
     hook: PullSecretHook | None
@@ -82,7 +84,24 @@ def assemble(api: KubeApi, settings: Settings, identity: str) -> Controllers | N
             await controller.run()
 
         leading.append(partial(_retry_forever, merge_credentials))
-    return Controllers(watch, leading, hook, ControllersCollector(list(metrics.values())))
+    if namespace_limits.CONTROLLER in metrics:
+
+        async def limit_namespaces() -> None:
+            controller = NamespaceLimits(
+                api,
+                domain,
+                metrics[namespace_limits.CONTROLLER],
+                namespace=settings.namespace,
+                selector=settings.limits_selector,
+                protected=[*settings.system_namespaces, settings.registry_namespace, "default"],
+                silence=silence,
+            )
+            await controller.run()
+
+        leading.append(partial(_retry_forever, limit_namespaces))
+    needs_config = metrics.keys() - {namespace_limits.CONTROLLER}
+    everywhere = [watch.informer.run] if needs_config else []
+    return Controllers(everywhere, leading, hook, ControllersCollector(list(metrics.values())))
 
 
 async def _retry_forever(work: Work) -> None:

@@ -2,10 +2,9 @@
 
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -21,6 +20,7 @@ from app.certs import files
 from app.certs.reload import ServingContext
 from app.cluster import connection
 from app.cluster.embedded import EmbeddedState
+from app.gateway.addresses import Origin
 from app.gateway.catalog import Catalog, read_names
 from app.gateway.coverage import Coverage
 from app.gateway.database import Database
@@ -35,21 +35,17 @@ from app.gateway.traffic import Traffic, Turns
 from app.gateway.upstream import Upstream
 from app.gateway.usage_store import UsageStore
 from app.model.errors import UnusableError
-from app.page.refusals import Refusals
-from app.quota.store import MemoryLedgers
+from app.policy.enforcement import Enforcement
+from app.policy.verdict import Verdict
+from app.quota.state import ClusterState
+from app.quota.store import LedgerStore, MemoryLedgers
 from app.registry import credentials
 from app.registry.client import RegistryClient
 from app.registry.credentials import NO_CREDENTIALS
+from app.registry.names import Repository
 from app.registry.push import PushChecks
 from app.registry.sizes import RegistryImages
-from app.wiring.backends import (
-    Backend,
-    Job,
-    Observations,
-    Sources,
-    open_backend,
-    running,
-)
+from app.wiring.backends import Job, cluster_usage, require_namespace, running
 
 logger = logging.getLogger("registry_admission.gateway")
 
@@ -60,11 +56,14 @@ class GatewayError(UnusableError):
 
 @dataclass(frozen=True)
 class _Source:
-    """Where limits and usage come from; the backend may ask the registry about images."""
+    """Where limits and usage come from."""
 
-    backend: Backend
+    state: ClusterState
+    ledgers: LedgerStore
+    jobs: Sequence[Job]
+    """Work that lives as long as the gateway does."""
     store: UsageStore | None = None
-    coverage: Coverage = field(default_factory=Coverage)
+    coverage: Coverage = field(default_factory=Coverage.whole)
     traffic: Traffic = field(default_factory=Traffic)
 
 
@@ -85,9 +84,11 @@ async def serve(settings: GatewaySettings, announce: Callable[[str], None]) -> N
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(upstream.close)
-        source = await stack.enter_async_context(_open(settings, trust))
+        client = _client(settings, trust)
+        stack.push_async_callback(client.close)
+        source = await stack.enter_async_context(_open(settings, client))
         certificate = _certificate(settings)
-        app, jobs = _build(settings, source, upstream, lambda: server.draining)
+        app, jobs = _build(settings, source, upstream, client, lambda: server.draining)
         listener = listen(settings.host, settings.port)
         server = Server(
             app,
@@ -109,11 +110,20 @@ async def serve(settings: GatewaySettings, announce: Callable[[str], None]) -> N
 
 
 def _build(
-    settings: GatewaySettings, source: _Source, upstream: Upstream, draining: Callable[[], bool]
+    settings: GatewaySettings,
+    source: _Source,
+    upstream: Upstream,
+    client: RegistryClient,
+    draining: Callable[[], bool],
 ) -> tuple[FastAPI, list[Job]]:
-    sources, domain = source.backend.sources, settings.domain
-    state = sources.state
-    enforcer = Enforcer(state, sources.ledgers, domain, settings.timing)
+    state, domain = source.state, settings.domain
+    enforcement = Enforcement(settings.default_mode, (), (), tuple(settings.exempt_namespaces))
+    enforcer = Enforcer(state, source.ledgers, domain, settings.timing, enforcement=enforcement)
+    metrics, coverage, store = Metrics(), source.coverage, source.store
+
+    def tolerated(_repository: Repository, verdict: Verdict) -> None:
+        metrics.count_tolerated(verdict.tolerated, verdict.exemption)
+
     references = References(state, settings.internal_hosts)
     admission = ImageAdmission(
         state,
@@ -121,19 +131,20 @@ def _build(
         references,
         domain,
         settings.unknown_size,
-        registry_image=sources.registry_image,
+        registry_image=RegistryImages(client).of,
+        enforcement=enforcement,
     )
     gateway = Gateway(
         upstream,
-        PushChecks(admission),
+        PushChecks(admission, tolerated),
         source.store,
         unknown_size=settings.unknown_size,
         max_uploads=settings.max_uploads,
+        upload_wait=settings.upload_wait,
         idle_timeout=settings.idle_timeout,
         manifest_timeout=settings.timing.expiry / 2,
         traffic=source.traffic,
     )
-    metrics, coverage, store = Metrics(), source.coverage, source.store
     metrics.gauge(RESERVATIONS, enforcer.reservations)
     metrics.gauge(UPLOADS, lambda: gateway.slots.taken)
     metrics.gauge(UNREAD, lambda: len(coverage.unread))
@@ -145,36 +156,41 @@ def _build(
 
     app = FastAPI(title="registry-admission gateway", openapi_url=None)
     app.include_router(HealthApi(metrics, not_ready, coverage.warnings).router())
-    app.router.routes += [Route("/v2", gateway), Route("/v2/{path:path}", gateway)]
-    return app, list(source.backend.jobs)
+    app.router.routes += [Route("/{path:path}", gateway)]
+    return app, list(source.jobs)
+
+
+def _client(settings: GatewaySettings, trust: ssl.SSLContext) -> RegistryClient:
+    """For the gateway's own questions. Raises CredentialsError."""
+    known = credentials.read(settings.upstream_auth) if settings.upstream_auth else {}
+    return RegistryClient(
+        settings.upstream,
+        known.get(Origin.parse(settings.upstream).host, NO_CREDENTIALS),
+        allowed_hosts=settings.upstream_token_hosts,
+        context=trust,
+    )
 
 
 @asynccontextmanager
-async def _open(settings: GatewaySettings, trust: ssl.SSLContext) -> AsyncIterator[_Source]:
+async def _open(settings: GatewaySettings, client: RegistryClient) -> AsyncIterator[_Source]:
     if settings.state is not None:
-        async with _plain_registry(settings, settings.state, trust) as source:
+        with _plain_registry(settings, settings.state, client) as source:
             yield source
         return
     outside = settings.kubeconfig is not None or settings.context is not None
     if not outside and not connection.is_inside():
         raise GatewayError("name a folder of limits with --state, or a cluster with --kubeconfig")
-    async with open_backend(settings, leads=False) as backend:
-        yield _Source(backend)
+    async with connection.connected(settings.kubeconfig, settings.context) as api:
+        await require_namespace(api, settings.namespace)
+        usage = cluster_usage(api, settings)
+        yield _Source(usage.state, usage.ledgers, usage.jobs)
 
 
-@asynccontextmanager
-async def _plain_registry(
-    settings: GatewaySettings, limits: Path, trust: ssl.SSLContext
-) -> AsyncIterator[_Source]:
+@contextmanager
+def _plain_registry(
+    settings: GatewaySettings, limits: Path, client: RegistryClient
+) -> Iterator[_Source]:
     """Limits from the folder, usage from the registry itself."""
-    known = credentials.read(settings.upstream_auth) if settings.upstream_auth else {}
-    host = settings.upstream.partition("://")[2]
-    client = RegistryClient(
-        settings.upstream,
-        known.get(host, NO_CREDENTIALS),
-        allowed_hosts=settings.upstream_token_hosts,
-        context=trust,
-    )
     database = Database(settings.database, settings.upstream)
     try:
         folder = EmbeddedState(limits, settings.domain)
@@ -191,24 +207,16 @@ async def _plain_registry(
             coverage,
             settings.compare_interval,
         )
-        backend = Backend(
-            Sources(
-                GatewayState(folder, inventory, coverage),
-                MemoryLedgers(),
-                registry_image=partial(RegistryImages({host: client}).of, host),
-            ),
-            Observations(
-                namespaces=folder.namespaces,
-                refusals=Refusals(settings.domain),
-                refused=lambda _request, _outcome: None,
-                broken=lambda: folder.broken is not None,
-            ),
-            jobs=[folder.watch, reconciler.run],
+        yield _Source(
+            GatewayState(folder, inventory, coverage),
+            MemoryLedgers(),
+            [folder.watch, reconciler.run],
+            UsageStore(inventory, reader),
+            coverage,
+            traffic,
         )
-        yield _Source(backend, UsageStore(inventory, reader), coverage, traffic)
     finally:
         database.close()
-        await client.close()
 
 
 def _certificate(settings: GatewaySettings) -> ServingContext | None:

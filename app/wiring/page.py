@@ -24,5 +24,12 @@ def build(settings: Settings, backend: Backend, key: Callable[[], bytes]) -> Pag
         )
     state, shown = backend.sources.state, backend.observations
     overview = OverviewCache(state, shown.namespaces, settings.domain)
-    views = Views(state, overview, shown.refusals, backend.authenticator, settings.domain)
+    views = Views(
+        state,
+        overview,
+        shown.refusals,
+        backend.authenticator,
+        settings.domain,
+        cluster=settings.cluster_name,
+    )
     return PageApi(views, backend.authenticator, Sessions(key))

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from app.admission.dispatch import Admission
 from app.admission.enforcer import Enforcer
 from app.admission.image_kinds import ImageAdmission
+from app.admission.kinds import Deciders
 from app.admission.object_kinds import ObjectAdmission
 from app.admission.references import References
 from app.admission.registry_kinds import RegistryAdmission
@@ -19,6 +20,8 @@ from app.api.health import HealthApi
 from app.api.metrics import RESERVATIONS, STATE_AGE, STATE_BROKEN, UNREADABLE, Metrics
 from app.api.push import PushApi
 from app.config.settings import Settings
+from app.policy.verdict import Verdict
+from app.registry.names import Repository
 from app.registry.push import PushChecks
 from app.wiring.backends import Backend
 
@@ -36,8 +39,8 @@ def build(
 ) -> Service:
     """The service on any backend. `draining` tells whether it is about to stop."""
     sources, observations, domain = backend.sources, backend.observations, settings.domain
-    state = sources.state
-    enforcer = Enforcer(state, sources.ledgers, domain, settings.timing)
+    state, enforcement = sources.state, settings.enforcement
+    enforcer = Enforcer(state, sources.ledgers, domain, settings.timing, enforcement=enforcement)
     references = References(state, settings.internal_hosts, sources.registry_hosts)
     images = ImageAdmission(
         state,
@@ -47,12 +50,18 @@ def build(
         settings.unknown_size,
         settings.followed_tags,
         sources.registry_image,
+        sources.visibility,
+        enforcement,
     )
-    registry = RegistryAdmission(state, settings, sources.objects)
-    objects = ObjectAdmission(state, settings, registry)
     controllers = backend.controllers
     hook = controllers.hook.review if controllers and controllers.hook else None
-    admission = Admission(images, objects, domain, hook)
+    deciders = Deciders(
+        images,
+        ObjectAdmission(state, settings),
+        RegistryAdmission(state, settings, sources.objects),
+        hook,
+    )
+    admission = Admission(deciders, domain)
     metrics = Metrics()
     if controllers:
         metrics.collect(controllers.collector)
@@ -61,10 +70,16 @@ def build(
     metrics.gauge(STATE_BROKEN, lambda: float(observations.broken()))
     metrics.gauges(UNREADABLE, observations.unreadable)
 
+    unready = observations.unready or state.problems
+
+    def undecided() -> list[str]:
+        """Why some requests cannot be decided, though no replica could do more."""
+        return [] if unready() else state.problems()
+
     def not_ready() -> list[str]:
         stopping = ["shutting down"] if draining() else []
         trust = backend.certificates.problems() if backend.certificates else []
-        return [*stopping, *trust, *state.problems()]
+        return [*stopping, *trust, *unready()]
 
     api = AdmissionApi(
         admission,
@@ -74,10 +89,16 @@ def build(
         max_concurrent_reviews=settings.max_concurrent_reviews,
         review_timeout=settings.review_timeout,
     )
-    app = create_app(api, HealthApi(metrics, not_ready))
+    app = create_app(api, HealthApi(metrics, not_ready, undecided))
     if backend.authenticator is not None:
         limit = settings.max_concurrent_reviews
-        checks = PushChecks(images)
+
+        def tolerated(repository: Repository, verdict: Verdict) -> None:
+            metrics.count_tolerated(verdict.tolerated, verdict.exemption)
+            if not verdict.exemption:
+                observations.refusals.push(repository, verdict)
+
+        checks = PushChecks(images, tolerated)
         pushes = PushApi(
             checks,
             backend.authenticator,

@@ -42,7 +42,7 @@ async def test_bodies_far_too_large_are_refused_within_bounded_memory(
         grown = peak_bytes(running.process.pid) - before
         after = await running.client.get("/readyz")
 
-    assert set(answers) <= {413, 429, ENDED}
+    assert set(answers) <= {408, 413, 429, ENDED}
     assert grown < 200 * MIB
     assert after.status_code == 200
     print(f"\nPEAK {path}: {before // MIB} MiB, and {grown // MIB} MiB more")

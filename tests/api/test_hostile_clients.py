@@ -2,9 +2,11 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI, Request
@@ -154,6 +156,31 @@ async def test_stalled_bodies_give_way_to_others(address: str, size: int) -> Non
             honest.close()
         for client in flood:
             client.close()
+
+
+async def test_body_whose_time_is_just_over_can_give_way() -> None:
+    bodies = BodyReader(1000, timeout=0.2)
+
+    async def read(wait: float) -> bytes:
+        chunks = [b" " * 1000]
+
+        async def receive() -> dict[str, Any]:
+            if not chunks:
+                await asyncio.Event().wait()
+            await asyncio.sleep(wait)
+            return {"type": "http.request", "body": chunks.pop(), "more_body": True}
+
+        return await bodies.read(Request({"type": "http", "headers": []}, receive))
+
+    reading = [asyncio.create_task(read(0)) for _ in range(8)]
+    await asyncio.sleep(0.1)
+    reading.append(asyncio.create_task(read(0.05)))
+    await asyncio.sleep(0.01)
+    # Blocks the loop: then the ninth body comes in one step with the end of the others' time.
+    asyncio.get_running_loop().call_soon(time.sleep, 0.12)
+    ended = await asyncio.gather(*reading, return_exceptions=True)
+
+    assert {getattr(error, "status_code", error) for error in ended} <= {408, 429}
 
 
 async def test_large_body_has_to_keep_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from app.controllers.metrics import (
     Progress,
 )
 from app.model.metric import Metric
+from app.version import VERSION
 from tests.api.service import serve
 
 _START = 120
@@ -59,7 +60,10 @@ async def test_the_service_has_the_metrics_of_the_reference(tmp_path: Path) -> N
         await running.client.post("/validate", content=review, headers=_JSON)
         await running.client.post("/validate", content=b"{", headers=_JSON)
         text = (await running.client.get("/metrics")).text
+        version = (await running.client.get("/version")).json()
 
+    assert version == {"version": VERSION}
+    assert f'registry_admission_build_info{{version="{VERSION}"}} 1.0' in text
     assert scraped(text) == described(OF_SERVICE)
     for metric in OF_REVIEWS:
         assert labels(text, metric) == set(metric.labels)

@@ -23,6 +23,7 @@ OPERATIONS = (
     "post /mutate",
     "get /healthz",
     "get /readyz",
+    "get /version",
     "get /metrics",
     "post /v1/push/blob",
     "post /v1/push/manifest",

@@ -72,7 +72,9 @@ async def test_a_served_process_decides_reports_and_stops_cleanly(tmp_path: Path
 
 async def test_the_printed_curl_works_as_pasted(tmp_path: Path) -> None:
     async with serve(tmp_path) as running:
-        command = running.banner.partition("Try it:\n")[2].replace("\\\n", " ")
+        command = running.banner.partition("Try it, a push that is refused:\n")[2].replace(
+            "\\\n", " "
+        )
         curl, *arguments, url = shlex.split(command)
         options = dict(zip(arguments[::2], arguments[1::2], strict=True))
         context = ssl.create_default_context(cafile=options.pop("--cacert"))
@@ -83,7 +85,9 @@ async def test_the_printed_curl_works_as_pasted(tmp_path: Path) -> None:
             answer = await stranger.post(url, content=body, headers={name: value})
 
     assert (curl, options) == ("curl", {})
-    assert answer.json()["response"]["allowed"] is True
+    refused = answer.json()["response"]
+    assert (refused["allowed"], refused["status"]["code"]) == (False, 403)
+    assert "(1.17Gi > 1Gi)" in refused["status"]["message"]
 
 
 async def test_500_concurrent_pushes_against_a_limit_of_100_admit_exactly_100(
@@ -210,7 +214,7 @@ async def test_reviews_in_flight_finish_while_the_listener_drains(tmp_path: Path
         code, _ = await stopping
 
     assert readiness.status_code == 503
-    assert readiness.json() == {"ready": False, "reasons": ["shutting down"]}
+    assert readiness.json()["reasons"] == ["shutting down"]
     assert answer["allowed"] is True
     assert code == 0
 

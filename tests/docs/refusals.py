@@ -8,7 +8,14 @@ from pathlib import Path
 APP = Path(__file__).parents[2] / "app"
 _SHORTEST = 10
 """Characters of a piece of text that tells one message from others."""
-_CALLS = {"deny": 0, "check_choice": 1, "check_at_least_zero": 1, "hold": 0, "_failure": 2}
+_CALLS = {
+    "deny": 0,
+    "exceed": 0,
+    "check_choice": 1,
+    "check_at_least_zero": 1,
+    "hold": 0,
+    "_failure": 2,
+}
 """Functions that are given a reason, and the place of it among their arguments."""
 
 
@@ -28,7 +35,9 @@ def refusals() -> Iterator[Refusal]:
                 texts = [piece for text in arguments[place + 1 :] for piece in _pieces(text)]
                 for reason in _strings(arguments[place]):
                     yield Refusal(reason, tuple(texts))
-            case ast.Yield(value=ast.Tuple(elts=[ast.Constant(value=str(reason)), text])):
+            case ast.Yield(value=ast.Tuple(elts=[ast.Constant(value=str(reason)), text])) if reason[
+                :1
+            ].isupper():
                 yield Refusal(reason, tuple(_pieces(text)))
 
 

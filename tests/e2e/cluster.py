@@ -1,28 +1,31 @@
 """A Kubernetes control plane without nodes, run as child processes of the tests.
 
 What admission webhooks, quotas and RBAC do is decided by the API server, so the tests ask a real
-one; no pod ever runs. Everything listens on 127.0.0.1 and lives in one directory.
+one; no pod ever runs. Everything listens on one address and lives in one directory.
 """
 
 import json
 import secrets
 import signal
-import socket
 import ssl
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
-import yaml
+
+from app.certs import client, files
 
 from . import apiserver_files
 from .domain import DOMAIN
+from .ports import free_ports
 
 HERE = Path(__file__).parent
 START_TIMEOUT = 90.0
 STOP_TIMEOUT = 2.0
 KUBECTL_TIMEOUT = 60.0
+_ALONE = ("--leader-elect=false", "--secure-port=0")
 AUDITED = "system:serviceaccount:registry-admission:registry-admission"
 """Whose requests are written down: what the service asks for in its own name."""
 CLIENT_NAME = "kube-apiserver"
@@ -49,18 +52,22 @@ def build_tools() -> Path:
 class Cluster:
     """etcd, kube-apiserver and, where a test asks for them, the controllers."""
 
-    def __init__(self, tools: Path, directory: Path) -> None:
+    def __init__(
+        self, tools: Path, directory: Path, *, address: str = "127.0.0.1", port: int | None = None
+    ) -> None:
+        """The API server is reached at an address and a port, by default a free one."""
         self.directory = directory
+        self._address = address
         self.token, self._image_api_token = secrets.token_hex(16), secrets.token_hex(16)
         self.kubeconfig = directory / "kubeconfig"
         self.ca_file = directory / "apiserver" / "apiserver.crt"
         self.audit_log = directory / "audit.log"
-        self.client_ca = directory / apiserver_files.CLIENT_CA
-        self._tools = tools
+        self.client_ca = directory / apiserver_files.CLIENT / files.AUTHORITY
+        self.tools = tools
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        port, self._etcd_port, self._etcd_peer_port = _free_ports(3)
-        self._port = port
-        self.url = f"https://127.0.0.1:{port}"
+        free, self._etcd_port, self._etcd_peer_port = free_ports(3)
+        self._port = port or free
+        self.url = f"https://{address}:{self._port}"
 
     def __enter__(self) -> "Cluster":
         self.start()
@@ -96,7 +103,7 @@ class Cluster:
         """Of `kube-apiserver`, `etcd` or `kube-controller-manager`."""
         return self._processes[name].pid
 
-    def start_controller_manager(self, *more: str) -> None:
+    def start_controller_manager(self, *more: str, flags: Sequence[str] = ()) -> None:
         """Starts the controllers that a cluster without nodes needs, and those that a test does.
 
         A second call does nothing.
@@ -110,10 +117,14 @@ class Cluster:
             f"--controllers={','.join((*CONTROLLERS, *more))}",
             f"--service-account-private-key-file={self.directory / 'service-account.key'}",
             f"--root-ca-file={self.ca_file}",
-            "--leader-elect=false",
-            "--secure-port=0",
+            *_ALONE,
+            *flags,
         )
         self._wait_for(name, "/api/v1/namespaces/default/serviceaccounts/default")
+
+    def start_scheduler(self) -> None:
+        """Starts what gives Pods their nodes."""
+        self._spawn("kube-scheduler", f"--kubeconfig={self.kubeconfig}", *_ALONE)
 
     def restart_apiserver(self) -> None:
         """Stops the API server in an orderly way and starts it again on the same port."""
@@ -152,16 +163,20 @@ class Cluster:
         self._processes["kube-apiserver"].send_signal(signal.SIGCONT)
 
     def kubectl(
-        self, *args: str, input: str | None = None, check: bool = True
+        self,
+        *args: str,
+        input: str | None = None,
+        check: bool = True,
+        timeout: float = KUBECTL_TIMEOUT,
     ) -> subprocess.CompletedProcess[str]:
         """Runs kubectl as the cluster's administrator; a failure is an error unless asked for."""
         result = subprocess.run(
-            [self._tools / "kubectl", *args],
+            [self.tools / "kubectl", *args],
             input=input,
             env={"KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": str(self.directory / "cache")},
             capture_output=True,
             text=True,
-            timeout=KUBECTL_TIMEOUT,
+            timeout=timeout,
         )
         if check and result.returncode:
             raise RuntimeError(f"kubectl {' '.join(args)}: {result.stderr}")
@@ -202,20 +217,7 @@ class Cluster:
 
     def write_kubeconfig(self, path: Path, token: str) -> None:
         """Writes a kubeconfig for the owner of a token."""
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [
-                {
-                    "name": "e2e",
-                    "cluster": {"server": self.url, "certificate-authority": str(self.ca_file)},
-                }
-            ],
-            "users": [{"name": "e2e", "user": {"token": token}}],
-            "contexts": [{"name": "e2e", "context": {"cluster": "e2e", "user": "e2e"}}],
-            "current-context": "e2e",
-        }
-        path.write_text(yaml.safe_dump(config))
+        apiserver_files.write_kubeconfig(path, self.url, self.ca_file, token)
 
     def _start_etcd(self) -> None:
         client = f"http://127.0.0.1:{self._etcd_port}"
@@ -237,18 +239,18 @@ class Cluster:
             "kube-apiserver",
             f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
             f"--cert-dir={self.ca_file.parent}",
-            "--bind-address=127.0.0.1",
+            f"--bind-address={self._address}",
             f"--secure-port={self._port}",
-            "--advertise-address=127.0.0.1",
+            f"--advertise-address={self._address}",
             # A loopback address is no valid endpoint of the `kubernetes` service.
-            "--endpoint-reconciler-type=none",
+            f"--endpoint-reconciler-type={'none' if self._address.startswith('127.') else 'lease'}",
             "--service-cluster-ip-range=10.0.0.0/24",
             "--authorization-mode=RBAC",
             f"--token-auth-file={self.directory / 'tokens.csv'}",
             f"--service-account-issuer={self.url}",
             f"--service-account-key-file={key}",
             f"--service-account-signing-key-file={key}",
-            f"--admission-control-config-file={self.directory / 'admission.yaml'}",
+            f"--admission-control-config-file={self.client_ca.parent / client.ADMISSION}",
             f"--audit-policy-file={self.directory / 'audit.yaml'}",
             f"--audit-log-path={self.audit_log}",
         )
@@ -263,10 +265,10 @@ class Cluster:
             path = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
             self._wait_for("kube-apiserver", f"{path}?resourceVersion=0")
 
-    def _spawn(self, name: str, *args: str) -> None:
+    def _spawn(self, name: str, *args: str, program: Path | None = None) -> None:
         with self._log(name).open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                [self._tools / name, *args], stdout=log, stderr=subprocess.STDOUT
+                [program or self.tools / name, *args], stdout=log, stderr=subprocess.STDOUT
             )
 
     def _log(self, name: str) -> Path:
@@ -296,15 +298,3 @@ class Cluster:
         except (httpx.TransportError, ssl.SSLError):
             return False
         return response.is_success
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports nothing listens on, all different because all are bound at the same time."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for sock in sockets:
-            sock.bind(("127.0.0.1", 0))
-        return [sock.getsockname()[1] for sock in sockets]
-    finally:
-        for sock in sockets:
-            sock.close()

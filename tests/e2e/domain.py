@@ -2,7 +2,7 @@
 
 import os
 
-from app.config.settings import ENV_PREFIX
+from app.config.shared_settings import ENV_PREFIX
 from app.model.domain import ApiDomain
 
 DOMAIN = os.environ.get("E2E_DOMAIN", "alauda.io")

@@ -92,8 +92,13 @@ class ImageApi:
         return await self._store(plural, body)
 
     async def call(self, method: str, path: str, body: Json | None = None) -> tuple[int, Json]:
-        """A request to the storage, about which no webhook is asked."""
+        """A request to the storage, about which no webhook is asked.
+
+        Raises HTTPError while the API server is not there or not ready.
+        """
         response = await self._client.request(method, path, json=body)
+        if response.status_code == 429 or response.is_server_error:
+            response.raise_for_status()
         return response.status_code, response.json()
 
     async def stream(self, namespace: str, name: str) -> Json | None:

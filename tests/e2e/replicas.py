@@ -88,7 +88,7 @@ class Replica:
         reasons: Any = "no answer"
         while time.monotonic() < deadline:
             try:
-                answer = httpx.get(f"{self.url}/readyz", verify=self._context())
+                answer = httpx.get(f"{self.url}/readyz", verify=self.context())
                 reasons = answer.json()["reasons"]
                 if answer.status_code == 200:
                     return
@@ -98,13 +98,12 @@ class Replica:
         raise AssertionError(f"not ready: {reasons}\n{self._log.read_text()[-3000:]}")
 
     def reasons(self) -> list[str]:
-        """Why it is not ready."""
-        answer = httpx.get(f"{self.url}/readyz", verify=self._context())
-        reasons: list[str] = answer.json()["reasons"]
-        return reasons
+        """Why it is not ready, or cannot decide some requests."""
+        answer = httpx.get(f"{self.url}/readyz", verify=self.context()).json()
+        return [*answer["reasons"], *answer["warnings"]]
 
     def metrics(self) -> str:
-        return httpx.get(f"{self.url}/metrics", verify=self._context()).text
+        return httpx.get(f"{self.url}/metrics", verify=self.context()).text
 
     def review(self, request: dict[str, Any]) -> dict[str, Any]:
         """Its answer to an AdmissionReview that does not come from the API server."""
@@ -112,7 +111,7 @@ class Replica:
         answer = httpx.post(
             f"{self.url}/validate",
             json={**review, "request": request},
-            verify=self._context(),
+            verify=self.context(),
             timeout=30,
         )
         response: dict[str, Any] = answer.json()["response"]
@@ -120,7 +119,7 @@ class Replica:
 
     def stranger(self) -> int:
         """The HTTP code of a review that somebody sends who shows no certificate."""
-        return httpx.post(f"{self.url}/validate", json={}, verify=self._context()).status_code
+        return httpx.post(f"{self.url}/validate", json={}, verify=self.context()).status_code
 
     def log(self) -> str:
         return self._log.read_text()
@@ -147,7 +146,7 @@ class Replica:
         raise AssertionError(self._log.read_text()[-3000:])
 
     @staticmethod
-    def _context() -> ssl.SSLContext:
+    def context() -> ssl.SSLContext:
         """Probes do not check certificates, as the kubelet does not."""
         context = ssl.create_default_context()
         context.check_hostname = False

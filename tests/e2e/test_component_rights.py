@@ -35,6 +35,12 @@ RIGHTS = {
         ("get", ["secrets/another", IN_REGISTRY], False),
         ("create", ["serviceaccounts", "--subresource=token", "--namespace=default"], False),
     ],
+    "namespace-limits": [
+        ("create", ["limitranges", "--namespace=default"], True),
+        ("create", ["resourcequotas", "--namespace=default"], True),
+        ("patch", ["limitranges", "--namespace=default"], False),
+        ("delete", ["resourcequotas", "--namespace=default"], False),
+    ],
 }
 
 

@@ -134,8 +134,8 @@ async def test_a_mapping_to_a_missing_stream_is_answered_after_admission_and_mak
 ) -> None:
     await limited(cluster, replicas, namespace, "image-tags", 1)
     for number in range(3):
-        assert (await push(api, namespace, "missing", f"v{number}", "a")).code == 404
-    assert await api.stream(namespace, "missing") is None
+        assert (await push(api, namespace, f"missing-{number}", "v1", "a")).code == 404
+        assert await api.stream(namespace, f"missing-{number}") is None
 
     await tags.put_stream(namespace, "app", [])
     assert (await push(api, namespace, "app", "v1", "a")).code == 201  # no place was held

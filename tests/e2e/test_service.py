@@ -103,7 +103,7 @@ async def test_stale_view_refuses_with_a_reason_and_recovers(
             while not (reasons := await asyncio.to_thread(replica.reasons)):
                 await asyncio.sleep(0.2)
         assert f"imagestreams.image.{DOMAIN}: the watch is" in reasons[0]
-        assert "accepted are 10 s" in reasons[0]
+        assert "(limit: 10 s)" in reasons[0]
     finally:
         cluster.resume_apiserver()
 

@@ -159,6 +159,9 @@ def test_system_namespaces_do_not_wait_for_the_service(unanswered: Cluster, name
     assert asked(unanswered, image_kind("ImageStream"), namespace) == ""
 
 
+ADDRESS = {"status": {"dockerImageRepository": "registry/default/probe"}}
+
+
 @pytest.mark.parametrize("namespace", ["openshift", "openshift-monitoring", "openshifted"])
 def test_the_platforms_namespaces_wait_for_the_service_only_where_it_is_not_openshift(
     unanswered: Cluster, namespace: str
@@ -195,10 +198,11 @@ def stored(cluster: Cluster) -> Iterator[None]:
         (["imagestream"], {"spec": {"tags": [{"name": "v1"}, {"name": "v2"}]}}, True),
         (["imagestream"], {"spec": None}, True),
         (["imagestream", "--subresource=status"], {"status": {"tags": [{"tag": "v1"}]}}, True),
+        (["imagestream", "--subresource=status"], ADDRESS, False),
         (["quota"], {"spec": {"hard": {f"{DOMAIN}/images": "2"}}}, True),
         (["quota", "--subresource=status"], {"status": {"used": {f"{DOMAIN}/images": "1"}}}, False),
     ],
-    ids=["label", "new tag", "no tags", "status", "limit", "count"],
+    ids=["label", "new tag", "no tags", "status", "address", "limit", "count"],
 )
 @pytest.mark.usefixtures("stored")
 def test_updates_that_bring_nothing_do_not_wait_for_the_service(

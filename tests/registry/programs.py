@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,8 +72,10 @@ class Registry:
 
 
 @asynccontextmanager
-async def registry(tools: Path, folder: Path, **settings: Any) -> AsyncIterator[Registry]:
-    """Debian's docker-registry on a folder of its own."""
+async def registry(
+    tools: Path, folder: Path, program: str = "docker-registry", **settings: Any
+) -> AsyncIterator[Registry]:
+    """Debian's docker-registry, or another version of it, on a folder of its own."""
     address = f"127.0.0.1:{free_port()}"
     config = {
         "version": 0.1,
@@ -86,9 +88,16 @@ async def registry(tools: Path, folder: Path, **settings: Any) -> AsyncIterator[
         **settings,
     }
     (folder / "registry.yaml").write_text(yaml.safe_dump(config))
-    command = (tools / "docker-registry", "serve", folder / "registry.yaml")
+    command = (tools / program, "serve", folder / "registry.yaml")
     async with _serving(command, f"http://{address}/", folder / "registry.log") as process:
         yield Registry(f"http://{address}", process)
+
+
+def distribution(
+    tools: Path, folder: Path, **settings: Any
+) -> AbstractAsyncContextManager[Registry]:
+    """distribution v3 on a folder of its own."""
+    return registry(tools, folder, "distribution", **settings)
 
 
 @asynccontextmanager

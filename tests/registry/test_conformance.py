@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .programs import Registry, gateway, memory_registry, registry, run
+from .programs import Registry, distribution, gateway, memory_registry, registry, run
 
 _STRICTER = {
     "OCI Conformance Test/invalid-digest-format/manifest-put": (["failure"], ["passed"]),
@@ -18,7 +18,7 @@ _STRICTER = {
 Results = dict[str, list[str]]
 
 
-@pytest.mark.parametrize("serve", [registry, memory_registry])
+@pytest.mark.parametrize("serve", [registry, distribution, memory_registry])
 async def test_every_test_of_the_suite_ends_the_same_way(
     tools: Path,
     tmp_path: Path,

@@ -1,6 +1,7 @@
 """Gateways, and push checks, on the state of a real API server."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
+import yaml
 
 from app.auth.reviews import KubernetesAccess
 from app.cluster.api import KubeApi
@@ -16,6 +18,7 @@ from app.model.domain import ApiDomain
 from app.registry.names import Repository
 from tests.e2e.cluster import Cluster, build_tools
 from tests.e2e.observed import quota
+from tests.e2e.overlays import MANIFESTS, apply, kustomize
 
 from . import images
 from .programs import Registry, gateway
@@ -104,3 +107,55 @@ async def test_a_pusher_is_whoever_may_update_the_layers_of_a_stream(
 
     assert [who for who, may in rights.items() if may] == [("pusher", "team-p")]
     assert await access.authenticate("not-a-token") is None
+
+
+async def test_the_component_gives_a_gateway_all_the_rights_that_it_needs(
+    cluster: Cluster, upstream: Registry, direct: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    overlay(tmp_path, "gateway")
+    cluster.kubectl("create", "namespace", "image-registry-system", check=False)
+    manifests = kustomize(cluster, tmp_path)
+    warnings = apply(cluster, [one for one in manifests if "Webhook" not in one["kind"]])
+    limited = cluster.account_kubeconfig(
+        tmp_path / "limited", "registry-admission", "registry-gateway"
+    )
+    cluster.kubectl("apply", "-f", "-", input=quota("team-r", "image-tags", 1))
+    await images.push_blob(direct, "team-r/app")
+
+    async with (
+        gateway(tmp_path, upstream.url, kubeconfig=limited) as gate,
+        httpx.AsyncClient(base_url=gate.url, timeout=60) as client,
+    ):
+        statuses = [
+            (await images.push_manifest(client, "team-r/app", tag, images.image(tag))).status_code
+            for tag in ("v1", "v2")
+        ]
+
+    assert warnings == ""
+    assert statuses == [201, 403]
+
+
+async def test_the_api_server_takes_the_component_for_a_plain_registry(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    overlay(tmp_path, "gateway", "gateway/plain")
+
+    manifests = kustomize(cluster, tmp_path)
+    found = [one for one in manifests if one["metadata"]["name"] == "registry-gateway"]
+    warnings = apply(cluster, found)
+    [deployment] = [one for one in found if one["kind"] == "Deployment"]
+
+    assert warnings == ""
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    volumes = deployment["spec"]["template"]["spec"]["volumes"]
+    assert {volume["name"] for volume in volumes} == {"tmp", "registry-ca", "limits", "data"}
+
+
+def overlay(folder: Path, *components: str) -> None:
+    """Make the folder a kustomization of the base with these components."""
+    root = os.path.relpath(MANIFESTS.resolve(), folder.resolve())
+    content = {
+        "resources": [f"{root}/base"],
+        "components": [f"{root}/components/{component}" for component in components],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))

@@ -68,7 +68,7 @@ async def test_an_upload_that_declares_too_much_is_refused_before_it_starts(
     answer = await client.patch(started.headers["location"], content=bytes(10 * MIB + 1))
 
     assert answer.status_code == 403
-    assert "(10485761 > 10Mi)" in answer.json()["errors"][0]["message"]
+    assert "(10485761 > 10485760)" in answer.json()["errors"][0]["message"]
 
 
 async def test_a_resumed_upload_counts_what_was_there(client: httpx.AsyncClient) -> None:

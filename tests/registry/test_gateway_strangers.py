@@ -156,7 +156,10 @@ async def test_more_uploads_than_allowed_are_told_to_come_back(
     known = {"Authorization": f"Basic {BASIC}"}
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"auths": {upstream.host: {"auth": BASIC}}}))
-    flags = ("--upstream-auth", str(config), "--max-uploads", "1", "--idle-timeout", "2")
+    flags = (
+        "--upstream-auth", str(config), "--max-uploads", "1", "--upload-wait", "0.5",
+        "--idle-timeout", "2",
+    )  # fmt: skip
     async with (
         gateway(tmp_path, upstream.url, *flags) as gate,
         httpx.AsyncClient(base_url=gate.url, headers=known, timeout=20) as client,

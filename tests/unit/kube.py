@@ -18,7 +18,7 @@ class FakeKube(FakeApi):
         await self._request_of("PATCH", path)
         if path not in self.objects:
             raise NotFoundError(404, f"{path} not found")
-        return self._put(path, _merged(self.objects[path], patch))
+        return self._put(path, merged(self.objects[path], patch))
 
     async def delete(self, path: str, content: Content | None = None) -> None:
         await self._request_of("DELETE", path)
@@ -30,13 +30,13 @@ class FakeKube(FakeApi):
         del self.objects[path]
 
 
-def _merged(content: Content, patch: Content) -> Content:
+def merged(content: Content, patch: Content) -> Content:
     result = dict(content)
     for key, value in patch.items():
         if value is None:
             result.pop(key, None)
         elif isinstance(value, dict):
-            result[key] = _merged(result.get(key) or {}, value)
+            result[key] = merged(result.get(key) or {}, value)
         else:
             result[key] = value
     return result

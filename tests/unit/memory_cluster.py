@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from app.cluster.api import ApiError, ConflictError, Content, KubeApi, NotFoundError, Query
+from tests.unit.kube import merged
 
 CONFIGS = "/apis/imageregistry.operator.alauda.io/v1/configs"
-_LISTED = (CONFIGS, "/api/v1/serviceaccounts", "/api/v1/secrets")
+_LISTED = (CONFIGS, "/api/v1/serviceaccounts", "/api/v1/secrets", "/api/v1/resourcequotas")
 
 
 def nothing(path: str) -> ApiError | None:
@@ -62,7 +63,12 @@ class MemoryCluster(KubeApi):
             return copy.deepcopy(self.objects[path])
         if path not in _LISTED:
             raise NotFoundError(404, path)
-        items = [copy.deepcopy(one) for key, one in self.objects.items() if _lists(path, key)]
+        label = (query or {}).get("labelSelector", "").removesuffix("=true")
+        items = [
+            copy.deepcopy(one)
+            for key, one in self.objects.items()
+            if _lists(path, key) and (not label or label in one["metadata"].get("labels", {}))
+        ]
         return {"items": items, "metadata": {"resourceVersion": str(self._version)}}
 
     async def metadata(self, path: str) -> Content:
@@ -95,7 +101,8 @@ class MemoryCluster(KubeApi):
             if patch["metadata"].get(name, stored["metadata"][name]) != stored["metadata"][name]:
                 raise ConflictError(409, f"{path} has been modified")
         stored["metadata"] |= patch["metadata"]
-        return self.keep(path, {**stored, **{k: v for k, v in patch.items() if k != "metadata"}})
+        changed = {key: value for key, value in patch.items() if key != "metadata"}
+        return self.keep(path, merged(stored, changed))
 
     async def delete(self, path: str, content: Content | None = None) -> None:
         await self._request("DELETE", path)

@@ -10,6 +10,7 @@ from app.admission.image_kinds import ImageAdmission
 from app.admission.references import References
 from app.model.limits import NamespaceLimits
 from app.model.manifest import OCI_INDEX, OCI_MANIFEST, Manifest, parse
+from app.policy.enforcement import ENFORCED, Enforcement
 from app.quota.ledger import Timing
 from app.quota.store import MemoryLedgers
 from app.registry.push import PushChecks
@@ -43,12 +44,27 @@ def pushed(content: bytes) -> Manifest:
 class Pushes:
     """Push checks and the admission that follows them, on one state and one ledger."""
 
-    def __init__(self, limits: NamespaceLimits, registry_hosts: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        limits: NamespaceLimits,
+        registry_hosts: Collection[str] = (),
+        enforcement: Enforcement = ENFORCED,
+    ) -> None:
         self.state = FakeState(limits)
         self.enforcer = Enforcer(
-            self.state, MemoryLedgers(), DOMAIN, Timing(expiry=90), clock=self.state.clock
+            self.state,
+            MemoryLedgers(),
+            DOMAIN,
+            Timing(expiry=90),
+            clock=self.state.clock,
+            enforcement=enforcement,
         )
         self.admission = ImageAdmission(
-            self.state, self.enforcer, References(self.state, registry_hosts), DOMAIN, "deny"
+            self.state,
+            self.enforcer,
+            References(self.state, registry_hosts),
+            DOMAIN,
+            "deny",
+            enforcement=enforcement,
         )
         self.checks = PushChecks(self.admission)

@@ -8,8 +8,8 @@ from functools import partial
 from app.admission.decision import Sight, admit_from, begin, decide_on, take_escrow
 from app.model.limits import NamespaceLimits
 from app.quota.escrow import Holding, headroom
-from app.quota.ledger import PUSH_CHECK, Ledger, Timing, View, holder_of
-from app.quota.members import Claims, Members
+from app.quota.ledger import PUSH_CHECK, Ledger, Timing, View
+from app.quota.members import Claims, Members, holder_of
 from app.quota.usage import NamespaceUsage, StreamUsage
 from tests.unit.stores import DOMAIN, limit, quota
 

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+from app.admission.kinds import Deciders, Kinds
+from app.admission.object_kinds import ObjectAdmission
+from app.admission.registry_kinds import RegistryAdmission
 from app.admission.review import AdmissionRequest
+from app.config.settings import Settings
 from app.model.limits import NamespaceLimits
 from app.policy.verdict import Verdict
 from tests.unit.pushes import Pushes, digest_of
-from tests.unit.stores import limit
+from tests.unit.stores import DOMAIN, limit
 
 BIG, SMALL, OWN_BIG = (digest_of(name) for name in (b"big", b"small", b"own"))
 REGISTRY = "image-registry.image-registry-system.svc:5000"
@@ -45,7 +49,21 @@ async def decide(
             "oldObject": old,
         }
     )
-    verdict = await pushes.admission.review(request, within=within)
+    return await review(pushes, request, within)
+
+
+async def review(pushes: Pushes, request: AdmissionRequest, within: float = 5) -> Verdict:
+    """Have the row of the request's kind decide it."""
+    settings = Settings()
+    deciders = Deciders(
+        pushes.admission,
+        ObjectAdmission(pushes.state, settings),
+        RegistryAdmission(pushes.state, settings, None),
+    )
+    kind = Kinds(DOMAIN).get(request.kind.group, request.kind.kind)
+    assert kind is not None
+    assert kind.decide is not None
+    verdict = await kind.decide(deciders, request, within)
     assert verdict is not None
     return verdict
 

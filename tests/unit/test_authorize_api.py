@@ -181,3 +181,30 @@ async def test_a_question_that_names_no_single_request_is_refused(
 
     assert answer.status_code == 403
     assert said in answer.text
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [
+        pytest.param("", 401, id="no credentials"),
+        pytest.param(BASIC, 200, id="the token as a password"),
+        pytest.param(BEARER, 200, id="the token itself"),
+        pytest.param("Basic " + base64.b64encode(b"ci:wrong").decode(), 401, id="a wrong one"),
+    ],
+)
+async def test_a_login_tells_whether_the_password_is_right(
+    tmp_path: Path, authorization: str, status: int
+) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text(f"{TOKEN} ci team-a\n")
+    app = FastAPI()
+    checks = Pushes(NamespaceLimits()).checks
+    app.include_router(AuthorizeApi(checks, StaticTokens(tokens), "nginx").router())
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
+    headers = {"Authorization": authorization} if authorization else {}
+
+    answer = await client.get("/v1/push/login", headers=headers)
+
+    assert answer.status_code == status
+    if status == 401:
+        assert answer.headers["www-authenticate"] == 'Basic realm="registry-admission"'

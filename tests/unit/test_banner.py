@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.certs import files
-from app.wiring.banner import banner
+from app.wiring.banner import announce, banner
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,27 @@ def test_limits_that_are_real_are_not_tried_with_an_example(tmp_path: Path) -> N
     files.make(tmp_path, ["localhost"])
     text = banner("localhost", 1, tmp_path, on_examples=False)
     assert text == "registry-admission listens on https://localhost:1"
+
+
+def test_in_a_pod_the_address_is_a_record_of_the_log(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    with caplog.at_level("INFO"):
+        announce("registry-admission listens on https://a:8443")
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "registry-admission listens on https://a:8443"
+    ]
+    assert capsys.readouterr().out == ""
+
+
+def test_outside_of_a_cluster_the_address_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    announce("registry-admission listens on https://a:8443")
+
+    assert capsys.readouterr().out == "registry-admission listens on https://a:8443\n"

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from cryptography import x509
 
+from app.certs import files
 from app.cli.main import complete_for_kubectl, main, start
 from app.version import VERSION
 from tests import payloads
@@ -81,6 +83,7 @@ def test_settings_hold_no_secrets() -> None:
         pytest.param(b"prot: 1", "prot: there is nothing of this name", id="a wrong name"),
         pytest.param(b"- port: 1", "`setting: value` lines", id="a list"),
         pytest.param(b"port: [", "config.yaml: while parsing", id="no YAML"),
+        pytest.param(b"[" * 50_000, "nested deeper than 100 levels", id="nested deeply"),
         pytest.param(b"\xff", "config.yaml: 'utf-8' codec", id="no text"),
     ],
 )
@@ -248,6 +251,17 @@ def test_check_of_an_unreadable_file_has_its_own_exit_code(tmp_path: Path) -> No
     assert f"{file}:1: " in answer.output
 
 
+@pytest.mark.parametrize("command", ["check", "convert"])
+def test_deeply_nested_file_is_refused(tmp_path: Path, command: str) -> None:
+    file = tmp_path / "deep.json"
+    file.write_text('{"a":' * 50_000)
+
+    answer = run(command, str(file))
+
+    assert answer.exit_code != 0
+    assert f"{file}:1: nested deeper than 100 levels" in answer.output
+
+
 def test_certs_make_writes_a_certificate(tmp_path: Path) -> None:
     answer = run("certs", "make", "--out", str(tmp_path / "tls"), "--name", "webhook.example.svc")
 
@@ -255,6 +269,29 @@ def test_certs_make_writes_a_certificate(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "tls").iterdir()} == {
         "ca.crt", "ca.key", "tls.crt", "tls.key",
     }  # fmt: skip
+
+
+def test_certs_client_writes_what_an_api_server_needs(tmp_path: Path) -> None:
+    """The end-to-end tests start a real API server with these files."""
+    for _ in range(2):
+        answer = run("certs", "client", "--out", str(tmp_path), "--mounted", "/etc/webhooks/")
+        assert answer.exit_code == 0, answer.output
+
+    admission = yaml.safe_load((tmp_path / "admission.yaml").read_text())
+    assert {
+        (plugin["name"], plugin["configuration"]["kubeConfigFile"])
+        for plugin in admission["plugins"]
+    } == {
+        (f"{kind}AdmissionWebhook", "/etc/webhooks/webhooks.kubeconfig")
+        for kind in ("Validating", "Mutating")
+    }
+    [user] = yaml.safe_load((tmp_path / "webhooks.kubeconfig").read_text())["users"]
+    assert user["name"] == "registry-admission.registry-admission.svc"
+    assert {(tmp_path / path).exists() for path in user["user"].values()} == {True}
+    assert (tmp_path / "client.key").stat().st_mode & 0o777 == 0o600
+    pair = files.read(tmp_path / "client.crt", tmp_path / "client.key")
+    [name] = x509.load_pem_x509_certificate(pair.certificate).subject
+    assert name.value == "kube-apiserver"
 
 
 def test_certs_make_names_an_unwritable_folder(tmp_path: Path) -> None:

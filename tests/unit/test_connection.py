@@ -1,16 +1,18 @@
 """Which cluster, or which folder, the commands look at."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.cluster import connection
-from app.cluster.api import KubeApi
+from app.cluster.api import ApiError, Content, KubeApi, NotFoundError, Query
 from app.cluster.connection import NoClusterError, connected
 from app.config.settings import Settings
 from app.model.errors import NothingNamedError
 from app.reporting import inventories
+from app.wiring.backends import require_namespace
 
 DEFAULT = "/home/me/.kube/config"
 
@@ -102,3 +104,23 @@ async def test_a_folder_comes_before_a_cluster(
     async with inventories.opened(settings, None, ()) as inventory:
         assert (inventory.namespaces(), inventory.notes()) == ([], [])
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("status", "refused"), [(404, True), (403, False), (0, False), (200, False)]
+)
+async def test_service_without_a_namespace_ends_with_one_reason(status: int, refused: bool) -> None:
+    class Api(KubeApi):
+        def __init__(self) -> None: ...
+
+        async def get(self, path: str, query: Query | None = None) -> Content:
+            assert path == "/api/v1/namespaces/registry-admission"
+            if status == 404:
+                raise NotFoundError(status, "not found")
+            if status != 200:
+                raise ApiError(status, "no answer")
+            return {}
+
+    advice = "create it, or name another with --service-namespace"
+    with pytest.raises(NoClusterError, match=advice) if refused else nullcontext():
+        await require_namespace(Api(), "registry-admission")

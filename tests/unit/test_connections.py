@@ -87,6 +87,27 @@ def test_a_connection_with_a_verified_certificate_gives_way_last(opened: Opened)
     assert opened.ended == ["b/1", "a/1"]
 
 
+def test_replacements_among_equals_are_bounded_in_time() -> None:
+    now = [0.0]
+    opened = Opened(Connections(limit=100, per_address=4, clock=lambda: now[0]))
+
+    got = opened.admit(*(f"a/{number}" for number in range(100)))
+    assert len(got) == 54
+    now[0] += 0.5
+    assert len(opened.admit(*(f"a/{number}" for number in range(100, 200)))) == 10
+
+
+def test_address_with_few_connections_takes_places_of_a_large_one_without_a_bound() -> None:
+    opened = Opened(Connections(limit=10, per_address=10, clock=lambda: 0.0))
+    opened.admit(*(f"a/{number}" for number in range(100)))
+
+    for number in range(100):
+        assert opened.admit(f"b/{number}")
+        opened[f"b/{number}"].gone()
+        opened.admit(f"c{number}/1")
+        opened[f"c{number}/1"].gone()
+
+
 def test_an_ended_connection_makes_room(opened: Opened) -> None:
     opened.admit("a/1", "a/2", "a/3")
     opened["a/2"].gone()

@@ -22,6 +22,9 @@ class Cluster(KubeApi):
         self._config_maps = config_maps
         self._namespaces = namespaces
 
+    def add(self, *namespaces: str) -> None:
+        self._namespaces |= dict.fromkeys(namespaces, False)
+
     async def get(self, path: str, query: Query | None = None) -> Content:
         if path == "/api/v1/configmaps":
             field, _, name = (query or {})["fieldSelector"].partition("=")
@@ -78,7 +81,9 @@ def test_apply_writes_objects_and_prints_a_summary(cluster: Cluster) -> None:
     assert answer.exit_code == 0
     assert answer.stdout == ""
     paths = [path for path, *_ in cluster.applied]
-    assert paths == [
+    assert [dry_run for *_, dry_run in cluster.applied] == [True] * 4 + [False] * 4
+    assert paths[:4] == paths[4:]
+    assert paths[4:] == [
         f"/api/v1/namespaces/{namespace}/{resource}"
         for namespace in ("shared-x", "team-a")
         for resource in (
@@ -86,9 +91,8 @@ def test_apply_writes_objects_and_prints_a_summary(cluster: Cluster) -> None:
             "resourcequotas/image-registry-quota",
         )
     ]
-    assert {tuple(rest) for _, _, *rest in cluster.applied} == {
-        ("registry-admission", False, False)
-    }
+    assert {manager for _, _, manager, *_ in cluster.applied} == {"registry-admission"}
+    assert not any(force for *_, force, _ in cluster.applied)
     assert cluster.applied[3][1]["spec"] == {"hard": {"alauda.io/images": "7"}}
     assert "4 of 4 objects applied." in answer.stderr
 
@@ -100,17 +104,47 @@ def test_dry_run_stores_nothing(cluster: Cluster) -> None:
     assert "2 of 2 objects would be applied." in answer.stderr
 
 
-def test_failed_objects_are_named_and_the_rest_is_applied(cluster: Cluster) -> None:
+def test_nothing_is_written_if_one_object_would_be_refused(cluster: Cluster) -> None:
     path = "/api/v1/namespaces/shared-x/limitranges/image-registry-limits"
     cluster.taken = {path}
     answer = run("--from-cluster", "--apply")
-    assert answer.exit_code == 3
-    assert len(cluster.applied) == 1
+    assert answer.exit_code == 1
+    assert [dry_run for *_, dry_run in cluster.applied] == [True]
     failure = (
         f"Failed: LimitRange shared-x/image-registry-limits: PATCH {path}: conflict with kubectl"
     )
     assert failure in answer.stderr
-    assert "1 of 2 objects applied." in answer.stderr
+    assert "1 of 2 objects would be applied; nothing was written." in answer.stderr
+
+
+def test_conflicts_are_overwritten_if_asked_for(cluster: Cluster) -> None:
+    run("--from-cluster", "--apply", "--force-conflicts")
+    assert all(force for *_, force, _ in cluster.applied)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "converted"),
+    [
+        ((), ["shared-x", "team-a"]),
+        (("--exclude", "team-*"), ["shared-x"]),
+        (("--namespaces", "default,kube-x,team-a", "--exclude", "team-*"), ["default", "kube-x"]),
+    ],
+)
+def test_protected_namespaces_get_no_limits_unless_named(
+    cluster: Cluster, arguments: tuple[str, ...], converted: list[str]
+) -> None:
+    cluster.add(
+        "kube-system", "kube-public", "default", "image-registry-system", "registry-admission"
+    )
+    run("--from-cluster", "--apply", *arguments)
+    applied = {path.split("/")[4] for path, *_ in cluster.applied}
+    assert sorted(applied) == converted
+
+
+def test_objects_carry_the_mode_that_was_asked_for(cluster: Cluster) -> None:
+    run("--from-cluster", "--apply", "--mode", "warn", "--tags-per-namespace", "5")
+    modes = [content["metadata"]["annotations"] for _, content, *_ in cluster.applied]
+    assert modes == [{"registry-admission.alauda.io/mode": "warn"}] * 8
 
 
 def test_missing_kubeconfig_is_named(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from app.cluster import manifests
 from app.cluster.embedded import EmbeddedState
 from app.cluster.manifests import ManifestError
 from app.model.domain import ApiDomain
@@ -92,6 +94,12 @@ def test_names_of_the_configured_domain_are_read(tmp_path: Path) -> None:
     assert state(tmp_path, "alauda.io").usage("team-a").stream_count == 0
 
 
+BOMB = "\n".join(
+    f"{name}: &{name} [{', '.join([f'*{before}' if before else 'x'] * 10)}]"
+    for before, name in pairwise(("", *"abcdefgh"))
+)
+
+
 @pytest.mark.parametrize(
     ("text", "line", "problem"),
     [
@@ -107,6 +115,11 @@ def test_names_of_the_configured_domain_are_read(tmp_path: Path) -> None:
             "status.tags: Input should be a valid list", id="shape"
         ),
         pytest.param("a: *nothing\n", 1, "undefined alias", id="undefined alias"),
+        pytest.param("a:\n " + "[" * 50_000, 2, "nested deeper than 100 levels", id="deep lists"),
+        pytest.param("\n" + '{"a":' * 50_000, 2, "nested deeper than 100 levels", id="deep JSON"),
+        pytest.param("- " * 50_000, 1, "nested deeper than 100 levels", id="deep list items"),
+        pytest.param(BOMB, 5, "aliases add more than 100000 values", id="aliases of aliases"),
+        pytest.param("a: &a\n  b: *a\n", 2, "an alias stands inside", id="alias of itself"),
     ],
 )  # fmt: skip
 def test_a_broken_file_is_named_with_its_line(
@@ -120,6 +133,21 @@ def test_a_broken_file_is_named_with_its_line(
 
     assert str(caught.value).startswith(f"{broken}:{line}: ")
     assert problem in str(caught.value)
+
+
+def test_too_large_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifests, "MAX_BYTES", 2**20)
+    (tmp_path / "large.yaml").write_text(LIMITS + "#" * 2**20)
+
+    with pytest.raises(ManifestError, match=r"large.yaml:1: larger than 1 MiB"):
+        state(tmp_path)
+
+
+def test_files_may_use_aliases_and_nest_as_objects_do(tmp_path: Path) -> None:
+    deep = "{a: " * 90 + "1" + "}" * 90
+    (tmp_path / "a.yaml").write_text(f"kind: Other\nspec: {deep}\nx: &x [1, 2]\ny: [*x, *x]\n")
+
+    assert state(tmp_path).broken is None
 
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:

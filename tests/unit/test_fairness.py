@@ -1,6 +1,7 @@
 """Places and turns: what one owner can take when many ask at once."""
 
 import asyncio
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -96,6 +97,23 @@ async def test_caller_that_goes_away_loses_its_turn_to_the_next() -> None:
     await asyncio.gather(first, third)
 
     assert work.begun == ["a", "c"]
+
+
+async def test_caller_whose_patience_ends_just_before_its_turn_is_refused() -> None:
+    work = Work()
+    [first] = await started(work, "a")
+    await asyncio.sleep(0.02)
+    second = asyncio.create_task(work.do("b", patience=0.005))
+    await asyncio.sleep(0)
+    work.end.set()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    # Blocks the loop, so that both timers fire in one step of it.
+    asyncio.get_running_loop().call_soon(time.sleep, 0.1)
+    await asyncio.gather(first, second)
+    await work.do("c")
+
+    assert (work.begun, work.refused) == (["a", "c"], ["b"])
 
 
 async def test_caller_waits_no_longer_than_its_patience() -> None:

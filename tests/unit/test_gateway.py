@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,6 +18,7 @@ from app.gateway.proxy import Gateway
 from app.gateway.questions import Questioner
 from app.gateway.reader import Reader
 from app.gateway.traffic import Traffic, Turns
+from app.gateway.transport import UpstreamError
 from app.gateway.upstream import Upstream
 from app.gateway.usage_store import UsageStore
 from app.model.limits import NamespaceLimits
@@ -24,6 +27,7 @@ from app.policy.choices import UnknownSize
 from app.registry.client import RegistryClient
 from tests.unit.pushes import Pushes, digest_of, image
 from tests.unit.stores import limit, quota
+from tests.unit.transports import FakeTransport
 
 ORIGIN = "http://registry.svc:5000"
 STORAGE = "storage.example.com"
@@ -34,21 +38,19 @@ LAYER = b"a layer of some bytes"
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
-class FakeRegistry(httpx.AsyncBaseTransport):
+class FakeRegistry:
     """Takes every push, and remembers what it was asked, unless `answers` has another answer for
     what a method and an address begin with."""
 
     def __init__(self, **answers: Handler) -> None:
         self.answers = answers
         self.asked: list[str] = []
+        self.queries: list[str] = []
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await request.aread()
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(f"{request.method} {request.url.path}")
-        answer = self.answers.get(self._kind(request), _accept)(request)
-        return httpx.Response(
-            answer.status_code, headers=answer.headers, stream=httpx.ByteStream(b"")
-        )
+        self.queries.append(request.url.query.decode())
+        return self.answers.get(self._kind(request), _accept)(request)
 
     def _kind(self, request: httpx.Request) -> str:
         if request.url.host == STORAGE:
@@ -72,7 +74,12 @@ def gateway(
 ) -> httpx.AsyncClient:
     """A client of a gateway on its usage store, or on ImageStreams that nobody writes."""
     upstream = Upstream(
-        ORIGIN, None, idle_timeout=1, answer_timeout=1, storage_hosts=storage, transport=registry
+        ORIGIN,
+        None,
+        idle_timeout=1,
+        answer_timeout=1,
+        storage_hosts=storage,
+        transport=FakeTransport(registry),
     )
     pushes = Pushes(limits)
     if store is not None:
@@ -83,6 +90,7 @@ def gateway(
         store,
         unknown_size=unknown_size,
         max_uploads=8,
+        upload_wait=10,
         idle_timeout=5,
         manifest_timeout=5,
     )
@@ -141,12 +149,18 @@ def broken(error: Exception) -> Handler:
     return handler
 
 
+NEVER_SENT = broken(UpstreamError("refused", maybe_done=False))
+NO_ANSWER = broken(UpstreamError("late", maybe_done=True))
+
+
 @pytest.mark.parametrize(
     ("outcome", "status", "kept"),
     [
         pytest.param(lambda _: httpx.Response(400), 400, False, id="refused"),
-        pytest.param(broken(httpx.ConnectError("refused")), 503, False, id="never sent"),
-        pytest.param(broken(httpx.ReadTimeout("")), 503, True, id="no answer"),
+        pytest.param(
+            broken(UpstreamError("refused", maybe_done=False)), 503, False, id="never sent"
+        ),
+        pytest.param(NO_ANSWER, 503, True, id="no answer"),
         pytest.param(lambda _: httpx.Response(502), 502, True, id="a proxy's answer"),
     ],
 )
@@ -183,7 +197,9 @@ def to_storage(_request: httpx.Request) -> httpx.Response:
         pytest.param(to_storage, (), "deny", 403, "DENIED", id="a storage that is not asked"),
         pytest.param(to_storage, (), "warn", 201, "", id="unknown sizes are borne"),
         pytest.param(lambda _: httpx.Response(401), (), "deny", 403, "DENIED", id="no right"),
-        pytest.param(lambda _: httpx.Response(404), (), "deny", 201, "", id="no such blob"),
+        pytest.param(
+            lambda _: httpx.Response(404), (), "warn", 404, "MANIFEST_BLOB_UNKNOWN", id="no blob"
+        ),
     ],
 )
 async def test_sizes_of_blobs_are_the_registrys_word(
@@ -204,6 +220,7 @@ async def test_a_blob_that_came_through_the_gateway_needs_no_storage_to_be_asked
     registry = FakeRegistry(head=to_storage)
     client = gateway(registry, NamespaceLimits(image_size=limit("1Ki")))
     for content in (LAYER, b"c"):
+        await client.post(UPLOADS)
         final = {"digest": digest_of(content)}
         uploaded = await client.put(f"{UPLOADS}1", params=final, content=content)
         assert uploaded.status_code == 201
@@ -269,8 +286,8 @@ async def test_a_namespace_that_is_not_read_is_told_to_try_again(store: UsageSto
         pytest.param(lambda _: httpx.Response(401), False, id="no credentials"),
         pytest.param(lambda _: httpx.Response(405), False, id="not supported"),
         pytest.param(lambda _: httpx.Response(502), True, id="a proxy's answer"),
-        pytest.param(broken(httpx.ReadTimeout("")), True, id="no answer"),
-        pytest.param(broken(httpx.ConnectError("refused")), False, id="never sent"),
+        pytest.param(NO_ANSWER, True, id="no answer"),
+        pytest.param(NEVER_SENT, False, id="never sent"),
     ],
 )
 async def test_the_registry_is_asked_about_a_deletion_that_may_have_happened(
@@ -285,6 +302,79 @@ async def test_the_registry_is_asked_about_a_deletion_that_may_have_happened(
     await store.inventory.ask_due()
 
     assert store.inventory.usage["team-a"].tag_count == (0 if asked else 1)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param({"mount": digest_of(b"small"), "digest": digest_of(LAYER)}, id="a mount"),
+        pytest.param([("digest", digest_of(LAYER)), ("digest", digest_of(b"c"))], id="two digests"),
+    ],
+)
+@pytest.mark.parametrize("content", [b"", b"x"])
+async def test_a_size_is_learned_only_from_bytes_that_were_counted(
+    store: UsageStore, query: Any, content: bytes
+) -> None:
+    registry = FakeRegistry(
+        head=head_of(2000), POST_upload=lambda _: httpx.Response(201), get=head_of(0)
+    )
+    client = gateway(registry, NamespaceLimits(image_size=limit("1Ki")), store=store)
+    await client.post(UPLOADS, params=query, content=content)
+    registry.answers.pop("POST_upload")
+    await client.put(f"{UPLOADS}unknown", params=query, content=content)
+
+    answer = await push(client, "v1", layered(1))
+
+    assert answer.json()["errors"][0]["code"] == "SIZE_INVALID"
+
+
+async def test_blobs_that_were_counted_are_not_asked_for(store: UsageStore) -> None:
+    registry = FakeRegistry()
+    client = gateway(registry, NamespaceLimits(image_size=limit("1Ki")), store=store)
+    for content in (LAYER, bytes(50)):
+        await client.post(UPLOADS)
+        await client.put(f"{UPLOADS}1", params={"digest": digest_of(content)}, content=content)
+    config = f'{{"mediaType": "x/y", "digest": "{digest_of(bytes(50))}", "size": 50}}'
+    manifest = layered(21).decode().replace('"config": {', '"ignored": {')
+    manifest = manifest.replace('"schemaVersion"', f'"config": {config}, "schemaVersion"')
+
+    answer = await push(client, "v1", manifest.encode())
+
+    assert answer.status_code == 201
+    assert not [asked for asked in registry.asked if asked.startswith("HEAD")]
+
+
+@pytest.mark.parametrize("deletes", [405, 401, 204, 404])
+async def test_a_refused_upload_is_given_up_whatever_the_client_may_delete(
+    store: UsageStore, deletes: int
+) -> None:
+    registry = FakeRegistry(DELETE_upload=lambda _: httpx.Response(deletes))
+    client = gateway(registry, NamespaceLimits(image_size=limit("1Ki")), store=store)
+    session = (await client.post(UPLOADS)).headers["location"]
+
+    refused = await client.put(f"{session}&digest={digest_of(LAYER)}", content=bytes(2000))
+
+    assert refused.status_code == 403
+    finished = [f"PUT {UPLOADS}1"] if deletes in (401, 405) else []
+    assert registry.asked[-1 - len(finished) :] == [f"DELETE {UPLOADS}1", *finished]
+    assert registry.queries[-1] == (
+        f"_state=x&digest=sha256:{'0' * 64}" if finished else "_state=x"
+    )
+
+
+async def test_uploads_wait_for_a_slot(store: UsageStore) -> None:
+    client = gateway(FakeRegistry(), NamespaceLimits(), store=store)
+
+    async def slow() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            await asyncio.sleep(0.01)
+            yield b"x"
+
+    answers = await asyncio.gather(
+        *(client.patch(f"{UPLOADS}{n}", content=slow()) for n in range(100))
+    )
+
+    assert {answer.status_code for answer in answers} == {202}
 
 
 async def test_manifests_that_wait_share_a_bounded_room() -> None:
@@ -307,3 +397,10 @@ async def test_manifests_that_wait_share_a_bounded_room() -> None:
     assert set(statuses) == {400, 429}
     assert 15 <= statuses.count(400) <= 64 // 3
     assert after.status_code == 201
+
+
+async def test_gateway_warns_about_a_limit_that_is_not_enforced() -> None:
+    limits = NamespaceLimits(image_size=replace(limit("1Ki"), mode="warn"))
+    answer = await push(gateway(FakeRegistry(), limits), "v1", image(2048))
+    assert answer.status_code == 201
+    assert answer.headers["warning"].startswith('299 - "would be refused: requested usage')

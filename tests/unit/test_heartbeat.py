@@ -1,19 +1,72 @@
 """A heartbeat is believed, and written, only by the right time."""
 
-import asyncio
-
 import pytest
 
+from app.cluster.api import ApiError, Content, Query
 from app.cluster.clock import ServerClock
 from app.cluster.heartbeat import NAME, Heartbeat
+from tests.unit.cluster_certs import always, never
 from tests.unit.kube import FakeKube
 
 NOW = 1_800_000_000.0
 OWN = "registry-admission"
+ANNOTATION = f"{NAME}.image.alauda.io/time"
 
 
-def heartbeat(api: FakeKube) -> Heartbeat:
-    return Heartbeat(api, group="image.alauda.io", namespace=OWN, max_error=2, clock=lambda: NOW)
+class Replica:
+    """One replica's heartbeat, its clock, and an API server that knows the time."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.server_ahead = 0.0
+        self.api = Server(self)
+        self.reopened: list[float] = []
+        self.heartbeat = Heartbeat(
+            self.api,
+            group="image.alauda.io",
+            namespace=OWN,
+            max_error=2,
+            clock=lambda: self.now,
+            late=lambda: self.reopened.append(self.now - NOW),
+            late_after=2.5,
+        )
+
+    async def pass_time(self, seconds: float, *, seen: bool = False) -> None:
+        """Beat four times a second; `seen`: the watch brings what is written."""
+        for _ in range(round(seconds * 4)):
+            await self.heartbeat.beat()
+            if seen:
+                self.heartbeat.see(self.api.stored())
+            self.now += 0.25
+
+
+class Server(FakeKube):
+    """Tells the time with every answer that is no failure."""
+
+    def __init__(self, replica: Replica) -> None:
+        super().__init__(NOW)
+        self.clock = ServerClock()
+        self.asked: list[float] = []
+        self.objects["/version"] = {}
+        self._replica = replica
+
+    def stored(self) -> Content:
+        return self.objects[f"/apis/image.alauda.io/v1/namespaces/{OWN}/imagestreams/{NAME}"]
+
+    async def get(self, path: str, query: Query | None = None) -> Content:
+        answer = await super().get(path, query)
+        self.asked.append(self._replica.now - NOW)
+        self.tell_time()
+        return answer
+
+    def tell_time(self) -> None:
+        now = self._replica.now
+        self.clock.observe(float(int(now + self._replica.server_ahead)), sent=now, received=now)
+
+
+@pytest.fixture
+def replica() -> Replica:
+    return Replica()
 
 
 @pytest.mark.parametrize(
@@ -25,33 +78,105 @@ def heartbeat(api: FakeKube) -> Heartbeat:
         pytest.param("soon", 0, id="by hand"),
     ],
 )
-def test_a_heartbeat_from_the_future_proves_nothing(written: object, seen: float) -> None:
-    subject = heartbeat(FakeKube(NOW))
+def test_heartbeat_from_the_future_is_ignored(
+    replica: Replica, written: object, seen: float
+) -> None:
+    replica.heartbeat.see({"metadata": {"annotations": {ANNOTATION: str(written)}}})
 
-    annotation = f"{NAME}.image.alauda.io/time"
-    subject.see({"metadata": {"annotations": {annotation: str(written)}}})
+    assert replica.heartbeat.seen_at == seen
 
-    assert subject.seen_at == seen
+
+async def test_replica_with_the_right_time_writes_each_second(replica: Replica) -> None:
+    replica.api.tell_time()
+
+    await replica.pass_time(5, seen=True)
+
+    assert len(replica.api.writes) == 5
+    assert replica.api.asked == []
+
+
+async def test_replica_compares_its_clock_before_it_writes(
+    replica: Replica,
+) -> None:
+    await replica.heartbeat.beat()
+    assert replica.api.writes == []
+
+    await replica.heartbeat.beat()
+
+    assert len(replica.api.writes) == 1
+    assert replica.api.asked == [0]
+
+
+async def test_replica_with_a_wrong_clock_asks_each_second_until_it_is_right(
+    replica: Replica,
+) -> None:
+    replica.server_ahead = 60
+    await replica.pass_time(3)
+    assert replica.api.asked == [0, 1, 2]
+    assert replica.api.writes == []
+
+    replica.server_ahead = 0
+    await replica.pass_time(1.25)
+
+    assert replica.api.asked == [0, 1, 2, 3]
+    assert replica.api.clock.error <= 2
+    assert replica.api.writes
+
+
+async def test_clock_that_is_set_back_is_compared_at_once(replica: Replica) -> None:
+    replica.server_ahead = 60
+    await replica.heartbeat.beat()
+    replica.now -= 3600
+    replica.server_ahead = 3660
+
+    await replica.heartbeat.beat()
+
+    assert len(replica.api.asked) == 2
+
+
+async def test_watch_is_reopened_while_own_heartbeats_are_unseen(
+    replica: Replica,
+) -> None:
+    replica.api.tell_time()
+    await replica.pass_time(4, seen=True)
+    assert replica.reopened == []
+
+    await replica.pass_time(7)
+    assert replica.reopened == [6.75, 9.5]
+
+    await replica.pass_time(10, seen=True)
+    assert replica.reopened == [6.75, 9.5]
+
+
+async def test_watch_is_not_reopened_while_the_image_api_is_down(
+    replica: Replica,
+) -> None:
+    replica.api.tell_time()
+    await replica.pass_time(4, seen=True)
+    replica.api.failing = always
+
+    await replica.pass_time(10)
+
+    assert replica.reopened == []
+    assert replica.heartbeat.unanswered
+
+    replica.api.failing = never
+    await replica.pass_time(1, seen=True)
+    assert not replica.heartbeat.unanswered
 
 
 @pytest.mark.parametrize(
-    ("server_time", "writes"),
-    [
-        pytest.param(None, 0, id="not compared yet"),
-        pytest.param(NOW + 60, 0, id="wrong"),
-        pytest.param(NOW, 1, id="right"),
-    ],
+    ("status", "unanswered"), [(0, True), (503, True), (504, True), (403, False), (404, False)]
 )
-async def test_replica_without_server_time_writes_no_heartbeat(
-    server_time: float | None, writes: int
+async def test_only_missing_or_5xx_responses_count_as_unanswered(
+    replica: Replica, monkeypatch: pytest.MonkeyPatch, status: int, unanswered: bool
 ) -> None:
-    api = FakeKube(NOW)
-    api.clock = ServerClock()
-    if server_time is not None:
-        api.clock.observe(server_time, sent=NOW, received=NOW)
+    async def refuse(path: str, patch: Content, query: Query | None = None) -> Content:
+        raise ApiError(status, "no")
 
-    running = asyncio.create_task(heartbeat(api).run())
-    await asyncio.sleep(0.1)
-    running.cancel()
+    monkeypatch.setattr(replica.api, "merge", refuse)
+    replica.api.tell_time()
 
-    assert len(api.writes) == writes
+    await replica.heartbeat.beat()
+
+    assert replica.heartbeat.unanswered is unanswered

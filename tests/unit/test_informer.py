@@ -6,9 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from app.cluster import informer as informers
 from app.cluster.api import ApiError, Content, GoneError, NotFoundError, Query
-from app.cluster.informer import Informer, Key
+from app.cluster.informer import Informer, Key, Retries
 from tests.unit.kube import FakeKube
 
 NOW = 1_800_000_000.0
@@ -67,16 +66,23 @@ def event(kind: str, name: str, version: str, **content: object) -> Content:
     return {"type": kind, "object": {"metadata": metadata, **content}}
 
 
+RETRIES = Retries()
 MISSING = NotFoundError(404, "no such API")
 CUT = ApiError(0, "connection reset")
 
 
 @asynccontextmanager
 async def following(
-    server: Server, *, optional: bool = False, silence: float = 150
+    server: Server,
+    *,
+    optional: bool = False,
+    silence: float = 150,
+    retries: Retries = RETRIES,
 ) -> AsyncIterator[tuple[Informer, Things]]:
     things = Things()
-    informer = Informer(server, PATH, "things", things, silence=silence, optional=optional)
+    informer = Informer(
+        server, PATH, "things", things, silence=silence, optional=optional, retries=retries
+    )
     task = asyncio.create_task(informer.run())
     yield informer, things
     task.cancel()
@@ -144,15 +150,51 @@ async def test_silent_watch_is_listed_again_after_the_silence(
         await until(lambda: things.names == {"b"})
 
 
-async def test_successful_watch_resets_the_backoff(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(informers, "_SHORT", 0.05)
-    monkeypatch.setattr(informers, "_BACKOFF", (0.01, 1000.0))
+async def test_successful_watch_resets_the_backoff() -> None:
     server = Server([["a"]], *[[CUT]] * 15)
     server.lasting = 0.1
-    async with following(server):
+    patient = Retries(first=0.01, longest=1000, unanswered=1000, short=0.05)
+    async with following(server, retries=patient):
         await until(lambda: len(server.versions) == 16)
+
+
+@pytest.mark.parametrize(
+    ("error", "longest"),
+    [
+        pytest.param(CUT, 1, id="nothing answers"),
+        pytest.param(ApiError(503, "no endpoints"), 1, id="nobody behind it answers"),
+        pytest.param(ApiError(504, "timeout"), 1, id="nobody behind it answers in time"),
+        pytest.param(MISSING, 15, id="not installed"),
+        pytest.param(ApiError(403, "forbidden"), 15, id="not allowed"),
+        pytest.param(ApiError(429, "too many requests"), 15, id="asked too often"),
+        pytest.param(ValueError("not understood"), 15, id="an event that cannot be applied"),
+    ],
+)
+def test_retry_pause_is_short_while_nothing_answers(error: Exception, longest: float) -> None:
+    pauses = [Retries().pause(failures, error) for failures in range(1, 30)]
+
+    assert pauses[0] <= 0.4
+    assert longest / 2 <= pauses[-1] <= longest
+
+
+async def test_reopened_watch_continues_without_a_list() -> None:
+    server = Server([["a"], ["wrong"]], [event("ADDED", "b", "11"), CUT])
+    async with following(server) as (informer, things):
+        await until(lambda: server.versions == ["10", "11"])
+        informer.reopen()
+        informer.reopen()
+        await until(lambda: len(server.versions) == 3)
+
+        assert server.versions == ["10", "11", "11"]
+        assert things.names == {"a", "b"}
+        assert informer.problem() is None
+
+
+async def test_closed_watch_is_not_reopened() -> None:
+    async with following(Server([CUT])) as (informer, _):
+        await until(lambda: "connection reset" in (informer.problem() or ""))
+        informer.reopen()
+        await until(lambda: "connection reset" in (informer.problem() or ""))
 
 
 async def test_missing_api_is_a_problem_until_installed() -> None:

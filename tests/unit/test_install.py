@@ -15,7 +15,7 @@ from app.config.setting_types import CONTROLLERS
 from app.install import installing, kustomization
 from tests.unit.manifests import all_webhooks, manifests, only
 
-EVERYTHING = len(manifests(controllers=CONTROLLERS)) - 1 + 4
+EVERYTHING = len(manifests(controllers=CONTROLLERS, policy_reports=True)) - 1 + 4
 """All that was ever applied, but for one; two Roles and their bindings may be in either of two
 namespaces, by the domain."""
 SERVICE_NAME = "registry-admission.registry-admission.svc"
@@ -107,7 +107,7 @@ def test_uninstall_of_a_known_domain_names_one_registry_namespace() -> None:
     options = ("--dry-run", "--service-namespace", "platform", "--registry-namespace", "registry")
     printed = list(yaml.safe_load_all(run("uninstall", *options).output))
 
-    assert len(printed) == len(manifests(controllers=CONTROLLERS)) - 1
+    assert len(printed) == len(manifests(controllers=CONTROLLERS, policy_reports=True)) - 1
     assert {one["metadata"].get("namespace") for one in printed} == {None, "platform", "registry"}
 
 

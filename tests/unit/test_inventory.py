@@ -1,8 +1,10 @@
 """The gateway's sets: true to the registry, on the safe side while it is being asked."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -365,6 +367,26 @@ async def test_what_is_stored_counts_even_while_nothing_can_be_written(
     assert await inventory.ask_due()
     assert counts(inventory) == (1, 1, 1)
     assert len(database.intents()) == 2
+
+
+async def test_a_database_of_an_older_version_is_filled_again(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    with closing(sqlite3.connect(path)) as older:
+        older.executescript(
+            "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+            "CREATE TABLE images (namespace TEXT, stream TEXT, digest TEXT);"
+            "CREATE TABLE tags (namespace TEXT, stream TEXT, tag TEXT, digest TEXT NOT NULL);"
+            "CREATE TABLE intents (id INTEGER PRIMARY KEY, namespace TEXT, stream TEXT, tag TEXT,"
+            " digest TEXT NOT NULL);"
+            f"INSERT INTO facts VALUES ('upstream', '{ORIGIN}'), ('filled', 'yes');"
+            "INSERT INTO intents VALUES (1, 'ns', 'app', 'v1', 'sha256:x');"
+        )
+
+    opened = Database(path, ORIGIN)
+
+    assert not opened.filled
+    assert (opened.contents(), opened.intents()) == ({}, [])
+    opened.close()
 
 
 async def test_a_database_is_about_one_registry(database: Database, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.cluster.ledgers import KubernetesLedgers, decode, encode
+from app.cluster.ledger_format import decode, encode
+from app.cluster.ledgers import KubernetesLedgers
 from app.quota.ledger import Escrow, Floor, Ledger, Reservation
 from app.quota.members import Members
 from app.quota.state import StateUnavailableError
@@ -80,7 +81,7 @@ async def test_a_ledger_that_is_not_understood_makes_its_namespace_undecidable_a
     ledgers.put((OWN, "ledger-ns"), broken)
     ledgers.put((OWN, "ledger-other"), content([["h", 1.0, ["app"], [], []]]))
 
-    with pytest.raises(StateUnavailableError, match="the ledger is not understood: "):
+    with pytest.raises(StateUnavailableError, match="the ledger cannot be parsed: "):
         await ledgers.load("ns")
     assert len((await ledgers.load("other"))[0]) == 1
     assert ledgers.reservations() == 1

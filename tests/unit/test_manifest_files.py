@@ -43,10 +43,10 @@ def test_a_file_has_the_objects_that_kubectl_finds(
         (OBJECT % "!!binary a", 3, "not base64"),
         ("\n\n{apiVersion: v1}", 3, "it has no kind"),
         ('{"kind": "A"}\n{"kind": ', 2, "did not find expected"),
-        ("[" * 100_000, 1, "nested more than 1000 levels deep"),
-        ('{"a":' * 100_000, 1, "nested more than 1000 levels deep"),
-        ("- " * 100_000, 1, "nested more than 1000 levels deep"),
-        ("\n".join(f"{' ' * depth}a:" for depth in range(1200)), 1001, "nested more than 1000"),
+        ("[" * 100_000, 1, "nested deeper than 100 levels"),
+        ('{"a":' * 100_000, 1, "nested deeper than 100 levels"),
+        ("- " * 100_000, 1, "nested deeper than 100 levels"),
+        ("\n".join(f"{' ' * depth}a:" for depth in range(1200)), 101, "nested deeper than 100"),
     ],
 )
 def test_what_no_api_server_takes_is_named_with_its_line(

@@ -1,15 +1,22 @@
 """What an installation consists of."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.admission.kinds import KINDS
 from app.certs import cluster
 from app.cluster import heartbeat
-from app.config.settings import ENV_PREFIX, Settings
+from app.config.settings import Settings
+from app.config.shared_settings import ENV_PREFIX
+from app.install import kustomization
 from app.model import credentials
+from app.model.domain import ApiDomain
 from tests.unit.manifests import all_webhooks, manifests, only
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
 
 
 def leaves(node: Any) -> Iterator[str]:
@@ -55,6 +62,34 @@ def test_rules_and_failure_policy_of_each_webhook(
         resources
     )
     assert rule["operations"] == ["CREATE", "UPDATE"]
+
+
+def test_webhooks_ask_about_exactly_the_kinds_that_are_decided() -> None:
+    asked = {
+        (webhook["clientConfig"]["service"]["path"], group, resource.partition("/")[0])
+        for webhook in all_webhooks()
+        for rule in webhook["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    decided = {
+        (path, kind.group.of(ApiDomain()), kind.resource)
+        for kind in KINDS
+        for path, handler in (("/validate", kind.decide), ("/mutate", kind.fill_in))
+        if handler is not None
+    }
+
+    # The component of pull secrets brings the webhook for ServiceAccounts.
+    assert asked == decided - {("/mutate", "", "serviceaccounts")}
+
+
+def test_scopes_of_webhooks_are_those_of_the_kinds() -> None:
+    namespaced = {kind.resource: kind.namespaced for kind in KINDS}
+    for webhook in all_webhooks():
+        for rule in webhook["rules"]:
+            for resource in rule["resources"]:
+                scope = "Namespaced" if namespaced[resource.partition("/")[0]] else "Cluster"
+                assert rule["scope"] == scope
 
 
 def test_there_are_no_other_webhooks() -> None:
@@ -215,3 +250,12 @@ def test_image_and_replicas_are_set() -> None:
 
     assert spec["replicas"] == 5
     assert spec["template"]["spec"]["containers"][0]["image"] == "registry.example.com/ra:1"
+
+
+def test_known_callers_alone_may_connect_with_their_component() -> None:
+    built = kustomization.build(MANIFESTS / "base", MANIFESTS / "components" / "known-callers")
+    [policy] = [manifest for manifest in built if manifest["kind"] == "NetworkPolicy"]
+
+    [rule] = policy["spec"]["ingress"]
+    assert [set(peer) for peer in rule["from"]] == [{"ipBlock"}, {"namespaceSelector"}]
+    assert rule["ports"] == [{"protocol": "TCP", "port": "https"}]

@@ -83,23 +83,44 @@ CLAIM = Claim("ServiceAccount team-a/default", "annotation x")
 
 
 @pytest.mark.parametrize(
-    ("config", "claims", "in_scope", "off", "apart"),
+    ("claims", "in_scope", "off", "apart"),
     [
-        (None, 0, 0, False, False),
-        (None, 0, 10, False, False),
-        (None, 1, 10, False, True),
-        (None, 4, 10, False, True),
-        (None, 5, 10, True, False),
-        (None, 1, 1, True, False),
-        (Claim("Config cluster", "annotation x"), 0, 10, True, False),
+        pytest.param({}, {}, False, False, id="nothing in scope"),
+        pytest.param({}, {"a": 10}, False, False, id="no claim"),
+        pytest.param({"a": 1}, {"a": 10, "b": 1}, False, True, id="one of many objects"),
+        pytest.param({"a": 26}, {"a": 26, "b": 1}, False, True, id="every object of one tenant"),
+        pytest.param(
+            {"a": 26}, {"a": 26, "b": 21, "c": 0}, False, True, id="most objects, one namespace"
+        ),
+        pytest.param({"a": 1, "b": 1}, {"a": 3, "b": 3, "c": 3}, False, True, id="few of each"),
+        pytest.param({"a": 2, "b": 2}, {"a": 3, "b": 3, "c": 3}, True, False, id="most namespaces"),
+        pytest.param({"a": 1, "b": 1}, {"a": 1, "b": 1, "c": 9, "d": 9}, False, True, id="half"),
+        pytest.param({"a": 1}, {"a": 1}, True, False, id="the only namespace"),
     ],
 )
-def test_mark_of_one_tenant_does_not_turn_the_controller_off(
-    config: Claim | None, claims: int, in_scope: int, off: bool, apart: bool
+def test_marks_of_one_tenant_do_not_turn_the_controller_off(
+    claims: dict[str, int], in_scope: dict[str, int], off: bool, apart: bool
 ) -> None:
-    found = management_state(config, [CLAIM] * claims, in_scope)
+    found = management_state(
+        None, {name: [CLAIM] * count for name, count in claims.items()}, in_scope
+    )
 
     assert (bool(found.off), bool(found.apart)) == (off, apart)
+
+
+def test_management_state_names_one_claim_and_counts_namespaces() -> None:
+    found = management_state(None, {"team-a": [CLAIM, CLAIM]}, {"team-a": 2, "team-b": 1})
+
+    assert found.apart == (
+        "ServiceAccount team-a/default has the annotation x "
+        "(1 of 2 namespaces are claimed like this)"
+    )
+
+
+def test_config_turns_a_controller_off() -> None:
+    found = management_state(Claim("Config cluster", "annotation x"), {}, {"team-a": 10})
+
+    assert found.off == "Config cluster has the annotation x"
 
 
 @pytest.mark.parametrize(

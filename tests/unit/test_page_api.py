@@ -10,12 +10,12 @@ from fastapi import FastAPI
 
 from app.auth.authentication import Subject, Visible
 from app.model.limits import NamespaceLimits
-from app.page import api
 from app.page.api import PageApi
 from app.page.overview_cache import OverviewCache
 from app.page.refusals import Refusals
 from app.page.session import Sessions
 from app.page.views import Views
+from app.policy.verdict import Verdict
 from app.quota.state import StateUnavailableError
 from app.registry.names import Repository
 from tests.unit.stores import DOMAIN, FakeState, limit
@@ -66,9 +66,11 @@ def access() -> FakeAccess:
 @pytest_asyncio.fixture
 async def client(state: FakeState, access: FakeAccess) -> AsyncIterator[httpx.AsyncClient]:
     board, refusals = OverviewCache(state, lambda: state.index, DOMAIN), Refusals(DOMAIN)
-    views = Views(state, board, refusals, access, DOMAIN)
+    refusals.push(Repository("team-a", "group/app"), refused(), "ada")
+    views = Views(state, board, refusals, access, DOMAIN, cluster="east")
     app = FastAPI()
-    app.include_router(PageApi(views, access, Sessions(lambda: b"key")).router())
+    page = PageApi(views, access, Sessions(lambda: b"key"), max_concurrent=2)
+    app.include_router(page.router())
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="https://test") as client:
         client.headers.update(BEARER)
@@ -90,9 +92,8 @@ async def test_unavailable_authentication_asks_to_retry(
 
 
 async def test_too_many_concurrent_readers_get_503(
-    client: httpx.AsyncClient, access: FakeAccess, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, access: FakeAccess
 ) -> None:
-    monkeypatch.setattr(api, "_MAX_CONCURRENT", 2)
     access.answers.clear()
     waiting = [asyncio.create_task(client.get("/page")) for _ in range(2)]
     await asyncio.sleep(0.05)
@@ -104,8 +105,48 @@ async def test_too_many_concurrent_readers_get_503(
     assert (await client.get("/page")).status_code == 200
 
 
+def refused() -> Verdict:
+    verdict = Verdict()
+    verdict.deny("ImageTooLarge", f"too large: image {DIGEST} of tag app:v1", "make it smaller")
+    return verdict
+
+
+DIGEST = "sha256:" + "b" * 64
+
+
+async def test_refusal_shows_next_step_user_and_digest_on_demand(client: httpx.AsyncClient) -> None:
+    text = (await client.get("/page/refusals")).text
+    assert text.index("Next: <bdi>make it smaller") < text.index("too large: image ")
+    assert f"<summary>{DIGEST[:19]}</summary><code>{DIGEST}</code>" in text
+    assert "pushed by <bdi>ada</bdi>" in text
+    assert "registry-admission usage team-a" in text
+
+
+async def test_page_names_its_cluster_and_its_age(client: httpx.AsyncClient) -> None:
+    text = (await client.get("/page")).text
+    assert "<title>Namespaces · Image registry · east</title>" in text
+    assert "<bdi>east</bdi>" in text
+    assert " old.\n" in text
+    assert "Full: pushes refused now" in text
+    assert 'href="/page?sort=name">Namespace</a>' in text
+
+
+async def test_page_refreshes_only_if_asked_to(client: httpx.AsyncClient) -> None:
+    plain, refreshing = await client.get("/page"), await client.get("/page?refresh=on")
+    assert "refresh" not in plain.headers
+    assert refreshing.headers["refresh"] == "60"
+    assert 'href="/page">Stop refreshing' in refreshing.text
+
+
+async def test_missing_page_keeps_the_navigation(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/page/nowhere")
+    assert answer.status_code == 404
+    assert 'href="/page/refusals"' in answer.text
+    assert "<bdi>ada</bdi>" in answer.text
+
+
 async def test_stale_view_is_labelled(client: httpx.AsyncClient, state: FakeState) -> None:
-    state.reasons = ["imagestreams: the watch is 9 s behind, accepted are 5 s"]
+    state.reasons = ["imagestreams: the watch is 9 s behind (limit: 5 s)"]
     answer = await client.get("/page")
 
     assert answer.status_code == 200

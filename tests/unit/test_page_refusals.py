@@ -49,9 +49,9 @@ def test_equal_refusals_are_counted_and_the_latest_comes_first(
 
     assert refusals.recent() == [
         Refusal("team-a", "app", ("ImageTooLarge",), "3Gi; make it smaller",
-                1_000_000, 1_000_020, 2),
+                1_000_000, 1_000_020, 2, next_steps=("make it smaller",)),
         Refusal("team-b", "web", ("ImageTooLarge",), "too large; make it smaller",
-                1_000_010, 1_000_010),
+                1_000_010, 1_000_010, next_steps=("make it smaller",)),
     ]  # fmt: skip
     assert [refusal.stream for refusal in refusals.of("team-a")] == ["app"]
     assert refusals.of("team-a", "web") == []

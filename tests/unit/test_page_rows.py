@@ -6,7 +6,7 @@ from app.model.limits import NO_LIMITS, NamespaceLimits
 from app.model.quantity import Quantity
 from app.page.bars import Bar, bar
 from app.page.query import Part, Query, Show, counts, part, select
-from app.page.rows import UNLIMITED, Column, Fullest, Row, of_namespace, of_stream, share
+from app.page.rows import UNLIMITED, Column, Fullest, Row, natural, of_namespace, of_stream, share
 from app.policy.fullness import Level
 from app.quota.usage import NamespaceUsage, StreamUsage
 from tests.unit.stores import DOMAIN, limit, quota
@@ -120,6 +120,8 @@ ROWS = [
         pytest.param("", "all", None, "name", "alpha beta delta gamma", id="by name"),
         pytest.param("", "all", "images", "fullest", "beta alpha delta gamma", id="equals by name"),
         pytest.param("", "all", "tags", "fullest", "delta beta alpha gamma", id="by one limit"),
+        pytest.param("", "all", None, "over", "beta delta alpha gamma", id="most over first"),
+        pytest.param("", "all", None, "refusals", "gamma alpha beta delta", id="most refused"),
         pytest.param("", "over", None, "fullest", "beta delta", id="over any limit"),
         pytest.param("", "over", "tags", "fullest", "delta", id="over one limit"),
         pytest.param("", "high", None, "fullest", "beta delta alpha", id="high includes over"),
@@ -131,17 +133,49 @@ ROWS = [
 def test_query_filters_and_sorts_rows(
     text: str, show: Show, column: Column | None, sort: str, names: str
 ) -> None:
-    query = Query(text, show, column, "name" if sort == "name" else "fullest")
+    query = Query(text, show, column, Query.parse({"sort": sort}).sort)
 
-    assert [found.name for found in select(ROWS, query)] == names.split()
+    assert [found.name for found in select(ROWS, query, {"gamma": 2, "alpha": 1})] == names.split()
+
+
+def test_names_with_numbers_are_ordered_by_the_numbers() -> None:
+    names = ["stream-10", "stream-2", "a2b", "a", "stream", "a10", "a02"]
+    assert sorted(names, key=natural) == [
+        "a",
+        "a02",
+        "a2b",
+        "a10",
+        "stream",
+        "stream-2",
+        "stream-10",
+    ]
+
+
+@pytest.mark.parametrize(("used", "full"), [(9, 0), (10, 1), (11, 1)])
+def test_a_full_namespace_is_one_whose_next_push_is_refused(used: int, full: int) -> None:
+    found = Row.of("a", {"images": level(used, "10")})
+    assert counts([found], None)["full"] == full
+
+
+def test_links_keep_what_is_asked_for() -> None:
+    query = Query("a", "over", refresh=True)
+    assert query.ordered("/page", "name") == "/page?q=a&show=over&sort=name&refresh=on"
+    assert query.refreshed("/page") == "/page?q=a&show=over"
+    assert Query.parse({"refresh": "on"}).refresh
 
 
 @pytest.mark.parametrize(
     ("column", "expected"),
     [
-        pytest.param(None, {"all": 4, "high": 3, "over": 2, "unlimited": 1}, id="any limit"),
-        pytest.param("tags", {"all": 4, "high": 1, "over": 1, "unlimited": 1}, id="one limit"),
-        pytest.param("streams", {"all": 4, "high": 0, "over": 0, "unlimited": 4}, id="no limit"),
+        pytest.param(
+            None, {"all": 4, "full": 2, "over": 2, "high": 3, "unlimited": 1}, id="any limit"
+        ),
+        pytest.param(
+            "tags", {"all": 4, "full": 1, "over": 1, "high": 1, "unlimited": 1}, id="one limit"
+        ),
+        pytest.param(
+            "streams", {"all": 4, "full": 0, "over": 0, "high": 0, "unlimited": 4}, id="no limit"
+        ),
     ],
 )
 def test_summary_counts_rows_by_state(column: Column | None, expected: dict[Show, int]) -> None:

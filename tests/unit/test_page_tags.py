@@ -57,8 +57,6 @@ async def test_an_index_is_as_large_as_the_largest_image_that_it_lists() -> None
     assert await tags.sizes(state, [A, B]) == {A: 9, B: 5}
 
 
-async def test_late_sizes_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tags, "_WITHIN", 0.05)
-
-    assert await tags.sizes(Slow(), [A, A, B, C]) == {A: 7}
+async def test_late_sizes_are_left_out() -> None:
+    assert await tags.sizes(Slow(), [A, A, B, C], within=0.05) == {A: 7}
     assert await tags.sizes(Slow(), []) == {}

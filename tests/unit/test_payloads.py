@@ -190,6 +190,31 @@ async def test_every_payload_gets_its_expected_answer(name: str) -> None:
             assert text in "\n".join(outcome.warnings)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["push-too-large", "limitrange-misspelled", "configmap-legacy", "imagestream-create-21st"],
+)
+@pytest.mark.parametrize("subresource", ["new", "tags", "Status"])
+async def test_unknown_subresource_is_decided_like_the_object(name: str, subresource: str) -> None:
+    asked = request(name)
+
+    outcome = await admission().validate(
+        asked.model_copy(update={"sub_resource": subresource}), within=5
+    )
+
+    assert outcome == await admission().validate(asked, within=5)
+    assert not outcome.allowed
+
+
+@pytest.mark.parametrize("subresource", ["finalizers", "layers", "scale", "secrets", "signatures"])
+async def test_subresource_without_images_is_skipped(subresource: str) -> None:
+    asked = request("push-too-large").model_copy(update={"sub_resource": subresource})
+
+    outcome = await admission().validate(asked, within=5)
+
+    assert outcome.audit == {"skipped": f"subresource {subresource} adds nothing"}
+
+
 async def test_the_audit_log_has_the_exact_bytes_that_the_message_rounds() -> None:
     outcome = await admission().validate(request("push-too-large"), within=5)
 

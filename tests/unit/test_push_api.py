@@ -45,7 +45,7 @@ async def client(pushes: Pushes, told: Told, tmp_path: Path) -> AsyncIterator[ht
     tokens.write_text(f"{TOKEN} ci team-a\n")
     app = FastAPI()
 
-    def refused(repository: Repository, verdict: Verdict) -> None:
+    def refused(repository: Repository, verdict: Verdict, user: str) -> None:
         told.append((str(repository), [violation.reason for violation in verdict.violations]))
 
     api = PushApi(pushes.checks, StaticTokens(tokens), refused, max_concurrent=2)
@@ -153,7 +153,7 @@ async def test_unauthenticated_caller_always_gets_the_same_answer(
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert answer.json() == {
-        "errors": [{"code": "UNAUTHORIZED", "message": "a bearer token that is known is required"}]
+        "errors": [{"code": "UNAUTHORIZED", "message": "a known bearer token is required"}]
     }
 
 

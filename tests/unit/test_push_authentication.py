@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.admission.review import UserInfo
 from app.auth.authentication import StaticTokens, Subject, TokenFileError, Visible
 from app.auth.reviews import KubernetesAccess
 from app.cluster.api import ApiError
@@ -262,3 +263,21 @@ async def test_failed_review_shows_nothing() -> None:
 
     with pytest.raises(StateUnavailableError, match="SubjectAccessReview failed"):
         await KubernetesAccess(api, DOMAIN).visible(ADA, ["team-a"])
+
+
+async def test_one_review_asks_about_20_namespaces_at_most() -> None:
+    api = FakeApi()
+    api.seen = {"team-7", "team-100"}
+    access = KubernetesAccess(api, DOMAIN)
+    user = UserInfo(username="ada", uid="1", groups=["g"], extra={"scopes": ["s"]})
+
+    assert await access.seen_by(user, {"team-7", "team-8"}) == {"team-7"}
+    asked = api.asked[-1]["spec"]
+    assert (asked["user"], asked["uid"]) == ("ada", "1")
+    assert (asked["groups"], asked["extra"]) == (["g"], {"scopes": ["s"]})
+    assert {one["spec"]["resourceAttributes"]["verb"] for one in api.asked} == {"get"}
+    api.asked.clear()
+
+    await access.seen_by(user, NAMES)
+
+    assert len(api.asked) == 20

@@ -12,6 +12,7 @@ from app.model.manifest import OCI_MANIFEST
 from app.quota.state import StateUnavailableError
 from app.registry.names import Reference, Repository
 from tests.unit.pushes import Pushes, digest_of, image, index, pushed
+from tests.unit.reviews import review
 from tests.unit.stores import limit, quota
 
 REPOSITORY = Repository("ns", "app")
@@ -109,11 +110,10 @@ async def test_admission_review_after_a_push_check_counts_nothing_twice(limits: 
     pushes = Pushes(NamespaceLimits(quotas=(limits,)))
 
     check = await pushes.checks.manifest(REPOSITORY, V1, pushed(image()))
-    review = await pushes.admission.review(mapping_of(image(), "v1"), within=5)
+    reviewed = await review(pushes, mapping_of(image(), "v1"))
 
     assert check.verdict.allowed
-    assert review is not None
-    assert review.allowed
+    assert reviewed.allowed
 
 
 @pytest.mark.parametrize("content", [image(10), image(5000)], ids=["small", "large"])
@@ -121,10 +121,10 @@ async def test_push_check_and_review_have_the_same_message(content: bytes) -> No
     limits = NamespaceLimits(image_size=limit("1Ki"), quotas=(quota(image_tags=0),))
 
     check = await Pushes(limits).checks.manifest(REPOSITORY, V1, pushed(content))
-    review = await Pushes(limits).admission.review(mapping_of(content, "v1"), within=5)
+    reviewed = await review(Pushes(limits), mapping_of(content, "v1"))
 
     assert not check.verdict.allowed
-    assert check.verdict == review
+    assert check.verdict == reviewed
 
 
 async def test_cancelled_push_frees_only_its_own_place() -> None:
@@ -140,7 +140,7 @@ async def test_cancelled_push_frees_only_its_own_place() -> None:
 
 async def test_the_reservation_of_an_admission_review_cannot_be_cancelled() -> None:
     pushes = Pushes(NamespaceLimits(quotas=(quota(image_tags=1),)))
-    await pushes.admission.review(mapping_of(image(), "v1"), within=5)
+    await review(pushes, mapping_of(image(), "v1"))
     ledger, _ = await pushes.enforcer._ledgers.load("ns")
     [reservation] = ledger
 

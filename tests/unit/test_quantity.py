@@ -120,7 +120,7 @@ def test_invalid_quantity_is_refused(text: str) -> None:
         Quantity(text)
 
 
-def test_a_refusal_quotes_the_beginning_of_a_long_text() -> None:
+def test_error_quotes_the_beginning_of_long_text() -> None:
     with pytest.raises(ValueError, match=r"^'x{79}…' is not a quantity"):
         Quantity("x" * 5000)
 
@@ -159,7 +159,7 @@ def test_amounts_beyond_the_maximum_are_compared(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["Gi", "M", "e3", ".", "-", "+", "-.Ki"])
-def test_a_suffix_without_digits_is_zero_as_for_the_api_server(text: str) -> None:
+def test_suffix_without_digits_is_zero(text: str) -> None:
     quantity = Quantity(text)
     assert quantity == Quantity("0")
     assert str(quantity) == "0"

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 import pytest
 
-from app.admission import registry_kinds
 from app.admission.registry_kinds import RegistryAdmission
 from app.admission.review import AdmissionRequest
 from app.cluster.api import ApiError, Content, KubeApi, NotFoundError, Query
@@ -72,7 +71,8 @@ async def review(
 ) -> Verdict:
     chosen = Settings.model_validate({"reference_checks": "deny", **settings})
     admission = RegistryAdmission(FakeState(), chosen, objects)
-    return await admission.config(asked("Config", config(spec)), unchanged=unchanged)
+    old = config(spec) if unchanged else None
+    return await admission.config(asked("Config", config(spec), old))
 
 
 async def test_referenced_objects_are_read_by_name() -> None:
@@ -120,7 +120,7 @@ async def test_irrelevant_objects_are_not_read(
         (ApiError(0, "no route"), "the API server did not answer"),
         (ApiError(403, "forbidden"), "registry-admission may not read it"),
         (ApiError(500, "broken"), "the API server answers 500"),
-        ({"spec": {"accessModes": "ReadWriteOnce"}}, "its content is not understood"),
+        ({"spec": {"accessModes": "ReadWriteOnce"}}, "its content cannot be read"),
     ],
 )
 async def test_unreadable_object_is_a_warning_and_never_a_refusal(
@@ -134,12 +134,11 @@ async def test_unreadable_object_is_a_warning_and_never_a_refusal(
     ]
 
 
-async def test_silent_api_server_does_not_delay_the_answer(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(registry_kinds, "_READ_TIMEOUT", 0.05)
+async def test_silent_api_server_does_not_delay_the_answer() -> None:
+    settings = Settings(reference_checks="deny")
+    admission = RegistryAdmission(FakeState(), settings, Silent(), read_timeout=0.05)
 
-    verdict = await review(S3, Silent())
+    verdict = await admission.config(asked("Config", config(S3)))
 
     assert verdict.allowed
     assert [text.rpartition(": ")[2] for text in verdict.warnings] == [
@@ -189,6 +188,28 @@ async def test_pruner_that_frees_no_room_gets_a_warning() -> None:
         "spec.suspend is true: nothing is pruned until it is false"
     ]
     assert reasons(await prune(state, keepTagRevisions=-1)) == ["InvalidKeepTagRevisions"]
+
+
+@pytest.mark.parametrize(
+    ("stale", "denied"),
+    [
+        pytest.param(False, [], id="there are no images"),
+        pytest.param(True, ["StorageChangeLosesImages"], id="there may be images"),
+    ],
+)
+async def test_config_is_decided_while_the_state_is_unknown(stale: bool, denied: list[str]) -> None:
+    state = FakeState()
+    state.reasons = ["imagestreams: the watch is 9 s behind"] * stale
+    admission = RegistryAdmission(state, Settings(data_loss_guard="deny"), None)
+    old, new = ({"storage": {"pvc": {"claim": name}}} for name in ("one", "two"))
+
+    switched = await admission.config(asked("Config", config(new), config(old)))
+    scaled = await admission.config(
+        asked("Config", config({**old, "logLevel": "Debug"}), config(old))
+    )
+
+    assert reasons(switched) == denied
+    assert scaled.allowed
 
 
 async def test_unknown_state_gives_no_warnings() -> None:

@@ -105,7 +105,7 @@ async def test_a_flood_of_digests_is_asked_for_a_few_at_a_time_and_forgotten() -
 
     await asyncio.gather(*(asked.images.of(f"sha256:{number}") for number in range(1000)))
     assert asked.api.most == 32
-    assert len(asked.images._known) == 100
+    assert len(asked.images._answers._kept) == 100
 
 
 async def test_what_images_list_is_asked_for_once_and_no_more_than_so_many() -> None:

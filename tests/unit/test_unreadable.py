@@ -1,61 +1,26 @@
 """An object with odd content stops its own namespace at most, and never those of others."""
 
-import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from app.cluster.api import ConflictError, Content, NotFoundError, Query
-from app.cluster.clock import ServerClock
 from app.cluster.kubernetes import KubernetesState
 from app.model.limits import NO_LIMITS
-from app.quota.ledger import Timing
 from app.quota.state import StateUnavailableError
 from app.reporting.usage_collector import UsageCollector
-from tests.unit.listed_cluster import ListedCluster
 from tests.unit.stores import DOMAIN
-
-RANGES, QUOTAS = "/api/v1/limitranges", "/api/v1/resourcequotas"
-STREAMS = "/apis/image.alauda.io/v1/imagestreams"
-CONFIGS = "/apis/imageregistry.operator.alauda.io/v1/configs"
-NAMESPACES = "/api/v1/namespaces"
-NOW = 1_800_000_000.0
-
-
-class Cluster(ListedCluster):
-    """Objects by the path of their list; its watches tell of nothing until they are told."""
-
-    def __init__(self, **lists: list[dict[str, Any]]) -> None:
-        paths = {"ranges": RANGES, "quotas": QUOTAS, "streams": STREAMS, "configs": CONFIGS}
-        super().__init__({NAMESPACES: [], **{path: [] for path in paths.values()}})
-        for name, items in lists.items():
-            self.lists[paths[name]] = items
-        self.clock = ServerClock()
-        self.events: dict[str, Content] = {}
-        self.news: dict[str, asyncio.Queue[Content]] = {}
-
-    async def watch(self, path: str, query: Query) -> AsyncGenerator[Content, None]:
-        queue = self.news.setdefault(path, asyncio.Queue())
-        while True:
-            yield await queue.get()
-
-    async def create(self, path: str, content: Content, query: Query | None = None) -> Content:
-        key = f"{path}/{content['metadata']['name']}"
-        if key in self.events:
-            raise ConflictError(409, "exists")
-        self.events[key] = content
-        return content
-
-    async def merge(self, path: str, patch: Content, query: Query | None = None) -> Content:
-        raise NotFoundError(404, path)
-
-
-def named(namespace: str, name: str = "odd", **content: Any) -> dict[str, Any]:
-    metadata = {"namespace": namespace, "name": name, "uid": "u", "resourceVersion": "1"}
-    return {"metadata": metadata, **content}
+from tests.unit.watched_cluster import (
+    CONFIGS,
+    QUOTAS,
+    RANGES,
+    STREAMS,
+    Cluster,
+    config,
+    following,
+    named,
+    until,
+)
 
 
 def limit_range(namespace: str, *items: Any, **metadata: Any) -> dict[str, Any]:
@@ -66,27 +31,6 @@ def limit_range(namespace: str, *items: Any, **metadata: Any) -> dict[str, Any]:
 
 def quota(namespace: str, **hard: Any) -> dict[str, Any]:
     return named(namespace, spec={"hard": {f"alauda.io/{k}": v for k, v in hard.items()}})
-
-
-def config(**spec: Any) -> dict[str, Any]:
-    return {"metadata": {"name": "cluster"}, "spec": spec}
-
-
-@asynccontextmanager
-async def following(cluster: Cluster) -> AsyncIterator[KubernetesState]:
-    state = KubernetesState(
-        cluster, DOMAIN, namespace="own", timing=Timing(), silence=150, clock=lambda: NOW
-    )
-    task = asyncio.create_task(state.run())
-    assert await state.synced(5)
-    yield state
-    task.cancel()
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not true():
-            await asyncio.sleep(0.01)
 
 
 IMAGE_1GI = {"type": "alauda.io/Image", "max": {"storage": "1Gi"}}
@@ -104,7 +48,7 @@ OF_OTHERS = [
 
 
 @pytest.mark.parametrize("item", OF_OTHERS)
-async def test_a_limit_range_of_others_with_odd_content_is_not_read(item: Any) -> None:
+async def test_foreign_limit_range_content_is_not_read(item: Any) -> None:
     odd = limit_range("team-b", item, IMAGE_1GI, annotations={"a": 1}, labels=[])
     async with following(Cluster(ranges=[odd, limit_range("team-a", IMAGE_1GI)])) as state:
         for namespace in ("team-a", "team-b"):
@@ -115,7 +59,7 @@ async def test_a_limit_range_of_others_with_odd_content_is_not_read(item: Any) -
 
 
 @pytest.mark.parametrize("value", ["1e1002", "1" * 300, "much", [], None])
-async def test_a_quota_of_others_with_odd_content_is_not_read(value: Any) -> None:
+async def test_foreign_quota_content_is_not_read(value: Any) -> None:
     odd = quota("team-b", images=5)
     odd["spec"]["hard"]["example.com/x"] = value
     odd["spec"]["scopes"] = 7
@@ -155,7 +99,7 @@ def ask(state: KubernetesState, namespace: str) -> None:
 
 
 @pytest.mark.parametrize(("lists", "kind", "problem"), OURS)
-async def test_what_of_ours_cannot_be_read_makes_its_namespace_undecidable(
+async def test_unreadable_object_makes_its_namespace_undecidable(
     lists: dict[str, Any], kind: str, problem: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)
@@ -180,22 +124,21 @@ async def test_what_of_ours_cannot_be_read_makes_its_namespace_undecidable(
         f"{kind} team-b/odd cannot be read: {problem}; "
         "no push to this namespace is decided until it is changed or deleted"
     )
-    [record] = [found for found in caplog.records if found.message == "not understood"]
+    [record] = [found for found in caplog.records if found.message == "object cannot be read"]
     assert vars(record)["object"] == f"{kind} team-b/odd"
     assert vars(record)["problem"] == problem
 
 
 @pytest.mark.parametrize("way", ["repaired", "deleted"])
 @pytest.mark.parametrize(("lists", "kind", "problem"), OURS)
-async def test_a_namespace_is_decidable_again_once_the_object_is(
+async def test_namespace_is_decidable_after_repair_or_deletion(
     lists: dict[str, Any], kind: str, problem: str, way: str
 ) -> None:
     cluster = Cluster(**lists)
     path = {"LimitRange": RANGES, "ResourceQuota": QUOTAS, "ImageStream": STREAMS}[kind]
     async with following(cluster) as state:
-        await until(lambda: path in cluster.news)
         change = "MODIFIED" if way == "repaired" else "DELETED"
-        cluster.news[path].put_nowait({"type": change, "object": named("team-b")})
+        cluster.tell(path, change, named("team-b"))
 
         await until(lambda: state.unreadable()[kind] == 0)
         ask(state, "team-b")
@@ -209,21 +152,20 @@ async def test_a_namespace_is_decidable_again_once_the_object_is(
         pytest.param({"replicas": "two"}, id="replicas"),
     ],
 )
-async def test_a_config_with_odd_content_still_names_the_registry(spec: dict[str, Any]) -> None:
+async def test_config_with_odd_content_still_names_the_registry(spec: dict[str, Any]) -> None:
     routes = [{"name": "a", "hostname": "registry.example.com"}]
     async with following(Cluster(configs=[config(routes=routes, **spec)])) as state:
         assert state.registry_hosts() == {"registry.example.com"}
         assert state.unreadable()["Config"] == 0
 
 
-async def test_names_of_the_registry_that_cannot_be_read_stay_as_they_were() -> None:
+async def test_unreadable_config_keeps_the_known_host_names() -> None:
     routes = [{"name": "a", "hostname": "registry.example.com"}]
     cluster = Cluster(configs=[config(routes=routes)])
     async with following(cluster) as state:
-        await until(lambda: CONFIGS in cluster.news)
         odd = config(routes="registry.example.com")
         odd["metadata"]["resourceVersion"] = "2"
-        cluster.news[CONFIGS].put_nowait({"type": "MODIFIED", "object": odd})
+        cluster.tell(CONFIGS, "MODIFIED", odd)
 
         await until(lambda: state.unreadable()["Config"] == 1)
         assert state.registry_hosts() == {"registry.example.com"}
@@ -238,7 +180,7 @@ async def test_names_of_the_registry_that_cannot_be_read_stay_as_they_were() -> 
 
 
 @pytest.mark.parametrize(("lists", "kind", "problem"), OURS)
-async def test_commands_say_what_they_could_not_read(
+async def test_commands_report_unreadable_objects(
     lists: dict[str, Any], kind: str, problem: str
 ) -> None:
     collector = UsageCollector(Cluster(**lists), DOMAIN, service_namespace="own", ledgers=False)

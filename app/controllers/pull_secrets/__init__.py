@@ -1,1 +1,1 @@
-"""Pull secrets for ServiceAccounts: made, injected, refreshed, repaired and removed."""
+"""Creates, injects, refreshes, repairs and removes pull secrets of ServiceAccounts."""

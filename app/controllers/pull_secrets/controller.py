@@ -1,4 +1,4 @@
-"""Brings every ServiceAccount and its pull secret where Config/cluster wants them."""
+"""Brings every ServiceAccount and its pull secret to the state that Config/cluster wants."""
 
 import asyncio
 import logging
@@ -37,22 +37,22 @@ CONDITION = "PullSecretsManaged"
 
 _WORKERS = 8
 _MAX_STEPS = 4
-"""Writes for one object in a row; what needs more is looked at again when the watch brings it."""
+"""Writes for one object in a row. An object that needs more is looked at again later."""
 _JUDGE = 1.0
-"""Seconds in which changes of ownership are seen as one."""
+"""Seconds during which changes of ownership are handled together."""
 _JUDGE_AGAIN = 30.0
-"""Seconds after which a condition that could not be written is tried again."""
+"""Seconds until a condition that could not be written is written again."""
 _TAKEN = 60.0
-"""Seconds until what somebody else is in the way of is tried again."""
+"""Seconds until a name that another Secret has is tried again."""
 _TERMINATED = "being terminated"
-"""What the API server says of a namespace that is on its way out."""
+"""Part of the API server's message for a namespace that is being deleted."""
 _UNSEEN = 2.0
-"""Seconds to wait for what the watch has not brought yet."""
+"""Seconds to wait until the watch shows a change."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the settings say."""
+    """The settings of the controller."""
 
     policy: Policy
     rate: float
@@ -72,7 +72,7 @@ class Options:
 
 
 class PullSecretController:
-    """Made anew each time that this replica leads: it starts from what is stored."""
+    """One controller for each time that this replica leads. It starts from what is stored."""
 
     def __init__(
         self,
@@ -84,8 +84,7 @@ class PullSecretController:
         metrics: ControllerMetrics,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """A `clock` that is wrong by less than what is left of a token's life when it is
-        refreshed does no harm."""
+        """The error of `clock` must be smaller than the rest of a token's life at its refresh."""
         self._watch = watch
         self._status = status
         self._options = options
@@ -108,7 +107,7 @@ class PullSecretController:
         self._term = LeaderTerm(watch, self._state.informers, metrics)
 
     async def run(self) -> None:
-        """Work until cancelled; only the leader runs this."""
+        """Work until cancelled."""
         await self._term.run(
             self._work, config_changed=self._config_changed, progress=self._progress
         )
@@ -145,7 +144,7 @@ class PullSecretController:
             await self._judge()
 
     async def _judge(self) -> None:
-        """Find out whether another owner is at work; whoever was in the way may be gone."""
+        """Decide whether there is another owner. The previous one may be gone."""
         self._judged.clear()
         claims, in_scope = self._state.claims()
         found = management_state(self._watch.claim(CONTROLLER), claims, in_scope)
@@ -172,7 +171,7 @@ class PullSecretController:
             self._judged.set()
             return _TAKEN
         except ConflictError:
-            # Somebody else was first; the watch brings what they wrote.
+            # Another writer was first. The watch shows what it wrote.
             self._metrics.results["conflict"] += 1
             return _UNSEEN
         except ApiError as error:
@@ -186,7 +185,8 @@ class PullSecretController:
         return wait if wait else self._until_refresh(key)
 
     async def _steps(self, key: Key) -> float:
-        """Take the steps that are due; in how many seconds to go on, 0 if there is no need to."""
+        """Take the steps that are due. Returns the seconds until the next look, 0 if none is
+        needed."""
         restored = False
         for _ in range(_MAX_STEPS):
             step = self._next_step(key)
@@ -204,7 +204,7 @@ class PullSecretController:
         return _UNSEEN
 
     async def _take(self, step: Step, key: Key) -> bool:
-        """Write; whether there is more to decide before the watch has brought it."""
+        """Write. Returns whether more may be decided before the watch shows the write."""
         account, secret = self._state.accounts.get(key), self._state.secrets.get(key)
         if step is Step.DELETE:
             if secret is not None:

@@ -1,4 +1,4 @@
-"""What to do next about one ServiceAccount and its pull secret. Pure decisions."""
+"""Decides the next step for one ServiceAccount and its pull secret."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -7,42 +7,42 @@ from app.controllers.pull_secrets.objects import Account, PullSecret, secret_nam
 from app.controllers.pull_secrets.scope import Scope
 
 _SPREAD = 0.2
-"""Share of the time to the refresh over which the refreshes of many Secrets are spread."""
+"""The share of the time until the refresh over which refreshes are spread."""
 
 
 class Step(Enum):
-    """One write, or two, after which the state is looked at again."""
+    """One or two writes, after which the state is looked at again."""
 
     CREATE = "created"
     REPAIR = "repaired"
-    """A new token, because the Secret is not as it was written."""
+    """Make a new token, because the Secret was changed."""
     REWRITE = "rewritten"
-    """A new token, because the hosts have changed."""
+    """Make a new token, because the hosts have changed."""
     REFRESH = "refreshed"
-    """A new token, because the old one will expire."""
+    """Make a new token, because the old one will expire."""
     INJECT = "injected"
     EJECT = "ejected"
     DELETE = "deleted"
 
 
 RESTORING = frozenset({Step.CREATE, Step.REPAIR, Step.INJECT})
-"""Steps that somebody else may have made necessary, by changing what we wrote."""
+"""Steps that are also needed when something else has undone our write."""
 
 
 @dataclass(frozen=True)
 class Policy:
     life: float
-    """Seconds for which a token is asked for."""
+    """The requested life of a token, in seconds."""
     refresh: float
-    """The share of its life after which it is refreshed, at the latest."""
+    """The share of a token's life after which it is refreshed at the latest."""
 
 
 def next_step(
     scope: Scope, policy: Policy, account: Account | None, secret: PullSecret | None, now: float
 ) -> Step | None:
-    """None if all is as it should be, or belongs to somebody else.
+    """The next step; None if nothing is to be done, or if the object belongs to another owner.
 
-    What is ours is removed even where others have a claim: that is no fight.
+    Our own objects are removed even if another owner claims them.
     """
     if account is None or not scope.covers(account.namespace):
         if account is not None and _is_injected(account):
@@ -53,7 +53,7 @@ def next_step(
     if secret is None:
         return Step.CREATE
     if secret.owner != account.uid or not secret.writable:
-        # The token of a ServiceAccount that was deleted is good for nothing.
+        # The token of a deleted ServiceAccount is not valid any more.
         return Step.DELETE
     renewal = _renewal(scope, policy, secret, now)
     if renewal is not None:
@@ -62,7 +62,7 @@ def next_step(
 
 
 def mark_of(account: Account, secret: PullSecret | None) -> str:
-    """The mark of another owner on either of them."""
+    """The mark of another owner on the ServiceAccount or its pull secret."""
     if account.mark or secret is None or not secret.mark:
         return account.mark
     return f"{secret.mark} on its pull secret"

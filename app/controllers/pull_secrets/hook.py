@@ -1,4 +1,4 @@
-"""A new ServiceAccount names its pull secret from the start, so that its first Pod does, too."""
+"""Adds the pull secret's name to new ServiceAccounts, so that their first Pod uses it."""
 
 from app.admission.review import AdmissionRequest, Outcome, not_handled
 from app.controllers.config import ConfigWatch
@@ -8,14 +8,14 @@ from app.controllers.pull_secrets.objects import secret_name
 
 
 class PullSecretHook:
-    """Adds the name of the Secret that the controller is about to make."""
+    """Adds the name of the Secret that the controller is about to create."""
 
     def __init__(self, watch: ConfigWatch, options: Options) -> None:
         self._watch = watch
         self._options = options
 
     def review(self, request: AdmissionRequest) -> Outcome:
-        """Never refuses: what is missing, the controller adds later."""
+        """Never refuses: the controller adds later what is missing."""
         content = request.object or {}
         metadata = content.get("metadata") or {}
         name = metadata.get("name") or request.name

@@ -1,6 +1,6 @@
-"""ServiceAccounts and pull secrets, as far as they are looked at.
+"""The parts of ServiceAccounts and pull secrets that decisions need.
 
-A Secret is reduced to what decides about it as soon as it is read: no token is kept.
+A Secret is reduced to these parts as soon as it is read. No token is kept.
 """
 
 import base64
@@ -20,20 +20,20 @@ MANAGER = "registry-admission-pull-secrets"
 DOCKER_CONFIG_TYPE = "kubernetes.io/dockerconfigjson"
 DATA_KEY = ".dockerconfigjson"
 EMPTY = b'{"auths":{}}'
-"""What the API server takes for a docker config before there is a token."""
+"""An empty docker config, which the API server accepts before there is a token."""
 _USER = "serviceaccount"
-"""The registry looks at the token only."""
+"""The user name of the login. The registry looks only at the token."""
 
 
 def secret_name(namespace: str, account: str) -> str:
-    """The name of a ServiceAccount's pull secret: always the same, and a valid one."""
+    """The name of a ServiceAccount's pull secret: always the same, and always valid."""
     digest = hashlib.sha256(f"{namespace}/{account}".encode()).hexdigest()[:10]
     return f"{account[:220].rstrip('.-')}-image-pull-{digest}"
 
 
 @dataclass(frozen=True)
 class Marks:
-    """Labels and annotations by which our Secrets are told from all others."""
+    """The label and annotations that mark our Secrets."""
 
     label: str
     account: str
@@ -58,7 +58,7 @@ class Account:
     version: str
     pull_secrets: tuple[str, ...]
     mark: str
-    """Of another controller of pull secrets; "" if there is none."""
+    """The mark of another pull secret controller; "" if there is none."""
 
     @classmethod
     def of(cls, content: Content, rivals: Sequence[str]) -> "Account":
@@ -86,19 +86,19 @@ class PullSecret:
     uid: str
     account: str
     owner: str
-    """The uid of the ServiceAccount that it goes with, "" if it would stay behind."""
+    """The uid of the ServiceAccount with which the Secret is deleted; "" if it has no owner."""
     hosts: tuple[str, ...]
     issued: float
     expires: float
     intact: bool
-    """Whether content and annotations are as they were written."""
+    """Whether content and annotations are as we wrote them."""
     writable: bool
     mark: str
-    """Of another owner; "" if there is none."""
+    """The mark of another owner; "" if there is none."""
 
     @classmethod
     def of(cls, content: Content, marks: Marks, rivals: Sequence[str]) -> "PullSecret | None":
-        """None for a Secret that only looks like ours: a copy, or one that we did not name."""
+        """The pull secret; None for a Secret that is not ours, such as a copy of one."""
         metadata = content["metadata"]
         annotations = metadata.get("annotations") or {}
         account = annotations.get(marks.account, "")
@@ -121,24 +121,24 @@ class PullSecret:
 
     @property
     def spread(self) -> float:
-        """0 to 1, the same after a restart: not all Secrets are refreshed at once."""
+        """A fixed number from 0 to 1 for each Secret, which spreads the refreshes."""
         return crc32(self.uid.encode()) / 2**32
 
 
 def seal(hosts: str, issued: str, expires: str, data: str) -> str:
-    """Tells whether a Secret is as it was written; `data` is in base64."""
+    """A hash that shows whether a Secret was changed; `data` is in base64."""
     return hashlib.sha256("\n".join((hosts, issued, expires, data)).encode()).hexdigest()
 
 
 def docker_config(hosts: Sequence[str], token: str) -> str:
-    """The `.dockerconfigjson` that logs in at each host, in base64."""
+    """The `.dockerconfigjson` with a login for each host, in base64."""
     login = {"auth": base64.b64encode(f"{_USER}:{token}".encode()).decode()}
     text = json.dumps({"auths": dict.fromkeys(hosts, login)}, separators=(",", ":"))
     return base64.b64encode(text.encode()).decode()
 
 
 def owner_reference(account: Account) -> Content:
-    """With the ServiceAccount its Secret goes, too."""
+    """The owner reference with which the Secret is deleted together with its ServiceAccount."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -155,7 +155,7 @@ def _owner(metadata: Content, account: str) -> str:
 
 
 def _seconds(text: str) -> float:
-    """0 for what is no time: it is long past."""
+    """The time in seconds since the epoch; 0, which is long past, for text that is no time."""
     try:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:

@@ -1,4 +1,4 @@
-"""For whom pull secrets are made, and for which hosts: what Config/cluster says."""
+"""The namespaces and registry hosts for which pull secrets are made, by Config/cluster."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -14,12 +14,12 @@ _MANAGED = ("", "Managed", "Force")
 
 @dataclass(frozen=True)
 class Scope:
-    """Without hosts it covers nothing: every pull secret goes."""
+    """Without hosts it covers no namespace, and every pull secret is deleted."""
 
     hosts: tuple[str, ...] = ()
     ignored: frozenset[str] = frozenset()
     patterns: tuple[str, ...] = ()
-    """Of the namespaces that are ignored as system namespaces."""
+    """Patterns of the namespaces that are ignored as system namespaces."""
 
     def covers(self, namespace: str) -> bool:
         return (
@@ -30,7 +30,7 @@ class Scope:
 
     @cached_property
     def _system(self) -> re.Pattern[str]:
-        """All patterns in one: it is asked about every ServiceAccount."""
+        """All patterns in one: every ServiceAccount is matched against it."""
         return re.compile("|".join(map(translate, self.patterns)) or r"(?!)")
 
 
@@ -43,10 +43,11 @@ def scope_of(
     internal_hosts: Collection[str],
     system_namespaces: Sequence[str],
 ) -> Scope:
-    """Pull secrets are managed while both the registry and they are, as is the default.
+    """The scope that Config/cluster asks for: all namespaces, unless the registry or its pull
+    secrets are not managed.
 
-    `system_namespaces` are patterns. The registry's routes are hosts of it, too. A host that is
-    none, such as a placeholder, is left out.
+    `system_namespaces` are patterns. Routes of the registry are hosts too. Text that is no host,
+    such as a placeholder, is left out.
     """
     if config is None:
         return NOTHING

@@ -1,6 +1,7 @@
-"""What the controller of pull secrets sees of the cluster, and what that amounts to."""
+"""What the pull secret controller sees of the cluster."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 
 from app.cluster.api import KubeApi
 from app.cluster.informer import Informer, Key
@@ -28,7 +29,7 @@ class PullSecretState:
         self._policy = policy
         self.scope = NOTHING
         self.taken: dict[Key, Claim] = {}
-        """Names that somebody else's Secret has."""
+        """Names that a Secret of another owner has."""
         self.accounts: LocalStore[Account] = LocalStore(
             lambda content: Account.of(content, rivals),
             changed,
@@ -57,30 +58,31 @@ class PullSecretState:
         account, secret = self.accounts.get(key), self.secrets.get(key)
         return next_step(self.scope, self._policy, account, secret, now)
 
-    def claims(self) -> tuple[list[Claim], int]:
-        """What others have marked, and how many ServiceAccounts there are in scope."""
-        claims: list[Claim] = []
-        in_scope = 0
+    def claims(self) -> tuple[Mapping[str, Sequence[Claim]], Mapping[str, int]]:
+        """The claims of other owners, and the number of ServiceAccounts in scope, by namespace."""
+        claims: defaultdict[str, list[Claim]] = defaultdict(list)
+        in_scope: Counter[str] = Counter()
         for key, account in self.accounts.items():
             if self.scope.covers(account.namespace):
-                in_scope += 1
+                in_scope[account.namespace] += 1
                 mark = mark_of(account, self.secrets.get(key))
                 if mark:
-                    claims.append(Claim(account.title, mark))
+                    claims[account.namespace].append(Claim(account.title, mark))
                 elif key in self.taken:
-                    claims.append(self.taken[key])
+                    claims[account.namespace].append(self.taken[key])
         return claims, in_scope
 
     def progress(self, depth: int, now: float) -> Progress:
-        """How far all of them are, with so many waiting in the queue."""
+        """The progress on all objects. `depth` is the number of keys in the queue."""
         claims, in_scope = self.claims()
+        apart = sum(map(len, claims.values()))
         pending = {key for key in self.known() if self.next_step(key, now)} - self.taken.keys()
         managed = sum(self.scope.covers(key[0]) for key in pending & self.accounts.keys())
         expiries = [secret.expires for _, secret in self.secrets.items() if secret.expires]
         return Progress(
             depth=depth,
-            settled=in_scope - managed - len(claims),
+            settled=sum(in_scope.values()) - managed - apart,
             pending=len(pending),
-            apart=len(claims),
+            apart=apart,
             earliest_expiry=min(expiries, default=0.0),
         )

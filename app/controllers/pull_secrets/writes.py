@@ -1,4 +1,4 @@
-"""Every request with which the controller of pull secrets changes something, at a steady pace."""
+"""The writes of the pull secret controller, at a limited rate."""
 
 from datetime import UTC, datetime
 
@@ -22,11 +22,11 @@ _OURS = {"fieldManager": MANAGER}
 
 
 class TakenError(ApiError):
-    """A Secret of the name that we need exists, and is not ours."""
+    """Another owner's Secret has the name that we need."""
 
 
 class PullSecretWrites:
-    """Raises ApiError; each answer is the object as it is stored then."""
+    """Each method returns the stored object. All raise ApiError."""
 
     def __init__(self, api: KubeApi, marks: Marks, pace: RateLimiter) -> None:
         self._api = api
@@ -34,9 +34,10 @@ class PullSecretWrites:
         self._pace = pace
 
     async def create(self, account: Account) -> Content:
-        """A Secret without a token: the token is bound to the uid that it gets.
+        """Create a Secret without a token, because a token is bound to the Secret's uid.
 
-        One whose label was taken off gets it back. Raises TakenError for one that is not ours.
+        A Secret of ours whose label was removed gets it back. Raises TakenError for another owner's
+        Secret.
         """
         name = secret_name(account.namespace, account.name)
         content = {
@@ -55,7 +56,7 @@ class PullSecretWrites:
     async def renew(
         self, account: Account, secret_uid: str, hosts: tuple[str, ...], life: float
     ) -> Content:
-        """A new token for the ServiceAccount, good for as long as its Secret exists."""
+        """Write a new token, which is valid as long as its Secret exists."""
         name = secret_name(account.namespace, account.name)
         bound = {"apiVersion": "v1", "kind": "Secret", "name": name, "uid": secret_uid}
         request = {
@@ -66,7 +67,7 @@ class PullSecretWrites:
         await self._pace.turn()
         granted = await self._api.create(f"{_account(account)}/token", request)
         expires = datetime.fromisoformat(granted["status"]["expirationTimestamp"]).timestamp()
-        # The API server may grant another life than it was asked for.
+        # The API server may grant another life than the requested one.
         issued = expires - granted["spec"]["expirationSeconds"]
         data = docker_config(hosts, granted["status"]["token"])
         written = (",".join(hosts), _timestamp(issued), _timestamp(expires))
@@ -81,7 +82,7 @@ class PullSecretWrites:
         return await self._api.merge(f"{_secrets(account.namespace)}/{name}", patch, _OURS)
 
     async def set_pull_secrets(self, account: Account, names: tuple[str, ...]) -> Content:
-        """Write the whole list, if the ServiceAccount is still what was read."""
+        """Write the whole list, if the ServiceAccount still has the version that was read."""
         patch = {
             "metadata": {"uid": account.uid, "resourceVersion": account.version},
             "imagePullSecrets": [{"name": name} if name else {} for name in names],
@@ -90,7 +91,7 @@ class PullSecretWrites:
         return await self._api.merge(_account(account), patch, _OURS)
 
     async def delete(self, namespace: str, name: str, secret: PullSecret) -> None:
-        """Delete a Secret, and with it revoke its tokens."""
+        """Delete a Secret, which also revokes its tokens."""
         await self._pace.turn()
         try:
             await self._api.delete(
@@ -106,7 +107,7 @@ class PullSecretWrites:
         noted = (metadata.get("annotations") or {}).get(self._marks.account)
         owners = {reference.get("uid") for reference in metadata.get("ownerReferences") or []}
         if noted != account.name and account.uid not in owners:
-            raise TakenError(409, f"{path} exists and is not ours")
+            raise TakenError(409, f"{path} exists and belongs to another owner")
         patch = {"metadata": {**self._metadata(account), "uid": metadata["uid"]}}
         await self._pace.turn()
         return await self._api.merge(path, patch, _OURS)

@@ -1,1 +1,1 @@
-"""The user's storage credentials, merged into the registry's private configuration."""
+"""Merges the user's storage credentials into the registry's private configuration."""

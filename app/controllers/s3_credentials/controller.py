@@ -28,11 +28,12 @@ CONTROLLER = "s3-credentials"
 CONDITION = "S3CredentialsMerged"
 _KEY = TARGET
 _LOOK_AGAIN = 30.0
-"""Seconds after which a condition that could not be written is tried again."""
+"""Seconds until a condition that could not be written is written again."""
 
 
 class S3CredentialController:
-    """Made anew each time that this replica leads: what is ours, the field manager tells."""
+    """One controller for each time that this replica leads. Our field manager tells which keys are
+    ours."""
 
     def __init__(
         self,
@@ -45,7 +46,7 @@ class S3CredentialController:
         namespace: str,
         silence: float,
     ) -> None:
-        """`namespace` is that of the registry."""
+        """`namespace` is the registry's."""
         self._api = api
         self._watch = watch
         self._status = status
@@ -67,7 +68,7 @@ class S3CredentialController:
         self._term = LeaderTerm(watch, informers, metrics)
 
     async def run(self) -> None:
-        """Work until cancelled; only the leader runs this."""
+        """Work until cancelled."""
         await self._term.run(
             self._work,
             config_changed=lambda: self._queue.add(_KEY),
@@ -87,7 +88,7 @@ class S3CredentialController:
         target = self._target.get((self._namespace, TARGET))
         merge = decide(self._watch.config, user, target, self._namespace)
         claim = self._watch.claim(CONTROLLER) or claim_on(target, user or {})
-        found = management_state(claim, [], 1)
+        found = management_state(claim, {}, {})
         self._metrics.state = "off" if found.off else "active"
         condition = Condition.of(CONDITION, CONTROLLER, found)
         if merge.problem and not found.off:

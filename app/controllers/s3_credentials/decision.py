@@ -1,6 +1,6 @@
-"""What the private configuration should hold of the user's credentials. Pure decisions.
+"""Decides which of the user's credentials the private configuration should hold.
 
-Values are in base64, as the API has them, and are never shown.
+Values are in base64, as in the API, and are never shown.
 """
 
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ from app.model.registry import ServedConfig
 from app.policy.operator import storage_credentials
 
 MANAGER = "registry-admission-s3-credentials"
-"""Our field manager: what it owns in the private configuration is what we merged."""
+"""Our field manager. It owns the keys that we merged."""
 TARGET = "image-registry-private-configuration"
 _PEOPLE = ("kubectl*", "before-first-apply")
-"""Field managers of what was written by hand: the user's keys win over it."""
+"""Field managers of manual changes. The user's keys replace those."""
 
 
 @dataclass(frozen=True)
 class PrivateConfiguration:
-    """The Secret that the registry reads, and whose its keys are."""
+    """The Secret that the registry reads, and the owners of its keys."""
 
     namespace: str
     data: Mapping[str, str] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class PrivateConfiguration:
     owners: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The other field managers of each key."""
     shared: bool = True
-    """Whether anybody but us ever wrote to the Secret."""
+    """Whether anybody else has ever written to the Secret."""
     mark: str = ""
     version: str = ""
 
@@ -60,12 +60,13 @@ class PrivateConfiguration:
 
 @dataclass(frozen=True)
 class Merge:
-    """What to do; nothing, if `keys` is None."""
+    """The write that is due; none if `keys` is None."""
 
     keys: Mapping[str, str] | None = None
-    """What we own in the private configuration afterwards."""
+    """The keys that we own in the private configuration afterwards."""
     delete: str = ""
-    """The version of the private configuration of which nothing is left then."""
+    """The version of the private configuration that is to be deleted because nothing is left in
+    it."""
     problem: str = ""
 
 
@@ -78,7 +79,7 @@ def decide(
     target: PrivateConfiguration | None,
     namespace: str,
 ) -> Merge:
-    """`user` is the data of the user's Secret, `target` the private configuration; None: absent.
+    """`user` is the data of the user's Secret, `target` the private configuration; None if absent.
     `namespace` is the registry's.
 
     While Config/cluster is absent or Unmanaged, everything stays as it is.
@@ -99,7 +100,7 @@ def decide(
 
 
 def claim_on(target: PrivateConfiguration | None, wanted: Mapping[str, str]) -> Claim | None:
-    """Another controller that writes the private configuration."""
+    """The claim of another controller that writes the private configuration, if any."""
     if target is None:
         return None
     title = f"Secret {target.namespace}/{TARGET}"
@@ -113,6 +114,6 @@ def claim_on(target: PrivateConfiguration | None, wanted: Mapping[str, str]) -> 
 
 
 def problem_of(user: Mapping[str, str], namespace: str) -> str:
-    """Why credentials are not to be merged, "" if they are; without any value."""
+    """Why the credentials cannot be merged, without any value; "" if they can."""
     verdict = storage_credentials.check(CredentialsSecret.model_validate({"data": user}), namespace)
     return "; ".join(f"Secret {SECRET}: {violation}" for violation in verdict.violations)

@@ -1,7 +1,7 @@
-"""Checks of single fields, for the objects that the registry's operator reads.
+"""Checks of single fields of the objects that the registry's operator reads.
 
-A value that holds a placeholder such as `<bucket-name>` is no mistake to refuse: the
-documentation prints it. Whoever applies it as printed is warned.
+A value with a placeholder such as `<bucket-name>` is not refused, because the documentation prints
+it. It causes a warning.
 """
 
 import json
@@ -26,14 +26,14 @@ def shown(value: str) -> str:
 
 
 def close_to(value: str, known: Sequence[str], similar: float = 0.6) -> str | None:
-    """The known value that was probably meant, if at least so `similar` (0 to 1)."""
+    """The known value that is at least so `similar` (0 to 1), and was probably meant."""
     by_lower = {name.lower(): name for name in known}
     matches = get_close_matches(value.lower()[:_MAX_SHOWN], by_lower, n=1, cutoff=similar)
     return by_lower[matches[0]] if matches else None
 
 
 def check_name(verdict: Verdict, obj: KubeObject) -> None:
-    """The operator reads one object of each kind and ignores every other."""
+    """The operator reads one object of each kind, and ignores all others."""
     if obj.metadata.name != _SINGLETON:
         verdict.deny(
             "WrongName",
@@ -52,7 +52,7 @@ def check_placeholders(verdict: Verdict, spec: KubeModel) -> None:
 def check_choice(
     verdict: Verdict, reason: str, path: str, value: str, known: Sequence[str]
 ) -> None:
-    """One of a few known values; unset is fine."""
+    """Refuse a value that is set and not known."""
     if not value or value in known or placeholders(value):
         return
     choices = ", ".join(known)
@@ -67,7 +67,7 @@ def check_at_least_zero(verdict: Verdict, reason: str, path: str, value: int | N
 
 
 def check_resources(verdict: Verdict, resources: Resources | None) -> None:
-    """No Pod can be created that requests more than its limit."""
+    """Refuse requests above limits: no Pod could be created."""
     if resources is None:
         return
     for name in sorted(resources.requests.keys() & resources.limits.keys()):
@@ -82,7 +82,7 @@ def check_resources(verdict: Verdict, resources: Resources | None) -> None:
 
 
 def _texts(value: object, path: str) -> Iterator[tuple[str, str]]:
-    """Every text inside a JSON value, with its path."""
+    """All texts inside a JSON value, with their paths."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict):

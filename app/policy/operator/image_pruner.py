@@ -1,4 +1,4 @@
-"""ImagePruner/cluster: when images are pruned, and what is kept."""
+"""Checks of ImagePruner/cluster: when images are pruned, and which are kept."""
 
 from datetime import timedelta
 
@@ -20,7 +20,7 @@ _DURATION = "spec.keepYoungerThanDuration"
 
 
 def check(pruner: ImagePruner) -> Verdict:
-    """Hold an ImagePruner against what a CronJob can run, and warn where it keeps too little."""
+    """Refuse what no CronJob can run, and warn if too few images are kept."""
     verdict = Verdict()
     spec = pruner.spec
     check_name(verdict, pruner)

@@ -1,4 +1,4 @@
-"""Config/cluster: what the registry's operator could not, or should not, act on."""
+"""Checks of Config/cluster: settings that the operator cannot or should not apply."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -35,11 +35,12 @@ def check(
     referenced: Referenced | None = None,
     strict: bool = False,
 ) -> Verdict:
-    """Hold a Config against the schema's unwritten rules, and an update against data loss.
+    """Check a Config against the rules that its schema does not hold, and an update against data
+    loss.
 
-    `old` is the object that an update starts from, None on create. `images_exist` says whether
-    the cluster holds image metadata, so that there is something to lose. `referenced` is what the
-    Config refers to, None if nobody looked; `strict` refuses what refers to nothing of use.
+    `old` is the object before an update, None on create. `images_exist` tells whether the cluster
+    has images that could be lost. `referenced` are the objects that the Config refers to, None if
+    they were not read. `strict` refuses references to unusable objects.
     """
     verdict = Verdict()
     spec = config.spec
@@ -63,7 +64,7 @@ def check(
 
 
 def _refers_anew(spec: ConfigSpec, old: ConfigSpec) -> bool:
-    """Whether an update touches what the findings are about; any other must get through."""
+    """Whether an update changes what the findings are about. Any other update must pass."""
     before = (old.storage, old.replicas, old.rollout_strategy)
     after = (spec.storage, spec.replicas, spec.rollout_strategy)
     return before != after or old.management_state == "Removed"
@@ -131,12 +132,12 @@ def _check_routes(verdict: Verdict, routes: list[Route]) -> None:
 
 
 def _repeated(values: Iterable[str]) -> list[str]:
-    """The values that occur more than once, in any case; unset ones don't count."""
+    """Values that occur more than once, in any case. Unset values do not count."""
     counts = Counter(value.lower() for value in values if value)
     return [value for value, count in counts.items() if count > 1]
 
 
 def _host_like(text: str) -> str:
-    """What is left of an address without its scheme and path, if that is a host."""
+    """An address without scheme and path, if the rest is a host."""
     host = text.rpartition("://")[2].partition("/")[0]
     return host if host_of(host) else "registry.example.com:5000"

@@ -1,7 +1,7 @@
-"""Changes of Config/cluster that may cost the images that the registry holds.
+"""Finds changes of Config/cluster that may lose images.
 
-The operator never copies images from one storage to another, and deletes managed storage with
-the registry. The data behind image metadata is then missing.
+The operator never copies images from one storage to another, and it deletes managed storage
+together with the registry. The images' metadata is then left without data.
 """
 
 from collections.abc import Iterator
@@ -25,13 +25,13 @@ _IDENTITY: dict[str, tuple[str, ...]] = {
     "oss": ("bucket", "region"),
     "swift": ("authURL", "container", "domain", "domainID", "tenant", "tenantID", "regionName"),
 }
-"""What says where a backend's data is; the rest of its fields say how to get there."""
+"""The fields that tell where a backend's data is. The other fields tell how to reach it."""
 
 _ADDRESSES = ("regionEndpoint", "authURL")
 
 
 def check(config: Config, old: Config, *, domain: ApiDomain, guard: DataLossGuard) -> Verdict:
-    """Hold an update against what the registry holds now; only for one that holds images."""
+    """Check an update of a Config whose registry holds images."""
     verdict = Verdict()
     losses = list(losses_between(config, old))
     annotation = domain.acknowledge_data_loss
@@ -53,7 +53,7 @@ def check(config: Config, old: Config, *, domain: ApiDomain, guard: DataLossGuar
 
 
 def losses_between(config: Config, old: Config) -> Iterator[tuple[str, str]]:
-    """Reason and description of each."""
+    """The reason and the description of each loss."""
     before, after = old.spec.storage.backends, config.spec.storage.backends
     if before.keys() - after.keys():
         yield (
@@ -78,7 +78,7 @@ def losses_between(config: Config, old: Config) -> Iterator[tuple[str, str]]:
 
 
 def _moves(name: str, before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
-    """Each field by which a backend's data is expected elsewhere than before."""
+    """Each field that moves a backend's data to another place."""
     for field in _IDENTITY[name]:
         was, now = _text(before, field), _text(after, field)
         if _moved(field, was, now):
@@ -88,22 +88,22 @@ def _moves(name: str, before: dict[str, Any], after: dict[str, Any]) -> Iterator
 def _moved(field: str, was: str, now: str) -> bool:
     if field == "regionEndpoint":
         return _place(was) != _place(now)
-    # without a value it was the operator's to fill in: a first value moves nothing
+    # The operator fills in an unset value, so that a first value moves nothing.
     return was not in ("", now)
 
 
 def _place(endpoint: str) -> str:
-    """An endpoint without what doesn't change the place; without one, the data is at AWS."""
+    """The part of an endpoint that tells the place; without an endpoint, the data is at AWS."""
     return endpoint.rpartition("://")[2].rstrip("/").lower()
 
 
 def _described(backends: dict[str, dict[str, Any]]) -> str:
-    """Such as `pvc (claim "image-registry")`, or `none`."""
+    """For example `pvc (claim "image-registry")`, or `none`."""
     return " and ".join(map(_named, backends.items())) or "none"
 
 
 def _named(backend: tuple[str, dict[str, Any]]) -> str:
-    """A backend with the field that tells it best from others of its kind."""
+    """A backend with the field that identifies it best."""
     name, content = backend
     for field in _IDENTITY[name]:
         if value := _text(content, field):

@@ -1,4 +1,4 @@
-"""What Config/cluster means where it says nothing."""
+"""The defaults of Config/cluster."""
 
 import copy
 from typing import Any
@@ -11,10 +11,10 @@ from app.policy.operator.registry_storage import clients_need_proxy
 
 
 def with_defaults(config: dict[str, Any], domain: ApiDomain) -> dict[str, Any]:
-    """A copy of a Config with the domain's defaults where a field is absent or null.
+    """A copy of a Config with the domain's defaults for fields that are absent or null.
 
-    A value that is set is never changed, and a Config whose shape is wrong comes back as it is:
-    it is refused for that anyway.
+    A value that is set never changes. A Config of a wrong shape is returned unchanged, because it
+    is refused anyway.
     """
     result = copy.deepcopy(config)
     try:
@@ -39,7 +39,7 @@ def _defaults(spec: ConfigSpec, domain: ApiDomain) -> dict[str, Any]:
 
 
 def _of_registry_v2(spec: ConfigSpec) -> dict[str, Any]:
-    """OKD's Config has no imagePullSecret, and its operator chooses the resources."""
+    """OKD's Config has no imagePullSecret, and OKD's operator chooses the resources."""
     defaults: dict[str, Any] = {
         "imagePullSecret": {"managementState": "Managed", "ignoreSystemNamespaces": True}
     }
@@ -51,9 +51,9 @@ def _of_registry_v2(spec: ConfigSpec) -> dict[str, Any]:
 
 
 def _rollout_strategy(spec: ConfigSpec) -> str:
-    """`Recreate` where the old Pod must go first.
+    """`Recreate` if the old Pod must end before a new one starts.
 
-    An emptyDir goes with its Pod, and a volume is taken to be ReadWriteOnce: its access mode
+    An emptyDir ends with its Pod. A volume is assumed to be ReadWriteOnce, because its access mode
     is not known here. More than one replica shows that Pods can share the volume.
     """
     at_most_one = spec.replicas is None or spec.replicas <= 1

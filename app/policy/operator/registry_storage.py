@@ -1,4 +1,4 @@
-"""Where the registry keeps its images: `spec.storage` and what depends on it."""
+"""Checks of `spec.storage`, where the registry keeps its images."""
 
 import json
 import shlex
@@ -29,16 +29,16 @@ _BACKENDS = {
     "s3": "s3",
     "swift": "swift",
 }
-"""Fields of spec.storage by the spellings that `nearest` compares."""
+"""The fields of spec.storage, by the spellings that `nearest` compares."""
 _ENDPOINT = "spec.storage.s3.regionEndpoint"
 
 
 def check(
     spec: ConfigSpec, old: ConfigSpec | None, *, domain: ApiDomain, claim_known: bool = False
 ) -> Verdict:
-    """Hold the storage by itself; `old` is what an update starts from.
+    """Check the storage alone. `old` is the spec before an update.
 
-    `claim_known` says that somebody else holds the Pods against the access modes of the claim.
+    `claim_known`: another check compares the Pods with the access modes of the claim.
     """
     verdict = Verdict()
     storage = spec.storage
@@ -69,9 +69,9 @@ def check(
 
 
 def clients_need_proxy(s3: S3Storage) -> bool:
-    """Whether a redirect to the object storage would lead clients nowhere.
+    """Whether clients could not follow a redirect to the object storage.
 
-    So it is for an endpoint inside the cluster, and for a private CA, which they don't trust.
+    They cannot reach an endpoint inside the cluster, and do not trust a private CA.
     """
     endpoint = parse_endpoint(s3.region_endpoint)
     return bool(s3.trusted_ca.name) or (endpoint is not None and endpoint.is_internal)
@@ -112,7 +112,7 @@ def _keep_one(backends: dict[str, Any], old: Storage | None, domain: ApiDomain) 
 
 
 def _check_inherited_state(verdict: Verdict, storage: Storage, old: Storage) -> None:
-    """A patch that brings a claim or a bucket leaves the state of what was there before it."""
+    """A patch that adds a claim or a bucket keeps the management state of the previous storage."""
     brought = storage.default_management_state == "Unmanaged"
     inherited = storage.management_state == old.management_state == "Managed"
     if brought and inherited and not storage.backends.keys() <= old.backends.keys():

@@ -1,9 +1,9 @@
-"""Whether pruning can make room in namespaces that are full.
+"""Tells whether pruning can make room in full namespaces.
 
-What the pruner keeps for certain: of every tag, the newest `keepTagRevisions` entries of its
-history, however old they are, and with them the tag. It keeps more where images are younger than
-`keepYoungerThanDuration` or in use. So if the distinct images of those entries alone fill a limit,
-no run brings the namespace under it. With 0 revisions nothing is kept for certain.
+The pruner keeps the newest `keepTagRevisions` entries of each tag's history, however old they are,
+and the tag itself. It keeps more if images are younger than `keepYoungerThanDuration` or in use. If
+the distinct images of those entries alone fill a limit, pruning cannot bring the namespace under
+it. With 0 revisions no entry is sure to be kept.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ _TOLD = 3
 
 
 def kept_revisions(spec: ImagePrunerSpec) -> int:
-    """How many entries of a tag's history are kept; 3 where the pruner does not say."""
+    """The entries of a tag's history that are kept; 3 if the pruner does not say."""
     return _DEFAULT_REVISIONS if spec.keep_tag_revisions is None else spec.keep_tag_revisions
 
 
@@ -33,7 +33,7 @@ def staying_full(
     revisions: int,
     domain: ApiDomain,
 ) -> Iterator[Level]:
-    """The limits of a namespace that are reached by what is kept alone."""
+    """The limits of a namespace that the kept images and tags alone reach."""
     if revisions < 1:
         return
     kept: int | None = None
@@ -58,7 +58,7 @@ def staying_full(
 
 
 def warnings(found: Sequence[Level], revisions: int) -> list[str]:
-    """The fullest ones in words, and how many more there are."""
+    """Warnings for the fullest namespaces, and the number of others."""
     fullest = sorted(found, key=lambda level: (-(level.percent or 0), level.name, level.resource))
     told = [_told(level, revisions) for level in fullest[:_TOLD]]
     if len(fullest) > _TOLD:

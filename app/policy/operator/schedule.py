@@ -1,7 +1,8 @@
-"""Schedules and durations as Kubernetes reads them.
+"""Parses schedules and durations like Kubernetes does.
 
-CronJobs are parsed by robfig/cron's `ParseStandard`, durations by Go's `time.ParseDuration`.
-Both know less than the libraries used here, so their grammar is checked first.
+Kubernetes parses CronJobs with robfig/cron's `ParseStandard` and durations with Go's
+`time.ParseDuration`. Both accept less than the libraries used here, so that the grammar is checked
+first.
 """
 
 import re
@@ -41,7 +42,7 @@ _FIELDS = {
 
 
 class ScheduleError(ValueError):
-    """Why a schedule is refused, and what to write instead."""
+    """Why a schedule is refused, and how to correct it."""
 
     def __init__(self, problem: str, next_step: str) -> None:
         super().__init__(problem)
@@ -49,7 +50,7 @@ class ScheduleError(ValueError):
 
 
 def parse_duration(text: str) -> timedelta | None:
-    """A Go duration such as `1h30m`; None for anything else, or beyond 292 years."""
+    """A Go duration such as `1h30m`; None for other text, or beyond 292 years."""
     if len(text) > _MAX_DURATION_TEXT or not _DURATION.fullmatch(text):
         return None
     try:
@@ -60,7 +61,7 @@ def parse_duration(text: str) -> timedelta | None:
 
 
 def check_schedule(schedule: str) -> None:
-    """Raises ScheduleError for a schedule that no CronJob takes, or that never comes."""
+    """Raises ScheduleError for a schedule that no CronJob accepts, or that never runs."""
     if schedule.startswith(("TZ=", "CRON_TZ=")):
         raise ScheduleError(
             "a CronJob takes no time zone in its schedule",
@@ -95,13 +96,13 @@ def _check_cron(schedule: str) -> None:
         if not pattern.fullmatch(field):
             raise ScheduleError(f"its {name} is malformed", _FIVE_FIELDS)
     minute, hour, day, month, weekday = (field.replace("?", "*") for field in fields)
-    # apart, since together a day that no month has looks like a malformed one
+    # Each field alone: together, a day that no month has looks like a malformed field.
     for expression in (f"{minute} {hour} {day} * {weekday}", f"* * * {month} *"):
         try:
             CronSim(expression, _START)
         except CronSimError as error:
             raise ScheduleError(f"it has a {str(error).lower()}", _FIVE_FIELDS) from None
-    # a CronJob takes a star with a step for a restriction, cronsim for a star
+    # For a CronJob a star with a step is a restriction, for cronsim it is a star.
     weekday = weekday.replace("*/", "0-6/")
     if not _ever_fires(f"{minute} {hour} {day} {month} {weekday}"):
         raise ScheduleError(

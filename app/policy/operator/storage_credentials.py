@@ -1,7 +1,7 @@
-"""The Secret with the user's storage credentials: what the registry could not log in with.
+"""Checks of the Secret with the user's storage credentials.
 
-A finding names keys, never values; and of keys only those that look like one of the registry's,
-since a value may stand where a key should.
+A finding names keys and never values. It names only keys that look like those of the registry,
+because a value may stand in place of a key.
 """
 
 import binascii
@@ -27,9 +27,9 @@ _SIMILAR = 0.8
 
 
 def check(secret: CredentialsSecret, namespace: str) -> Verdict:
-    """Hold the keys for S3 against each other and against what the registry can use.
+    """Check the S3 keys against each other, and against what the registry can use.
 
-    Keys of other storage backends are left alone. `namespace` is the registry's.
+    Keys of other storage backends are not checked. `namespace` is the registry's.
     """
     verdict = Verdict()
     found = secret.data.keys() | secret.string_data.keys()
@@ -83,7 +83,7 @@ def _check_pair(verdict: Verdict, keys: set[str], namespace: str) -> None:
 
 def _check_encoded(verdict: Verdict, key: str, encoded: str) -> None:
     try:
-        # as the API server does, which passes over line breaks
+        # The API server ignores line breaks in base64, too.
         value = binascii.a2b_base64(re.sub("[\r\n]", "", encoded), strict_mode=True).decode()
     except (binascii.Error, ValueError) as error:
         text = "text" if isinstance(error, UnicodeDecodeError) else "base64"
@@ -106,7 +106,7 @@ def _check_value(verdict: Verdict, key: str, value: str) -> None:
 
 
 def _problem(value: str) -> tuple[str, str] | None:
-    """What is wrong with a value, and what to do, without a character of it."""
+    """What is wrong with a value and what to do, without any character of the value."""
     if not value.strip():
         return "is empty", "set it to the key that the storage's provider gave you"
     if value.endswith(("\n", "\r")):

@@ -1,7 +1,7 @@
-"""What Config/cluster refers to: the claim, the credentials and the CA of its storage.
+"""Checks of the objects that Config/cluster refers to: claim, credentials and CA of its storage.
 
-Every finding is a reason to refuse where the operator could not work with what there is now; the
-caller decides whether it is one, since the objects may still be on their way.
+Every finding is something with which the operator could not work now. The caller decides whether to
+refuse, because the objects may be created later.
 """
 
 from dataclasses import dataclass
@@ -24,32 +24,30 @@ _LONG_PENDING = timedelta(minutes=2)
 
 @dataclass(frozen=True)
 class Unread:
-    """Why an object could not be looked at."""
+    """Why an object could not be read."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class Referenced:
-    """The objects that a Config refers to, as they are now; None for one that does not exist.
-
-    Only what the Config refers to counts.
-    """
+    """The objects that a Config refers to, as they are now; None for an object that does not
+    exist."""
 
     namespace: str
-    """The registry's."""
+    """The namespace of the registry."""
     ca_namespace: str
     now: datetime
     claim: PersistentVolumeClaim | Unread | None = None
     storage_class: StorageClass | Unread | None = None
-    """Of the claim."""
+    """The class of the claim."""
     secret: Secret | Unread | None = None
     trusted_ca: ConfigMap | Unread | None = None
 
 
 @dataclass(frozen=True)
 class Names:
-    """What there is to read for a Config, empty where it refers to nothing that can exist."""
+    """The names of the objects to read; "" where a Config refers to nothing that can exist."""
 
     claim: str = ""
     secret: str = ""
@@ -57,7 +55,8 @@ class Names:
 
 
 def names(spec: ConfigSpec) -> Names:
-    """A registry that is removed needs nothing, and storage that is managed makes its claim."""
+    """The names in a Config. A removed registry needs nothing, and managed storage creates its
+    claim."""
     storage = spec.storage
     if spec.management_state == "Removed":
         return Names()
@@ -71,7 +70,7 @@ def names(spec: ConfigSpec) -> Names:
 
 
 def check(spec: ConfigSpec, referenced: Referenced) -> Verdict:
-    """Hold what a Config refers to against what is there."""
+    """Check the objects that a Config refers to."""
     verdict, named = Verdict(), names(spec)
     if named.claim:
         _check_claim(verdict, spec, named.claim, referenced)
@@ -121,7 +120,7 @@ def _check_pending(
     describe: str,
     referenced: Referenced,
 ) -> None:
-    """A claim that has just been made, or whose volume waits for a Pod, is as it should be."""
+    """A new claim, or one whose volume waits for a Pod, is as it should be."""
     name, storage_class = claim.spec.storage_class_name, referenced.storage_class
     if claim.spec.volume_name:
         return

@@ -1,4 +1,4 @@
-"""The ConfigMap whose certificates the registry trusts its object storage by.
+"""Checks of the ConfigMap with the CA certificates for the registry's object storage.
 
 The key is the one of `imageregistry.operator.openshift.io/v1`: `ca-bundle.crt`.
 """
@@ -21,10 +21,10 @@ _BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", 
 
 
 def check(config_map: ConfigMap, title: str, replace: str, now: datetime) -> Verdict:
-    """Hold a CA bundle against what can be trusted at an (aware) time.
+    """Check which certificates of a CA bundle are trusted at a time with a zone.
 
-    Refused if it holds no certificate that is valid now; any that is broken, expired or near its
-    expiry beside a valid one is warned about. `replace` is how the ConfigMap is made anew.
+    Refuse it if no certificate is valid now. Warn about broken, expired or soon expiring ones
+    beside a valid one. `replace` is the command that creates the ConfigMap again.
     """
     verdict = Verdict()
     if KEY not in config_map.data:

@@ -1,0 +1,149 @@
+"""Settings that the webhook and the gateway have in common."""
+
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import AliasChoices, Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from app.config.setting_types import Hosts, LogFormat, LogLevel, Names
+from app.model.domain import ApiDomain
+from app.model.mode import Mode
+from app.policy.choices import UnknownSize
+
+if TYPE_CHECKING:
+    from app.quota.ledger import Timing
+
+ENV_PREFIX = "REGISTRY_ADMISSION_"
+
+settings_file: ContextVar[Path | None] = ContextVar("settings file", default=None)
+"""The file that settings are read from while they are made."""
+
+
+class SharedSettings(BaseSettings):
+    """Settings of every server that decides pushes.
+
+    Sizes are bytes and times are seconds unless a description says otherwise.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, extra="forbid", enable_decoding=False, validate_default=False
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8443, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    tls_dir: Path | None = Field(
+        None,
+        description="Folder with tls.crt and tls.key, reloaded when they change. "
+        "Without it, a self-made certificate is used.",
+    )
+    kubeconfig: Path | None = Field(
+        None, description="Kubeconfig of the cluster; inside a cluster none is needed."
+    )
+    context: str | None = Field(None, description="Context of the kubeconfig.")
+    namespace: str = Field(
+        "registry-admission",
+        validation_alias=AliasChoices("namespace", f"{ENV_PREFIX}NAMESPACE", "POD_NAMESPACE"),
+        description="Namespace of the service itself, for ledgers and leader election.",
+    )
+    state: Path | None = Field(
+        None,
+        description="Folder of manifests that is the state (LimitRanges, ResourceQuotas, "
+        "ImageStreams, Images); watched for changes.",
+    )
+    api_domain: Literal["alauda.io", "openshift.io"] = Field(
+        "alauda.io", description="Domain of the registry's API groups and resource names."
+    )
+    unknown_size: UnknownSize = Field(
+        "deny", description="What to do with an image whose size no source knows."
+    )
+    default_mode: Mode = Field(
+        "enforce",
+        description="What limits without a mode annotation do to a push that passes them: enforce "
+        "refuses it, warn allows it with a warning, audit allows and records it.",
+    )
+    exempt_namespaces: Names = Field(
+        default_factory=list, description="Patterns of namespaces in which everybody may do so."
+    )
+    registry_hosts: Hosts = Field(
+        default_factory=list,
+        description="Host names of the internal registry, besides its Service's.",
+    )
+    registry_namespace: str = Field(
+        "",
+        description="Namespace of the internal registry: its Service, its claim, its Secrets.  "
+        "[default: image-registry-system, or openshift-image-registry for openshift.io]",
+    )
+    request_timeout: float = Field(
+        60.0,
+        gt=0,
+        description="The API server's --request-timeout: the longest way of a request "
+        "from admission to storage.",
+    )
+    watch_lag: float = Field(
+        5.0, gt=0, description="How old the view of the ImageStreams may be to decide on it."
+    )
+    clock_skew: float = Field(
+        2.0,
+        gt=1,
+        description="How far this replica's clock may be from the API server's, "
+        "which tells its time to the second.",
+    )
+    watch_silence: float = Field(
+        150.0,
+        gt=60,
+        description="How long a watch may be silent before it is not trusted; "
+        "the API server sends bookmarks every minute.",
+    )
+    shutdown_delay: NonNegativeFloat = Field(
+        0.0, description="Time between failing readiness and closing the listener."
+    )
+    shutdown_timeout: PositiveInt = Field(
+        20, description="Longest time that reviews in flight have to finish on shutdown."
+    )
+    log_level: LogLevel = Field("info", description="Log level.")
+    log_format: LogFormat = Field("json", description="Log format.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = settings_file.get()
+        in_file = (YamlConfigSettingsSource(settings_cls, yaml_file=file),) if file else ()
+        return (init_settings, env_settings, *in_file)
+
+    @model_validator(mode="after")
+    def _of_the_domain(self) -> Self:
+        self.registry_namespace = self.registry_namespace or self.domain.registry_namespace
+        return self
+
+    @property
+    def domain(self) -> ApiDomain:
+        return ApiDomain(self.api_domain)
+
+    @property
+    def internal_hosts(self) -> set[str]:
+        """Every host name that a pull spec may use for the internal registry."""
+        service = f"image-registry.{self.registry_namespace}"
+        names = (service, f"{service}.svc", f"{service}.svc.cluster.local")
+        return {*self.registry_hosts, *names, *(f"{name}:5000" for name in names)}
+
+    @property
+    def timing(self) -> "Timing":
+        """Seconds that a reservation lasts: the longest way of a request to storage, the age of
+        the view, and twice the clock skew, because two replicas may differ to either side."""
+        from app.quota.ledger import Timing  # `--help` does not need it
+
+        skew = 2 * self.clock_skew
+        return Timing(self.request_timeout + self.watch_lag + skew, self.watch_lag, skew)

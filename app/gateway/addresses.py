@@ -1,0 +1,159 @@
+"""Addresses at the registry and at the gateway, and the way from one to the other.
+
+A registry names addresses in `Location`, `Link` and `WWW-Authenticate`. Its own ones are rewritten
+so that clients come back to the gateway. An upload session may be anything that the registry
+understands: one that is not spelled as `/v2/<name>/blobs/uploads/<id>` becomes a sealed session
+`gw~<seal>.<address>`, which no client can make up.
+"""
+
+import hmac
+import re
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+from app.registry.errors import RegistryError
+from app.registry.routes import upload_of
+
+_SEALED = "gw~"
+_SEAL_BYTES = 16
+_URL_IN_LINK = re.compile(r"<([^>]*)>")
+_REALM = re.compile(r'(\brealm=")([^"]*)(")', re.IGNORECASE)
+_MAX_REALMS = 16
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the registry is: `http(s)://host[:port]`, and the path before its `/v2/`."""
+
+    base: str
+    prefix: str = ""
+
+    @classmethod
+    def parse(cls, url: str) -> "Origin":
+        parts = urlsplit(url)
+        return cls(f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/"))
+
+    @property
+    def secure(self) -> bool:
+        return self.base.startswith("https:")
+
+    @property
+    def host(self) -> str:
+        """`host[:port]`."""
+        return self.base.partition("://")[2]
+
+
+class Addresses:
+    """Rewrites addresses. Paths of clients begin with `/v2/`, or are those of a token service."""
+
+    def __init__(self, origin: Origin, key: bytes = b"") -> None:
+        """`key` seals sessions; a new one by default."""
+        self._origin = origin
+        self._key = key or secrets.token_bytes(32)
+        self.realms: dict[str, str] = {}
+        """Paths of token services on the registry's own host, by the path that clients know."""
+
+    def inside(self, path: str, query: str = "") -> str:
+        """The address at the registry of what a client asks for.
+
+        Raises RegistryError for a sealed session that this gateway has not made.
+        """
+        if path in self.realms:
+            inside = self.realms[path]
+        else:
+            inside = self._opened(path) or self._origin.prefix + path
+        if query:
+            inside += ("&" if "?" in inside else "?") + query
+        return self._origin.base + inside
+
+    def outside(self, address: str, asked: str, external: str, *, ours: bool = False) -> str:
+        """What clients know an address of an answer by; an address elsewhere stays as it is.
+
+        `asked`: the address at the registry that was asked. `external`: the gateway's origin for
+        a complete address; where the registry gives a path, clients get a path. `ours`: the
+        address can only be the registry's, by whatever name it knows itself.
+        """
+        parts = urlsplit(urljoin(asked, address))
+        path = parts.path.removeprefix(self._origin.prefix)
+        own = f"{parts.scheme}://{parts.netloc}" == self._origin.base
+        if not (own or ours) or not path.startswith("/v2/"):
+            return address
+        path += f"?{parts.query}" if parts.query else ""
+        return path if address.startswith("/") else external + path
+
+    def session(self, location: str, asked: str, repository: str, external: str) -> str:
+        """What clients know an upload session by.
+
+        Raises RegistryError for one that leads away from the registry: its bytes would pass
+        uncounted.
+        """
+        address = urljoin(asked, location)
+        parts = urlsplit(address)
+        query = f"?{parts.query}" if parts.query else ""
+        path = parts.path.removeprefix(self._origin.prefix)
+        plain = upload_of(path)
+        if plain and str(plain.repository) == repository and not _is_sealed(plain.session):
+            known = path + query
+        elif f"{parts.scheme}://{parts.netloc}" in (self._origin.base, external):
+            known = self._sealed(repository, parts.path + query)
+        else:
+            raise RegistryError(
+                "UNSUPPORTED",
+                f"the registry sends uploads to {parts.netloc}, past this gateway, which cannot "
+                "count them there; have the registry answer with addresses of its own",
+            )
+        return known if location.startswith("/") else external + known
+
+    def link(self, header: str, asked: str, external: str) -> str:
+        """A `Link` header for clients."""
+        return _URL_IN_LINK.sub(lambda m: f"<{self.outside(m[1], asked, external)}>", header)
+
+    def challenge(self, header: str, external: str) -> str:
+        """A `WWW-Authenticate` header for clients; the path of its realm may be asked for then."""
+        return _REALM.sub(lambda m: m[1] + self._realm(m[2], external) + m[3], header)
+
+    def _realm(self, address: str, external: str) -> str:
+        if not address.startswith(f"{self._origin.base}/"):
+            return address
+        parts = urlsplit(address)
+        path = parts.path.removeprefix(self._origin.prefix)
+        if path not in self.realms and len(self.realms) < _MAX_REALMS:
+            self.realms[path] = parts.path
+        return external + path + (f"?{parts.query}" if parts.query else "")
+
+    def _sealed(self, repository: str, address: str) -> str:
+        seal = self._seal(repository, address.encode())
+        session = f"{_SEALED}{_text(seal)}.{_text(address.encode())}"
+        return f"/v2/{repository}/blobs/uploads/{session}"
+
+    def _opened(self, path: str) -> str:
+        """The registry's own address of a sealed session; empty for any other path."""
+        upload = upload_of(path)
+        if upload is None or not _is_sealed(upload.session):
+            return ""
+        seal, _, address = upload.session.removeprefix(_SEALED).partition(".")
+        try:
+            content = urlsafe_b64decode(address + "=" * (-len(address) % 4))
+            given = urlsafe_b64decode(seal + "=" * (-len(seal) % 4))
+        except ValueError:
+            content, given = b"", b""
+        if not hmac.compare_digest(given, self._seal(str(upload.repository), content)):
+            raise RegistryError(
+                "BLOB_UPLOAD_UNKNOWN",
+                "this gateway does not know the upload session; start the upload again",
+            )
+        return content.decode()
+
+    def _seal(self, repository: str, address: bytes) -> bytes:
+        message = repository.encode() + b"\0" + address
+        return hmac.digest(self._key, message, "sha256")[:_SEAL_BYTES]
+
+
+def _is_sealed(session: str) -> bool:
+    return session.startswith(_SEALED)
+
+
+def _text(content: bytes) -> str:
+    return urlsafe_b64encode(content).decode().rstrip("=")

@@ -1,0 +1,173 @@
+"""HTTP to the registry, one chunk at a time."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from typing import Protocol
+
+import aiohttp
+from yarl import URL
+
+_CONNECT = 10.0
+"""Seconds, for a free connection and for a new one."""
+_MAX_CONNECTIONS = 512
+_KEEP_ALIVE = 30.0
+_READ_BUFFER = 2**18
+_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+Body = bytes | AsyncIterable[bytes] | None
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+
+class UpstreamError(Exception):
+    """No answer. `maybe_done` says whether the registry may have acted all the same."""
+
+    def __init__(self, message: str, *, maybe_done: bool) -> None:
+        super().__init__(message)
+        self.maybe_done = maybe_done
+
+
+class Response(Protocol):
+    """An answer of which only the head has been read; it has to be closed."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> RawHeaders:
+        """As they were sent."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body, as it was sent. Raises UpstreamError if it breaks off."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Transport(Protocol):
+    async def request(self, method: str, url: str, headers: RawHeaders, body: Body) -> Response:
+        """Raises UpstreamError, and what reading the body raises."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class HttpTransport:
+    """aiohttp, without its comforts: no redirect, cookie, decoding, proxy or header of its own."""
+
+    def __init__(
+        self, *, answer_timeout: float, idle_timeout: float, context: ssl.SSLContext | None = None
+    ) -> None:
+        """`answer_timeout`: seconds that the registry may take to answer a whole request.
+        `idle_timeout`: seconds that it may take for the next part of a body."""
+        self._answer_timeout = answer_timeout
+        self._idle_timeout = idle_timeout
+        self._context = context
+        self._opened: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        if self._opened is not None:
+            await self._opened.close()
+
+    async def request(self, method: str, url: str, headers: RawHeaders, body: Body) -> Response:
+        """Raises UpstreamError, and what reading the body raises."""
+        watched = _WatchedBody(body, self._idle_timeout, self._answer_timeout)
+        try:
+            async with asyncio.timeout(self._answer_timeout) as deadline:
+                watched.deadline = deadline
+                response = await self._session.request(
+                    method,
+                    URL(url, encoded=True),
+                    headers=[(_decode(name), _decode(value)) for name, value in headers],
+                    data=body if isinstance(body, bytes) else watched.data,
+                    allow_redirects=False,
+                )
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise watched.error or UpstreamError(
+                str(error) or type(error).__name__, maybe_done=not isinstance(error, _NEVER_SENT)
+            ) from None
+        finally:
+            watched.deadline = None
+        return _AiohttpResponse(response)
+
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        if self._opened is None:
+            self._opened = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=_MAX_CONNECTIONS,
+                    keepalive_timeout=_KEEP_ALIVE,
+                    ssl=self._context if self._context is not None else True,
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(
+                    total=None,
+                    connect=_CONNECT,
+                    sock_connect=_CONNECT,
+                    sock_read=self._answer_timeout,
+                ),
+                skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
+                auto_decompress=False,
+                read_bufsize=_READ_BUFFER,
+            )
+        return self._opened
+
+
+class _WatchedBody:
+    """A body that the registry has to take in time; its own failure is kept."""
+
+    def __init__(self, body: Body, idle_timeout: float, answer_timeout: float) -> None:
+        self.deadline: asyncio.Timeout | None = None
+        """Until when the registry has to take or answer something; None once it has answered."""
+        self.error: Exception | None = None
+        self._body = None if isinstance(body, bytes) else body
+        self._idle_timeout = idle_timeout
+        self._answer_timeout = answer_timeout
+
+    @property
+    def data(self) -> AsyncIterator[bytes] | None:
+        return None if self._body is None else self._chunks(self._body)
+
+    async def _chunks(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in body:
+                self._answer_within(self._idle_timeout)
+                yield chunk
+                self._answer_within(None)
+        except Exception as error:
+            self.error = error
+            raise
+        self._answer_within(self._answer_timeout)
+
+    def _answer_within(self, seconds: float | None) -> None:
+        """`None` while the next part has to come from the client, whose time is limited too."""
+        if self.deadline is not None:
+            now = asyncio.get_running_loop().time()
+            self.deadline.reschedule(None if seconds is None else now + seconds)
+
+
+class _AiohttpResponse:
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.status = response.status
+        self.headers = response.raw_headers
+        self._response = response
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Raises UpstreamError."""
+        try:
+            while chunk := await self._response.content.readany():
+                yield chunk
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise UpstreamError(str(error) or type(error).__name__, maybe_done=True) from None
+
+    async def close(self) -> None:
+        """Keeps the connection if everything has been read, and ends it otherwise."""
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+
+def _decode(text: bytes) -> str:
+    """aiohttp encodes headers as UTF-8."""
+    return text.decode("utf-8", "replace")

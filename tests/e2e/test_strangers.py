@@ -1,0 +1,103 @@
+"""What one tenant stores stops nobody else, and what one tenant owns no other is told."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .cluster import Cluster
+from .domain import DOMAIN
+from .observed import becomes
+from .replicas import Replicas
+
+pytestmark = pytest.mark.e2e
+
+DIGEST = f"sha256:{'b' * 64}"
+IMAGES = f"image.{DOMAIN}"
+ODD_QUANTITIES = ("1e1002", "1" * 300, "0." + "0" * 300 + "1", "1e-1002", "9" * 300 + "Ki")
+
+
+@pytest.fixture(scope="module")
+def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
+    with Replicas(cluster, tmp_path_factory.mktemp("replicas"), 1) as running:
+        yield running
+
+
+def create(cluster: Cluster, *manifests: dict[str, Any]) -> None:
+    for manifest in manifests:
+        cluster.kubectl("create", "--filename=-", input=json.dumps(manifest))
+
+
+def limit_range(namespace: str, *limits: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1", "kind": "LimitRange",
+        "metadata": {"name": "limits", "namespace": namespace}, "spec": {"limits": list(limits)},
+    }  # fmt: skip
+
+
+async def test_odd_quantities_stop_no_replica(
+    cluster: Cluster, replicas: Replicas, namespace: str
+) -> None:
+    [replica] = replicas.running
+    odd = {f"example.com/x{index}": text for index, text in enumerate(ODD_QUANTITIES)}
+    quota = {
+        "apiVersion": "v1", "kind": "ResourceQuota",
+        "metadata": {"name": "quota", "namespace": namespace},
+        "spec": {"hard": {
+            "example.com/x": "1e1002", f"{DOMAIN}/images": "1e1002", f"{DOMAIN}/image-tags": "3",
+        }},
+    }  # fmt: skip
+    create(cluster, limit_range(namespace, {"type": "Container", "max": odd}), quota)
+    replicas.wait_until_limited(namespace)
+
+    await becomes(10, "no reason", replica.reasons, [])
+    assert 'unreadable_objects{kind="ResourceQuota"} 0.0' in replica.metrics()
+
+
+async def test_only_viewers_of_a_stream_are_told_of_its_images(
+    cluster: Cluster, replicas: Replicas, namespace: str
+) -> None:
+    [replica] = replicas.running
+    secret = f"{namespace}-secret"
+    stream = {
+        "apiVersion": f"{IMAGES}/v1", "kind": "ImageStream",
+        "metadata": {"name": "roadmap", "namespace": secret},
+    }  # fmt: skip
+    cluster.kubectl("create", "namespace", secret)
+    create(cluster, stream)
+    history = [{"tag": "v1", "items": [{"image": DIGEST}]}]
+    cluster.kubectl(
+        "patch", "imagestream", "roadmap", f"--namespace={secret}", "--subresource=status",
+        "--type=merge", f"--patch={json.dumps({'status': {'tags': history}})}",
+    )  # fmt: skip
+    create(cluster, limit_range(namespace, {"type": f"{DOMAIN}/Image", "max": {"storage": "1Ki"}}))
+    cluster.kubectl(
+        "create", "clusterrole", "sees", "--verb=get", f"--resource=imagestreams.{IMAGES}"
+    )
+    cluster.kubectl(
+        "create", "rolebinding", "sees", f"--namespace={secret}", "--clusterrole=sees",
+        "--user=ada",
+    )  # fmt: skip
+
+    def told(user: str) -> str:
+        source = {"kind": "ImageStreamTag", "namespace": secret, "name": "roadmap:v1"}
+        answer = replica.review(
+            {
+                "uid": "1",
+                "kind": {"group": IMAGES, "version": "v1", "kind": "ImageStreamTag"},
+                "operation": "CREATE",
+                "name": "app:v1",
+                "namespace": namespace,
+                "dryRun": True,
+                "userInfo": {"username": user, "groups": ["system:authenticated"]},
+                "object": {"metadata": {"name": "app:v1"}, "tag": {"name": "v1", "from": source}},
+            }
+        )
+        return json.dumps(answer)
+
+    await becomes(10, "refused", lambda: DIGEST in told("ada"), True)
+    assert "ImageSizeUnknown" in told("ada")
+    assert DIGEST not in told("eve")
+    assert "ImageSizeUnknown" not in told("eve")
+    cluster.kubectl("delete", "namespace", secret, "--wait=false")

@@ -1,0 +1,97 @@
+"""The service on the node: installed, asked, and removed."""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import yaml
+
+from app.install import installing
+from app.install.kustomization import Manifest
+from tests.e2e import overlays
+from tests.e2e.commands import run
+from tests.node.node import IMAGE, Node
+
+NAMESPACE = "registry-admission"
+DEPLOYMENT = f"deployment/{NAMESPACE}"
+IN_NAMESPACE = f"--namespace={NAMESPACE}"
+SELECTOR = f"--selector=app.kubernetes.io/name={NAMESPACE}"
+_PATIENCE = 120.0
+T = TypeVar("T")
+
+
+def installed(node: Node, *options: str) -> None:
+    """`install --apply`, and every replica is ready."""
+    done = run(node, "install", "--image", IMAGE, *options, "--apply")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rolled_out(node)
+
+
+def overlaid(node: Node, name: str) -> None:
+    """An overlay of kustomize with the image set, and every replica is ready."""
+    manifests = [_with_image(one) for one in overlays.overlay(node, name)]
+    assert overlays.apply(node, manifests) == "", "the API server warns of nothing"
+    rolled_out(node)
+
+
+def rolled_out(node: Node) -> None:
+    node.kubectl("rollout", "status", DEPLOYMENT, IN_NAMESPACE, "--timeout=180s", timeout=200)
+
+
+def uninstalled(node: Node) -> None:
+    """Everything of an installation is gone, the namespace as well."""
+    gone = installing.leftovers(NAMESPACE, and_namespace=True)
+    text = yaml.safe_dump_all(gone)
+    node.kubectl("delete", "--ignore-not-found", "--wait=false", "--filename=-", input=text)
+    node.kubectl("wait", "--for=delete", f"namespace/{NAMESPACE}", "--timeout=120s", timeout=130)
+
+
+def pods(node: Node) -> list[dict[str, Any]]:
+    """Those that are not ending."""
+    listed = node.kubectl("get", "pods", IN_NAMESPACE, SELECTOR, "--output=json").stdout
+    found = json.loads(listed)["items"]
+    return [one for one in found if "deletionTimestamp" not in one["metadata"]]
+
+
+def logs(node: Node) -> dict[str, list[str]]:
+    """The lines that each Pod has written."""
+    names = [one["metadata"]["name"] for one in pods(node)]
+    return {name: node.kubectl("logs", IN_NAMESPACE, name).stdout.splitlines() for name in names}
+
+
+def metrics(node: Node, pod: str) -> str:
+    """What a Pod serves on /metrics, fetched by the API server."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods/https:{pod}:8443/proxy/metrics"
+    return node.kubectl("get", f"--raw={path}").stdout
+
+
+def eventually(ask: Callable[[], T], accept: Callable[[T], bool] = bool) -> T:
+    """The first answer that is accepted; the last one is shown if there is none in time."""
+    deadline = time.monotonic() + _PATIENCE
+    while not accept(answer := ask()):
+        assert time.monotonic() < deadline, answer
+        time.sleep(0.3)
+    return answer
+
+
+def leftovers(node: Node, before: Iterable[str]) -> list[str]:
+    """What is in the cluster now and was not before, as `kind/namespace/name`."""
+    return sorted(set(everything(node)) - set(before))
+
+
+def everything(node: Node) -> list[str]:
+    """All objects of all kinds that can be listed, but Events and what Kubernetes makes itself."""
+    kinds = node.kubectl("api-resources", "--verbs=list", "--output=name").stdout.split()
+    wanted = ",".join(kind for kind in kinds if not kind.startswith(("events", "componentstatus")))
+    columns = "custom-columns=K:.kind,NS:.metadata.namespace,N:.metadata.name"
+    listed = node.kubectl(
+        "get", wanted, "--all-namespaces", "--no-headers", f"--output={columns}"
+    ).stdout
+    return ["/".join(line.split()) for line in listed.splitlines()]
+
+
+def _with_image(manifest: Manifest) -> Manifest:
+    if manifest["kind"] == "Deployment":
+        manifest["spec"]["template"]["spec"]["containers"][0]["image"] = IMAGE
+    return manifest

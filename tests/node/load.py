@@ -1,0 +1,91 @@
+"""A steady load of creates, and how many of them no replica answered."""
+
+import asyncio
+import itertools
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import httpx
+
+from tests.e2e.pushes import Push
+from tests.node.node import Node
+
+LOADED = "team-load"
+_CLIENTS = 4
+_BEFORE = 2.0
+"""Seconds of load before a change, and after it."""
+_PAUSE = 0.15
+"""Seconds of a client between two creates."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A create that failed because its review did."""
+
+    code: int
+    message: str
+
+
+@dataclass
+class Load:
+    """Creates ImageStreamMappings while the block runs; every one of them fits its limit."""
+
+    node: Node
+    namespace: str
+    prefix: str
+    made: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+    async def __aenter__(self) -> "Load":
+        self._numbers = itertools.count()
+        self._tasks = [asyncio.create_task(self._create()) for _ in range(_CLIENTS)]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        results = await asyncio.gather(*self._tasks, return_exceptions=True)
+        for result in results:
+            if not isinstance(result, asyncio.CancelledError):
+                raise AssertionError(result)
+
+    async def _create(self) -> None:
+        path = f"/apis/image.alauda.io/v1/namespaces/{self.namespace}/imagestreammappings"
+        context = ssl.create_default_context(cafile=str(self.node.ca_file))
+        headers = {"Authorization": f"Bearer {self.node.token}"}
+        async with httpx.AsyncClient(
+            base_url=self.node.url, verify=context, headers=headers, timeout=30
+        ) as client:
+            for number in self._numbers:
+                push = Push(self.namespace, f"{self.prefix}-{number}", "v1")
+                try:
+                    answer = await client.post(path, json=push.mapping("alauda.io"))
+                except httpx.TransportError:
+                    # The API server itself is away; no review was made.
+                    await asyncio.sleep(_PAUSE)
+                    continue
+                self.made += 1
+                if answer.status_code != 201 and "webhook" in answer.text:
+                    self.failures.append(Failure(answer.status_code, answer.json()["message"]))
+                await asyncio.sleep(_PAUSE)
+
+
+async def under_load(node: Node, change: Callable[[Node], None]) -> Load:
+    started = time.monotonic()
+    async with Load(node, LOADED, change.__name__.replace("_", "-")) as load:
+        await asyncio.sleep(_BEFORE)
+        await asyncio.to_thread(change, node)
+        await asyncio.sleep(_BEFORE)
+    seconds = time.monotonic() - started
+    print(f"\n{change.__name__}: {len(load.failures)} of {load.made} failed in {seconds:.0f} s")
+    for failure in load.failures[:5]:
+        print(f"  {failure.code}: {failure.message}")
+    return load

@@ -1,0 +1,46 @@
+"""`install --wait` refuses no push, whether the service starts or not."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.e2e.commands import run
+from tests.node.installation import uninstalled
+from tests.node.load import LOADED, under_load
+from tests.node.node import IMAGE, Node
+
+
+@pytest.fixture
+def team(node: Node) -> Iterator[Node]:
+    node.kubectl("create", "namespace", LOADED)
+    node.kubectl(
+        "create", "quota", "image-registry-quota", f"--namespace={LOADED}",
+        "--hard=alauda.io/image-tags=100000",
+    )  # fmt: skip
+    yield node
+    uninstalled(node)
+    node.kubectl("delete", "namespace", LOADED, timeout=120)
+
+
+def install_and_wait(node: Node) -> None:
+    done = run(node, "install", "--image", IMAGE, "--apply", "--wait")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def install_an_image_that_nobody_has(node: Node) -> None:
+    missing = f"{IMAGE}-typo"
+    done = run(node, "install", "--image", missing, "--apply", "--wait", "--timeout", "15")
+    assert done.returncode != 0
+    assert "no webhook was registered" in done.stderr
+    configurations = node.kubectl("get", "validatingwebhookconfigurations", "--output=name")
+    assert configurations.stdout == ""
+
+
+@pytest.mark.parametrize("install", [install_and_wait, install_an_image_that_nobody_has])
+async def test_no_push_is_refused_while_it_is_installed(
+    team: Node, install: Callable[[Node], None]
+) -> None:
+    load = await under_load(team, install)
+
+    assert load.made > 50
+    assert load.failures == []

@@ -1,0 +1,114 @@
+"""The service as it is installed: every way of certificates, and what users see of it then."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from app.certs import files
+from app.certs.cluster import service_names
+from tests.e2e.observed import limits_of_the_page, used
+from tests.e2e.pushes import Push, Pusher
+from tests.node.installation import (
+    IN_NAMESPACE,
+    NAMESPACE,
+    eventually,
+    installed,
+    logs,
+    metrics,
+    overlaid,
+    pods,
+    uninstalled,
+)
+from tests.node.node import Node
+
+GI = 1024**3
+LIMITED = "team-a"
+
+
+def by_command(node: Node, folder: Path, running: ExitStack) -> None:
+    installed(node)
+
+
+def with_a_certificate(node: Node, folder: Path, running: ExitStack) -> None:
+    files.make(folder, service_names(NAMESPACE, NAMESPACE))
+    installed(node, "--tls-dir", str(folder))
+
+
+def by_cert_manager(node: Node, folder: Path, running: ExitStack) -> None:
+    running.enter_context(node.cert_manager())
+    overlaid(node, "cert-manager")
+    eventually(lambda: ca_bundles(node), lambda bundles: bundles != {None})
+
+
+def by_overlay(node: Node, folder: Path, running: ExitStack) -> None:
+    overlaid(node, "self-signed")
+
+
+@pytest.fixture(params=[by_command, with_a_certificate, by_cert_manager, by_overlay])
+def service(node: Node, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
+    """A node on which the service is installed in one of its ways."""
+    install: Callable[[Node, Path, ExitStack], None] = request.param
+    node.kubectl("create", "namespace", LIMITED)
+    with ExitStack() as running:
+        install(node, tmp_path, running)
+        yield node
+        uninstalled(node)
+    node.kubectl("delete", "namespace", LIMITED, timeout=120)
+
+
+def ca_bundles(node: Node) -> set[str | None]:
+    """Of the webhooks that refuse pushes while nobody answers."""
+    found = json.loads(
+        node.kubectl("get", "validatingwebhookconfiguration", NAMESPACE, "--output=json").stdout
+    )
+    return {one["clientConfig"].get("caBundle") for one in found["webhooks"]}
+
+
+async def test_what_is_installed_holds_the_limits_and_says_so(service: Node) -> None:
+    limits_of_the_page(service, LIMITED)
+    eventually(lambda: used(service, LIMITED).get("alauda.io/image-tags"), lambda it: it == "0")
+    pusher = Pusher(service)
+
+    [stored, refused] = await pusher.push(
+        [Push(LIMITED, "app", "v1"), Push(LIMITED, "app", "large", 2 * GI)]
+    )
+
+    assert stored.admitted, stored.message
+    assert refused.code == 403
+    assert "requested usage of storage exceeds the maximum limit per alauda.io/Image" in (
+        refused.message
+    )
+    described = service.kubectl("describe", "quota", "--namespace", LIMITED).stdout
+    assert re.search(r"alauda\.io/image-tags +0 +200", described), described
+    event = eventually(
+        lambda: service.kubectl(
+            "get", "events", "--namespace", LIMITED,
+            "--field-selector=type=Warning,involvedObject.kind=ImageStream",
+            "--output=jsonpath={.items[*].message}",
+        ).stdout
+    )  # fmt: skip
+    assert "2Gi > 1Gi" in event
+    counted = sum(
+        float(line.split()[-1])
+        for pod in pods(service)
+        for line in metrics(service, pod["metadata"]["name"]).splitlines()
+        if line.startswith("registry_admission_reviews_total{") and 'verdict="denied"' in line
+    )
+    assert counted >= 1
+    for name, lines in logs(service).items():
+        assert lines, name
+        for line in lines:
+            assert json.loads(line)["message"], f"{name}: {line}"
+    enforced = service.kubectl(
+        "get", "namespace", NAMESPACE,
+        "--output=jsonpath={.metadata.labels.pod-security\\.kubernetes\\.io/enforce}",
+    ).stdout  # fmt: skip
+    assert enforced == "restricted"
+    warnings = service.kubectl(
+        "get", "events", IN_NAMESPACE, "--field-selector=type=Warning,reason=FailedCreate"
+    )
+    assert warnings.stdout == ""

@@ -1,0 +1,156 @@
+"""What registries hold and do: the gateway counts it, and one bad repository stops nobody."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from . import images
+from .programs import Registry, distribution, free_port, gateway, nginx, registry
+
+Serve = Callable[..., AbstractAsyncContextManager[Registry]]
+BOTH = pytest.mark.parametrize("serve", [registry, distribution])
+REPOSITORIES = "registry/docker/registry/v2/repositories"
+
+
+@BOTH
+async def test_odd_objects_are_counted_and_named(serve: Serve, tools: Path, tmp_path: Path) -> None:
+    """A tag whose link is empty, an index whose child is a blob, and a catalog in small pages."""
+    images.limits(tmp_path, "team-a", image_tags=3)
+    images.limits(tmp_path, "team-b", image_tags=3)
+    pages = {"catalog": {"maxentries": 2}}
+    async with (
+        serve(tools, tmp_path, **pages) as upstream,
+        httpx.AsyncClient(base_url=upstream.url, timeout=30) as direct,
+    ):
+        for number in range(5):
+            await _push(direct, f"team-{number}/app", "v1")
+        for tag in ("v1", "broken"):
+            await _push(direct, "team-a/app", tag)
+        link = tmp_path / REPOSITORIES / "team-a/app/_manifests/tags/broken/current/link"
+        _write(link, "")
+        cache = _index_of_a_blob()
+        await images.push_manifest(direct, "team-b/app", "cache", cache)
+        async with (
+            gateway(tmp_path, upstream.url) as gate,
+            httpx.AsyncClient(base_url=gate.url, timeout=30) as client,
+        ):
+            pushes = [
+                (await _push(client, namespace, tag)).status_code
+                for namespace in ("team-a/app", "team-0/app")
+                for tag in ("v2", "v3")
+            ]
+            ready = (await client.get("/readyz")).json()
+
+    assert pushes == [201, 403, 201, 201]
+    assert ready["ready"]
+    [warning] = [text for text in ready["warnings"] if "team-a" in text]
+    assert warning.startswith("team-a/app:broken counts as stored and cannot be read")
+
+
+@BOTH
+async def test_without_a_catalog_nothing_counts_as_empty(
+    serve: Serve, tools: Path, tmp_path: Path
+) -> None:
+    images.limits(tmp_path, "team-a", image_tags=3)
+    async with (
+        serve(tools, tmp_path) as upstream,
+        httpx.AsyncClient(base_url=upstream.url, timeout=30) as direct,
+    ):
+        for tag in ("v1", "v2", "v3"):
+            await _push(direct, "team-a/app", tag)
+        async with (
+            _without_catalog(tmp_path, upstream, tools) as url,
+            gateway(tmp_path, url) as gate,
+            httpx.AsyncClient(base_url=gate.url, timeout=30) as client,
+        ):
+            refused = await _push(client, "team-a/app", "v4")
+            repeated = await _push(client, "team-a/app", "v3")
+
+    assert (refused.status_code, repeated.status_code) == (403, 201)
+    assert "used: alauda.io/image-tags=3" in refused.text
+
+
+@BOTH
+async def test_a_manifest_before_its_blobs_is_refused_where_sizes_are_limited(
+    serve: Serve, tools: Path, tmp_path: Path
+) -> None:
+    """docker-registry takes a layer with `urls` that it does not have."""
+    images.limits(tmp_path, "team-a", storage="100Ki")
+    layer = bytes(410_000)
+    foreign = {
+        "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "digest": images.digest_of(layer),
+        "size": 1,
+        "urls": ["http://127.0.0.1/layer"],
+    }
+    async with (
+        serve(tools, tmp_path) as upstream,
+        gateway(tmp_path, upstream.url) as gate,
+        httpx.AsyncClient(base_url=gate.url, timeout=30) as client,
+    ):
+        await images.push_blob(client, "team-a/app")
+        manifest = json.loads(images.image("v1", layers=[foreign]))
+        manifest["mediaType"] = "application/vnd.docker.distribution.manifest.v2+json"
+        refused = await images.push_manifest(
+            client, "team-a/app", "v1", json.dumps(manifest).encode()
+        )
+
+    assert refused.status_code == 404
+    assert refused.json()["errors"][0]["code"] == "MANIFEST_BLOB_UNKNOWN"
+
+
+@BOTH
+async def test_a_refused_upload_leaves_nothing_behind(
+    serve: Serve, tools: Path, tmp_path: Path
+) -> None:
+    images.limits(tmp_path, "team-a", storage="1Mi")
+    async with (
+        serve(tools, tmp_path, storage=_without_delete(tmp_path)) as upstream,
+        gateway(tmp_path, upstream.url) as gate,
+        httpx.AsyncClient(base_url=gate.url, timeout=30) as client,
+    ):
+        session = await images.begin_upload(client, "team-a/app")
+        first = await client.patch(session, content=bytes(2**19))
+        refused = await client.patch(first.headers["location"], content=images.chunks(2**20))
+        left = list((tmp_path / REPOSITORIES / "team-a/app/_uploads").glob("*/data"))
+
+    assert (first.status_code, refused.status_code) == (202, 403)
+    assert left == []
+
+
+async def _push(client: httpx.AsyncClient, repository: str, tag: str) -> httpx.Response:
+    await images.push_blob(client, repository)
+    return await images.push_manifest(client, repository, tag, images.image(tag))
+
+
+def _index_of_a_blob() -> bytes:
+    """What a build cache pushes: an index of layers."""
+    config = b'{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}'
+    layer = images.descriptor(config, "application/vnd.oci.image.layer.v1.tar+gzip")
+    return json.dumps(
+        {"schemaVersion": 2, "mediaType": images.INDEXES[0], "manifests": [layer]}
+    ).encode()
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def _without_delete(folder: Path) -> dict[str, object]:
+    return {"filesystem": {"rootdirectory": str(folder / "registry")}}
+
+
+@asynccontextmanager
+async def _without_catalog(folder: Path, upstream: Registry, tools: Path) -> AsyncIterator[str]:
+    """A way to the registry on which the catalog is not found."""
+    address = f"127.0.0.1:{free_port()}"
+    server = (
+        f"listen {address}; client_max_body_size 0; location = /v2/_catalog {{ return 404; }} "
+        f"location / {{ proxy_pass {upstream.url}; proxy_set_header Host $http_host; }}"
+    )
+    async with nginx(tools, folder, server):
+        yield f"http://{address}"

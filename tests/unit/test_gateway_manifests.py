@@ -1,0 +1,130 @@
+"""What the components of the gateway consist of."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.cli.gateway import gateway
+from app.cluster import heartbeat
+from app.config.shared_settings import ENV_PREFIX
+from app.gateway.settings import GatewaySettings
+
+FOLDER = Path(__file__).parents[2] / "manifests/components/gateway"
+LABELS = {"app.kubernetes.io/name": "registry-gateway"}
+
+
+def objects(folder: Path = FOLDER) -> dict[tuple[str, str], dict[str, Any]]:
+    """The objects of a kustomization's own files, by kind and name."""
+    resources = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+    found = [one for name in resources for one in yaml.safe_load_all((folder / name).read_text())]
+    return {(one["kind"], one["metadata"]["name"]): one for one in found}
+
+
+def pod(folder: Path = FOLDER) -> dict[str, Any]:
+    deployment = yaml.safe_load((folder / "deployment.yaml").read_text())
+    template: dict[str, Any] = deployment["spec"]["template"]["spec"]
+    return template
+
+
+def test_there_is_everything_that_a_gateway_needs() -> None:
+    kinds = [kind for kind, _ in objects()]
+
+    assert sorted(kinds) == [
+        "ClusterRole", "ClusterRoleBinding", "Deployment", "NetworkPolicy", "PodDisruptionBudget",
+        "Role", "RoleBinding", "Service", "ServiceAccount",
+    ]  # fmt: skip
+    for found in objects().values():
+        assert found["metadata"]["labels"] == LABELS
+
+
+def test_the_environment_of_the_pod_makes_valid_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    [container] = pod()["containers"]
+    for variable in container["env"]:
+        if variable["name"].startswith(ENV_PREFIX):
+            assert variable["name"].removeprefix(ENV_PREFIX).lower() in GatewaySettings.model_fields
+            monkeypatch.setenv(variable["name"], variable["value"])
+
+    settings = GatewaySettings()
+
+    assert [port["containerPort"] for port in container["ports"]] == [settings.port]
+    grace = pod()["terminationGracePeriodSeconds"]
+    assert grace > settings.shutdown_delay + settings.shutdown_timeout
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert str(settings.upstream_ca and settings.upstream_ca.parent) in mounts
+
+
+def test_the_pod_is_restricted() -> None:
+    [container] = pod()["containers"]
+
+    assert pod()["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_everything_selects_the_pods_of_the_gateway() -> None:
+    found = objects()
+    deployment = found["Deployment", "registry-gateway"]["spec"]
+
+    assert deployment["template"]["metadata"]["labels"] == LABELS
+    assert deployment["selector"]["matchLabels"] == LABELS
+    assert found["Service", "registry-gateway"]["spec"]["selector"] == LABELS
+    for kind in ("NetworkPolicy", "PodDisruptionBudget"):
+        spec = found[kind, "registry-gateway"]["spec"]
+        assert spec.get("podSelector", spec.get("selector"))["matchLabels"] == LABELS
+
+
+def test_the_gateway_writes_nothing_but_ledgers_and_the_heartbeat() -> None:
+    written = {
+        (kind, resource, *rule.get("resourceNames", []))
+        for (kind, _), found in objects().items()
+        for rule in found.get("rules", [])
+        for resource in rule["resources"]
+        if set(rule["verbs"]) - {"get", "list", "watch"}
+    }
+
+    assert written == {
+        ("Role", "configmaps"),
+        ("Role", "imagestreams"),
+        ("Role", "imagestreams", heartbeat.NAME),
+    }
+
+
+def test_a_plain_registry_has_its_limits_and_counts_in_volumes() -> None:
+    plain = FOLDER / "plain"
+    [container] = pod(plain)["containers"]
+    command, *flags = container["args"]
+    context = gateway.make_context(
+        command, [*flags, "--upstream", "http://r"], resilient_parsing=True
+    )
+    given = {name: str(context.params[name]) for name in ("state", "database")}
+
+    assert given == {"state": "/limits", "database": "/data/gateway.db"}
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert mounts == {"/limits", "/data"}
+    claim = objects(plain)["PersistentVolumeClaim", "registry-gateway"]
+    volumes = {volume["name"]: volume for volume in pod(plain)["volumes"]}
+    assert volumes["data"]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+
+
+@pytest.mark.parametrize("example", ["ingress", "gateway-api"])
+def test_examples_lead_to_the_service(example: str) -> None:
+    found = yaml.safe_load((FOLDER / f"examples/{example}.yaml").read_text())
+    service = objects()["Service", "registry-gateway"]
+
+    assert found["metadata"]["namespace"] == service["metadata"]["namespace"]
+    assert f"name: {service['metadata']['name']}" in yaml.safe_dump(found)
+
+
+def test_the_registry_takes_connections_from_the_gateway_only() -> None:
+    found = yaml.safe_load((FOLDER / "examples/registry-network-policy.yaml").read_text())
+    [rule] = found["spec"]["ingress"]
+    [source] = rule["from"]
+
+    [expression] = source["podSelector"]["matchExpressions"]
+    assert expression["values"] == ["registry-gateway", "registry-admission"]
+    assert found["spec"]["policyTypes"] == ["Ingress"]

@@ -1,0 +1,144 @@
+"""The way to the registry, on a connection that behaves as tests say."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from app.gateway.transport import HttpTransport, UpstreamError
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Odd: \xe4\r\n\r\n"
+
+
+@asynccontextmanager
+async def server(serve: Serve) -> AsyncIterator[str]:
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await serve(reader, writer)
+        finally:
+            writer.close()
+
+    listening = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    finally:
+        listening.close()
+
+
+@asynccontextmanager
+async def transport(idle: float = 5, answer: float = 5) -> AsyncIterator[HttpTransport]:
+    made = HttpTransport(answer_timeout=answer, idle_timeout=idle)
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+async def head(reader: asyncio.StreamReader) -> bytes:
+    return await reader.readuntil(b"\r\n\r\n")
+
+
+async def test_a_request_arrives_as_it_is_given_and_nothing_is_added() -> None:
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await head(reader))
+        writer.write(HEAD + b"hello")
+
+    async with server(serve) as url, transport() as subject:
+        target = f"{url}/v2/a%2Fb/x?_state=a-b_c%3D%3D&digest=sha256:ab"
+        response = await subject.request("GET", target, [(b"accept", b"a/b")], None)
+        content = b"".join([chunk async for chunk in response.chunks()])
+        await response.close()
+
+    lines = seen[0].decode().split("\r\n")
+    assert lines[0] == "GET /v2/a%2Fb/x?_state=a-b_c%3D%3D&digest=sha256:ab HTTP/1.1"
+    assert {line.partition(":")[0].lower() for line in lines[1:] if line} == {"host", "accept"}
+    assert (response.status, content) == (200, b"hello")
+    assert (b"X-Odd", b"\xe4") in response.headers
+
+
+async def no_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await head(reader)
+
+
+async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+@pytest.mark.parametrize("serve", [no_answer, silence], ids=["it hangs up", "it is silent"])
+async def test_without_an_answer_the_registry_may_have_acted(serve: Serve) -> None:
+    async with server(serve) as url, transport(answer=0.1) as subject:
+        with pytest.raises(UpstreamError) as failure:
+            await subject.request("PUT", f"{url}/v2/x", (), b"content")
+
+    assert failure.value.maybe_done
+    assert str(failure.value)
+
+
+async def test_without_a_connection_the_registry_has_not_acted() -> None:
+    async with server(silence) as url:
+        pass
+    async with transport() as subject:
+        with pytest.raises(UpstreamError) as failure:
+            await subject.request("PUT", f"{url}/v2/x", (), b"content")
+
+    assert not failure.value.maybe_done
+
+
+async def test_a_body_that_fails_says_why() -> None:
+    class FailedError(Exception):
+        pass
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"x"
+        raise FailedError
+
+    async with server(silence) as url, transport() as subject:
+        with pytest.raises(FailedError):
+            await subject.request("PATCH", f"{url}/v2/x", (), body())
+
+
+async def test_a_registry_that_takes_nothing_more_is_given_up() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head(reader)
+        await asyncio.sleep(5)
+
+    async def body() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(2**20)
+
+    async with server(serve) as url, transport(idle=0.1) as subject:
+        with pytest.raises(UpstreamError):
+            await subject.request("PATCH", f"{url}/v2/x", (), body())
+
+
+async def test_a_slow_client_is_no_slow_registry() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"0\r\n\r\n")
+        writer.write(HEAD + b"hello")
+
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            await asyncio.sleep(0.1)
+            yield b"x"
+
+    async with server(serve) as url, transport(idle=0.05, answer=0.3) as subject:
+        response = await subject.request("PATCH", f"{url}/v2/x", (), body())
+        await response.close()
+
+    assert response.status == 200
+
+
+async def test_an_answer_that_breaks_off_is_no_whole_one() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head(reader)
+        writer.write(HEAD + b"he")
+
+    async with server(serve) as url, transport() as subject:
+        response = await subject.request("GET", f"{url}/v2/x", (), None)
+        with pytest.raises(UpstreamError):
+            [chunk async for chunk in response.chunks()]
+        await response.close()

@@ -1,0 +1,252 @@
+"""Limits that warn or only record, and requests that are exempt from limits."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.admission.review import AdmissionRequest, Outcome, of_verdict
+from app.api.metrics import Metrics
+from app.model.limits import (
+    LimitRange,
+    NamespaceLimits,
+    ResourceQuota,
+    namespace_limits,
+    own_part_of_limit_range,
+    own_part_of_quota,
+    strictest,
+)
+from app.model.mode import Mode
+from app.page.refusals import Refusals
+from app.policy.enforcement import ENFORCED, Enforcement, Sender
+from app.policy.limit_objects import check_limit_range, check_resource_quota
+from app.policy.verdict import Verdict
+from app.registry import warnings
+from app.registry.names import Reference, Repository
+from app.registry.push import PushChecks
+from tests.unit.pushes import Pushes, image, pushed
+from tests.unit.reviews import review
+from tests.unit.stores import DOMAIN, limit, quota
+
+ADMIN = Sender("admin", ("ops",))
+
+
+def limit_range(name: str, mode: str | None, **sizes: str) -> LimitRange:
+    annotations = {} if mode is None else {DOMAIN.mode_annotation: mode}
+    return LimitRange.model_validate(
+        {
+            "metadata": {"name": name, "namespace": "team-a", "annotations": annotations},
+            "spec": {"limits": [{"type": DOMAIN.image_type, "max": sizes}]},
+        }
+    )
+
+
+def resource_quota(mode: str | None, streams: int) -> ResourceQuota:
+    annotations = {} if mode is None else {DOMAIN.mode_annotation: mode}
+    return ResourceQuota.model_validate(
+        {
+            "metadata": {"name": "q", "namespace": "team-a", "annotations": annotations},
+            "spec": {"hard": {DOMAIN.imagestreams: str(streams)}},
+        }
+    )
+
+
+def test_the_lowest_maximum_of_each_mode_counts() -> None:
+    ranges = [
+        limit_range("loose", "warn", storage="2Gi"),
+        limit_range("tight", "warn", storage="1Gi"),
+        limit_range("hard", "enforce", storage="3Gi"),
+        limit_range("plain", None, storage="4Gi"),
+    ]
+    found = namespace_limits(DOMAIN, ranges, [resource_quota("audit", 1)])
+    assert found.image_size is not None
+    each = [(one.source, str(one.max), one.mode) for one in found.image_size.each]
+    assert each == [("tight", "1Gi", "warn"), ("hard", "3Gi", "enforce"), ("plain", "4Gi", None)]
+    assert strictest(found.image_size) == "enforce"
+    assert [hard.mode for hard in found.quotas] == ["audit"]
+
+
+def test_a_mode_that_does_not_exist_is_refused_and_is_none() -> None:
+    wrong, right = limit_range("l", "Warn", storage="1Gi"), limit_range("l", "warn", storage="1Gi")
+    assert check_limit_range(right, domain=DOMAIN).reasons == ()
+    assert check_limit_range(wrong, domain=DOMAIN).reasons == ("UnknownMode",)
+    assert check_resource_quota(resource_quota("off", 1), domain=DOMAIN).reasons == ("UnknownMode",)
+    found = namespace_limits(DOMAIN, [wrong], [])
+    assert found.image_size is not None
+    assert found.image_size.mode is None
+
+
+@pytest.mark.parametrize(
+    ("annotations", "kept"),
+    [
+        ({DOMAIN.mode_annotation: "warn", "a": "b"}, True),
+        ({"a": 7}, False),
+        (3, False),
+    ],
+)
+def test_the_mode_is_all_that_is_kept_of_annotations(annotations: Any, kept: bool) -> None:
+    content = {"metadata": {"name": "x", "annotations": annotations}}
+    expected = {"name": "x"}
+    if kept:
+        expected |= {"annotations": {DOMAIN.mode_annotation: "warn"}}  # type: ignore[dict-item]
+    assert own_part_of_limit_range(DOMAIN, content)["metadata"] == expected
+    assert own_part_of_quota(DOMAIN, content)["metadata"] == expected
+
+
+@pytest.mark.parametrize(
+    ("enforcement", "sender", "namespace", "exemption"),
+    [
+        (Enforcement(users=("adm*",)), ADMIN, "team-a", "user admin"),
+        (Enforcement(groups=("ops",)), ADMIN, "team-a", "group ops"),
+        (Enforcement(namespaces=("team-*",)), Sender(), "team-a", "namespace team-a"),
+        (Enforcement(users=("*",)), Sender(), "team-a", ""),
+        (Enforcement(users=("root",), groups=("dev",), namespaces=("x",)), ADMIN, "team-a", ""),
+    ],
+)
+def test_exemptions(
+    enforcement: Enforcement, sender: Sender, namespace: str, exemption: str
+) -> None:
+    assert enforcement.exemption(sender, namespace) == exemption
+
+
+@pytest.mark.parametrize(
+    ("default", "mode", "exemption", "refused"),
+    [
+        ("enforce", None, "", True),
+        ("enforce", "warn", "", False),
+        ("enforce", "audit", "", False),
+        ("warn", None, "", False),
+        ("audit", "enforce", "", True),
+        ("enforce", "enforce", "user admin", False),
+    ],
+)
+def test_what_becomes_of_a_passed_limit(
+    default: Mode, mode: Mode | None, exemption: str, refused: bool
+) -> None:
+    verdict = Verdict()
+    verdict.exceed("QuotaExceeded", "too many", "delete some", mode)
+    applied = Enforcement(default).applied(verdict, exemption)
+    assert applied.allowed is not refused
+    assert applied.exemption == exemption
+    assert [found.mode for found in applied.tolerated] == (
+        [] if refused else ["audit" if exemption else mode or default]
+    )
+
+
+def test_what_is_no_limit_is_refused_in_every_mode() -> None:
+    verdict = Verdict()
+    verdict.deny("Incomplete", "no tag", "name one")
+    assert not Enforcement("audit").applied(verdict, "user admin").allowed
+
+
+class Place(Pushes):
+    """A namespace with these limits, and everything that decides on it."""
+
+    def __init__(self, limits: NamespaceLimits, enforcement: Enforcement = ENFORCED) -> None:
+        super().__init__(limits, enforcement=enforcement)
+        self.tolerated: list[Verdict] = []
+        self.checks = PushChecks(
+            self.admission, lambda _repository, verdict: self.tolerated.append(verdict)
+        )
+
+    async def create(self, stream: str, user: str = "") -> Outcome:
+        request = stream_request(stream, user)
+        return of_verdict(request.title, await review(self, request))
+
+
+def stream_request(stream: str, user: str = "") -> AdmissionRequest:
+    return AdmissionRequest.model_validate(
+        {
+            "uid": "u",
+            "kind": {"group": "image.alauda.io", "version": "v1", "kind": "ImageStream"},
+            "operation": "CREATE",
+            "namespace": "team-a",
+            "name": stream,
+            "userInfo": {"username": user, "groups": ["g"]},
+            "object": {"metadata": {"name": stream, "namespace": "team-a"}},
+        }
+    )
+
+
+async def test_a_limit_that_warns_counts_on_beside_one_that_refuses() -> None:
+    warned, hard = quota(imagestreams=1), quota(imagestreams=3)
+    place = Place(NamespaceLimits(quotas=(replace(warned, mode="warn"), hard)))
+    outcomes = [await place.create(name) for name in ("a", "b", "c", "d")]
+    assert [outcome.allowed for outcome in outcomes] == [True, True, True, False]
+    assert [len(outcome.tolerated) for outcome in outcomes] == [0, 1, 1, 0]
+    assert place.enforcer.reservations() == 3
+    assert "used: alauda.io/imagestreams=2" in outcomes[2].message
+    response = outcomes[1].response("u")["response"]
+    assert response["allowed"] is True
+    assert response["auditAnnotations"]["would-refuse"] == "QuotaExceeded"
+    assert response["warnings"][0].startswith("would be refused: exceeded quota: q, requested:")
+    assert outcomes[3].causes == ("QuotaExceeded",)
+
+
+async def test_a_limit_that_only_records_warns_nobody() -> None:
+    place = Place(NamespaceLimits(quotas=(quota(imagestreams=0),)), Enforcement("audit"))
+    outcome = await place.create("a")
+    assert (outcome.allowed, outcome.warnings) == (True, [])
+    assert outcome.would_be_refused
+    assert outcome.reasons == ("QuotaExceeded",)
+
+
+async def test_an_exempt_user_passes_a_limit_and_is_named() -> None:
+    place = Place(NamespaceLimits(quotas=(quota(imagestreams=0),)), Enforcement(users=("root",)))
+    refused, exempt = await place.create("a", "admin"), await place.create("a", "root")
+    assert (refused.allowed, exempt.allowed) == (False, True)
+    assert exempt.audit == {
+        "would-refuse": "QuotaExceeded",
+        "exempt": "user root",
+        "verdict": "allowed",
+    }
+    assert (exempt.warnings, exempt.would_be_refused) == ([], False)
+    metrics = Metrics()
+    metrics.count_review("validate", stream_request("a"), exempt, 0.1)
+    assert 'registry_admission_exemptions_total{by="user"} 1.0' in metrics.render().decode()
+    assert place.enforcer.reservations() == 1
+
+
+async def test_what_would_be_refused_is_counted_and_shown() -> None:
+    place = Place(NamespaceLimits(quotas=(quota(imagestreams=0),)), Enforcement("warn"))
+    outcome = await place.create("app")
+    metrics, refusals = Metrics(), Refusals(DOMAIN)
+    metrics.count_review("validate", stream_request("app"), outcome, 0.1)
+    refusals.review(stream_request("app"), outcome)
+    line = 'registry_admission_would_refuse_total{mode="warn",reason="QuotaExceeded"} 1.0'
+    assert line in metrics.render().decode()
+    [shown] = refusals.recent()
+    assert (shown.enforced, shown.reasons) == (False, ("QuotaExceeded",))
+    assert shown.message.startswith("ImageStream team-a/app: would be refused: exceeded quota")
+
+
+APP = Repository("team-a", "app")
+
+
+async def test_pushes_follow_the_mode_of_the_size_limit() -> None:
+    small = limit("1Ki")
+    place = Place(NamespaceLimits(image_size=replace(small, mode="warn", higher=limit("4Ki"))))
+    assert place.checks.allowance(APP) == 4096
+    assert place.checks.blob(APP, 0, 2048).verdict.allowed
+    assert not place.checks.blob(APP, 0, 8192).verdict.allowed
+    check = await place.checks.manifest(APP, Reference(tag="v1"), pushed(image(2048)))
+    assert check.verdict.allowed
+    assert [found.reason for found in place.tolerated[0].tolerated] == ["ImageTooLarge"]
+    [(name, text), *_] = warnings.headers(check.verdict)
+    assert name == b"warning"
+    assert text.startswith(b'299 - "would be refused: requested usage of storage exceeds')
+
+
+async def test_pushes_of_exempt_senders_have_no_allowance() -> None:
+    place = Place(NamespaceLimits(image_size=limit("1Ki")), Enforcement(groups=("ops",)))
+    assert (place.checks.allowance(APP), place.checks.allowance(APP, ADMIN)) == (1024, None)
+    manifest = pushed(image(2048))
+    refused = await place.checks.manifest(APP, Reference(tag="v1"), manifest)
+    exempt = await place.checks.manifest(APP, Reference(tag="v1"), manifest, sender=ADMIN)
+    assert (refused.verdict.allowed, exempt.verdict.allowed) == (False, True)
+    assert exempt.verdict.exemption == "group ops"
+
+
+def test_a_warning_header_holds_no_control_character() -> None:
+    verdict = Verdict(warnings=['a "quote"\r\nX: 1 \\ ü'])
+    assert warnings.headers(verdict) == [(b"warning", b'299 - "a \\"quote\\"  X: 1 \\\\  "')]

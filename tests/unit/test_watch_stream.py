@@ -1,0 +1,72 @@
+"""The events of a watch, as they come over HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+
+import pytest
+from aiohttp import web
+from kubernetes_asyncio.client import ApiClient, Configuration
+from pydantic_core import to_json
+
+from app.cluster import api as cluster_api
+from app.cluster.api import ApiError, Content, KubeApi
+
+
+@asynccontextmanager
+async def serving(*chunks: bytes) -> AsyncIterator[KubeApi]:
+    """An API server whose watches send these bytes and end."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for chunk in chunks:
+            await response.write(chunk)
+            await asyncio.sleep(0)
+        return response
+
+    application = web.Application()
+    application.router.add_get("/api/v1/things", answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    api = KubeApi(ApiClient(Configuration(host=f"http://127.0.0.1:{port}")))
+    try:
+        yield api
+    finally:
+        await api.close()
+        await runner.cleanup()
+
+
+async def events(api: KubeApi) -> list[Content]:
+    async with aclosing(api.watch("/api/v1/things", {})) as found:
+        return [event async for event in found]
+
+
+def event(size: int) -> Content:
+    return {"type": "ADDED", "object": {"note": "x" * size}}
+
+
+@pytest.mark.parametrize("sizes", [[0], [1, 2, 3], [9 * 2**20], [1, 9 * 2**20, 1]])
+async def test_event_of_any_size_is_read(sizes: Sequence[int]) -> None:
+    sent = [event(size) for size in sizes]
+
+    async with serving(*(to_json(one) + b"\n" for one in sent)) as api:
+        assert await events(api) == sent
+
+
+async def test_event_may_be_split_anywhere() -> None:
+    sent = [event(3), event(5)]
+    text = b"\n".join(map(to_json, sent))
+
+    async with serving(*(text[at : at + 1] for at in range(len(text)))) as api:
+        assert await events(api) == sent
+
+
+async def test_endless_event_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_api, "MAX_EVENT", 2**20)
+
+    async with serving(b"x" * 2**21) as api:
+        with pytest.raises(ApiError, match="an event is larger than 1 MiB"):
+            await events(api)
