@@ -149,6 +149,7 @@ def test_example_ledger_is_valid() -> None:
     assert ledger_format.encode(ledger_format.decode({"data": content})) == {
         "reservations": content["reservations"],
         "floor": content["floor"],
+        "writes": content["writes"],
     }
     assert reservation.members.tags == {("app", "v1")}
 
