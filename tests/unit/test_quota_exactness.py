@@ -196,11 +196,22 @@ WITHOUT: dict[str, list[Rule]] = {
 }
 
 
-@pytest.mark.parametrize("rules", WITHOUT.values(), ids=WITHOUT.keys())
+FOUND = {
+    "a retry may be a second request": 33,
+    "a later claim takes the proof away": 48,
+    "removed members are relied on by nobody": 53,
+    "an escrow counts in every stream": 78,
+    "an image is freed by the last stream that has it": 106,
+}
+"""The walks that notice what others seldom do: they are taken first, to save time."""
+
+
+@pytest.mark.parametrize("rule", WITHOUT)
 def test_the_walk_notices_a_rule_that_is_left_out(
-    rules: list[Rule], monkeypatch: pytest.MonkeyPatch
+    rule: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for owner, name, broken in rules:
+    for owner, name, broken in WITHOUT[rule]:
         monkeypatch.setattr(owner, name, broken)
 
-    assert first_excess_on_paths() or any(first_excess(seed) for seed in range(250))
+    seeds = [FOUND.get(rule, 0), *range(250)]
+    assert first_excess_on_paths() or any(first_excess(seed) for seed in seeds)
