@@ -67,7 +67,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             logger.critical("background work failed, the service ends")
             server.should_exit = True
 
-        async with running([*jobs, context.watch], on_failure=failed):
+        async with running([*jobs, *built.jobs, context.watch], on_failure=failed):
             await server.serve(sockets=[listener])
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(built.enforcer.close(), _LAST_WRITES)

@@ -1,4 +1,4 @@
-"""Ledgers in the API server: what is written, and what is read of others' writing."""
+"""Ledgers in the API server: writing them, and reading those of other versions."""
 
 import json
 from typing import Any
@@ -90,7 +90,7 @@ async def test_a_ledger_that_is_not_understood_makes_its_namespace_undecidable_a
 async def test_after_a_restore_of_etcd_one_conflict_is_enough(
     api: FakeKube, ledgers: KubernetesLedgers
 ) -> None:
-    """The API server counts its versions anew, lower than before."""
+    """After a restore, the API server's versions start again at lower numbers."""
     ledgers.put((OWN, "ledger-ns"), content([], version="900000"))
     api.objects[PATH] = content([["h", 1.0, ["app"], [], []]], version="12")
 

@@ -1,4 +1,4 @@
-"""A cluster as `usage` and `audit` read it."""
+"""Reading a cluster for `usage` and `audit`."""
 
 import time
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ def created(number: int) -> str:
 
 
 def stream(namespace: str, name: str, **tags: int) -> dict[str, Any]:
-    """Tags and the numbers of their images; pushed in January."""
+    """An ImageStream with tags and the numbers of their images, pushed in January."""
     history = [
         {
             "tag": tag,
