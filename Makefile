@@ -32,7 +32,7 @@ coverage: unit
 
 # Inputs that coverage leads to; what is found stays in tests/fuzz/corpus and fails `make test`.
 SECONDS ?= 60
-FUZZ ?= legacy manifests quantities reviews routes
+FUZZ ?= legacy manifests quantities reviews routes stores
 fuzz: $(VENV)/.hardening
 	for target in $(FUZZ); do $(BIN)/python -m tests.fuzz $$target $(SECONDS) || exit 1; done
 

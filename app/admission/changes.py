@@ -192,7 +192,6 @@ def _of_repository(
     if not known:
         label = f"the images of {source.kind} {source.name}"
         return [IncomingImage(label, None, may_be_unknown=True)]
-    require_few(len(known))
     return [_incoming(stream, tag, target) for tag, target in known.items()]
 
 

@@ -105,12 +105,16 @@ class References:
         return Target(label, None, external=True)
 
     def repository(self, source: ObjectReference) -> dict[str, Target]:
-        """Every tag that the import of a whole repository is known to bring, by its name."""
+        """Every tag that the import of a whole repository is known to bring, by its name.
+
+        Raises TooManyReferencesError.
+        """
         spec = parse_pull_spec(source.name)
         namespace, _, stream = spec.path.partition("/")
         if not self._is_internal(spec):
             return {}
         stored = self._usage(namespace).streams.get(stream)
+        require_few(stored.tag_count if stored else 0)
         tags = sorted(stored.tags) if stored else []
         label = f"{source.kind} {spec.host}/{spec.path}"
         return {

@@ -60,17 +60,20 @@ class RegistryAdmission:
         objects: ObjectReader | None,
         read_timeout: float = _READ_TIMEOUT,
     ) -> None:
-        """Without `objects` nobody looks at what a Config refers to. `read_timeout`: seconds."""
+        """`objects` reads what a Config refers to; None: that is not checked.
+
+        `read_timeout` is in seconds.
+        """
         self._state = state
         self._settings = settings
         self._objects = objects
         self._read_timeout = read_timeout
 
     async def config(self, request: AdmissionRequest) -> Verdict:
-        """While it is not known whether there are images that a change could lose, there are: a
-        Config is how a broken registry is repaired, so it is not refused for that.
+        """Check a Config. Raises ValidationError.
 
-        Raises ValidationError.
+        While the state is unknown, images are assumed to exist. The request is not refused for
+        that, because changing Config/cluster is the way to repair a broken registry.
         """
         config, old = request.new(Config), request.old(Config)
         checks = self._settings.reference_checks

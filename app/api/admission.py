@@ -4,6 +4,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -112,11 +113,11 @@ class AdmissionApi:
             raise
         seconds = time.perf_counter() - started
         # The API server need not wait for what is only noted.
-        noting = BackgroundTask(self._note, endpoint, review.request, outcome, seconds)
+        noting = _Noting(partial(self._note, endpoint, review.request, outcome, seconds))
         answer = to_json(outcome.response(review.request.uid))
         return Response(answer, media_type="application/json", background=noting)
 
-    async def _note(
+    def _note(
         self, endpoint: str, request: AdmissionRequest, outcome: Outcome, seconds: float
     ) -> None:
         self._metrics.count_review(endpoint, request, outcome, seconds)
@@ -157,6 +158,16 @@ class AdmissionApi:
         if named is None:
             return self._review_timeout
         return min(self._review_timeout, max(int(named[1]) - _ANSWER_MARGIN, _ANSWER_MARGIN))
+
+
+class _Noting(BackgroundTask):
+    """Work after the answer that waits for nothing."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+
+    async def __call__(self) -> None:
+        self._work()
 
 
 def is_expensive(body: bytes) -> bool:

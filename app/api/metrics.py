@@ -58,6 +58,17 @@ UNREADABLE = Metric(
     "Objects whose content cannot be read; pushes to their namespaces are refused.",
     ("kind",),
 )
+USED = Metric(
+    "used",
+    "gauge",
+    "What a namespace has of a resource, for as many of the fullest namespaces as `usage-metrics` "
+    "says.",
+    ("namespace", "resource"),
+)
+HARD = Metric(
+    "hard", "gauge", "What its ResourceQuota allows, the fullest of several.",
+    ("namespace", "resource"),
+)  # fmt: skip
 CERTIFICATE_EXPIRY = Metric(
     "certificate_expiry_timestamp_seconds",
     "gauge",
@@ -77,7 +88,7 @@ UNTAGGED = Metric(
 OF_REVIEWS = (REVIEWS, WOULD_REFUSE, EXEMPTIONS, REVIEW_SECONDS, BAD_REQUESTS)
 OF_ALL = (*OF_REVIEWS, BUILD_INFO, READY, RESERVATIONS)
 OF_SERVICE = (
-    *OF_ALL, STATE_AGE, STATE_BROKEN, UNREADABLE,
+    *OF_ALL, STATE_AGE, STATE_BROKEN, UNREADABLE, USED, HARD,
     CERTIFICATE_EXPIRY,
 )  # fmt: skip
 OF_GATEWAY = (*OF_ALL, UPLOADS, UNREAD, UNREADABLE_MANIFESTS, UNTAGGED)

@@ -3,10 +3,10 @@
 import asyncio
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from cachetools import TTLCache
 from pydantic import Field, ValidationError
 
 from app.admission.review import UserInfo
@@ -73,13 +73,15 @@ class KubernetesAccess:
     ) -> None:
         self._api = api
         self._domain = domain
-        self._subjects = _Memory[Subject | None](clock, _REMEMBERED, _CAPACITY)
-        self._rights = _Memory[bool](clock, _REMEMBERED, _CAPACITY)
-        self._views = _Memory[bool](clock, _VIEWS_REMEMBERED, _VIEWS)
+        self._subjects: TTLCache[Hashable, Subject | None] = TTLCache(
+            _CAPACITY, _REMEMBERED, timer=clock
+        )
+        self._rights: TTLCache[Hashable, bool] = TTLCache(_CAPACITY, _REMEMBERED, timer=clock)
+        self._views: TTLCache[Hashable, bool] = TTLCache(_VIEWS, _VIEWS_REMEMBERED, timer=clock)
 
     async def authenticate(self, token: str) -> Subject | None:
         key = hashlib.sha256(token.encode(errors="replace")).digest()
-        return await self._subjects.get(key, lambda: self._authenticate(token))
+        return await _cached(self._subjects, key, lambda: self._authenticate(token))
 
     def certified(self, name: str, groups: tuple[str, ...]) -> Subject:
         return Subject(name, groups=(*groups, _AUTHENTICATED))
@@ -92,7 +94,7 @@ class KubernetesAccess:
             "name": repository.stream,
         }
         key = (_key(subject), repository)
-        return await self._rights.get(key, lambda: self._may(subject, attributes))
+        return await _cached(self._rights, key, lambda: self._may(subject, attributes))
 
     async def seen_by(self, user: UserInfo, namespaces: Collection[str]) -> frozenset[str]:
         """The namespaces that the user of an admission review may see; at most _FEW are checked."""
@@ -108,7 +110,7 @@ class KubernetesAccess:
         if await self._may_view(subject, _ALL):
             return Visible(frozenset(namespaces))
         person = _key(subject)
-        known = {name: self._views.known((person, name)) for name in namespaces}
+        known = {name: self._views.get((person, name)) for name in namespaces}
         unknown = [name for name, allowed in known.items() if allowed is None]
         turns = asyncio.Semaphore(_AT_ONCE)
 
@@ -123,7 +125,7 @@ class KubernetesAccess:
     async def _may_view(self, subject: Subject, namespace: str) -> bool:
         attributes = {"namespace": namespace, "verb": "get"}
         key = (_key(subject), namespace)
-        return await self._views.get(key, lambda: self._may(subject, attributes))
+        return await _cached(self._views, key, lambda: self._may(subject, attributes))
 
     async def _authenticate(self, token: str) -> Subject | None:
         status = await self._ask(_AUTHENTICATION, "TokenReview", {"token": token})
@@ -162,27 +164,12 @@ def _key(subject: Subject) -> Hashable:
     return subject.name, subject.uid, subject.groups, tuple(sorted(subject.extra.items()))
 
 
-class _Memory(Generic[Answer]):
-    """Caches answers for a short time: a push of many layers asks once."""
-
-    def __init__(self, clock: Callable[[], float], seconds: float, capacity: int) -> None:
-        self._clock = clock
-        self._seconds = seconds
-        self._capacity = capacity
-        self._answers: OrderedDict[Hashable, tuple[float, Answer]] = OrderedDict()
-
-    def known(self, key: Hashable) -> Answer | None:
-        """The cached answer, if there is one."""
-        known = self._answers.get(key)
-        return known[1] if known is not None and self._clock() < known[0] else None
-
-    async def get(self, key: Hashable, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        known = self._answers.get(key)
-        if known is not None and self._clock() < known[0]:
-            return known[1]
-        answer = await ask()
-        self._answers[key] = (self._clock() + self._seconds, answer)
-        self._answers.move_to_end(key)
-        if len(self._answers) > self._capacity:
-            self._answers.popitem(last=False)
+async def _cached(
+    cache: TTLCache[Hashable, Answer], key: Hashable, ask: Callable[[], Awaitable[Answer]]
+) -> Answer:
+    """The cached answer, else a new one: a push of many layers asks once."""
+    try:
+        return cache[key]
+    except KeyError:
+        answer = cache[key] = await ask()
         return answer

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.reporting.inventory import Inventory
 
 _TOP = 5
-_SORTED_BY = ("full", "name", "streams", "images", "tags", "in-flight")
+_SORTED_BY = ("full", "name", "streams", "images", "tags", "in-flight", "bytes")
 
 
 @click.command(cls=SettingsCommand, settings=("state", "kubeconfig", "context", "api_domain"))
@@ -32,6 +32,10 @@ _SORTED_BY = ("full", "name", "streams", "images", "tags", "in-flight")
     f"[default: {_TOP} of namespaces that are named]",
 )
 @click.option(
+    "--bytes", "with_bytes", is_flag=True,
+    help="Show what images store: distinct layers, as far as they are known.",
+)  # fmt: skip
+@click.option(
     "--sort-by", type=click.Choice(_SORTED_BY), default="full",
     help="What comes first: the largest number, or the first name.  [default: full]",
 )  # fmt: skip
@@ -43,6 +47,7 @@ def usage(
     selection: Selection,
     streams: bool | None,
     top: int | None,
+    with_bytes: bool,
     sort_by: str,
     output: str,
     headers: bool,
@@ -74,7 +79,13 @@ def usage(
 
     async def show(inventory: "Inventory") -> None:
         names = selection.namespaces
-        rows = await auditing.fullness_of(inventory, settings.domain, names, top=shown.top)
+        rows = await auditing.fullness_of(
+            inventory,
+            settings.domain,
+            names,
+            top=shown.top,
+            with_bytes=with_bytes or sort_by == "bytes",
+        )
         usage_report.show(rows, shown)
         read_only_command.show_notes(inventory)
 

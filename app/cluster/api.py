@@ -82,8 +82,10 @@ Query = Mapping[str, str]
 class KubeApi:
     """Requests by path, such as `/api/v1/limitranges`. Every failure is an ApiError."""
 
-    def __init__(self, client: ApiClient) -> None:
+    def __init__(self, client: ApiClient, max_event: int = MAX_EVENT) -> None:
+        """`max_event`: bytes of one watch event."""
         self.client = client
+        self._max_event = max_event
         self.clock = ServerClock()
 
     @classmethod
@@ -168,7 +170,7 @@ class KubeApi:
         """The events of a watch until the API server ends it. There is no limit on silence."""
         bounds = aiohttp.ClientTimeout(sock_connect=_REQUEST_TIMEOUT)
         async with self._open("GET", path, {**query, "watch": "true"}, bounds) as response:
-            async for line in _lines(response.content):
+            async for line in _lines(response.content, self._max_event):
                 yield from_json(line)
 
     async def _request(
@@ -228,11 +230,11 @@ class KubeApi:
             response.release()
 
 
-async def _lines(stream: aiohttp.StreamReader) -> AsyncGenerator[bytes, None]:
+async def _lines(stream: aiohttp.StreamReader, max_bytes: int) -> AsyncGenerator[bytes, None]:
     """The lines of a stream.
 
     aiohttp's own reader fails on lines of some MiB, which the event of a large object has. Raises
-    ValueError beyond `MAX_EVENT`.
+    ValueError beyond `max_bytes`.
     """
     pieces: list[bytes] = []
     size = 0
@@ -244,8 +246,8 @@ async def _lines(stream: aiohttp.StreamReader) -> AsyncGenerator[bytes, None]:
         if rest:
             pieces.append(rest)
             size += len(rest)
-            if size > MAX_EVENT:
-                raise ValueError(f"an event is larger than {MAX_EVENT // 2**20} MiB")
+            if size > max_bytes:
+                raise ValueError(f"an event is larger than {max_bytes // 2**20} MiB")
     if pieces:
         yield b"".join(pieces)
 

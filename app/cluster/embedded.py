@@ -37,6 +37,7 @@ class Snapshot:
         self.usage = UsageIndex()
         self.times = PushTimes()
         self.images: dict[str, ImageClaim] = {}
+        self.blobs: dict[str, dict[str, int]] = {}
         self.references = ManifestObjects()
         self._domain = domain
         self._limits: dict[str, NamespaceLimits] = {}
@@ -62,6 +63,7 @@ class Snapshot:
             case self._domain.image_group, "Image":
                 image = manifest.parse(Image)
                 self.images[image.digest] = image.claim
+                self.blobs[image.digest] = image.blobs
             case _:
                 self.references.add(manifest)
 
@@ -123,6 +125,10 @@ class SnapshotState:
 
     async def image(self, digest: str) -> ImageClaim | None:
         return self._snapshot.images.get(digest)
+
+    def image_blobs(self, digest: str) -> dict[str, int]:
+        """Bytes of the layers and the config of an image, as far as its object lists them."""
+        return self._snapshot.blobs.get(digest, {})
 
     async def read(self, model: type[Model], namespace: str, name: str) -> Model | None:
         """An object that the registry's configuration may refer to; None if there is none."""

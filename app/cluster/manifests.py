@@ -89,7 +89,7 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def read(path: Path) -> Iterator[Manifest]:
+def read(path: Path, max_bytes: int = MAX_BYTES) -> Iterator[Manifest]:
     """The objects of a YAML or JSON file as kubectl reads them; `-` is standard input.
 
     A list counts as its items. Raises ManifestError for text that is neither YAML nor JSON, nests
@@ -98,12 +98,12 @@ def read(path: Path) -> Iterator[Manifest]:
     shown = Path("stdin") if path == STANDARD_INPUT else path
     try:
         if path == STANDARD_INPUT:
-            content = sys.stdin.buffer.read(MAX_BYTES + 1)
+            content = sys.stdin.buffer.read(max_bytes + 1)
         else:
             with path.open("rb") as file:
-                content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise ManifestError(f"{shown}:1: larger than {MAX_BYTES // 2**20} MiB")
+                content = file.read(max_bytes + 1)
+        if len(content) > max_bytes:
+            raise ManifestError(f"{shown}:1: larger than {max_bytes // 2**20} MiB")
         text = content.decode(_encoding(content))
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{shown}:1: {error}") from None

@@ -132,6 +132,13 @@ class Settings(SharedSettings):
     cluster_name: str = Field(
         "", description="Name of the cluster in the title and the header of the page."
     )
+    usage_metrics: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="Of how many namespaces, the fullest, /metrics has used and hard counts; "
+        "0: of none.",
+    )
     push_client_ca: Path | None = Field(
         None,
         description="CA certificates for clients of push checks: a client certificate that one "

@@ -1,9 +1,9 @@
-"""Addresses at the registry and at the gateway, and the way from one to the other.
+"""Translates addresses between the registry and its clients.
 
-A registry names addresses in `Location`, `Link` and `WWW-Authenticate`. Its own ones are rewritten
-so that clients come back to the gateway. An upload session may be anything that the registry
-understands: one that is not spelled as `/v2/<name>/blobs/uploads/<id>` becomes a sealed session
-`gw~<seal>.<address>`, which no client can make up.
+A registry names addresses in `Location`, `Link` and `WWW-Authenticate`. The gateway rewrites the
+registry's own addresses, so that clients come back to the gateway. A registry may spell the address
+of an upload session in any way. If it is not `/v2/<name>/blobs/uploads/<id>`, clients get
+`/v2/<name>/blobs/uploads/gw~<seal>.<address>` instead. Only this process can make the seal.
 """
 
 import hmac
@@ -46,17 +46,17 @@ class Origin:
 
 
 class Addresses:
-    """Rewrites addresses. Paths of clients begin with `/v2/`, or are those of a token service."""
+    """Rewrites addresses. Clients ask for paths below `/v2/`, and for those of token services."""
 
     def __init__(self, origin: Origin, key: bytes = b"") -> None:
-        """`key` seals sessions; a new one by default."""
+        """`key` seals upload sessions. The default is a new random key."""
         self._origin = origin
         self._key = key or secrets.token_bytes(32)
         self.realms: dict[str, str] = {}
-        """Paths of token services on the registry's own host, by the path that clients know."""
+        """Maps the path that clients ask for to the path of a token service at the registry."""
 
     def inside(self, path: str, query: str = "") -> str:
-        """The address at the registry of what a client asks for.
+        """The address at the registry for the path that a client asks for.
 
         Raises RegistryError for a sealed session that this gateway has not made.
         """
@@ -69,11 +69,11 @@ class Addresses:
         return self._origin.base + inside
 
     def outside(self, address: str, asked: str, external: str, *, ours: bool = False) -> str:
-        """What clients know an address of an answer by; an address elsewhere stays as it is.
+        """The address to give to clients. An address on another host stays as it is.
 
-        `asked`: the address at the registry that was asked. `external`: the gateway's origin for
-        a complete address; where the registry gives a path, clients get a path. `ours`: the
-        address can only be the registry's, by whatever name it knows itself.
+        `asked`: the address that the gateway asked at the registry. `external`: the gateway's
+        origin. If the registry gives a path, clients get a path. `ours`: the address belongs to the
+        registry, even if its host name is another one.
         """
         parts = urlsplit(urljoin(asked, address))
         path = parts.path.removeprefix(self._origin.prefix)
@@ -84,10 +84,10 @@ class Addresses:
         return path if address.startswith("/") else external + path
 
     def session(self, location: str, asked: str, repository: str, external: str) -> str:
-        """What clients know an upload session by.
+        """The address of an upload session to give to clients.
 
-        Raises RegistryError for one that leads away from the registry: its bytes would pass
-        uncounted.
+        Raises RegistryError if the session is on another host, where the gateway cannot count
+        bytes.
         """
         address = urljoin(asked, location)
         parts = urlsplit(address)
@@ -111,7 +111,7 @@ class Addresses:
         return _URL_IN_LINK.sub(lambda m: f"<{self.outside(m[1], asked, external)}>", header)
 
     def challenge(self, header: str, external: str) -> str:
-        """A `WWW-Authenticate` header for clients; the path of its realm may be asked for then."""
+        """A `WWW-Authenticate` header for clients. The gateway forwards its realm from then on."""
         return _REALM.sub(lambda m: m[1] + self._realm(m[2], external) + m[3], header)
 
     def _realm(self, address: str, external: str) -> str:

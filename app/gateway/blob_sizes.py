@@ -1,13 +1,14 @@
-"""How large the blobs of a manifest are, by the registry's word instead of the pusher's.
+"""Checks the blob sizes in a manifest against the registry.
 
-Registries store a manifest without comparing the sizes that it names with its blobs. A manifest
-that understates them would carry an image of any size past `max.storage`.
+Registries do not compare the sizes in a manifest with the blobs. Without this check, a manifest
+that understates its sizes would pass `max.storage`.
 """
 
 import asyncio
 import logging
 
-from app.gateway.recent import Recent
+from cachetools import LRUCache
+
 from app.gateway.transport import RawHeaders
 from app.gateway.upstream import Answer, Upstream
 from app.model.manifest import INDEXES, Descriptor, Manifest
@@ -24,22 +25,22 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class SizeUnknownError(Exception):
-    """The registry has a blob, or may have it, and does not say how large it is."""
+    """The registry may have a blob and does not say how large it is."""
 
 
 class BlobSizes:
-    """Sizes by digest, which never change; asked of the registry where they are not known."""
+    """Remembers the size of each digest, and asks the registry for unknown ones."""
 
     def __init__(self, upstream: Upstream, unknown_size: UnknownSize) -> None:
-        """`unknown_size`: what to do with a manifest if the registry does not say."""
+        """`unknown_size`: what to do with a manifest if the registry does not tell a size."""
         self._upstream = upstream
         self._unknown_size = unknown_size
-        self._sizes: Recent[str, int] = Recent(_CAPACITY)
+        self._sizes: LRUCache[str, int] = LRUCache(_CAPACITY)
         self._questions = asyncio.Semaphore(_CONCURRENT)
 
     def learn(self, digest: str, size: int) -> None:
-        """The registry has taken an upload as this blob, every byte of which was counted here."""
-        self._sizes.keep(digest, size)
+        """Remember the size of a blob. This process must have counted every byte of its upload."""
+        self._sizes[digest] = size
 
     async def size(self, repository: str, digest: str, credentials: RawHeaders) -> int | None:
         """Bytes; None if the registry has no such blob.
@@ -55,7 +56,7 @@ class BlobSizes:
             return None
         length = answer.header("content-length")
         if answer.status == 200 and length.isdecimal():
-            self._sizes.keep(digest, int(length))
+            self._sizes[digest] = int(length)
             return int(length)
         raise SizeUnknownError(f"HEAD of the blob: status {answer.status}")
 
@@ -87,7 +88,7 @@ class BlobSizes:
     async def _verify(
         self, repository: str, blob: Descriptor, credentials: RawHeaders, *, required: bool
     ) -> None:
-        """`required`: the blob has to be there. What an index lists may be no blob at all."""
+        """`required`: refuse a missing blob. An index may list objects that are not blobs."""
         try:
             size = await self.size(repository, blob.digest, credentials)
         except SizeUnknownError as error:

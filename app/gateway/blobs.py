@@ -1,12 +1,12 @@
-"""Blob uploads through the gateway: held against `max.storage` while their bytes pass."""
+"""Blob uploads, which are checked against `max.storage` while their bytes pass."""
 
 from dataclasses import dataclass
 
+from cachetools import LRUCache
 from starlette.requests import Request
 
 from app.gateway.blob_sizes import BlobSizes, SizeUnknownError
 from app.gateway.cancel import cancel
-from app.gateway.recent import Recent
 from app.gateway.rights import PushRights
 from app.gateway.slots import Slots, client_of
 from app.gateway.uploads import MeteredBody
@@ -26,7 +26,7 @@ class _Session:
     total: int
     """Bytes so far."""
     metered: bool
-    """Whether every one of them has passed through this process."""
+    """Whether all of them passed through this process."""
 
 
 class BlobUploads:
@@ -44,14 +44,14 @@ class BlobUploads:
         upload_wait: float,
         idle_timeout: float,
     ) -> None:
-        """`alone`: no other gateway takes part in the uploads of this one."""
+        """`alone`: no other gateway forwards parts of the same uploads."""
         self._alone = alone
         self._upstream = upstream
         self._checks = checks
         self._rights = rights
         self._sizes = sizes
         self._idle_timeout = idle_timeout
-        self._sessions: Recent[str, _Session] = Recent(_SESSIONS)
+        self._sessions: LRUCache[str, _Session] = LRUCache(_SESSIONS)
         self.slots = Slots(max_uploads, upload_wait)
 
     async def start(self, request: Request, start: StartUpload) -> Answer:
@@ -84,7 +84,7 @@ class BlobUploads:
         return await self._pass(request, upload.repository, upload.session, session)
 
     async def _session(self, request: Request, name: str) -> _Session:
-        """What is known of an upload, or what the registry says of it."""
+        """The upload session as this process knows it, or as the registry describes it."""
         known = self._sessions.get(name)
         if known is not None and self._alone:
             return known
@@ -117,22 +117,21 @@ class BlobUploads:
             return answer
 
     def _note(self, request: Request, answer: Answer, name: str, session: _Session | None) -> None:
-        """Remember how large a session is, or the blob that it has become, if that is known."""
+        """Remember the size of an upload session, or of the blob that it became."""
         self._sessions.pop(name, None)
         if session is None:
             return
         if answer.status == 201 and session.metered:
             parameters = request.query_params
             digests = parameters.getlist("digest")
-            # A mount answers 201 too, and stores another blob than the one that was sent.
+            # The answer to a mount is 201, too. Its blob is not the one that the client sent.
             if len(digests) == 1 and "mount" not in parameters:
                 self._sizes.learn(digests[0], session.total)
         if answer.status == 202 and (following := upload_of(answer.path.partition("?")[0])):
-            self._sessions.keep(following.session, session)
+            self._sessions[following.session] = session
 
     async def _mounted_size(self, request: Request, start: StartUpload) -> int | None:
-        """Bytes of a blob that is to be mounted; None if the registry does not say, then the
-        manifest that it is for is held against the limit."""
+        """Bytes of a blob to be mounted; None if unknown. The check of the manifest follows."""
         if not (start.mount and start.mount_from):
             return None
         try:
@@ -141,7 +140,7 @@ class BlobUploads:
             return None
 
     async def _uploaded(self, request: Request) -> int:
-        """Bytes of a session that another gateway, or an earlier process, has begun."""
+        """Bytes of an upload session that another gateway or an earlier process began."""
         answer = await self._upstream.send("GET", _address(request), authorization(request))
         await answer.close()
         last = answer.header("range").partition("-")[2]
@@ -150,9 +149,9 @@ class BlobUploads:
     async def _require_or_give_up(
         self, request: Request, repository: Repository, uploaded: int, size: int | None, path: str
     ) -> None:
-        """Refuse an upload that is or will be too large, and have the registry drop its part.
+        """Refuse an upload that is or becomes too large, and cancel its session.
 
-        `path`: path and query of its session, or of all uploads if it has none yet.
+        `path`: path and query of the session, or of the repository's uploads if there is none yet.
         """
         verdict = self._checks.blob(repository, uploaded, size).verdict
         if not verdict.allowed and upload_of(path.partition("?")[0]):

@@ -1,4 +1,4 @@
-"""Gives up an upload session on a client's behalf."""
+"""Cancels an upload session with a client's credentials."""
 
 import asyncio
 import logging
@@ -19,11 +19,10 @@ _GONE = 404
 
 
 async def cancel(upstream: Upstream, path: str, credentials: RawHeaders) -> None:
-    """Have the registry drop a session and its bytes. What fails is left to the registry.
+    """Have the registry delete an upload session and its bytes. A failure is only logged.
 
-    `path`: path and query of the session. A client that may push need not have the right to
-    delete; then the session is finished under a digest that its bytes do not have, which registries
-    answer by dropping it.
+    `path`: path and query of the session. A client that may push may lack the right to delete.
+    Then the gateway finishes the session with a wrong digest, and the registry deletes it.
     """
     path, _, query = path.partition("?")
     query = _DIGEST.sub("", query).rstrip("&")

@@ -1,4 +1,4 @@
-"""The names of the registry's repositories: its catalog, and a file where it offers none."""
+"""The names of the registry's repositories, from its catalog and from a file."""
 
 import logging
 from pathlib import Path
@@ -14,11 +14,11 @@ _NO_RIGHTS = frozenset({401, 403})
 
 
 class RepositoryFileError(UnusableError):
-    """A file of repository names that cannot be used; the text has file, line and problem."""
+    """The file of repository names cannot be used. The text has file, line and problem."""
 
 
 class Catalog:
-    """Lists repositories `<namespace>/<stream>`; others belong to no namespace."""
+    """Lists the repositories `<namespace>/<stream>`, and leaves out names without a namespace."""
 
     def __init__(self, client: RegistryClient, named: frozenset[Repository]) -> None:
         """`named`: repositories to list besides the registry's catalog, or instead of it."""
@@ -28,7 +28,8 @@ class Catalog:
     async def repositories(self) -> set[Repository]:
         """Raises RegistryUnavailableError.
 
-        Without a catalog, only the named ones: every other repository is read at its first push.
+        If the registry has no catalog, the result is the named repositories. The gateway reads
+        every other repository at its first push.
         """
         found = set(self._named)
         try:

@@ -1,4 +1,4 @@
-"""What to do about a registry that does not answer the gateway's own questions."""
+"""Next steps for the errors that the registry answers the gateway's own requests with."""
 
 from app.registry.client import RegistryUnavailableError
 
@@ -20,7 +20,7 @@ _HTTPS_EXPECTED = "the registry may speak HTTPS; use --upstream https://…"
 
 
 def explain(error: RegistryUnavailableError) -> str:
-    """The failure, and the next step where one is known."""
+    """The error, followed by the next step if there is a known one."""
     text = str(error)
     step = _OF_STATUS.get(error.status, "")
     if error.status == 400 and " http://" in text:

@@ -1,4 +1,4 @@
-"""What one repository holds, and which of its images count.
+"""The contents of one repository, and which of its images count.
 
 An image counts while a tag reaches it: directly, as a child of an index, or as a referrer of an
 image that counts. An image that was pushed by digest also counts for a grace period, because the
@@ -13,7 +13,7 @@ from app.model.manifest import digest_of
 
 @dataclass(frozen=True)
 class Links:
-    """The manifests that one manifest belongs with."""
+    """The other manifests that a manifest names."""
 
     children: frozenset[str] = frozenset()
     """Digests that an index lists."""
@@ -26,33 +26,33 @@ NO_LINKS = Links()
 
 @dataclass
 class Contents:
-    """One repository: where its tags point, and every manifest that is known of it."""
+    """The tags of one repository, and every known manifest in it."""
 
     tags: dict[str, str] = field(default_factory=dict)
     images: dict[str, Links] = field(default_factory=dict)
     counts_until: dict[str, float] = field(default_factory=dict)
-    """For images that no tag has reached yet: the end of their grace period, in seconds since
-    the epoch."""
+    """The end of the grace period of images that no tag has reached yet, in seconds since the
+    epoch."""
     _referrers: dict[str, set[str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.tags or self.images)
 
     def put(self, digest: str, links: Links) -> None:
-        """A manifest is stored."""
+        """Add a manifest."""
         self.images[digest] = links
         if links.subject:
             self._referrers.setdefault(links.subject, set()).add(digest)
 
     def drop(self, digest: str) -> None:
-        """A manifest is gone."""
+        """Remove a manifest."""
         links = self.images.pop(digest, NO_LINKS)
         self.counts_until.pop(digest, None)
         if links.subject:
             self._referrers[links.subject].discard(digest)
 
     def reach(self, digests: Iterable[str]) -> set[str]:
-        """The known images that these digests lead to, themselves included."""
+        """The known images that can be reached from these digests, which are included."""
         found: set[str] = set()
         waiting = list(digests)
         while waiting:
@@ -64,8 +64,8 @@ class Contents:
         return found & self.images.keys()
 
     def settle(self, now: float) -> None:
-        """End the grace periods that are over: by time (`now` in seconds since the epoch), or
-        because a tag has reached the image. When that tag moves on, the image is untagged."""
+        """End the grace periods that have expired at `now` (seconds since the epoch), and those of
+        images that a tag has reached: without that tag they are untagged at once."""
         ended = {digest for digest, until in self.counts_until.items() if until <= now}
         if self.counts_until:
             ended |= self.reach(self.tags.values()) & self.counts_until.keys()
@@ -87,5 +87,5 @@ class Contents:
 
 
 def unreadable_digest(repository: str, tag: str) -> str:
-    """Stands for the image of a tag that the registry lists and cannot read."""
+    """A made-up digest for the image of a tag that the registry lists and cannot read."""
     return digest_of(f"unreadable: {repository}:{tag}".encode())

@@ -1,4 +1,4 @@
-"""Which repositories of the registry have not been read yet, and why."""
+"""Which repositories and manifests the gateway could not read, and why."""
 
 import logging
 from collections.abc import Iterable
@@ -13,31 +13,34 @@ _SHOWN = 5
 
 
 class Coverage:
-    """What is not known of the registry. A namespace is decided on when nothing of it is unread."""
+    """What the gateway does not know of the registry.
+
+    Pushes to a namespace wait while one of its repositories is unread.
+    """
 
     def __init__(self) -> None:
         self.catalog_problem = _NOT_LISTED
-        """Why the names of the repositories are not known; empty once they are."""
+        """Why the catalog is not listed; empty once it is."""
         self.unread: dict[Repository, str] = {}
-        """Repositories that the registry lists, with the failure of the latest attempt."""
+        """Listed repositories that were not read, with the error of the latest attempt."""
         self.unreadable: dict[tuple[Repository, str], str] = {}
-        """Tags and manifests that the registry lists and cannot give, with the failure. They
-        count as stored."""
+        """Tags and digests that the registry fails to answer for, with the error. They count as
+        stored."""
 
     @classmethod
     def whole(cls) -> "Coverage":
-        """Nothing is unknown, because somebody else knows what the registry holds."""
+        """For a gateway that reads ImageStreams instead of the registry: nothing is unread."""
         coverage = cls()
         coverage.catalog_problem = ""
         return coverage
 
     def listed(self, names: Iterable[Repository]) -> None:
-        """The registry has named its repositories; these are not known."""
+        """The catalog is listed. These of its repositories are not known yet."""
         self.catalog_problem = ""
         self.unread = {name: self.unread.get(name, "") for name in names}
 
     def not_listed(self, problem: str) -> None:
-        """The registry has not named its repositories. What was known before stays in force."""
+        """The catalog cannot be listed. What was known before stays in force."""
         logger.warning("catalog not listed", extra={"problem": problem})
         if self.catalog_problem:
             self.catalog_problem = f"the registry's catalog cannot be listed: {problem}"
@@ -47,7 +50,7 @@ class Coverage:
         return not self.catalog_problem and not self.unread
 
     def numbers(self, listed: int) -> dict[str, int]:
-        """For the log."""
+        """Counts for the log."""
         return {
             "repositories": listed,
             "unread": len(self.unread),
@@ -64,11 +67,11 @@ class Coverage:
             raise StateUnavailableError(self.catalog_problem)
 
     def problems(self) -> list[str]:
-        """Why no push can be decided."""
+        """Reasons to refuse every push."""
         return [self.catalog_problem] if self.catalog_problem else []
 
     def warnings(self) -> list[str]:
-        """What is missing while other pushes are decided: the number, and some causes."""
+        """What is unread or unreadable while pushes to other namespaces go on, with some causes."""
         failed = [f"repository {one}: {why}" for one, why in self.unread.items() if why]
         unreadable = [
             f"{repository}:{reference} counts as stored and cannot be read: {why}"

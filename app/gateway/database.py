@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app.gateway.contents import NO_LINKS, Contents, Links
 from app.model.errors import UnusableError
@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WI
 DELETE FROM facts WHERE name = 'filled';
 COMMIT;
 """
-"""Version 1 did not know what an index lists: the registry is read again, as at a first start."""
+"""Version 1 lacks the children of indexes, so the gateway reads the registry again."""
 _DROP_TAG = "DELETE FROM tags WHERE namespace = ? AND stream = ? AND tag = ?"
 _DROP_IMAGE = "DELETE FROM images WHERE namespace = ? AND stream = ? AND digest = ?"
 _DROP_CHILDREN = "DELETE FROM children WHERE namespace = ? AND stream = ? AND parent = ?"
@@ -54,7 +54,7 @@ Result = TypeVar("Result")
 
 
 class DatabaseError(UnusableError):
-    """A file that cannot be used, or not written now; the text names it and says why."""
+    """The file cannot be opened or written. The text has its name and the cause."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Intent:
 
 @dataclass(frozen=True)
 class Findings:
-    """What the registry said about references."""
+    """The registry's answers about some references."""
 
     tags: dict[str, str | None]
     """The digest of each tag; None for a tag that is gone."""
@@ -79,15 +79,17 @@ class Findings:
 
 
 class Database:
-    """Each write is durable when it returns, or raises DatabaseError and has changed nothing.
+    """A write is durable when it returns. If it raises DatabaseError, nothing has changed.
 
-    One process at a time has the file.
+    Only one process at a time can open the file.
     """
 
     def __init__(self, path: Path, upstream: str) -> None:
         """Raises DatabaseError."""
         self._path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
+        self._waiting: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
+        self._writer: asyncio.Task[None] | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(
@@ -115,11 +117,11 @@ class Database:
 
     @property
     def filled(self) -> bool:
-        """Whether every repository of the registry was read once."""
+        """Whether every listed repository has been read."""
         return bool(self._fact("filled"))
 
     def contents(self) -> dict[Repository, Contents]:
-        """Every repository that holds something."""
+        """Every repository with a tag or a manifest."""
         found: dict[Repository, Contents] = {}
         children: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
         for *parent, child in self._connection.execute("SELECT * FROM children"):
@@ -137,7 +139,7 @@ class Database:
         return found
 
     def intents(self) -> list[Intent]:
-        """Manifests of which no outcome is known."""
+        """The pushes whose outcome is unknown."""
         return [
             Intent(
                 number, Repository(namespace, stream), Reference(tag, "" if tag else digest), digest
@@ -217,25 +219,43 @@ class Database:
         self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
     async def _write(self, action: Callable[[], Result]) -> Result:
-        """One transaction, off the event loop; writes take effect in the order of the calls.
+        """Run an action outside of the event loop, in the order of the calls.
 
-        Raises DatabaseError, such as for a disk that is full; then nothing of it is written.
+        Actions that wait share one transaction, because a durable write takes the disk some
+        milliseconds. Raises DatabaseError, for example if the disk is full. Then nothing of the
+        transaction is written.
         """
-        return await asyncio.get_running_loop().run_in_executor(
-            self._thread, self._transaction, action
-        )
+        written: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((action, written))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_all())
+        return await written
 
-    def _transaction(self, action: Callable[[], Result]) -> Result:
+    async def _write_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            actions = [action for action, _ in batch]
+            outcome = await loop.run_in_executor(self._thread, self._transaction, actions)
+            for number, (_, written) in enumerate(batch):
+                if written.cancelled():
+                    continue
+                if isinstance(outcome, DatabaseError):
+                    written.set_exception(DatabaseError(str(outcome)))
+                else:
+                    written.set_result(outcome[number])
+
+    def _transaction(self, actions: list[Callable[[], Any]]) -> list[Any] | DatabaseError:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            result = action()
+            results = [action() for action in actions]
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
-            raise DatabaseError(f"{self._path}: {error}") from None
+            return DatabaseError(f"{self._path}: {error}")
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-        return result
+        return results
 
 
 def _key(repository: Repository) -> tuple[str, str]:

@@ -1,8 +1,8 @@
-"""The usage of a plain registry, which the gateway keeps because nobody else does.
+"""Counts what a plain registry holds.
 
-A push that succeeds adds its members. Everything else, such as a delete, a push without an answer
-or a change behind the gateway's back, leads to a question to the registry, whose answer counts.
-Until there is an answer, what may be stored counts as stored.
+A successful push adds its members. After a delete, after a push without an answer, and when a
+comparison finds a difference, the gateway asks the registry, and the answer counts. Until then,
+what may be stored counts as stored.
 """
 
 import asyncio
@@ -25,11 +25,12 @@ from app.registry.names import Reference, Repository
 logger = logging.getLogger("registry_admission.inventory")
 
 _SETTLE = 5.0
-"""Seconds from a registry's first "no" about a push without an answer to the one that counts."""
+"""Seconds after which the gateway believes that a push without an answer was not stored. Until then
+the registry may still store it."""
 
 
 class RepositoryUsage(StreamUsage):
-    """The usage of a repository; unlike a stream it has manifests without a tag, too."""
+    """The usage of a repository. Unlike a stream, it may have images without a tag."""
 
     __slots__ = ("_all_images",)
 
@@ -43,7 +44,7 @@ class RepositoryUsage(StreamUsage):
 
 
 class Inventory:
-    """Usage by repository, true to the registry as far as it was asked."""
+    """The usage of every repository, as the registry has answered so far."""
 
     def __init__(
         self,
@@ -52,19 +53,22 @@ class Inventory:
         coverage: Coverage,
         *,
         grace: float,
+        settle: float = _SETTLE,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`grace`: seconds that an image without a tag counts after its push."""
+        """`grace`: seconds that an image without a tag counts after its push. `settle`: seconds
+        between the two questions about an interrupted push."""
         self._database = database
         self._questioner = questioner
         self._coverage = coverage
         self._grace = grace
+        self._settle = settle
         self._clock = clock
         self._contents = database.contents()
         self._active: Counter[tuple[Repository, str]] = Counter()
         self._due: defaultdict[Repository, set[str]] = defaultdict(set)
         self._doubted: dict[tuple[Repository, str], float] = {}
-        """What may come to be stored yet, and from when on a "no" about it counts."""
+        """References that the registry may still store, and when a 404 for them counts."""
         self._expiries: dict[Repository, asyncio.TimerHandle] = {}
         self._untagged: Counter[Repository] = Counter()
         self.something_due = asyncio.Event()
@@ -77,7 +81,7 @@ class Inventory:
 
     @property
     def repositories(self) -> set[Repository]:
-        """Those that hold something."""
+        """The repositories with a tag or a manifest."""
         return set(self._contents)
 
     def knows(self, repository: Repository) -> bool:
@@ -85,39 +89,42 @@ class Inventory:
 
     @property
     def untagged(self) -> int:
-        """Images that the registry stores and that do not count."""
+        """How many stored images do not count."""
         return self._untagged.total()
 
     def brought(self, repository: Repository, digest: str, links: Links) -> Members:
-        """The images that count because of a manifest which is about to be stored."""
+        """The images that count once this manifest is stored."""
         contents = self._contents.get(repository, Contents())
         images = {digest} | contents.reach([digest, *links.children])
         return Members(images=frozenset((repository.stream, one) for one in images))
 
     def freed(self, repository: Repository, digest: str, links: Links, tag: str) -> Members:
-        """The images that stop counting once a tag points at another manifest."""
+        """The images that no longer count once the tag points at this manifest."""
         gone = self._contents.get(repository, Contents()).freed(tag, digest, links)
         return Members(images=frozenset((repository.stream, one) for one in gone))
 
     async def begin(
         self, repository: Repository, reference: Reference, digest: str, links: Links = NO_LINKS
     ) -> Intent:
-        """A manifest is about to be forwarded. Raises DatabaseError: then it must not be."""
+        """Record that a manifest is about to be forwarded.
+
+        Raises DatabaseError. Then the manifest must not be forwarded.
+        """
         intent = await self._database.begin(repository, reference, digest, links)
         self._touch(intent, 1)
         return intent
 
     async def stored(self, intent: Intent) -> None:
-        """The registry has taken it."""
+        """The registry stored the manifest."""
         await self._finish(intent, stored=True)
 
     async def not_stored(self, intent: Intent) -> None:
-        """The registry has refused it."""
+        """The registry refused the manifest."""
         await self._finish(intent, stored=False)
 
     async def unknown(self, intent: Intent) -> None:
-        """Nobody knows: it counts as stored until the registry has been asked, and so does the
-        image that its tag pointed at."""
+        """The outcome is unknown. The manifest, and the image that its tag pointed at before, count
+        until the registry has been asked."""
         before = self._contents.get(intent.repository, Contents()).tags.get(intent.reference.tag)
         await self._finish(intent, stored=True)
         if before is not None and before != intent.digest:
@@ -129,18 +136,18 @@ class Inventory:
         self._ask_later(intent.repository, references)
 
     async def deleted(self, repository: Repository, reference: Reference) -> None:
-        """A tag, or a manifest with every tag that points at it, may be gone.
+        """A tag, or a manifest and the tags that point at it, may be deleted.
 
-        Returns when the registry has been asked; if that fails, it is asked again later.
+        Returns when the registry has been asked. If that fails, it is asked again later.
         """
         await self._ask_now(repository, self._touched_by(repository, reference))
 
     def doubt(self, repository: Repository, reference: Reference) -> None:
-        """A deletion had no answer: the registry is asked later."""
+        """A deletion had no answer, so the registry is asked later."""
         self._ask_later(repository, self._touched_by(repository, reference))
 
     async def recover(self) -> None:
-        """Count what was in flight when the last process ended, and have it asked for."""
+        """Count the pushes that were in flight when the last process ended; ask for them later."""
         for intent in self._database.intents():
             logger.info("outcome unknown", extra={"repository": str(intent.repository)})
             self._touch(intent, 1)
@@ -151,7 +158,7 @@ class Inventory:
         return {str(deleted), *(tag for tag, digest in tags if digest == deleted.digest)}
 
     async def ask_due(self) -> bool:
-        """Ask for everything that is due; False if something still is."""
+        """Ask for every reference that is due. Return whether all questions were answered."""
         self.something_due.clear()
         due, self._due = self._due, defaultdict(set)
         await asyncio.gather(*(self._ask_now(*question) for question in due.items()))
@@ -167,8 +174,11 @@ class Inventory:
     async def compare(
         self, repository: Repository, *, thorough: bool, urgent: bool = False
     ) -> None:
-        """Compare a repository's tag list with what is known, and ask for the differences;
-        `thorough`: for everything. Raises RegistryUnavailableError, DatabaseError."""
+        """Compare the registry's tag list with the known tags, and ask for those that differ.
+
+        `thorough`: ask for every tag and every manifest. Raises RegistryUnavailableError and
+        DatabaseError.
+        """
         found = await self._questioner.tags(repository, urgent=urgent)
         known = self._contents.get(repository, Contents())
         unreadable = {ref for one, ref in self._coverage.unreadable if one == repository}
@@ -186,7 +196,7 @@ class Inventory:
         try:
             await self._database.finish(intent, stored=stored, counts_until=until)
         except DatabaseError as error:
-            # What came of it still counts from here on, and the file has the intent still.
+            # The outcome counts in memory. The intent stays in the file.
             logger.error("outcome not written", extra={"problem": str(error)})
             self._ask_later(intent.repository, _references(intent))
         finally:
@@ -214,16 +224,16 @@ class Inventory:
             self._ask_later(repository, check.took_over)
             raise
         self._ask_later(repository, set(references) & check.disturbed)
-        asyncio.get_running_loop().call_later(_SETTLE, self._ask_later, repository, early)
+        asyncio.get_running_loop().call_later(self._settle, self._ask_later, repository, early)
 
     def _is_early(self, key: tuple[Repository, str], answer: Answer) -> bool:
-        """Whether an answer is a "no" that does not count yet."""
+        """Whether an answer is a 404 that does not count yet."""
         now = asyncio.get_running_loop().time()
         until = self._doubted.get(key, 0.0)
         if answer is not None or until <= now:
             self._doubted.pop(key, None)
             return False
-        self._doubted[key] = min(until, now + _SETTLE)
+        self._doubted[key] = min(until, now + self._settle)
         return True
 
     async def _apply(self, repository: Repository, answers: dict[str, Answer]) -> None:

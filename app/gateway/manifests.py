@@ -1,4 +1,4 @@
-"""Manifests on their way through the gateway: decided, forwarded, and counted."""
+"""Checks manifests, forwards them, and counts the outcome."""
 
 import asyncio
 import logging
@@ -46,7 +46,7 @@ class _Push:
         return Links(frozenset(self.manifest.children), self.manifest.subject)
 
     def freed(self, inventory: Inventory) -> Members:
-        """The images that stop counting once it is stored."""
+        """The images that no longer count once the manifest is stored."""
         return inventory.freed(
             self.repository, self.manifest.digest, self.links, self.reference.tag
         )
@@ -78,7 +78,7 @@ class Manifests:
         self._turns: WeakValueDictionary[str, SharedTurns] = WeakValueDictionary()
 
     async def put(self, request: Request, put: PutManifest, take: Callable[[int], None]) -> Answer:
-        """`take` is told how many bytes are held in memory. Raises RegistryError,
+        """`take` is called with the number of bytes that are held in memory. Raises RegistryError,
         StateUnavailableError, UpstreamError, DatabaseError, IdleError and ClientDisconnect."""
         if (refusal := await self._rights.refusal(request, put.repository)) is not None:
             return refusal
@@ -104,8 +104,8 @@ class Manifests:
         return answer
 
     async def _put_into_cluster(self, push: _Push) -> Answer:
-        """The reservation of a push that may be stored stays: it ends when the ImageStream is
-        seen, or when it expires."""
+        """With ImageStreams, usage lags. The reservation of a push that may be stored stays until
+        the ImageStream is seen or the reservation expires."""
         check = await self._checks.manifest(push.repository, push.reference, push.manifest)
         require(push.repository, check.verdict)
         keep = False
@@ -130,8 +130,8 @@ class Manifests:
                 return await self._forward_and_count(push, check, inventory)
         if not push.freed(inventory):
             require(push.repository, check.verdict)
-        # The tag moves on from an image that nothing else reaches. That image makes room for this
-        # push, as long as no other push in the namespace comes to rely on it meanwhile.
+        # The tag moves away from an image that nothing else reaches: the push may take its place.
+        # Another push to the namespace could tag that image meanwhile, so this one runs alone.
         async with turns.alone(self._timeout):
             check = await self._check(push, inventory, push.freed(inventory))
             require(push.repository, check.verdict)
@@ -146,7 +146,7 @@ class Manifests:
     async def _forward_and_count(
         self, push: _Push, check: ManifestCheck, inventory: Inventory
     ) -> Answer:
-        """Forward, and count what came of it before the reservation ends."""
+        """Forward the manifest, and count the outcome before the reservation ends."""
         try:
             intent = await inventory.begin(
                 push.repository, push.reference, push.manifest.digest, push.links
@@ -204,5 +204,5 @@ def _with_warnings(answer: Answer, verdict: Verdict) -> Answer:
 
 
 def _may_be_done(answer: Answer) -> bool:
-    """A proxy before the registry may answer for it with a 5xx of its own."""
+    """Whether the registry may have acted. A proxy before it may answer 5xx in its place."""
     return answer.status < 300 or answer.status >= 500

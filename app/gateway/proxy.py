@@ -1,7 +1,7 @@
 """The gateway: a registry's `/v2/` with limits.
 
-Requests and answers pass through unchanged. A blob is held against `max.storage` while its
-bytes pass, a manifest against everything before it is forwarded.
+Requests and answers pass through unchanged. A blob is checked against `max.storage` while its bytes
+pass. A manifest is checked against every limit before it is forwarded.
 """
 
 import logging
@@ -55,10 +55,10 @@ class Gateway:
         manifest_timeout: float,
         traffic: Traffic | None = None,
     ) -> None:
-        """`store` is None where the Image API keeps the sets, and other gateways may share them.
+        """`store` is None if usage comes from ImageStreams, which several gateways share.
 
         `manifest_timeout`: seconds for the registry to take a manifest, less than a reservation
-        lasts. `traffic` is told of every request.
+        lasts. `traffic` counts the requests in flight.
         """
         self._upstream = upstream
         self._idle_timeout = idle_timeout

@@ -1,4 +1,4 @@
-"""Questions about references of a repository, and which of several answers counts."""
+"""Asks the registry about references, and decides which of several answers counts."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from app.registry.names import Repository
 logger = logging.getLogger("registry_admission.inventory")
 
 _ABOUT_THE_REGISTRY = frozenset({0, 401, 403, 429, 502, 503, 504})
-"""Statuses that say nothing about the object that was asked for; 0 is no answer at all."""
+"""Statuses that say nothing about the object in question. 0 stands for no answer."""
 _DIGEST = re.compile(DIGEST_PATTERN, re.ASCII)
 
 
@@ -32,30 +32,30 @@ class Found:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """The registry has something under this reference and fails to give it."""
+    """The registry lists this reference and fails to answer for it."""
 
     problem: str
 
 
 Answer = Found | Unreadable | None
-"""None: nothing is stored under the reference."""
+"""None: the registry answers 404."""
 
 
 @dataclass(eq=False)
 class Check:
-    """References of one repository that are being asked for."""
+    """A running question about references of one repository."""
 
     repository: Repository
     disturbed: set[str] = field(default_factory=set)
-    """References that a push has touched since: their answers do not count."""
+    """References that a push has touched since. Their answers do not count."""
     superseded: set[str] = field(default_factory=set)
-    """References that a newer check asks for: its answers count instead of these."""
+    """References that a newer check asks for. Only its answers count."""
     took_over: set[str] = field(default_factory=set)
-    """References whose older answers this check has made void."""
+    """References of older checks whose answers no longer count because of this check."""
 
 
 class Questioner:
-    """Asks the registry. Of two answers to one question, the later question's counts."""
+    """Asks the registry. Of two questions about one reference, the newer one's answer counts."""
 
     def __init__(self, client: RegistryClient, turns: Turns) -> None:
         self._client = client
@@ -63,7 +63,7 @@ class Questioner:
         self._checks: set[Check] = set()
 
     def disturb(self, repository: Repository, reference: str) -> None:
-        """A push touches a reference: answers on their way no longer count."""
+        """A push touches a reference, so answers to running questions about it do not count."""
         for check in self._checks:
             if check.repository == repository:
                 check.disturbed.add(reference)
@@ -76,7 +76,7 @@ class Questioner:
     async def ask(
         self, check: Check, references: Iterable[str], known: Contents, *, urgent: bool
     ) -> dict[str, Answer]:
-        """Answers that count, for these references and the children of indexes not known before.
+        """The answers that count, for these references and for the children of new indexes.
 
         Raises RegistryUnavailableError.
         """
@@ -148,8 +148,8 @@ class Questioner:
 
 
 def findings_of(repository: Repository, answers: Mapping[str, Answer], known: Contents) -> Findings:
-    """What answers say of tags and manifests. What cannot be read stays as it is known, and
-    counts as present if nothing is known of it."""
+    """Translate answers into findings. An unreadable reference stays as it is known. If nothing is
+    known of it, it counts as present."""
     tags: dict[str, str | None] = {}
     images: dict[str, Links | None] = {}
     for reference, answer in answers.items():
@@ -172,7 +172,7 @@ def findings_of(repository: Repository, answers: Mapping[str, Answer], known: Co
 
 
 def links_of(content: bytes) -> Links:
-    """What a stored index lists, however it is spelled: it need not be one that may be pushed."""
+    """The links in a stored manifest. It may have a form that the gateway would refuse to push."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):

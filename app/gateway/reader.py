@@ -1,4 +1,4 @@
-"""Reads repositories for the first time, before a push is decided on them."""
+"""Reads the repositories that a push is decided on, if they are not known yet."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ _WITHIN = 8.0
 
 
 class Reader:
-    """Knows what of the registry is unread, and reads it: each repository once at a time."""
+    """Reads unread repositories. Concurrent callers share one reading of a repository."""
 
     def __init__(self, inventory: Inventory, coverage: Coverage) -> None:
         self._inventory = inventory
@@ -27,7 +27,7 @@ class Reader:
         self._locks: WeakValueDictionary[Repository, asyncio.Lock] = WeakValueDictionary()
 
     async def prepare(self, repository: Repository) -> None:
-        """Read what a push to this repository is decided on, unless it is known.
+        """Read this repository and the unread ones of its namespace.
 
         Raises StateUnavailableError.
         """
@@ -46,8 +46,10 @@ class Reader:
             raise StateUnavailableError(f"namespace {repository.namespace}: {causes[0]}")
 
     async def read(self, repository: Repository, *, urgent: bool) -> str:
-        """Read a whole repository unless somebody else has done so meanwhile: why that failed,
-        or an empty text. `urgent`: a client waits for it."""
+        """Read a whole repository, unless another caller has just done so.
+
+        `urgent`: a client waits for it. Returns the error, or an empty text.
+        """
         async with self._locks.setdefault(repository, asyncio.Lock()):
             listed = repository in self._coverage.unread
             if not listed and self._inventory.knows(repository):

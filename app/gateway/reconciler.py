@@ -1,4 +1,4 @@
-"""Keeps the inventory true: read once, asked again when in doubt, compared in the background."""
+"""Reads new repositories, asks what is due, and compares the inventory in the background."""
 
 import asyncio
 import logging
@@ -20,18 +20,18 @@ logger = logging.getLogger("registry_admission.inventory")
 
 _RETRY = 1.0
 _MAX_RETRY = 30.0
-"""Seconds until a registry that gave no answer is asked again, at first and at last."""
+"""Seconds until the catalog is listed again after a failure, at first and at most."""
 _AT_ONCE = 4
 """Repositories that are read or compared at once."""
 _THOROUGH = 6
-"""Every repository is compared tag by tag in one of so many comparisons; in the others only where
-its tag list has changed."""
+"""In one of this many comparisons, the gateway asks for every tag of a repository. In the others it
+asks for the tags that differ."""
 _SHARE = 0.5
 """Share of the interval over which a comparison is spread."""
 
 
 class InventoryReconciler:
-    """The work that goes on beside the pushes."""
+    """The background work of a gateway before a plain registry."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class InventoryReconciler:
             coverage.catalog_problem = ""
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         await self._inventory.recover()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._ask_when_due())
@@ -117,7 +117,7 @@ async def _each(
     action: Callable[[Repository], Awaitable[None]],
     pause: float = 0.0,
 ) -> None:
-    """Several at once, one every `pause` seconds on average."""
+    """Run the action for several repositories at once, on average one every `pause` seconds."""
     waiting = iter(repositories)
 
     async def work() -> None:

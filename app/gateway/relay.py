@@ -1,4 +1,4 @@
-"""Answers on their way to the client: the registry's as they come, refusals so that they arrive."""
+"""Sends answers to the client: those of the registry chunk by chunk, and refusals."""
 
 import asyncio
 import json
@@ -15,17 +15,17 @@ _LINGER = 5.0
 """Seconds that a refused client may go on sending before the connection ends."""
 _LINGER_BYTES = 64 * 2**20
 _WATCH_AFTER = 2**20
-"""Bytes of an answer after which a client that goes away ends it."""
+"""Bytes of an answer after which the gateway looks whether the client has disconnected."""
 _WHOLE = 8 * 2**20
 """Bytes of an answer that may be held in memory."""
 
 
 class SlowClientError(Exception):
-    """The client has taken nothing of its answer for too long."""
+    """The client has read nothing of its answer for too long."""
 
 
 class Inbox:
-    """A `receive` that knows whether the request has been read to its end."""
+    """A `receive` that remembers whether the request has been read completely."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -49,7 +49,7 @@ class Inbox:
 
 
 def patient(send: Send, idle_timeout: float) -> Send:
-    """A `send` that gives up a client which takes nothing. Raises SlowClientError."""
+    """A `send` that raises SlowClientError if the client reads nothing for `idle_timeout`."""
 
     async def send_in_time(message: Message) -> None:
         try:
@@ -89,7 +89,10 @@ async def relay(answer: Answer, scope: Scope, inbox: Inbox, send: Send) -> None:
 
 
 async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
-    """For clients of HTTP/1.0, which know no chunks. Raises UpstreamError for too many bytes."""
+    """The whole body, for HTTP/1.0 clients, which cannot read chunks.
+
+    Raises UpstreamError for too many bytes.
+    """
     content = bytearray()
     async for chunk in chunks:
         content += chunk
@@ -104,10 +107,10 @@ async def _one(content: bytes) -> AsyncIterator[bytes]:
 
 
 async def refuse(error: RegistryError, inbox: Inbox, send: Send) -> None:
-    """Answer before the request is read to its end.
+    """Answer before the whole request has been read.
 
-    Closing a connection on which a client still sends makes its system throw away the answer
-    that it has received. So the answer goes out whole, and what still comes is read for a while.
+    If the gateway closes a connection while the client still sends, the client's system may discard
+    the answer. So the gateway sends the answer, and reads on for a while before it closes.
     """
     body = json.dumps(error.body).encode()
     headers = {

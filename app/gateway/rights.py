@@ -1,8 +1,8 @@
-"""Whether a client may push at all, before it is told anything about a namespace.
+"""Finds out whether a client may push, before the gateway tells it anything about a namespace.
 
-The registry decides. That it has let a client start an upload is remembered for a short time;
-otherwise an upload is started on the client's behalf and given up again. What `/v2/` answers says
-nothing: a registry that everybody may read from may still choose who writes.
+The registry decides. The gateway starts an upload with the client's credentials, cancels it, and
+remembers for a short time that the client may push. The answer to `/v2/` is not enough: a registry
+may let everybody read and only some write.
 """
 
 import asyncio
@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
+from cachetools import TTLCache
 from starlette.requests import Request
 
 from app.gateway.cancel import cancel
-from app.gateway.recent import Recent
 from app.gateway.upstream import Answer, Upstream, authorization
 from app.registry.names import Repository
 
@@ -27,27 +27,26 @@ _Key = tuple[bytes, Repository]
 
 
 class PushRights:
-    """Who may push where, by the registry's own answers."""
+    """Remembers which clients may push to which repositories."""
 
     def __init__(self, upstream: Upstream, clock: Callable[[], float] = time.monotonic) -> None:
         self._upstream = upstream
-        self._clock = clock
-        self._granted: Recent[_Key, float] = Recent(_CAPACITY)
+        self._granted: TTLCache[_Key, bool] = TTLCache(_CAPACITY, _REMEMBERED, timer=clock)
         self._asking: WeakValueDictionary[_Key, asyncio.Lock] = WeakValueDictionary()
 
     def learn(self, request: Request, repository: Repository) -> None:
-        """The registry has let this client start an upload."""
-        self._granted.keep(_key(request, repository), self._clock() + _REMEMBERED)
+        """Remember that the registry let this client start an upload."""
+        self._granted[_key(request, repository)] = True
 
     async def refusal(self, request: Request, repository: Repository) -> Answer | None:
-        """The registry's answer to a client that may not push; None for one that may.
+        """The registry's answer to a client that may not push; None if the client may push.
 
-        Raises UpstreamError, and RegistryError where uploads lead away from the registry.
+        Raises UpstreamError, and RegistryError if the registry sends uploads to another host.
         """
         key = _key(request, repository)
         asking = self._asking.setdefault(key, asyncio.Lock())
         async with asking:
-            if self._clock() < self._granted.get(key, 0.0):
+            if key in self._granted:
                 return None
             return await self._ask(request, repository)
 

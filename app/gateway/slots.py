@@ -1,4 +1,4 @@
-"""How many uploads run at once, and who of those that wait comes next."""
+"""Limits how many uploads run at once. The others wait in one queue for each client."""
 
 import asyncio
 import hashlib
@@ -13,11 +13,11 @@ from app.registry.errors import RegistryError
 
 _RETRY_AFTER = 5
 _WAITING = 1000
-"""Uploads that wait at most."""
+"""How many uploads may wait."""
 
 
 class Slots:
-    """Clients take turns, however many uploads each of them has waiting."""
+    """Upload slots. Clients get free slots in turn, however many uploads each has waiting."""
 
     def __init__(self, limit: int, wait: float) -> None:
         """`wait`: seconds that an upload waits for a slot."""
@@ -32,7 +32,7 @@ class Slots:
 
     @asynccontextmanager
     async def one(self, client: str) -> AsyncIterator[None]:
-        """Raises RegistryError if no slot comes free in time."""
+        """Hold a slot. Raises RegistryError if none becomes free in time."""
         if self.taken < self._limit:
             self.taken += 1
         else:
@@ -60,7 +60,7 @@ class Slots:
             raise
 
     def _pass_on(self) -> None:
-        """Give a slot to the client whose turn it is."""
+        """Give a free slot to the next client."""
         while self._waiting:
             client, turns = self._waiting.popitem(last=False)
             turn = turns.popleft()
@@ -87,7 +87,7 @@ class Slots:
 
 
 def client_of(request: Request) -> str:
-    """Tells clients apart by their credentials; without any, by their address."""
+    """A name for the client: a hash of its credentials, or its address if it has none."""
     if credentials := authorization(request):
         return hashlib.sha256(credentials[0][1]).hexdigest()
     return request.client.host if request.client else ""

@@ -1,4 +1,4 @@
-"""The state that pushes to a plain registry are decided on."""
+"""The state for decisions on pushes to a plain registry."""
 
 from app.cluster.embedded import EmbeddedState
 from app.gateway.coverage import Coverage

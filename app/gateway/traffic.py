@@ -1,4 +1,4 @@
-"""Questions to the registry at once, and how those in the background give way to clients."""
+"""Limits how many questions the gateway asks the registry at once."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager, contextmanager
 
 _AT_ONCE = 8
 _GIVE_WAY = 0.1
-"""Seconds that a background question waits while clients are served: with eight at once, the
-registry gets at most 80 such questions in a second."""
+"""Seconds that a background question waits while clients are served. With eight at once, the
+registry gets at most 80 such questions a second."""
 
 
 class Traffic:
-    """Requests of clients that are being served."""
+    """Counts the client requests in flight."""
 
     def __init__(self) -> None:
         self.requests = 0
@@ -26,7 +26,7 @@ class Traffic:
 
 
 class Turns:
-    """How many questions are asked at once."""
+    """Slots for questions. Background questions have their own, and give way to clients."""
 
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic

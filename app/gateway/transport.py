@@ -1,4 +1,4 @@
-"""HTTP to the registry, one chunk at a time."""
+"""HTTP requests to the registry. Bodies pass chunk by chunk."""
 
 import asyncio
 import ssl
@@ -9,7 +9,7 @@ import aiohttp
 from yarl import URL
 
 _CONNECT = 10.0
-"""Seconds, for a free connection and for a new one."""
+"""Seconds to wait for a free connection, and to open one."""
 _MAX_CONNECTIONS = 512
 _KEEP_ALIVE = 30.0
 _READ_BUFFER = 2**18
@@ -20,7 +20,7 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
 class UpstreamError(Exception):
-    """No answer. `maybe_done` says whether the registry may have acted all the same."""
+    """The registry did not answer. `maybe_done`: it may have acted on the request."""
 
     def __init__(self, message: str, *, maybe_done: bool) -> None:
         super().__init__(message)
@@ -28,17 +28,17 @@ class UpstreamError(Exception):
 
 
 class Response(Protocol):
-    """An answer of which only the head has been read; it has to be closed."""
+    """An answer whose head has been read. The caller has to close it."""
 
     @property
     def status(self) -> int: ...
 
     @property
     def headers(self) -> RawHeaders:
-        """As they were sent."""
+        """Headers as the registry sent them."""
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """The body, as it was sent. Raises UpstreamError if it breaks off."""
+        """The body as the registry sent it. Raises UpstreamError if it is incomplete."""
         ...
 
     async def close(self) -> None: ...
@@ -53,7 +53,8 @@ class Transport(Protocol):
 
 
 class HttpTransport:
-    """aiohttp, without its comforts: no redirect, cookie, decoding, proxy or header of its own."""
+    """Sends requests with aiohttp. It follows no redirect, keeps no cookie, decodes no content,
+    uses no proxy and adds no header."""
 
     def __init__(
         self, *, answer_timeout: float, idle_timeout: float, context: ssl.SSLContext | None = None
@@ -114,11 +115,11 @@ class HttpTransport:
 
 
 class _WatchedBody:
-    """A body that the registry has to take in time; its own failure is kept."""
+    """A request body that sets a deadline for the registry and remembers its own exception."""
 
     def __init__(self, body: Body, idle_timeout: float, answer_timeout: float) -> None:
         self.deadline: asyncio.Timeout | None = None
-        """Until when the registry has to take or answer something; None once it has answered."""
+        """When the request times out; None once the registry has answered."""
         self.error: Exception | None = None
         self._body = None if isinstance(body, bytes) else body
         self._idle_timeout = idle_timeout
@@ -140,7 +141,7 @@ class _WatchedBody:
         self._answer_within(self._answer_timeout)
 
     def _answer_within(self, seconds: float | None) -> None:
-        """`None` while the next part has to come from the client, whose time is limited too."""
+        """`None`: no deadline while the client sends the next part, which has its own timeout."""
         if self.deadline is not None:
             now = asyncio.get_running_loop().time()
             self.deadline.reschedule(None if seconds is None else now + seconds)
@@ -161,7 +162,7 @@ class _AiohttpResponse:
             raise UpstreamError(str(error) or type(error).__name__, maybe_done=True) from None
 
     async def close(self) -> None:
-        """Keeps the connection if everything has been read, and ends it otherwise."""
+        """Keep the connection if the whole body has been read, and close it otherwise."""
         if self._response.content.at_eof():
             self._response.release()
         else:
@@ -169,5 +170,5 @@ class _AiohttpResponse:
 
 
 def _decode(text: bytes) -> str:
-    """aiohttp encodes headers as UTF-8."""
+    """A header as text. aiohttp encodes it as UTF-8 again."""
     return text.decode("utf-8", "replace")

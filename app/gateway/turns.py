@@ -1,4 +1,4 @@
-"""Turns that many share, or one has alone."""
+"""A lock that is shared by many or held by one."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from app.quota.state import StateUnavailableError
 
 
 class SharedTurns:
-    """Whoever waits to be alone goes before those who come later to share."""
+    """A caller that waits to be alone goes before callers that come later to share."""
 
     def __init__(self) -> None:
         self._door = asyncio.Lock()
@@ -28,7 +28,7 @@ class SharedTurns:
 
     @asynccontextmanager
     async def alone(self, within: float) -> AsyncIterator[None]:
-        """Raises StateUnavailableError if others stay longer than `within` seconds."""
+        """Raises StateUnavailableError if the lock is still shared after `within` seconds."""
         try:
             async with asyncio.timeout(within):
                 await self._door.acquire()

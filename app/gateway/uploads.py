@@ -1,4 +1,4 @@
-"""Request bodies on their way through the gateway: how large, how slow, how much in memory."""
+"""Limits on request bodies: their size, their speed, and the memory that they take."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,15 +10,15 @@ from app.registry.errors import RegistryError
 
 _RETRY_AFTER = 5
 PROGRESS = 16 * 2**10
-"""Bytes that a client has to send in each idle time, unless that ends its request."""
+"""Bytes that a client has to send in each idle timeout, except for the last ones."""
 
 
 class IdleError(Exception):
-    """The client has sent nothing, or next to nothing, for too long."""
+    """The client has sent fewer than PROGRESS bytes for too long."""
 
 
 class Room:
-    """How many bytes of requests may be held in memory at once, all of them together."""
+    """Limits the bytes of all requests that are held in memory at once."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -26,7 +26,8 @@ class Room:
 
     @contextmanager
     def shared(self) -> Iterator[Callable[[int], None]]:
-        """What it yields takes so many bytes more, until the end. Raises RegistryError."""
+        """Yields a function that reserves a number of bytes until the end of the block, and raises
+        RegistryError if there are not so many left."""
         mine = 0
 
         def take(size: int) -> None:
@@ -44,18 +45,18 @@ class Room:
 
 
 class MeteredBody:
-    """A request body, counted as it is passed on, that ends where it passes its allowance.
+    """A request body that counts its bytes and ends where it exceeds its allowance.
 
-    It ends without an error, so that the registry answers and its upload session can be given up:
-    registries keep the session of a broken connection.
+    It ends without an error. The registry then answers, and the gateway can cancel the upload
+    session. A registry keeps the session of a broken connection.
     """
 
     def __init__(
         self, request: Request, *, start: int, allowance: int | None, idle_timeout: float
     ) -> None:
-        """`start`: bytes that the upload session had before this request."""
+        """`start`: bytes of the upload session before this request."""
         self.total = start
-        """Bytes of the session, with those that did not fit."""
+        """Bytes of the upload session, including those that exceed the allowance."""
         self.is_too_large = False
         self._chunks = aiter(request.stream())
         self._allowance = allowance

@@ -1,4 +1,4 @@
-"""The registry behind the gateway: requests and answers pass through, one chunk at a time."""
+"""The registry behind the gateway. Requests and answers pass through chunk by chunk."""
 
 import re
 import ssl
@@ -29,11 +29,11 @@ _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of which only the head is read; `close` it in any case."""
+    """An answer whose head has been read. The caller has to close it."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
-    """Names are in lower case, addresses are those that clients know."""
+    """Names are in lower case. Addresses are those for clients."""
     _response: Response
 
     def header(self, name: str) -> str:
@@ -48,7 +48,7 @@ class Answer:
         return parts.path + (f"?{parts.query}" if parts.query else "")
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """The body, as it was sent. Raises UpstreamError if it breaks off."""
+        """The body as the registry sent it. Raises UpstreamError if it is incomplete."""
         return self._response.chunks()
 
     async def close(self) -> None:
@@ -56,7 +56,7 @@ class Answer:
 
 
 class Upstream:
-    """Sends requests on. No redirect is followed, no cookie kept, no content decoded."""
+    """Forwards requests. It follows no redirect, keeps no cookie and decodes no content."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Upstream:
         context: ssl.SSLContext | None = None,
         transport: Transport | None = None,
     ) -> None:
-        """`external` is the origin that clients know; without it, it is derived from requests.
+        """`external`: the gateway's origin for clients; None derives it from each request.
 
         `storage_hosts`: `host[:port]` that the registry may redirect to for blobs.
         `answer_timeout`: seconds that the registry may take to answer a whole request.
@@ -88,7 +88,7 @@ class Upstream:
         await self._transport.close()
 
     async def forward(self, request: Request, body: Body) -> Answer:
-        """Send a client's request on with the same method, path, query and headers.
+        """Forward a client's request with the same method, path, query and headers.
 
         Raises UpstreamError, RegistryError for an upload session that is not known or leads
         elsewhere, and whatever reading the body raises.
@@ -105,14 +105,14 @@ class Upstream:
         return await self._ask(request.method, path, query, headers, body, external)
 
     def external(self, request: Request) -> str:
-        """The origin that a client knows this gateway by."""
+        """The gateway's origin for a client."""
         return self._external or _external(request)
 
     async def send(
         self, method: str, path: str, headers: RawHeaders = (), *, external: str = ""
     ) -> Answer:
-        """Ask for a path that clients know, query included. Its answer names addresses at the
-        `external` origin.
+        """Send a request of the gateway's own. `path` is the one for clients, with its query. The
+        answer has addresses at the `external` origin.
 
         Raises UpstreamError, RegistryError for an upload session that is not known or leads
         elsewhere.
@@ -123,8 +123,8 @@ class Upstream:
     async def is_token_service(self, path: str) -> bool:
         """Whether a path is that of a token service on the registry's own host.
 
-        Clients come with one that another process has told them, so the registry is asked what
-        it tells now. Raises UpstreamError.
+        A client may have learned the path from another process, so an unknown path makes this one
+        ask the registry for its challenge. Raises UpstreamError.
         """
         realms = self.addresses.realms
         if path in realms or path.startswith("/v2/") or path == "/v2":
@@ -135,8 +135,8 @@ class Upstream:
         return path in realms
 
     async def head_of_stored(self, answer: Answer) -> Answer | None:
-        """The head of what the registry's own redirect leads to, asked without credentials;
-        None for a host that is not a storage of the registry. Raises UpstreamError."""
+        """The head of the object that a redirect of the registry leads to, requested without
+        credentials. None if its host is not in `storage_hosts`. Raises UpstreamError."""
         address = urljoin(self._origin.base, answer.header("location"))
         parts = urlsplit(address)
         if parts.netloc not in self._storage_hosts or parts.scheme not in ("http", "https"):
@@ -160,7 +160,7 @@ class Upstream:
     def _for_clients(
         self, response: Response, path: str, asked: str, external: str
     ) -> list[tuple[bytes, bytes]]:
-        """Headers with the registry's own addresses as clients reach them."""
+        """The headers for clients, with rewritten addresses."""
         sent = _lowered(response.headers)
         dropped = {*_NOT_PASSED_BACK, *_named(b",".join(v for n, v in sent if n == b"connection"))}
         headers = []
@@ -194,7 +194,7 @@ def _lowered(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
 
 
 def _external(request: Request) -> str:
-    """Where the client thinks it is, by the proxies before us or by its own word."""
+    """The gateway's origin by X-Forwarded-Host and X-Forwarded-Proto, or by Host."""
     forwarded = request.headers.get("x-forwarded-host", "").partition(",")[0].strip()
     scheme = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip()
     host = forwarded or request.headers.get("host", "")
@@ -203,7 +203,7 @@ def _external(request: Request) -> str:
 
 
 def _end_to_end(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """What is meant for the registry, not for the connection to this gateway."""
+    """The headers for the registry, without those for the connection to this gateway."""
     dropped = {*_NOT_PASSED_ON, *_named(headers.get("connection", "").encode("latin-1"))}
     if "transfer-encoding" in headers:
         dropped.add(b"content-length")
@@ -211,7 +211,7 @@ def _end_to_end(headers: Headers) -> list[tuple[bytes, bytes]]:
 
 
 def _named(connection: bytes) -> set[bytes]:
-    """Headers that a `Connection` header keeps to one connection."""
+    """The headers that a `Connection` header names."""
     return {name.strip().lower() for name in connection.split(b",")}
 
 
@@ -221,5 +221,5 @@ def has_body(request: Request) -> bool:
 
 
 def authorization(request: Request) -> list[tuple[bytes, bytes]]:
-    """A client's credentials, for questions that are asked on its behalf."""
+    """A client's credentials, for requests on its behalf."""
     return [(name, value) for name, value in request.headers.raw if name == b"authorization"]

@@ -1,4 +1,4 @@
-"""What the gateway keeps of a plain registry, as a push needs it."""
+"""The gateway's own usage store, for a registry without ImageStreams."""
 
 from dataclasses import dataclass
 

@@ -124,6 +124,13 @@ class Image(KubeObject):
         return tuple(dict.fromkeys((*proven, *listed)))
 
     @property
+    def blobs(self) -> dict[str, int]:
+        """Bytes of its layers and its config, by digest; empty if the object lists none."""
+        if self._manifest is not None:
+            return {blob.digest: blob.size for blob in self._manifest.blobs}
+        return {layer.name: layer.size for layer in self.docker_image_layers if layer.size}
+
+    @property
     def claim(self) -> ImageClaim:
         return ImageClaim(
             self.digest,

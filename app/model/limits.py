@@ -11,6 +11,7 @@ from app.model.domain import ApiDomain
 from app.model.mode import MODES, Mode
 from app.model.quantity import Quantity
 
+_MODES: Mapping[str, Mode] = {mode: mode for mode in MODES}
 STORAGE = "storage"
 """The resource by which a LimitRange item limits the size of an image."""
 
@@ -200,8 +201,7 @@ def _height(limit: Limit) -> tuple[Quantity, str]:
 
 def mode_of(domain: ApiDomain, item: KubeObject) -> Mode | None:
     """The mode that an object names; None for none, or for one that does not exist."""
-    named = item.metadata.annotations.get(domain.mode_annotation)
-    return next((mode for mode in MODES if mode == named), None)
+    return _MODES.get(item.metadata.annotations.get(domain.mode_annotation, ""))
 
 
 def _hard_limits(domain: ApiDomain, quota: ResourceQuota) -> HardLimits | None:

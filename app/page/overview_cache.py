@@ -5,10 +5,10 @@ Reviews are decided on the same event loop, so no step of this may keep them wai
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from app.cluster.kept_answers import KeptAnswers
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
 from app.page.rows import Fullest, Row, natural, of_namespace, of_stream
@@ -45,38 +45,22 @@ class OverviewCache:
         self._state = state
         self._namespaces = namespaces
         self._domain = domain
-        self._clock = clock
-        self._made: OrderedDict[str | None, tuple[float, list[Row]]] = OrderedDict()
-        self._making: dict[str | None, asyncio.Task[list[Row]]] = {}
+        self._rows = KeptAnswers(
+            self._make, lambda _: FRESH, capacity=_KEPT, at_once=_KEPT, clock=clock
+        )
 
     async def namespaces(self) -> list[Row]:
         """Every namespace."""
-        return await self._fresh(None, self._make_namespaces)
+        return await self._rows.of(None)
 
     async def streams(self, namespace: str) -> list[Row]:
         """Every stream of a namespace."""
-        return await self._fresh(namespace, lambda: self._make_streams(namespace))
+        return await self._rows.of(namespace)
 
-    async def _fresh(self, key: str | None, make: Callable[[], Awaitable[list[Row]]]) -> list[Row]:
-        """What was made a short time ago, or is being made, or else is made now."""
-        made_at, rows = self._made.get(key, (-FRESH, []))
-        if self._clock() - made_at < FRESH:
-            return rows
-        task = self._making.get(key)
-        if task is None:
-            task = asyncio.create_task(self._keep(key, make))
-            self._making[key] = task
-            task.add_done_callback(lambda _: self._making.pop(key, None))
-        # Whoever goes away must not take the rows from the others who wait.
-        return await asyncio.shield(task)
-
-    async def _keep(self, key: str | None, make: Callable[[], Awaitable[list[Row]]]) -> list[Row]:
-        rows = await make()
-        self._made[key] = (self._clock(), rows)
-        self._made.move_to_end(key)
-        if len(self._made) > _KEPT:
-            self._made.popitem(last=False)
-        return rows
+    async def _make(self, namespace: str | None) -> list[Row]:
+        if namespace is None:
+            return await self._make_namespaces()
+        return await self._make_streams(namespace)
 
     async def _make_namespaces(self) -> list[Row]:
         pace, rows = _Pace(), []

@@ -3,12 +3,12 @@
 import json
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import httpx
+from cachetools import TLRUCache
 
 from app.registry.credentials import Credentials
 
@@ -52,9 +52,11 @@ class Tokens:
     ) -> None:
         self._credentials = credentials
         self._send = send
-        self._clock = clock
         self._basic = False
-        self._headers: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._headers: TLRUCache[str, tuple[str, float]] = TLRUCache(
+            _CAPACITY, lambda _, value, now: now + value[1], timer=clock
+        )
+        """Headers by scope, and the seconds that they hold."""
 
     def header(self, scope: str) -> str:
         """The header to send without a challenge; empty if none is known."""
@@ -62,8 +64,8 @@ class Tokens:
             return f"Bearer {self._credentials.registry_token}"
         if self._basic:
             return self._credentials.basic
-        expires_at, header = self._headers.get(scope, (0.0, ""))
-        return header if self._clock() < expires_at else ""
+        header, _ = self._headers.get(scope, ("", 0.0))
+        return header
 
     async def answer(self, challenge: Challenge, scope: str) -> str:
         """The header for a challenge; empty if there are no credentials.
@@ -80,10 +82,7 @@ class Tokens:
         if not isinstance(token, str):
             raise ValueError(f"{challenge.realm}: no token in its answer")
         life = float(content.get("expires_in") or _DEFAULT_LIFE) - _MARGIN
-        self._headers[scope] = (self._clock() + life, f"Bearer {token}")
-        self._headers.move_to_end(scope)
-        if len(self._headers) > _CAPACITY:
-            self._headers.popitem(last=False)
+        self._headers[scope] = f"Bearer {token}", life
         return f"Bearer {token}"
 
     async def _request(self, challenge: Challenge, scope: str) -> bytes:

@@ -1,7 +1,7 @@
 """Collects the data for `registry-admission usage` and `audit` from an inventory."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from app.quota.in_flight import NOTHING_IN_FLIGHT
 from app.reporting.audit import NamespaceAudit, audit
 from app.reporting.images import LargeImage, largest_images, tags_of
 from app.reporting.inventory import Inventory
+from app.reporting.stored_bytes import StoredBytes, stored_bytes
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class NamespaceFullness:
     """Pushes in flight; None if the ledgers are not readable."""
     largest: tuple[LargeImage, ...]
     """The largest images, largest first."""
+    stored: StoredBytes | None = None
+    """What its images store together; None if that was not read."""
+    stored_of: Mapping[str, StoredBytes] = field(default_factory=dict)
+    """What each stream stores."""
 
     @property
     def fullest(self) -> Level | None:
@@ -41,32 +46,44 @@ class NamespaceFullness:
 
 
 async def fullness_of(
-    inventory: Inventory, domain: ApiDomain, namespaces: Sequence[str] = (), *, top: int = 0
+    inventory: Inventory,
+    domain: ApiDomain,
+    namespaces: Sequence[str] = (),
+    *,
+    top: int = 0,
+    with_bytes: bool = False,
 ) -> list[NamespaceFullness]:
     """Use, reservations and room of these namespaces, or of all.
 
-    `top`: the number of images to list for each; sizes are read only if it is above zero. Raises
-    ApiError.
+    `top`: the number of images to list for each. Images are read only if it is above zero, or
+    `with_bytes` asks for what they store. Raises ApiError.
     """
     names = namespaces or inventory.namespaces()
-    if top:
-        await inventory.expect_sizes(sum(inventory.usage(name).image_count for name in names))
-    return [await _fullness(inventory, domain, name, top) for name in names]
+    if top or with_bytes:
+        count = sum(inventory.usage(name).image_count for name in names)
+        await inventory.expect_sizes(count, blobs=with_bytes)
+    return [await _fullness(inventory, domain, name, top, with_bytes) for name in names]
 
 
 async def _fullness(
-    inventory: Inventory, domain: ApiDomain, name: str, top: int
+    inventory: Inventory, domain: ApiDomain, name: str, top: int, with_bytes: bool
 ) -> NamespaceFullness:
     usage, limits = inventory.usage(name), inventory.limits(name)
     in_flight = await inventory.in_flight(name)
     reserved = in_flight or NOTHING_IN_FLIGHT
     tags = tags_of(usage) if top else {}
+    streams = usage.streams.items() if with_bytes else ()
+    images = {each: stream.images for each, stream in streams}
+    every = frozenset[str]().union(*images.values())
+    blobs = await inventory.blobs(every) if with_bytes else {}
     return NamespaceFullness(
         name,
         tuple(fullness.of_namespace(name, usage, limits, domain, reserved)),
         tuple(fullness.of_streams(usage, limits, domain, reserved)),
         None if in_flight is None else in_flight.reservations,
         largest_images(tags, await inventory.sizes(tags), top) if top else (),
+        stored_bytes(every, blobs) if with_bytes else None,
+        {each: stored_bytes(digests, blobs) for each, digests in images.items()},
     )
 
 

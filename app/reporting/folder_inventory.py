@@ -13,6 +13,7 @@ from app.cluster.manifests import ManifestError
 from app.model.domain import ApiDomain
 from app.policy.image_weight import known_sizes
 from app.quota.in_flight import InFlight
+from app.reporting.stored_bytes import Blobs, with_children
 
 
 class FolderInventory(EmbeddedState):
@@ -29,11 +30,17 @@ class FolderInventory(EmbeddedState):
     async def in_flight(self, namespace: str) -> InFlight | None:
         return None
 
-    async def expect_sizes(self, count: int) -> None:
+    async def expect_sizes(self, count: int, *, blobs: bool = False) -> None:
         """Do nothing: all sizes are in the folder."""
 
     async def sizes(self, digests: Collection[str]) -> Mapping[str, int]:
         return known_sizes(await with_listed(await self._images(digests), self._images), digests)
+
+    async def blobs(self, digests: Collection[str]) -> Mapping[str, Blobs]:
+        claims = await with_listed(await self._images(digests), self._images)
+        own = {digest: self.image_blobs(digest) for digest in claims}
+        known = {digest: one for digest, one in own.items() if one or claims[digest].children}
+        return with_children(known, {digest: one.children for digest, one in claims.items()})
 
     async def _images(self, digests: Collection[str]) -> Claims:
         found = {digest: await self.image(digest) for digest in digests}

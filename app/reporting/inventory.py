@@ -8,6 +8,7 @@ from app.model.limits import LimitRange, NamespaceLimits, ResourceQuota
 from app.quota.in_flight import InFlight
 from app.quota.members import StreamTag
 from app.quota.usage import NamespaceUsage
+from app.reporting.stored_bytes import Blobs
 
 
 class Inventory(Protocol):
@@ -30,11 +31,17 @@ class Inventory(Protocol):
     async def in_flight(self, namespace: str) -> InFlight | None:
         """The reservations of a namespace; None if they cannot be read."""
 
-    async def expect_sizes(self, count: int) -> None:
-        """Announce the number of images whose sizes will be read. Raises ApiError."""
+    async def expect_sizes(self, count: int, *, blobs: bool = False) -> None:
+        """Announce the number of images whose sizes will be read, and whether their blobs will.
+
+        Raises ApiError.
+        """
 
     async def sizes(self, digests: Collection[str]) -> Mapping[str, int]:
         """Bytes of each image with a known size, by digest. Raises ApiError."""
+
+    async def blobs(self, digests: Collection[str]) -> Mapping[str, Blobs]:
+        """Bytes by blob of each image whose blobs are known, by digest. Raises ApiError."""
 
     def notes(self) -> list[str]:
         """What could not be read, with the reason; empty if everything was read."""

@@ -14,6 +14,7 @@ from app.model.domain import ApiDomain
 from app.model.image import Image, ImageClaim
 from app.policy.image_weight import known_sizes
 from app.quota.digests import Packed, pack
+from app.reporting.stored_bytes import Blobs, with_children
 
 _FEW = 500
 """Up to this number, images are read by name; above it, the list of all images is read."""
@@ -35,6 +36,9 @@ class SizeCollector:
         self._read_since = clock()
         self._path = f"/apis/{domain.image_group}/v1/images"
         self._known: dict[Packed, ImageClaim | None] = {}
+        self._blobs: dict[Packed, Blobs] = {}
+        self.keeps_blobs = False
+        """Whether `blobs` will be asked for; those of many images take a lot of memory."""
         self.problem = ""
         """The reason why sizes cannot be read; empty if they can."""
 
@@ -48,13 +52,20 @@ class SizeCollector:
         # If the list expires half-way (410 Gone), the rest is read by name.
         with contextlib.suppress(GoneError), self._noting_what_is_forbidden():
             async for content in self._api.items(self._path, limit=_PAGE):
-                self._known[pack(content["metadata"]["name"])] = _claim(content)
+                self._known[pack(content["metadata"]["name"])] = self._claim(content)
 
     async def of(self, digests: Collection[str]) -> Mapping[str, int]:
         """Bytes of each image with a known size, by digest. Raises ApiError. See `expect`."""
         self._forget_claims()
         claims = await with_listed(await self._claims(digests), self._claims)
         return known_sizes(claims, digests)
+
+    async def blobs(self, digests: Collection[str]) -> Mapping[str, Blobs]:
+        """Bytes by blob of each image whose blobs are known. Raises ApiError. See `expect`."""
+        claims = await with_listed(await self._claims(digests), self._claims)
+        own = {digest: self._blobs.get(pack(digest), {}) for digest in claims}
+        known = {digest: one for digest, one in own.items() if one or claims[digest].children}
+        return with_children(known, {digest: one.children for digest, one in claims.items()})
 
     async def _claims(self, digests: Collection[str]) -> Claims:
         unknown = [digest for digest in digests if pack(digest) not in self._known]
@@ -84,13 +95,15 @@ class SizeCollector:
         if "/" in digest:
             return None
         try:
-            return _claim(await self._api.get(f"{self._path}/{digest}"))
+            return self._claim(await self._api.get(f"{self._path}/{digest}"))
         except NotFoundError:
             return None
 
-
-def _claim(content: Content) -> ImageClaim | None:
-    try:
-        return Image.model_validate(content).claim
-    except ValidationError:
-        return None
+    def _claim(self, content: Content) -> ImageClaim | None:
+        try:
+            image = Image.model_validate(content)
+        except ValidationError:
+            return None
+        if self.keeps_blobs:
+            self._blobs[pack(image.digest)] = image.blobs
+        return image.claim

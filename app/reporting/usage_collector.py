@@ -24,6 +24,7 @@ from app.quota.push_times import PushTimes
 from app.quota.state import StateUnavailableError
 from app.quota.usage import NamespaceUsage
 from app.reporting.size_collector import SizeCollector
+from app.reporting.stored_bytes import Blobs
 
 _SILENCE = 150.0
 """Seconds; the API server sends bookmarks every minute."""
@@ -108,12 +109,16 @@ class UsageCollector:
             return None
         return in_flight(ledger, self.usage(namespace), time.time())
 
-    async def expect_sizes(self, count: int) -> None:
+    async def expect_sizes(self, count: int, *, blobs: bool = False) -> None:
+        self._sizes.keeps_blobs |= blobs
         if "" in self._scopes:
             await self._sizes.expect(count)
 
     async def sizes(self, digests: Collection[str]) -> Mapping[str, int]:
         return await self._sizes.of(digests)
+
+    async def blobs(self, digests: Collection[str]) -> Mapping[str, Blobs]:
+        return await self._sizes.blobs(digests)
 
     def notes(self) -> list[str]:
         stale = [informer.problem() for informer in self._informers()] if self._followed else []

@@ -1,7 +1,7 @@
 """Builds the application out of settings and a backend."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fastapi import FastAPI
@@ -23,7 +23,8 @@ from app.config.settings import Settings
 from app.policy.verdict import Verdict
 from app.registry.names import Repository
 from app.registry.push import PushChecks
-from app.wiring.backends import Backend
+from app.wiring.backends import Backend, Job
+from app.wiring.usage_metrics import UsageMetrics
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Service:
     admission: Admission
     metrics: Metrics
     app: FastAPI
+    jobs: Sequence[Job] = ()
+    """Work that lives as long as the service does, besides that of the backend."""
 
 
 def build(
@@ -109,4 +112,9 @@ def build(
         app.include_router(pushes.router())
         authorize = AuthorizeApi(checks, backend.authenticator, settings.push_proxy)
         app.include_router(authorize.router())
-    return Service(enforcer, admission, metrics, app)
+    jobs: list[Job] = []
+    if settings.usage_metrics:
+        usage = UsageMetrics(state, domain, settings.usage_metrics)
+        metrics.collect(usage)
+        jobs.append(usage.run)
+    return Service(enforcer, admission, metrics, app, jobs)

@@ -26,7 +26,8 @@ IN_REGISTRY = f"--namespace={REGISTRY}"
 
 
 def run(cluster: Cluster, *arguments: str) -> Result:
-    options = ("--apply", "--kubeconfig", str(cluster.kubeconfig))
+    apply = ["--apply"] if arguments[0] == "install" else []
+    options = [*apply, "--kubeconfig", str(cluster.kubeconfig)]
     return CliRunner().invoke(main, [*arguments, *options])
 
 

@@ -14,6 +14,7 @@ MONITORING = Path(__file__).parents[2] / "manifests" / "monitoring"
 POD = 'namespace="ns",pod="one"'
 OTHER = 'namespace="ns",pod="two"'
 DAY = 24 * 60
+TEAM = 'namespace="team-a",resource="alauda.io/images"'
 
 Series = dict[str, str]
 
@@ -66,6 +67,10 @@ FIRES: dict[str, tuple[list[Series], dict[str, str]]] = {
         [reviews("0+12x60", verdict="denied", reason="ImageTooLarge")],
         {"namespace": "ns", "reason": "ImageTooLarge"},
     ),
+    "NamespaceNearlyFull": (
+        [gauge("used", "90x60", TEAM), gauge("hard", "100x60", TEAM)],
+        {"namespace": "team-a", "resource": "alauda.io/images"},
+    ),
     "StrangeRequests": ([bad_requests("0+12x60")], {"namespace": "ns", "code": "400"}),
     "CertificateExpires": (
         [gauge("certificate_expiry_timestamp_seconds", f"{6 * DAY * 60}x60")],
@@ -111,6 +116,7 @@ QUIET: dict[str, list[Series]] = {
         reviews("0+60x60", verdict="denied", reason="StateUnavailable"),
         reviews("0+60x60", verdict="allowed", reason=""),
     ],
+    "NamespaceNearlyFull": [gauge("used", "89x60", TEAM), gauge("hard", "100x60", TEAM)],
     "StrangeRequests": [bad_requests("0+1x60")],
     "CertificateExpires": [gauge("certificate_expiry_timestamp_seconds", f"{8 * DAY * 60}x60")],
     "CertificateExpiresToday": [

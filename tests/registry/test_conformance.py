@@ -19,7 +19,7 @@ Results = dict[str, list[str]]
 
 
 @pytest.mark.parametrize("serve", [registry, distribution, memory_registry])
-async def test_every_test_of_the_suite_ends_the_same_way(
+async def test_conformance_results_are_the_same_with_the_gateway(
     tools: Path,
     tmp_path: Path,
     serve: Callable[[Path, Path], AbstractAsyncContextManager[Registry]],

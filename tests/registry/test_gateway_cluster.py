@@ -109,7 +109,7 @@ async def test_a_pusher_is_whoever_may_update_the_layers_of_a_stream(
     assert await access.authenticate("not-a-token") is None
 
 
-async def test_the_component_gives_a_gateway_all_the_rights_that_it_needs(
+async def test_component_gives_the_gateway_all_rights_that_it_needs(
     cluster: Cluster, upstream: Registry, direct: httpx.AsyncClient, tmp_path: Path
 ) -> None:
     overlay(tmp_path, "gateway")
@@ -135,9 +135,7 @@ async def test_the_component_gives_a_gateway_all_the_rights_that_it_needs(
     assert statuses == [201, 403]
 
 
-async def test_the_api_server_takes_the_component_for_a_plain_registry(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+async def test_api_server_accepts_the_plain_component(cluster: Cluster, tmp_path: Path) -> None:
     overlay(tmp_path, "gateway", "gateway/plain")
 
     manifests = kustomize(cluster, tmp_path)

@@ -60,7 +60,7 @@ FAULTS = (
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-async def test_a_registry_that_breaks_is_told_of_and_counts_are_true_afterwards(
+async def test_broken_registry_is_reported_and_counts_are_exact_afterwards(
     upstream: Registry, tmp_path: Path, fault: Fault
 ) -> None:
     images.limits(tmp_path, "team-a", image_tags=LIMIT)

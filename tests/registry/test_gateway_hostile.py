@@ -53,7 +53,7 @@ async def raw(gate: Gateway, request: bytes) -> bytes:
         pytest.param(b"X: a\x00b", id="a zero byte"),
     ],
 )
-async def test_a_request_that_ends_in_two_places_reaches_no_registry(
+async def test_request_with_an_ambiguous_end_reaches_no_registry(
     upstream: Registry, gate: Gateway, direct: httpx.AsyncClient, head: bytes
 ) -> None:
     """Were such a request passed on, the registry could read the rest as one that nobody checks."""
@@ -89,7 +89,7 @@ async def test_a_request_that_ends_in_two_places_reaches_no_registry(
         pytest.param("PUT /v2/full/app/manifests/v1 HTTP/1.0", id="an old version"),
     ],
 )
-async def test_no_spelling_carries_a_manifest_past_the_checks(
+async def test_no_spelling_of_a_request_bypasses_the_checks(
     gate: Gateway, direct: httpx.AsyncClient, line: str
 ) -> None:
     await images.push_blob(direct, "full/app")
@@ -103,7 +103,7 @@ async def test_no_spelling_carries_a_manifest_past_the_checks(
     assert await images.tags(direct, "full/app") == set()
 
 
-async def test_a_client_that_expects_to_be_told_to_go_on_is_refused_before_it_sends(
+async def test_client_with_expect_continue_is_refused_before_it_sends(
     gate: Gateway, client: httpx.AsyncClient
 ) -> None:
     session = await images.begin_upload(client, "small/app")
@@ -116,7 +116,7 @@ async def test_a_client_that_expects_to_be_told_to_go_on_is_refused_before_it_se
     assert b"(2Mi > 1Mi)" in answers
 
 
-async def test_an_upload_whose_client_goes_away_is_broken_off(
+async def test_upload_ends_when_its_client_disconnects(
     gate: Gateway, client: httpx.AsyncClient
 ) -> None:
     session = await images.begin_upload(client, "team-a/app")
@@ -160,9 +160,7 @@ async def stalling_registry(upstream: Registry) -> AsyncIterator[str]:
         server.close()
 
 
-async def test_a_registry_that_stalls_holds_no_upload_for_ever(
-    upstream: Registry, tmp_path: Path
-) -> None:
+async def test_upload_to_a_stalled_registry_times_out(upstream: Registry, tmp_path: Path) -> None:
     async with (
         stalling_registry(upstream) as url,
         gateway(tmp_path, url, "--idle-timeout", "2") as gate,
@@ -176,9 +174,7 @@ async def test_a_registry_that_stalls_holds_no_upload_for_ever(
     assert "does not answer" in answer.json()["errors"][0]["message"]
 
 
-async def test_a_client_that_trickles_holds_no_upload_for_ever(
-    upstream: Registry, tmp_path: Path
-) -> None:
+async def test_upload_of_a_trickling_client_times_out(upstream: Registry, tmp_path: Path) -> None:
     async with (
         gateway(tmp_path, upstream.url, "--idle-timeout", "2") as gate,
         httpx.AsyncClient(base_url=gate.url) as client,

@@ -253,7 +253,7 @@ async def test_a_manifest_that_the_registry_refuses_takes_no_place(
         ),
     ],
 )
-async def test_a_write_that_is_not_the_specs_is_not_passed_on(
+async def test_write_that_the_spec_lacks_is_refused(
     gate: Gateway, method: str, path: str, status: int, code: str
 ) -> None:
     reader, writer = await asyncio.open_connection(*gate.host.split(":"))

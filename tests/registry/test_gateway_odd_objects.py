@@ -17,7 +17,9 @@ REPOSITORIES = "registry/docker/registry/v2/repositories"
 
 
 @BOTH
-async def test_odd_objects_are_counted_and_named(serve: Serve, tools: Path, tmp_path: Path) -> None:
+async def test_odd_objects_are_counted_and_named_in_warnings(
+    serve: Serve, tools: Path, tmp_path: Path
+) -> None:
     """A tag whose link is empty, an index whose child is a blob, and a catalog in small pages."""
     images.limits(tmp_path, "team-a", image_tags=3)
     images.limits(tmp_path, "team-b", image_tags=3)
@@ -52,7 +54,7 @@ async def test_odd_objects_are_counted_and_named(serve: Serve, tools: Path, tmp_
 
 
 @BOTH
-async def test_without_a_catalog_nothing_counts_as_empty(
+async def test_registry_without_a_catalog_does_not_count_as_empty(
     serve: Serve, tools: Path, tmp_path: Path
 ) -> None:
     images.limits(tmp_path, "team-a", image_tags=3)
@@ -75,7 +77,7 @@ async def test_without_a_catalog_nothing_counts_as_empty(
 
 
 @BOTH
-async def test_a_manifest_before_its_blobs_is_refused_where_sizes_are_limited(
+async def test_manifest_before_its_blobs_is_refused_under_a_size_limit(
     serve: Serve, tools: Path, tmp_path: Path
 ) -> None:
     """docker-registry takes a layer with `urls` that it does not have."""
@@ -104,7 +106,7 @@ async def test_a_manifest_before_its_blobs_is_refused_where_sizes_are_limited(
 
 
 @BOTH
-async def test_a_refused_upload_leaves_nothing_behind(
+async def test_refused_upload_leaves_no_data_behind(
     serve: Serve, tools: Path, tmp_path: Path
 ) -> None:
     images.limits(tmp_path, "team-a", storage="1Mi")

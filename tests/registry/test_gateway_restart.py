@@ -12,7 +12,7 @@ from . import images
 from .programs import Gateway, Registry, gateway, gateway_refusal, registry
 
 
-async def test_a_gateway_that_is_killed_in_the_middle_of_pushes_counts_truly_afterwards(
+async def test_counts_are_exact_after_the_gateway_was_killed(
     upstream: Registry, direct: httpx.AsyncClient, tmp_path: Path
 ) -> None:
     images.limits(tmp_path, "team-a", image_tags=250, images=1000)
@@ -39,7 +39,7 @@ async def test_a_gateway_that_is_killed_in_the_middle_of_pushes_counts_truly_aft
     assert len(await images.tags(direct, "team-a/app")) == 250
 
 
-async def test_a_push_whose_answer_never_came_is_counted_as_what_it_was(
+async def test_push_without_an_answer_is_counted_by_its_outcome(
     upstream: Registry, direct: httpx.AsyncClient, tmp_path: Path
 ) -> None:
     images.limits(tmp_path, "team-a", image_tags=3)
@@ -62,7 +62,7 @@ async def test_a_push_whose_answer_never_came_is_counted_as_what_it_was(
     assert [answer.status_code for answer in answers] == [201, 403]
 
 
-async def test_a_registry_that_is_full_already_is_read_at_the_first_start(
+async def test_full_registry_is_read_at_the_first_start(
     upstream: Registry, direct: httpx.AsyncClient, tmp_path: Path
 ) -> None:
     for repository in ("team-a/app", "team-a/web/app", "team-b/app"):
@@ -88,7 +88,7 @@ async def test_a_registry_that_is_full_already_is_read_at_the_first_start(
     assert "used: alauda.io/images=2" in image.json()["errors"][0]["message"]
 
 
-async def test_what_changes_behind_the_gateways_back_is_found(
+async def test_changes_that_bypass_the_gateway_are_found(
     upstream: Registry, direct: httpx.AsyncClient, tmp_path: Path
 ) -> None:
     images.limits(tmp_path, "team-a", image_tags=2)
@@ -108,7 +108,7 @@ async def test_what_changes_behind_the_gateways_back_is_found(
     assert await images.tags(direct, "team-a/app") == {"v1", "v2"}
 
 
-async def test_a_full_disk_refuses_pushes_until_there_is_room_again(
+async def test_full_disk_refuses_pushes_until_there_is_room(
     upstream: Registry, tmp_path: Path
 ) -> None:
     images.limits(tmp_path, "team-a", image_tags=2)

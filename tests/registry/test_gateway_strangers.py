@@ -48,7 +48,7 @@ async def gate(upstream: Registry, tmp_path: Path) -> AsyncIterator[Gateway]:
         pytest.param({"Authorization": "Basic bm9ib2R5Ondyb25n"}, id="wrong credentials"),
     ],
 )
-async def test_strangers_get_the_registrys_answer_and_no_limit(
+async def test_unauthenticated_client_gets_the_registrys_answer_and_no_limit(
     client: httpx.AsyncClient, credentials: dict[str, str]
 ) -> None:
     path = "/v2/team-a/app"
@@ -73,7 +73,7 @@ async def test_strangers_get_the_registrys_answer_and_no_limit(
         assert "Mi" not in answer.text
 
 
-async def test_strangers_take_no_place_in_the_quota(client: httpx.AsyncClient) -> None:
+async def test_unauthenticated_push_reserves_nothing(client: httpx.AsyncClient) -> None:
     known = {"Authorization": f"Basic {BASIC}"}
     for n in range(5):
         assert (
@@ -150,9 +150,7 @@ async def test_lines_between_and_after_chunks_are_bounded(
     assert gate.resident_bytes() < 150 * MIB
 
 
-async def test_more_uploads_than_allowed_are_told_to_come_back(
-    upstream: Registry, tmp_path: Path
-) -> None:
+async def test_upload_gets_429_after_waiting_for_a_slot(upstream: Registry, tmp_path: Path) -> None:
     known = {"Authorization": f"Basic {BASIC}"}
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"auths": {upstream.host: {"auth": BASIC}}}))

@@ -144,7 +144,7 @@ Push = Callable[[Client, str, str, str], Awaitable[Result]]
 
 @pytest.mark.parametrize("users", [True, False], ids=["its own users", "no users"])
 @pytest.mark.parametrize("push", [skopeo, buildah, crane, containerd])
-async def test_a_client_pushes_with_its_password_and_is_told_what_is_refused(
+async def test_client_logs_in_through_nginx_pushes_and_reads_the_refusal(
     tools: Path, tmp_path: Path, push: Push, users: bool
 ) -> None:
     layer = images.layer_file(tmp_path / "layer.tar", 2**16)

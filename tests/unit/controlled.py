@@ -1,4 +1,4 @@
-"""ServiceAccounts and Secrets as the API server gives them, for tests of the controllers."""
+"""ServiceAccounts and Secrets for tests of the controllers, as the API server sends them."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ NAME = secret_name("team-a", "app")
 
 
 def secret_content(hosts: tuple[str, ...] = HOSTS, **changes: Any) -> Content:
-    """A Secret as we write it, but for changes to its annotations, metadata or content."""
+    """A Secret as the controller writes it, with changes to annotations, metadata or content."""
     data = docker_config(hosts, "token")
     joined = ",".join(hosts)
     annotations = {

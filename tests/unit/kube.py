@@ -1,4 +1,4 @@
-"""An API server in memory, for what reads and writes single objects."""
+"""An API server in memory for single objects."""
 
 from app.cluster.api import ConflictError, Content, NotFoundError, Query
 from app.cluster.clock import ServerClock
@@ -6,7 +6,7 @@ from tests.unit.cluster_certs import FakeApi
 
 
 class FakeKube(FakeApi):
-    """Also patches and deletes, and knows what time it is."""
+    """Also patches and deletes objects, and has a clock."""
 
     def __init__(self, now: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Names of limits, numbers that are none, and refusals as text, for the tests of both kinds."""
+"""Names of limits, invalid numbers, and refusals as text, for the tests of both kinds."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An API server that lists objects in pages, and forbids or forgets what it is told to."""
+"""An API server that lists objects in pages. Lists can be forbidden or too old."""
 
 from collections import Counter
 from typing import Any
@@ -14,7 +14,7 @@ class ListedCluster(KubeApi):
         self.asked: Counter[str] = Counter()
         self.forbidden: set[str] = set()
         self.forgotten: set[str] = set()
-        """Lists whose second page is too old, once."""
+        """Lists whose second page is too old the first time."""
 
     async def get(self, path: str, query: Query | None = None) -> Content:
         self.asked[path] += 1

@@ -14,12 +14,12 @@ _LISTED = (CONFIGS, "/api/v1/serviceaccounts", "/api/v1/secrets", "/api/v1/resou
 
 
 def nothing(path: str) -> ApiError | None:
-    """Refuses no request."""
+    """Allows every request."""
     return None
 
 
 class MemoryCluster(KubeApi):
-    """Objects by path, and watches that tell of every change."""
+    """Objects by path, with watches."""
 
     def __init__(self) -> None:
         self.objects: dict[str, Content] = {}
@@ -29,7 +29,7 @@ class MemoryCluster(KubeApi):
         self._watches: list[tuple[str, asyncio.Queue[Content]]] = []
 
     def keep(self, path: str, content: Content) -> Content:
-        """Store an object, and tell of it."""
+        """Store an object, and send an event."""
         self._version += 1
         kind = "MODIFIED" if path in self.objects else "ADDED"
         metadata = content.setdefault("metadata", {})

@@ -1,4 +1,4 @@
-"""Config/cluster for tests: the examples of Registry v2's configuration page, and any other."""
+"""Config/cluster for tests: the examples of Registry v2's configuration page, and others."""
 
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from app.policy.verdict import Verdict
 from tests import page
 
 EXAMPLES = ("emptyDir", "pvc", "s3", "imagePullSecret")
-"""The page's, in its order."""
+"""The examples in the order of the page."""
 
 
 def example(name: str) -> dict[str, Any]:

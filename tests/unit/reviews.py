@@ -1,4 +1,4 @@
-"""Reviews of the image group, decided on a small registry that tests know by heart."""
+"""Reviews of the image group on a small registry with known content."""
 
 from typing import Any
 
@@ -17,7 +17,8 @@ REGISTRY = "image-registry.image-registry-system.svc:5000"
 
 
 def service(**limits: Any) -> Pushes:
-    """A small and a too large image in team-b, and a too large one from before in team-a."""
+    """Team-b has a small and a too large image. Team-a has a too large image from before the
+    limit."""
     pushes = Pushes(NamespaceLimits(image_size=limit("1Ki"), **limits), registry_hosts=[REGISTRY])
     pushes.state.sizes = {BIG: 4096, OWN_BIG: 4096, SMALL: 10}
     pushes.state.store("team-b", "origin", {"big": (BIG,), "latest": (BIG,), "small": (SMALL,)})
@@ -53,7 +54,7 @@ async def decide(
 
 
 async def review(pushes: Pushes, request: AdmissionRequest, within: float = 5) -> Verdict:
-    """Have the row of the request's kind decide it."""
+    """Decide the request with the row of its kind."""
     settings = Settings()
     deciders = Deciders(
         pushes.admission,

@@ -11,7 +11,7 @@ DOMAIN = ApiDomain()
 
 
 class FakeState:
-    """Everything a ClusterState offers, settable."""
+    """A ClusterState with values that tests can set."""
 
     def __init__(self, limits: NamespaceLimits = NO_LIMITS) -> None:
         self.index = UsageIndex()
@@ -21,7 +21,7 @@ class FakeState:
         self.sizes: dict[str, int] = {}
         """Bytes of the stored Images, by digest."""
         self.images: dict[str, ImageClaim] = {}
-        """What other stored Images say of themselves."""
+        """The claims of other stored Images."""
         self.reasons: list[str] = []
         self._limits = limits
 
@@ -52,7 +52,7 @@ class FakeState:
         return self.images.get(digest)
 
     def store(self, namespace: str, stream: str, tags: dict[str, tuple[str, ...]]) -> None:
-        """What the Image API does with an admitted push."""
+        """Store an admitted push, as the Image API does."""
         self.index.put(namespace, stream, StreamUsage(tags))
 
 

@@ -1,4 +1,4 @@
-"""Which cluster, or which folder, the commands look at."""
+"""The cluster or folder that commands use."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -19,7 +19,7 @@ DEFAULT = "/home/me/.kube/config"
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str | None, str | None]]:
-    """The kubeconfigs and contexts that are connected to."""
+    """The kubeconfigs and contexts that were connected to."""
     found: list[tuple[str | None, str | None]] = []
 
     class Api:

@@ -1,4 +1,4 @@
-"""State from a folder: what is read, how problems are named, and what stays in force."""
+"""The state from a folder: what is read, how problems are reported, and what stays in force."""
 
 import asyncio
 import time
@@ -135,12 +135,12 @@ def test_a_broken_file_is_named_with_its_line(
     assert problem in str(caught.value)
 
 
-def test_too_large_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifests, "MAX_BYTES", 2**20)
-    (tmp_path / "large.yaml").write_text(LIMITS + "#" * 2**20)
+def test_too_large_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "large.yaml"
+    file.write_text(LIMITS + "#" * 2**20)
 
     with pytest.raises(ManifestError, match=r"large.yaml:1: larger than 1 MiB"):
-        state(tmp_path)
+        list(manifests.read(file, max_bytes=2**20))
 
 
 def test_files_may_use_aliases_and_nest_as_objects_do(tmp_path: Path) -> None:

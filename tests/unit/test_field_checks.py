@@ -1,4 +1,4 @@
-"""How values are quoted, and what was probably meant."""
+"""Quoting of values, and suggestions for misspelled ones."""
 
 import pytest
 

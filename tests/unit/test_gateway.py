@@ -111,7 +111,7 @@ def layered(size: int) -> bytes:
     return f'{{"schemaVersion": 2, "config": {config}, "layers": [{layer}]}}'.encode()
 
 
-async def test_who_may_read_everything_is_not_told_limits_unless_he_may_push() -> None:
+async def test_client_without_push_rights_gets_the_registrys_answer_and_no_limit() -> None:
     refusal = {"WWW-Authenticate": 'Basic realm="r"'}
     registry = FakeRegistry(
         get=lambda _: httpx.Response(200),
@@ -131,7 +131,7 @@ async def test_who_may_read_everything_is_not_told_limits_unless_he_may_push() -
         assert "Ki" not in answer.text
 
 
-async def test_a_right_is_asked_for_once_by_however_many_pushes() -> None:
+async def test_push_right_is_checked_once_for_many_pushes() -> None:
     registry = FakeRegistry()
     client = gateway(registry, NamespaceLimits(quotas=(quota(image_tags=50),)))
 
@@ -164,7 +164,7 @@ NO_ANSWER = broken(UpstreamError("late", maybe_done=True))
         pytest.param(lambda _: httpx.Response(502), 502, True, id="a proxy's answer"),
     ],
 )
-async def test_what_may_be_stored_keeps_its_place_until_it_is_seen_or_can_not_be(
+async def test_reservation_is_kept_while_the_push_outcome_is_unknown(
     outcome: Handler, status: int, kept: bool
 ) -> None:
     registry = FakeRegistry(PUT_manifest=outcome)
@@ -202,7 +202,7 @@ def to_storage(_request: httpx.Request) -> httpx.Response:
         ),
     ],
 )
-async def test_sizes_of_blobs_are_the_registrys_word(
+async def test_blob_sizes_in_a_manifest_are_checked_against_the_registry(
     head: Handler, storage: tuple[str, ...], unknown_size: UnknownSize, status: int, code: str
 ) -> None:
     registry = FakeRegistry(head=head, storage=head_of(10_000))
@@ -216,7 +216,7 @@ async def test_sizes_of_blobs_are_the_registrys_word(
         assert answer.json()["errors"][0]["code"] == code
 
 
-async def test_a_blob_that_came_through_the_gateway_needs_no_storage_to_be_asked() -> None:
+async def test_size_of_a_counted_blob_is_known_when_the_registry_redirects() -> None:
     registry = FakeRegistry(head=to_storage)
     client = gateway(registry, NamespaceLimits(image_size=limit("1Ki")))
     for content in (LAYER, b"c"):
@@ -241,7 +241,9 @@ def store(tmp_path: Path) -> Iterator[UsageStore]:
     database.close()
 
 
-async def test_the_only_tag_may_be_replaced_while_nothing_else_fits(store: UsageStore) -> None:
+async def test_the_only_tag_can_move_to_another_image_while_the_quota_is_full(
+    store: UsageStore,
+) -> None:
     client = gateway(FakeRegistry(), NamespaceLimits(quotas=(quota(images=1),)), store=store)
 
     first = await push(client, "v1", image(1))
@@ -256,7 +258,7 @@ async def test_the_only_tag_may_be_replaced_while_nothing_else_fits(store: Usage
     assert kept.status_code == 403
 
 
-async def test_pushes_at_once_do_not_use_the_place_of_one_image_twice(store: UsageStore) -> None:
+async def test_concurrent_pushes_do_not_both_replace_one_image(store: UsageStore) -> None:
     client = gateway(FakeRegistry(), NamespaceLimits(quotas=(quota(images=1),)), store=store)
     await push(client, "v1", image(1))
 
@@ -268,7 +270,7 @@ async def test_pushes_at_once_do_not_use_the_place_of_one_image_twice(store: Usa
     assert store.inventory.usage["team-a"].image_count == 1
 
 
-async def test_a_namespace_that_is_not_read_is_told_to_try_again(store: UsageStore) -> None:
+async def test_push_gets_503_while_the_catalog_is_not_listed(store: UsageStore) -> None:
     client = gateway(FakeRegistry(), NamespaceLimits(quotas=(quota(images=1),)), store=store)
     store.reader._coverage.catalog_problem = "the registry's catalog is being listed"
 
@@ -290,7 +292,7 @@ async def test_a_namespace_that_is_not_read_is_told_to_try_again(store: UsageSto
         pytest.param(NEVER_SENT, False, id="never sent"),
     ],
 )
-async def test_the_registry_is_asked_about_a_deletion_that_may_have_happened(
+async def test_registry_is_asked_after_a_deletion_that_may_have_succeeded(
     store: UsageStore, outcome: Handler, asked: bool
 ) -> None:
     registry = FakeRegistry()
@@ -312,7 +314,7 @@ async def test_the_registry_is_asked_about_a_deletion_that_may_have_happened(
     ],
 )
 @pytest.mark.parametrize("content", [b"", b"x"])
-async def test_a_size_is_learned_only_from_bytes_that_were_counted(
+async def test_blob_size_is_learned_only_from_a_counted_upload(
     store: UsageStore, query: Any, content: bytes
 ) -> None:
     registry = FakeRegistry(
@@ -328,7 +330,7 @@ async def test_a_size_is_learned_only_from_bytes_that_were_counted(
     assert answer.json()["errors"][0]["code"] == "SIZE_INVALID"
 
 
-async def test_blobs_that_were_counted_are_not_asked_for(store: UsageStore) -> None:
+async def test_counted_blobs_need_no_head_request(store: UsageStore) -> None:
     registry = FakeRegistry()
     client = gateway(registry, NamespaceLimits(image_size=limit("1Ki")), store=store)
     for content in (LAYER, bytes(50)):
@@ -345,7 +347,7 @@ async def test_blobs_that_were_counted_are_not_asked_for(store: UsageStore) -> N
 
 
 @pytest.mark.parametrize("deletes", [405, 401, 204, 404])
-async def test_a_refused_upload_is_given_up_whatever_the_client_may_delete(
+async def test_refused_upload_is_cancelled_with_and_without_the_right_to_delete(
     store: UsageStore, deletes: int
 ) -> None:
     registry = FakeRegistry(DELETE_upload=lambda _: httpx.Response(deletes))
@@ -377,7 +379,7 @@ async def test_uploads_wait_for_a_slot(store: UsageStore) -> None:
     assert {answer.status_code for answer in answers} == {202}
 
 
-async def test_manifests_that_wait_share_a_bounded_room() -> None:
+async def test_manifests_in_memory_are_bounded() -> None:
     client = gateway(FakeRegistry(), NamespaceLimits(quotas=(quota(image_tags=50),)))
     here = asyncio.Barrier(30)
 

@@ -29,7 +29,7 @@ def addresses(prefix: str = "") -> Addresses:
         pytest.param("/uploads/12?x=1&y=2", "", id="outside /v2/"),
     ],
 )
-def test_an_upload_session_comes_back_as_the_registry_spelled_it(
+def test_upload_session_is_translated_back_unchanged(
     prefix: str, location: str, shown: str
 ) -> None:
     subject = addresses(prefix)
@@ -56,15 +56,15 @@ def test_an_upload_session_comes_back_as_the_registry_spelled_it(
         (f"{UPLOADS}1", f"{UPLOADS}1"),
     ],
 )
-def test_a_plain_session_is_at_the_gateway_by_whatever_name(location: str, known: str) -> None:
+def test_plain_upload_session_of_any_host_name_is_at_the_gateway(location: str, known: str) -> None:
     assert addresses().session(location, REGISTRY + UPLOADS, APP, GATE) == known
 
 
-def test_a_session_relative_to_the_request_is_a_complete_address() -> None:
+def test_relative_upload_session_becomes_a_complete_address() -> None:
     assert addresses().session("12", REGISTRY + UPLOADS, APP, GATE) == f"{GATE}{UPLOADS}12"
 
 
-def test_a_session_at_another_host_is_refused() -> None:
+def test_upload_session_on_another_host_is_refused() -> None:
     with pytest.raises(RegistryError, match=r"sends uploads to s3\.example\.com, past this"):
         addresses().session("https://s3.example.com/put?x", REGISTRY + UPLOADS, APP, GATE)
 
@@ -79,7 +79,7 @@ def test_a_session_at_another_host_is_refused() -> None:
         pytest.param(lambda path: path.partition("gw~")[0] + "gw~.", id="nothing"),
     ],
 )
-def test_a_session_that_a_client_makes_up_leads_nowhere(change: object) -> None:
+def test_forged_upload_session_is_refused(change: object) -> None:
     subject = addresses()
     path = subject.session("/other/1", REGISTRY + UPLOADS, APP, GATE)
 
@@ -89,7 +89,7 @@ def test_a_session_that_a_client_makes_up_leads_nowhere(change: object) -> None:
     assert refusal.value.code == "BLOB_UPLOAD_UNKNOWN"
 
 
-def test_a_prefix_is_the_registrys_own_affair() -> None:
+def test_path_prefix_of_the_registry_is_hidden_from_clients() -> None:
     subject = addresses("/reg")
     asked = f"{REGISTRY}/reg/v2/_catalog"
 
@@ -109,7 +109,7 @@ def test_a_prefix_is_the_registrys_own_affair() -> None:
         pytest.param("https://auth.example.com/token", "", "", id="another host"),
     ],
 )
-def test_a_token_service_on_the_registrys_host_is_reached_through_the_gateway(
+def test_token_service_on_the_registrys_host_is_reached_through_the_gateway(
     realm: str, shown: str, asked_at: str
 ) -> None:
     subject = addresses("/reg")
@@ -122,5 +122,5 @@ def test_a_token_service_on_the_registrys_host_is_reached_through_the_gateway(
         assert subject.inside(path, "service=r") == f"{asked_at}?service=r"
 
 
-def test_a_basic_challenge_stays_as_it_is() -> None:
+def test_basic_challenge_is_unchanged() -> None:
     assert addresses().challenge('Basic realm="registry"', GATE) == 'Basic realm="registry"'

@@ -70,7 +70,7 @@ def test_a_grace_period_ends_when_a_tag_reaches_the_image() -> None:
         pytest.param("only", "x", Links(subject="b"), {"b", "c"}, id="a referrer replaces it"),
     ],
 )
-def test_a_tag_that_moves_on_frees_what_nothing_else_reaches(
+def test_moving_a_tag_frees_images_that_nothing_else_reaches(
     tag: str, digest: str, links: Links, freed: set[str]
 ) -> None:
     subject = contents(a=NO_LINKS, b=Links(frozenset("c")), c=NO_LINKS)

@@ -28,7 +28,7 @@ def pod(folder: Path = FOLDER) -> dict[str, Any]:
     return template
 
 
-def test_there_is_everything_that_a_gateway_needs() -> None:
+def test_component_has_every_object_of_a_gateway() -> None:
     kinds = [kind for kind, _ in objects()]
 
     assert sorted(kinds) == [
@@ -66,7 +66,7 @@ def test_the_pod_is_restricted() -> None:
     }
 
 
-def test_everything_selects_the_pods_of_the_gateway() -> None:
+def test_selectors_match_the_pods_of_the_gateway() -> None:
     found = objects()
     deployment = found["Deployment", "registry-gateway"]["spec"]
 
@@ -78,7 +78,7 @@ def test_everything_selects_the_pods_of_the_gateway() -> None:
         assert spec.get("podSelector", spec.get("selector"))["matchLabels"] == LABELS
 
 
-def test_the_gateway_writes_nothing_but_ledgers_and_the_heartbeat() -> None:
+def test_gateway_may_write_only_ledgers_and_the_heartbeat() -> None:
     written = {
         (kind, resource, *rule.get("resourceNames", []))
         for (kind, _), found in objects().items()
@@ -94,7 +94,7 @@ def test_the_gateway_writes_nothing_but_ledgers_and_the_heartbeat() -> None:
     }
 
 
-def test_a_plain_registry_has_its_limits_and_counts_in_volumes() -> None:
+def test_plain_component_mounts_limits_and_database() -> None:
     plain = FOLDER / "plain"
     [container] = pod(plain)["containers"]
     command, *flags = container["args"]
@@ -112,7 +112,7 @@ def test_a_plain_registry_has_its_limits_and_counts_in_volumes() -> None:
 
 
 @pytest.mark.parametrize("example", ["ingress", "gateway-api"])
-def test_examples_lead_to_the_service(example: str) -> None:
+def test_examples_name_the_service(example: str) -> None:
     found = yaml.safe_load((FOLDER / f"examples/{example}.yaml").read_text())
     service = objects()["Service", "registry-gateway"]
 
@@ -120,7 +120,7 @@ def test_examples_lead_to_the_service(example: str) -> None:
     assert f"name: {service['metadata']['name']}" in yaml.safe_dump(found)
 
 
-def test_the_registry_takes_connections_from_the_gateway_only() -> None:
+def test_network_policy_allows_only_the_gateway() -> None:
     found = yaml.safe_load((FOLDER / "examples/registry-network-policy.yaml").read_text())
     [rule] = found["spec"]["ingress"]
     [source] = rule["from"]

@@ -141,7 +141,7 @@ BROKEN_TAG = "/v2/ns/app/manifests/v1"
         ),
     ],
 )
-async def test_everything_that_a_registry_holds_counts(
+async def test_odd_contents_of_a_registry_are_counted(
     database: Database, registry: FakeRegistry, counts: tuple[int, int, int]
 ) -> None:
     gateway = Gateway(database, registry)
@@ -152,7 +152,7 @@ async def test_everything_that_a_registry_holds_counts(
     await gateway.reader.prepare(APP)
 
 
-async def test_what_cannot_be_read_is_named_until_it_can_be(database: Database) -> None:
+async def test_unreadable_tag_is_a_warning_until_it_is_readable(database: Database) -> None:
     registry = FakeRegistry({"ns/app": {"v1": CHILD, "v2": CHILD}})
     registry.answers[BROKEN_TAG] = httpx.Response(500)
     gateway = Gateway(database, registry)
@@ -167,7 +167,7 @@ async def test_what_cannot_be_read_is_named_until_it_can_be(database: Database) 
     assert gateway.counts() == (1, 1, 2)
 
 
-async def test_one_repository_that_cannot_be_read_stops_its_own_namespace_only(
+async def test_unreadable_repository_stops_only_its_own_namespace(
     database: Database,
 ) -> None:
     registry = FakeRegistry({"ns/app": {"v1": CHILD}, "ns/bad": {}, "other/app": {"v1": CHILD}})
@@ -187,7 +187,7 @@ async def test_one_repository_that_cannot_be_read_stops_its_own_namespace_only(
     assert gateway.coverage.warnings() == []
 
 
-async def test_a_push_reads_its_namespace_before_the_others_are_read(database: Database) -> None:
+async def test_push_reads_only_the_repositories_of_its_namespace(database: Database) -> None:
     registry = FakeRegistry({"ns/app": {"v1": CHILD}, "other/app": {"v1": CHILD}})
     gateway = Gateway(database, registry)
     gateway.coverage.listed(map(parse_repository, registry.repositories))
@@ -200,7 +200,7 @@ async def test_a_push_reads_its_namespace_before_the_others_are_read(database: D
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])
-async def test_without_a_catalog_a_repository_is_read_at_its_first_push(
+async def test_without_a_catalog_the_first_push_reads_the_repository(
     database: Database, status: int
 ) -> None:
     registry = FakeRegistry({"ns/app": {"v1": CHILD, "v2": CHILD, "v3": CHILD}})
@@ -216,7 +216,7 @@ async def test_without_a_catalog_a_repository_is_read_at_its_first_push(
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-async def test_repositories_that_a_file_names_are_read_without_a_catalog(
+async def test_named_repositories_are_read_without_a_catalog(
     database: Database, status: int
 ) -> None:
     registry = FakeRegistry({"ns/app": {"v1": CHILD}})
@@ -255,7 +255,7 @@ async def test_repositories_that_a_file_names_are_read_without_a_catalog(
         ),
     ],
 )
-async def test_a_catalog_that_cannot_be_listed_says_why(
+async def test_readiness_names_why_the_catalog_cannot_be_listed(
     database: Database, answer: httpx.Response | Exception, cause: str
 ) -> None:
     registry = FakeRegistry(answers={"/v2/_catalog": answer})
@@ -267,7 +267,7 @@ async def test_a_catalog_that_cannot_be_listed_says_why(
         await gateway.reader.prepare(APP)
 
 
-async def test_a_registry_that_was_read_once_is_decided_on_while_it_is_down(
+async def test_known_registry_is_decided_on_while_it_is_down(
     database: Database,
 ) -> None:
     registry = FakeRegistry({"ns/app": {"v1": CHILD}})
@@ -300,7 +300,7 @@ async def test_background_questions_give_way_to_clients() -> None:
     assert asked == 20
 
 
-def test_a_file_of_repositories_has_one_a_line(tmp_path: Path) -> None:
+def test_file_of_repositories_has_one_name_a_line(tmp_path: Path) -> None:
     file = tmp_path / "names"
     file.write_text("# ours\nns/app\n\n  ns/web/app  \n")
     assert read_names(file) == {APP, Repository("ns", "web/app")}

@@ -87,7 +87,7 @@ DIGEST = "sha256:" + "a" * 64
         ),
     ],
 )  # fmt: skip
-def test_a_request_wants_one_thing(method: str, path: str, query: str, expected: Route) -> None:
+def test_request_is_recognised(method: str, path: str, query: str, expected: Route) -> None:
     assert route(method, path, query) == expected
 
 
@@ -114,7 +114,7 @@ def test_a_request_wants_one_thing(method: str, path: str, query: str, expected:
         ),
     ],
 )  # fmt: skip
-def test_a_write_in_any_other_spelling_is_refused(
+def test_write_with_another_spelling_is_refused(
     method: str, path: str, query: str, code: str
 ) -> None:
     with pytest.raises(RegistryError) as refusal:
@@ -141,7 +141,7 @@ def test_a_write_in_any_other_spelling_is_refused(
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])
-def test_no_method_reaches_another_location_of_the_registry(method: str, path: str) -> None:
+def test_path_traversal_is_refused_for_every_method(method: str, path: str) -> None:
     with pytest.raises(RegistryError):
         route(method, path, "")
 
@@ -155,7 +155,7 @@ def test_no_method_reaches_another_location_of_the_registry(method: str, path: s
         (f"/v2/team-a/app/blobs/{DIGEST}", None),
     ],
 )
-def test_a_location_leads_to_an_upload_session_or_elsewhere(
+def test_upload_session_is_recognised_by_its_path(
     path: str, session: ContinueUpload | None
 ) -> None:
     assert upload_of(path) == session

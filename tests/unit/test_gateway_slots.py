@@ -8,7 +8,7 @@ from app.gateway.slots import Slots
 from app.registry.errors import RegistryError
 
 
-async def test_clients_take_turns() -> None:
+async def test_clients_get_slots_in_turn() -> None:
     slots, order = Slots(1, wait=10), list[str]()
     here = asyncio.Event()
 
@@ -26,7 +26,7 @@ async def test_clients_take_turns() -> None:
     assert (slots.taken, slots.waiting) == (0, 0)
 
 
-async def test_who_waits_too_long_is_told_to_come_back() -> None:
+async def test_upload_that_waits_too_long_gets_429() -> None:
     slots = Slots(1, wait=0.01)
     async with slots.one("a"):
         with pytest.raises(RegistryError, match="1 uploads are running") as refusal:
@@ -37,7 +37,7 @@ async def test_who_waits_too_long_is_told_to_come_back() -> None:
     assert (slots.taken, slots.waiting) == (0, 0)
 
 
-async def test_a_client_that_leaves_the_queue_takes_no_slot() -> None:
+async def test_cancelled_upload_leaves_the_queue() -> None:
     slots = Slots(1, wait=10)
 
     async def upload() -> None:
@@ -55,7 +55,7 @@ async def test_a_client_that_leaves_the_queue_takes_no_slot() -> None:
     assert (slots.taken, slots.waiting) == (0, 0)
 
 
-async def test_a_slot_that_is_given_to_a_client_that_leaves_goes_on_to_the_next() -> None:
+async def test_slot_of_a_cancelled_upload_goes_to_the_next() -> None:
     slots = Slots(1, wait=10)
     done: list[int] = []
 

@@ -40,7 +40,7 @@ async def head(reader: asyncio.StreamReader) -> bytes:
     return await reader.readuntil(b"\r\n\r\n")
 
 
-async def test_a_request_arrives_as_it_is_given_and_nothing_is_added() -> None:
+async def test_request_is_sent_unchanged() -> None:
     seen: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -69,7 +69,7 @@ async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 @pytest.mark.parametrize("serve", [no_answer, silence], ids=["it hangs up", "it is silent"])
-async def test_without_an_answer_the_registry_may_have_acted(serve: Serve) -> None:
+async def test_missing_answer_means_that_the_registry_may_have_acted(serve: Serve) -> None:
     async with server(serve) as url, transport(answer=0.1) as subject:
         with pytest.raises(UpstreamError) as failure:
             await subject.request("PUT", f"{url}/v2/x", (), b"content")
@@ -78,7 +78,7 @@ async def test_without_an_answer_the_registry_may_have_acted(serve: Serve) -> No
     assert str(failure.value)
 
 
-async def test_without_a_connection_the_registry_has_not_acted() -> None:
+async def test_refused_connection_means_that_the_registry_has_not_acted() -> None:
     async with server(silence) as url:
         pass
     async with transport() as subject:
@@ -88,7 +88,7 @@ async def test_without_a_connection_the_registry_has_not_acted() -> None:
     assert not failure.value.maybe_done
 
 
-async def test_a_body_that_fails_says_why() -> None:
+async def test_exception_of_the_body_is_raised() -> None:
     class FailedError(Exception):
         pass
 
@@ -101,7 +101,7 @@ async def test_a_body_that_fails_says_why() -> None:
             await subject.request("PATCH", f"{url}/v2/x", (), body())
 
 
-async def test_a_registry_that_takes_nothing_more_is_given_up() -> None:
+async def test_registry_that_stops_reading_times_out() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await head(reader)
         await asyncio.sleep(5)
@@ -115,7 +115,7 @@ async def test_a_registry_that_takes_nothing_more_is_given_up() -> None:
             await subject.request("PATCH", f"{url}/v2/x", (), body())
 
 
-async def test_a_slow_client_is_no_slow_registry() -> None:
+async def test_slow_client_does_not_time_out_the_registry() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"0\r\n\r\n")
         writer.write(HEAD + b"hello")
@@ -132,7 +132,7 @@ async def test_a_slow_client_is_no_slow_registry() -> None:
     assert response.status == 200
 
 
-async def test_an_answer_that_breaks_off_is_no_whole_one() -> None:
+async def test_incomplete_answer_is_an_error() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await head(reader)
         writer.write(HEAD + b"he")

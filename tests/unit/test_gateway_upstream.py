@@ -58,7 +58,7 @@ async def sent(headers: dict[str, str]) -> httpx.Headers:
         pytest.param("/v2/a%2Fb/x", "", id="an encoded path"),
     ],
 )
-async def test_path_and_query_arrive_as_they_were_sent(path: str, query: str) -> None:
+async def test_path_and_query_are_unchanged(path: str, query: str) -> None:
     network = Network()
 
     await upstream(network).forward(request(path, query), None)
@@ -67,7 +67,7 @@ async def test_path_and_query_arrive_as_they_were_sent(path: str, query: str) ->
     assert network.request.url.raw_path.decode() == path + (f"?{query}" if query else "")
 
 
-async def test_headers_pass_but_for_those_of_one_connection() -> None:
+async def test_headers_pass_except_those_of_one_connection() -> None:
     headers = await sent(
         {
             "authorization": "Bearer t", "range": "bytes=0-1", "accept": "a/b", "host": "outside",
@@ -116,7 +116,7 @@ async def test_addresses_of_the_registry_become_those_of_the_gateway(
         ),
     ],
 )
-async def test_the_next_page_is_at_the_gateway_too(link: str, expected: str) -> None:
+async def test_link_to_the_next_page_is_rewritten(link: str, expected: str) -> None:
     answer = await upstream(Network(200, {"Link": link})).forward(request(), None)
 
     assert dict(answer.headers)[b"link"].decode() == expected
@@ -140,7 +140,7 @@ async def test_the_next_page_is_at_the_gateway_too(link: str, expected: str) -> 
         pytest.param({"host": "a:b"}, "http://localhost", id="no host"),
     ],
 )
-async def test_the_address_of_the_gateway_is_derived(
+async def test_address_of_the_gateway_is_derived_from_the_request(
     headers: dict[str, str], external: str
 ) -> None:
     network = Network(202, {"Location": f"{ORIGIN}{UPLOADS}1"})

@@ -1,4 +1,4 @@
-"""Names that tenants, or whoever reaches the port, choose: they lead nowhere and into no log."""
+"""Names from untrusted sources lead to no other path and no forged log record."""
 
 import io
 import json
@@ -26,7 +26,7 @@ HOSTILE = (
 
 
 class Recorder:
-    """In the place of an ApiClient: notes what would have been asked."""
+    """Takes the place of an ApiClient and records the requests."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -98,7 +98,7 @@ async def test_host_named_by_a_tenant_is_never_contacted(
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """What the root logger's handler writes; the handlers of before are put back."""
+    """The output of the root logger. Its previous handlers are restored."""
     root, written = logging.getLogger(), io.StringIO()
     handlers, level = root.handlers[:], root.level
     yield written

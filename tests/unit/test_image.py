@@ -1,4 +1,4 @@
-"""How large an image is by its own object, and whether that object contradicts itself."""
+"""The size of an image by its own object, and contradictions within it."""
 
 import hashlib
 import json

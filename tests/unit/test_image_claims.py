@@ -1,4 +1,4 @@
-"""What a request says of an image is held against its digest and against the registry."""
+"""A request's statement about an image is compared with its digest and with the registry."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ def mapping(manifest: bytes, **content: Any) -> dict[str, Any]:
 
 
 def asking(stored: dict[str, ImageClaim], broken: bool = False) -> tuple[Pushes, list[str]]:
-    """A service whose registry stores some images, or answers nothing; and what it is asked."""
+    """A service whose registry stores some images or does not respond, and the questions to it."""
     pushes = service()
     asked: list[str] = []
 
@@ -111,7 +111,7 @@ async def test_ambiguous_manifest_proves_no_size() -> None:
 
 
 async def test_size_of_a_stored_image_is_held_against_the_registry() -> None:
-    """It may come from a mapping that somebody made by hand, where nothing was limited."""
+    """Anybody may have created the Image by hand, in a namespace without a limit."""
     pushes, _ = asking({digest_of(LARGE): claim_of(LARGE)})
     pushes.state.sizes[digest_of(LARGE)] = 5
 

@@ -1,4 +1,4 @@
-"""What ImagePruner/cluster may say: a schedule that comes, and an age and count that keep."""
+"""Checks of ImagePruner/cluster: its schedule, and the images that it keeps."""
 
 from datetime import timedelta
 

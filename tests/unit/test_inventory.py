@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-import app.gateway.inventory
 from app.gateway.contents import Links
 from app.gateway.coverage import Coverage
 from app.gateway.database import Database, DatabaseError
@@ -84,9 +83,10 @@ def inventory(database: Database, registry: FakeRegistry) -> Inventory:
 def inventory_of(
     database: Database, registry: FakeRegistry, clock: Callable[[], float] = time.time
 ) -> Inventory:
+    """Asks the second time after a hundredth of a second instead of five seconds."""
     client = RegistryClient(ORIGIN, transport=httpx.MockTransport(registry))
     questioner = Questioner(client, Turns(Traffic()))
-    return Inventory(database, questioner, Coverage(), grace=GRACE, clock=clock)
+    return Inventory(database, questioner, Coverage(), grace=GRACE, settle=0.01, clock=clock)
 
 
 def counts(inventory: Inventory) -> tuple[int, int, int]:
@@ -98,7 +98,7 @@ async def push(inventory: Inventory, reference: Reference, content: bytes) -> No
     await inventory.stored(await inventory.begin(APP, reference, digest_of(content)))
 
 
-async def test_what_is_stored_counts_and_what_is_refused_does_not(inventory: Inventory) -> None:
+async def test_stored_manifest_counts_and_refused_one_does_not(inventory: Inventory) -> None:
     await push(inventory, V1, image(1))
     await push(inventory, V2, image(1))
     await push(inventory, Reference(digest=digest_of(image(2))), image(2))
@@ -115,7 +115,7 @@ async def test_an_image_no_longer_counts_when_its_tag_moves_on(inventory: Invent
     assert inventory.untagged == 1
 
 
-async def test_both_images_count_while_it_is_not_known_whether_a_tag_has_moved(
+async def test_old_and_new_image_count_while_the_push_outcome_is_unknown(
     inventory: Inventory,
 ) -> None:
     await push(inventory, V1, image(1))
@@ -142,7 +142,7 @@ async def test_an_image_without_a_tag_counts_for_its_grace_period(
     reopened.close()
 
 
-async def test_a_tag_brings_back_the_children_that_had_stopped_counting(
+async def test_tagging_an_index_counts_its_expired_children_again(
     database: Database, registry: FakeRegistry
 ) -> None:
     now = [1000.0]
@@ -161,7 +161,7 @@ async def test_a_tag_brings_back_the_children_that_had_stopped_counting(
     assert counts(inventory) == (1, 3, 1)
 
 
-async def test_two_rounds_of_questions_at_once_are_both_answered(
+async def test_concurrent_rounds_of_questions_are_both_answered(
     inventory: Inventory, registry: FakeRegistry
 ) -> None:
     for number in range(5):
@@ -172,7 +172,7 @@ async def test_two_rounds_of_questions_at_once_are_both_answered(
     assert all(await asyncio.gather(inventory.ask_due(), inventory.ask_due()))
 
 
-async def test_a_deletion_does_not_wait_for_an_older_question_and_its_answer_counts(
+async def test_deletion_does_not_wait_for_a_running_comparison(
     inventory: Inventory, registry: FakeRegistry
 ) -> None:
     await push(inventory, V1, image(1))
@@ -190,7 +190,7 @@ async def test_a_deletion_does_not_wait_for_an_older_question_and_its_answer_cou
     assert counts(inventory)[2] == 0
 
 
-async def test_a_comparison_asks_only_for_what_differs(
+async def test_comparison_asks_only_for_differing_tags(
     inventory: Inventory, registry: FakeRegistry
 ) -> None:
     for number in range(20):
@@ -209,7 +209,7 @@ async def test_a_comparison_asks_only_for_what_differs(
     assert counts(inventory) == (1, 19, 20)
 
 
-async def test_counts_survive_the_process(
+async def test_counts_survive_a_restart(
     database: Database, registry: FakeRegistry, tmp_path: Path
 ) -> None:
     first = inventory_of(database, registry)
@@ -223,14 +223,12 @@ async def test_counts_survive_the_process(
 
 
 @pytest.mark.parametrize("stored", [True, False])
-async def test_an_interrupted_push_counts_until_the_registry_says_what_became_of_it(
+async def test_interrupted_push_counts_until_the_registry_has_answered(
     database: Database,
     registry: FakeRegistry,
     tmp_path: Path,
     stored: bool,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(app.gateway.inventory, "_SETTLE", 0.01)
     await inventory_of(database, registry).begin(APP, V1, digest_of(image(1)))
     database.close()
     if stored:
@@ -255,10 +253,9 @@ async def test_an_interrupted_push_counts_until_the_registry_says_what_became_of
     reopened.close()
 
 
-async def test_a_push_that_is_stored_after_the_first_no_keeps_its_place(
-    database: Database, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+async def test_push_that_is_stored_after_the_first_404_counts(
+    database: Database, registry: FakeRegistry
 ) -> None:
-    monkeypatch.setattr(app.gateway.inventory, "_SETTLE", 0.01)
     inventory = inventory_of(database, registry)
     await inventory.unknown(await inventory.begin(APP, V1, digest_of(image(1))))
     assert await inventory.ask_due()
@@ -270,7 +267,7 @@ async def test_a_push_that_is_stored_after_the_first_no_keeps_its_place(
     assert counts(inventory) == (1, 1, 1)
 
 
-async def test_a_deleted_manifest_takes_the_tags_along_that_the_registry_took(
+async def test_deleted_manifest_removes_its_tags(
     inventory: Inventory, registry: FakeRegistry
 ) -> None:
     for reference in (V1, V2):
@@ -283,7 +280,7 @@ async def test_a_deleted_manifest_takes_the_tags_along_that_the_registry_took(
     assert counts(inventory) == (1, 1, 1)
 
 
-async def test_the_last_deletion_takes_the_stream_along(inventory: Inventory) -> None:
+async def test_deleting_the_last_manifest_removes_the_stream(inventory: Inventory) -> None:
     await push(inventory, V1, image(1))
 
     await inventory.deleted(APP, Reference(digest=digest_of(image(1))))
@@ -291,7 +288,7 @@ async def test_the_last_deletion_takes_the_stream_along(inventory: Inventory) ->
     assert counts(inventory) == (0, 0, 0)
 
 
-async def test_a_deletion_counts_only_when_the_registry_confirms_it(
+async def test_deletion_counts_only_when_the_registry_confirms_it(
     inventory: Inventory, registry: FakeRegistry
 ) -> None:
     await push(inventory, V1, image(1))
@@ -302,7 +299,7 @@ async def test_a_deletion_counts_only_when_the_registry_confirms_it(
     assert counts(inventory) == (1, 1, 1)
 
 
-async def test_a_push_during_a_question_is_not_undone_by_its_older_answer(
+async def test_older_answer_does_not_undo_a_push(
     inventory: Inventory, registry: FakeRegistry
 ) -> None:
     await push(inventory, V1, image(1))
@@ -319,7 +316,7 @@ async def test_a_push_during_a_question_is_not_undone_by_its_older_answer(
     assert counts(inventory) == (1, 1, 1)
 
 
-async def test_a_scan_finds_tags_and_the_children_of_indexes(
+async def test_comparison_finds_tags_and_children_of_indexes(
     inventory: Inventory, registry: FakeRegistry
 ) -> None:
     children = [image(n) for n in range(3)]
@@ -333,7 +330,7 @@ async def test_a_scan_finds_tags_and_the_children_of_indexes(
     assert counts(inventory) == (1, 3, 1)
 
 
-async def test_a_scan_that_fails_changes_nothing(
+async def test_failed_comparison_changes_nothing(
     inventory: Inventory, registry: FakeRegistry
 ) -> None:
     await push(inventory, V1, image(1))
@@ -345,7 +342,7 @@ async def test_a_scan_that_fails_changes_nothing(
     assert counts(inventory) == (1, 1, 1)
 
 
-async def test_what_is_stored_counts_even_while_nothing_can_be_written(
+async def test_stored_manifest_counts_while_the_database_cannot_be_written(
     inventory: Inventory,
     database: Database,
     registry: FakeRegistry,
@@ -369,7 +366,7 @@ async def test_what_is_stored_counts_even_while_nothing_can_be_written(
     assert len(database.intents()) == 2
 
 
-async def test_a_database_of_an_older_version_is_filled_again(tmp_path: Path) -> None:
+async def test_database_of_version_1_is_filled_again(tmp_path: Path) -> None:
     path = tmp_path / "gateway.db"
     with closing(sqlite3.connect(path)) as older:
         older.executescript(
@@ -404,7 +401,7 @@ async def test_a_database_belongs_to_one_process(tmp_path: Path) -> None:
         Database(tmp_path / "gateway.db", ORIGIN)
 
 
-async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+async def test_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
     path = tmp_path / "file"
     await asyncio.to_thread(path.write_bytes, b"not a database, but long enough to look at" * 100)
 

@@ -1,4 +1,4 @@
-"""Reading the legacy gateway's ConfigMap, and the LimitRange that replaces its limits."""
+"""Parsing the legacy gateway's ConfigMap, and the LimitRange that replaces its limits."""
 
 from decimal import Decimal
 

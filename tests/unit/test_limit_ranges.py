@@ -1,4 +1,4 @@
-"""LimitRanges mean what they say, or their author is told."""
+"""Checks of LimitRanges: misspelled and ineffective limits are reported."""
 
 from typing import Any
 
@@ -181,7 +181,7 @@ def test_a_resource_of_ours_is_refused_in_any_field_of_another_type(field: str) 
 def test_a_refusal_names_no_field_that_the_api_server_filled_in(
     written: dict[str, Any], field: str
 ) -> None:
-    """The defaults of a Container item: SetDefaults_LimitRangeItem of Kubernetes."""
+    """The defaults that Kubernetes sets on a Container item (SetDefaults_LimitRangeItem)."""
     default = {**written.get("max", {}), **written.get("default", {})}
     request = {**written.get("min", {}), **default}
     filled = item("Container", **{**written, "default": default, "defaultRequest": request})

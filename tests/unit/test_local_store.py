@@ -1,4 +1,4 @@
-"""What a controller sees between its own writes and the watch."""
+"""A controller's view between its own writes and the watch."""
 
 from app.cluster.api import Content
 from app.cluster.informer import Key

@@ -1,4 +1,4 @@
-"""A pushed manifest says one thing only, and its size is that of its distinct blobs."""
+"""Parsing pushed manifests: one meaning, and the size of the distinct blobs."""
 
 import hashlib
 import json

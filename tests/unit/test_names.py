@@ -1,4 +1,4 @@
-"""Hosts, as fields and pull specs name them."""
+"""Hosts in fields and pull specs."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Who else is at work, and what is left to them."""
+"""Which objects belong to another owner, and when a controller is off."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every kind and verb, as the API server sends them, decided on the shipped examples."""
+"""A review of every kind and verb, decided on the shipped examples."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests import payloads
 
 @dataclass(frozen=True)
 class Denied:
-    """A refusal, and texts that its message has to hold."""
+    """A refusal, and texts that its message must contain."""
 
     texts: tuple[str, ...]
     causes: tuple[str, ...]
@@ -26,7 +26,7 @@ class Denied:
 
 @dataclass(frozen=True)
 class Allowed:
-    """No refusal; texts that its warnings have to hold, or why the object is not looked at."""
+    """An allowed request, and texts of its warnings, or the reason why it is not checked."""
 
     warnings: tuple[str, ...] = ()
     skipped: str | None = None

@@ -1,6 +1,6 @@
-"""The controller of pull secrets against an API server in memory: what it does when, and when not.
+"""The pull secret controller with an API server in memory.
 
-Its whole life on a real API server is in tests/e2e.
+tests/e2e runs it with a real API server.
 """
 
 import asyncio

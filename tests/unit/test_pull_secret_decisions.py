@@ -1,4 +1,4 @@
-"""What is done about a ServiceAccount and its pull secret, and for whom."""
+"""The next step for a ServiceAccount and its pull secret, and the scope of the controller."""
 
 import base64
 import json

@@ -35,7 +35,7 @@ async def patched(
     operation: str = "CREATE",
     loaded: bool = True,
 ) -> list[dict[str, str]] | None:
-    """The pull secrets that a ServiceAccount is stored with."""
+    """The pull secrets of a ServiceAccount after the webhook."""
     cluster = MemoryCluster()
     for content in configs:
         cluster.keep(f"{CONFIGS}/cluster", copy.deepcopy(content))

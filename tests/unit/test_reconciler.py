@@ -1,4 +1,4 @@
-"""What the leader does with ledgers, whatever goes wrong meanwhile."""
+"""The leader's work on ledgers, also while requests fail."""
 
 import pytest
 
@@ -19,7 +19,7 @@ RESERVATION = Reservation("holder", MEMBERS, NOW + 69)
 
 
 class State(KubernetesState):
-    """Up to date, whatever the API server says."""
+    """A state without problems."""
 
     def __init__(self, api: FakeKube) -> None:
         super().__init__(api, ApiDomain(), namespace=OWN, timing=TIMING, silence=150)

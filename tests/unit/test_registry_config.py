@@ -1,4 +1,4 @@
-"""What Config/cluster may say."""
+"""Values that Config/cluster may have."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""No update of Config/cluster loses images unnoticed."""
+"""Updates of Config/cluster that may lose images."""
 
 from typing import Any, Literal
 

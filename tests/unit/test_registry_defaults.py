@@ -1,4 +1,4 @@
-"""Config/cluster gets what it leaves open, and keeps what it says."""
+"""Defaults of Config/cluster: they fill in missing fields and never change set ones."""
 
 import copy
 from typing import Any

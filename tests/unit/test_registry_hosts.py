@@ -1,4 +1,4 @@
-"""The addresses and namespaces that Config/cluster names."""
+"""Host names and namespaces in Config/cluster."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Reading what Config/cluster refers to: only what it names, in bounded time, from any source."""
+"""Reading the objects that Config/cluster refers to, from any source and in bounded time."""
 
 import asyncio
 import base64
@@ -29,7 +29,7 @@ S3 = {"storage": {"s3": {"bucket": "images", "trustedCA": {"name": "storage-ca"}
 
 
 class Api(KubeApi):
-    """Answers by path; what is not there is not found."""
+    """Answers by path; 404 for unknown paths."""
 
     def __init__(self, **objects: Content | ApiError) -> None:
         self.asked: list[str] = []
@@ -220,7 +220,7 @@ async def test_unknown_state_gives_no_warnings() -> None:
 
 
 def test_claims_and_config_maps_are_read() -> None:
-    """As the API server sends them, with fields that nobody reads."""
+    """Objects with fields that the models ignore, as the API server sends them."""
     claim = PersistentVolumeClaim.model_validate(
         {"metadata": {"managedFields": []}, "spec": {"storageClassName": None, "selector": {}}}
     )

@@ -1,4 +1,4 @@
-"""An S3 bucket, and the endpoint that it is reached by."""
+"""Checks of the S3 bucket and its endpoint."""
 
 import pytest
 

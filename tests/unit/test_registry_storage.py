@@ -1,4 +1,4 @@
-"""One storage backend that Pods and clients can use."""
+"""Checks of the storage backend: one backend that Pods and clients can use."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Namespaces that pruning cannot bring under their limits, by what is kept for certain."""
+"""Namespaces that pruning cannot bring under their limits."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +18,7 @@ def digest(name: str) -> str:
 
 
 def usage(**streams: dict[str, str]) -> NamespaceUsage:
-    """Streams by name; a tag's history is a text, a letter an image, the newest first."""
+    """Streams by name. A tag's history is a text with a letter for each image, newest first."""
     found = NamespaceUsage()
     for name, tags in streams.items():
         histories = {tag: tuple(map(digest, history)) for tag, history in tags.items()}

@@ -1,4 +1,4 @@
-"""What of the user's credentials goes into the private configuration."""
+"""Which of the user's credentials are merged into the private configuration."""
 
 import base64
 from typing import Any
@@ -29,7 +29,7 @@ USER = encoded(**{ACCESS: "id", SECRET: "key"})
 def target(
     data: dict[str, str], ours: tuple[str, ...] = (), *others: tuple[str, str], **metadata: Any
 ) -> PrivateConfiguration:
-    """`others` are pairs of field manager and key."""
+    """`others` are pairs of a field manager and a key."""
     fields = [managed(MANAGER, "Apply", **{"f:data": {f"f:{key}": {} for key in ours}})]
     fields += [managed(name, "Update", **{"f:data": {f"f:{key}": {}}}) for name, key in others]
     content = {

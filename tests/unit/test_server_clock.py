@@ -1,4 +1,4 @@
-"""What the API server's answers tell of its clock."""
+"""Measuring the API server's clock by its responses."""
 
 import math
 
@@ -12,7 +12,8 @@ NOON = 1_800_000_000.0
 
 
 def answered(clock: ServerClock, at: float, *, offset: float, took: float = 0.0) -> None:
-    """An answer that is written just before it comes, by a server that is `offset` ahead."""
+    """A response that is sent just before it arrives, by a server that is `offset` seconds
+    ahead."""
     clock.observe(math.floor(at + offset), sent=at - took, received=at)
 
 

@@ -1,4 +1,4 @@
-"""The Secret with the user's storage credentials: what is refused, and that no value is told."""
+"""Checks of the Secret with the user's storage credentials. No message contains a value."""
 
 import base64
 import re
@@ -37,7 +37,7 @@ def check(**content: Any) -> Verdict:
 
 
 def check_values(values: dict[str, str]) -> Verdict:
-    """Both ways to write a Secret have one verdict."""
+    """The verdict is the same for `data` and `stringData`."""
     as_text, as_data = check(stringData=values), check(data=encoded(values))
     assert as_text == as_data
     return as_text

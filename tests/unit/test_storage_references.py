@@ -1,4 +1,4 @@
-"""What Config/cluster refers to: the claim, the credentials and the CA of its storage."""
+"""Checks of the objects that Config/cluster refers to: claim, credentials and CA."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,7 +27,7 @@ UNREAD = Unread("the API server did not answer")
 def claim(
     phase: str = "Bound", *, modes: tuple[str, ...] = ("ReadWriteOnce",), **spec: Any
 ) -> PersistentVolumeClaim:
-    """A claim, made an hour ago."""
+    """A claim that is an hour old."""
     status: dict[str, Any] = {"phase": phase}
     if phase == "Bound":
         status |= {"accessModes": list(modes), "capacity": {"storage": "100Gi"}}

@@ -1,4 +1,4 @@
-"""The CA bundle that the registry trusts its object storage by."""
+"""Checks of the CA bundle for the object storage."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ NAME = 'certificate "CN=registry-admission CA"'
 
 
 def ca(start: timedelta, end: timedelta) -> str:
-    """A CA that is valid between two points in time, seen from now."""
+    """A CA that is valid between two points in time, relative to now."""
     return make_authority(NOW + start, end - start).certificate.decode()
 
 

@@ -1,4 +1,4 @@
-"""A cluster as `usage` and `audit` read it."""
+"""Reading a cluster for `usage` and `audit`."""
 
 import time
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ import pytest
 
 from app.cluster.api import ApiError, ForbiddenError, GoneError
 from app.cluster.heartbeat import NAME as HEARTBEAT
-from app.cluster.ledgers import encode
+from app.cluster.ledger_format import encode
 from app.quota.in_flight import InFlight, StreamInFlight
 from app.quota.ledger import Ledger, Reservation
 from app.quota.members import Members
@@ -32,7 +32,7 @@ def created(number: int) -> str:
 
 
 def stream(namespace: str, name: str, **tags: int) -> dict[str, Any]:
-    """Tags and the numbers of their images; pushed in January."""
+    """An ImageStream with tags and the numbers of their images, pushed in January."""
     history = [
         {
             "tag": tag,

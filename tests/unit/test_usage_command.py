@@ -229,3 +229,47 @@ def test_usage_lists_largest_images_of_the_namespace(
     (folder / "images.yaml").write_text(IMAGES)
     output = run("--state", folder, *arguments).output
     assert re.findall(r"\d [MK]iB +sha256:\w", output) == shown
+
+
+LAYERS = """\
+---
+apiVersion: image.alauda.io/v1
+kind: ImageStream
+metadata: {name: app, namespace: team-x}
+status: {tags: [{tag: v1, items: [{image: 'sha256:x'}]}, {tag: v2, items: [{image: 'sha256:y'}]}]}
+---
+apiVersion: image.alauda.io/v1
+kind: ImageStream
+metadata: {name: web, namespace: team-x}
+status: {tags: [{tag: v1, items: [{image: 'sha256:i'}]}, {tag: v2, items: [{image: 'sha256:z'}]}]}
+---
+apiVersion: image.alauda.io/v1
+kind: Image
+metadata: {name: 'sha256:x'}
+dockerImageLayers: [{name: base, size: 1048576}, {name: one, size: 1024}]
+---
+apiVersion: image.alauda.io/v1
+kind: Image
+metadata: {name: 'sha256:y'}
+dockerImageLayers: [{name: base, size: 1048576}, {name: two, size: 2048}]
+---
+apiVersion: image.alauda.io/v1
+kind: Image
+metadata: {name: 'sha256:i'}
+dockerImageManifests:
+  - {digest: 'sha256:x', mediaType: application/vnd.oci.image.manifest.v1+json, manifestSize: 1}
+"""
+
+
+def test_layers_that_images_share_are_stored_once(tmp_path: Path) -> None:
+    (tmp_path / "state.yaml").write_text(LAYERS)
+    answer = run("--state", tmp_path, "--bytes", "team-x", "-o", "json")
+    [row] = json.loads(answer.stdout)["items"]
+    assert row["stored"] == {"bytes": 1048576 + 1024 + 2048, "unknownImages": 1}
+    assert row["storedByStream"] == {
+        "app": {"bytes": 1048576 + 1024 + 2048, "unknownImages": 0},
+        "web": {"bytes": 1048576 + 1024, "unknownImages": 1},
+    }
+    table = run("--state", tmp_path, "--bytes").stdout
+    assert re.search(r"team-x .* >1 MiB$", table, re.MULTILINE)
+    assert json.loads(run("--state", tmp_path, "-o", "json").stdout)["items"][0]["stored"] is None

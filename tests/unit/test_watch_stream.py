@@ -9,12 +9,11 @@ from aiohttp import web
 from kubernetes_asyncio.client import ApiClient, Configuration
 from pydantic_core import to_json
 
-from app.cluster import api as cluster_api
-from app.cluster.api import ApiError, Content, KubeApi
+from app.cluster.api import MAX_EVENT, ApiError, Content, KubeApi
 
 
 @asynccontextmanager
-async def serving(*chunks: bytes) -> AsyncIterator[KubeApi]:
+async def serving(*chunks: bytes, max_event: int = MAX_EVENT) -> AsyncIterator[KubeApi]:
     """An API server whose watches send these bytes and end."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -31,7 +30,8 @@ async def serving(*chunks: bytes) -> AsyncIterator[KubeApi]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     port = runner.addresses[0][1]
-    api = KubeApi(ApiClient(Configuration(host=f"http://127.0.0.1:{port}")))
+    client = ApiClient(Configuration(host=f"http://127.0.0.1:{port}"))
+    api = KubeApi(client, max_event)
     try:
         yield api
     finally:
@@ -64,9 +64,7 @@ async def test_event_may_be_split_anywhere() -> None:
         assert await events(api) == sent
 
 
-async def test_endless_event_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_api, "MAX_EVENT", 2**20)
-
-    async with serving(b"x" * 2**21) as api:
+async def test_endless_event_is_an_error() -> None:
+    async with serving(b"x" * 2**21, max_event=2**20) as api:
         with pytest.raises(ApiError, match="an event is larger than 1 MiB"):
             await events(api)

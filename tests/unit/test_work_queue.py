@@ -1,4 +1,4 @@
-"""The controllers' queue: once at a time, later, and again after a failure."""
+"""The work queue: one worker for each key, delays, and retries."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ class Clock:
 
 
 async def worked(queue: WorkQueue[str], work: Callable[[str], float | None], until: int) -> None:
-    """Run the queue until so many keys have been worked on."""
+    """Run the queue until so many keys were worked on."""
     done = asyncio.Event()
     count = 0
 

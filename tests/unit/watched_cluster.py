@@ -1,4 +1,4 @@
-"""An API server in memory that lists objects and tells of changes, and a state that follows."""
+"""An API server in memory with lists and watches, and a state that follows it."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -21,7 +21,7 @@ NOW = 1_800_000_000.0
 
 
 class Cluster(ListedCluster):
-    """Objects by the path of their list; its watches tell of nothing until they are told."""
+    """Objects by the path of their list. `tell` sends events to the watches."""
 
     def __init__(self, **lists: list[dict[str, Any]]) -> None:
         paths = {"ranges": RANGES, "quotas": QUOTAS, "streams": STREAMS, "configs": CONFIGS}
@@ -32,9 +32,9 @@ class Cluster(ListedCluster):
         self.clock = ServerClock()
         self.tell_time()
         self.failing: ApiError | None = None
-        """What the Image API answers to a heartbeat, if it fails."""
+        """The error with which the Image API answers a heartbeat, if any."""
         self.deaf = False
-        """Whether watches of ImageStreams bring no heartbeat."""
+        """Whether the watch of ImageStreams leaves heartbeats out."""
         self.events: dict[str, Content] = {}
         self.news: dict[str, asyncio.Queue[Content]] = {}
 
@@ -61,7 +61,7 @@ class Cluster(ListedCluster):
         return content
 
     def tell(self, path: str, kind: str, content: Content) -> None:
-        """Have the watches of a list told of a change."""
+        """Send an event to the watches of a list."""
         queue = self.news.setdefault(path, asyncio.Queue())
         queue.put_nowait({"type": kind, "object": content})
 
