@@ -1,4 +1,4 @@
-"""What `/metrics` says is what the reference says."""
+"""`/metrics` has the metrics of the reference."""
 
 import asyncio
 import re

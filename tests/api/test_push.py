@@ -75,7 +75,7 @@ async def test_client_certificate_replaces_a_token(tmp_path: Path, name: str, st
         ),
     ],
 )
-async def test_the_certificate_of_an_api_server_passes_no_push_check(
+async def test_certificate_of_an_api_server_is_refused_by_push_checks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]
 ) -> None:
     authority = make_authority(datetime.now(UTC))
