@@ -1,6 +1,6 @@
 """d: pushes and pulls through the gateway, through nginx as a plain proxy, and directly.
 
-In turns, on one registry: what differs is the way there. Needs curl; with TMPDIR in memory
+The ways take turns on one registry. Needs curl; with TMPDIR in memory
 (`/dev/shm`), the disk has no say in it. `python -m benchmarks.gateway PART…` runs some parts only:
 large, small, get, comparison, start.
 """
@@ -76,7 +76,7 @@ class _Way:
 
 
 Work = Callable[[str, str], Awaitable[None]]
-"""Does something at the registry at a URL, in a repository that nobody else uses."""
+"""Does something at the registry at this URL, in a repository of its own."""
 
 
 async def main(parts: set[str]) -> None:
@@ -211,7 +211,7 @@ async def _until_read(gate: Gateway) -> None:
 
 
 async def _fill(upstream: Registry, folder: Path) -> None:
-    """Push one repository, and copy its files: what the registry reads is the same."""
+    """Push one repository, and copy its files, which is faster than pushing each."""
     async with httpx.AsyncClient(base_url=upstream.url, timeout=60) as client:
         await images.push_blob(client, "team-0/app")
         for number in range(_TAGS):
@@ -223,7 +223,7 @@ async def _fill(upstream: Registry, folder: Path) -> None:
 
 
 class _Blob:
-    """A large blob, pushed with curl: what the client costs is little, and the same for all."""
+    """A large blob, pushed and pulled with curl, which costs little CPU."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "blob"

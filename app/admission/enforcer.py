@@ -2,6 +2,7 @@
 
 Requests that wait for the same namespace are decided together in memory, each on the usage
 that the ones before it leave, and their reservations are written with one compare-and-swap.
+While a namespace is hot, an escrow is taken with that write, and most requests need none.
 """
 
 import asyncio
@@ -9,16 +10,16 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+from app.admission.decision import Sight, decide_all
+from app.admission.escrows import RENEW_AFTER, Escrows
+from app.admission.waiting import Waiting, fail, give_up
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
-from app.policy import image_quota
 from app.policy.enforcement import ENFORCED, Enforcement
 from app.policy.verdict import Verdict
-from app.quota.effective import Effective
-from app.quota.ledger import Floor, Ledger, Timing, holder_of
-from app.quota.members import Claims
+from app.quota.ledger import Ledger, Timing
+from app.quota.members import Claims, holder_of
 from app.quota.state import (
     ClusterState,
     NamespaceView,
@@ -26,7 +27,6 @@ from app.quota.state import (
     require_available,
 )
 from app.quota.store import LedgerConflictError, LedgerStore
-from app.quota.usage import NamespaceUsage
 
 logger = logging.getLogger("registry_admission.quota")
 
@@ -38,18 +38,9 @@ _MAX_PAUSE = 0.06
 _CALM = 0.8
 """Seconds, and a factor. After a conflict, a replica waits longer before it decides: its batches
 grow, and its writes become fewer. Each success shortens the wait."""
-
-
-@dataclass
-class _Waiting:
-    claims: Claims
-    limits: NamespaceLimits
-    holder: str
-    reserve: bool
-    exemption: str
-    answer: asyncio.Future[Verdict] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+_RECALL = 2.0
+"""Seconds for other replicas to give back what they hold in escrow."""
+_ASK_AGAIN = 0.2
 
 
 class Enforcer:
@@ -70,7 +61,11 @@ class Enforcer:
         self._timing = timing
         self._clock = clock
         self._enforcement = enforcement
-        self._waiting: dict[str, list[_Waiting]] = {}
+        self._escrows = Escrows(ledgers.replica)
+        ledgers.on_recall(self._recalled)
+        self._waiting: dict[str, list[Waiting]] = {}
+        self._due: set[str] = set()
+        """Namespaces whose escrow is to be given back."""
         self._pause: dict[str, float] = {}
         self._workers: set[asyncio.Task[None]] = set()
 
@@ -93,9 +88,15 @@ class Enforcer:
         """
         if not (view.limits.limits_members and claims.adds):
             return Verdict()  # Without a limit or a claim, no ledger is needed.
-        waiting = _Waiting(claims, view.limits, holder or holder_of(claims), reserve, exemption)
-        self._enqueue(waiting)
-        timer = asyncio.get_running_loop().call_later(within, _give_up, waiting, within)
+        namespace, name = claims.namespace, holder or holder_of(claims)
+        # What has a holder of its own may be cancelled by another replica, so it is written.
+        if reserve and not holder and namespace not in self._waiting:
+            sight = self._sight(namespace, view.limits)
+            if self._escrows.admit(namespace, name, claims, sight):
+                return Verdict()
+        waiting = Waiting(claims, view.limits, name, reserve, exemption)
+        self._queue(namespace).append(waiting)
+        timer = asyncio.get_running_loop().call_later(within, give_up, waiting, within)
         try:
             return await waiting.answer
         finally:
@@ -124,20 +125,41 @@ class Enforcer:
     def reservations(self) -> int:
         return self._ledgers.reservations()
 
-    def _enqueue(self, waiting: _Waiting) -> None:
-        namespace = waiting.claims.namespace
-        queue = self._waiting.get(namespace)
-        if queue is not None:
-            queue.append(waiting)
-            return
-        self._waiting[namespace] = [waiting]
-        worker = asyncio.create_task(self._work(namespace), name=f"quota {namespace}")
-        self._workers.add(worker)
-        worker.add_done_callback(self._workers.discard)
+    async def close(self) -> None:
+        """Name what was admitted from escrows, and give their places back for good."""
+        self._escrows.stop()
+        for namespace in self._escrows.namespaces():
+            self._give_back(namespace)
+        if self._workers:
+            await asyncio.wait(self._workers)
+
+    def _recalled(self, namespace: str) -> None:
+        """Another replica needs the places that are held in escrow."""
+        self._escrows.cool(namespace, self._clock())
+        if self._escrows.held(namespace) is not None:
+            self._give_back(namespace)
+
+    def _give_back(self, namespace: str) -> None:
+        self._due.add(namespace)
+        self._queue(namespace)
+
+    def _renew(self, namespace: str, key: str) -> None:
+        holding = self._escrows.held(namespace)
+        if holding is not None and holding.escrow.key == key:
+            self._give_back(namespace)
+
+    def _queue(self, namespace: str) -> list[Waiting]:
+        """Those who wait for a namespace, and somebody who works on them."""
+        if namespace not in self._waiting:
+            self._waiting[namespace] = []
+            worker = asyncio.create_task(self._work(namespace), name=f"quota {namespace}")
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
+        return self._waiting[namespace]
 
     async def _work(self, namespace: str) -> None:
         """Decide batches until no request waits for the namespace."""
-        while self._waiting[namespace]:
+        while self._waiting[namespace] or namespace in self._due:
             pause = self._pause.get(namespace)
             if pause:
                 await asyncio.sleep(random.uniform(0, pause))
@@ -149,40 +171,90 @@ class Enforcer:
                 self._waiting[namespace] = batch + self._waiting[namespace]
                 self._pause[namespace] = min(_MAX_PAUSE, self._pause.get(namespace, 0.0) + _PAUSE)
             except Exception as error:
+                self._due.discard(namespace)
                 if not isinstance(error, StateUnavailableError):
                     logger.exception("deciding failed", extra={"namespace": namespace})
                     error = StateUnavailableError(f"the quota enforcer failed: {error}")
-                _fail(batch, error)
+                fail(batch, error)
             else:
                 self._calm(namespace)
-                for waiting, verdict in zip(batch, verdicts, strict=True):
-                    if not waiting.answer.done():
-                        waiting.answer.set_result(verdict)
+                blocked = self._answer(batch, verdicts)
+                if blocked:
+                    self._waiting[namespace] = blocked + self._waiting[namespace]
+                    await self._recall(namespace, blocked)
         del self._waiting[namespace]
+
+    def _answer(self, batch: list[Waiting], verdicts: list[Verdict | None]) -> list[Waiting]:
+        """Those who have no verdict yet."""
+        for waiting, verdict in zip(batch, verdicts, strict=True):
+            if verdict is not None and not waiting.answer.done():
+                waiting.answer.set_result(verdict)
+        return [waiting for waiting in batch if not waiting.answer.done()]
+
+    async def _recall(self, namespace: str, blocked: list[Waiting]) -> None:
+        """Ask for the escrows of others; what has waited for them too long is not decided."""
+        now = asyncio.get_running_loop().time()
+        for waiting in blocked:
+            waiting.recalled_at = waiting.recalled_at or now
+        late = StateUnavailableError(
+            f"other replicas hold places of namespace {namespace} and do not give them back; "
+            "those of a replica that has crashed are free again in a few minutes"
+        )
+        fail([one for one in blocked if now - (one.recalled_at or now) > _RECALL], late)
+        try:
+            await self._ledgers.recall(namespace)
+        except StateUnavailableError as error:
+            fail(blocked, error)
+        _, asked = await self._ledgers.load(namespace)
+        while asyncio.get_running_loop().time() < now + _ASK_AGAIN:
+            await asyncio.sleep(_CATCH_UP)
+            _, version = await self._ledgers.load(namespace)
+            if version != asked:
+                break
 
     def _calm(self, namespace: str) -> None:
         pause = self._pause.pop(namespace, 0.0) * _CALM
         if pause > _PAUSE / 4:
             self._pause[namespace] = pause
 
-    def _take(self, namespace: str) -> list[_Waiting]:
+    def _take(self, namespace: str) -> list[Waiting]:
         """The waiting requests that have not been cancelled."""
         batch = [waiting for waiting in self._waiting[namespace] if not waiting.answer.done()]
         self._waiting[namespace] = []
         return batch
 
-    async def _decide_batch(self, namespace: str, batch: list[_Waiting]) -> list[Verdict]:
-        """One verdict for each request. Raises LedgerConflictError if the write met a conflict."""
+    async def _decide_batch(self, namespace: str, batch: list[Waiting]) -> list[Verdict | None]:
+        """One verdict for each, or None for one that others' escrows are in the way of.
+
+        Raises LedgerConflictError if none of them holds.
+        """
         ledger, version = await self._covered_ledger(namespace)
-        verdicts, reserved = self._decide_on(ledger, namespace, batch)
-        if not all(verdict.allowed for verdict in verdicts):
+        verdicts = self._decide_on(ledger, namespace, batch)
+        if not all(verdict and verdict.allowed for verdict in verdicts):
             _, latest = await self._ledgers.refresh(namespace)
             if latest != version:
                 ledger, version = await self._covered_ledger(namespace)
-                verdicts, reserved = self._decide_on(ledger, namespace, batch)
-        if reserved:
-            await self._ledgers.save(namespace, ledger, version)
+                verdicts = self._decide_on(ledger, namespace, batch)
+        pairs = zip(batch, verdicts, strict=True)
+        reserved = any(one.reserve and verdict and verdict.allowed for one, verdict in pairs)
+        if reserved or namespace in self._due:
+            await self._write(namespace, ledger, version)
         return verdicts
+
+    async def _write(self, namespace: str, ledger: Ledger, version: str) -> None:
+        """Raises LedgerConflictError and StateUnavailableError."""
+        sight = self._sight(namespace, self._state.limits(namespace))
+        taken = self._escrows.take(namespace, ledger, sight)
+        try:
+            await self._ledgers.save(namespace, ledger, version)
+        except StateUnavailableError:
+            self._escrows.doubt(namespace, taken)
+            raise
+        self._due.discard(namespace)
+        self._escrows.written(namespace, taken)
+        if taken is not None:
+            key = taken.escrow.key
+            asyncio.get_running_loop().call_later(RENEW_AFTER, self._renew, namespace, key)
 
     async def _covered_ledger(self, namespace: str) -> tuple[Ledger, str]:
         """The ledger, after this replica's view has reached its floor.
@@ -197,41 +269,20 @@ class Enforcer:
             await asyncio.sleep(_CATCH_UP)
 
     def _decide_on(
-        self, ledger: Ledger, namespace: str, batch: list[_Waiting]
-    ) -> tuple[list[Verdict], bool]:
-        """Decide a batch one by one. Also tells whether the ledger has changed."""
-        usage, now, view = self._state.usage(namespace), self._clock(), self._state.view()
-        ledger.settle(usage, view)
-        ledger.floor = Floor(view.position, now)
-        effective = ledger.effective(usage)
-        verdicts = [self._decide_one(waiting, ledger, usage, effective) for waiting in batch]
-        reserved = any(w.reserve and v.allowed for w, v in zip(batch, verdicts, strict=True))
-        return verdicts, reserved
+        self, ledger: Ledger, namespace: str, batch: list[Waiting]
+    ) -> list[Verdict | None]:
+        sight = self._sight(namespace, self._state.limits(namespace))
+        self._escrows.forget_doubtful(namespace, ledger, sight.now)
+        return decide_all(ledger, self._escrows.held(namespace), batch, sight)
 
-    def _decide_one(
-        self, waiting: _Waiting, ledger: Ledger, usage: NamespaceUsage, effective: Effective
-    ) -> Verdict:
-        """The verdict. An allowed request is reserved even if all that it claims is stored: it
-        may be deleted before the request is stored, or be gone already and not seen."""
-        claims, verdict = waiting.claims, Verdict()
-        if not ledger.holds(waiting.holder, claims):
-            assessment = effective.assess(claims)
-            found = image_quota.check(claims, assessment, waiting.limits, self._domain)
-            verdict = self._enforcement.applied(found, waiting.exemption)
-        if verdict.allowed and waiting.reserve:
-            expires_at = ledger.floor.set_at + self._timing.expiry
-            ledger.reserve(waiting.holder, claims, usage, expires_at)
-            effective.add(claims.adds, claims.removes)
-        return verdict
-
-
-def _give_up(waiting: _Waiting, after: float) -> None:
-    namespace = waiting.claims.namespace
-    problem = f"the quota of namespace {namespace} was not decided in {after:g} s"
-    _fail([waiting], StateUnavailableError(problem))
-
-
-def _fail(batch: list[_Waiting], error: Exception) -> None:
-    for waiting in batch:
-        if not waiting.answer.done():
-            waiting.answer.set_exception(error)
+    def _sight(self, namespace: str, limits: NamespaceLimits) -> Sight:
+        state = self._state
+        return Sight(
+            state.usage(namespace),
+            state.view(),
+            self._clock(),
+            limits,
+            self._timing,
+            self._domain,
+            self._enforcement,
+        )

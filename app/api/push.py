@@ -25,7 +25,7 @@ from app.model.base import Digest, problems
 from app.model.image import ByteCount
 from app.model.manifest import MAX_BYTES
 from app.policy.enforcement import Sender
-from app.policy.verdict import Verdict
+from app.policy.verdict import MAX_VIOLATIONS, Verdict
 from app.quota.state import StateUnavailableError
 from app.registry.errors import RegistryError, denied, unavailable
 from app.registry.manifest import parse
@@ -262,7 +262,7 @@ def _fields(verdict: Verdict) -> dict[str, Any]:
         "errors": refusal.body["errors"] if refusal else [],
         "violations": [
             Violation(reason=found.reason, message=found.message, next_step=found.next_step)
-            for found in verdict.violations
+            for found in verdict.violations[:MAX_VIOLATIONS]
         ],
         "warnings": verdict.told_anyway + verdict.warnings,
     }
@@ -271,6 +271,6 @@ def _fields(verdict: Verdict) -> dict[str, Any]:
 def _log(what: str, repository: Repository, verdict: Verdict, extra: dict[str, Any]) -> None:
     """Log refusals at level info, and allowed requests at level debug."""
     level = logging.DEBUG if verdict.allowed else logging.INFO
-    reasons = [violation.reason for violation in verdict.violations]
+    reasons = list(verdict.reasons)
     about = {"check": what, "repository": str(repository), "reasons": reasons, **extra}
     logger.log(level, "allowed" if verdict.allowed else "denied", extra=about)

@@ -92,7 +92,7 @@ def doctor(
         )
     )
     doctor_report.show(diagnosis, output, headers=headers)
-    if not diagnosis.made:
+    if not diagnosis.read:
         raise SystemExit(ExitCode.FAILED)
     if diagnosis.reaches("warning" if fail_on == "warning" else "error"):
         raise SystemExit(ExitCode.FINDINGS)

@@ -16,6 +16,8 @@ from app.model.base import problems
 
 _FLAGS = {"namespace": "service-namespace"}
 """`-n` and `--namespace` name a tenant's namespace in every command."""
+_SOURCE = ("state", "examples", "kubeconfig", "context", "service_namespace", "namespace")
+"""Options that say where limits and images are looked for."""
 _COMPLETIONS = {"context": completion.contexts, "namespace": completion.namespaces}
 
 
@@ -37,6 +39,23 @@ class SettingsCommand(click.Command):
             *(_option(name, model.model_fields[name]) for name in self._names),
             click.Option(["--config"], type=in_file, help="YAML file with settings."),
         ]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The command's own options first, then those that choose what it looks at, then others."""
+        groups: dict[str, list[tuple[str, str]]] = {"Options": [], "Source": [], "Settings": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                groups[self._group_of(parameter.name or "")].append(record)
+        for title, records in groups.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+    def _group_of(self, name: str) -> str:
+        if name in _SOURCE:
+            return "Source"
+        return "Settings" if name in (*self._names, "config") else "Options"
 
     def invoke(self, ctx: click.Context) -> Any:
         flags = {name: _joined(ctx.params.pop(name)) for name in self._names}

@@ -6,39 +6,27 @@ has thousands of pushes in flight. Compare-and-swap is by `resourceVersion`.
 
 import asyncio
 import contextlib
+import secrets
 from collections import Counter
-from typing import Annotated, Any
-
-from pydantic import Field, TypeAdapter, ValidationError
-from pydantic_core import to_json
+from collections.abc import Callable
 
 from app.cluster.api import ApiError, ConflictError, Content, KubeApi, NotFoundError
 from app.cluster.informer import Key
-from app.model.base import problems
-from app.quota.ledger import Floor, Ledger, Reservation
-from app.quota.members import Members
+from app.cluster.ledger_format import decode, encode
+from app.quota.ledger import Ledger
 from app.quota.state import StateUnavailableError
 from app.quota.store import LedgerConflictError
 
 LABEL = "registry-admission/ledger"
 _PREFIX = "ledger-"
 _TURN = "registry-admission/turn"
+_RECALL = "registry-admission/recall"
 _PATIENCE = 1
 """Conflicts in a row after which a replica asks for a turn."""
 _YIELD = 0.02
 """Seconds that the other replicas leave to one that has asked for a turn."""
 _MAX_BYTES = 900_000
 """The API server refuses objects above 1 MiB."""
-
-_Time = Annotated[float, Field(allow_inf_nan=False)]
-_Pairs = list[tuple[str, str]]
-_Row = tuple[
-    str, _Time, list[str], _Pairs, _Pairs, tuple[list[str], _Pairs, _Pairs], tuple[_Pairs, _Pairs]
-]
-_OldRow = tuple[str, _Time, list[str], _Pairs, _Pairs]
-"""A row as the previous version wrote it."""
-_ROWS = TypeAdapter(list[_Row | _OldRow])
-_FLOOR = TypeAdapter(tuple[int, _Time])
 
 
 class KubernetesLedgers:
@@ -55,6 +43,9 @@ class KubernetesLedgers:
     def __init__(self, api: KubeApi, namespace: str, identity: str) -> None:
         self._api = api
         self._identity = identity
+        # A process that starts again in the same Pod knows nothing of what it held before.
+        self.replica = f"{identity}-{secrets.token_hex(4)}"
+        self._listeners: list[Callable[[str], None]] = []
         self._lost: Counter[str] = Counter()
         self.path = f"/api/v1/namespaces/{namespace}/configmaps"
         self._known: dict[str, _Known] = {}
@@ -132,6 +123,20 @@ class KubernetesLedgers:
             with contextlib.suppress(ConflictError, NotFoundError):
                 await self._api.delete(f"{self.path}/{_PREFIX}{namespace}", options)
 
+    async def recall(self, namespace: str) -> None:
+        """Raises StateUnavailableError."""
+        note = {"metadata": {"annotations": {_RECALL: self.replica}}}
+        try:
+            path = f"{self.path}/{_PREFIX}{namespace}"
+            self._believe(namespace, await self._api.merge(path, note))
+        except NotFoundError:
+            self._known.pop(namespace, None)
+        except ApiError as error:
+            raise StateUnavailableError(f"the ledger cannot be written: {error}") from None
+
+    def on_recall(self, listener: Callable[[str], None]) -> None:
+        self._listeners.append(listener)
+
     def reservations(self) -> int:
         return sum(known.size for known in self._known.values())
 
@@ -139,7 +144,12 @@ class KubernetesLedgers:
         return list(self._known)
 
     def put(self, key: Key, content: Content) -> None:
-        self._remember(key[1].removeprefix(_PREFIX), content)
+        namespace = key[1].removeprefix(_PREFIX)
+        self._remember(namespace, content)
+        annotations = content["metadata"].get("annotations") or {}
+        if annotations.get(_RECALL, self.replica) != self.replica:
+            for listener in self._listeners:
+                listener(namespace)
 
     def remove(self, key: Key) -> None:
         # It may have been created again since. A missing ledger costs one conflict at most.
@@ -199,54 +209,3 @@ class _Known:
                 raise StateUnavailableError(f"the ledger cannot be parsed: {error}") from None
             self._content = None
         return self._ledger
-
-
-def encode(ledger: Ledger) -> dict[str, str]:
-    """The data of the ConfigMap: JSON with one row for each reservation, and the floor."""
-    return {
-        "reservations": _compact([_row(reservation) for reservation in ledger]),
-        "floor": _compact([ledger.floor.position, round(ledger.floor.set_at, 3)]),
-    }
-
-
-def decode(content: Content) -> Ledger:
-    """Raises ValueError for a ledger that somebody has edited."""
-    data = content.get("data") or {}
-    try:
-        position, set_at = _FLOOR.validate_json(data.get("floor", ""))
-        rows = _ROWS.validate_json(data.get("reservations", ""))
-    except ValidationError as error:
-        raise ValueError(next(problems(error))) from None
-    return Ledger(map(_reservation, rows), Floor(position, set_at))
-
-
-def _row(reservation: Reservation) -> list[Any]:
-    removes = reservation.removes
-    return [
-        reservation.holder,
-        round(reservation.expires_at, 3),
-        *_listed(reservation.members),
-        _listed(reservation.shared),
-        [sorted(removes.images), sorted(removes.tags)],
-    ]
-
-
-def _listed(members: Members) -> list[Any]:
-    return [sorted(members.streams), sorted(members.images), sorted(members.tags)]
-
-
-def _compact(content: list[Any]) -> str:
-    return to_json(content).decode()
-
-
-def _reservation(row: _Row | _OldRow) -> Reservation:
-    members = _members(row[2], row[3], row[4])
-    if len(row) == 5:
-        # The previous version did not store what the reservation proves.
-        return Reservation(row[0], members, row[1], shared=members)
-    shared, (images, tags) = _members(*row[5]), row[6]
-    return Reservation(row[0], members, row[1], shared, _members([], images, tags))
-
-
-def _members(streams: list[str], images: _Pairs, tags: _Pairs) -> Members:
-    return Members(frozenset(streams), frozenset(images), frozenset(tags))

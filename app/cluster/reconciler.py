@@ -9,7 +9,7 @@ from app.cluster.api import ApiError, KubeApi, NotFoundError
 from app.cluster.kubernetes import KubernetesState
 from app.cluster.ledgers import KubernetesLedgers
 from app.model.domain import ApiDomain
-from app.quota.ledger import Floor, Timing
+from app.quota.ledger import Timing
 from app.quota.state import StateUnavailableError
 from app.quota.status import status_patch
 from app.quota.store import LedgerConflictError
@@ -109,7 +109,8 @@ class Reconciler:
         """Remove stored and expired members from the ledger of a namespace.
 
         An empty ledger is deleted once every replica has seen its floor. The ledger of a deleted
-        namespace is deleted at once: nothing can be stored there any more.
+        namespace is deleted at once, unless a replica may still use an escrow: the namespace may
+        come back.
         """
         try:
             gone = await self._is_gone(namespace)
@@ -117,10 +118,9 @@ class Reconciler:
                 return
             ledger, version = await self._ledgers.load(namespace)
             now, usage, view = self._clock(), self._state.usage(namespace), self._state.view()
-            if gone or ledger.is_spent(now, self._timing):
+            if (gone and not ledger.is_given_out(view)) or ledger.is_spent(now, self._timing):
                 await self._ledgers.discard(namespace, version)
-            elif ledger.covered_by(view, self._timing) and ledger.settle(usage, view):
-                ledger.floor = Floor(view.position, now)
+            elif ledger.covered_by(view, self._timing) and ledger.begin(usage, view, now):
                 await self._ledgers.save(namespace, ledger, version)
         except LedgerConflictError:
             return

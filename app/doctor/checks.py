@@ -65,13 +65,11 @@ def diagnose(snapshot: Snapshot, examined: Sequence[Examined] | str) -> Diagnosi
     """
     findings: list[Finding] = []
     not_checked: list[NotChecked] = []
-    made = len(CHECKS)
     for name, check in CHECKS.items():
         try:
             findings.extend(check(snapshot))
         except NotReadError as error:
             not_checked.append(NotChecked(name, str(error)))
-            made -= 1
     if isinstance(examined, str):
         not_checked.append(NotChecked(IMAGE_DATA, examined))
     else:
@@ -81,4 +79,4 @@ def diagnose(snapshot: Snapshot, examined: Sequence[Examined] | str) -> Diagnosi
             why = f"{len(unknown)} of {len(examined)} images: {unknown[0].unknown}"
             not_checked.append(NotChecked(IMAGE_DATA, why))
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-    return Diagnosis(tuple(findings), tuple(not_checked), made)
+    return Diagnosis(tuple(findings), tuple(not_checked), snapshot.read)

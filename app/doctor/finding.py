@@ -43,8 +43,8 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     """Severities, worst first."""
     not_checked: tuple[NotChecked, ...]
-    made: int
-    """How many checks could be made."""
+    read: bool = True
+    """False if nothing at all could be read."""
 
     def count(self, severity: Severity) -> int:
         return sum(finding.severity == severity for finding in self.findings)

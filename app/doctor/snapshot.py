@@ -49,6 +49,8 @@ class Snapshot:
     """The namespaces whose limits and images are checked; empty: all."""
     inventory: Inventory = field(default_factory=Inventory)
     """A summary of the ImageStreams: keeping all of them would take too much memory."""
+    read: bool = True
+    """Whether anything at all could be read."""
     installation: tuple[dict[str, Any], ...] = ()
     """The manifests that `install` would print for this cluster."""
 

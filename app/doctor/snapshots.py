@@ -87,7 +87,7 @@ def of_folder(folder: Path, options: SnapshotOptions) -> Snapshot:
     """
     if not folder.is_dir():
         raise ManifestError(f"{folder}:1: not a folder")
-    reading = _Reading(options)
+    reading = _Reading(options, read=True)
     known = {(item.group, item.kind): item for item in reading.resources.values()}
     named = {name: item for item in known.values() for name in (item.plural, item.full_name)}
     complete: set[type[KubeObject]] = set()
@@ -116,6 +116,8 @@ class _Reading:
     unread: dict[Scope, str] = field(default_factory=dict)
     answered: bool = False
     """Whether the API server has answered at all, if only that something is forbidden."""
+    read: bool = False
+    """Whether it has shown anything."""
 
     def __post_init__(self) -> None:
         self.resources = {item.model: item for item in resources(self.options.domain)}
@@ -164,6 +166,7 @@ class _Reading:
             service_namespace=self.service_namespace,
             namespaces=self.options.namespaces,
             inventory=self._inventory,
+            read=self.read,
         )
 
 
@@ -173,7 +176,7 @@ async def _read(api: KubeApi, reading: _Reading, scope: Scope) -> None:
     try:
         async for content in _contents(api, resource.path(scope), scope):
             reading.add(scope.model.model_validate(content))
-        reading.answered = True
+        reading.answered = reading.read = True
     except NotFoundError as error:
         reading.answered = True
         reading.unread[scope] = f"{resource.full_name} is not served: {error}"

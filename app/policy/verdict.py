@@ -60,18 +60,21 @@ class Verdict:
         return not self.violations
 
     def deny(self, reason: str, message: str, next_step: str, exact: str = "") -> None:
-        self._keep([Violation(message, next_step, reason, exact)])
+        self.violations.append(Violation(message, next_step, reason, exact))
 
     @property
     def exact(self) -> list[str]:
         """The numbers that messages round, once each."""
-        return list(dict.fromkeys(found.exact for found in self.violations if found.exact))
+        told = self.violations[:MAX_VIOLATIONS]
+        return list(dict.fromkeys(found.exact for found in told if found.exact))
 
     def exceed(
         self, reason: str, message: str, next_step: str, mode: Mode | None, exact: str = ""
     ) -> None:
         """A limit of that mode is passed."""
-        self._keep([Violation(message, next_step, reason, exact, passes_limit=True, mode=mode)])
+        self.violations.append(
+            Violation(message, next_step, reason, exact, passes_limit=True, mode=mode)
+        )
 
     def under(self, mode_of: Callable[[Violation], Mode], exemption: str = "") -> "Verdict":
         """The same findings; what passes a limit that is not enforced is tolerated."""
@@ -94,15 +97,15 @@ class Verdict:
         """Warnings for what a limit of mode `warn` would refuse."""
         return [
             text
-            for found in self.tolerated
+            for found in self.tolerated[:MAX_VIOLATIONS]
             if found.mode == "warn"
             for text in found.as_warnings("would be refused: ")
         ]
 
     @property
     def would_refuse(self) -> str:
-        """Every tolerated violation in a line of its own."""
-        return "\n".join(f"would be refused: {found}" for found in self.tolerated)
+        """Some dozens of tolerated violations, each in a line of its own."""
+        return "\n".join(f"would be refused: {found}" for found in self.tolerated[:MAX_VIOLATIONS])
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
@@ -117,9 +120,10 @@ class Verdict:
 
     @property
     def explanation(self) -> str:
-        """Every violation in a line of its own, and how many more there are."""
-        lines = [str(violation) for violation in self.violations]
-        return "\n".join([*lines, f"… and {self.more} more"] if self.more else lines)
+        """Some dozens of violations, each in a line of its own, and how many more there are."""
+        lines = [str(violation) for violation in self.violations[:MAX_VIOLATIONS]]
+        more = self.more + len(self.violations[MAX_VIOLATIONS:])
+        return "\n".join([*lines, f"… and {more} more"] if more else lines)
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -130,14 +134,9 @@ class Verdict:
         self.notes[name] = text
 
     def include(self, other: "Verdict") -> None:
-        self._keep(other.violations)
+        self.violations += other.violations
         self.more += other.more
-        self.tolerated += other.tolerated[: MAX_VIOLATIONS - len(self.tolerated)]
+        self.tolerated += other.tolerated
         self.exemption = self.exemption or other.exemption
         self.warnings += other.warnings
         self.notes |= other.notes
-
-    def _keep(self, found: list[Violation]) -> None:
-        room = max(MAX_VIOLATIONS - len(self.violations), 0)
-        self.violations += found[:room]
-        self.more += len(found[room:])

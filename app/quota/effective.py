@@ -80,8 +80,17 @@ class Effective:
     the question.
     """
 
-    def __init__(self, usage: NamespaceUsage) -> None:
+    def __init__(
+        self, usage: NamespaceUsage, places: int = 0, *, every_stream: bool = False
+    ) -> None:
+        """`places` are in escrow: they may become members anywhere, those of today as well, so
+        that no update frees any, and they may make any stream.
+
+        `every_stream`: members of missing streams count as well.
+        """
         self._usage = usage
+        self._places = places
+        self._every_stream = every_stream or places > 0
         self._streams: set[str] = set()
         self._by_stream: dict[str, _Reserved] = {}
         self._digests: set[str] = set()
@@ -96,9 +105,10 @@ class Effective:
     def add(self, members: Members, removes: Members = NONE) -> None:
         """Count members as taken; `removes` are those that the same request takes away."""
         for name in members.streams:
-            if not self._exists(name):
+            if not self._is_known(name):
+                if not self._exists(name):
+                    self._make(name)
                 self._streams.add(name)
-                self._make(name)
         for pair in members.images:
             self._add_image(pair, sure=not removes)
         for pair in members.tags:
@@ -128,17 +138,17 @@ class Effective:
         """Streams, images and tags of the namespace."""
         usage = self._usage
         return (
-            usage.stream_count + len(self._streams),
-            usage.image_count + self._new_digests,
-            usage.tag_count + self._new_tags,
+            usage.stream_count + len(self._streams) + self._places,
+            usage.image_count + self._new_digests + self._places,
+            usage.tag_count + self._new_tags + self._places,
         )
 
     def counts_of(self, stream: str) -> tuple[int, int]:
         """Images and tags of one stream."""
         usage, reserved = self._usage, self._reserved(stream)
         return (
-            usage.image_count_of(stream) + len(reserved.new_images),
-            usage.tag_count_of(stream) + len(reserved.new_tags),
+            usage.image_count_of(stream) + len(reserved.new_images) + self._places,
+            usage.tag_count_of(stream) + len(reserved.new_tags) + self._places,
         )
 
     def _namespace_change(
@@ -156,7 +166,7 @@ class Effective:
         freed = {digest for name, digest in claims.removes.images if self._frees(name, digest)}
         unsure_tags = sum(1 for pair in claims.adds.tags if self._is_unsure_tag(pair))
         return NamespaceChange(
-            Change(streams, len(made)),
+            Change(streams, sum(1 for name in claims.adds.streams if not self._is_known(name))),
             Change(images + len(used) - counted, len(wanted), len(freed - digests)),
             Change(
                 tags + self._unmade_tags(missing - made) - unsure_tags,
@@ -184,8 +194,11 @@ class Effective:
             ),
         )
 
-    def _exists(self, stream: str) -> bool:
+    def _is_known(self, stream: str) -> bool:
         return stream in self._usage.streams or stream in self._streams
+
+    def _exists(self, stream: str) -> bool:
+        return self._every_stream or self._is_known(stream)
 
     def _add_image(self, pair: StreamImage, *, sure: bool) -> None:
         stream, digest = pair
@@ -241,7 +254,7 @@ class Effective:
 
     def _frees(self, stream: str, digest: str) -> bool:
         """Whether an image leaves the namespace with the one stream that drops it."""
-        if digest in self._digests or self._leaving_digests[digest]:
+        if self._places or digest in self._digests or self._leaving_digests[digest]:
             return False
         return self._usage.references(digest) == 1 and self._usage.has_image(stream, digest)
 
@@ -266,8 +279,8 @@ class Effective:
 
     def _frees_image(self, pair: StreamImage) -> bool:
         taken = pair in self._leaving_images or pair[1] in self._reserved(pair[0]).images
-        return not taken and self._usage.has_image(*pair)
+        return not (taken or self._places) and self._usage.has_image(*pair)
 
     def _frees_tag(self, pair: StreamTag) -> bool:
         taken = pair in self._leaving_tags or pair[1] in self._reserved(pair[0]).tags
-        return not taken and self._usage.has_tag(*pair)
+        return not (taken or self._places) and self._usage.has_tag(*pair)

@@ -11,10 +11,10 @@ request is stored with one write, or not at all. So a reservation leaves the led
 One replica may have seen what another has not. So whoever changes a ledger leaves a *floor* in it,
 what the change rests on, and nobody decides on that ledger who has not seen as much: every member
 that has left the ledger, and every deletion that made room in it.
+
+An *escrow* is a number of places that a replica gives out by itself, see `app.quota.escrow`.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -60,6 +60,8 @@ class Reservation:
     """Those of its members that prove nothing: others may have stored them, or may yet."""
     removes: Members = NONE
     """What the request takes away: nobody may rely on it."""
+    seen: int = 0
+    """The write of the ledger that has seen its proof; zero if none has."""
 
     @property
     def proof(self) -> Members:
@@ -77,11 +79,34 @@ class Timing:
     skew: float = 0.0
 
 
+@dataclass(frozen=True)
+class Escrow:
+    """Places for as many streams, images and tags each; times are seconds since the epoch."""
+
+    key: str
+    """The replica that has taken it, and a number."""
+    places: int
+    taken: int
+    """The write of the ledger that has taken it."""
+    usable_until: float
+    lost_at: float
+    """From then on, by anybody's clock, its replica does not use it any more."""
+    counted_until: float
+
+
 class Ledger:
     """Reservations by holder: a holder that claims again renews its reservation."""
 
-    def __init__(self, reservations: Iterable[Reservation] = (), floor: Floor = _GROUND) -> None:
+    def __init__(
+        self,
+        reservations: Iterable[Reservation] = (),
+        floor: Floor = _GROUND,
+        escrows: Iterable[Escrow] = (),
+        writes: int = 0,
+    ) -> None:
         self._by_holder = {reservation.holder: reservation for reservation in reservations}
+        self.escrows = {escrow.key: escrow for escrow in escrows}
+        self.writes = writes
         self._claimed: dict[Member, set[str]] | None = None
         """The holders of each member, once somebody asks."""
         self.floor = floor
@@ -93,7 +118,12 @@ class Ledger:
         return len(self._by_holder)
 
     def copy(self) -> "Ledger":
-        return Ledger(self, self.floor)
+        return Ledger(self, self.floor, self.escrows.values(), self.writes)
+
+    @property
+    def places(self) -> int:
+        """How many are held in escrow."""
+        return sum(escrow.places for escrow in self.escrows.values())
 
     def covered_by(self, view: View, timing: Timing) -> bool:
         """Whether a view may decide on this ledger.
@@ -105,8 +135,13 @@ class Ledger:
         return view.position >= floor.position or view.time >= floor.set_at + timing.skew
 
     def is_spent(self, now: float, timing: Timing) -> bool:
-        """Whether nothing is reserved, and every view that may decide covers the floor."""
-        return not self and now >= self.floor.set_at + timing.lag + 2 * timing.skew
+        """Whether nothing is held, and every view that may decide covers the floor."""
+        held = self._by_holder or self.escrows
+        return not held and now >= self.floor.set_at + timing.lag + 2 * timing.skew
+
+    def is_given_out(self, view: View) -> bool:
+        """Whether a replica may still use an escrow, as far as a view knows the time."""
+        return any(escrow.lost_at > view.time for escrow in self.escrows.values())
 
     def reserve(
         self, holder: str, claims: Claims, usage: NamespaceUsage, expires_at: float
@@ -116,23 +151,32 @@ class Ledger:
         Also what is stored already: it may be deleted before the request is stored. A holder that
         claims again may have two requests on their way: then no member is proof of both.
         """
-        members, proof = claims.adds, usage.missing(claims.adds)
-        claimed = self._index()
-        if claimed_too := [member for member in proof if claimed.get(member)]:
-            proof -= Members.of(claimed_too)
-        renewed = self._by_holder.get(holder)
+        missing = usage.missing(claims.adds)
+        shared = claims.adds - missing
+        self.name(Reservation(holder, claims.adds, expires_at, shared, claims.removes))
+
+    def name(self, made: Reservation) -> None:
+        """Enter a reservation. Members of it that others have claimed prove nothing, of either."""
+        claimed, renewed = self._index(), self._by_holder.get(made.holder)
+        members, proof, removes = made.members, made.proof, made.removes
+        proof = self.unclaimed(proof)
         if renewed is not None:
-            members |= renewed.members
-        elif checked := self._push_check(holder, claims.adds):
+            members, removes = members | renewed.members, removes | renewed.removes
+        elif checked := self._push_check(made.holder, made.members):
             self._drop(checked.holder)
             members, proof = members | checked.members, proof | checked.proof
-        for member in claims.adds:
+        for member in made.members:
             for other in claimed.get(member, ()):
-                if other != holder:
+                if other != made.holder:
                     self._share(other, member)
-        shared = members - proof
-        removes = claims.removes | renewed.removes if renewed else claims.removes
-        self._put(Reservation(holder, members, expires_at, shared, removes))
+        expires_at = max(made.expires_at, renewed.expires_at if renewed else 0.0)
+        self._put(Reservation(made.holder, members, expires_at, members - proof, removes))
+
+    def unclaimed(self, members: Members) -> Members:
+        """Those that no reservation holds."""
+        index = self._index()
+        claimed = [member for member in members if index.get(member)]
+        return members - Members.of(claimed) if claimed else members
 
     def holds(self, holder: str, claims: Claims) -> bool:
         """Whether a holder has been given exactly this before."""
@@ -146,23 +190,62 @@ class Ledger:
         self._drop(holder)
         return True
 
+    def begin(self, usage: NamespaceUsage, view: View, now: float) -> bool:
+        """Begin the next write of this ledger, with a view that covers it.
+
+        Returns whether anything has changed that is worth to be written.
+        """
+        self.writes += 1
+        self.floor = Floor(view.position, now)
+        return self.settle(usage, view)
+
     def settle(self, usage: NamespaceUsage, view: View) -> bool:
         """Drop what was stored or never will be, as seen by a view that covers the ledger.
 
-        Returns whether anything was dropped.
+        Returns whether anything has changed.
         """
-        settled = [
-            holder
-            for holder, held in self._by_holder.items()
-            if held.expires_at <= view.time or usage.missing(held.proof) != held.proof
-        ]
-        for holder in settled:
-            self._drop(holder)
-        return bool(settled)
+        changed = False
+        for escrow in list(self.escrows.values()):
+            if escrow.counted_until <= view.time:
+                del self.escrows[escrow.key]
+                changed = True
+        for held in list(self):
+            if held.expires_at <= view.time:
+                self._drop(held.holder)
+            elif usage.missing(held.proof) == held.proof:
+                continue
+            elif self._is_certain(held, usage, view):
+                self._drop(held.holder)
+            elif not held.seen:
+                self._by_holder[held.holder] = replace(held, seen=self.writes)
+            else:
+                continue
+            changed = True
+        return changed
 
-    def effective(self, usage: NamespaceUsage) -> Effective:
-        """Observed usage with every reservation on top."""
-        effective = Effective(usage)
+    def _is_certain(self, held: Reservation, usage: NamespaceUsage, view: View) -> bool:
+        """Whether no escrow hides a claim that may have brought the proof that is seen.
+
+        A replica that takes an escrow has named its claims until then, and takes what it sees for
+        no proof of later ones. The claims of one that is lost stay hidden, but its places count as
+        long as a request may last that was taken for stored because of them: so a reservation may
+        go whose members are all seen, each in one of these places.
+        """
+        hiding = [one for one in self.escrows.values() if one.taken < (held.seen or self.writes)]
+        if not hiding:
+            return True
+        lost = all(one.lost_at <= view.time for one in hiding)
+        return lost and not held.shared and not usage.missing(held.members)
+
+    def effective(
+        self, usage: NamespaceUsage, *, with_escrows: bool = True, every_stream: bool = False
+    ) -> Effective:
+        """Observed usage with every reservation on top, and every place that is in escrow.
+
+        `every_stream`: what is reserved in streams that do not exist counts as well.
+        """
+        places = self.places if with_escrows else 0
+        effective = Effective(usage, places, every_stream=every_stream)
         for reservation in self._by_holder.values():
             effective.add(reservation.members, reservation.removes)
         return effective
@@ -181,7 +264,8 @@ class Ledger:
 
     def _share(self, holder: str, member: Member) -> None:
         held = self._by_holder[holder]
-        self._by_holder[holder] = replace(held, shared=held.shared | Members.of([member]))
+        shared = held.shared | Members.of([member])
+        self._by_holder[holder] = replace(held, shared=shared, seen=0)
 
     def _index(self) -> dict[Member, set[str]]:
         if self._claimed is None:
@@ -204,16 +288,3 @@ class Ledger:
     def _note(reservation: Reservation, claimed: dict[Member, set[str]]) -> None:
         for member in reservation.members:
             claimed.setdefault(member, set()).add(reservation.holder)
-
-
-def holder_of(claims: Claims) -> str:
-    """A name for whoever makes exactly these claims.
-
-    A retry of a push makes the same claims under the same name: it renews one reservation
-    instead of adding another.
-    """
-    parts = [
-        [sorted(members.streams), sorted(members.images), sorted(members.tags)]
-        for members in (claims.adds, claims.removes)
-    ]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

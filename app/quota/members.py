@@ -4,6 +4,8 @@
 namespace are then read from the same sets.
 """
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -80,3 +82,16 @@ class Claims:
     namespace: str
     adds: Members = NONE
     removes: Members = NONE
+
+
+def holder_of(claims: Claims) -> str:
+    """A name for whoever makes exactly these claims.
+
+    A retry of a push makes the same claims under the same name: it renews one reservation
+    instead of adding another.
+    """
+    parts = [
+        [sorted(members.streams), sorted(members.images), sorted(members.tags)]
+        for members in (claims.adds, claims.removes)
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from app.policy.verdict import Verdict
+from app.policy.verdict import MAX_VIOLATIONS, Verdict
 from app.quota.state import StateUnavailableError
 
 STATUS_OF = {
@@ -64,7 +64,7 @@ def denied(verdict: Verdict) -> RegistryError:
         "DENIED",
         verdict.explanation,
         {
-            "reasons": [violation.reason for violation in verdict.violations],
+            "reasons": [found.reason for found in verdict.violations[:MAX_VIOLATIONS]],
             **({"exact": verdict.exact} if verdict.exact else {}),
         },
     )

@@ -205,6 +205,6 @@ def _about(repository: Repository, verdict: Verdict) -> dict[str, object]:
 def require(repository: Repository, verdict: Verdict) -> None:
     """Raises RegistryError for a refusal."""
     if not verdict.allowed:
-        reasons = [violation.reason for violation in verdict.violations]
-        logger.info("denied", extra={"repository": str(repository), "reasons": reasons})
+        about = {"repository": str(repository), "reasons": list(verdict.reasons)}
+        logger.info("denied", extra=about)
         raise denied(verdict)

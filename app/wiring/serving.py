@@ -1,5 +1,7 @@
 """Runs the service until a signal ends it."""
 
+import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +22,9 @@ from app.wiring.backends import open_backend, running, uses_examples
 from app.wiring.banner import banner
 
 logger = logging.getLogger("registry_admission.serving")
+
+_LAST_WRITES = 2.0
+"""Seconds to give back what is held in escrow."""
 
 
 async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -64,6 +69,8 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
         async with running([*jobs, *built.jobs, context.watch], on_failure=failed):
             await server.serve(sockets=[listener])
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(built.enforcer.close(), _LAST_WRITES)
 
 
 def _client_cas(settings: Settings) -> list[Path]:

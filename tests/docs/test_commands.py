@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from app.cli.main import PROGRAM, main
-from app.cluster import ledgers
+from app.cluster import ledger_format
 from tests.docs.blocks import DOCS, PAGES, Block, blocks
 from tests.registry.programs import free_port
 
@@ -144,11 +144,12 @@ def test_example_ledger_is_valid() -> None:
     ]
     content = yaml.safe_load(example.content)
 
-    [reservation] = ledgers.decode({"data": content})
+    [reservation] = ledger_format.decode({"data": content})
 
-    assert ledgers.encode(ledgers.decode({"data": content})) == {
+    assert ledger_format.encode(ledger_format.decode({"data": content})) == {
         "reservations": content["reservations"],
         "floor": content["floor"],
+        "writes": content["writes"],
     }
     assert reservation.members.tags == {("app", "v1")}
 

@@ -97,9 +97,12 @@ class ImageApi:
         Raises HTTPError while the API server is not there or not ready.
         """
         response = await self._client.request(method, path, json=body)
-        if response.status_code == 429 or response.is_server_error:
+        answer: Json = response.json()
+        # An API server that starts does not know custom resources yet, and names no object.
+        unknown = response.status_code == 404 and "name" not in answer.get("details", {})
+        if response.status_code == 429 or response.is_server_error or unknown:
             response.raise_for_status()
-        return response.status_code, response.json()
+        return response.status_code, answer
 
     async def stream(self, namespace: str, name: str) -> Json | None:
         code, found = await self.call("GET", f"{ROOT}/namespaces/{namespace}/imagestreams/{name}")

@@ -30,13 +30,13 @@ def installed(node: Node, *options: str) -> None:
 
 def overlaid(node: Node, name: str) -> None:
     """An overlay of kustomize with the image set, and every replica is ready."""
-    manifests = [_with_image(one) for one in overlays.overlay(node, name)]
+    manifests = [with_image(one) for one in overlays.overlay(node, name)]
     assert overlays.apply(node, manifests) == "", "the API server warns of nothing"
     rolled_out(node)
 
 
-def rolled_out(node: Node) -> None:
-    node.kubectl("rollout", "status", DEPLOYMENT, IN_NAMESPACE, "--timeout=180s", timeout=200)
+def rolled_out(node: Node, what: str = DEPLOYMENT) -> None:
+    node.kubectl("rollout", "status", what, IN_NAMESPACE, "--timeout=180s", timeout=200)
 
 
 def uninstalled(node: Node) -> None:
@@ -91,7 +91,8 @@ def everything(node: Node) -> list[str]:
     return ["/".join(line.split()) for line in listed.splitlines()]
 
 
-def _with_image(manifest: Manifest) -> Manifest:
+def with_image(manifest: Manifest) -> Manifest:
+    """With the image that was built, if it runs one."""
     if manifest["kind"] == "Deployment":
         manifest["spec"]["template"]["spec"]["containers"][0]["image"] = IMAGE
     return manifest

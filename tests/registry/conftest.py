@@ -1,4 +1,4 @@
-"""One registry with one gateway before it, for the tests that ask for no other."""
+"""Fixtures: one registry with one gateway before it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

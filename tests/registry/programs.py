@@ -102,7 +102,7 @@ def distribution(
 
 @asynccontextmanager
 async def memory_registry(tools: Path, folder: Path) -> AsyncIterator[Registry]:
-    """A registry that knows referrers, which docker-registry does not."""
+    """A registry with the referrers API, which docker-registry lacks."""
     address = f"127.0.0.1:{free_port()}"
     command = (tools / "memory", address)
     async with _serving(command, f"http://{address}/v2/", folder / "registry.log") as process:
@@ -155,13 +155,13 @@ class Gateway:
     async def patch(
         self, path: str, header: str
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A PATCH on a connection of its own, whose body is still to be written."""
+        """A PATCH on a new connection. The caller writes its body."""
         reader, writer = await asyncio.open_connection(*self.host.split(":"))
         writer.write(f"PATCH {path} HTTP/1.1\r\nHost: {self.host}\r\n{header}\r\n\r\n".encode())
         return reader, writer
 
     async def kill(self) -> None:
-        """As a crash does: nothing is finished and nothing written any more."""
+        """Kill the process as a crash does."""
         self.process.kill()
         await self.process.wait()
 
@@ -200,7 +200,7 @@ async def gateway(
 
 
 async def gateway_refusal(folder: Path, upstream: str) -> str:
-    """What a gateway says that does not start."""
+    """The error message of a gateway that does not start."""
     result = await run(*_command(folder, upstream))
     assert result.code == 1
     return result.output

@@ -1,4 +1,4 @@
-"""Through the gateway, clients do what they do with the registry itself."""
+"""Registry clients work through the gateway as they do without it."""
 
 import json
 from pathlib import Path
@@ -187,6 +187,6 @@ async def test_an_upload_is_resumed(client: httpx.AsyncClient) -> None:
 
 
 def comparable(answer: httpx.Response) -> dict[str, Any]:
-    """Everything of an answer but its date."""
+    """An answer without its date."""
     headers = {name: value for name, value in answer.headers.items() if name != "date"}
     return {"status": answer.status_code, "headers": headers, "body": answer.content}

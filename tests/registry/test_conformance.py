@@ -1,4 +1,4 @@
-"""The distribution spec's own suite finds the same registry behind the gateway as without it."""
+"""The distribution spec's conformance suite has the same results with and without the gateway."""
 
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
@@ -13,7 +13,7 @@ from .programs import Registry, distribution, gateway, memory_registry, registry
 _STRICTER = {
     "OCI Conformance Test/invalid-digest-format/manifest-put": (["failure"], ["passed"]),
 }
-"""A digest that is none is refused as the spec asks for; both registries fail there."""
+"""The gateway refuses an invalid digest as the spec demands. The registries do not."""
 
 Results = dict[str, list[str]]
 
@@ -44,7 +44,7 @@ async def test_conformance_results_are_the_same_with_the_gateway(
 
 
 async def conformance(tools: Path, host: str, folder: Path) -> Results:
-    """What each test ended with; some names stand for several tests, run in any order."""
+    """The results of each test. Several tests may have one name."""
     await run(
         tools / "conformance",
         OCI_REGISTRY=host,

@@ -1,4 +1,4 @@
-"""A registry that breaks behind the gateway: what clients are told, and how soon all is well.
+"""A broken registry behind the gateway: answers to clients, and the time to recover.
 
 With `-s` the times are printed that docs/faults.md has.
 """

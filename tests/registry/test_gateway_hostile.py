@@ -1,4 +1,4 @@
-"""What hostile or broken clients and registries can not do to the gateway."""
+"""The gateway withstands hostile or broken clients and registries."""
 
 import asyncio
 import re
@@ -56,7 +56,8 @@ async def raw(gate: Gateway, request: bytes) -> bytes:
 async def test_request_with_an_ambiguous_end_reaches_no_registry(
     upstream: Registry, gate: Gateway, direct: httpx.AsyncClient, head: bytes
 ) -> None:
-    """Were such a request passed on, the registry could read the rest as one that nobody checks."""
+    """If the gateway forwarded such a request, the registry could read its rest as an unchecked
+    request."""
     await images.push_blob(direct, "team-a/app")
     content = images.image("smuggled")
     hidden = (

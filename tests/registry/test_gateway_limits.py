@@ -1,4 +1,4 @@
-"""What the gateway refuses, when, and in which words."""
+"""Refusals of the gateway, and their messages."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""However large a blob is, it passes through in pieces; what is too large is not kept."""
+"""Large blobs and manifests do not stay in the gateway's memory."""
 
 import asyncio
 import hashlib

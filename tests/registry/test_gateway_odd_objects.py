@@ -1,4 +1,4 @@
-"""What registries hold and do: the gateway counts it, and one bad repository stops nobody."""
+"""Odd contents of docker-registry and distribution v3 are counted, and stop no other namespace."""
 
 import json
 from collections.abc import AsyncIterator, Callable

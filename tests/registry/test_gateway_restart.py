@@ -1,4 +1,4 @@
-"""The gateway's counts survive its death, and what happens behind its back."""
+"""The gateway's counts survive restarts and changes that bypass it."""
 
 import asyncio
 import resource
@@ -136,7 +136,7 @@ async def test_full_disk_refuses_pushes_until_there_is_room(
 
 
 def limit_files(gate: Gateway, size: int) -> None:
-    """No file of the gateway may grow past so many bytes, as on a disk without room."""
+    """Limit the size of the gateway's files, as a full disk does."""
     resource.prlimit(gate.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
@@ -164,7 +164,7 @@ async def push(client: httpx.AsyncClient, number: int) -> httpx.Response:
 
 
 async def until(client: httpx.AsyncClient, number: int, status: int) -> None:
-    """Push until the answer is the one that is waited for; a success is taken back."""
+    """Push until the answer has this status. A successful push is deleted again."""
     async with asyncio.timeout(20):
         while (answer := await push(client, number)).status_code != status:
             if answer.status_code == 201:
@@ -175,7 +175,7 @@ async def until(client: httpx.AsyncClient, number: int, status: int) -> None:
 
 @asynccontextmanager
 async def silent_proxy(upstream: Registry) -> AsyncIterator[tuple[str, asyncio.Event]]:
-    """A way to the registry that, when cut, delivers requests and loses their answers."""
+    """A proxy that, once `cut` is set, forwards requests and drops the answers."""
     host, port = upstream.host.split(":")
     cut = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""A registry that asks for credentials: who has none learns nothing from the gateway."""
+"""A client without credentials learns nothing from a gateway before a private registry."""
 
 import asyncio
 import base64

@@ -37,7 +37,7 @@ def blocks(*titles: str) -> str:
 
 @dataclass(frozen=True)
 class Client:
-    """One user of a registry client, who logs in with a password or not at all."""
+    """The programs and folders of one client."""
 
     tools: Path
     folder: Path
@@ -74,7 +74,8 @@ async def buildah(client: Client, host: str, target: str, password: str) -> Resu
     source = f"oci-archive:{client.archive}"
     pulled = await run(program, *storage, "pull", *allowed, "-q", source, **environment)
     assert pulled.code == 0, pulled.output
-    push = ("push", *allowed, "--tls-verify=false", pulled.output.strip(), f"docker://{target}")
+    image = pulled.output.split()[-1]
+    push = ("push", *allowed, "--tls-verify=false", image, f"docker://{target}")
     return await run(program, *storage, *push, **environment)
 
 
@@ -96,7 +97,7 @@ async def containerd(client: Client, host: str, target: str, password: str) -> R
 
 @asynccontextmanager
 async def containerd_daemon(client: Client) -> AsyncIterator[tuple[str | Path, ...]]:
-    """The command of `ctr images` for a containerd of its own."""
+    """The `ctr images` command of a new containerd."""
     folder = client.folder
     config = folder / "containerd.toml"
     config.write_text(CONTAINERD.format(folder=folder))

@@ -1,4 +1,4 @@
-"""A registry with several repositories that answers as tests say."""
+"""A fake registry with several repositories."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ class FakeRegistry:
     """Serves the catalog, tag lists and manifests; use it as `httpx.MockTransport(registry)`."""
 
     repositories: dict[str, dict[str, bytes]] = field(default_factory=dict)
-    """The tags of each, and the manifest that each tag points at."""
+    """The tags of each repository, and the manifest of each tag."""
     untagged: dict[str, bytes] = field(default_factory=dict)
     """Manifests by digest, in every repository."""
     answers: dict[str, httpx.Response | Exception] = field(default_factory=dict)
-    """What a path is answered with instead."""
+    """Answers that replace the regular one, by path."""
     largest_page: int = 1000
     link: str = '<{path}?{query}>; rel="next"'
-    """How the next page is named."""
+    """The `Link` header of a page."""
     names_digests: bool = True
     asked: Counter[str] = field(default_factory=Counter)
 

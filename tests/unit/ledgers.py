@@ -1,8 +1,10 @@
 """Stores of ledgers that fail, hang, or are shared with other replicas."""
 
 import asyncio
+from collections.abc import Callable
 
 from app.quota.ledger import Ledger, Reservation
+from app.quota.state import StateUnavailableError
 from app.quota.store import LedgerConflictError, MemoryLedgers
 
 
@@ -24,6 +26,7 @@ class Versioned:
     def __init__(self) -> None:
         self.ledger = Ledger()
         self.version = 0
+        self.replicas: list[Replica] = []
 
 
 class Replica(MemoryLedgers):
@@ -33,7 +36,10 @@ class Replica(MemoryLedgers):
         super().__init__()
         self._shared = shared
         self._seen = Ledger(), "0"
+        self._listeners: list[Callable[[str], None]] = []
+        self.replica = f"replica-{len(shared.replicas)}"
         self.conflicts = 0
+        shared.replicas.append(self)
 
     async def load(self, namespace: str) -> tuple[Ledger, str]:
         return self._seen[0].copy(), self._seen[1]
@@ -51,6 +57,27 @@ class Replica(MemoryLedgers):
             raise LedgerConflictError
         self._shared.ledger, self._shared.version = ledger.copy(), int(version) + 1
         self._seen = ledger.copy(), str(self._shared.version)
+
+    async def recall(self, namespace: str) -> None:
+        for other in self._shared.replicas:
+            for listener in other._listeners if other is not self else ():
+                listener(namespace)
+        await asyncio.sleep(0)
+        await self.refresh(namespace)
+
+    def on_recall(self, listener: Callable[[str], None]) -> None:
+        self._listeners.append(listener)
+
+
+class Doubtful(Replica):
+    """Writes, and does not say so when it is told to."""
+
+    silent = False
+
+    async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
+        await super().save(namespace, ledger, version)
+        if self.silent:
+            raise StateUnavailableError("no answer")
 
 
 class AlwaysLate(Replica):

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+from app.admission.decision import Sight, admit_from, begin, decide_on, take_escrow
 from app.model.limits import NamespaceLimits
-from app.policy import image_quota
-from app.quota.ledger import PUSH_CHECK, Floor, Ledger, Timing, View, holder_of
-from app.quota.members import Claims, Members
+from app.quota.escrow import Holding, headroom
+from app.quota.ledger import PUSH_CHECK, Ledger, Timing, View
+from app.quota.members import Claims, Members, holder_of
 from app.quota.usage import NamespaceUsage, StreamUsage
 from tests.unit.stores import DOMAIN, limit, quota
 
@@ -22,8 +23,10 @@ TIMING = Timing(STORAGE + MAX_LAG + SKEW, lag=MAX_LAG, skew=SKEW)
 STEPS = {
     "push": 24, "update": 10, "fetch": 5, "make": 5, "store": 20, "fail": 2, "delete": 8,
     "delete_stream": 2, "tidy": 10, "wait": 6, "beat": 10, "set_clock": 1, "check": 4,
-    "follow": 5, "cancel": 1, "retry": 4,
+    "follow": 5, "cancel": 1, "retry": 4, "give_back": 6, "crash": 1,
 }  # fmt: skip
+ESCROW = 8.0
+"""Seconds for which an escrow is usable."""
 ALWAYS = frozenset({"push", "make", "store", "beat"})
 
 Tags = dict[str, tuple[str, ...]]
@@ -38,6 +41,7 @@ class Replica:
     error: float = 0.0
     seen: int = 0
     heard: float = 0.0
+    holding: Holding | None = None
 
     @property
     def view(self) -> View:
@@ -63,34 +67,50 @@ class World:
     events come often, in a large one there are more of them."""
 
     def __init__(self, chance: random.Random) -> None:
-        self.streams = ["app", "web", "db"][: chance.randint(1, 3)]
+        narrow = chance.random() < 0.5
+        self.streams = ["app", "web", "db"][: 1 if narrow else chance.randint(1, 3)]
         self.tags = ["v1", "v2", "v3"][: chance.randint(1, 3)]
-        self.digests = ["d1", "d2"][: chance.randint(0, 2)]
+        self.digests = ["d1", "d2"][: 1 if narrow else chance.randint(0, 2)]
         """Images that come again and again, beside new ones."""
-        self.most_streams = chance.randint(1, 2)
-        self.most = {"tags": chance.randint(1, 3), "images": chance.randint(1, 3)}
-        self.most_of_stream = {"tags": chance.randint(1, 2), "images": chance.randint(1, 2)}
-        self.limits = NamespaceLimits(
-            quotas=(
-                quota(image_tags=self.most["tags"], images=self.most["images"]),
-                quota(imagestreams=self.most_streams),
-            ),
-            stream_tags=limit(str(self.most_of_stream["tags"])),
-            stream_images=limit(str(self.most_of_stream["images"])),
-        )
+        self.new_digests = 0.3 if narrow else 0.6
+        """How often an image is a new one."""
+        top = 2 if narrow else 5
+        self.takes = chance.choice([0.0, 0.5, 1.0])
+        """How often a replica that writes takes an escrow."""
         self.steps = {
             step: weight * (1 if step in ALWAYS else chance.choice([0.0, 0.3, 1.0, 3.0]))
             for step, weight in STEPS.items()
         }
+        self.limit(
+            streams=chance.randint(1, 3),
+            tags=chance.randint(1, top),
+            images=chance.randint(1, top),
+            tags_of_stream=chance.randint(1, 3),
+            images_of_stream=chance.randint(1, 3),
+        )
+
+    def limit(self, **most: int) -> None:
+        """Of `streams`, `tags`, `images`, `tags_of_stream` and `images_of_stream`; 9 where none is
+        given."""
+        names = ("streams", "tags", "images", "tags_of_stream", "images_of_stream")
+        self.most = {name: most.get(name, 9) for name in names}
+        self.limits = NamespaceLimits(
+            quotas=(
+                quota(image_tags=self.most["tags"], images=self.most["images"]),
+                quota(imagestreams=self.most["streams"]),
+            ),
+            stream_tags=limit(str(self.most["tags_of_stream"])),
+            stream_images=limit(str(self.most["images_of_stream"])),
+        )
 
 
 class Walk:
     """Replicas share a ledger. What is stored, and the heartbeats between, are a log that each
     reads at its own pace; their clocks differ."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, world: World | None = None) -> None:
         self.random = random.Random(seed)
-        self.world = World(self.random)
+        self.world = world or World(self.random)
         self.now = 1000.0
         self.serial = 0
         self.ledger = Ledger()
@@ -98,6 +118,8 @@ class Walk:
         self.log: list[float | Stored] = []
         self.replicas = [Replica(), Replica(), Replica()]
         self.in_flight: list[InFlight] = []
+        self.places: int | None = None
+        """How many an escrow has; any number that is left if None."""
         self.checked: list[Request] = []
         """Pushes with a push check, before and after their review."""
         self.beat()
@@ -112,27 +134,30 @@ class Walk:
         """Every limit that what is stored passes."""
         every = list(self.stored.values())
         counts = {
-            "streams": (len(every), self.world.most_streams),
+            "streams": (len(every), self.world.most["streams"]),
             "tags": (sum(map(len, every)), self.world.most["tags"]),
             "images": (len(_images(*every)), self.world.most["images"]),
         }
         for name, tags in self.stored.items():
-            counts[f"tags of {name}"] = len(tags), self.world.most_of_stream["tags"]
-            counts[f"images of {name}"] = len(_images(tags)), self.world.most_of_stream["images"]
+            counts[f"tags of {name}"] = len(tags), self.world.most["tags_of_stream"]
+            counts[f"images of {name}"] = len(_images(tags)), self.world.most["images_of_stream"]
         for what, (count, most) in counts.items():
             if count > most:
                 yield f"{what}: {count} of {most}"
 
     def make(self) -> None:
-        name = self.random.choice(self.world.streams)
-        claims = Claims("ns", Members(frozenset({name})))
-        self._ask(Request(claims, partial(self._make, name)))
+        self._ask(self.making(self.random.choice(self.world.streams)))
+
+    def making(self, name: str) -> Request:
+        return Request(Claims("ns", Members(frozenset({name}))), partial(self._make, name))
 
     def push(self) -> None:
         """Of a new image or one that was there before, to any tag."""
-        name, tag, digest = self._name(), self._tag(), self._digest()
+        self._ask(self.pushing(self._name(), self._tag(), self._digest()))
+
+    def pushing(self, name: str, tag: str, digest: str) -> Request:
         pushed = Members(images=frozenset({(name, digest)}), tags=frozenset({(name, tag)}))
-        self._ask(Request(Claims("ns", pushed), partial(self._store, name, {tag: digest})))
+        return Request(Claims("ns", pushed), partial(self._store, name, {tag: digest}))
 
     def check(self) -> None:
         """A push check: it reserves what the review of the push will claim."""
@@ -161,23 +186,28 @@ class Walk:
         if not self.stored:
             return
         name = self.random.choice(sorted(self.stored))
+        left = sorted(self.stored[name])
+        gone = self.random.choice(left) if left else ""
+        self._ask(self.updating(name, gone, self._tag(), self._digest()))
+
+    def updating(self, name: str, gone: str, tag: str, digest: str) -> Request:
         old = self.stored[name]
-        new = dict(old)
-        if old:
-            del new[self.random.choice(sorted(old))]
-        new[self._tag()] = (self._digest(),)
+        new = {key: kept for key, kept in old.items() if key != gone} | {tag: (digest,)}
         before, after = StreamUsage(old).members(name), StreamUsage(new).members(name)
         claims = Claims("ns", after - before, before - after)
-        self._ask(Request(claims, partial(self._replace, name, old, new)))
+        return Request(claims, partial(self._replace, name, old, new))
 
     def fetch(self) -> None:
         """An import: nobody knows which images will come, or whether."""
-        name, self.serial = self._name(), self.serial + 1
         tags = self.random.sample(self.world.tags, min(len(self.world.tags), 2))
+        brought = {tag: self._digest() for tag in tags if self.random.random() < 0.9}
+        self._ask(self.importing(self._name(), tags, brought))
+
+    def importing(self, name: str, tags: list[str], brought: dict[str, str]) -> Request:
+        self.serial += 1
         unknown = {(name, f"unknown-{self.serial}-{tag}") for tag in tags}
         adds = Members(frozenset({name}), frozenset(unknown), frozenset((name, t) for t in tags))
-        brought = {tag: self._digest() for tag in tags if self.random.random() < 0.9}
-        self._ask(Request(Claims("ns", adds), partial(self._import, name, brought), once=True))
+        return Request(Claims("ns", adds), partial(self._import, name, brought), once=True)
 
     def store(self) -> None:
         if self.in_flight:
@@ -196,8 +226,10 @@ class Walk:
     def delete(self) -> None:
         pairs = [(name, tag) for name, tags in self.stored.items() for tag in tags]
         if pairs:
-            name, tag = self.random.choice(sorted(pairs))
-            self._put(name, {key: kept for key, kept in self.stored[name].items() if key != tag})
+            self.delete_tag(*self.random.choice(sorted(pairs)))
+
+    def delete_tag(self, name: str, tag: str) -> None:
+        self._put(name, {key: kept for key, kept in self.stored[name].items() if key != tag})
 
     def delete_stream(self) -> None:
         if self.stored:
@@ -220,14 +252,36 @@ class Walk:
     def tidy(self) -> None:
         """What the leader does with the ledger now and then."""
         asked = self.random.choice(self.replicas)
-        self._read(asked, 1000)
-        clock = self.now + asked.error
-        if clock - asked.heard > MAX_LAG or not self.ledger.covered_by(asked.view, TIMING):
+        self.read(asked, 1000)
+        self.tidy_by(asked)
+
+    def tidy_by(self, asked: Replica) -> None:
+        sight = self._sight(asked)
+        if sight is None or not self.ledger.covered_by(asked.view, TIMING):
             return
-        if self.ledger.settle(self._usage(asked), asked.view):
-            self.ledger.floor = Floor(asked.seen, clock)
-        elif self.ledger.is_spent(clock, TIMING):
+        if self.ledger.is_spent(sight.now, TIMING):
             self.ledger = Ledger()
+            return
+        ledger = self.ledger.copy()
+        if ledger.begin(sight.usage, sight.view, sight.now):
+            self.ledger = ledger
+
+    def give_back(self) -> None:
+        """What a replica does that is asked to, or has nothing to do."""
+        asked = self.random.choice(self.replicas)
+        self.read(asked, self.random.choice([0, 1, 1000]))
+        self.give_back_by(asked, take=self.random.random() < self.world.takes)
+
+    def give_back_by(self, asked: Replica, *, take: bool = False) -> None:
+        sight = self._sight(asked)
+        if sight and asked.holding and self.ledger.covered_by(asked.view, TIMING):
+            ledger = self.ledger.copy()
+            begin(ledger, asked.holding, sight)
+            self._write(asked, ledger, sight, take=take)
+
+    def crash(self) -> None:
+        """A replica forgets what it has admitted and not written."""
+        self.random.choice(self.replicas).holding = None
 
     def _ask(self, request: Request) -> None:
         """Have a request decided; an allowed one is on its way to storage."""
@@ -236,23 +290,44 @@ class Walk:
             self.in_flight.append(InFlight(self.now + STORAGE, admitted))
 
     def _decide(self, request: Request) -> Request | None:
-        """By a replica on what it has read until then; None for a refusal."""
+        """By any replica on what it has read until then; None for a refusal."""
         asked = self.random.choice(self.replicas)
-        self._read(asked, self.random.choice([0, 1, 1, 2, 1000]))
-        clock = self.now + asked.error
-        ledger, usage = self.ledger.copy(), self._usage(asked)
-        if clock - asked.heard > MAX_LAG or not ledger.covered_by(asked.view, TIMING):
+        self.read(asked, self.random.choice([0, 1, 1, 2, 1000]))
+        return self.decide(asked, request, take=self.random.random() < self.world.takes)
+
+    def decide(self, asked: Replica, request: Request, *, take: bool) -> Request | None:
+        sight = self._sight(asked)
+        if sight is None:
             return None
-        ledger.settle(usage, asked.view)
+        self.serial += 1
         claims, holder = request.claims, request.holder or holder_of(request.claims)
-        assessment = ledger.effective(usage).assess(claims)
-        verdict = image_quota.check(claims, assessment, self.world.limits, DOMAIN)
-        if not (verdict.allowed or ledger.holds(holder, claims)):
+        admitted = replace(request, holder=holder)
+        holding = None if request.holder else asked.holding
+        if holding and admit_from(holding, holder, claims, sight):
+            return admitted
+        if not self.ledger.covered_by(asked.view, TIMING):
             return None
-        ledger.floor = Floor(asked.seen, clock)
-        ledger.reserve(holder, claims, usage, clock + TIMING.expiry)
+        ledger = self.ledger.copy()
+        effective = begin(ledger, asked.holding, sight)
+        if not decide_on(ledger, effective, holder, claims, sight).allowed:
+            return None
+        self._write(asked, ledger, sight, take=take)
+        return admitted
+
+    def _sight(self, replica: Replica) -> Sight | None:
+        """None if its view is too old to decide on."""
+        now, usage = self.now + replica.error, self._usage(replica)
+        if now - replica.heard > MAX_LAG:
+            return None
+        return Sight(usage, replica.view, now, self.world.limits, TIMING, DOMAIN)
+
+    def _write(self, replica: Replica, ledger: Ledger, sight: Sight, *, take: bool) -> None:
+        replica.holding = None
+        left = headroom(ledger, sight.usage, sight.limits)
+        if take and left is not None and left > 0:
+            key, places = f"escrow-{self.serial}", self.places or self.random.randint(1, left)
+            replica.holding = take_escrow(ledger, key, places, ESCROW, sight)
         self.ledger = ledger
-        return replace(request, holder=holder)
 
     def _name(self) -> str:
         return self.random.choice(sorted(self.stored) or self.world.streams)
@@ -262,7 +337,9 @@ class Walk:
 
     def _digest(self) -> str:
         self.serial += 1
-        return self.random.choice([*self.world.digests, f"digest-{self.serial}"])
+        if not self.world.digests or self.random.random() < self.world.new_digests:
+            return f"digest-{self.serial}"
+        return self.random.choice(self.world.digests)
 
     def _make(self, name: str) -> None:
         if name not in self.stored:
@@ -290,7 +367,7 @@ class Walk:
             self.stored[name] = tags
         self.log.append(self.stored)
 
-    def _read(self, replica: Replica, events: int) -> None:
+    def read(self, replica: Replica, events: int) -> None:
         for event in self.log[replica.seen : replica.seen + events]:
             replica.seen += 1
             if isinstance(event, float):

@@ -47,6 +47,14 @@ def test_every_command_has_help(command: str) -> None:
     assert command in answer.output
 
 
+def test_help_groups_flags() -> None:
+    text = run("usage", "--help").output
+    parts = ("Options:", "  --top", "Source:", "  --state", "Settings:")
+    places = [text.index(f"\n{part}") for part in parts]
+    assert places == sorted(places)
+    assert text.index("  --kubeconfig") < text.index("Settings:") < text.index("  --api-domain")
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts(shell: str) -> None:
     assert "_REGISTRY_ADMISSION_COMPLETE" in run("completion", shell).output

@@ -1,5 +1,6 @@
 """`registry-admission doctor`: what it asks, what it prints, and how it ends."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -239,6 +240,17 @@ async def test_forbidden_objects_are_not_checked(api: tuple[Api, str], tmp_path:
     [mounts, _] = found.not_checked
     assert mounts.check == "mounts of the registry's Pods"
     assert mounts.why.endswith("events is forbidden")
+
+
+async def test_a_tenant_is_told_what_may_not_be_read(api: tuple[Api, str], tmp_path: Path) -> None:
+    answers, server = api
+    answers.refuse = lambda _: _status(403, "User tenant cannot list this")
+    (tmp_path / "kubeconfig").write_text(kubeconfig(server))
+    answer = await asyncio.to_thread(run, "--kubeconfig", tmp_path / "kubeconfig")
+    assert answer.exit_code == 3
+    assert "Not checked: PVCs of the registry" in answer.stderr
+    assert "User tenant cannot list this" in answer.stderr
+    assert "Error" not in answer.stderr
 
 
 async def test_missing_api_is_not_checked(api: tuple[Api, str], tmp_path: Path) -> None:

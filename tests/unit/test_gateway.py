@@ -1,4 +1,4 @@
-"""The gateway before a registry that answers as tests say."""
+"""The gateway with a fake registry behind it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -39,8 +39,8 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 
 class FakeRegistry:
-    """Takes every push, and remembers what it was asked, unless `answers` has another answer for
-    what a method and an address begin with."""
+    """Accepts every push and records the requests. `answers` replaces the answer to some kinds of
+    request."""
 
     def __init__(self, **answers: Handler) -> None:
         self.answers = answers
@@ -72,7 +72,7 @@ def gateway(
     storage: tuple[str, ...] = (),
     store: UsageStore | None = None,
 ) -> httpx.AsyncClient:
-    """A client of a gateway on its usage store, or on ImageStreams that nobody writes."""
+    """A client of a gateway with this usage store, or with ImageStreams that never change."""
     upstream = Upstream(
         ORIGIN,
         None,
@@ -105,7 +105,7 @@ async def push(client: httpx.AsyncClient, tag: str, content: bytes) -> httpx.Res
 
 
 def layered(size: int) -> bytes:
-    """An image that says that its one layer has so many bytes."""
+    """A manifest that declares this size for its one layer."""
     layer = f'{{"mediaType": "x/y", "digest": "{digest_of(LAYER)}", "size": {size}}}'
     config = f'{{"mediaType": "x/y", "digest": "{digest_of(b"c")}", "size": 50}}'
     return f'{{"schemaVersion": 2, "config": {config}, "layers": [{layer}]}}'.encode()
@@ -192,10 +192,12 @@ def to_storage(_request: httpx.Request) -> httpx.Response:
     ("head", "storage", "unknown_size", "status", "code"),
     [
         pytest.param(head_of(21), (), "deny", 201, "", id="the registry agrees"),
-        pytest.param(head_of(22), (), "deny", 400, "SIZE_INVALID", id="the registry knows better"),
-        pytest.param(to_storage, (STORAGE,), "deny", 400, "SIZE_INVALID", id="its storage does"),
+        pytest.param(head_of(22), (), "deny", 400, "SIZE_INVALID", id="the registry says more"),
+        pytest.param(
+            to_storage, (STORAGE,), "deny", 400, "SIZE_INVALID", id="its storage says more"
+        ),
         pytest.param(to_storage, (), "deny", 403, "DENIED", id="a storage that is not asked"),
-        pytest.param(to_storage, (), "warn", 201, "", id="unknown sizes are borne"),
+        pytest.param(to_storage, (), "warn", 201, "", id="unknown sizes are tolerated"),
         pytest.param(lambda _: httpx.Response(401), (), "deny", 403, "DENIED", id="no right"),
         pytest.param(
             lambda _: httpx.Response(404), (), "warn", 404, "MANIFEST_BLOB_UNKNOWN", id="no blob"
@@ -231,7 +233,7 @@ async def test_size_of_a_counted_blob_is_known_when_the_registry_redirects() -> 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[UsageStore]:
-    """What is known of a registry that has no repositories."""
+    """The usage store of an empty registry."""
     database, coverage = Database(tmp_path / "gateway.db", ORIGIN), Coverage()
     nothing = httpx.MockTransport(lambda _: httpx.Response(404))
     questioner = Questioner(RegistryClient("http://10.1.2.3", transport=nothing), Turns(Traffic()))

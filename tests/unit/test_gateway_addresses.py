@@ -1,4 +1,4 @@
-"""Addresses of registries of every kind, as clients know them, and back."""
+"""Addresses are translated for clients and back, for registries that spell them differently."""
 
 import pytest
 

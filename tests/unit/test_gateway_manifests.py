@@ -1,4 +1,4 @@
-"""What the components of the gateway consist of."""
+"""The objects of the gateway's components."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a gateway learns of registries as they are, and who waits for what it cannot learn."""
+"""The gateway reads registries with odd contents, and tells what it cannot read."""
 
 import asyncio
 import json
@@ -90,7 +90,9 @@ BROKEN_TAG = "/v2/ns/app/manifests/v1"
             id="an index that could not be pushed",
         ),
         pytest.param(
-            FakeRegistry({"ns/app": {"v1": b'{"manifests": 1}'}}), (1, 1, 1), id="no index at all"
+            FakeRegistry({"ns/app": {"v1": b'{"manifests": 1}'}}),
+            (1, 1, 1),
+            id="an index without a list",
         ),
         pytest.param(
             FakeRegistry(
@@ -137,7 +139,9 @@ BROKEN_TAG = "/v2/ns/app/manifests/v1"
             id="a catalog in pages, with a repository of no namespace",
         ),
         pytest.param(
-            FakeRegistry({"ns/app": {}, "ns/web": {"v1": CHILD}}), (1, 1, 1), id="an empty one"
+            FakeRegistry({"ns/app": {}, "ns/web": {"v1": CHILD}}),
+            (1, 1, 1),
+            id="an empty repository",
         ),
     ],
 )
@@ -244,7 +248,9 @@ async def test_named_repositories_are_read_without_a_catalog(
             "use --upstream http://",
             id="no TLS",
         ),
-        pytest.param(httpx.ConnectError("Connection refused"), "Connection refused", id="down"),
+        pytest.param(
+            httpx.ConnectError("Connection refused"), "Connection refused", id="no connection"
+        ),
         pytest.param(httpx.Response(200, json=[]), "no list of repositories", id="no list"),
         pytest.param(
             httpx.Response(

@@ -1,4 +1,4 @@
-"""How answers of the registry reach the client."""
+"""Answers of the registry are sent to the client."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ class Response:
 
 
 class Client:
-    """One request of a client, and what it gets."""
+    """One request of a client, and the messages that it receives."""
 
     def __init__(self, *messages: Message) -> None:
         self.got: list[Message] = []

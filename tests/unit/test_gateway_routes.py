@@ -1,4 +1,4 @@
-"""What a request to `/v2/` wants, and which ones are not passed on."""
+"""Requests to `/v2/` are recognised or refused."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How many uploads run at once, and who comes next."""
+"""Uploads at once are limited, and clients get free slots in turn."""
 
 import asyncio
 

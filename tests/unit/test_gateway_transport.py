@@ -1,4 +1,4 @@
-"""The way to the registry, on a connection that behaves as tests say."""
+"""HTTP to a registry that behaves well or badly."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

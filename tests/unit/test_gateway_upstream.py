@@ -1,4 +1,4 @@
-"""What passes between a client and the registry, and what stays with one connection."""
+"""Headers and addresses are forwarded between a client and the registry."""
 
 from typing import Any
 
@@ -125,18 +125,20 @@ async def test_link_to_the_next_page_is_rewritten(link: str, expected: str) -> N
 @pytest.mark.parametrize(
     ("headers", "external"),
     [
-        pytest.param({"host": "a:8080"}, "http://a:8080", id="the client's word"),
+        pytest.param({"host": "a:8080"}, "http://a:8080", id="Host"),
         pytest.param(
             {"host": "a", "x-forwarded-host": "b:1", "x-forwarded-proto": "https"},
             "https://b:1",
-            id="the proxy's word",
+            id="X-Forwarded-Host",
         ),
         pytest.param(
             {"host": "a", "x-forwarded-host": "b, c", "x-forwarded-proto": "https, http"},
             "https://b",
-            id="the first proxy's word",
+            id="the first of several",
         ),
-        pytest.param({"host": "a", "x-forwarded-proto": "javascript"}, "http://a", id="nonsense"),
+        pytest.param(
+            {"host": "a", "x-forwarded-proto": "javascript"}, "http://a", id="an unknown scheme"
+        ),
         pytest.param({"host": "a:b"}, "http://localhost", id="no host"),
     ],
 )

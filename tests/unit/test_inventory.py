@@ -1,4 +1,4 @@
-"""The gateway's sets: true to the registry, on the safe side while it is being asked."""
+"""The inventory follows the registry, and counts too much rather than too little."""
 
 import asyncio
 import sqlite3
@@ -28,7 +28,7 @@ V1, V2 = Reference(tag="v1"), Reference(tag="v2")
 
 
 class FakeRegistry:
-    """Manifests by reference; every question can be held up, or fail."""
+    """Manifests by reference. Questions can be delayed or fail."""
 
     def __init__(self) -> None:
         self.stored: dict[str, bytes] = {}
@@ -37,7 +37,7 @@ class FakeRegistry:
         self.gate.set()
         self.asked: list[str] = []
         self.holds: dict[str, asyncio.Event] = {}
-        """Of these references, the next answer is held up until the event."""
+        """The next answer for each of these references waits for the event."""
 
     def store(self, content: bytes, *tags: str) -> str:
         for reference in (digest_of(content), *tags):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.quota.ledger import Floor, Ledger, Reservation, Timing, View, holder_of
-from app.quota.members import Claims, Members
+from app.quota.ledger import Floor, Ledger, Reservation, Timing, View
+from app.quota.members import Claims, Members, holder_of
 from app.quota.usage import NamespaceUsage, StreamUsage
 
 TAG = Members(frozenset({"app"}), tags=frozenset({("app", "v1")}))

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from app.cluster.ledgers import KubernetesLedgers, decode, encode
-from app.quota.ledger import Floor, Ledger, Reservation
+from app.cluster.ledger_format import decode, encode
+from app.cluster.ledgers import KubernetesLedgers
+from app.quota.ledger import Escrow, Floor, Ledger, Reservation
 from app.quota.members import Members
 from app.quota.state import StateUnavailableError
 from app.quota.store import LedgerConflictError
@@ -17,8 +18,9 @@ PATH = f"/api/v1/namespaces/{OWN}/configmaps/ledger-ns"
 MEMBERS = Members(frozenset({"app"}), frozenset({("app", "d1")}), frozenset({("app", "v1")}))
 ROW = Reservation(
     "holder", MEMBERS, 1700000000.5, Members(frozenset({"app"})),
-    Members(tags=frozenset({("app", "old")})),
+    Members(tags=frozenset({("app", "old")})), 12,
 )  # fmt: skip
+ESCROW = Escrow("one-1/7", 64, 11, 1700000003.0, 1700000007.0, 1700000143.0)
 
 
 @pytest.fixture
@@ -37,10 +39,12 @@ def content(reservations: Any, floor: Any = (1, 2.0), version: str = "7") -> dic
 
 
 def test_a_ledger_is_read_as_it_was_written() -> None:
-    ledger = decode({"data": encode(Ledger([ROW], Floor(4711, 1699999990.25)))})
+    floor = Floor(4711, 1699999990.25)
 
-    assert list(ledger) == [ROW]
-    assert ledger.floor == Floor(4711, 1699999990.25)
+    ledger = decode({"data": encode(Ledger([ROW], floor, [ESCROW], writes=13))})
+
+    assert (list(ledger), ledger.floor) == ([ROW], floor)
+    assert (ledger.escrows, ledger.writes) == ({ESCROW.key: ESCROW}, 13)
 
 
 def test_a_row_of_the_version_before_proves_nothing() -> None:
@@ -61,6 +65,7 @@ def test_a_row_of_the_version_before_proves_nothing() -> None:
         pytest.param(content({}), id="no list"),
         pytest.param(content([["holder", 1.0]]), id="a row that is too short"),
         pytest.param(content([["h", 1.0, [], [], [], [], [], [], []]]), id="a row of the future"),
+        pytest.param(content([["key", 64, 1, 2.0, 3.0]]), id="half an escrow"),
         pytest.param(content([["h", "x", [], [], []]]), id="a time that is none"),
         pytest.param(content([["h", float("nan"), [], [], []]]), id="a time that never is"),
         pytest.param(content([[["h"], 1.0, [], [], []]]), id="a holder that is none"),
@@ -105,3 +110,28 @@ async def test_a_watch_that_is_behind_does_not_hide_what_was_written(
     ledgers.put((OWN, "ledger-ns"), content([], version=str(int(version) - 1)))
 
     assert list((await ledgers.load("ns"))[0]) == [ROW]
+
+
+async def test_a_replica_hears_when_others_ask_for_its_escrow_and_not_itself(
+    api: FakeKube, ledgers: KubernetesLedgers
+) -> None:
+    asked: list[str] = []
+    other = KubernetesLedgers(api, OWN, "two")
+    ledgers.on_recall(lambda namespace: asked.append(f"one {namespace}"))
+    other.on_recall(lambda namespace: asked.append(f"two {namespace}"))
+    await ledgers.save("ns", Ledger([ROW]), "")
+
+    await other.recall("ns")
+    for one in (ledgers, other):
+        one.put((OWN, "ledger-ns"), api.objects[PATH])
+
+    assert asked == ["one ns"]
+    ledger, version = await other.load("ns")
+    await other.save("ns", ledger, version)
+    assert "annotations" not in api.objects[PATH]["metadata"]
+
+
+def test_a_process_that_starts_again_is_another_replica(api: FakeKube) -> None:
+    first, second = (KubernetesLedgers(api, OWN, "same").replica for _ in range(2))
+
+    assert first != second

@@ -25,7 +25,7 @@ from app.registry import warnings
 from app.registry.names import Reference, Repository
 from app.registry.push import PushChecks
 from tests.unit.pushes import Pushes, image, pushed
-from tests.unit.reviews import review
+from tests.unit.reviews import decide, review
 from tests.unit.stores import DOMAIN, limit, quota
 
 ADMIN = Sender("admin", ("ops",))
@@ -250,3 +250,20 @@ async def test_pushes_of_exempt_senders_have_no_allowance() -> None:
 def test_a_warning_header_holds_no_control_character() -> None:
     verdict = Verdict(warnings=['a "quote"\r\nX: 1 \\ ü'])
     assert warnings.headers(verdict) == [(b"warning", b'299 - "a \\"quote\\"  X: 1 \\\\  "')]
+
+
+async def test_an_enforced_limit_is_not_lost_behind_many_that_only_warn() -> None:
+    """Refusals tell some dozens of violations, and are decided by all of them."""
+    loose = replace(limit("1Ki"), mode="warn", higher=replace(limit("1Mi"), mode="enforce"))
+    pushes = Pushes(NamespaceLimits(image_size=loose))
+    small = [f"sha256:{number:064x}" for number in range(100)]
+    large = "sha256:" + "f" * 64
+    pushes.state.sizes = {**dict.fromkeys(small, 2048), large: 2**30}
+    history = [{"tag": f"v{n}", "items": [{"image": each}]} for n, each in enumerate(small)]
+    history.append({"tag": "z", "items": [{"image": large}]})
+    stream = {"metadata": {"name": "app"}, "status": {"tags": history}}
+
+    verdict = await decide(pushes, "ImageStream", stream)
+
+    assert not verdict.allowed
+    assert verdict.explanation.count("ImageStream app") == 1

@@ -8,7 +8,7 @@ import pytest
 
 from app.cluster.api import ApiError, ForbiddenError, GoneError
 from app.cluster.heartbeat import NAME as HEARTBEAT
-from app.cluster.ledgers import encode
+from app.cluster.ledger_format import encode
 from app.quota.in_flight import InFlight, StreamInFlight
 from app.quota.ledger import Ledger, Reservation
 from app.quota.members import Members

@@ -38,7 +38,7 @@ def test_of_thousands_of_violations_some_dozens_are_told_and_the_others_counted(
     verdict.include(other)
 
     lines = verdict.explanation.splitlines()
-    assert len(verdict.violations) == MAX_VIOLATIONS
+    assert len(lines) == MAX_VIOLATIONS + 1
     assert (lines[0], lines[-1]) == ("no 0; do this", f"… and {2000 - MAX_VIOLATIONS} more")
-    assert verdict.reasons == ("Reason",)
+    assert verdict.reasons == ("Reason", "Other")
     assert not verdict.allowed

@@ -1,4 +1,4 @@
-"""A transport whose registry is a function."""
+"""A transport that calls a function instead of the network."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 

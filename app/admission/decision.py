@@ -1,0 +1,134 @@
+"""One decision on claims: on a ledger that is then written, or on an escrow that needs no write."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from app.model.domain import ApiDomain
+from app.model.limits import NamespaceLimits
+from app.policy import image_quota
+from app.policy.enforcement import ENFORCED, Enforcement
+from app.policy.verdict import Verdict
+from app.quota import escrow
+from app.quota.effective import Effective
+from app.quota.escrow import Holding
+from app.quota.ledger import Ledger, Timing, View
+from app.quota.members import Claims
+from app.quota.usage import NamespaceUsage
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a replica knows of a namespace, apart from its ledger, at one moment."""
+
+    usage: NamespaceUsage
+    view: View
+    now: float
+    """By its own clock, in seconds since the epoch."""
+    limits: NamespaceLimits
+    timing: Timing
+    domain: ApiDomain
+    enforcement: Enforcement = ENFORCED
+
+    @property
+    def expiry(self) -> float:
+        return self.now + self.timing.expiry
+
+
+def admit_from(holding: Holding, holder: str, claims: Claims, sight: Sight) -> bool:
+    """Admit a request from an escrow; False if that has to be decided on the ledger."""
+    if not holding.ledger.covered_by(sight.view, sight.timing):
+        return False
+    if not holding.admits(claims, sight.limits, sight.now):
+        return False
+    if sight.limits.stream_images or sight.limits.stream_tags:
+        of_streams = replace(sight.limits, quotas=())
+        effective = holding.effective(sight.usage, claims.adds.touched_streams)
+        verdict = image_quota.check(claims, effective.assess(claims), of_streams, sight.domain)
+        if not verdict.allowed:
+            return False
+    holding.admit(holder, claims, sight.usage, sight.expiry)
+    return True
+
+
+def begin(ledger: Ledger, holding: Holding | None, sight: Sight) -> Effective:
+    """Begin a write of the ledger; what the replica has admitted from its escrow comes first."""
+    if holding is not None:
+        escrow.give_back(ledger, holding, sight.now)
+    ledger.begin(sight.usage, sight.view, sight.now)
+    return ledger.effective(sight.usage)
+
+
+def decide_on(
+    ledger: Ledger,
+    effective: Effective,
+    holder: str,
+    claims: Claims,
+    sight: Sight,
+    *,
+    reserve: bool = True,
+    exemption: str = "",
+) -> Verdict:
+    """The verdict. An allowed request is reserved even if all that it claims is stored: it may be
+    deleted before the request is stored, or be gone already and not seen."""
+    verdict = Verdict()
+    if not ledger.holds(holder, claims):
+        verdict = _check(effective, claims, sight, exemption)
+    if verdict.allowed and reserve:
+        ledger.reserve(holder, claims, sight.usage, sight.expiry)
+        effective.add(claims.adds, claims.removes)
+    return verdict
+
+
+class Asked(Protocol):
+    """A request that waits for a decision on a ledger."""
+
+    claims: Claims
+    limits: NamespaceLimits
+    holder: str
+    reserve: bool
+    exemption: str
+
+
+def decide_all(
+    ledger: Ledger, holding: Holding | None, asked: Sequence[Asked], sight: Sight
+) -> list[Verdict | None]:
+    """Decide requests one after another, and enter what is allowed into the ledger.
+
+    None for one that only escrows are in the way of: no refusal rests on them.
+    """
+    effective = begin(ledger, holding, sight)
+    verdicts: list[Verdict | None] = []
+    for one in asked:
+        own = replace(sight, limits=one.limits)
+        verdict = decide_on(
+            ledger,
+            effective,
+            one.holder,
+            one.claims,
+            own,
+            reserve=one.reserve,
+            exemption=one.exemption,
+        )
+        verdicts.append(verdict)
+    if not ledger.escrows or all(verdict and verdict.allowed for verdict in verdicts):
+        return verdicts
+    free = ledger.effective(sight.usage, with_escrows=False)
+    for index, one in enumerate(asked):
+        found, own = verdicts[index], replace(sight, limits=one.limits)
+        refused = found is not None and not found.allowed
+        if refused and _check(free, one.claims, own, one.exemption).allowed:
+            verdicts[index] = None
+    return verdicts
+
+
+def _check(effective: Effective, claims: Claims, sight: Sight, exemption: str) -> Verdict:
+    assessment = effective.assess(claims)
+    found = image_quota.check(claims, assessment, sight.limits, sight.domain)
+    return sight.enforcement.applied(found, exemption)
+
+
+def take_escrow(ledger: Ledger, key: str, places: int, life: float, sight: Sight) -> Holding:
+    """Take an escrow for `life` seconds, with the write of the ledger that has begun."""
+    taken = escrow.take(ledger, key, places, sight.now + life, sight.timing)
+    return Holding(taken, sight.limits, ledger.copy())

@@ -1,0 +1,103 @@
+"""The escrows that this replica holds, and when it pays to take one."""
+
+import itertools
+from collections import Counter
+
+from app.admission.decision import Sight, admit_from, take_escrow
+from app.quota import escrow
+from app.quota.escrow import Holding
+from app.quota.ledger import Ledger
+from app.quota.members import Claims
+
+LIFE = 3.0
+"""Seconds for which an escrow is usable. Longer ones cost fewer writes, and keep what is stored in
+the ledger for longer."""
+RENEW_AFTER = 2.0
+"""Seconds after which one is given back, so that it is not lost if that takes a while."""
+_HOT = 8
+"""Decisions in a second from which on writes are worth to be saved."""
+_COOL = 10.0
+"""Seconds without an escrow after somebody has asked for one back."""
+
+
+class Escrows:
+    """By namespace. Times are this replica's clock, in seconds since the epoch."""
+
+    def __init__(self, replica: str) -> None:
+        """`replica` names this process among all that write the same ledgers; "" for one that
+        writes them alone: writing costs it nothing."""
+        self._replica = replica
+        self._numbers = itertools.count(1)
+        self._held: dict[str, Holding] = {}
+        self._doubtful: dict[str, list[str]] = {}
+        """Keys of escrows whose write may have failed: nothing was admitted from them."""
+        self._second = 0
+        self._decisions: Counter[str] = Counter()
+        self._hot: set[str] = set()
+        self._cool_until: dict[str, float] = {}
+
+    def held(self, namespace: str) -> Holding | None:
+        return self._held.get(namespace)
+
+    def admit(self, namespace: str, holder: str, claims: Claims, sight: Sight) -> bool:
+        """Admit a request from an escrow; False if that has to be decided on the ledger."""
+        self._count(namespace, sight.now)
+        holding = self._held.get(namespace)
+        if holding is None or namespace in self._doubtful:
+            return False
+        if sight.now > holding.escrow.usable_until - (LIFE - RENEW_AFTER):
+            return False
+        return admit_from(holding, holder, claims, sight)
+
+    def forget_doubtful(self, namespace: str, ledger: Ledger, now: float) -> None:
+        """Leave out of a ledger what a write that seemed to fail may have put into it."""
+        for key in self._doubtful.get(namespace, ()):
+            if key in ledger.escrows and now <= ledger.escrows[key].usable_until:
+                del ledger.escrows[key]
+
+    def take(self, namespace: str, ledger: Ledger, sight: Sight) -> Holding | None:
+        """Take an escrow with the write that has begun, if that pays."""
+        cool = sight.now < self._cool_until.get(namespace, 0.0)
+        if not self._replica or cool or namespace not in self._hot:
+            return None
+        left = escrow.headroom(ledger, sight.usage, sight.limits)
+        places = escrow.share(left, sight.limits)
+        if not places:
+            return None
+        key = f"{self._replica}/{next(self._numbers)}"
+        return take_escrow(ledger, key, places, LIFE, sight)
+
+    def written(self, namespace: str, taken: Holding | None) -> None:
+        """The ledger was written: with this escrow in it, and without any other of this replica."""
+        self._doubtful.pop(namespace, None)
+        self._held.pop(namespace, None)
+        if taken is not None:
+            self._held[namespace] = taken
+
+    def doubt(self, namespace: str, taken: Holding | None) -> None:
+        """Nobody knows whether the ledger was written: nothing is admitted before it is."""
+        keys = [taken.escrow.key] if taken is not None else []
+        self._doubtful.setdefault(namespace, []).extend(keys)
+
+    def cool(self, namespace: str, now: float) -> None:
+        """Take none for a while: somebody needs the places."""
+        self._cool_until = {ns: until for ns, until in self._cool_until.items() if until > now}
+        self._cool_until[namespace] = now + _COOL
+
+    def stop(self) -> None:
+        """Take none any more."""
+        self._replica = ""
+
+    def namespaces(self) -> list[str]:
+        return list(self._held)
+
+    def _count(self, namespace: str, now: float) -> None:
+        if int(now) != self._second:
+            follows = int(now) == self._second + 1
+            hot = {ns for ns, count in self._decisions.items() if count >= _HOT}
+            self._hot = hot if follows else set()
+            self._second = int(now)
+            self._decisions.clear()
+        self._decisions[namespace] += 1
+        if self._decisions[namespace] >= _HOT:
+            self._hot.add(namespace)

@@ -1,0 +1,35 @@
+"""Requests that wait for a decision on a ledger."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from app.model.limits import NamespaceLimits
+from app.policy.verdict import Verdict
+from app.quota.members import Claims
+from app.quota.state import StateUnavailableError
+
+
+@dataclass
+class Waiting:
+    claims: Claims
+    limits: NamespaceLimits
+    holder: str
+    reserve: bool
+    exemption: str
+    recalled_at: float | None = None
+    """When other replicas were first asked for their escrows because of it."""
+    answer: asyncio.Future[Verdict] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+def give_up(waiting: Waiting, after: float) -> None:
+    namespace = waiting.claims.namespace
+    problem = f"the quota of namespace {namespace} was not decided in {after:g} s"
+    fail([waiting], StateUnavailableError(problem))
+
+
+def fail(batch: list[Waiting], error: Exception) -> None:
+    for waiting in batch:
+        if not waiting.answer.done():
+            waiting.answer.set_exception(error)

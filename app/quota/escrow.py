@@ -1,0 +1,106 @@
+"""Escrow: places that a replica takes with one write, and gives out by itself.
+
+Everybody else counts them all, in the namespace and in each of its streams. So the replica needs
+no ledger to admit requests: each member that it admits uses one of its places, whether or not it
+is stored or reserved already, and uses it once. Its next write names what it has admitted, gives
+the places back, and takes others. See docs/reference/ledger.md for the rules.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from app.model.limits import NamespaceLimits
+from app.quota.effective import Effective
+from app.quota.ledger import Escrow, Ledger, Reservation, Timing
+from app.quota.members import NONE, Claims, Members
+from app.quota.usage import NamespaceUsage
+
+_SHARE = 8
+"""An escrow is at most this part of what is left of each limit, and of the lowest stream limit."""
+_LEAST, _MOST = 4, 512
+
+
+@dataclass
+class Holding:
+    """An escrow, in the hands of the replica that has taken it."""
+
+    escrow: Escrow
+    limits: NamespaceLimits
+    """Those that it was taken under: under others it is of no use."""
+    ledger: Ledger
+    """As it was written with the escrow in it."""
+    unwritten: Ledger = field(default_factory=Ledger)
+    """What has been admitted since."""
+    _used: Members = NONE
+
+    def admits(self, claims: Claims, limits: NamespaceLimits, now: float) -> bool:
+        """Whether a request fits into the places that are left. Streams are a matter of their own,
+        see `effective`."""
+        if now > self.escrow.usable_until or claims.removes or limits != self.limits:
+            return False
+        used, most = self._used | claims.adds, self.escrow.places
+        return max(len(used.streams), len(used.images), len(used.tags)) <= most
+
+    def effective(self, usage: NamespaceUsage, streams: Iterable[str]) -> Effective:
+        """What these streams hold as far as this replica knows, others' escrows in full."""
+        names = set(streams)
+        effective = Effective(usage, self.ledger.places - self.escrow.places)
+        for row in (*self.ledger, *self.unwritten):
+            for name in names & row.members.touched_streams:
+                effective.add(row.members.of_stream(name), row.removes.of_stream(name))
+        return effective
+
+    def admit(self, holder: str, claims: Claims, usage: NamespaceUsage, expires_at: float) -> None:
+        """Admit a request in some of the places that are left."""
+        proof = self.ledger.unclaimed(usage.missing(claims.adds))
+        made = Reservation(holder, claims.adds, expires_at, claims.adds - proof)
+        self.unwritten.name(made)
+        self._used |= claims.adds
+
+
+def give_back(ledger: Ledger, holding: Holding, now: float) -> None:
+    """Name what was admitted, and give the places back.
+
+    Not once the escrow has ended: others may have taken it for lost.
+    """
+    for row in holding.unwritten:
+        ledger.name(row)
+    if now <= holding.escrow.usable_until:
+        ledger.escrows.pop(holding.escrow.key, None)
+
+
+def take(ledger: Ledger, key: str, places: int, usable_until: float, timing: Timing) -> Escrow:
+    """Take an escrow with the write of the ledger that has begun; there must be `headroom`."""
+    escrow = Escrow(
+        key,
+        places,
+        ledger.writes,
+        usable_until,
+        lost_at=usable_until + timing.skew,
+        counted_until=usable_until + 2 * timing.expiry,
+    )
+    ledger.escrows[key] = escrow
+    return escrow
+
+
+def headroom(ledger: Ledger, usage: NamespaceUsage, limits: NamespaceLimits) -> int | None:
+    """The places that are left under every quota; None without any."""
+    counts = ledger.effective(usage, every_stream=True).counts()
+    left = [
+        hard.floor - count
+        for quota in limits.quotas
+        for hard, count in zip(
+            (quota.imagestreams, quota.images, quota.image_tags), counts, strict=True
+        )
+        if hard is not None
+    ]
+    return min(left, default=None)
+
+
+def share(left: int | None, limits: NamespaceLimits) -> int:
+    """How many places one replica takes, with so many left for all; 0 if it does not pay."""
+    of_streams = (limits.stream_images, limits.stream_tags)
+    bounds = [_MOST * _SHARE] if left is None else [_MOST * _SHARE, left]
+    bounds += [limit.max.floor for limit in of_streams if limit is not None]
+    places = min(bounds) // _SHARE
+    return places if places >= _LEAST else 0

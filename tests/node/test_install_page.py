@@ -1,0 +1,51 @@
+"""Every command of docs/how-to/install.md, in the order of the page, on a cluster with a node."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.docs.blocks import DOCS, blocks
+from tests.node.installation import NAMESPACE, rolled_out, uninstalled
+from tests.node.node import IMAGE, Node
+
+PAGE = DOCS / "how-to" / "install.md"
+FINDINGS = ("registry-admission audit", "registry-admission doctor", "registry-admission usage")
+"""They end with 1 if something is found, as it is in a cluster without a registry."""
+COMMANDS = [
+    command
+    for block in blocks(PAGE)
+    if block.language == "sh"
+    for command in block.commands
+    if command.strip()
+]
+
+
+def follow(node: Node, command: str) -> None:
+    """What somebody types who read the page, in the project's folder."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{node.tools}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command.replace("HOST/registry-admission:TAG", IMAGE)],
+        cwd=DOCS.parent,
+        env={**os.environ, "PATH": path, "KUBECONFIG": str(node.kubeconfig)},
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    expected = (0, 1) if command.startswith(FINDINGS) else (0,)
+    assert done.returncode in expected, f"{command}\n{done.stdout}{done.stderr}"
+
+
+def test_the_page_is_followed_from_the_install_to_the_removal(node: Node) -> None:
+    for command in COMMANDS:
+        if "helm" not in command and f"namespace {NAMESPACE}" not in command:
+            follow(node, command)
+    node.kubectl("wait", "--for=delete", f"namespace/{NAMESPACE}", "--timeout=120s", timeout=130)
+
+
+def test_helm_installs_it_as_the_page_says(node: Node) -> None:
+    [block] = [block for block in blocks(PAGE) if "helm install" in block.content]
+    for command in block.commands:
+        follow(node, command)
+    rolled_out(node)
+
+    follow(node, f"helm uninstall {NAMESPACE} --namespace {NAMESPACE} --wait")
+    uninstalled(node)

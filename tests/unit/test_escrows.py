@@ -1,0 +1,161 @@
+"""A replica that holds an escrow needs few writes, and no limit is passed for it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.admission.enforcer import Enforcer
+from app.model.limits import NamespaceLimits
+from app.quota.ledger import Timing
+from app.quota.members import Claims, Members
+from app.quota.state import NamespaceView, StateUnavailableError
+from tests.unit.ledgers import Doubtful, Replica, Versioned
+from tests.unit.stores import DOMAIN, FakeState, quota
+
+TIMING = Timing(expiry=70, lag=5, skew=4)
+
+
+def tag(name: str) -> Claims:
+    return Claims("ns", Members(tags=frozenset({("app", name)})))
+
+
+class Cluster:
+    """Replicas that share what they see and a ledger, in a namespace with so many tags."""
+
+    def __init__(self, tags: int, ledgers: type[Replica] = Replica) -> None:
+        self.state = FakeState(NamespaceLimits(quotas=(quota(image_tags=tags),)))
+        self.state.store("ns", "app", {})
+        self.shared = Versioned()
+        self.ledgers = [ledgers(self.shared) for _ in range(3)]
+        self.replicas = [
+            Enforcer(self.state, one, DOMAIN, TIMING, clock=self.state.clock)
+            for one in self.ledgers
+        ]
+
+    async def allows(self, replica: int, name: str) -> bool:
+        view = NamespaceView("ns", self.state.limits("ns"))
+        return (await self.replicas[replica].decide(tag(name), view, within=30)).allowed
+
+    async def heat(self, replica: int, pushes: int = 20) -> int:
+        """Push one after another; returns how many writes that has cost."""
+        before = self.shared.version
+        for number in range(pushes):
+            assert await self.allows(replica, f"hot-{replica}-{number}")
+        return self.shared.version - before
+
+    @property
+    def places(self) -> int:
+        return self.shared.ledger.places
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[Cluster]:
+    cluster = Cluster(1000)
+    yield cluster
+    for replica in cluster.replicas:
+        await replica.close()
+
+
+async def test_a_hot_namespace_needs_few_writes(cluster: Cluster) -> None:
+    assert await cluster.heat(0, 100) <= 10
+    assert cluster.places > 0
+
+
+async def test_a_namespace_that_is_not_hot_takes_no_escrow(cluster: Cluster) -> None:
+    for number in range(20):
+        cluster.state.now += 1
+        assert await cluster.allows(0, f"v{number}")
+
+    assert cluster.shared.version == 20
+    assert cluster.places == 0
+
+
+@pytest.mark.parametrize("tags", [60, 200, 500])
+async def test_three_replicas_fill_a_quota_exactly_and_fail_nothing(tags: int) -> None:
+    cluster = Cluster(tags)
+    turns = asyncio.Semaphore(64)
+
+    async def push(number: int) -> bool:
+        async with turns:
+            return await cluster.allows(number % 3, f"v{number}")
+
+    allowed = await asyncio.gather(*map(push, range(tags + 200)))
+
+    assert sum(allowed) == tags
+    assert cluster.shared.version < tags / 2
+    for replica in cluster.replicas:
+        await replica.close()
+    assert (cluster.places, len(cluster.shared.ledger)) == (0, tags)
+
+
+async def test_places_that_another_replica_holds_are_asked_back_before_anything_is_refused() -> (
+    None
+):
+    cluster = Cluster(100)
+    await cluster.heat(0)
+    held = cluster.places
+    assert held > 0
+
+    for number in range(80):
+        assert await cluster.allows(1, f"v{number}")
+    assert not await cluster.allows(1, "one-too-many")
+    assert not await cluster.allows(2, "one-too-many")
+    assert cluster.places == 0
+
+
+async def test_a_replica_that_does_not_answer_makes_nothing_refused_for_good(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster(100)
+    await cluster.heat(0)
+    monkeypatch.setattr(cluster.replicas[0], "_give_back", lambda *_: None)
+    full = 100 - len(cluster.shared.ledger) - cluster.places
+    for number in range(full):
+        await cluster.allows(1, f"v{number}")
+
+    with pytest.raises(StateUnavailableError, match="other replicas hold places of namespace ns"):
+        await cluster.allows(1, "one-more")
+    cluster.state.now += 3 + 2 * TIMING.expiry
+    assert await cluster.allows(1, "one-more")
+
+
+async def test_a_replica_that_ends_gives_its_places_back(cluster: Cluster) -> None:
+    await cluster.heat(0)
+    assert cluster.places > 0
+
+    await cluster.replicas[0].close()
+
+    assert cluster.places == 0
+    assert len(cluster.shared.ledger) == 20
+
+
+async def test_an_escrow_is_given_back_while_it_is_usable(cluster: Cluster) -> None:
+    await cluster.heat(0)
+    cluster.state.now += 2.5
+
+    await cluster.allows(0, "later")
+
+    assert all(
+        one.usable_until > cluster.state.now for one in cluster.shared.ledger.escrows.values()
+    )
+    assert len(cluster.shared.ledger) == 21
+
+
+async def test_a_write_whose_outcome_nobody_knows_loses_nothing() -> None:
+    cluster = Cluster(1000, Doubtful)
+    doubtful = cluster.ledgers[0]
+    assert isinstance(doubtful, Doubtful)
+    await cluster.heat(0)
+    doubtful.silent = True
+    cluster.state.now += 2.5
+    with pytest.raises(StateUnavailableError, match="no answer"):
+        await cluster.allows(0, "doubtful")
+    doubtful.silent = False
+    await doubtful.refresh("ns")
+
+    assert await cluster.allows(0, "next")
+    await cluster.replicas[0].close()
+
+    assert cluster.places == 0
+    assert len(cluster.shared.ledger) == 22
