@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable, Iterable
 
-MAX_CONNECTIONS = 2048
-MAX_PER_ADDRESS = 1024
+MAX_CONNECTIONS = 768
+"""A TLS connection takes about 0.4 MB of memory, mostly for the buffers of uvloop."""
+MAX_PER_ADDRESS = 384
 _BURST = 50
 _PER_SECOND = 20
 """How often a connection may take the place of one of an address that holds less than twice as much

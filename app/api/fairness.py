@@ -12,6 +12,10 @@ _LONGEST_TURN = 1.0
 """Seconds: a turn that waits for something outside of the process ends after this time."""
 
 
+_PAUSE = 3
+"""Times the length of a piece, which others wait for."""
+
+
 class OverloadedError(Exception):
     """There is no room for a caller now."""
 
@@ -47,8 +51,8 @@ class Shares:
 class Turns:
     """Runs expensive work one piece at a time, and lets owners take turns.
 
-    After each piece comes a pause of the same length, so that half of the time is left for all
-    other work.
+    After each piece comes a pause of three times its length, so that most of the time is left for
+    all other work.
     """
 
     def __init__(self) -> None:
@@ -77,7 +81,7 @@ class Turns:
         finally:
             longest.cancel()
             if not has_ended:
-                loop.call_later(time.perf_counter() - started, self._next)
+                loop.call_later(_PAUSE * (time.perf_counter() - started), self._next)
 
     async def _wait(self, owner: str) -> None:
         if not self._busy:

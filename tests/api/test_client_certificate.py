@@ -63,7 +63,7 @@ async def test_reviews_need_the_certificate_of_an_api_server(
         assert "need the client certificate of an API server" in answers[0].json()["message"]
 
 
-async def test_a_changed_file_of_client_cas_is_taken_up(tmp_path: Path, signer: KeyPair) -> None:
+async def test_changed_client_ca_file_is_loaded(tmp_path: Path, signer: KeyPair) -> None:
     """Even a client that could resume its session needs a certificate of the new CA."""
     successor = authority.make_authority(NOW)
     async with serve(tmp_path, "--client-ca", str(tmp_path / "client-ca.crt")) as running:
@@ -80,7 +80,7 @@ async def test_a_changed_file_of_client_cas_is_taken_up(tmp_path: Path, signer: 
         assert await code_of(tmp_path, running.url, old) is None
 
 
-async def test_a_broken_file_of_client_cas_leaves_the_old_ones_in_force(
+async def test_broken_client_ca_file_leaves_the_old_cas_in_force(
     tmp_path: Path, signer: KeyPair, caplog: pytest.LogCaptureFixture
 ) -> None:
     files.make(tmp_path, ["localhost"])

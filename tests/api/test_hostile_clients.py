@@ -1,4 +1,4 @@
-"""Clients that send too much, too slowly or too often: each is ended, others are served."""
+"""Clients that send too much, too slowly or too often are refused, and others are served."""
 
 import asyncio
 import ssl
@@ -97,7 +97,7 @@ async def test_slow_head_ends_the_connection(monkeypatch: pytest.MonkeyPatch, he
         assert await slow.until_closed() == b""
 
 
-async def test_a_handshake_that_does_not_begin_ends_the_connection(
+async def test_missing_handshake_ends_the_connection(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(listener, "HANDSHAKE_TIMEOUT", 0.2)
@@ -117,8 +117,10 @@ async def test_a_handshake_that_does_not_begin_ends_the_connection(
     ],
 )
 @pytest.mark.parametrize("address", ["127.0.0.2", "127.0.0.3"])
-async def test_a_flood_of_connections_that_wait_keeps_nobody_out(sent: bytes, address: str) -> None:
-    """Neither others nor an honest client at the flood's own address."""
+async def test_flood_of_waiting_connections_does_not_block_others(
+    sent: bytes, address: str
+) -> None:
+    """An honest client gets an answer, from its own address and from an address of the flood."""
     connections = Connections(limit=20, per_address=10)
     async with listening(BodyReader(1000), connections=connections) as port:
         flood = [await connect(port, f"127.0.0.{2 + number % 4}") for number in range(60)]
@@ -143,7 +145,7 @@ STALLED = HEAD + b"Content-Length: 1000\r\n\r\n{" + b" " * 900
         pytest.param("127.0.0.2", 100, id="a small body from the same address"),
     ],
 )
-async def test_stalled_bodies_give_way_to_others(address: str, size: int) -> None:
+async def test_stalled_bodies_do_not_block_others(address: str, size: int) -> None:
     async with listening(BodyReader(1000)) as port:
         flood = [await connect(port, "127.0.0.2") for _ in range(20)]
         for client in flood:
@@ -158,7 +160,7 @@ async def test_stalled_bodies_give_way_to_others(address: str, size: int) -> Non
             client.close()
 
 
-async def test_body_whose_time_is_just_over_can_give_way() -> None:
+async def test_body_at_its_timeout_can_be_refused_for_others() -> None:
     bodies = BodyReader(1000, timeout=0.2)
 
     async def read(wait: float) -> bytes:
@@ -183,7 +185,7 @@ async def test_body_whose_time_is_just_over_can_give_way() -> None:
     assert {getattr(error, "status_code", error) for error in ended} <= {408, 429}
 
 
-async def test_large_body_has_to_keep_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_large_body_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body, "PACE", 0.2)
     async with listening(BodyReader(10**6, timeout=1000)) as port:
         slow = await connect(port)
@@ -195,7 +197,7 @@ async def test_large_body_has_to_keep_the_pace(monkeypatch: pytest.MonkeyPatch) 
     assert b"less than 65536 bytes of the body came in 0.2 s" in answer
 
 
-async def test_connections_that_have_ended_are_not_counted() -> None:
+async def test_ended_connections_are_not_counted() -> None:
     connections = Connections(limit=2, per_address=2)
     async with listening(BodyReader(1000), connections=connections) as port:
         for _ in range(5):

@@ -1,4 +1,4 @@
-"""The OpenAPI document keeps its word: schemathesis asks whatever it says can be asked."""
+"""Answers match the OpenAPI document: schemathesis sends the requests that it describes."""
 
 from dataclasses import replace
 from typing import Any

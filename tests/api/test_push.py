@@ -75,7 +75,7 @@ async def test_client_certificate_replaces_a_token(tmp_path: Path, name: str, st
         ),
     ],
 )
-async def test_the_certificate_of_an_api_server_passes_no_push_check(
+async def test_certificate_of_an_api_server_is_refused_by_push_checks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]
 ) -> None:
     authority = make_authority(datetime.now(UTC))
@@ -130,5 +130,5 @@ def test_two_authorities_need_names_to_tell_their_clients_apart(tmp_path: Path) 
 
     result = CliRunner().invoke(main, ["serve", "--port", "0", *flags])
 
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "client-ca and push-client-ca together need client-names" in result.output

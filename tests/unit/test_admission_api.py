@@ -105,7 +105,7 @@ async def test_stalled_body_is_given_up() -> None:
     assert answer.json()["message"] == "the body did not come in 0.1 s"
 
 
-async def test_a_declared_length_of_thousands_of_digits_is_too_large() -> None:
+async def test_length_of_thousands_of_digits_is_too_large() -> None:
     async with client(Decisions()) as service:
         headers = {"Content-Type": "application/json", "Content-Length": "9" * 5000}
         answer = await service.post("/validate", content=b"{}", headers=headers)
@@ -202,7 +202,7 @@ async def test_wide_reviews_take_turns_and_others_do_not_wait() -> None:
     assert [answer.status_code for answer in answers] == [200, 200, 200]
 
 
-async def test_wide_review_that_gets_no_turn_in_time_is_told_to_come_again() -> None:
+async def test_wide_review_without_a_turn_in_time_is_answered_429() -> None:
     decisions = Decisions()
     async with client(decisions) as service, asyncio.timeout(20):
         first = asyncio.create_task(service.post("/validate", json=wide("team-a")))

@@ -127,7 +127,7 @@ async def test_each_proxy_names_the_request_in_its_own_way(ask: Ask, proxy: Push
 
 @pytest.mark.parametrize("proxy", PROXIES)
 @pytest.mark.parametrize("claimed", PROXIES)
-async def test_a_client_cannot_name_another_request_than_its_proxy_does(
+async def test_client_cannot_override_the_request_of_its_proxy(
     ask: Ask, proxy: PushProxy, claimed: PushProxy
 ) -> None:
     """The client sends the headers of `claimed` itself, and the proxy passes them on."""
@@ -142,7 +142,7 @@ async def test_a_client_cannot_name_another_request_than_its_proxy_does(
 
 @pytest.mark.parametrize("proxy", PROXIES)
 @pytest.mark.parametrize("asked", PROXIES)
-async def test_a_question_of_another_proxy_is_refused(
+async def test_question_of_another_proxy_is_refused(
     ask: Ask, proxy: PushProxy, asked: PushProxy
 ) -> None:
     answer = await ask(proxy, shaped(asked, "GET", "/v2/"), WHO)
@@ -174,7 +174,7 @@ async def test_a_question_of_another_proxy_is_refused(
         pytest.param("envoy", [], "names no path", id="Envoy without a path"),
     ],
 )
-async def test_a_question_that_names_no_single_request_is_refused(
+async def test_ambiguous_question_is_refused(
     ask: Ask, proxy: PushProxy, headers: Pairs, said: str
 ) -> None:
     answer = await ask(proxy, Question("GET", PATH, headers), WHO)

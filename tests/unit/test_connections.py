@@ -1,4 +1,4 @@
-"""Who may have a connection when there are many, and which connection gives way."""
+"""Bounds on connections, and which connection ends for a new one."""
 
 from functools import partial
 
@@ -33,19 +33,19 @@ def opened() -> Opened:
     return Opened(Connections(limit=4, per_address=3))
 
 
-def test_an_address_has_no_more_than_its_bound(opened: Opened) -> None:
+def test_address_has_no_more_than_its_bound(opened: Opened) -> None:
     assert opened.admit("a/1", "a/2", "a/3", "a/4") == ["a/1", "a/2", "a/3", "a/4"]
     assert opened.ended == ["a/1"]
 
 
-def test_the_address_with_the_most_connections_gives_way(opened: Opened) -> None:
+def test_largest_address_loses_a_connection(opened: Opened) -> None:
     opened.admit("b/1", "a/1", "a/2", "a/3")
 
     assert opened.admit("c/1") == ["c/1"]
     assert opened.ended == ["a/1"]
 
 
-def test_the_longest_waiting_connection_gives_way(opened: Opened) -> None:
+def test_longest_waiting_connection_ends_first(opened: Opened) -> None:
     opened.admit("a/1", "a/2", "a/3")
     opened["a/1"].works()
     opened["a/1"].waits()
@@ -55,7 +55,7 @@ def test_the_longest_waiting_connection_gives_way(opened: Opened) -> None:
     assert opened.ended == ["a/2"]
 
 
-def test_a_connection_whose_request_is_answered_does_not_give_way(opened: Opened) -> None:
+def test_working_connection_is_not_ended(opened: Opened) -> None:
     for number in range(6):
         opened.admit(f"a/{number}")
         opened[f"a/{number}"].works()
@@ -65,7 +65,7 @@ def test_a_connection_whose_request_is_answered_does_not_give_way(opened: Opened
     assert opened.ended == []
 
 
-def test_an_address_takes_nothing_from_one_that_has_less(opened: Opened) -> None:
+def test_smaller_address_loses_nothing(opened: Opened) -> None:
     opened.admit("a/1", "b/1", "b/2", "b/3")
     for name in ("b/1", "b/2", "b/3"):
         opened[name].works()
@@ -74,7 +74,7 @@ def test_an_address_takes_nothing_from_one_that_has_less(opened: Opened) -> None
     assert opened.ended == ["b/4"]
 
 
-def test_a_connection_with_a_verified_certificate_gives_way_last(opened: Opened) -> None:
+def test_connection_with_a_verified_certificate_ends_last(opened: Opened) -> None:
     opened.admit("a/1", "a/2", "a/3", "b/1")
     for name in ("a/1", "a/2", "a/3"):
         opened[name].identified = True
@@ -87,7 +87,7 @@ def test_a_connection_with_a_verified_certificate_gives_way_last(opened: Opened)
     assert opened.ended == ["b/1", "a/1"]
 
 
-def test_replacements_among_equals_are_bounded_in_time() -> None:
+def test_replacements_between_similar_addresses_are_rate_limited() -> None:
     now = [0.0]
     opened = Opened(Connections(limit=100, per_address=4, clock=lambda: now[0]))
 
@@ -97,7 +97,7 @@ def test_replacements_among_equals_are_bounded_in_time() -> None:
     assert len(opened.admit(*(f"a/{number}" for number in range(100, 200)))) == 10
 
 
-def test_address_with_few_connections_takes_places_of_a_large_one_without_a_bound() -> None:
+def test_replacements_by_a_small_address_are_not_rate_limited() -> None:
     opened = Opened(Connections(limit=10, per_address=10, clock=lambda: 0.0))
     opened.admit(*(f"a/{number}" for number in range(100)))
 
@@ -108,7 +108,7 @@ def test_address_with_few_connections_takes_places_of_a_large_one_without_a_boun
         opened[f"c{number}/1"].gone()
 
 
-def test_an_ended_connection_makes_room(opened: Opened) -> None:
+def test_ended_connection_frees_its_place(opened: Opened) -> None:
     opened.admit("a/1", "a/2", "a/3")
     opened["a/2"].gone()
     opened["a/2"].gone()

@@ -78,7 +78,7 @@ async def test_one_piece_is_done_at_a_time_and_owners_alternate() -> None:
     assert work.begun == ["a", "a", "b", "a"]
 
 
-async def test_owner_with_the_most_callers_gives_way() -> None:
+async def test_owner_with_the_most_callers_is_refused_first() -> None:
     work = Work()
     tasks = await started(work, "a" * 17 + "b" + "a")
     assert work.refused == ["a", "a"]
@@ -88,7 +88,7 @@ async def test_owner_with_the_most_callers_gives_way() -> None:
     assert work.begun.count("b") == 1
 
 
-async def test_caller_that_goes_away_loses_its_turn_to_the_next() -> None:
+async def test_turn_of_a_cancelled_caller_goes_to_the_next() -> None:
     work = Work()
     first, second, third = await started(work, "abc")
     second.cancel()
@@ -99,7 +99,7 @@ async def test_caller_that_goes_away_loses_its_turn_to_the_next() -> None:
     assert work.begun == ["a", "c"]
 
 
-async def test_caller_whose_patience_ends_just_before_its_turn_is_refused() -> None:
+async def test_caller_at_its_timeout_is_refused_and_the_next_gets_the_turn() -> None:
     work = Work()
     [first] = await started(work, "a")
     await asyncio.sleep(0.02)
@@ -116,7 +116,7 @@ async def test_caller_whose_patience_ends_just_before_its_turn_is_refused() -> N
     assert (work.begun, work.refused) == (["a", "c"], ["b"])
 
 
-async def test_caller_waits_no_longer_than_its_patience() -> None:
+async def test_caller_is_refused_after_its_patience() -> None:
     work = Work()
     [first] = await started(work, "a")
     await work.do("b", patience=0.01)
