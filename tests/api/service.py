@@ -48,9 +48,7 @@ async def serve(folder: Path, *flags: str, **environment: str) -> AsyncIterator[
         env={**os.environ, **environment},
     )  # fmt: skip
     try:
-        # On the examples a first request to try follows the address.
-        last = "listens on" if "--state" in flags else "/validate"
-        banner = await _banner(process, last)
+        banner = await _banner(process, on_examples="--state" not in flags)
         found = _ANNOUNCED.search(banner)
         assert found is not None, banner
         context = ssl.create_default_context(cafile=tls / files.AUTHORITY)
@@ -65,15 +63,15 @@ async def serve(folder: Path, *flags: str, **environment: str) -> AsyncIterator[
             await process.communicate()
 
 
-async def _banner(process: asyncio.subprocess.Process, last: str) -> str:
-    """The output up to the line that contains `last`."""
+async def _banner(process: asyncio.subprocess.Process, *, on_examples: bool) -> str:
+    """What the service prints at its start. On the examples, a command to try is its end."""
     assert process.stdout is not None
     assert process.stderr is not None
     lines = []
     async with asyncio.timeout(_PATIENCE):
         while line := await process.stdout.readline():
             lines.append(line.decode())
-            if last in lines[-1]:
+            if not on_examples or lines[-1].rstrip().endswith("/validate"):
                 return "".join(lines)
     raise AssertionError((await process.stderr.read()).decode())
 
