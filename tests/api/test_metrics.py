@@ -55,7 +55,7 @@ def described(metrics: tuple[Metric, ...]) -> set[tuple[str, str, str]]:
 
 
 async def test_the_service_has_the_metrics_of_the_reference(tmp_path: Path) -> None:
-    async with serve(tmp_path) as running:
+    async with serve(tmp_path, "--usage-metrics", "10") as running:
         review = examples.payload("push-too-large.json").read_bytes()
         await running.client.post("/validate", content=review, headers=_JSON)
         await running.client.post("/validate", content=b"{", headers=_JSON)
