@@ -90,11 +90,11 @@ class Enforcer:
             return Verdict()  # Without a limit or a claim, no ledger is needed.
         namespace, name = claims.namespace, holder or holder_of(claims)
         # What has a holder of its own may be cancelled by another replica, so it is written.
-        if reserve and not holder and namespace not in self._waiting:
-            sight = self._sight(namespace, view.limits)
-            if self._escrows.admit(namespace, name, claims, sight):
-                return Verdict()
-        waiting = Waiting(claims, view.limits, name, reserve, exemption)
+        in_escrow = reserve and not holder
+        waiting = Waiting(claims, view.limits, name, reserve, in_escrow, exemption)
+        self._escrows.count(namespace, self._clock())
+        if namespace not in self._waiting and self._admit(waiting):
+            return Verdict()
         self._queue(namespace).append(waiting)
         timer = asyncio.get_running_loop().call_later(within, give_up, waiting, within)
         try:
@@ -164,6 +164,8 @@ class Enforcer:
             if pause:
                 await asyncio.sleep(random.uniform(0, pause))
             batch = self._take(namespace)
+            if not batch and namespace not in self._due:
+                continue
             try:
                 verdicts = await self._decide_batch(namespace, batch)
             except LedgerConflictError:
@@ -218,10 +220,25 @@ class Enforcer:
             self._pause[namespace] = pause
 
     def _take(self, namespace: str) -> list[Waiting]:
-        """The waiting requests that have not been cancelled."""
-        batch = [waiting for waiting in self._waiting[namespace] if not waiting.answer.done()]
+        """The waiting requests that have not been cancelled, and no escrow has room for."""
+        batch = []
+        for waiting in self._waiting[namespace]:
+            if waiting.answer.done():
+                continue
+            if self._admit(waiting):
+                waiting.answer.set_result(Verdict())
+            else:
+                batch.append(waiting)
         self._waiting[namespace] = []
         return batch
+
+    def _admit(self, waiting: Waiting) -> bool:
+        """Admit a request from an escrow. Nothing may be writing the ledger meanwhile."""
+        if not waiting.in_escrow:
+            return False
+        namespace = waiting.claims.namespace
+        sight = self._sight(namespace, waiting.limits)
+        return self._escrows.admit(namespace, waiting.holder, waiting.claims, sight)
 
     async def _decide_batch(self, namespace: str, batch: list[Waiting]) -> list[Verdict | None]:
         """One verdict for each, or None for one that others' escrows are in the way of.
@@ -276,13 +293,5 @@ class Enforcer:
         return decide_all(ledger, self._escrows.held(namespace), batch, sight)
 
     def _sight(self, namespace: str, limits: NamespaceLimits) -> Sight:
-        state = self._state
-        return Sight(
-            state.usage(namespace),
-            state.view(),
-            self._clock(),
-            limits,
-            self._timing,
-            self._domain,
-            self._enforcement,
-        )
+        seen = self._state.usage(namespace), self._state.view(), self._clock()
+        return Sight(*seen, limits, self._timing, self._domain, self._enforcement)

@@ -41,7 +41,6 @@ class Escrows:
 
     def admit(self, namespace: str, holder: str, claims: Claims, sight: Sight) -> bool:
         """Admit a request from an escrow; False if that has to be decided on the ledger."""
-        self._count(namespace, sight.now)
         holding = self._held.get(namespace)
         if holding is None or namespace in self._doubtful:
             return False
@@ -91,7 +90,8 @@ class Escrows:
     def namespaces(self) -> list[str]:
         return list(self._held)
 
-    def _count(self, namespace: str, now: float) -> None:
+    def count(self, namespace: str, now: float) -> None:
+        """One more request is to be decided."""
         if int(now) != self._second:
             follows = int(now) == self._second + 1
             hot = {ns for ns, count in self._decisions.items() if count >= _HOT}

@@ -15,6 +15,8 @@ class Waiting:
     limits: NamespaceLimits
     holder: str
     reserve: bool
+    in_escrow: bool
+    """Whether it may be admitted from an escrow."""
     exemption: str
     recalled_at: float | None = None
     """When other replicas were first asked for their escrows because of it."""

@@ -120,8 +120,6 @@ class Gateway:
         path, query = request.scope["raw_path"].decode("latin-1"), request.url.query
         if await self._upstream.is_token_service(path):
             return await self._upstream.forward(request, self._body(request))
-        if not f"{path}/".startswith("/v2/"):
-            raise RegistryError("NAME_UNKNOWN", f"{path[:300]} is no path of a registry")
         match route(request.method, path, query):
             case StartUpload() as start:
                 return await self._blobs.start(request, start)

@@ -20,6 +20,7 @@ from app.registry.names import (
     parse_repository,
 )
 
+_MAX_QUOTED = 300
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PLAIN = re.compile(r"[A-Za-z0-9/_.:=~+-]*", re.ASCII)
 _STEPS = re.compile(r"//|\\|[\x00-\x20]|%(?:2f|5c|00|25)|/(?:\.|%2e){1,2}(?:[/;]|$)", re.IGNORECASE)
@@ -65,9 +66,14 @@ Route = Pass | StartUpload | ContinueUpload | PutManifest | DeleteManifest
 
 
 def route(method: str, path: str, query: str) -> Route:
-    """`path`: the path as sent. Raises RegistryError for a write that is not in the distribution
-    spec, or is spelled differently."""
+    """`path`: the path as sent.
+
+    Raises RegistryError for a read outside `/v2/`, and for a write that is not in the distribution
+    spec, or is spelled differently.
+    """
     if method in _READS:
+        if not f"{path}/".startswith("/v2/"):
+            raise RegistryError("NAME_UNKNOWN", f"{path[:_MAX_QUOTED]} is not a path of a registry")
         if _STEPS.search(path):
             raise _unsupported(method, path)
         return Pass()

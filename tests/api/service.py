@@ -48,7 +48,7 @@ async def serve(folder: Path, *flags: str, **environment: str) -> AsyncIterator[
         env={**os.environ, **environment},
     )  # fmt: skip
     try:
-        banner = await _banner(process)
+        banner = await _banner(process, on_examples="--state" not in flags)
         found = _ANNOUNCED.search(banner)
         assert found is not None, banner
         context = ssl.create_default_context(cafile=tls / files.AUTHORITY)
@@ -63,14 +63,15 @@ async def serve(folder: Path, *flags: str, **environment: str) -> AsyncIterator[
             await process.communicate()
 
 
-async def _banner(process: asyncio.subprocess.Process) -> str:
+async def _banner(process: asyncio.subprocess.Process, *, on_examples: bool) -> str:
+    """What the service prints at its start. On the examples, a command to try is its end."""
     assert process.stdout is not None
     assert process.stderr is not None
     lines = []
     async with asyncio.timeout(_PATIENCE):
         while line := await process.stdout.readline():
             lines.append(line.decode())
-            if lines[-1].rstrip().endswith("/validate"):
+            if not on_examples or lines[-1].rstrip().endswith("/validate"):
                 return "".join(lines)
     raise AssertionError((await process.stderr.read()).decode())
 

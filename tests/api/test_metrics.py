@@ -55,7 +55,7 @@ def described(metrics: tuple[Metric, ...]) -> set[tuple[str, str, str]]:
 
 
 async def test_the_service_has_the_metrics_of_the_reference(tmp_path: Path) -> None:
-    async with serve(tmp_path) as running:
+    async with serve(tmp_path, "--usage-metrics", "10") as running:
         review = examples.payload("push-too-large.json").read_bytes()
         await running.client.post("/validate", content=review, headers=_JSON)
         await running.client.post("/validate", content=b"{", headers=_JSON)
@@ -65,9 +65,14 @@ async def test_the_service_has_the_metrics_of_the_reference(tmp_path: Path) -> N
     assert version == {"version": VERSION}
     assert f'registry_admission_build_info{{version="{VERSION}"}} 1.0' in text
     assert scraped(text) == described(OF_SERVICE)
-    for metric in OF_REVIEWS:
-        assert labels(text, metric) == set(metric.labels)
     assert "registry_admission_ready 1.0" in text
+    texts = [text]
+    for flags in (("--default-mode", "warn"), ("--exempt-namespaces", "team-a")):
+        async with serve(tmp_path, *flags) as running:
+            await running.client.post("/validate", content=review, headers=_JSON)
+            texts.append((await running.client.get("/metrics")).text)
+    for metric in OF_REVIEWS:
+        assert set().union(*(labels(one, metric) for one in texts)) == set(metric.labels)
 
 
 def test_the_controllers_have_the_metrics_of_the_reference() -> None:

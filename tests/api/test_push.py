@@ -130,5 +130,5 @@ def test_two_authorities_need_names_to_tell_their_clients_apart(tmp_path: Path) 
 
     result = CliRunner().invoke(main, ["serve", "--port", "0", *flags])
 
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "client-ca and push-client-ca together need client-names" in result.output

@@ -148,6 +148,7 @@ class ImageApi:
 
     async def _watch_once(self, plural: str) -> None:
         async with self._client.stream("GET", f"{ROOT}/{plural}?watch=1", timeout=None) as events:
+            events.raise_for_status()
             async for line in events.aiter_lines():
                 event = json.loads(line)
                 request = event["object"]

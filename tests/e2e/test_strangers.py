@@ -66,7 +66,11 @@ async def test_only_viewers_of_a_stream_are_told_of_its_images(
     }  # fmt: skip
     cluster.kubectl("create", "namespace", secret)
     create(cluster, stream)
-    history = [{"tag": "v1", "items": [{"image": DIGEST}]}]
+    item = {
+        "image": DIGEST, "created": "2026-01-01T00:00:00Z", "generation": 1,
+        "dockerImageReference": f"registry/{secret}/roadmap@{DIGEST}",
+    }  # fmt: skip
+    history = [{"tag": "v1", "items": [item]}]
     cluster.kubectl(
         "patch", "imagestream", "roadmap", f"--namespace={secret}", "--subresource=status",
         "--type=merge", f"--patch={json.dumps({'status': {'tags': history}})}",
@@ -96,6 +100,11 @@ async def test_only_viewers_of_a_stream_are_told_of_its_images(
         )
         return json.dumps(answer)
 
+    def may() -> bool:
+        question = ("auth", "can-i", "get", f"imagestreams.{IMAGES}", f"--namespace={secret}")
+        return cluster.kubectl(*question, "--as=ada", check=False).returncode == 0
+
+    await becomes(10, "right of ada", may, True)
     await becomes(10, "refused", lambda: DIGEST in told("ada"), True)
     assert "ImageSizeUnknown" in told("ada")
     assert DIGEST not in told("eve")

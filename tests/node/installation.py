@@ -44,7 +44,7 @@ def uninstalled(node: Node) -> None:
     gone = installing.leftovers(NAMESPACE, and_namespace=True)
     text = yaml.safe_dump_all(gone)
     node.kubectl("delete", "--ignore-not-found", "--wait=false", "--filename=-", input=text)
-    node.kubectl("wait", "--for=delete", f"namespace/{NAMESPACE}", "--timeout=120s", timeout=130)
+    node.kubectl("wait", "--for=delete", f"namespace/{NAMESPACE}", "--timeout=300s", timeout=310)
 
 
 def pods(node: Node) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from tests.e2e.pushes import Push
 from tests.node.node import Node
 
 LOADED = "team-load"
-_CLIENTS = 4
+CLIENTS = 4
 _BEFORE = 2.0
 """Seconds of load before a change, and after it."""
 _PAUSE = 0.15
@@ -41,7 +41,7 @@ class Load:
 
     async def __aenter__(self) -> "Load":
         self._numbers = itertools.count()
-        self._tasks = [asyncio.create_task(self._create()) for _ in range(_CLIENTS)]
+        self._tasks = [asyncio.create_task(self._create()) for _ in range(CLIENTS)]
         return self
 
     async def __aexit__(

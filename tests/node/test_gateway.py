@@ -59,7 +59,7 @@ def host(node: Node, upstream: None, tmp_path_factory: pytest.TempPathFactory) -
     address = node.kubectl(*service, "--output=jsonpath={.spec.clusterIP}").stdout
     yield f"{address}:80"
     text = yaml.safe_dump_all(manifests)
-    node.kubectl("delete", "--ignore-not-found", "--filename=-", input=text, timeout=180)
+    node.kubectl("delete", "--ignore-not-found", "--wait=false", "--filename=-", input=text)
     uninstalled(node)
 
 

@@ -191,7 +191,7 @@ class Walk:
         self._ask(self.updating(name, gone, self._tag(), self._digest()))
 
     def updating(self, name: str, gone: str, tag: str, digest: str) -> Request:
-        old = self.stored[name]
+        old = self.stored.get(name, {})
         new = {key: kept for key, kept in old.items() if key != gone} | {tag: (digest,)}
         before, after = StreamUsage(old).members(name), StreamUsage(new).members(name)
         claims = Claims("ns", after - before, before - after)
@@ -211,7 +211,9 @@ class Walk:
 
     def store(self) -> None:
         if self.in_flight:
-            self.in_flight.pop(self.random.randrange(len(self.in_flight))).request.store()
+            flying = self.in_flight.pop(self.random.randrange(len(self.in_flight)))
+            if flying.until >= self.now:
+                flying.request.store()
 
     def fail(self) -> None:
         if self.in_flight:
@@ -229,7 +231,8 @@ class Walk:
             self.delete_tag(*self.random.choice(sorted(pairs)))
 
     def delete_tag(self, name: str, tag: str) -> None:
-        self._put(name, {key: kept for key, kept in self.stored[name].items() if key != tag})
+        if name in self.stored:
+            self._put(name, {key: kept for key, kept in self.stored[name].items() if key != tag})
 
     def delete_stream(self) -> None:
         if self.stored:

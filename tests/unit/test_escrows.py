@@ -62,6 +62,16 @@ async def test_a_hot_namespace_needs_few_writes(cluster: Cluster) -> None:
     assert cluster.places > 0
 
 
+async def test_many_clients_at_once_need_few_writes_as_well(cluster: Cluster) -> None:
+    async def client(number: int) -> None:
+        for push in range(8):
+            assert await cluster.allows(0, f"v{number}-{push}")
+
+    await asyncio.gather(*map(client, range(64)))
+
+    assert cluster.shared.version <= 25
+
+
 async def test_a_namespace_that_is_not_hot_takes_no_escrow(cluster: Cluster) -> None:
     for number in range(20):
         cluster.state.now += 1

@@ -138,6 +138,8 @@ def test_write_with_another_spelling_is_refused(
         pytest.param("/v2//admin", id="an empty part"),
         pytest.param("/v2/a/..", id="dots at the end"),
         pytest.param("/v2/a%00b", id="a zero byte"),
+        pytest.param("/admin", id="another path"),
+        pytest.param("", id="no path"),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])
