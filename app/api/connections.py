@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable, Iterable
 
-MAX_CONNECTIONS = 512
+MAX_CONNECTIONS = 640
 """A TLS connection takes about 0.4 MB of memory, mostly for the buffers of uvloop."""
-MAX_PER_ADDRESS = 384
+MAX_PER_ADDRESS = 640
+"""One API server sends 600 requests at once at most, by default."""
 _BURST = 50
 _PER_SECOND = 20
 """How often a connection may take the place of one of an address that holds less than twice as much
@@ -124,7 +125,9 @@ class Connections:
         if count < bound:
             return False
         now, is_beyond = self._clock(), count >= _WITH_NEW * bound
-        found = _first_to_give_way(others, now if is_beyond else now - GRACE)
+        found = _first_to_give_way(others, now - GRACE)
+        if found is None and is_beyond:
+            found = _first_to_give_way(others, now)
         if found is None:
             return count >= _WITH_BUSY * bound
         holder, victim = found

@@ -71,6 +71,16 @@ def test_new_connections_do_not_give_way_up_to_twice_the_bound(opened: Opened) -
     assert opened.ended == ["a/0"]
 
 
+def test_many_small_strangers_take_nothing_from_a_large_burst() -> None:
+    opened = Opened(limit=9, per_address=9)
+    opened.admit(*(f"{stranger}/{number}" for stranger in "xyz" for number in range(3)))
+    opened.now = GRACE
+
+    assert len(opened.admit(*(f"a/{number}" for number in range(6)))) == 6
+    assert opened.admit("v/1") == ["v/1"]
+    assert not [name for name in opened.ended if name.startswith("a/")]
+
+
 def test_connection_that_has_just_been_answered_is_new_again(opened: Opened) -> None:
     opened.admit("a/1", "a/2", "a/3")
     for name in ("a/1", "a/2", "a/3"):
