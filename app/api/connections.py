@@ -114,9 +114,7 @@ class Connections:
     def open(self) -> int:
         return sum(len(address.open) for address in self._addresses.values())
 
-    def _is_full(
-        self, address: _Address, others: list[_Address], count: int, bound: int
-    ) -> bool:
+    def _is_full(self, address: _Address, others: list[_Address], count: int, bound: int) -> bool:
         """Whether there is no room for `address` at a bound, nor any that can be made.
 
         Requests that are being answered end soon, and new connections bring one or give way soon:
