@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable, Iterable
 
-MAX_CONNECTIONS = 768
+MAX_CONNECTIONS = 1024
 """A TLS connection takes about 0.4 MB of memory, mostly for the buffers of uvloop."""
-MAX_PER_ADDRESS = 384
+MAX_PER_ADDRESS = 640
+"""One API server sends 600 requests at once at most, by default."""
 _BURST = 50
 _PER_SECOND = 20
 """How often a connection may take the place of one of an address that holds less than twice as much

@@ -10,7 +10,7 @@ from app.api.connections import Connection, Connections
 
 logger = logging.getLogger("registry_admission.server")
 
-HANDSHAKE_TIMEOUT = 5.0
+HANDSHAKE_TIMEOUT = 10.0
 """Seconds for a TLS handshake."""
 _BACKLOG = 2048
 _AT_ONCE = 64
