@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from typing import Any
 
 from app.admission.changes import IncomingImage
-from app.cluster.image_claims import Claims, with_listed
+from app.cluster.image_claims import Claims, images_of, with_listed
 from app.model.image import ImageClaim
 from app.policy.image_weight import Weight, weigh
 from app.quota.state import ClusterState
@@ -27,7 +27,7 @@ class SizeUnknownError(Exception):
 
 def is_settled(image: IncomingImage) -> bool:
     """Whether the request itself proves the size of the image."""
-    return _is_proven(image.claim) and not (image.claim and image.claim.children)
+    return _is_proven(image.claim) and not (image.claim and image.claim.listed)
 
 
 class ImageLookups:
@@ -76,18 +76,27 @@ class ImageLookups:
             if claim is not None:
                 found[digest] = claim
 
+        async def find_stored(digest: str) -> None:
+            async with self._turns:
+                stored = await self._state.image(digest)
+            if stored is not None:
+                await find(digest)
+
         async def find_all(digests: Collection[str]) -> Claims:
-            await _side_by_side([find(digest) for digest in digests])
+            images = said.keys() | images_of(found.values())
+            await _side_by_side(
+                [find(one) if one in images else find_stored(one) for one in digests]
+            )
             return found
 
         await find_all(said)
-        await with_listed(found, find_all, _MAX_LISTED)
+        found |= await with_listed(found, find_all, _MAX_LISTED)
 
     async def _known(
         self, repository: str, digest: str, said: ImageClaim | None
     ) -> ImageClaim | None:
-        """None if no source knows the image. Also None if the registry should have it and does not
-        answer: then no other source counts."""
+        """None if no source knows the image. A claim without a size if the registry should have it
+        and does not answer: then no other source counts."""
         if _is_proven(said):
             return said
         async with self._turns:
@@ -96,7 +105,7 @@ class ImageLookups:
                 try:
                     claims.append(await self._registry_image(repository, digest))
                 except SizeUnknownError:
-                    return None
+                    return ImageClaim(digest)
         found = [claim for claim in claims if claim is not None]
         return ImageClaim.merged(digest, found) if found else None
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 
-MAX_CONNECTIONS = 1024
+MAX_CONNECTIONS = 640
 """A TLS connection takes about 0.4 MB of memory, mostly for the buffers of uvloop."""
 MAX_PER_ADDRESS = 640
 """One API server sends 600 requests at once at most, by default."""
@@ -12,7 +12,13 @@ _PER_SECOND = 20
 """How often a connection may take the place of one of an address that holds less than twice as much
 as its own. Each time costs a handshake: clients that open connections anew as soon as they end
 would cost a core. An address that holds less than half takes places without a bound."""
-_BEYOND = 2
+_WITH_NEW = 2
+"""Times a bound: so many connections are admitted while none but new ones would give way."""
+_WITH_BUSY = 3
+"""Times a bound: so many are admitted while none can give way."""
+GRACE = 5.0
+"""Seconds that a connection has for a handshake and a request before it gives way. An API server
+may open several hundred connections at once, and does not repeat a review that gets no answer."""
 
 
 class Connection:
@@ -21,14 +27,19 @@ class Connection:
     identified = False
     """Whether TLS has verified a certificate of the client: such connections give way last."""
 
-    def __init__(self, address: "_Address", end: Callable[[], object]) -> None:
+    def __init__(
+        self, address: "_Address", end: Callable[[], object], clock: Callable[[], float]
+    ) -> None:
         self._address = address
+        self._clock = clock
         self.end = end
         """Ends the connection at once."""
+        self.waits_since = clock()
 
     def waits(self) -> None:
         """The connection waits for its client: for a handshake, a request or the rest of one."""
         self.works()
+        self.waits_since = self._clock()
         self._address.waiting[self.identified][self] = None
 
     def works(self) -> None:
@@ -51,8 +62,8 @@ class _Address:
         self.waiting: tuple[dict[Connection, None], dict[Connection, None]] = ({}, {})
         """Those without and those with a verified certificate, each longest waiting first."""
 
-    def add(self, end: Callable[[], object]) -> Connection:
-        connection = Connection(self, end)
+    def add(self, end: Callable[[], object], clock: Callable[[], float]) -> Connection:
+        connection = Connection(self, end, clock)
         self.open.add(connection)
         self._known[self._name] = self
         connection.waits()
@@ -70,8 +81,9 @@ class Connections:
 
     At a bound, a new connection takes the place of a connection that waits for its client: the
     longest waiting one of the address that has the most connections. So a flood of connections that
-    send nothing keeps out neither API servers nor probes. While all connections at a bound have
-    requests that are being answered, up to twice the bound are admitted.
+    send nothing keeps out neither API servers nor probes. Connections whose requests are being
+    answered never give way, and new ones only beyond twice the bound. While no connection gives
+    way, the bound may be passed: new connections up to twice, requests up to three times.
     """
 
     def __init__(
@@ -92,32 +104,33 @@ class Connections:
         address = self._addresses.get(name) or _Address(name, self._addresses)
         # An address that holds more than another one takes nothing from it.
         larger = [one for one in self._addresses.values() if len(one.open) >= len(address.open)]
-        if len(address.open) >= self._per_address and self._is_full(
-            address, [address], len(address.open) >= _BEYOND * self._per_address
-        ):
+        if self._is_full(address, [address], len(address.open), self._per_address):
             return None
-        if self.open >= self._limit and self._is_full(
-            address, larger, self.open >= _BEYOND * self._limit
-        ):
+        if self._is_full(address, larger, self.open, self._limit):
             return None
-        return address.add(end)
+        return address.add(end, self._clock)
 
     @property
     def open(self) -> int:
         return sum(len(address.open) for address in self._addresses.values())
 
-    def _is_full(self, address: _Address, others: list[_Address], is_beyond: bool) -> bool:
+    def _is_full(self, address: _Address, others: list[_Address], count: int, bound: int) -> bool:
         """Whether there is no room for `address` at a bound, nor any that can be made.
 
-        Requests that are being answered end soon: if there are no other connections, the bound may
-        be passed.
+        Requests that are being answered end soon, and new connections bring one or give way soon:
+        if there are no other connections, the bound may be passed.
         """
-        found = _first_to_give_way(others)
+        if count < bound:
+            return False
+        now, is_beyond = self._clock(), count >= _WITH_NEW * bound
+        found = _first_to_give_way(others, now - GRACE)
+        if found is None and is_beyond:
+            found = _first_to_give_way(others, now)
         if found is None:
-            return is_beyond
+            return count >= _WITH_BUSY * bound
         holder, victim = found
         if 2 * len(address.open) >= len(holder.open) and not self._may_replace():
-            return True
+            return is_beyond
         holder.remove(victim)
         victim.end()
         return False
@@ -133,11 +146,17 @@ class Connections:
         return True
 
 
-def _first_to_give_way(addresses: Iterable[_Address]) -> tuple[_Address, Connection] | None:
-    """The longest waiting connection of the largest address; None if none waits."""
+def _first_to_give_way(
+    addresses: Iterable[_Address], waiting_before: float
+) -> tuple[_Address, Connection] | None:
+    """The longest waiting connection of the largest address.
+
+    None if none has waited since `waiting_before`, in seconds of the clock.
+    """
     by_size = sorted(addresses, key=lambda address: len(address.open), reverse=True)
     for identified in (False, True):
         for address in by_size:
-            for victim in address.waiting[identified]:
-                return address, victim
+            longest = next(iter(address.waiting[identified]), None)
+            if longest is not None and longest.waits_since <= waiting_before:
+                return address, longest
     return None

@@ -62,9 +62,10 @@ async def with_listed(
     ask: Callable[[Collection[str]], Awaitable[Claims]],
     at_most: float = math.inf,
 ) -> dict[str, ImageClaim]:
-    """The claims, and those of all images that they list, directly or through another index.
+    """The claims, and those of all that they list, directly or through another index.
 
-    At most `at_most` listed images are asked for; the others stay unknown.
+    At most `at_most` entries are asked for; the others stay unknown. An entry that is listed as no
+    image, and that nobody knows as one, has no size beside that of its index.
     """
     found = dict(claims)
     asked: set[str] = set(found)
@@ -72,10 +73,17 @@ async def with_listed(
     while waiting and (at_most := at_most - len(waiting)) >= 0:
         asked.update(waiting)
         found |= await ask(waiting)
+        blobs = set(waiting) - found.keys() - images_of(found.values())
+        found |= {digest: ImageClaim(digest, 0) for digest in blobs}
         waiting = _listed(found.values(), asked)
     return found
 
 
+def images_of(claims: Collection[ImageClaim]) -> set[str]:
+    """Digests of what is listed as an image."""
+    return {child for claim in claims for child in claim.children}
+
+
 def _listed(claims: Collection[ImageClaim], asked: Collection[str]) -> list[str]:
-    listed = dict.fromkeys(child for claim in claims for child in claim.children)
-    return [child for child in listed if child not in asked]
+    listed = dict.fromkeys(digest for claim in claims for digest in claim.listed)
+    return [digest for digest in listed if digest not in asked]

@@ -23,6 +23,7 @@ from app.model.manifest import (
     parse_embedded,
 )
 
+_NO_IMAGE = "application/octet-stream"
 ByteCount = Annotated[int, Field(ge=0, le=MAX_SIZE)]
 
 
@@ -50,10 +51,23 @@ class ImageClaim:
     declaration."""
     contradictions: tuple[str, ...] = ()
     """Contradictions within the source; empty for an honest one."""
+    others: tuple[str, ...] = ()
+    """Digests of what an index lists as no image. CRI-O pulls a listed image whatever its media
+    type says, so one that is a stored Image counts as an image."""
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        return self.children + self.others
 
     @classmethod
     def of_manifest(cls, manifest: Manifest) -> "ImageClaim":
-        return cls(manifest.digest, manifest.size, manifest.children, proven=True)
+        return cls(
+            manifest.digest,
+            manifest.size,
+            manifest.children,
+            proven=True,
+            others=manifest.others,
+        )
 
     @classmethod
     def merged(cls, digest: str, claims: Iterable["ImageClaim"]) -> "ImageClaim":
@@ -66,6 +80,7 @@ class ImageClaim:
             tuple(dict.fromkeys(child for claim in found for child in claim.children)),
             any(claim.proven for claim in found),
             tuple(problem for claim in found for problem in claim.contradictions),
+            tuple(dict.fromkeys(other for claim in found for other in claim.others)),
         )
 
 
@@ -124,6 +139,13 @@ class Image(KubeObject):
         return tuple(dict.fromkeys((*proven, *listed)))
 
     @property
+    def others(self) -> tuple[str, ...]:
+        """Digests of what an index lists as no image, in its manifest or in its own fields."""
+        proven = self._manifest.others if self._manifest else ()
+        listed = (item.digest for item in self._listed if not item.is_manifest and item.digest)
+        return tuple(dict.fromkeys((*proven, *listed)))
+
+    @property
     def blobs(self) -> dict[str, int]:
         """Bytes of its layers and its config, by digest; empty if the object lists none."""
         if self._manifest is not None:
@@ -138,15 +160,19 @@ class Image(KubeObject):
             self.children,
             self._manifest is not None,
             tuple(self.contradictions),
+            self.others,
         )
 
     @property
     def condensed(self) -> "Image":
-        """The same name, size and children, without the fields that they were computed from."""
+        """The same name, size and list, without the fields that they were computed from."""
         return Image(
             metadata=self.metadata,
             docker_image_metadata=DockerImageMetadata(size=self.size),
-            docker_image_manifests=[ImageManifest(digest=child) for child in self.children],
+            docker_image_manifests=[
+                *(ImageManifest(digest=child) for child in self.children),
+                *(ImageManifest(digest=one, media_type=_NO_IMAGE) for one in self.others),
+            ],
         )
 
     @property

@@ -84,6 +84,8 @@ class Manifest:
     """Digests of the manifests that an index lists."""
     subject: str = ""
     """Digest of the manifest that this one refers to."""
+    others: tuple[str, ...] = ()
+    """Digests of what an index lists as no manifest."""
 
     @property
     def size(self) -> int:
@@ -233,11 +235,13 @@ def _manifest(document: dict[str, Any], media_type: str, digest: str) -> Manifes
     if "config" in own:
         blobs.append(_descriptor("config", document["config"]))
     listed = _descriptors(document, "manifests")
-    blobs += [item for item in listed if not item.is_manifest]
+    others = [item for item in listed if not item.is_manifest]
+    blobs += others
     children = tuple(item.digest for item in listed if item.is_manifest)
     subject = document.get("subject")
     referred = _descriptor("subject", subject).digest if subject else ""
-    return Manifest(media_type, digest, tuple(blobs), children, referred)
+    no_images = tuple(item.digest for item in others)
+    return Manifest(media_type, digest, tuple(blobs), children, referred, no_images)
 
 
 def _descriptors(document: dict[str, Any], name: str) -> list[Descriptor]:

@@ -34,7 +34,7 @@ def weigh(digest: str, claims: Mapping[str, ImageClaim]) -> Weight:
             continue
         if claim.size is not None and (size is None or claim.size > size):
             size, heaviest = claim.size, current
-        listed = [child for child in reversed(claim.children) if child not in seen]
+        listed = [one for one in reversed(claim.listed) if one not in seen]
         seen.update(listed)
         waiting += listed
     return Weight(size, heaviest, unknown)

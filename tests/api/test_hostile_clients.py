@@ -123,16 +123,39 @@ async def test_flood_of_waiting_connections_does_not_block_others(
     """An honest client gets an answer, from its own address and from an address of the flood."""
     connections = Connections(limit=20, per_address=10)
     async with listening(BodyReader(1000), connections=connections) as port:
-        flood = [await connect(port, f"127.0.0.{2 + number % 4}") for number in range(60)]
+        flood = [await connect(port, f"127.0.0.{2 + number % 4}") for number in range(80)]
         for client in flood:
             await client.send(sent)
         for _ in range(3):
             honest = await connect(port, address)
             await honest.send(WHOLE)
             assert await honest.answer() == b"HTTP/1.1 200 OK\r\n"
-        assert connections.open <= 40
+        assert connections.open <= 60
         for client in flood:
             client.close()
+
+
+async def test_burst_from_one_address_loses_no_review(tmp_path: Path) -> None:
+    """An API server sends more reviews at once than the bound of its address."""
+    files.make(tmp_path, ["localhost"])
+    serving = ServingContext(tmp_path / files.CERTIFICATE, tmp_path / files.KEY).ssl
+    trusting = ssl.create_default_context(cafile=tmp_path / files.AUTHORITY)
+    connections = Connections(limit=40, per_address=20)
+    async with listening(BodyReader(1000), serving, connections) as port:
+
+        async def review() -> bytes:
+            opened = asyncio.open_connection(
+                "127.0.0.1", port, ssl=trusting, server_hostname="localhost"
+            )
+            client = Client(*await opened)
+            await client.send(WHOLE)
+            answer = await client.answer()
+            client.close()
+            return answer
+
+        answers = await asyncio.gather(*(review() for _ in range(40)))
+
+    assert set(answers) == {b"HTTP/1.1 200 OK\r\n"}
 
 
 STALLED = HEAD + b"Content-Length: 1000\r\n\r\n{" + b" " * 900

@@ -257,6 +257,7 @@ def test_condensed_image_keeps_its_size() -> None:
     index = image(**embedded(CACHE), dockerImageManifests=[{"digest": "sha256:n"}])
     kept = index.condensed.claim
     assert (kept.size, kept.children) == (70, ("sha256:n",))
+    assert kept.others == index.claim.others != ()
 
 
 def test_of_several_sources_the_larger_size_and_all_children_count() -> None:

@@ -184,6 +184,47 @@ async def test_index_counts_children_of_every_source(listed_by: str) -> None:
     assert f"image {large.digest} (listed by image {digest_of(INDEX)}" in str(verdict.violations)
 
 
+def disguised_index(*children: bytes, layers: int = 0) -> bytes:
+    """An index that lists images as layers."""
+    listed = [{**blob("", 1), "digest": digest_of(child)} for child in children]
+    listed += [blob(f"layer {number}", 0) for number in range(layers)]
+    return json.dumps({"schemaVersion": 2, "manifests": listed}).encode()
+
+
+@pytest.mark.parametrize(
+    ("manifest", "causes_given"),
+    [
+        pytest.param(disguised_index(LARGE), ["ImageTooLarge"], id="a large image"),
+        pytest.param(disguised_index(INDEX), ["ImageTooLarge"], id="an index"),
+        pytest.param(index(disguised_index(LARGE)), ["ImageTooLarge"], id="below an index"),
+        pytest.param(disguised_index(TINY), [], id="a small image"),
+        pytest.param(disguised_index(layers=9), [], id="layers"),
+        pytest.param(disguised_index(layers=2001), ["ImageSizeUnknown"], id="too many to ask for"),
+    ],
+)
+@pytest.mark.parametrize("sizes_by", ["registry", "Image API"])
+async def test_what_an_index_lists_as_a_layer_is_an_image_if_an_image_is_stored(
+    manifest: bytes, causes_given: list[str], sizes_by: str
+) -> None:
+    """CRI-O pulls it, whatever its media type says."""
+    images = (TINY, LARGE, INDEX, disguised_index(LARGE))
+    known = {digest_of(each): claim_of(each) for each in images}
+    pushes, _ = asking(known)
+    words = {digest: replace(claim, size=1, proven=False) for digest, claim in known.items()}
+    pushes.state.images = known if sizes_by == "Image API" else words
+    content = mapping(manifest, dockerImageManifest=manifest.decode())
+
+    assert causes(await decide(pushes, "ImageStreamMapping", content)) == causes_given
+
+
+async def test_registry_is_not_asked_for_layers_that_an_index_lists() -> None:
+    pushes, asked = asking({})
+
+    await decide(pushes, "ImageStreamMapping", mapping(CACHE, dockerImageManifest=CACHE.decode()))
+
+    assert asked == []
+
+
 async def test_hanging_registry_leaves_time_to_decide() -> None:
     async def registry_image(repository: str, digest: str) -> ImageClaim | None:
         await asyncio.Event().wait()
