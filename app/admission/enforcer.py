@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from app.admission.decision import Sight, decide_all
-from app.admission.escrows import RENEW_AFTER, Escrows
+from app.admission.escrows import Escrows, renew_at
 from app.admission.waiting import Waiting, fail, give_up
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
@@ -271,7 +271,9 @@ class Enforcer:
         self._escrows.written(namespace, taken)
         if taken is not None:
             key = taken.escrow.key
-            asyncio.get_running_loop().call_later(RENEW_AFTER, self._renew, namespace, key)
+            # The write may have taken a part of the time for which it is usable.
+            wait = max(renew_at(taken) - self._clock(), 0.0)
+            asyncio.get_running_loop().call_later(wait, self._renew, namespace, key)
 
     async def _covered_ledger(self, namespace: str) -> tuple[Ledger, str]:
         """The ledger, after this replica's view has reached its floor.

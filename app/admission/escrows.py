@@ -12,12 +12,17 @@ from app.quota.members import Claims
 LIFE = 3.0
 """Seconds for which an escrow is usable. Longer ones cost fewer writes, and keep what is stored in
 the ledger for longer."""
-RENEW_AFTER = 2.0
-"""Seconds after which one is given back, so that it is not lost if that takes a while."""
+_RENEW_BEFORE = 1.0
+"""Seconds before its end from which on one is given back: it is lost if that takes longer."""
 _HOT = 8
 """Decisions in a second from which on writes are worth to be saved."""
 _COOL = 10.0
 """Seconds without an escrow after somebody has asked for one back."""
+
+
+def renew_at(holding: Holding) -> float:
+    """When an escrow is to be given back, by this replica's clock."""
+    return holding.escrow.usable_until - _RENEW_BEFORE
 
 
 class Escrows:
@@ -44,7 +49,7 @@ class Escrows:
         holding = self._held.get(namespace)
         if holding is None or namespace in self._doubtful:
             return False
-        if sight.now > holding.escrow.usable_until - (LIFE - RENEW_AFTER):
+        if sight.now > renew_at(holding):
             return False
         return admit_from(holding, holder, claims, sight)
 

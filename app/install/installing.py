@@ -1,7 +1,7 @@
 """Renders the manifests of an installation, and applies or deletes them."""
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from app.cluster.api import KubeApi, NotFoundError
 from app.cluster.applying import path_of
 from app.config.setting_types import CONTROLLERS
 from app.install import kustomization
+from app.install.fields import EVERY_KIND, Field, changed
 from app.install.kustomization import Manifest
 from app.model.domain import DOMAINS, ApiDomain
 from app.model.mode import Mode
@@ -34,6 +35,10 @@ _DOMAIN = "alauda.io"
 _REGISTRIES = [ApiDomain(name).registry_namespace for name in DOMAINS]
 _MANAGER = "registry-admission-install"
 WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
+_ROLES = ("ClusterRole", "Role")
+_BINDINGS = ("ClusterRoleBinding", "RoleBinding")
+_CONTAINERS = "spec.template.spec.containers.*"
+_JOB_CONTAINERS = f"spec.jobTemplate.{_CONTAINERS}"
 
 
 @dataclass(frozen=True)
@@ -99,27 +104,18 @@ def manifests(
     platform = ["openshift-platform"] if api_domain == "openshift.io" else []
     reports = ["policy-reports"] if policy_reports else []
     components = (_MANIFESTS / "components" / name for name in (*controllers, *platform, *reports))
-    registry = registry_namespace or ApiDomain(api_domain).registry_namespace
-    words = {_DOMAIN: api_domain, _REGISTRY: registry}
-    found = [
-        _filled(manifest, namespace, words)
-        for manifest in kustomization.build(overlay, *components)
-    ]
+    domain = ApiDomain(api_domain)
+    registry = registry_namespace or domain.registry_namespace
+    fields = _fields(namespace, image, replicas, domain.name, registry)
+    if mode is not None:
+        setting = {"name": "REGISTRY_ADMISSION_DEFAULT_MODE", "value": mode}
+        fields.append(Field(("Deployment",), f"{_CONTAINERS}.env", lambda env: [*env, setting]))
+    if certificate:
+        trust = {"caBundle": b64encode(certificate.trusted).decode()}
+        fields.append(Field(WEBHOOKS, "webhooks.*.clientConfig", lambda config: config | trust))
+    found = [changed(manifest, fields) for manifest in kustomization.build(overlay, *components)]
     if certificate:
         found.append(_secret(namespace, certificate))
-    for manifest in found:
-        if manifest["kind"] == "Deployment":
-            manifest["spec"]["replicas"] = replicas
-            container = manifest["spec"]["template"]["spec"]["containers"][0]
-            container["image"] = image
-            if mode is not None:
-                container["env"].append({"name": "REGISTRY_ADMISSION_DEFAULT_MODE", "value": mode})
-        if manifest["kind"] == "CronJob":
-            pod = manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-            pod["containers"][0]["image"] = image
-        if manifest["kind"] in WEBHOOKS and certificate:
-            for webhook in manifest["webhooks"]:
-                webhook["clientConfig"]["caBundle"] = b64encode(certificate.trusted).decode()
     return sorted(found, key=_position)
 
 
@@ -185,23 +181,44 @@ async def delete(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str]
     return deleted
 
 
-def _filled(node: Any, namespace: str, words: Mapping[str, str], key: str = "") -> Any:
-    """A copy for another namespace, with other words."""
-    if isinstance(node, dict):
-        filled = {name: _filled(value, namespace, words, name) for name, value in node.items()}
-        if node.get("kind") == "Namespace":
-            filled["metadata"]["name"] = namespace
-        return filled
-    if isinstance(node, list):
-        return [_filled(item, namespace, words, key) for item in node]
-    if not isinstance(node, str):
-        return node
-    # `values` are those of the webhooks' namespaceSelector.
-    if key in ("namespace", "values") and node == NAME:
-        return namespace
-    for word, other in words.items():
-        node = node.replace(word, other)
-    return node
+def _fields(
+    namespace: str, image: str, replicas: int, api_domain: str, registry_namespace: str
+) -> list[Field]:
+    """Every field that these settings change; nothing else in the manifests depends on them."""
+    moved = {NAME: namespace, _REGISTRY: registry_namespace}
+
+    def home(name: str) -> str:
+        return moved.get(name, name)
+
+    def in_domain(name: str) -> str:
+        suffix = f".{_DOMAIN}"
+        return f"{name.removesuffix(suffix)}.{api_domain}" if name.endswith(suffix) else name
+
+    def constant(value: str | int) -> Callable[[Any], str | int]:
+        return lambda _old: value
+
+    deployment, cron_job = ("Deployment",), ("CronJob",)
+    variable = "env.[name=REGISTRY_ADMISSION_{}].value".format
+    return [
+        Field(("Namespace",), "metadata.name", home),
+        Field(EVERY_KIND, "metadata.namespace", home),
+        Field(_BINDINGS, "subjects.*.namespace", home),
+        Field(WEBHOOKS, "webhooks.*.clientConfig.service.namespace", home),
+        Field(WEBHOOKS, "webhooks.*.namespaceSelector.matchExpressions.*.values.*", home),
+        Field(WEBHOOKS, "webhooks.*.name", in_domain),
+        Field(WEBHOOKS, "webhooks.*.rules.*.apiGroups.*", in_domain),
+        Field(_ROLES, "rules.*.apiGroups.*", in_domain),
+        Field(deployment, "spec.replicas", constant(replicas)),
+        Field(deployment, f"{_CONTAINERS}.image", constant(image)),
+        Field(deployment, f"{_CONTAINERS}.{variable('API_DOMAIN')}", constant(api_domain)),
+        Field(
+            deployment,
+            f"{_CONTAINERS}.{variable('REGISTRY_NAMESPACE')}",
+            constant(registry_namespace),
+        ),
+        Field(cron_job, f"{_JOB_CONTAINERS}.image", constant(image)),
+        Field(cron_job, f"{_JOB_CONTAINERS}.{variable('API_DOMAIN')}", constant(api_domain)),
+    ]
 
 
 def _secret(namespace: str, certificate: OwnCertificate) -> Manifest:

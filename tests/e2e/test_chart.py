@@ -154,6 +154,23 @@ def test_no_container_has_another_image(cluster: Cluster) -> None:
     assert text.count(f"image: {IMAGE}") == text.count("image: ") == 3
 
 
+def test_words_of_the_manifests_in_values_stay_as_they_are(cluster: Cluster) -> None:
+    image, hosts = "alauda.io/image-registry-system/service:1", "registry.alauda.io"
+    upstream = "https://registry.image-registry-system.svc:5000"
+    chosen = {
+        "domain": "openshift.io",
+        "settings": {"registry-hosts": hosts},
+        "gateway": {"enabled": True, "upstream": upstream},
+        "policyReports": {"enabled": True},
+    }
+
+    text = yaml.safe_dump_all(rendered(cluster, values(image=image, **chosen)))
+
+    assert text.count(f"image: {image}\n") == text.count("image: ") == 3
+    assert f"value: {hosts}\n" in text
+    assert f"value: {upstream}\n" in text
+
+
 def test_settings_are_variables_of_the_service_alone(cluster: Cluster) -> None:
     chosen = {"mode": "warn", "page": True, "settings": {"unknown-size": "warn"}, "replicas": 5}
 

@@ -1,13 +1,13 @@
 """A replica that holds an escrow needs few writes, and no limit is passed for it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from app.admission.enforcer import Enforcer
 from app.model.limits import NamespaceLimits
-from app.quota.ledger import Timing
+from app.quota.ledger import Ledger, Timing
 from app.quota.members import Claims, Members
 from app.quota.state import NamespaceView, StateUnavailableError
 from tests.unit.ledgers import Doubtful, Replica, Versioned
@@ -18,6 +18,17 @@ TIMING = Timing(expiry=70, lag=5, skew=4)
 
 def tag(name: str) -> Claims:
     return Claims("ns", Members(tags=frozenset({("app", name)})))
+
+
+class Slow(Replica):
+    """Each write takes 1.5 seconds."""
+
+    takes: FakeState | None = None
+
+    async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
+        await super().save(namespace, ledger, version)
+        if self.takes is not None and ledger.escrows:
+            self.takes.now += 1.5
 
 
 class Cluster:
@@ -150,6 +161,31 @@ async def test_an_escrow_is_given_back_while_it_is_usable(cluster: Cluster) -> N
         one.usable_until > cluster.state.now for one in cluster.shared.ledger.escrows.values()
     )
     assert len(cluster.shared.ledger) == 21
+
+
+async def test_an_escrow_is_given_back_in_time_after_a_slow_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster(1000, Slow)
+    slow = cluster.ledgers[0]
+    assert isinstance(slow, Slow)
+    slow.takes = cluster.state
+    renewals: list[float] = []
+    loop = asyncio.get_running_loop()
+    later = loop.call_later
+
+    def call_later(delay: float, call: Callable[..., object], *args: object) -> asyncio.TimerHandle:
+        if call == cluster.replicas[0]._renew:
+            renewals.append(cluster.state.now + delay)
+        return later(delay, call, *args)
+
+    monkeypatch.setattr(loop, "call_later", call_later)
+
+    await cluster.heat(0)
+
+    [held] = cluster.shared.ledger.escrows.values()
+    assert renewals[-1] == held.usable_until - 1
+    await cluster.replicas[0].close()
 
 
 async def test_a_write_whose_outcome_nobody_knows_loses_nothing() -> None:
