@@ -121,7 +121,12 @@ class ImageAdmission:
                 if not room.allowed:
                     verdict.include(room)
                     return self.enforcement.applied(verdict, exemption)
-            lookups = ImageLookups(self.state, self.registry_image, deadline - within / 2)
+            lookups = ImageLookups(
+                self.state,
+                self.registry_image,
+                self.references.repository_of,
+                deadline - within / 2,
+            )
             weights = await lookups.weights(images)
             for image, weight in zip(images, weights, strict=True):
                 verdict.include(self._check_size(image, weight, limit, view.namespace))

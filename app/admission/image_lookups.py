@@ -34,11 +34,17 @@ class ImageLookups:
     """The look-ups of one decision: a few at a time, all before one deadline."""
 
     def __init__(
-        self, state: ClusterState, registry_image: RegistryImage | None, until: float
+        self,
+        state: ClusterState,
+        registry_image: RegistryImage | None,
+        repository_of: Callable[[str], str],
+        until: float,
     ) -> None:
-        """`until`: the deadline in the event loop's time. Later answers count as unknown."""
+        """`repository_of`: the repository of the internal registry that a pull spec names, or "".
+        `until`: the deadline in the event loop's time. Later answers count as unknown."""
         self._state = state
         self._registry_image = registry_image
+        self._repository_of = repository_of
         self._until = until
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
@@ -101,13 +107,27 @@ class ImageLookups:
             return said
         async with self._turns:
             claims = [said, await self._state.image(digest)]
-            if self._registry_image is not None and repository and not any(map(_is_proven, claims)):
+            found = [claim for claim in claims if claim is not None]
+            if self._registry_image is not None and repository and not any(map(_is_proven, found)):
                 try:
-                    claims.append(await self._registry_image(repository, digest))
+                    found += await self._stored(self._registry_image, repository, digest, found)
                 except SizeUnknownError:
                     return ImageClaim(digest)
-        found = [claim for claim in claims if claim is not None]
         return ImageClaim.merged(digest, found) if found else None
+
+    async def _stored(
+        self, ask: RegistryImage, repository: str, digest: str, words: Iterable[ImageClaim]
+    ) -> list[ImageClaim]:
+        """What the registry stores in this repository, or where these words say that it is.
+
+        Raises SizeUnknownError.
+        """
+        elsewhere = (self._repository_of(word.reference) for word in words)
+        for place in dict.fromkeys([repository, *filter(None, elsewhere)]):
+            stored = await ask(place, digest)
+            if stored is not None:
+                return [stored]
+        return []
 
 
 async def _side_by_side(work: Sequence[Coroutine[Any, Any, None]]) -> None:

@@ -122,6 +122,11 @@ class References:
             for tag in tags
         }
 
+    def repository_of(self, pull_spec: str) -> str:
+        """The repository of the internal registry; empty for a pull spec of another registry."""
+        spec = parse_pull_spec(pull_spec)
+        return spec.path if self._is_internal(spec) else ""
+
     def holds(self, namespace: str, stream: str, digest: str | None) -> bool:
         """Whether a stream has an image already."""
         return digest is not None and self._usage(namespace).has_image(stream, digest)

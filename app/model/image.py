@@ -54,6 +54,8 @@ class ImageClaim:
     others: tuple[str, ...] = ()
     """Digests of what an index lists as no image. CRI-O pulls a listed image whatever its media
     type says, so one that is a stored Image counts as an image."""
+    reference: str = ""
+    """The pull spec at which the image is, by a source that proves nothing."""
 
     @property
     def listed(self) -> tuple[str, ...]:
@@ -161,6 +163,7 @@ class Image(KubeObject):
             self._manifest is not None,
             tuple(self.contradictions),
             self.others,
+            "" if self._manifest is not None else self.docker_image_reference,
         )
 
     @property

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from app.admission.image_lookups import SizeUnknownError
-from app.model.image import ImageClaim
+from app.model.image import Image, ImageClaim
 from tests.unit.pushes import Pushes, blob, digest_of, image, index, pushed
-from tests.unit.reviews import causes, decide, service
+from tests.unit.reviews import REGISTRY, causes, decide, service
 
 
 def mapping(manifest: bytes, **content: Any) -> dict[str, Any]:
@@ -108,6 +108,37 @@ async def test_ambiguous_manifest_proves_no_size() -> None:
         "ImageTooLarge",
     ]
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("said_by", ["request", "Image API"])
+@pytest.mark.parametrize(
+    ("host", "refused"),
+    [pytest.param(REGISTRY, True, id="ours"), pytest.param("quay.io", False, id="another")],
+)
+async def test_size_is_held_against_the_repository_that_is_said_to_have_the_image(
+    said_by: str, host: str, refused: bool
+) -> None:
+    """The registry does not have it in the stream yet, and pulls it through from there."""
+    asked: list[str] = []
+
+    async def registry_image(repository: str, digest: str) -> ImageClaim | None:
+        asked.append(repository)
+        return claim_of(LARGE) if repository == "team-b/origin" else None
+
+    pushes = service()
+    pushes.admission = replace(pushes.admission, registry_image=registry_image)
+    digest = digest_of(LARGE)
+    word = {"dockerImageReference": f"{host}/team-b/origin@{digest}"}
+    if said_by == "Image API":
+        pushes.state.images[digest] = Image.model_validate(
+            {"metadata": {"name": digest}, **CLAIM, **word}
+        ).claim
+        word = {}
+
+    verdict = await decide(pushes, "ImageStreamMapping", mapping(LARGE, **CLAIM, **word))
+
+    assert causes(verdict) == ["ImageTooLarge"] * refused
+    assert asked == ["team-a/app", "team-b/origin"][: 1 + refused]
 
 
 async def test_size_of_a_stored_image_is_held_against_the_registry() -> None:
