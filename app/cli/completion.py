@@ -9,6 +9,9 @@ import click
 import yaml
 from click.shell_completion import CompletionItem, ShellComplete
 
+from app.model.bounded_file import read_bounded
+from app.model.yaml_bounds import require_bounds
+
 _DEFAULT = "~/.kube/config"
 
 
@@ -42,8 +45,10 @@ def _kubeconfigs(ctx: click.Context) -> list[Path]:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
-    except (OSError, yaml.YAMLError):
+        text = read_bounded(path).decode()
+        require_bounds(text)
+        content = yaml.load(text, Loader=yaml.CSafeLoader)
+    except (OSError, ValueError, yaml.YAMLError):
         return {}
     return content if isinstance(content, dict) else {}
 

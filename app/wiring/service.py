@@ -110,7 +110,9 @@ def build(
             is_pusher=settings.is_pusher,
         )
         app.include_router(pushes.router())
-        authorize = AuthorizeApi(checks, backend.authenticator, settings.push_proxy)
+        authorize = AuthorizeApi(
+            checks, backend.authenticator, settings.push_proxy, max_concurrent=limit
+        )
         app.include_router(authorize.router())
     jobs: list[Job] = []
     if settings.usage_metrics:
