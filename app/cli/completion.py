@@ -16,7 +16,7 @@ _DEFAULT = "~/.kube/config"
 
 
 def values(program: click.Command, words: Sequence[str]) -> tuple[list[str], bool]:
-    """What may stand in place of the last word, and whether files may as well."""
+    """The values that can complete the last word, and whether files can complete it too."""
     *before, incomplete = words or [""]
     items = ShellComplete(program, {}, "", "").get_completions(list(before), incomplete)
     found = [f"{item.value}\t{item.help}" if item.help else item.value
@@ -56,7 +56,7 @@ def _content(path: Path) -> dict[str, Any]:
 def namespaces(
     ctx: click.Context, _option: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The namespaces of the cluster that the line names so far; none if it does not answer."""
+    """The namespaces of the cluster that the options name; none if it cannot be read."""
     import asyncio
 
     from app.cluster import connection

@@ -76,7 +76,7 @@ def build(
     unready = observations.unready or state.problems
 
     def undecided() -> list[str]:
-        """Why some requests cannot be decided, though no replica could do more."""
+        """Why some requests cannot be decided by this or any other replica."""
         return [] if unready() else state.problems()
 
     def not_ready() -> list[str]:
