@@ -2,12 +2,12 @@
 
 import json
 import threading
+from datetime import UTC, datetime
 from typing import Any
 
 from .cluster import Cluster
 
 _ADDRESS = {"cpu": "4", "memory": "8Gi", "pods": "110", "ephemeral-storage": "20Gi"}
-_READY = [{"type": "Ready", "status": "True", "reason": "Fake", "message": ""}]
 _PAUSE = 0.3
 
 
@@ -41,7 +41,7 @@ class FakeNodes:
         }
         self._cluster.kubectl("create", "--filename=-", input=json.dumps(manifest))
         self._names.append(name)
-        status = {"capacity": _ADDRESS, "allocatable": _ADDRESS, "conditions": _READY}
+        status = {"capacity": _ADDRESS, "allocatable": _ADDRESS, "conditions": _ready()}
         self._patch_status("node", name, status)
         # Added to each new node, until its network is ready.
         self._cluster.kubectl("taint", "node", name, "node.kubernetes.io/not-ready-", check=False)
@@ -60,7 +60,7 @@ class FakeNodes:
                         "delete", "pod", name, self._namespace, "--force", check=False
                     )
                 elif "nodeName" in pod["spec"] and pod["status"]["phase"] == "Pending":
-                    status = {"phase": "Running", "conditions": _READY}
+                    status = {"phase": "Running", "conditions": _ready()}
                     self._patch_status("pod", name, status)
 
     def _patch_status(self, kind: str, name: str, status: dict[str, Any]) -> None:
@@ -69,3 +69,17 @@ class FakeNodes:
             f"--patch={json.dumps({'status': status})}",
             check=False,
         )  # fmt: skip
+
+
+def _ready() -> list[dict[str, str]]:
+    """Ready since now: `minReadySeconds` counts from the transition."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return [
+        {
+            "type": "Ready",
+            "status": "True",
+            "reason": "Fake",
+            "message": "",
+            "lastTransitionTime": now,
+        }
+    ]
