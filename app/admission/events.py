@@ -38,6 +38,17 @@ class _Series:
     count: int = 1
 
 
+@dataclass(frozen=True)
+class _Refusal:
+    """What an Event needs of a refusal: the queue must not keep large objects in memory."""
+
+    namespace: str
+    stream: str
+    reason: str
+    message: str
+    series: _Series
+
+
 class _Budget:
     """A budget: a burst at once, then one more every few seconds."""
 
@@ -70,9 +81,7 @@ class RefusalEvents:
         self._series: OrderedDict[tuple[str, str, str], _Series] = OrderedDict()
         self._budgets: OrderedDict[str, _Budget] = OrderedDict()
         self._budget = _Budget(_FOR_ALL, _EACH_FOR_ALL)
-        self._queue: asyncio.Queue[tuple[AdmissionRequest, Outcome, _Series]] = asyncio.Queue(
-            _QUEUE
-        )
+        self._queue: asyncio.Queue[_Refusal] = asyncio.Queue(_QUEUE)
 
     def refused(self, request: AdmissionRequest, outcome: Outcome) -> None:
         """Note a refusal, or what would be one; never waits, never fails."""
@@ -99,7 +108,9 @@ class RefusalEvents:
         else:
             series.count += 1
             series.written = now
-        self._queue.put_nowait((request, outcome, series))
+        message = shortened(outcome.message, _MAX_MESSAGE)
+        refusal = _Refusal(request.namespace, stream, outcome.reasons[0], message, series)
+        self._queue.put_nowait(refusal)
 
     def _spend(self, namespace: str, now: float) -> bool:
         """Whether one more Event may be written."""
@@ -123,35 +134,35 @@ class RefusalEvents:
         while not self._queue.empty():
             await self._write_one(self._queue.get_nowait())
 
-    async def _write_one(self, waiting: tuple[AdmissionRequest, Outcome, _Series]) -> None:
+    async def _write_one(self, refusal: _Refusal) -> None:
         try:
-            await self._write(*waiting)
+            await self._write(refusal)
         except ApiError as error:
             logger.warning("event not written", extra={"problem": str(error)})
 
-    async def _write(self, request: AdmissionRequest, outcome: Outcome, series: _Series) -> None:
-        path = f"/api/v1/namespaces/{request.namespace}/events"
+    async def _write(self, refusal: _Refusal) -> None:
+        series = refusal.series
+        path = f"/api/v1/namespaces/{refusal.namespace}/events"
         if series.count > 1:
             seen = {"count": series.count, "lastTimestamp": timestamp(series.written)}
             # Events expire after an hour; then a new Event is written.
             with contextlib.suppress(NotFoundError):
-                message = _message(outcome)
-                await self._api.merge(f"{path}/{series.name}", {**seen, "message": message})
+                patch = {**seen, "message": refusal.message}
+                await self._api.merge(f"{path}/{series.name}", patch)
                 return
-        stream = request.name.partition(":")[0]
         involved = {
             "apiVersion": f"{self._domain.image_group}/v1",
             "kind": "ImageStream",
-            "namespace": request.namespace,
-            "name": stream,
-            **await self._uid(request.namespace, stream),
+            "namespace": refusal.namespace,
+            "name": refusal.stream,
+            **await self._uid(refusal.namespace, refusal.stream),
         }
         event = new_event(
             involved,
-            namespace=request.namespace,
+            namespace=refusal.namespace,
             warning=True,
-            reason=outcome.reasons[0],
-            message=_message(outcome),
+            reason=refusal.reason,
+            message=refusal.message,
             instance=self._identity,
         )
         event["metadata"]["name"] = series.name
@@ -171,7 +182,3 @@ class RefusalEvents:
 def _concerns(outcome: Outcome) -> bool:
     """Whether it was refused, or would be refused if its limits were enforced."""
     return outcome.code == HTTPStatus.FORBIDDEN or outcome.would_be_refused
-
-
-def _message(outcome: Outcome) -> str:
-    return shortened(outcome.message, _MAX_MESSAGE)

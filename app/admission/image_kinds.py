@@ -18,7 +18,7 @@ from app.policy.enforcement import ENFORCED, NOBODY, Enforcement, Sender
 from app.policy.image_limits import SizedImage
 from app.policy.image_weight import Weight
 from app.policy.verdict import Verdict
-from app.quota.state import ClusterState, NamespaceView, view_of
+from app.quota.state import ClusterState, NamespaceView, StateUnavailableError, view_of
 
 _FEW = 8
 """Up to this number of images are looked up before the count is checked."""
@@ -62,10 +62,18 @@ class ImageAdmission:
         Raises ValidationError for an object whose shape is wrong, TooManyReferencesError, and
         StateUnavailableError if there is no safe answer within that many seconds.
         """
+        deadline = asyncio.get_running_loop().time() + within
         view = view_of(self.state, request.namespace)
         if view.limits == NO_LIMITS and request.kind.kind != "ImageStreamMapping":
             return Verdict()
-        change = await self._change_seen_by(request, change_of)
+        try:
+            async with asyncio.timeout_at(deadline - within / 2):
+                change = await self._change_seen_by(request, change_of)
+        except TimeoutError:
+            raise StateUnavailableError(
+                f"what its user may see is not known after {within / 2:g} s"
+            ) from None
+        within = max(deadline - asyncio.get_running_loop().time(), 0.0)
         reserve = dry_run_stores or not request.dry_run
         sender = Sender(request.user_info.username, tuple(request.user_info.groups))
         return await self.decide(change, view, reserve=reserve, within=within, sender=sender)

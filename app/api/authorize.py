@@ -9,9 +9,11 @@ import base64
 import binascii
 import json
 import logging
+from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Request, Response
 
+from app.api.fairness import OverloadedError, Shares
 from app.api.proxies import AmbiguousRequestError, asked_by
 from app.auth.authentication import Authenticator, Subject
 from app.config.setting_types import PushProxy
@@ -36,8 +38,16 @@ _ERROR = "X-Registry-Error"
 class AuthorizeApi:
     """Answers 200 for a request that may pass, else the status and OCI errors for the client."""
 
-    def __init__(self, checks: PushChecks, authenticator: Authenticator, proxy: PushProxy) -> None:
+    def __init__(
+        self,
+        checks: PushChecks,
+        authenticator: Authenticator,
+        proxy: PushProxy,
+        *,
+        max_concurrent: int,
+    ) -> None:
         self._proxy = proxy
+        self._shares = Shares(max_concurrent)
         self._checks = checks
         self._authenticator = authenticator
 
@@ -48,13 +58,7 @@ class AuthorizeApi:
         return router
 
     async def authorize(self, request: Request) -> Response:
-        try:
-            await self._decide(request)
-        except RegistryError as error:
-            return _refusal(error)
-        except StateUnavailableError as error:
-            return _refusal(unavailable(error))
-        return Response()
+        return await self._answer(request, self._decide)
 
     async def login(self, request: Request) -> Response:
         """200 for a known token, else 401 with a challenge.
@@ -62,10 +66,22 @@ class AuthorizeApi:
         For `GET /v2/`, the first request of clients: 401 tells them to send credentials, and
         `docker login` learns from it whether these are right.
         """
+        return await self._answer(request, self._subject)
+
+    async def _answer(
+        self, request: Request, check: Callable[[Request], Awaitable[object]]
+    ) -> Response:
+        """200 unless the check fails. Addresses share the places."""
         try:
-            await self._subject(request)
+            with self._shares.place(request.client.host if request.client else ""):
+                await check(request)
+        except OverloadedError:
+            message = "registry-admission is busy; try again"
+            return _refusal(RegistryError("TOOMANYREQUESTS", message, retry_after=1))
         except RegistryError as error:
             return _refusal(error)
+        except StateUnavailableError as error:
+            return _refusal(unavailable(error))
         return Response()
 
     async def _subject(self, request: Request) -> Subject:

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
 
+from app.model.bounded_file import read_bounded
 from app.model.errors import UnusableError
 from app.registry.names import Repository
 
@@ -119,7 +120,7 @@ def _fits(subject: Subject, namespace: str) -> bool:
 
 def _read(path: Path) -> dict[bytes, Subject]:
     try:
-        text = path.read_text("utf-8")
+        text = read_bounded(path).decode()
     except UnicodeDecodeError:
         raise TokenFileError(f"{path}: not UTF-8 text; write one token a line") from None
     subjects: dict[bytes, Subject] = {}

@@ -29,6 +29,11 @@ _CAPACITY = 10_000
 _VIEWS = 100_000
 _BUDGET = 200
 """Concurrent access reviews of one user's page."""
+_TOKENS_AT_ONCE = 32
+"""TokenReviews at once. Anybody can send tokens, and watches and ledgers use the same connections
+to the API server."""
+_TOKEN_PATIENCE = 10.0
+"""Seconds to wait for a TokenReview, with the wait for a turn."""
 _REVIEW_BUDGET = 20
 """Namespaces that one admission review may check. Further ones are not visible."""
 _AT_ONCE = 20
@@ -78,6 +83,7 @@ class KubernetesAccess:
         )
         self._rights: TTLCache[Hashable, bool] = TTLCache(_CAPACITY, _REMEMBERED, timer=clock)
         self._views: TTLCache[Hashable, bool] = TTLCache(_VIEWS, _VIEWS_REMEMBERED, timer=clock)
+        self._token_turns = asyncio.Semaphore(_TOKENS_AT_ONCE)
 
     async def authenticate(self, token: str) -> Subject | None:
         key = hashlib.sha256(token.encode(errors="replace")).digest()
@@ -128,7 +134,13 @@ class KubernetesAccess:
         return await _cached(self._views, key, lambda: self._may(subject, attributes))
 
     async def _authenticate(self, token: str) -> Subject | None:
-        status = await self._ask(_AUTHENTICATION, "TokenReview", {"token": token})
+        try:
+            async with asyncio.timeout(_TOKEN_PATIENCE), self._token_turns:
+                status = await self._ask(_AUTHENTICATION, "TokenReview", {"token": token})
+        except TimeoutError:
+            raise StateUnavailableError(
+                f"no TokenReview was answered in {_TOKEN_PATIENCE:g} s"
+            ) from None
         if not status.authenticated:
             return None
         user = status.user

@@ -1,4 +1,4 @@
-"""Applying objects while somebody watches."""
+"""Applies objects and shows the progress on a terminal."""
 
 import sys
 from collections.abc import Sequence

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--details/--no-details", default=None,
-    help="Print everything that is over, not only the worst.  "
-    "[default: of namespaces that are named]",
+    help="Print everything that is over a limit, not only the worst.  "
+    "[default: only of namespaces that are named]",
 )  # fmt: skip
 @outputs.option("table", "wide", "name", *outputs.DATA, "html", "policyreport")
 @outputs.no_headers
@@ -59,9 +59,9 @@ def audit(
 ) -> None:
     """Show what is over its limits.
 
-    Looks at the cluster that kubectl would take, or at a folder (--state), as it would be if the
-    --proposed objects were applied. Limits delete nothing, they refuse what is new: what is over
-    a limit stays and cannot grow. The exit code is 1 if anything is over a limit.
+    Reads the cluster that kubectl uses, or a folder (--state), and counts --proposed objects as if
+    they were applied. Limits delete nothing: an object over a limit stays, and pushes that add to
+    it are refused. The exit code is 1 if anything is over a limit.
 
     \b
     Examples:

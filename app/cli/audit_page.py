@@ -1,4 +1,4 @@
-"""The audit as one self-contained HTML file: no script, nothing loaded, light and dark."""
+"""The audit as one HTML file without scripts or external resources, for light and dark mode."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,18 +11,18 @@ from app.reporting.html.environment import environment
 from app.reporting.numbers import amount
 
 _DETAILED = 500
-"""So many namespaces, the worst, can be opened; the others have one line each, for the file's
-sake."""
+"""The number of namespaces with details, the worst first. The others have one line each, to keep
+the file small."""
 _ROWS = 10
-"""So much that is over is listed of each of them."""
+"""The number of objects over a limit that are listed for each namespace."""
 _OPEN = 3
-"""So many are open from the start, if there are few."""
+"""The number of namespaces whose details are open at first, if at most `_FEW` are over a limit."""
 _FEW = 10
 _TAGS = 3
 
 
 def render(audits: Sequence[NamespaceAudit], *, now: datetime, proposed: bool) -> str:
-    """The page; `proposed` says that limits were tried that are not in force."""
+    """The page. `proposed`: whether the audit tried limits that are not in force."""
     templates = environment("app.cli")
     templates.filters |= {
         "amount": amount,
@@ -51,6 +51,6 @@ def render(audits: Sequence[NamespaceAudit], *, now: datetime, proposed: bool) -
 
 
 def _percent(level: Level) -> int:
-    """Which part of what is used is allowed, of a hundred."""
+    """The limit as a percentage of the use."""
     allowed = level.hard.floor if level.hard else 0
     return max(0, 100 * allowed // level.used)

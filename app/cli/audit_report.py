@@ -1,4 +1,4 @@
-"""What `registry-admission audit` prints: a table, data for scripts, a page, or objects."""
+"""The output of `registry-admission audit`: a table, data for scripts, a page, or objects."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -13,15 +13,16 @@ from app.reporting.audit import NamespaceAudit, severity, worst_first
 from app.reporting.numbers import amount, counted, readable
 
 _NAMED = 3
-"""So many of an image's tags, or of the namespaces of which there is nothing else to say."""
+"""The number of tags, or of namespaces in a summary line, that are named."""
 
 
 def show(
     audits: Sequence[NamespaceAudit], form: str, *, details: bool, proposed: bool, headers: bool
 ) -> None:
-    """Print the report; a table has everything, or a line for each namespace.
+    """Print the report as `form`.
 
-    `proposed` says that limits were tried that are not in force.
+    `details`: the table has a row for each object over a limit, else one for each namespace.
+    `proposed`: the audit tried limits that are not in force.
     """
     match form:
         case "json" | "yaml":
@@ -107,7 +108,7 @@ def _overview(
 def _details(
     audits: Sequence[NamespaceAudit], wide: bool
 ) -> tuple[Sequence[str], Iterator[Sequence[str]]]:
-    """One line for everything that is over."""
+    """One line for each object over a limit."""
     headings = (
         "Namespace", "Severity", "Over-by", "Object", "Resource", "Used", "Hard", "Limited-by"
     )  # fmt: skip

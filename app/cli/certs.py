@@ -20,7 +20,7 @@ def certs() -> None:
     help="DNS name or IP address of the service; may be repeated.",
 )  # fmt: skip
 def make(out: Path, names: tuple[str, ...]) -> None:
-    """Make a CA and a serving certificate; a CA that is there already is used again.
+    """Make a CA and a serving certificate. An existing CA is used again.
 
     \b
     Example:
@@ -30,7 +30,7 @@ def make(out: Path, names: tuple[str, ...]) -> None:
     from app.certs import files
 
     files.make(out, names)
-    click.echo(f"wrote tls.crt and tls.key to {out}; its ca.crt is for clients, ca.key for nobody")
+    click.echo(f"wrote tls.crt and tls.key to {out}; give ca.crt to clients, keep ca.key secret")
 
 
 @certs.command()
@@ -54,12 +54,12 @@ def client(out: Path, name: str, server: str, mounted: str) -> None:
     """Make a client certificate for API servers, for reviews with client-ca.
 
     Besides the certificate it writes admission.yaml, for the flag --admission-control-config-file
-    of API servers. A CA that is there already is used again.
+    of API servers. An existing CA is used again.
     """
     from app.certs import client as certificates
 
     certificates.make(out, name, server, mounted)
     click.echo(
         f"wrote client.crt, client.key, webhooks.kubeconfig and admission.yaml to {out} for API "
-        "servers; its ca.crt is the service's client-ca, ca.key for nobody"
+        "servers; ca.crt is for the service's client-ca, keep ca.key secret"
     )

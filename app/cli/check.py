@@ -44,12 +44,11 @@ def check(
 ) -> None:
     """Decide files as if they were applied.
 
-    A FILE holds AdmissionReviews or plain manifests, in YAML or JSON; `-` is standard input, and
-    of a folder every manifest is read. Files are decided one after another: what is allowed
-    counts for what comes after it. They are held against the limits and ImageStreams of the
-    cluster that kubectl would take, or of a folder (--state); nothing is written, and pushes in
-    flight are not counted. An object that no policy decides on is "not checked". The exit code is 1
-    if anything is refused.
+    A FILE holds AdmissionReviews or plain manifests, in YAML or JSON. `-` is standard input; of a
+    folder, every manifest is read. Objects are decided in order: an allowed object counts for the
+    objects after it. Limits and ImageStreams come from the cluster that kubectl uses, or from a
+    folder (--state). Nothing is written, and pushes in flight are not counted. An object that no
+    policy decides on is "not checked". The exit code is 1 if any object is refused.
 
     \b
     Examples:
@@ -90,7 +89,7 @@ def _verdict(result: "Result") -> str:
 
 
 def _show(results: Sequence["Result"], headers: bool) -> None:
-    """What was decided at a glance, and below it why: texts that can be copied as they are."""
+    """A table of the verdicts, and below it the messages, unwrapped so that they can be copied."""
     rows = [(f"{result.file}:{result.line}", result.object, _verdict(result)) for result in results]
     table.show(("File", "Object", "Verdict"), rows, headers=headers)
     for result in results:

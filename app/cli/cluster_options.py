@@ -1,4 +1,4 @@
-"""Options of the commands that write the service into a cluster."""
+"""Options of the commands that install and uninstall the service."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ SERVICE = "registry-admission"
 
 def _namespace(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     if not is_label(value):
-        raise click.BadParameter(f"{value!r} is no name of a namespace: use a-z, 0-9 and -")
+        raise click.BadParameter(f"{value!r} is not the name of a namespace: use a-z, 0-9 and -")
     return value
 
 

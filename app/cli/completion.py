@@ -9,11 +9,14 @@ import click
 import yaml
 from click.shell_completion import CompletionItem, ShellComplete
 
+from app.model.bounded_file import read_bounded
+from app.model.yaml_bounds import require_bounds
+
 _DEFAULT = "~/.kube/config"
 
 
 def values(program: click.Command, words: Sequence[str]) -> tuple[list[str], bool]:
-    """What may stand in place of the last word, and whether files may as well."""
+    """The values that can complete the last word, and whether files can complete it too."""
     *before, incomplete = words or [""]
     items = ShellComplete(program, {}, "", "").get_completions(list(before), incomplete)
     found = [f"{item.value}\t{item.help}" if item.help else item.value
@@ -42,8 +45,10 @@ def _kubeconfigs(ctx: click.Context) -> list[Path]:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
-    except (OSError, yaml.YAMLError):
+        text = read_bounded(path).decode()
+        require_bounds(text)
+        content = yaml.load(text, Loader=yaml.CSafeLoader)
+    except (OSError, ValueError, yaml.YAMLError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -51,7 +56,7 @@ def _content(path: Path) -> dict[str, Any]:
 def namespaces(
     ctx: click.Context, _option: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The namespaces of the cluster that the line names so far; none if it does not answer."""
+    """The namespaces of the cluster that the options name; none if it cannot be read."""
     import asyncio
 
     from app.cluster import connection

@@ -30,7 +30,7 @@ _UNITS: dict[str, UnitBase] = {"binary": 1024, "decimal": 1000}
 
 @dataclass(frozen=True)
 class Options:
-    """The command line."""
+    """The options of the command."""
 
     domain: ApiDomain
     kubeconfig: Path | None
@@ -55,7 +55,7 @@ class Options:
     output: str
     headers: bool
     own_namespaces: tuple[str, ...]
-    """Those of the service and of the registry."""
+    """The namespaces of the service and of the registry."""
 
     @property
     def totals(self) -> Totals:
@@ -65,7 +65,7 @@ class Options:
 
     @property
     def writes(self) -> bool:
-        """Whether objects are sent to the API server, if only to try them."""
+        """Whether objects are sent to the API server, to apply them or as a dry run."""
         return self.apply or self.dry_run is not None
 
 
@@ -94,7 +94,7 @@ async def run(options: Options) -> ExitCode:
 
 @asynccontextmanager
 async def _cluster(options: Options) -> AsyncIterator[KubeApi | None]:
-    """The cluster, if anything is asked of it."""
+    """The cluster, if an option needs it; else None."""
     if not (options.from_cluster or options.writes):
         yield None
         return
@@ -153,7 +153,7 @@ def _write(options: Options, conversion: Conversion, template: list[Content]) ->
 async def _apply(
     options: Options, conversion: Conversion, template: list[Content], api: KubeApi
 ) -> list[Applied]:
-    """Have the API server try all objects, and write them if it takes every one of them."""
+    """Send all objects as a dry run. Apply them if the API server accepts every one."""
     objects = [
         content
         for item in conversion.namespaces

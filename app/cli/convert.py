@@ -27,7 +27,7 @@ _COUNT = click.IntRange(min=0)
 @click.option(
     "--config-map",
     metavar="NAMESPACE/NAME",
-    help="The ConfigMap that the gateway reads, where there are several.",
+    help="The gateway's ConfigMap, if there are several.",
 )
 @click.option(
     "--namespaces",
@@ -38,7 +38,7 @@ _COUNT = click.IntRange(min=0)
 @click.option(
     "--namespaces-file",
     type=click.File(encoding="utf-8"),
-    help="The same from a file, one on each line; - is stdin.",
+    help="File with the namespaces to convert for, one a line; - is stdin.",
 )
 @click.option(
     "--size-unit",
@@ -49,18 +49,28 @@ _COUNT = click.IntRange(min=0)
 @click.option(
     "--flat",
     is_flag=True,
-    help="No repository has another / behind NAMESPACE/NAME: decide rules for these only.",
+    help="Assume that every repository is NAMESPACE/NAME, without a further /.",
 )
-@click.option("--streams-per-namespace", type=_COUNT, help="Write a ResourceQuota with this.")
-@click.option("--images-per-namespace", type=_COUNT, help="Write a ResourceQuota with this.")
-@click.option("--tags-per-namespace", type=_COUNT, help="Write a ResourceQuota with this.")
+@click.option(
+    "--streams-per-namespace",
+    type=_COUNT,
+    help="Write a ResourceQuota with this limit on ImageStreams.",
+)
+@click.option(
+    "--images-per-namespace", type=_COUNT, help="Write a ResourceQuota with this limit on images."
+)
+@click.option(
+    "--tags-per-namespace", type=_COUNT, help="Write a ResourceQuota with this limit on tags."
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for one file per namespace.  [default: everything on stdout]",
 )
 @click.option(
-    "--dry-run", type=click.Choice(["server"]), help="Have the API server try the objects."
+    "--dry-run",
+    type=click.Choice(["server"]),
+    help="Send the objects to the API server as a dry run.",
 )
 @click.option(
     "--apply", is_flag=True,
@@ -86,12 +96,12 @@ _COUNT = click.IntRange(min=0)
 def convert_command(settings: Settings, **options: Any) -> None:
     """Convert the limits of the legacy gateway.
 
-    It writes a LimitRange for each namespace.
-    A FILE holds its ConfigMap, - is stdin. Each namespace gets the limits that all of its
-    repositories have. Where rules tell them apart it gets the least strict of their limits, and
-    the report says what changes. The gateway has no limits for a whole namespace: a
-    ResourceQuota is only written with counts that are given. Unless they are named with
-    --namespaces, kube-*, default, and the namespaces of the registry and of the service get none.
+    Writes a LimitRange for each namespace. A FILE holds the gateway's ConfigMap; - is stdin. Each
+    namespace gets the limits that all of its repositories have. If rules give its repositories
+    different limits, it gets the least strict ones, and the report lists the changes. The gateway
+    has no limits for a whole namespace: a ResourceQuota is only written with counts from options.
+    kube-*, default, and the namespaces of the registry and of the service only get limits if
+    --namespaces names them.
 
     The exit code is 1 if a limit is approximated, or if an object would be refused.
 

@@ -1,4 +1,4 @@
-"""What `registry-admission convert` says about its work, on stderr."""
+"""The report of `registry-admission convert`, on stderr."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -12,9 +12,9 @@ from app.migration.conversion import Conversion, NamespaceConversion, Totals
 from app.reporting.numbers import counted
 
 _NAMED = 3
-"""So many of the namespaces that are converted alike are named."""
+"""The number of namespaces with the same result that are named."""
 _UNIT_NOTES = {
-    "binary": "One GB is read as 2^30 bytes: Registry v2's page replaces 1GB by 1Gi, and nothing "
+    "binary": "One GB is read as 2^30 bytes: Registry v2's page replaces 1GB by 1Gi, and no image "
     "that was allowed is refused. --size-unit decimal reads 10^9 bytes.",
     "decimal": "One GB is read as 10^9 bytes, as asked for.",
 }
@@ -32,7 +32,7 @@ class Report:
 
 
 def show(report: Report, form: str, *, headers: bool) -> None:
-    """Print the report in the form that was asked for, on stderr."""
+    """Print the report on stderr as `form`: table, json or yaml."""
     if form == "table":
         _show_table(report, headers)
     else:
@@ -93,7 +93,7 @@ def _show_table(report: Report, headers: bool) -> None:
 
 
 def _limits(conversion: Conversion) -> Iterator[Sequence[str]]:
-    """One row for all namespaces that get the same for the same reason."""
+    """One row for all namespaces that get the same limits from the same rules."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for item in conversion.namespaces:
         row = (
@@ -108,7 +108,7 @@ def _limits(conversion: Conversion) -> Iterator[Sequence[str]]:
 
 
 def _changes(conversion: Conversion) -> dict[str, list[str]]:
-    """What changes, and for which namespaces."""
+    """The namespaces of each change."""
     found: dict[str, list[str]] = {}
     for item in conversion.namespaces:
         for change in item.changes:
@@ -123,8 +123,8 @@ def _say(text: str) -> None:
 def _notes(report: Report) -> Iterator[str]:
     yield _UNIT_NOTES[report.size_unit]
     yield (
-        "The gateway's limits hold for namespaces that do not exist yet, a LimitRange does not: "
-        "--template and the controller namespace-limits give them to new namespaces."
+        "The gateway's limits also apply to new namespaces, a LimitRange does not: --template and "
+        "the controller namespace-limits create limits in new namespaces."
     )
     yield (
         "An image's size is that of its distinct layers and its config; the gateway left out the "
@@ -137,8 +137,8 @@ def _notes(report: Report) -> Iterator[str]:
         )
     if report.totals == Totals():
         yield (
-            "No ResourceQuota: the gateway limits single repositories, no total of a namespace "
-            "follows from that. Choose one with --tags-per-namespace and its like."
+            "No ResourceQuota is written: the gateway has no limit for a whole namespace. Choose "
+            "one with --streams-per-namespace, --images-per-namespace or --tags-per-namespace."
         )
 
 

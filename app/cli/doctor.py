@@ -39,11 +39,11 @@ _LEVELS = ("error", "warning")
     "--samples",
     type=click.IntRange(min=1),
     default=20,
-    help="With --registry-url: how many images to ask it for.  [default: 20]",
+    help="With --registry-url: how many images to look for in it.  [default: 20]",
 )
 @click.option(
     "--fail-on", type=click.Choice(_LEVELS), default="error",
-    help="From which severity on the exit code is 1.  [default: error]",
+    help="The lowest severity for which the exit code is 1.  [default: error]",
 )  # fmt: skip
 @outputs.option("table", "name", *outputs.DATA)
 @outputs.no_headers
@@ -64,9 +64,10 @@ def doctor(
 ) -> None:
     """Find out what is wrong with the registry.
 
-    Looks at the storage, limits and webhooks of the cluster that kubectl would take, or with
-    --state at a folder of what kubectl printed. It only reads. What it may not read is listed as
-    not checked. Every finding says what to run next; nothing of that deletes anything.
+    Checks the storage, limits and webhooks of the cluster that kubectl uses, or of a folder with
+    the output of kubectl (--state). It only reads. A check that needs objects which the user may
+    not read is listed as not checked. Every finding names commands to run next; none of them
+    deletes anything.
 
     The exit code is 1 if there is an error, and 3 if nothing could be read.
 

@@ -1,4 +1,4 @@
-"""What `registry-admission doctor` prints: a text to read, or data for scripts."""
+"""The output of `registry-admission doctor`: a table with details, or data for scripts."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from app.doctor.finding import REMINDER, SEVERITIES, Diagnosis, Finding
 
 
 def show(diagnosis: Diagnosis, form: str, *, headers: bool) -> None:
-    """Print a diagnosis in the form that was asked for."""
+    """Print a diagnosis as `form`: table, name, json or yaml."""
     match form:
         case "json" | "yaml":
             output.show(output.enveloped("Diagnosis", content(diagnosis)), form)

@@ -1,4 +1,4 @@
-"""How every command ends. The reference page and the tests read the same table."""
+"""The exit codes of all commands. The reference page and the tests read the same table."""
 
 from collections.abc import Mapping
 from enum import IntEnum
@@ -17,7 +17,7 @@ MEANING: Mapping[ExitCode, str] = MappingProxyType(
     {
         ExitCode.OK: "Nothing was found, or everything was done.",
         ExitCode.FINDINGS: "There are findings: see the next table.",
-        ExitCode.USAGE: "Wrong use: an unknown flag or value, or nothing says what to look at.",
+        ExitCode.USAGE: "Wrong usage: an unknown flag or value, or no folder or cluster is named.",
         ExitCode.FAILED: "Something could not be read, reached or written.",
         ExitCode.INTERRUPTED: "Interrupted by Ctrl-C.",
     }
@@ -39,4 +39,4 @@ FINDINGS: Mapping[str, str] = MappingProxyType(
         "version": "",
     }
 )
-"""What a finding is, by command; empty if the command looks for nothing."""
+"""The meaning of a finding, by command; empty if the command has no findings."""

@@ -46,8 +46,8 @@ _SETTINGS = (
 def gateway(settings: GatewaySettings) -> None:
     """Check pushes to any OCI registry, as a proxy.
 
-    With --state, the limits are a folder of LimitRanges and ResourceQuotas, and the gateway keeps
-    count of what the registry holds in a file of its own. In a cluster, or with --kubeconfig,
+    With --state, limits come from a folder of LimitRanges and ResourceQuotas, and the gateway
+    counts the contents of the registry in its own database. In a cluster, or with --kubeconfig,
     both come from the API server.
 
     \b

@@ -30,7 +30,7 @@ from app.model.mode import MODES, Mode
 )  # fmt: skip
 @click.option(
     "--controllers", type=click.Choice(CONTROLLERS), multiple=True,
-    help="Opt-in controller to install with its rights; may be given again.",
+    help="Opt-in controller to install with its rights; may be repeated.",
 )  # fmt: skip
 @click.option(
     "--policy-reports", is_flag=True,
@@ -43,11 +43,11 @@ from app.model.mode import MODES, Mode
 @click.option("--print/--apply", "only_print", default=True, help="Print manifests, or apply them.")
 @click.option(
     "--wait", is_flag=True,
-    help="With --apply: register the webhooks when all replicas are ready, or not at all.",
+    help="With --apply: register the webhooks only after all replicas are ready.",
 )  # fmt: skip
 @click.option(
     "--timeout", type=click.IntRange(min=1), default=180, show_default=True,
-    help="With --wait: seconds until that has to be so.",
+    help="With --wait: seconds to wait for the replicas.",
 )  # fmt: skip
 @cluster_options.kubeconfig
 @cluster_options.context
@@ -117,4 +117,4 @@ def install(
         ) from None
     if not wait:
         deployment = f"deployment/{installing.NAME}"
-        click.echo(f"See it start: kubectl -n {namespace} rollout status {deployment}")
+        click.echo(f"Watch it start: kubectl -n {namespace} rollout status {deployment}")

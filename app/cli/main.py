@@ -68,7 +68,7 @@ def completion(shell: str) -> None:
 
 
 def start() -> None:
-    """The console scripts."""
+    """The entry point of the console scripts."""
     stop_at_once()
     plugin = Path(sys.argv[0]).name == _PLUGIN
     main(
@@ -78,9 +78,9 @@ def start() -> None:
 
 
 def complete_for_kubectl() -> None:
-    """What kubectl calls to complete `kubectl registry-limits`: values by line, then a directive.
+    """Complete `kubectl registry-limits` for kubectl: print one value a line, then a directive.
 
-    The directive 4 says that there is no file to complete, 0 that the shell may offer files.
+    With directive 4 the shell offers no files, with 0 it may.
     """
     from app.cli.completion import values
 

@@ -1,4 +1,4 @@
-"""Short forms of names that are long."""
+"""Short forms of long names."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ def resource(full: str) -> str:
 
 
 def some(names: Sequence[str], most: int) -> str:
-    """The first names, and how many more there are."""
+    """The first `most` names, and the number of the others."""
     text = ", ".join(names[:most])
     more = len(names) - most
     return f"{text} and {more} more" if more > 0 else text

@@ -17,7 +17,7 @@ from app.model.base import problems
 _FLAGS = {"namespace": "service-namespace"}
 """`-n` and `--namespace` name a tenant's namespace in every command."""
 _SOURCE = ("state", "examples", "kubeconfig", "context", "service_namespace", "namespace")
-"""Options that say where limits and images are looked for."""
+"""Options that choose where limits and images are read."""
 _COMPLETIONS = {"context": completion.contexts, "namespace": completion.namespaces}
 
 
@@ -41,7 +41,7 @@ class SettingsCommand(click.Command):
         ]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The command's own options first, then those that choose what it looks at, then others."""
+        """The command's own options first, then those of the source, then other settings."""
         groups: dict[str, list[tuple[str, str]]] = {"Options": [], "Source": [], "Settings": []}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)

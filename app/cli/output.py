@@ -1,4 +1,4 @@
-"""What commands print for scripts: one envelope with a kind and a version, in JSON or YAML."""
+"""Output for scripts: JSON or YAML in an envelope with a kind and a version."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ def show(content: Content, output: str, *, err: bool = False) -> None:
 
 
 def as_yaml(objects: Sequence[Content], *, explicit_start: bool = False) -> str:
-    """Objects as kubectl takes them, without anchors for what occurs twice."""
+    """YAML documents for kubectl, without anchors and aliases."""
     text: str = yaml.dump_all(
         objects, Dumper=_Plain, sort_keys=False, allow_unicode=True, explicit_start=explicit_start
     )

@@ -1,4 +1,4 @@
-"""Writing PolicyReports to the cluster."""
+"""Writes PolicyReports to the cluster."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from app.reporting import policy_report
 
 
 async def write(settings: Settings, reports: Sequence[Content]) -> None:
-    """Bring PolicyReports to the cluster. Raises ApiError, also if it has no such kind."""
+    """Apply PolicyReports to the cluster. Raises ApiError, also if it lacks the kind."""
     async with connection.found(settings.kubeconfig, settings.context) as api:
         try:
             await api.get(f"/apis/{policy_report.GROUP}/{policy_report.VERSION}")

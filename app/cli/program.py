@@ -1,4 +1,4 @@
-"""A group of commands that imports a command when it is called, and ends as the table says."""
+"""A group of commands that imports a command when it is called, and sets the exit code."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ class Lazy:
 
 
 class Program(click.Group):
-    """Importing all commands takes a second of CPU: `--help` and completion cannot wait for it."""
+    """Imports only the command that runs: importing all takes a second, too long for completion."""
 
     def __init__(self, *args: Any, lazy: Mapping[str, Lazy], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -61,13 +61,13 @@ class Program(click.Group):
         return command.get_short_help_str() if command else ""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command. An error of the outside world is one line on stderr."""
+        """Run a command. Print an expected error as one line on stderr."""
         try:
             return super().invoke(ctx)
         except NothingNamedError as error:
             raise click.UsageError(_line(error)) from None
         except BrokenPipeError:
-            # The reader of stdout has gone; nothing of what is buffered can be written.
+            # The reader of stdout has closed it, so buffered output cannot be written.
             _drop_output()
             raise SystemExit(ExitCode.FAILED) from None
         except (UnusableError, OSError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""Options and steps of the commands that look at limits and usage."""
+"""Options and steps of the commands that read limits and usage."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Selection:
-    """The namespaces that a command is asked about, and where the service keeps its ledgers."""
+    """The namespaces that a command reads, and the namespace of the service's ledgers."""
 
     namespaces: tuple[str, ...]
     """Empty: all of them, or those with the labels."""
@@ -50,7 +50,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         chosen = tuple(dict.fromkeys((*names, *namespaces)))
         if sum((bool(chosen), all_namespaces, bool(labels))) > 1:
-            raise click.UsageError("name namespaces, or use -A, or -l: not several of them")
+            raise click.UsageError("name namespaces, use -A, or use -l: only one of the three")
         selection = Selection(chosen, labels, service_namespace, examples)
         return command(*args, selection=selection, **rest)
 
@@ -66,7 +66,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
             "-l", "--selector", "labels", default="", metavar="LABELS",
             help="Only namespaces with these labels, such as team=a.",
         ),
-        click.option("-A", "--all-namespaces", is_flag=True, help="Every namespace, the default."),
+        click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces, the default."),
         click.option(
             "-n", "--namespace", "namespaces", multiple=True, shell_complete=completion.namespaces,
             help="Only this namespace; may be repeated.",
@@ -87,9 +87,10 @@ def look(
     proposed: Collection[str] = (),
     ledgers: bool = True,
 ) -> Result:
-    """Do some work on the folder or cluster that the settings name.
+    """Run `work` on the inventory of the folder or cluster that the settings name.
 
-    `proposed` are namespaces that need not exist yet. Raises UnusableError if it cannot be read.
+    `proposed`: namespaces that need not exist yet. Raises UnusableError if the folder or cluster
+    cannot be read.
     """
     from app.reporting import inventories
 
@@ -113,15 +114,15 @@ def look(
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
-    """Work that reads or writes a state, without the log of a server."""
-    # What could not be read is in the notes of an inventory.
+    """Run work that reads or writes a state, and print no log."""
+    # The notes of an inventory name the objects that could not be read.
     logging.getLogger("registry_admission").addHandler(logging.NullHandler())
     return asyncio.run(work)
 
 
 @contextmanager
 def busy(text: str) -> Iterator[None]:
-    """Say on a terminal what people wait for."""
+    """Show `text` on a terminal while the body runs."""
     if not sys.stderr.isatty():
         yield
         return
@@ -133,11 +134,11 @@ def busy(text: str) -> Iterator[None]:
 
 
 def warn(problem: str) -> None:
-    """Say on stderr what a file has that is not in force."""
+    """Print a warning about a file on stderr."""
     click.echo(f"Warning: {problem}", err=True)
 
 
 def show_notes(inventory: "Inventory") -> None:
-    """Say on stderr what is not complete."""
+    """Print on stderr which parts of the inventory are incomplete."""
     for note in inventory.notes():
         click.echo(f"Note: {note}", err=True)

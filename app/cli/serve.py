@@ -13,8 +13,9 @@ def serve(settings: Settings, show_settings: bool) -> None:
     """Serve admission reviews over HTTPS.
 
     Settings come from flags, then REGISTRY_ADMISSION_* in the environment, then the file that
-    --config names. Limits come from the cluster around it, from --kubeconfig, or from a folder
-    (--state). Outside of a cluster, without any of them, they are the examples of this project.
+    --config names. Limits come from the cluster that it runs in, from --kubeconfig, or from a
+    folder (--state). Outside of a cluster and without these options, it uses the examples of this
+    project.
 
     \b
     Examples:

@@ -17,7 +17,7 @@ from app.cli import cluster_options, output, read_only_command
 )  # fmt: skip
 @click.option(
     "--everything", is_flag=True,
-    help="Delete the namespace, and what the service has written elsewhere: pull secrets with "
+    help="Delete the namespace, and everything that the service wrote elsewhere: pull secrets with "
     "their tokens, counts in ResourceQuota status, conditions of Config/cluster.",
 )  # fmt: skip
 @click.option("--yes", is_flag=True, help="Delete without asking.")
@@ -72,7 +72,7 @@ def uninstall(
 
     deleted = read_only_command.run(delete())
     if not deleted:
-        click.echo(f"There was nothing to delete: nothing of it is installed in {namespace}.")
+        click.echo(f"Nothing to delete: registry-admission is not installed in {namespace}.")
 
 
 def _ask(namespace: str, delete_namespace: bool) -> None:

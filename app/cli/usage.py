@@ -23,21 +23,21 @@ _SORTED_BY = ("full", "name", "streams", "images", "tags", "in-flight", "bytes")
 @read_only_command.options
 @click.option(
     "--streams/--no-streams", default=None,
-    help="Show every ImageStream.  [default: of namespaces that are named]",
+    help="Show every ImageStream.  [default: only of namespaces that are named]",
 )  # fmt: skip
 @click.option(
     "--top",
     type=click.IntRange(min=0),
     help="How many of each namespace's largest images to list.  "
-    f"[default: {_TOP} of namespaces that are named]",
+    f"[default: {_TOP}, only of namespaces that are named]",
 )
 @click.option(
     "--bytes", "with_bytes", is_flag=True,
-    help="Show what images store: distinct layers, as far as they are known.",
+    help="Show the bytes that images store: distinct layers whose size is known.",
 )  # fmt: skip
 @click.option(
     "--sort-by", type=click.Choice(_SORTED_BY), default="full",
-    help="What comes first: the largest number, or the first name.  [default: full]",
+    help="Order: by name, or the largest number first.  [default: full]",
 )  # fmt: skip
 @outputs.option("table", "wide", "name", *outputs.DATA)
 @outputs.no_headers
@@ -55,9 +55,9 @@ def usage(
 ) -> None:
     """Show how full namespaces and ImageStreams are.
 
-    Looks at the cluster that kubectl would take, or at a folder (--state). Each ResourceQuota
-    counts by itself; of several LimitRanges the lowest maximum is shown. In flight is what was
-    admitted and is not stored yet; it counts as used.
+    Reads the cluster that kubectl uses, or a folder (--state). Each ResourceQuota has its own
+    counts; of several LimitRanges, the lowest maximum is shown. A push in flight is admitted and
+    not stored yet; it counts as used.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""What `registry-admission usage` prints."""
+"""The output of `registry-admission usage`."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.reporting.stored_bytes import StoredBytes
 
 _RESOURCES = ("imagestreams", "images", "image-tags")
 _TAGS = 3
-"""So many of an image's tags are named."""
+"""The number of tags that are named for an image."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Shown:
 
 
 def show(rows: Sequence[NamespaceFullness], shown: Shown) -> None:
-    """Print the counts in the form that was asked for."""
+    """Print the counts as `shown.output`."""
     rows = sorted(rows, key=lambda row: row.namespace)
     if shown.sort_by != "name":
         rows.sort(key=_ORDERS[shown.sort_by], reverse=True)
@@ -133,7 +133,7 @@ def _line(row: NamespaceFullness, wide: bool) -> list[str]:
 
 
 def _size(stored: StoredBytes) -> str:
-    """A size that is not the whole is marked."""
+    """The known bytes; `>` means that more images have an unknown size."""
     return f"{'>' if stored.unknown else ''}{readable(stored.known)}"
 
 

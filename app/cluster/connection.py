@@ -13,7 +13,8 @@ from app.cluster.api import KubeApi
 from app.model.errors import NothingNamedError, UnusableError
 
 _UNUSABLE = (
-    ConfigException, OSError, YAMLError, ValueError, KeyError, TypeError, AttributeError
+    ConfigException, OSError, YAMLError, ValueError, KeyError, TypeError, AttributeError,
+    RecursionError,
 )  # fmt: skip
 """Exceptions of the library for a kubeconfig with wrong content."""
 
@@ -75,6 +76,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, MarkedYAMLError):
         mark = error.problem_mark
         return f"line {mark.line + 1 if mark else 1} is not YAML"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
     if isinstance(error, KeyError | TypeError | AttributeError):
         return "it is not a kubeconfig"
     return str(error).partition("\n")[0][:200] or type(error).__name__

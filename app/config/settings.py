@@ -16,6 +16,7 @@ from app.config.setting_types import (
     RegistryUrl,
 )
 from app.config.shared_settings import SharedSettings, settings_file
+from app.model.bounded_file import read_bounded
 from app.model.yaml_bounds import require_bounds
 from app.policy.choices import FollowedTags, ReferenceChecks
 
@@ -194,7 +195,7 @@ def load(flags: dict[str, Any], file: Path | None, model: type[Model]) -> Model:
     token = settings_file.set(file)
     try:
         if file:
-            text = file.read_text()
+            text = read_bounded(file).decode()
             require_bounds(text)
             if not isinstance(yaml.safe_load(text) or {}, dict):
                 raise ValueError("it has to be `setting: value` lines")

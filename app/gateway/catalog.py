@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from app.model.bounded_file import read_bounded
 from app.model.errors import UnusableError
 from app.registry.client import NoCatalogError, RegistryClient, RegistryUnavailableError
 from app.registry.errors import RegistryError
@@ -53,7 +54,7 @@ def read_names(file: Path) -> frozenset[Repository]:
     Raises RepositoryFileError.
     """
     try:
-        lines = file.read_text().splitlines()
+        lines = read_bounded(file).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise RepositoryFileError(f"{file}: {error}") from None
     found: set[Repository] = set()

@@ -21,7 +21,7 @@ from app.model.domain import DOMAINS, ApiDomain
 from app.model.mode import Mode
 
 NAME = "registry-admission"
-"""Of everything in the manifests: the namespace, the Service, the image, the webhooks …"""
+"""The name of the namespace, Service, Deployment, image and webhooks in the manifests."""
 
 _APP = Path(__file__).parents[1]
 _MANIFESTS = _APP / "manifests" if (_APP / "manifests").is_dir() else _APP.parent / "manifests"
@@ -29,9 +29,9 @@ _REGISTRY = "image-registry-system"
 """The registry's namespace in the manifests."""
 
 _IN_REGISTRY = ("registry-admission-references", "registry-admission-s3-credentials")
-"""Of the Roles, and their bindings, in that namespace."""
+"""The names of the Roles, and of their bindings, in the registry's namespace."""
 _DOMAIN = "alauda.io"
-"""Of the manifests, as they are in their files."""
+"""The API domain in the manifests."""
 _REGISTRIES = [ApiDomain(name).registry_namespace for name in DOMAINS]
 _MANAGER = "registry-admission-install"
 WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
@@ -68,8 +68,8 @@ def read_certificate(folder: Path, namespace: str) -> OwnCertificate:
     service = service_names(NAME, namespace)[0]
     if trust.missing_names(serving.certificate, [service]):
         raise CertificateError(
-            f"{certificate} is not for {service}, as which the API server calls the service; "
-            f"make one with `registry-admission certs make --name {service}`"
+            f"{certificate} is not for {service}, the name by which the API server calls the "
+            f"service; make one with `registry-admission certs make --name {service}`"
         )
     if not trust.is_trusted(serving.certificate, trusted):
         raise CertificateError(
@@ -91,14 +91,13 @@ def manifests(
     mode: Mode | None = None,
     policy_reports: bool = False,
 ) -> list[Manifest]:
-    """Everything to apply, in order: the namespace first, the webhooks last.
+    """The objects to apply, in order: the namespace first, the webhooks last.
 
-    The registry's namespace is that of the domain if none is given.
-
-    Without a certificate the service makes its own, as in the overlay `self-signed`; with one,
-    it is as in the overlay `mounted-secret`. Each controller is the component of its name; the
-    domain `openshift.io` brings `openshift-platform`. `mode` is that of limits without one.
-    `policy_reports` brings the CronJob that keeps PolicyReports up to date.
+    `registry_namespace`: by default, that of the API domain. `certificate`: selects the overlay
+    `mounted-secret`; without one the service makes its own, with the overlay `self-signed`.
+    `controllers`: names of components. `mode`: the mode of limits that have none.
+    `policy_reports`: adds the CronJob that keeps PolicyReports up to date. The API domain
+    `openshift.io` adds the component `openshift-platform`.
     """
     overlay = _MANIFESTS / "overlays" / ("mounted-secret" if certificate else "self-signed")
     platform = ["openshift-platform"] if api_domain == "openshift.io" else []
@@ -122,10 +121,11 @@ def manifests(
 def leftovers(
     namespace: str, *, and_namespace: bool, registry_namespace: str = ""
 ) -> list[Manifest]:
-    """Everything to delete, in order: the webhooks first, so that nothing waits for nobody.
+    """The objects to delete, in order: the webhooks first, so that no request waits for a service
+    that is gone.
 
-    The namespace, with the ledgers and the certificate in it, goes only if asked for: there may
-    be something else in it. If the registry's namespace is not given, it may be any domain's.
+    `and_namespace`: also delete the namespace, with the ledgers and everything else in it.
+    `registry_namespace`: by default, those of all API domains.
     """
     homes = [registry_namespace] if registry_namespace else _REGISTRIES
     applied = {
@@ -152,7 +152,7 @@ def leftovers(
 async def apply(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str], None]) -> None:
     """Apply the objects with server-side apply. Raises ApiError at the first refusal.
 
-    Objects of the registry's namespace are left out while that namespace does not exist.
+    Objects in the registry's namespace are left out if that namespace does not exist.
     """
     for manifest in objects:
         try:

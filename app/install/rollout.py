@@ -1,4 +1,4 @@
-"""Installs in the order that refuses no push: the service first, its webhooks when it is ready."""
+"""Installs without refusing a push: first the service, then its webhooks when it is ready."""
 
 import asyncio
 from base64 import b64decode, b64encode
@@ -15,11 +15,12 @@ from app.install.kustomization import Manifest
 from app.model.errors import UnusableError
 
 _STEP = 2.0
-"""Seconds between two looks at the Deployment."""
+"""Seconds between two reads of the Deployment."""
+_UNOBSERVED = "its controller has not observed it yet"
 
 
 class RolloutError(UnusableError):
-    """The service did not become ready; no webhook was registered for it."""
+    """The service did not become ready, so no webhook was registered."""
 
 
 async def apply_and_wait(
@@ -38,7 +39,7 @@ async def apply_and_wait(
     webhooks = [manifest for manifest in objects if manifest["kind"] in WEBHOOKS]
     await installing.apply(api, [one for one in objects if one not in webhooks], done)
     deployment = f"/apis/apps/v1/namespaces/{namespace}/deployments/{NAME}"
-    problem = "it was not looked at"
+    problem = _UNOBSERVED
     for _ in range(max(int(seconds / _STEP), 1)):
         problem = _problem(await api.get(deployment))
         if not problem:
@@ -59,13 +60,13 @@ def _problem(deployment: dict[str, Any]) -> str:
     """Why a Deployment is not rolled out; empty if it is."""
     wanted, status = deployment["spec"]["replicas"], deployment.get("status") or {}
     if status.get("observedGeneration", 0) < deployment["metadata"]["generation"]:
-        return "it was not looked at by its controller"
+        return _UNOBSERVED
     ready = min(status.get("updatedReplicas", 0), status.get("readyReplicas", 0))
     return "" if ready >= wanted else f"{ready} of {wanted} replicas are ready"
 
 
 async def _waiting(api: KubeApi, namespace: str) -> str:
-    """What the containers of the Pods wait for, such as an image that cannot be pulled."""
+    """Why a container of the Pods waits, such as an image that cannot be pulled, or nothing."""
     query = {"labelSelector": f"app.kubernetes.io/name={NAME}"}
     try:
         pods = [pod async for pod in api.items(f"/api/v1/namespaces/{namespace}/pods", query)]
@@ -84,7 +85,7 @@ async def _waiting(api: KubeApi, namespace: str) -> str:
 
 
 async def _bundle(api: KubeApi, namespace: str) -> bytes:
-    """The CAs of the certificate that the replicas share. Raises RolloutError if there is none."""
+    """The CAs of the certificate that the replicas share. Raises RolloutError if it has none."""
     try:
         secret = await api.get(f"/api/v1/namespaces/{namespace}/secrets/{TLS_SECRET}")
         return b64decode(secret["data"][files.AUTHORITY])

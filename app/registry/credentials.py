@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field, ValidationError
 
 from app.model.base import problems
+from app.model.bounded_file import read_bounded
 from app.model.errors import UnusableError
 
 
@@ -51,7 +52,7 @@ NO_CREDENTIALS = Credentials()
 def read(path: Path) -> dict[str, Credentials]:
     """Credentials by host, `host[:port]`. Raises CredentialsError."""
     try:
-        config = _DockerConfig.model_validate_json(path.read_bytes())
+        config = _DockerConfig.model_validate_json(read_bounded(path))
         return {_host(name): _credentials(entry) for name, entry in config.auths.items()}
     except OSError as error:
         raise CredentialsError(f"{path}: {error.strerror}") from None

@@ -1,15 +1,16 @@
 """The registry token protocol: a challenge, a token service, a token for one scope."""
 
-import json
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import httpx
 from cachetools import TLRUCache
+from pydantic import BaseModel, Field, ValidationError
 
+from app.model.base import problems
 from app.registry.credentials import Credentials
 
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
@@ -34,6 +35,14 @@ class Challenge:
         parameters = dict(_PARAMETER.findall(rest))
         realm, service = parameters.get("realm", ""), parameters.get("service", "")
         return cls(scheme.lower(), realm, service)
+
+
+class _Answer(BaseModel):
+    """The fields of a token service's answer that are read."""
+
+    token: str | None = None
+    access_token: str | None = None
+    expires_in: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
 
 class Send(Protocol):
@@ -77,11 +86,14 @@ class Tokens:
             return self._credentials.basic
         if challenge.scheme != "bearer" or not challenge.realm:
             return ""
-        content = json.loads(await self._request(challenge, scope))
-        token = content.get("token") or content.get("access_token")
-        if not isinstance(token, str):
+        try:
+            answer = _Answer.model_validate_json(await self._request(challenge, scope))
+        except ValidationError as error:
+            raise ValueError(f"{challenge.realm}: {next(problems(error))}") from None
+        token = answer.token or answer.access_token
+        if not token:
             raise ValueError(f"{challenge.realm}: no token in its answer")
-        life = float(content.get("expires_in") or _DEFAULT_LIFE) - _MARGIN
+        life = (answer.expires_in or _DEFAULT_LIFE) - _MARGIN
         self._headers[scope] = f"Bearer {token}", life
         return f"Bearer {token}"
 

@@ -55,7 +55,7 @@ Refused = Callable[[AdmissionRequest, Outcome], None]
 
 @dataclass(frozen=True)
 class Sources:
-    """What decisions read and write."""
+    """The stores that decisions read and write."""
 
     state: ClusterState
     ledgers: LedgerStore
@@ -71,7 +71,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Observations:
-    """What the page, the metrics and the Events show."""
+    """The data that the page, the metrics and the Events show."""
 
     namespaces: Callable[[], Iterable[str]]
     """The namespaces that have a limit or an ImageStream."""
@@ -89,7 +89,7 @@ class Observations:
 
 @dataclass(frozen=True)
 class Backend:
-    """Everything that a serving process needs from its surroundings."""
+    """The sources, jobs and credentials that a serving process is built from."""
 
     sources: Sources
     observations: Observations
@@ -104,11 +104,11 @@ class Backend:
 
 @asynccontextmanager
 async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
-    """The folder that `state` names; else the cluster around us, or the one that a kubeconfig
-    names; else the examples.
+    """The backend for the settings: the folder `state`; else the cluster of the kubeconfig or the
+    one that the process runs in; else the examples.
 
-    Raises ManifestError for a folder, NoClusterError for a kubeconfig, and CredentialsError for a
-    docker config, that is no use.
+    Raises ManifestError for an unusable folder, NoClusterError for an unusable kubeconfig, and
+    CredentialsError for an unusable docker config.
     """
     async with _registry(settings) as registry_image, _source(settings) as backend:
         yield replace(backend, sources=replace(backend.sources, registry_image=registry_image))
@@ -133,7 +133,7 @@ async def _source(settings: Settings) -> AsyncIterator[Backend]:
     inside = connection.is_inside()
     if settings.state is not None or uses_examples(settings):
         if settings.controllers:
-            raise NoClusterError("controllers need a cluster, and there is only a folder")
+            raise NoClusterError("controllers need a cluster, but limits come from a folder")
         manifests = settings.state or examples.state_folder()
         yield embedded(EmbeddedState(manifests, settings.domain), settings)
         return
@@ -146,7 +146,7 @@ async def _source(settings: Settings) -> AsyncIterator[Backend]:
 async def require_namespace(api: KubeApi, name: str) -> None:
     """Raises NoClusterError if the service has no namespace for its ledgers.
 
-    Without it nothing can be decided, and each part of the service would say so by itself.
+    Without it the service can decide nothing, and each of its parts would log its own error.
     """
     try:
         await api.get(f"/api/v1/namespaces/{name}")
@@ -185,17 +185,17 @@ def snapshot(state: SnapshotState, settings: Settings) -> Backend:
 
 @dataclass(frozen=True)
 class ClusterUsage:
-    """Limits, usage and reservations of a cluster, and the work that keeps them fresh."""
+    """Limits, usage and reservations of a cluster, and the jobs that keep them current."""
 
     identity: str
-    """Tells this process apart from its replicas."""
+    """Distinguishes this process from other replicas."""
     state: KubernetesState
     ledgers: KubernetesLedgers
     jobs: Sequence[Job]
 
 
 def cluster_usage(api: KubeApi, settings: SharedSettings) -> ClusterUsage:
-    """What every process that decides pushes in a cluster needs."""
+    """The parts that every process needs that decides pushes in a cluster."""
     identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}-{os.getpid()}"
     namespace, silence = settings.namespace, settings.watch_silence
     state = KubernetesState(

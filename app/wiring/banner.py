@@ -1,4 +1,4 @@
-"""What a server says when it has started."""
+"""The text that a server prints when it has started."""
 
 import ipaddress
 import logging
@@ -47,8 +47,8 @@ def _is_any(host: str) -> bool:
 
 
 def announce(text: str) -> None:
-    """Print what a server says when it has started. In a Pod, log it: every line of the Pod's log
-    has the same format then."""
+    """Print the text. In a Pod, log it instead, so that all lines of the Pod's log have the same
+    format."""
     if connection.is_inside():
         logger.info(text)
     else:

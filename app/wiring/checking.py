@@ -56,9 +56,9 @@ async def check(
 ) -> list[Result]:
     """Decide every object in order. Allowed objects count for the objects after them.
 
-    The state that they meet is the folder that `state` names, the examples, or the cluster that
-    kubectl would take. `warn` is told what that folder has that is not in force. Raises
-    UnusableError for a file or a state that cannot be read.
+    Limits and images come from the folder `settings.state`, from the examples, or from the cluster
+    that kubectl uses. `warn` is called with each problem of the folder. Raises UnusableError for a
+    file, folder or cluster that cannot be read.
     """
     objects = list(_objects(paths))
     async with _state(settings, objects, on_examples) as state:
@@ -106,7 +106,7 @@ async def _state(
 
 
 def _namespaces(item: _Object) -> Iterator[str]:
-    """Those of an object and of all that it refers to."""
+    """The namespaces of an object and of the objects that it refers to."""
     if item.request.namespace:
         yield item.request.namespace
     yield from _mentioned(item.request.object)
@@ -127,7 +127,7 @@ def _objects(paths: Iterable[Path]) -> Iterator[_Object]:
     for path in chain.from_iterable(map(_files, paths)):
         found = list(manifests.read(path))
         if not found:
-            raise ManifestError(f"{path}:1: there is no object in it")
+            raise ManifestError(f"{path}:1: there is no object in this file")
         for index, manifest in enumerate(found):
             yield _Object(manifest, _request(manifest, index))
 

@@ -56,7 +56,7 @@ class GatewayError(UnusableError):
 
 @dataclass(frozen=True)
 class _Source:
-    """Where limits and usage come from."""
+    """The source of limits and usage."""
 
     state: ClusterState
     ledgers: LedgerStore
@@ -161,7 +161,7 @@ def _build(
 
 
 def _client(settings: GatewaySettings, trust: ssl.SSLContext) -> RegistryClient:
-    """For the gateway's own questions. Raises CredentialsError."""
+    """The client for the gateway's own requests to the registry. Raises CredentialsError."""
     known = credentials.read(settings.upstream_auth) if settings.upstream_auth else {}
     return RegistryClient(
         settings.upstream,

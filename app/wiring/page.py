@@ -12,14 +12,14 @@ from app.wiring.backends import Backend
 
 
 class PageError(UnusableError):
-    """The settings let nobody sign in to the page."""
+    """No user could sign in to the page with these settings."""
 
 
 def build(settings: Settings, backend: Backend, key: Callable[[], bytes]) -> PageApi:
     """`key` reads the serving certificate's private key. Raises PageError."""
     if backend.authenticator is None:
         raise PageError(
-            "page: on needs to know who may look: without a cluster, name a file of tokens "
+            "page: on needs users to authenticate: without a cluster, name a file of tokens "
             "with --push-tokens"
         )
     state, shown = backend.sources.state, backend.observations

@@ -76,7 +76,7 @@ def build(
     unready = observations.unready or state.problems
 
     def undecided() -> list[str]:
-        """Why some requests cannot be decided, though no replica could do more."""
+        """Why some requests cannot be decided by this or any other replica."""
         return [] if unready() else state.problems()
 
     def not_ready() -> list[str]:
@@ -110,7 +110,9 @@ def build(
             is_pusher=settings.is_pusher,
         )
         app.include_router(pushes.router())
-        authorize = AuthorizeApi(checks, backend.authenticator, settings.push_proxy)
+        authorize = AuthorizeApi(
+            checks, backend.authenticator, settings.push_proxy, max_concurrent=limit
+        )
         app.include_router(authorize.router())
     jobs: list[Job] = []
     if settings.usage_metrics:

@@ -24,14 +24,14 @@ from app.wiring.banner import banner
 logger = logging.getLogger("registry_admission.serving")
 
 _LAST_WRITES = 2.0
-"""Seconds to give back what is held in escrow."""
+"""Seconds to release escrows when the service ends."""
 
 
 async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Serve until a signal ends it; `announce` gets the address, and what to try.
+    """Serve until a signal ends it. `announce` is called with the text of `banner`.
 
-    Raises ManifestError for a state folder, CertificateError for certificates, NoClusterError
-    for a kubeconfig, PageError for the page, and OSError for an address, that cannot be used.
+    Raises ManifestError for an unusable state folder, CertificateError for certificates,
+    NoClusterError for a kubeconfig, PageError for the page, and OSError for an address.
     """
     async with open_backend(settings) as backend:
         jobs = list(backend.jobs)

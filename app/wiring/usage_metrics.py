@@ -1,4 +1,7 @@
-"""`used` and `hard` of the fullest namespaces, for Prometheus: bounded, and made in slices."""
+"""`used` and `hard` of the fullest namespaces, for Prometheus.
+
+The number of namespaces is bounded, and counting leaves time for reviews between slices.
+"""
 
 import asyncio
 import heapq
@@ -18,11 +21,11 @@ from app.quota.state import ClusterState, StateUnavailableError
 _PERIOD = 15.0
 """Seconds from one count to the next."""
 _SLICE = 20
-"""Namespaces between two chances for reviews."""
+"""The number of namespaces in a slice; reviews may run between two slices."""
 
 
 class UsageMetrics(Collector):
-    """The ResourceQuotas of so many namespaces, those with the fullest first."""
+    """The ResourceQuotas of the `most` fullest namespaces."""
 
     def __init__(self, state: ClusterState, domain: ApiDomain, most: int) -> None:
         self._state = state
@@ -42,7 +45,7 @@ class UsageMetrics(Collector):
             try:
                 levels = self._of(namespace)
             except StateUnavailableError:
-                continue  # Another metric tells of what cannot be read.
+                continue  # Another metric counts objects that cannot be read.
             if levels:
                 found.append(levels)
             if number % _SLICE == 0:

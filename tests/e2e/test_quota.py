@@ -163,21 +163,33 @@ async def test_counts_are_right_after_deletes_and_a_full_restart(
     assert sum(answer.admitted for answer in answers) == 2
 
 
+def stream_with_tag(namespace: str, name: str, tag: str) -> str:
+    """A stream whose spec has one tag. Unlike mappings, streams honour `dryRun`."""
+    source = {"kind": "DockerImage", "name": "registry.example.com/library/app:v1"}
+    return json.dumps(
+        {
+            "apiVersion": f"image.{DOMAIN}/v1",
+            "kind": "ImageStream",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"tags": [{"name": tag, "from": source}]},
+        }
+    )
+
+
 async def test_a_server_side_dry_run_is_decided_and_leaves_no_trace(
     cluster: Cluster, replicas: Replicas, namespaces: list[str], pusher: Pusher
 ) -> None:
     namespace = namespaces[1]
     limit(cluster, replicas, [namespace], 1)
-    for tag in ("v1", "v2", "v3"):
-        mapping = json.dumps(Push(namespace, "app", tag).mapping(DOMAIN))
-        cluster.kubectl("create", "--dry-run=server", "-f", "-", input=mapping)
+    create = ("create", "--dry-run=server", "-f", "-")
+    for name in ("one", "two", "three"):
+        cluster.kubectl(*create, input=stream_with_tag(namespace, name, "v1"))
     ledgers = cluster.kubectl("-n", "registry-admission", "get", "configmaps", "-o", "name")
     assert f"configmap/ledger-{namespace}" not in ledgers.stdout.split()
 
     answers = await pusher.push([Push(namespace, "app", "real")])
     assert answers[0].admitted
-    mapping = json.dumps(Push(namespace, "app", "v4").mapping(DOMAIN))
-    refused = cluster.kubectl("create", "--dry-run=server", "-f", "-", input=mapping, check=False)
+    refused = cluster.kubectl(*create, input=stream_with_tag(namespace, "four", "v4"), check=False)
     assert refused.returncode == 1
     assert "exceeded quota: image-registry-quota" in refused.stderr
     assert f"used: {DOMAIN}/image-tags=1, limited: {DOMAIN}/image-tags=1" in refused.stderr

@@ -1,5 +1,6 @@
 """`/v1/push/authorize`: what a proxy is told before it passes a request on."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Callable
@@ -11,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.api.authorize import AuthorizeApi
-from app.auth.authentication import StaticTokens
+from app.auth.authentication import StaticTokens, Subject
 from app.config.setting_types import PushProxy
 from app.model.limits import NamespaceLimits
 from tests.unit.pushes import Pushes
@@ -67,7 +68,8 @@ def ask(tmp_path: Path) -> Ask:
 
     async def ask(proxy: PushProxy, question: Question, client_headers: Pairs) -> httpx.Response:
         app = FastAPI()
-        app.include_router(AuthorizeApi(pushes.checks, StaticTokens(tokens), proxy).router())
+        api = AuthorizeApi(pushes.checks, StaticTokens(tokens), proxy, max_concurrent=9)
+        app.include_router(api.router())
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             return await client.request(
@@ -199,7 +201,8 @@ async def test_a_login_tells_whether_the_password_is_right(
     tokens.write_text(f"{TOKEN} ci team-a\n")
     app = FastAPI()
     checks = Pushes(NamespaceLimits()).checks
-    app.include_router(AuthorizeApi(checks, StaticTokens(tokens), "nginx").router())
+    api = AuthorizeApi(checks, StaticTokens(tokens), "nginx", max_concurrent=9)
+    app.include_router(api.router())
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
     headers = {"Authorization": authorization} if authorization else {}
 
@@ -208,3 +211,34 @@ async def test_a_login_tells_whether_the_password_is_right(
     assert answer.status_code == status
     if status == 401:
         assert answer.headers["www-authenticate"] == 'Basic realm="registry-admission"'
+
+
+async def test_questions_share_a_bounded_number_of_places() -> None:
+    """Anybody can send tokens, and each is a question to the API server."""
+
+    class Slow(StaticTokens):
+        def __init__(self) -> None:
+            self.asked = 0
+            self.go_on = asyncio.Event()
+
+        async def authenticate(self, token: str) -> Subject | None:
+            self.asked += 1
+            await self.go_on.wait()
+            return None
+
+    slow, app = Slow(), FastAPI()
+    api = AuthorizeApi(Pushes(NamespaceLimits()).checks, slow, "nginx", max_concurrent=2)
+    app.include_router(api.router())
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        asking = [
+            asyncio.create_task(client.get("/v1/push/login", headers={"Authorization": BEARER}))
+            for _ in range(5)
+        ]
+        done, _ = await asyncio.wait(asking, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        slow.go_on.set()
+        statuses = sorted(answer.status_code for answer in await asyncio.gather(*asking))
+
+    assert all(one.result().status_code == 429 for one in done)
+    assert slow.asked == 2
+    assert statuses == [401, 401, 429, 429, 429]

@@ -18,7 +18,9 @@ contexts: [{name: staging, context: {}}, {name: production, context: {}}]
 def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "config").write_text(CONFIG)
     (tmp_path / "broken").write_text("[")
-    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/config:{tmp_path}/broken:{tmp_path}/none")
+    (tmp_path / "deep").write_text("[" * 60_000)
+    files = (tmp_path / name for name in ("config", "broken", "deep", "none"))
+    monkeypatch.setenv("KUBECONFIG", ":".join(map(str, files)))
 
 
 @pytest.mark.parametrize(

@@ -124,3 +124,12 @@ async def test_service_without_a_namespace_ends_with_one_reason(status: int, ref
     advice = "create it, or name another with --service-namespace"
     with pytest.raises(NoClusterError, match=advice) if refused else nullcontext():
         await require_namespace(Api(), "registry-admission")
+
+
+async def test_kubeconfig_that_nests_too_deeply_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text("[" * 10_000)
+
+    with pytest.raises(NoClusterError, match="nested too deeply"):
+        async with connection.connected(path, None):
+            pass

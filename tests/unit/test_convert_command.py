@@ -59,7 +59,7 @@ def test_a_file_becomes_manifests_on_stdout_and_a_report_on_stderr(gateway: Path
     assert "2 namespaces: 2 exact, 0 approximate." in answer.stderr
     assert "Applies to none of these namespaces: rules[2] '^team-b/'" in answer.stderr
     assert "One GB is read as 2^30 bytes" in answer.stderr
-    assert "namespaces that do not exist yet" in answer.stderr
+    assert "a LimitRange does not: --template" in answer.stderr
     assert "No ResourceQuota" in answer.stderr
 
 

@@ -1,5 +1,6 @@
 """A refusal tells of other namespaces only what its user may see there."""
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
@@ -127,3 +128,15 @@ async def test_unanswered_access_review_makes_the_state_unavailable() -> None:
 
     with pytest.raises(StateUnavailableError):
         await decide(pushes(rights), kind, content)
+
+
+async def test_late_answer_on_rights_ends_with_the_deadline() -> None:
+    class Late(Rights):
+        async def __call__(self, user: UserInfo, namespaces: Collection[str]) -> Collection[str]:
+            await asyncio.Event().wait()
+            return ()
+
+    kind, content = tag(kind="ImageStreamTag", name="origin:big", **OF_TEAM_B)
+
+    with pytest.raises(StateUnavailableError, match="what its user may see is not known"):
+        await decide(pushes(Late()), kind, content, within=0.1)

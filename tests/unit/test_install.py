@@ -126,7 +126,7 @@ def test_uninstall_names_the_namespace_last_if_asked_to() -> None:
     [
         pytest.param([], "Missing option '--image'", id="no image"),
         pytest.param(
-            ["--image", "i", "--service-namespace", "A_b"], "'A_b' is no name", id="namespace"
+            ["--image", "i", "--service-namespace", "A_b"], "'A_b' is not the name", id="namespace"
         ),
         pytest.param(["--image", "i", "--replicas", "0"], "0 is not in the range", id="replicas"),
         pytest.param(["--image", "i", "--api-domain", "a.io"], "'a.io' is not one of", id="domain"),

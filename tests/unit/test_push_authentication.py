@@ -1,5 +1,6 @@
 """Who may push: by a file of tokens, or by the API server's word."""
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -281,3 +282,25 @@ async def test_one_review_asks_about_20_namespaces_at_most() -> None:
     await access.seen_by(user, NAMES)
 
     assert len(api.asked) == 20
+
+
+async def test_token_reviews_are_bounded() -> None:
+    """Anybody can send tokens; watches and ledgers need the same connections."""
+
+    class Slow(FakeApi):
+        running = most = 0
+
+        async def create(self, path: str, content: dict[str, Any]) -> dict[str, Any]:
+            self.running += 1
+            self.most = max(self.most, self.running)
+            await asyncio.sleep(0)
+            self.running -= 1
+            return await super().create(path, content)
+
+    api = Slow()
+    access = KubernetesAccess(api, DOMAIN)
+
+    await asyncio.gather(*(access.authenticate(f"unknown-{number}") for number in range(200)))
+
+    assert len(api.asked) == 200
+    assert api.most == 32

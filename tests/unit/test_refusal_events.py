@@ -1,5 +1,8 @@
 """Refused pushes are Events: few, however many pushes are refused."""
 
+import gc
+import weakref
+
 from app.admission.events import RefusalEvents
 from app.admission.review import AdmissionRequest, Outcome
 from app.model.domain import ApiDomain
@@ -117,3 +120,18 @@ async def test_a_refusal_that_found_no_budget_becomes_an_event_later() -> None:
     await refusals.events.write_waiting()
 
     assert len(refusals.written()) == 11
+
+
+def test_waiting_event_does_not_keep_the_refused_object() -> None:
+    class Large:
+        pass
+
+    refusals, large = Refusals(), Large()
+    request, outcome = refused(1)
+    kept = weakref.ref(large)
+    refusals.events.refused(request.model_copy(update={"object": {"spec": large}}), outcome)
+
+    del large
+
+    gc.collect()
+    assert kept() is None

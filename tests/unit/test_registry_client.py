@@ -216,6 +216,28 @@ async def test_a_token_is_fetched_for_the_scope_and_kept_until_it_expires() -> N
     assert asked == ["reg repository:team-a/app:pull"]
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"[" * 100_000, id="nested too deeply"),
+        pytest.param(b"[]", id="no object"),
+        pytest.param(b'{"token": {}}', id="no text"),
+        pytest.param(b"{}", id="no token"),
+        pytest.param(b'{"token": "a", "expires_in": [1]}', id="no number"),
+        pytest.param(b'{"token": "a", "expires_in": %b}' % (b"9" * 400), id="a huge number"),
+    ],
+)
+async def test_wrong_answer_of_a_token_service_is_named(answer: bytes) -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/token":
+            return httpx.Response(200, content=answer)
+        challenge = f'Bearer realm="{ORIGIN}/token",service="reg"'
+        return httpx.Response(401, headers={"WWW-Authenticate": challenge})
+
+    with pytest.raises(RegistryUnavailableError, match="/token: "):
+        await client(handler, USER).manifest("team-a/app", DIGEST)
+
+
 async def test_an_identity_token_is_exchanged() -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/token":

@@ -180,7 +180,7 @@ def test_a_folder_without_manifests_is_an_error(tmp_path: Path) -> None:
 def test_namespaces_are_selected_in_one_way(folder: Path, arguments: tuple[str, ...]) -> None:
     answer = run("--state", folder, *arguments)
     assert answer.exit_code == 2
-    assert "name namespaces, or use -A, or -l" in answer.stderr
+    assert "name namespaces, use -A, or use -l" in answer.stderr
 
 
 def test_labels_of_namespaces_need_a_cluster(folder: Path) -> None:
