@@ -199,9 +199,9 @@ def decoded(body: bytes) -> Mapping[str, Any]:
 
 
 def _has_too_many_values(content: dict[str, Any]) -> bool:
-    count, waiting = 0, [content]
+    count, waiting = 0, list[Any]([content])
     while waiting:
-        found: Any = waiting.pop()
+        found = waiting.pop()
         count += len(found)
         if count > MAX_VALUES:
             return True
