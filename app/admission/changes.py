@@ -210,7 +210,8 @@ def _of_references(
     """The tags of a spec and the images that they bring.
 
     `known`: the tags before an update, by name. A tag with an unchanged target brings nothing,
-    unless it is followed again. Then it brings the present image of its target.
+    unless it is followed again. Then it brings the present image of its target. The image of a pull
+    spec is not claimed: an import stores it, which claims it.
     """
     digests: dict[str, str] = {}
     images: list[IncomingImage] = []
@@ -226,7 +227,8 @@ def _of_references(
         followed += 1
         require_few(followed)
         target = references.target(tag.source, namespace, stream)
-        digests[tag.name] = target.digest or ""
+        if not tag.is_imported:
+            digests[tag.name] = target.digest or ""
         if not (tag.points_like(before) and references.holds(namespace, stream, target.digest)):
             images.append(_incoming(stream, tag.name, target))
     return Change(_claims(namespace, stream, digests), images, follows=follows)

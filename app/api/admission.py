@@ -21,6 +21,7 @@ from app.api.errors import BadRequestError, too_many_requests
 from app.api.fairness import OverloadedError, Shares, Turns
 from app.api.metrics import Metrics
 from app.model.base import problems
+from app.policy.verdict import shortened
 
 logger = logging.getLogger("registry_admission.review")
 
@@ -34,6 +35,8 @@ _EVERYDAY_ENTRIES = 2000
 """A manifest of hundreds of layers has less."""
 _NAMESPACE = re.compile(rb'"namespace":"([a-z0-9.-]{1,63})"')
 _BEFORE_OBJECT = 4096
+_MAX_MESSAGE = 4096
+"""Characters of an answer to what is no review."""
 _ANSWER_MARGIN = 0.5
 """Seconds between the decision's deadline and the API server's, for the way back."""
 
@@ -139,7 +142,7 @@ class AdmissionApi:
             raise self._counted(error) from None
         except ValidationError as error:
             message = "not an admission.k8s.io/v1 AdmissionReview: " + "; ".join(problems(error))
-            raise self._counted(BadRequestError(message)) from None
+            raise self._counted(BadRequestError(shortened(message, _MAX_MESSAGE))) from None
 
     def _counted(self, error: BadRequestError) -> BadRequestError:
         self._metrics.count_bad_request(error.status_code)

@@ -21,6 +21,9 @@ PACE = 3.0
 MAX_ENTRIES = 32_000
 """Objects and lists of one body. etcd takes objects of 1.5 MiB by default: such an ImageStream with
 thousands of tags has about 30,000, together with its old version."""
+MAX_VALUES = 200_000
+"""Values of one body: objects, lists and what is in them. A check notes a fault for each value that
+is wrong, and a million of them take 0.5 GB."""
 PAUSE = 3.0
 """Seconds in which no further large body of an address is read, after one of it had to give way."""
 _LENGTH_DIGITS = 19
@@ -175,7 +178,7 @@ def entries(body: bytes) -> int:
 
 
 def decoded(body: bytes) -> Mapping[str, Any]:
-    """The object in a JSON text. Raises BadRequestError: 400, or 413 for too many entries.
+    """The object in a JSON text. Raises BadRequestError: 400, or 413 for too many values.
 
     The decoder refuses nesting deeper than 200 and numbers of too many digits.
     """
@@ -188,7 +191,23 @@ def decoded(body: bytes) -> Mapping[str, Any]:
         raise BadRequestError(f"the body is not JSON: {error}") from None
     if not isinstance(content, dict):
         raise BadRequestError("the body is not a JSON object")
+    # A value has two bytes or more.
+    if len(body) > 2 * MAX_VALUES and _has_too_many_values(content):
+        message = f"the body has more than {MAX_VALUES} values; send fewer at once"
+        raise BadRequestError(message, 413)
     return content
+
+
+def _has_too_many_values(content: dict[str, Any]) -> bool:
+    count, waiting = 0, list[Any]([content])
+    while waiting:
+        found = waiting.pop()
+        count += len(found)
+        if count > MAX_VALUES:
+            return True
+        values = found.values() if isinstance(found, dict) else found
+        waiting += [value for value in values if isinstance(value, dict | list)]
+    return False
 
 
 def declared_length(text: str) -> int | None:

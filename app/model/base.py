@@ -80,6 +80,7 @@ class KubeObject(KubeModel):
         return f"{self.kind} {name}"
 
 
+_MAX_PROBLEMS = 1000
 _ERROR_TEXTS = {
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
@@ -90,7 +91,13 @@ _ERROR_TEXTS = {
 
 
 def problems(error: ValidationError) -> Iterator[str]:
-    """Each problem of a ValidationError as `path.to.field: what is wrong`."""
+    """Each problem of a ValidationError as `path.to.field: what is wrong`.
+
+    Thousands of problems are only counted, for each of them takes time and memory.
+    """
+    if error.error_count() > _MAX_PROBLEMS:
+        yield f"{error.error_count()} fields cannot be read"
+        return
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         path = ".".join(str(part) for part in item["loc"])
         text = _ERROR_TEXTS.get(item["type"], item["msg"].removeprefix("Value error, "))

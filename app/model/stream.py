@@ -51,6 +51,11 @@ class TagReference(KubeModel):
         )
 
     @property
+    def is_imported(self) -> bool:
+        """Whether the Image API imports the image later, with an ImageStreamImport."""
+        return self.source is not None and self.source.kind == "DockerImage"
+
+    @property
     def brings_image(self) -> bool:
         """Whether the Image API stores an image under the tag. It does for an image of another
         stream, but not for a pull spec that the tag only points to."""

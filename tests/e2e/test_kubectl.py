@@ -78,11 +78,14 @@ async def test_registry_names_come_from_config(
         "-n", namespace, "patch", "imagestream", "source", "--subresource=status",
         "--type=merge", f"--patch={json.dumps(status)}",
     )  # fmt: skip
-    limits = {"limits": [{"type": f"{DOMAIN}/ImageStream", "max": {f"{DOMAIN}/images": "0"}}]}
+    # Of an image of the internal registry, a size that nobody knows is refused.
+    sizes = {"type": f"{DOMAIN}/Image", "max": {"storage": "1Ki"}}
+    counts = {"type": f"{DOMAIN}/ImageStream", "max": {f"{DOMAIN}/images": "0"}}
+    limits = {"limits": [sizes, counts]}
     limit_range = {
         "apiVersion": "v1",
         "kind": "LimitRange",
-        "metadata": {"name": "no-images", "namespace": namespace},
+        "metadata": {"name": "small-images", "namespace": namespace},
         "spec": limits,
     }
     cluster.kubectl("create", "-f", "-", input=json.dumps(limit_range))

@@ -253,3 +253,33 @@ async def test_namespace_that_has_all_places_leaves_a_share_to_others() -> None:
 )
 def test_owner_of_a_review_is_its_namespace(body: bytes, owner: str) -> None:
     assert owner_of(body) == owner
+
+
+@pytest.mark.parametrize(
+    ("count", "status", "message"),
+    [
+        pytest.param(1, 400, "userInfo.groups.0: Input should be a valid string", id="one"),
+        pytest.param(5000, 400, "5000 fields cannot be read", id="thousands"),
+        pytest.param(300_000, 413, "more than 200000 values; send fewer at once", id="too many"),
+    ],
+)
+async def test_wrong_values_are_bounded(count: int, status: int, message: str) -> None:
+    """A fault takes half a kilobyte of memory: four million of them end the process."""
+    review = push()
+    review["request"]["userInfo"] = {"groups": [1] * count}
+    async with client(Decisions(), max_body_bytes=10**7) as service:
+        answer = await service.post("/validate", json=review)
+
+    assert answer.status_code == status
+    assert message in answer.json()["message"]
+    assert len(answer.text) < 10_000
+
+
+async def test_answer_to_a_wrong_name_is_bounded() -> None:
+    review = push()
+    review["request"]["userInfo"] = {"extra": {"k" * 100_000: 1}}
+    async with client(Decisions(), max_body_bytes=10**7) as service:
+        answer = await service.post("/validate", json=review)
+
+    assert answer.status_code == 400
+    assert len(answer.text) < 10_000

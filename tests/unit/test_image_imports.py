@@ -10,6 +10,8 @@ from tests.unit.pushes import Pushes
 from tests.unit.reviews import BIG, REGISTRY, SMALL, causes, decide, service
 from tests.unit.stores import limit, quota
 
+PULL_SPEC = {"kind": "DockerImage", "name": f"{ELSEWHERE}@{BIG}"}
+
 
 async def test_import_of_an_internal_repository_is_held_against_the_limit() -> None:
     source = {"kind": "DockerImage", "name": f"{REGISTRY}/team-b/origin"}
@@ -123,3 +125,31 @@ async def test_an_import_with_room_reserves_its_tag() -> None:
 
     assert (await decide(pushes, "ImageStreamImport", imported(images=[image]))).allowed
     assert pushes.enforcer.reservations() == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after"),
+    [
+        pytest.param("ImageStreamTag", {}, {"tag": {"from": PULL_SPEC}}, id="an ImageStreamTag"),
+        pytest.param("ImageTag", {}, {"spec": {"from": PULL_SPEC}}, id="an ImageTag"),
+        pytest.param(
+            "ImageStream",
+            {"spec": {"tags": [{"name": "v1"}]}},
+            {"spec": {"tags": [{"name": "v1", "from": PULL_SPEC}]}},
+            id="an ImageStream",
+        ),
+    ],
+)
+async def test_the_image_of_a_pull_spec_counts_once_when_it_is_imported(
+    kind: str, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    """The tag is there already, so the change of it proves nothing and stays reserved."""
+    pushes = Pushes(NamespaceLimits(quotas=(quota(images=1, image_tags=1),)))
+    pushes.state.store("team-a", "app", {"v1": ()})
+    name = {"metadata": {"name": "app" if kind == "ImageStream" else "app:v1"}}
+
+    assert (await decide(pushes, kind, {**name, **after}, {**name, **before})).allowed
+
+    content = imports(PULL_SPEC["name"], to="v1")
+    assert (await decide(pushes, "ImageStreamImport", content)).allowed
+    assert not (await decide(pushes, "ImageStreamImport", content, uid="another")).allowed
