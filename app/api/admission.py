@@ -36,7 +36,9 @@ _EVERYDAY_ENTRIES = 2000
 _NAMESPACE = re.compile(rb'"namespace":"([a-z0-9.-]{1,63})"')
 _BEFORE_OBJECT = 4096
 _MAX_MESSAGE = 4096
-"""Characters of an answer to what is no review."""
+"""Characters of the answer to a body that is not a review."""
+_MAX_LOGGED = 512
+"""Characters of one name in the log: without `client-ca` anybody may send a review."""
 _ANSWER_MARGIN = 0.5
 """Seconds between the decision's deadline and the API server's, for the way back."""
 
@@ -194,10 +196,10 @@ def _log(endpoint: str, request: AdmissionRequest, outcome: Outcome, seconds: fl
             "endpoint": endpoint,
             "uid": request.uid,
             "operation": request.operation,
-            "kind": request.kind.kind,
-            "namespace": request.namespace,
-            "object": request.name,
-            "user": request.user_info.username,
+            "kind": request.kind.kind[:_MAX_LOGGED],
+            "namespace": request.namespace[:_MAX_LOGGED],
+            "object": request.name[:_MAX_LOGGED],
+            "user": request.user_info.username[:_MAX_LOGGED],
             "dry_run": request.dry_run,
             "reasons": list(outcome.causes),
             **_tolerated(outcome),

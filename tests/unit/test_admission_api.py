@@ -283,3 +283,15 @@ async def test_answer_to_a_wrong_name_is_bounded() -> None:
 
     assert answer.status_code == 400
     assert len(answer.text) < 10_000
+
+
+async def test_names_in_the_log_are_bounded(caplog: pytest.LogCaptureFixture) -> None:
+    decisions = Decisions()
+    decisions.go.set()
+    content = push()
+    content["request"]["userInfo"]["username"] = "u" * 5000
+    with caplog.at_level("INFO"):
+        async with client(decisions) as http:
+            await http.post("/validate", json=content)
+
+    assert [len(getattr(one, "user", "")) for one in caplog.records if hasattr(one, "uid")] == [512]
