@@ -41,7 +41,11 @@ async def run(*command: str | Path, **environment: str) -> Result:
         stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, **environment},
     )
-    output, _ = await asyncio.wait_for(process.communicate(), 120)
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), 120)
+    except TimeoutError:
+        process.kill()
+        raise
     return Result(process.returncode or 0, output.decode())
 
 
