@@ -9,7 +9,7 @@ import click
 from app.cli import names, output, table
 from app.policy.fullness import Level
 from app.reporting.auditing import NamespaceFullness
-from app.reporting.numbers import counted, percent, readable
+from app.reporting.numbers import counted, percent, readable, untagged
 from app.reporting.stored_bytes import StoredBytes
 
 _RESOURCES = ("imagestreams", "images", "image-tags")
@@ -63,6 +63,7 @@ def _content(row: NamespaceFullness) -> dict[str, Any]:
         "namespace": row.namespace,
         "pushesInFlight": row.reservations,
         "totals": [_level(level) for level in row.totals],
+        "untaggedImages": row.untagged,
         "streams": [{"stream": level.name, **_level(level)} for level in row.streams],
         "stored": _stored(row.stored),
         "storedByStream": {name: _stored(found) for name, found in row.stored_of.items()},
@@ -105,6 +106,9 @@ def _show_tables(rows: Sequence[NamespaceFullness], shown: Shown) -> None:
             headers=shown.headers,
         )  # fmt: skip
     click.echo(_summary(rows), err=True)
+    for row in rows:
+        if row.untagged:
+            click.echo(f"Note: {row.namespace}: {untagged(row.untagged)}.", err=True)
 
 
 def _overview(

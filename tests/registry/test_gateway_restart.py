@@ -155,7 +155,7 @@ async def test_a_database_is_about_one_registry(
 async def test_a_second_gateway_does_not_share_the_database(
     upstream: Registry, gate: Gateway, tmp_path: Path
 ) -> None:
-    assert "database is locked" in await gateway_refusal(tmp_path, upstream.url)
+    assert "another gateway is using it" in await gateway_refusal(tmp_path, upstream.url)
 
 
 async def push(client: httpx.AsyncClient, number: int) -> httpx.Response:
