@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable
 from app.gateway.contents import NO_LINKS, Contents, Links, unreadable_digest
 from app.gateway.coverage import Coverage
 from app.gateway.database import Database, DatabaseError, Intent
-from app.gateway.repository_usage import RepositoryUsage
 from app.gateway.questions import Answer, Check, Questioner, Unreadable, findings_of
+from app.gateway.repository_usage import RepositoryUsage
 from app.quota.members import Members
 from app.quota.usage import UsageIndex
 from app.registry.client import RegistryUnavailableError

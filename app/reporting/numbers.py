@@ -34,6 +34,6 @@ def counted(number: int, singular: str, plural: str = "") -> str:
 def untagged(number: int) -> str:
     """What images without a tag are, and the next step."""
     return (
-        f"{counted(number, 'image')} that no tag or index reaches, left by refused or replaced pushes; "
-        "they do not count, and the registry's garbage collection frees their bytes"
+        f"{counted(number, 'image')} without a tag, left by refused or replaced pushes; they do "
+        "not count, and the registry's garbage collection removes them"
     )
