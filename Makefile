@@ -101,6 +101,7 @@ bench: $(VENV)/.installed e2e-tools registry-tools
 	$(BIN)/python -m benchmarks.page
 	$(BIN)/python -m benchmarks.review
 	$(BIN)/python -m benchmarks.creates
+	$(BIN)/python -m benchmarks.creates --apart
 	$(BIN)/python -m benchmarks.handshakes
 	$(BIN)/python -m benchmarks.gateway
 	$(BIN)/python -m benchmarks.pull_secrets 5000 100
