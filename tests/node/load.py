@@ -2,9 +2,11 @@
 
 import asyncio
 import itertools
+import secrets
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -13,7 +15,6 @@ import httpx
 from tests.e2e.pushes import Push
 from tests.node.node import Node
 
-LOADED = "team-load"
 CLIENTS = 4
 _BEFORE = 2.0
 """Seconds of load before a change, and after it."""
@@ -78,9 +79,23 @@ class Load:
                 await asyncio.sleep(_PAUSE)
 
 
-async def under_load(node: Node, change: Callable[[Node], None]) -> Load:
+@contextmanager
+def limited(node: Node) -> Iterator[str]:
+    """A new namespace whose limit has room for every create of a load."""
+    namespace = f"team-{secrets.token_hex(4)}"
+    node.kubectl("create", "namespace", namespace)
+    node.kubectl(
+        "create", "quota", "image-registry-quota", f"--namespace={namespace}",
+        "--hard=count/imagestreams.image.alauda.io=100000,alauda.io/image-tags=100000",
+    )  # fmt: skip
+    yield namespace
+    node.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+async def under_load(node: Node, namespace: str, change: Callable[[Node], None]) -> Load:
+    """Creates in a namespace before, while and after the change is made."""
     started = time.monotonic()
-    async with Load(node, LOADED, change.__name__.replace("_", "-")) as load:
+    async with Load(node, namespace, change.__name__.replace("_", "-")) as load:
         await asyncio.sleep(_BEFORE)
         await asyncio.to_thread(change, node)
         await asyncio.sleep(_BEFORE)

@@ -20,21 +20,21 @@ from tests.node.installation import (
     rolled_out,
     uninstalled,
 )
-from tests.node.load import CLIENTS, LOADED, under_load
+from tests.node.load import CLIENTS, limited, under_load
 from tests.node.node import Node
 
 
 @pytest.fixture(scope="module")
 def service(node: Node) -> Iterator[Node]:
     installed(node)
-    node.kubectl("create", "namespace", LOADED)
-    node.kubectl(
-        "create", "quota", "image-registry-quota", f"--namespace={LOADED}",
-        "--hard=count/imagestreams.image.alauda.io=100000,alauda.io/image-tags=100000",
-    )  # fmt: skip
     yield node
     uninstalled(node)
-    node.kubectl("delete", "namespace", LOADED, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def team(service: Node) -> Iterator[str]:
+    with limited(service) as namespace:
+        yield namespace
 
 
 def restart_in_turn(node: Node) -> None:
@@ -110,31 +110,33 @@ def restarts(node: Node) -> int:
     ],
 )
 async def test_no_review_fails_while_it_changes(
-    service: Node, change: Callable[[Node], None]
+    service: Node, team: str, change: Callable[[Node], None]
 ) -> None:
-    load = await under_load(service, change)
+    load = await under_load(service, team, change)
 
     assert load.made >= 10
     assert load.failures == []
 
 
-async def test_a_killed_process_fails_reviews_only_until_its_service_knows(service: Node) -> None:
+async def test_a_killed_process_fails_reviews_only_until_its_service_knows(
+    service: Node, team: str
+) -> None:
     """Those that it had, and new connections in the second or two until it is no endpoint."""
-    load = await under_load(service, kill_one_process)
+    load = await under_load(service, team, kill_one_process)
 
     assert load.made >= 10
     assert len(load.failures) <= 3 * CLIENTS
 
 
 async def test_pushes_are_admitted_again_when_the_only_api_server_was_restarted(
-    service: Node,
+    service: Node, team: str
 ) -> None:
     """Replicas refuse while their view is too old: nobody knows what is stored."""
-    load = await under_load(service, restart_the_api_server)
+    load = await under_load(service, team, restart_the_api_server)
 
     assert all("cannot decide now" in one.message for one in load.failures)
     started = time.monotonic()
-    last = Push(LOADED, "after-the-restart", "v1")
+    last = Push(team, "after-the-restart", "v1")
     [admitted] = await Pusher(service).push([last])
     assert admitted.admitted, admitted.message
     print(f"admitted {time.monotonic() - started:.0f} s after the load")

@@ -6,20 +6,15 @@ import pytest
 
 from tests.e2e.commands import run
 from tests.node.installation import uninstalled
-from tests.node.load import LOADED, under_load
+from tests.node.load import limited, under_load
 from tests.node.node import IMAGE, Node
 
 
 @pytest.fixture
-def team(node: Node) -> Iterator[Node]:
-    node.kubectl("create", "namespace", LOADED)
-    node.kubectl(
-        "create", "quota", "image-registry-quota", f"--namespace={LOADED}",
-        "--hard=alauda.io/image-tags=100000",
-    )  # fmt: skip
-    yield node
-    uninstalled(node)
-    node.kubectl("delete", "namespace", LOADED, timeout=120)
+def team(node: Node) -> Iterator[str]:
+    with limited(node) as namespace:
+        yield namespace
+        uninstalled(node)
 
 
 def install_and_wait(node: Node) -> None:
@@ -38,9 +33,9 @@ def install_an_image_that_nobody_has(node: Node) -> None:
 
 @pytest.mark.parametrize("install", [install_and_wait, install_an_image_that_nobody_has])
 async def test_no_push_is_refused_while_it_is_installed(
-    team: Node, install: Callable[[Node], None]
+    node: Node, team: str, install: Callable[[Node], None]
 ) -> None:
-    load = await under_load(team, install)
+    load = await under_load(node, team, install)
 
     assert load.made >= 10
     assert load.failures == []
