@@ -24,6 +24,7 @@ from app.policy.verdict import Verdict
 from app.registry.names import Repository
 from app.registry.push import PushChecks
 from app.wiring.backends import Backend, Job
+from app.wiring.lateness import Lateness
 from app.wiring.usage_metrics import UsageMetrics
 
 
@@ -74,6 +75,7 @@ def build(
     metrics.gauges(UNREADABLE, observations.unreadable)
 
     unready = observations.unready or state.problems
+    lateness = Lateness()
 
     def undecided() -> list[str]:
         """Why some requests cannot be decided by this or any other replica."""
@@ -82,7 +84,7 @@ def build(
     def not_ready() -> list[str]:
         stopping = ["shutting down"] if draining() else []
         trust = backend.certificates.problems() if backend.certificates else []
-        return [*stopping, *trust, *unready()]
+        return [*stopping, *trust, *unready(), *lateness.problems()]
 
     api = AdmissionApi(
         admission,
@@ -114,7 +116,7 @@ def build(
             checks, backend.authenticator, settings.push_proxy, max_concurrent=limit
         )
         app.include_router(authorize.router())
-    jobs: list[Job] = []
+    jobs: list[Job] = [lateness.run]
     if settings.usage_metrics:
         usage = UsageMetrics(state, domain, settings.usage_metrics)
         metrics.collect(usage)
