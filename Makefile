@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: run test lint unit coverage fuzz mutation audit audit-service e2e faults e2e-tools
-.PHONY: registry registry-tools node node-faults page monitoring docs bench clean
+.PHONY: registry registry-tools node node-faults node-upgrade page monitoring docs bench clean
 
 # Installs what the service needs, some 50 packages, and nothing else.
 run: $(VENV)/.runtime
@@ -76,14 +76,18 @@ registry-tools:
 
 # The image, built with buildah, on a Kubernetes node in namespaces of its own (root, Debian, Go);
 # logs of its programs are left in build/node. NODE_TESTS=tests/node/test_install.py tries a part.
-NODE_TESTS = tests/node --ignore tests/node/test_long_changes.py
+NODE_TESTS = tests/node --ignore tests/node/long
 node: $(VENV)/.installed
 	tests/node/tools/run $(BIN)/pytest $(NODE_TESTS)
 
 # The table of docs/faults.md for a node.
 node-faults: $(VENV)/.installed
-	tests/node/tools/run $(BIN)/pytest -s tests/node/test_changes.py tests/node/test_long_changes.py \
+	tests/node/tools/run $(BIN)/pytest -s tests/node/test_changes.py tests/node/long/test_changes.py \
 		tests/node/test_first_install.py tests/node/test_gateway.py
+
+# Its rows of an upgrade from another revision, a tag or a commit, and of the way back.
+node-upgrade: $(VENV)/.installed
+	NODE_FROM=$(FROM) tests/node/tools/run $(BIN)/pytest -s tests/node/long/test_upgrade.py
 
 # The page in Debian's Chromium; pictures of it are left in build/screenshots.
 page: $(VENV)/.installed

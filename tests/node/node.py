@@ -43,8 +43,8 @@ class Node(Cluster):
             self._start_proxy()
             Path("/run/cni/pods.conflist").write_text(_config("pods.conflist").read_text())
             self.start_containerd()
-            for image in ("busybox", "service"):
-                self._import(self._node_tools / f"{image}.tar")
+            for image in ("busybox", "service-test"):
+                self.import_image(self._node_tools / f"{image}.tar")
             self.start_kubelet()
             self._wait_until_ready()
             self._start_firewall()
@@ -83,6 +83,10 @@ class Node(Cluster):
             "--root-dir=/var/lib/kubelet",
             "--cert-dir=/var/lib/kubelet/pki",
         )
+
+    def import_image(self, archive: Path) -> None:
+        command = ["ctr", "--namespace=k8s.io", "images", "import", str(archive)]
+        subprocess.run(command, check=True, capture_output=True, text=True)
 
     def wait(self, *arguments: str) -> None:
         """`kubectl wait`."""
@@ -156,10 +160,6 @@ class Node(Cluster):
             "--service-cluster-ip-range=10.0.0.0/24",
             program=self._node_tools / "kube-router",
         )
-
-    def _import(self, archive: Path) -> None:
-        command = ["ctr", "--namespace=k8s.io", "images", "import", str(archive)]
-        subprocess.run(command, check=True, capture_output=True, text=True)
 
     def _wait_until_ready(self) -> None:
         kubectl = (str(self.tools / "kubectl"), f"--kubeconfig={self.kubeconfig}")

@@ -106,7 +106,7 @@ def test_its_bill_of_materials_is_the_lock(node: Node, restricted: str) -> None:
 
 
 def test_its_labels_name_version_and_base() -> None:
-    with tarfile.open(Path(os.environ["NODE_TOOLS"]) / "service.tar") as archive:
+    with tarfile.open(Path(os.environ["NODE_TOOLS"]) / "service-test.tar") as archive:
         [manifest] = read(archive, "manifest.json")
         labels = read(archive, manifest["Config"])["config"]["Labels"]
 

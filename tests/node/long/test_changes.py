@@ -1,4 +1,4 @@
-"""As test_changes.py, for what takes minutes: `make node-faults`."""
+"""As tests/node/test_changes.py, for changes that take minutes: `make node-faults`."""
 
 from collections.abc import Callable
 
