@@ -23,9 +23,12 @@ class Lateness:
         self._late = 0.0
         self._on_time = CALM
 
+    def is_late(self) -> bool:
+        """Whether requests should go to another replica."""
+        return self._on_time < CALM
+
     def problems(self) -> list[str]:
-        """Why requests should go to another replica."""
-        if self._on_time >= CALM:
+        if not self.is_late():
             return []
         return [f"gets too little CPU: ran {self._late:.1f} s late (limit: {LIMIT:g} s)"]
 

@@ -36,6 +36,8 @@ class Service:
     app: FastAPI
     jobs: Sequence[Job] = ()
     """Work that lives as long as the service does, besides that of the backend."""
+    is_late: Callable[[], bool] = lambda: False
+    """Whether requests should go to another replica now."""
 
 
 def build(
@@ -121,4 +123,4 @@ def build(
         usage = UsageMetrics(state, domain, settings.usage_metrics)
         metrics.collect(usage)
         jobs.append(usage.run)
-    return Service(enforcer, admission, metrics, app, jobs)
+    return Service(enforcer, admission, metrics, app, jobs, lateness.is_late)

@@ -28,8 +28,8 @@ from tests.node.installation import (
 )
 from tests.node.node import Node
 
-_STOPPED, _RUNNING = 1.5, 0.05
-"""Seconds: what a starved process gets is 3 % of one core."""
+_STOPPED, _RUNNING = 1.5, 0.15
+"""Seconds: what a starved process gets is 9 % of one core."""
 
 
 def restart_in_turn(node: Node) -> None:

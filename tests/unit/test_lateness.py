@@ -3,8 +3,11 @@
 import asyncio
 import contextlib
 
+import httpx
 import pytest
+from fastapi import FastAPI
 
+from app.api.server import Server, listen
 from app.wiring.lateness import CALM, LIMIT, TICK, Lateness
 
 
@@ -55,3 +58,22 @@ async def test_a_late_process_is_not_ready_until_it_was_on_time_for_a_while(
 ) -> None:
     assert await watched(monkeypatch, lates) == expected
     assert TICK * CALM == 2.0
+
+
+async def test_a_late_server_has_clients_close_their_connections() -> None:
+    """They would go on to send their reviews to it, although it is no endpoint any more."""
+    lates = iter((False, True, False))
+    server = Server(
+        FastAPI(), None, shutdown_delay=0, shutdown_timeout=1, is_late=lambda: next(lates)
+    )
+    bound = listen("127.0.0.1", 0)
+    serving = asyncio.create_task(server.serve(sockets=[bound]))
+    while not server.started:
+        await asyncio.sleep(0.01)
+    url = f"http://127.0.0.1:{bound.getsockname()[1]}/docs"
+    async with httpx.AsyncClient() as client:
+        found = [(await client.get(url)).headers.get("connection") for _ in range(3)]
+    server.should_exit = True
+    await serving
+
+    assert found == [None, "close", None]
