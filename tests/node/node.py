@@ -98,7 +98,9 @@ class Node(Cluster):
         return f"--namespace={name}"
 
     def remove_namespace(self, name: str) -> None:
-        """Returns when nothing of it is left."""
+        """Returns when nothing of it is left. Pods first, which would hold it up."""
+        pods = ("delete", "pods", "--all", f"--namespace={name}", "--grace-period=1")
+        self.kubectl(*pods, timeout=PATIENCE)
         self.kubectl("delete", "namespace", name, timeout=PATIENCE)
 
     @contextmanager
