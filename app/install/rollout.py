@@ -9,6 +9,7 @@ from app.certs import files
 from app.certs.cluster import NAME as TLS_SECRET
 from app.certs.webhooks import WebhookTrust
 from app.cluster.api import ApiError, KubeApi, NotFoundError
+from app.config import durations
 from app.install import installing
 from app.install.installing import NAME, WEBHOOKS
 from app.install.kustomization import Manifest
@@ -48,8 +49,8 @@ async def apply_and_wait(
     if problem:
         why = await _waiting(api, namespace)
         raise RolloutError(
-            f"Deployment {namespace}/{NAME} is not ready after {seconds:g}s: {problem}{why}; no "
-            "webhook was registered"
+            f"Deployment {namespace}/{NAME} is not ready after {durations.text(seconds)}: "
+            f"{problem}{why}; no webhook was registered"
         )
     bundle = await _bundle(api, namespace)
     await installing.apply(api, [_trusting(one, bundle) for one in webhooks], done)
