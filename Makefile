@@ -53,16 +53,17 @@ audit-service: $(VENV)/.hardening
 
 # A real kube-apiserver and etcd: built with Go, kept outside the tree, or KUBEBUILDER_ASSETS. All
 # tests for Registry v2, and once more for OKD those that depend on the API domain. Twenty hostile
-# clients need the machine for themselves: they are part of `make faults`.
+# clients and 10,000 pushes need the machine for themselves: they are part of `make faults`.
 OKD := quota image_api webhook_scope kubectl service
 e2e: $(VENV)/.installed e2e-tools
-	$(BIN)/pytest tests/e2e --ignore tests/e2e/test_adversary.py
+	$(BIN)/pytest tests/e2e --ignore tests/e2e/test_adversary.py \
+		--ignore tests/e2e/test_pushes_under_faults.py
 	E2E_DOMAIN=openshift.io $(BIN)/pytest $(OKD:%=tests/e2e/test_%.py)
 
 # The times of docs/faults.md.
 faults: $(VENV)/.installed e2e-tools registry-tools
-	$(BIN)/pytest tests/e2e/test_faults.py tests/e2e/test_adversary.py \
-		tests/registry/test_gateway_faults.py -s
+	$(BIN)/pytest tests/e2e/test_faults.py tests/e2e/test_pushes_under_faults.py \
+		tests/e2e/test_adversary.py tests/registry/test_gateway_faults.py -s
 
 e2e-tools:
 	tests/e2e/tools/build
