@@ -22,6 +22,10 @@ from app.quota.state import ClusterState, NamespaceView, StateUnavailableError, 
 
 _FEW = 8
 """Up to this number of images are looked up before the count is checked."""
+_REST = 0.75
+"""Fraction of a review's time that the decision itself may take."""
+_LOOK_AGAIN = 0.05
+"""Seconds."""
 ChangeOf = Callable[[AdmissionRequest, References], Change]
 """What a request would change. Raises ValidationError and TooManyReferencesError."""
 Visibility = Callable[[UserInfo, Collection[str]], Awaitable[Collection[str]]]
@@ -63,6 +67,7 @@ class ImageAdmission:
         StateUnavailableError if there is no safe answer within that many seconds.
         """
         deadline = asyncio.get_running_loop().time() + within
+        await self._caught_up(deadline - within * _REST)
         view = view_of(self.state, request.namespace)
         if view.limits == NO_LIMITS and request.kind.kind != "ImageStreamMapping":
             return Verdict()
@@ -71,6 +76,17 @@ class ImageAdmission:
         reserve = dry_run_stores or not request.dry_run
         sender = Sender(request.user_info.username, tuple(request.user_info.groups))
         return await self.decide(change, view, reserve=reserve, within=within, sender=sender)
+
+    async def _caught_up(self, until: float) -> None:
+        """Return when the state can be decided on, or at that time of the loop.
+
+        A view that is a moment too old refuses no push: the next heartbeat makes it young again.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            if not self.state.problems() or loop.time() >= until:
+                return
+            await asyncio.sleep(_LOOK_AGAIN)
 
     async def _change_seen_by(
         self, request: AdmissionRequest, change_of: ChangeOf, within: float
