@@ -133,6 +133,13 @@ class Settings(SharedSettings):
     cluster_name: str = Field(
         "", description="Name of the cluster in the title and the header of the page."
     )
+    docs_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s?#]+)?$",
+        description="Where the built documentation is served, such as "
+        "https://docs.example.com/registry-admission: on the page, reasons of refusals lead to "
+        "their entries in it.",
+    )
     usage_metrics: int = Field(
         0,
         ge=0,
