@@ -131,7 +131,7 @@ class Settings(SharedSettings):
         "off", description="Whether people can look at limits and refusals, on /page."
     )
     cluster_name: str = Field(
-        "", description="Name of the cluster in the title and the header of the page."
+        "", description="Name of the cluster in the title of the page and of HTML reports."
     )
     docs_url: str = Field(
         "",
