@@ -62,6 +62,7 @@ def _content(row: NamespaceFullness) -> dict[str, Any]:
     return {
         "namespace": row.namespace,
         "pushesInFlight": row.reservations,
+        "placesInEscrow": row.in_escrow,
         "totals": [_level(level) for level in row.totals],
         "streams": [{"stream": level.name, **_level(level)} for level in row.streams],
         "stored": _stored(row.stored),
@@ -115,7 +116,7 @@ def _overview(
     if any(row.stored for row in rows):
         headings.append("Stored")
     cells = (_line(row, wide) for row in rows)
-    return [*headings, "Limited-by"] if wide else headings, cells
+    return [*headings, "Limited-by", "In-escrow"] if wide else headings, cells
 
 
 def _line(row: NamespaceFullness, wide: bool) -> list[str]:
@@ -129,7 +130,8 @@ def _line(row: NamespaceFullness, wide: bool) -> list[str]:
     ]
     if row.stored:
         line.append(_size(row.stored))
-    return [*line, fullest.source if fullest else "-"] if wide else line
+    wider = (fullest.source if fullest else "-", _known(row.in_escrow))
+    return [*line, *wider] if wide else line
 
 
 def _size(stored: StoredBytes) -> str:

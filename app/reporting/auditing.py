@@ -32,6 +32,8 @@ class NamespaceFullness:
     """What its images store together; None if that was not read."""
     stored_of: Mapping[str, StoredBytes] = field(default_factory=dict)
     """What each stream stores."""
+    in_escrow: int | None = None
+    """Places that replicas hold; None if the ledgers are not readable."""
 
     @property
     def fullest(self) -> Level | None:
@@ -84,6 +86,7 @@ async def _fullness(
         largest_images(tags, await inventory.sizes(tags), top) if top else (),
         stored_bytes(every, blobs) if with_bytes else None,
         {each: stored_bytes(digests, blobs) for each, digests in images.items()},
+        None if in_flight is None else in_flight.in_escrow,
     )
 
 
