@@ -131,8 +131,11 @@ def test_components_fit_every_overlay_and_match_install(cluster: Cluster, tmp_pa
             replicas=3,
             api_domain="openshift.io",
             controllers=controllers,
+            policy_reports=bool(controllers),
         )
-        assert by_name(combined("self-signed", *controllers, "openshift")) == by_name(installed)
+        reports = ["policy-reports"] if controllers else []
+        found = combined("self-signed", *controllers, *reports, "openshift")
+        assert by_name(found) == by_name(installed)
     assert apply(cluster, combined("cert-manager", *CONTROLLERS, "openshift", "ha")) == ""
     for controller in CONTROLLERS:
         cluster.kubectl("delete", "clusterrolebinding", f"registry-admission-{controller}")
