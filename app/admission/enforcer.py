@@ -234,9 +234,9 @@ class Enforcer:
 
     def _admit(self, waiting: Waiting) -> bool:
         """Admit a request from an escrow. Nothing may be writing the ledger meanwhile."""
-        if not waiting.in_escrow:
-            return False
         namespace = waiting.claims.namespace
+        if not waiting.in_escrow or self._escrows.held(namespace) is None:
+            return False
         sight = self._sight(namespace, waiting.limits)
         return self._escrows.admit(namespace, waiting.holder, waiting.claims, sight)
 

@@ -224,13 +224,12 @@ def test_install_upgrade_and_rollback_keep_what_the_service_wrote(
         return set(names.split())
 
     before = parts()
-    more = {"gateway": {"enabled": True, "limits": "{}"}, "policyReports": {"enabled": True}}
+    more = {part: {"enabled": True} for part in ("gateway", "policyReports")}
     helm(cluster, "upgrade", RELEASE, str(CHART), values(image=IMAGE, replicas=5, **more))
     assert (replicas(), bundles()) == (5, {CA})
     assert parts() - before == {
         "deployment.apps/registry-gateway",
         "cronjob.batch/registry-admission-policy-reports",
-        "configmap/registry-gateway-limits",
     }
     helm(cluster, "rollback", RELEASE, "1")
     assert (replicas(), bundles(), parts()) == (3, {CA}, before)

@@ -34,6 +34,19 @@ def leaves(node: Any) -> Iterator[str]:
         yield str(node)
 
 
+def test_no_manifest_names_an_image_that_somebody_else_could_publish() -> None:
+    """A short name is pulled from a public registry. No host of `.invalid` exists (RFC 2606)."""
+    files = [one for one in MANIFESTS.rglob("*.yaml") if "chart" not in one.parts]
+    images = {
+        line.split("image:")[1].strip()
+        for file in files
+        for line in file.read_text().splitlines()
+        if line.strip().startswith("image:")
+    }
+
+    assert images == {"set-your-own.invalid/registry-admission"}
+
+
 @pytest.mark.parametrize(
     ("webhook", "failure_policy", "side_effects", "resources"),
     [
