@@ -11,6 +11,7 @@ import yaml
 
 from app.install.kustomization import Manifest
 
+from . import overlays
 from .cluster import Cluster
 from .helm import CHART, IMAGE, RELEASE, helm, rendered, values
 from .overlays import CONFIGURATIONS, MANIFESTS, NAMESPACE, kustomize
@@ -50,7 +51,7 @@ def by_name(manifests: list[Manifest]) -> dict[tuple[str, str, str], Manifest]:
         if one["kind"] == "CronJob":
             spec = spec["jobTemplate"]["spec"]
         for container in spec.get("template", {}).get("spec", {}).get("containers", []):
-            assert container["image"] in ("registry-admission", IMAGE)
+            assert container["image"] in (overlays.IMAGE, IMAGE)
             container["image"] = IMAGE
         metadata = one["metadata"]
         found[one["kind"], metadata.get("namespace", ""), metadata["name"]] = one

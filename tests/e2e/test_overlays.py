@@ -16,12 +16,11 @@ from app.install.kustomization import Manifest
 
 from .cluster import Cluster
 from .domain import DOMAIN
-from .overlays import MANIFESTS, NAMESPACE, apply, kustomize, overlay
+from .overlays import IMAGE, MANIFESTS, NAMESPACE, apply, kustomize, overlay
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("no_webhooks_left")]
 
 OVERLAYS = ["self-signed", "mounted-secret", "cert-manager", "ha"]
-IMAGE = "registry-admission"
 CERT_MANAGER = """
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
