@@ -41,9 +41,10 @@ class Reader:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.content)
         elif block.mark == "prints":
-            printed = " ".join(self._printed.split()) if self._printed is not None else None
-            for line in block.content.splitlines() if printed is not None else ():
-                assert " ".join(line.split()) in printed, line
+            if self._printed is not None:
+                printed = " ".join(self._printed.split())
+                for line in block.content.splitlines():
+                    assert " ".join(line.split()) in printed, line
         elif mark != self._mark:
             self._printed = None
         elif rest == "serves":
