@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import aclosing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -36,6 +37,11 @@ _SORTED_BY = ("full", "name", "streams", "images", "tags", "in-flight", "bytes")
     "--sort-by", type=click.Choice(_SORTED_BY), default="full",
     help="Order: by name, or the largest number first.  [default: full]",
 )  # fmt: skip
+@click.option(
+    "--database", type=click.Path(path_type=Path),
+    help="Database of a gateway before a plain registry: show its counts, with the limits in "
+    "--state.",
+)  # fmt: skip
 @outputs.option("table", "wide", "name", *outputs.DATA)
 @outputs.no_headers
 @click.option("-w", "--watch", is_flag=True, help="Print again whenever something changes.")
@@ -46,6 +52,7 @@ def usage(
     top: int | None,
     with_bytes: bool,
     sort_by: str,
+    database: Path | None,
     output: str,
     headers: bool,
     watch: bool,
@@ -62,7 +69,10 @@ def usage(
       registry-admission usage team-a --watch
       registry-admission usage --context staging -o json
       registry-admission usage --state limits/ --sort-by tags
+      registry-admission usage --state limits/ --database gateway.db
     """
+    if database is not None and settings.state is None:
+        raise click.UsageError("--database needs --state, the folder of the gateway's limits")
     from app.cli import usage_report
     from app.reporting import auditing
 
@@ -94,4 +104,4 @@ def usage(
                     click.clear()
                 await show(inventory)
 
-    read_only_command.look(settings, selection, follow if watch else show)
+    read_only_command.look(settings, selection, follow if watch else show, database=database)

@@ -9,7 +9,7 @@ import click
 from app.cli import names, output, stored_report, table
 from app.policy.fullness import Level
 from app.reporting.auditing import NamespaceFullness
-from app.reporting.numbers import counted, percent, readable
+from app.reporting.numbers import counted, percent, readable, untagged
 
 _RESOURCES = ("imagestreams", "images", "image-tags")
 _TAGS = 3
@@ -62,6 +62,7 @@ def _content(row: NamespaceFullness) -> dict[str, Any]:
         "namespace": row.namespace,
         "pushesInFlight": row.reservations,
         "totals": [_level(level) for level in row.totals],
+        "untaggedImages": row.untagged,
         "streams": [{"stream": level.name, **_level(level)} for level in row.streams],
         **stored_report.content(row.stored),
         "largest": [
@@ -96,6 +97,9 @@ def _show_tables(rows: Sequence[NamespaceFullness], shown: Shown) -> None:
             headers=shown.headers,
         )  # fmt: skip
     click.echo(_summary(rows), err=True)
+    for row in rows:
+        if row.untagged:
+            click.echo(f"Note: {row.namespace}: {untagged(row.untagged)}.", err=True)
 
 
 def _overview(

@@ -31,6 +31,8 @@ class NamespaceFullness:
     """The largest images, largest first."""
     stored: NamespaceBytes | None = None
     """What its images store; None if that was not read."""
+    untagged: int = 0
+    """Stored images that nothing reaches and that do not count."""
 
     @property
     def fullest(self) -> Level | None:
@@ -78,6 +80,7 @@ async def _fullness(
         None if in_flight is None else in_flight.reservations,
         largest_images(tags, await inventory.sizes(tags), top) if top else (),
         await _stored(inventory, usage) if with_bytes else None,
+        usage.untagged,
     )
 
 
