@@ -100,7 +100,9 @@ def cli() -> str:
         "# Command line",
         "The same commands are `kubectl registry-limits …` if `kubectl-registry_limits` is on the "
         "PATH, as it is in an environment with this package. `completion` prints the completion "
-        "script of a shell; kubectl completes its plugin by itself.",
+        "script of a shell; kubectl completes its plugin by itself. A TAB, and `--help`, take 0.05 "
+        "to 0.25 seconds of CPU on the machine of the benchmarks: only the command that runs is "
+        "imported.",
         "## Exit codes",
         _table(
             ("Code", "Meaning"),

@@ -97,6 +97,11 @@ class GatewaySettings(SharedSettings):
         description="How long an upload waits for its turn, which clients take one after another, "
         "before it is refused with 429.",
     )
+    page_tokens: Path | None = Field(
+        None,
+        description="File of bearer tokens for /page, a line each: <token> <user> <namespace "
+        "pattern>,…; without it, or without --state, there is no page.",
+    )
     idle_timeout: Seconds = Field(
         60.0,
         gt=0,

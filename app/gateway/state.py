@@ -17,6 +17,10 @@ class GatewayState:
         self._inventory = inventory
         self._coverage = coverage
 
+    def namespaces(self) -> list[str]:
+        """Every namespace that has a limit or a repository."""
+        return sorted({*self._folder.limited_namespaces(), *self._inventory.usage})
+
     def problems(self) -> list[str]:
         return [*self._folder.problems(), *self._coverage.problems()]
 

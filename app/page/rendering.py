@@ -16,7 +16,7 @@ from app.page.bars import bar
 from app.page.rows import COLUMNS
 from app.policy.fullness import Level
 from app.reporting.html.environment import environment
-from app.reporting.numbers import percent, readable
+from app.reporting.numbers import percent, readable, untagged
 from app.version import VERSION
 
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{64})")
@@ -65,6 +65,7 @@ def _templates() -> Environment:
         version=VERSION,
         columns=COLUMNS,
         stream_path=stream_path,
+        untagged_text=untagged,
     )
     made.filters.update(
         amount=_amount,

@@ -93,6 +93,7 @@ class Views:
             levels=list(fullness.of_namespace(name, usage, limits, self._domain)),
             image_size=limits.image_size,
             unlimited=not (limits.limits_members or limits.image_size),
+            untagged=usage.untagged,
             limits_streams=bool(limits.stream_images or limits.stream_tags),
             stream_columns=_STREAM_COLUMNS,
             part=part(select(streams, query, _by_stream(refusals)), query.page, _ROWS),
