@@ -9,7 +9,9 @@ COPY requirements-build.lock ./
 RUN PIP_PYTHON=/opt/build/bin/python pip install --no-cache-dir --require-hashes -r requirements-build.lock
 ENV PIP_PYTHON=/opt/registry-admission/bin/python
 COPY requirements.lock ./
+COPY image image
 RUN pip install --no-cache-dir --require-hashes -r requirements.lock && \
+    python -m image.leave_out /opt/registry-admission/lib/python3.*/site-packages && \
     /opt/build/bin/cyclonedx-py requirements requirements.lock --output-reproducible \
       --output-file /opt/registry-admission/sbom.cdx.json
 COPY pyproject.toml README.md LICENSE ./

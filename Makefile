@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint unit coverage fuzz mutation audit audit-service e2e faults e2e-tools
-.PHONY: registry registry-tools node page monitoring docs bench clean
+.PHONY: run test lint unit coverage fuzz mutation audit audit-service e2e e2e-oldest faults e2e-tools
+.PHONY: registry registry-tools node node-faults node-upgrade page monitoring docs bench clean
 
 # Installs what the service needs, some 50 packages, and nothing else.
 run: $(VENV)/.runtime
@@ -53,16 +53,25 @@ audit-service: $(VENV)/.hardening
 
 # A real kube-apiserver and etcd: built with Go, kept outside the tree, or KUBEBUILDER_ASSETS. All
 # tests for Registry v2, and once more for OKD those that depend on the API domain. Twenty hostile
-# clients need the machine for themselves: they are part of `make faults`.
+# clients and 10,000 pushes need the machine for themselves: they are part of `make faults`.
 OKD := quota image_api webhook_scope kubectl service
 e2e: $(VENV)/.installed e2e-tools
-	$(BIN)/pytest tests/e2e --ignore tests/e2e/test_adversary.py
+	$(BIN)/pytest tests/e2e --ignore tests/e2e/test_adversary.py \
+		--ignore tests/e2e/test_pushes_under_faults.py
 	E2E_DOMAIN=openshift.io $(BIN)/pytest $(OKD:%=tests/e2e/test_%.py)
+
+# What depends on the API server, once more with the oldest Kubernetes that the service supports;
+# five minutes to build it the first time.
+OLDEST := 1.30
+ON_OLDEST := webhook_scope kubectl install chart
+e2e-oldest: $(VENV)/.installed
+	KUBERNETES=$(OLDEST) tests/e2e/tools/build
+	KUBERNETES=$(OLDEST) $(BIN)/pytest $(ON_OLDEST:%=tests/e2e/test_%.py)
 
 # The times of docs/faults.md.
 faults: $(VENV)/.installed e2e-tools registry-tools
-	$(BIN)/pytest tests/e2e/test_faults.py tests/e2e/test_adversary.py \
-		tests/registry/test_gateway_faults.py -s
+	$(BIN)/pytest tests/e2e/test_faults.py tests/e2e/test_pushes_under_faults.py \
+		tests/e2e/test_adversary.py tests/registry/test_gateway_faults.py -s
 
 e2e-tools:
 	tests/e2e/tools/build
@@ -76,9 +85,18 @@ registry-tools:
 
 # The image, built with buildah, on a Kubernetes node in namespaces of its own (root, Debian, Go);
 # logs of its programs are left in build/node. NODE_TESTS=tests/node/test_install.py tries a part.
-NODE_TESTS = tests/node
+NODE_TESTS = tests/node --ignore tests/node/long
 node: $(VENV)/.installed
 	tests/node/tools/run $(BIN)/pytest $(NODE_TESTS)
+
+# The table of docs/faults.md for a node.
+node-faults: $(VENV)/.installed
+	tests/node/tools/run $(BIN)/pytest -s tests/node/test_changes.py tests/node/long/test_changes.py \
+		tests/node/test_first_install.py tests/node/test_gateway.py
+
+# Its rows of an upgrade from another revision, a tag or a commit, and of the way back.
+node-upgrade: $(VENV)/.installed
+	NODE_FROM=$(FROM) tests/node/tools/run $(BIN)/pytest -s tests/node/long/test_upgrade.py
 
 # The page in Debian's Chromium; pictures of it are left in build/screenshots.
 page: $(VENV)/.installed
@@ -101,6 +119,7 @@ bench: $(VENV)/.installed e2e-tools registry-tools
 	$(BIN)/python -m benchmarks.page
 	$(BIN)/python -m benchmarks.review
 	$(BIN)/python -m benchmarks.creates
+	$(BIN)/python -m benchmarks.creates --apart
 	$(BIN)/python -m benchmarks.handshakes
 	$(BIN)/python -m benchmarks.gateway
 	$(BIN)/python -m benchmarks.pull_secrets 5000 100

@@ -6,11 +6,16 @@ this service. The arms take turns, one round after another, so that noise meets 
 
 Two parts: a limit of 1,000,000, which nothing reaches, with 1, 16 and 64 clients; and a limit of
 200 that 64 clients fill from half full to the last place.
+
+With `--apart`, the API server and etcd have the first core for themselves, and replicas and load
+generator the second, as if they ran on other nodes. Otherwise all share all cores.
 """
 
+import argparse
 import asyncio
 import contextlib
 import json
+import os
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -20,7 +25,7 @@ from pathlib import Path
 
 from benchmarks.balancer import balancing
 from benchmarks.load import Client, Timing
-from benchmarks.processes import cpu_seconds
+from benchmarks.processes import cpu_seconds, pin
 from tests.e2e.cluster import Cluster, build_tools
 from tests.e2e.replicas import Replicas
 from tests.registry import programs
@@ -107,12 +112,21 @@ class _Arm:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--apart", action="store_true")
+    apart = parser.parse_args().apart
+    if apart:
+        # Processes inherit it: replicas, nginx and the controller manager.
+        os.sched_setaffinity(0, {1})
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "cluster"
         folder.mkdir()
         cluster = Cluster(build_tools(), folder)
         cluster.start()
         try:
+            if apart:
+                for name in ("kube-apiserver", "etcd"):
+                    pin(cluster.pid(name), 0)
             cluster.install_crds()
             cluster.start_controller_manager()
             for count in (1, 3):

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from app.api.metrics import OF_GATEWAY, OF_SERVICE
 from app.cli import exit_codes
 from app.cli.main import PROGRAM, main
-from app.cli.options import flag
+from app.cli.options import default_text, flag
 from app.cluster.embedded import EmbeddedState
 from app.config import examples
 from app.config.settings import Settings
@@ -85,9 +85,9 @@ def settings() -> str:
     return _text(
         "# Settings",
         "Every setting is a flag, an environment variable and a key of the file that `--config` "
-        "names, in this order of precedence. Sizes are bytes and times are seconds unless a "
-        "description says otherwise; lists are written `a,b`. `serve --show-settings` prints the "
-        "ones in force.",
+        "names, in this order of precedence. Sizes are bytes. Durations are written `5s`, `1m30s` "
+        "or `500ms`; a plain number is seconds. Lists are written `a,b`. `serve --show-settings` "
+        "prints the settings in force, as a file for `--config`.",
         "## `serve`",
         _settings_table(common),
         "## `gateway`",
@@ -113,10 +113,8 @@ def _settings_table(fields: dict[str, FieldInfo]) -> str:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    value = field.get_default(call_default_factory=True, validated_data={})
-    if value in (None, "", []):
-        return ""
-    return f"`{','.join(value) if isinstance(value, list) else value}`"
+    value = default_text(field)
+    return f"`{value}`" if value else ""
 
 
 def cli() -> str:
@@ -124,7 +122,9 @@ def cli() -> str:
         "# Command line",
         "The same commands are `kubectl registry-limits …` if `kubectl-registry_limits` is on the "
         "PATH, as it is in an environment with this package. `completion` prints the completion "
-        "script of a shell; kubectl completes its plugin by itself.",
+        "script of a shell; kubectl completes its plugin by itself. A TAB, and `--help`, take 0.05 "
+        "to 0.25 seconds of CPU on the machine of the benchmarks: only the command that runs is "
+        "imported.",
         "## Exit codes",
         _table(
             ("Code", "Meaning"),

@@ -34,6 +34,10 @@ class Sight:
     def expiry(self) -> float:
         return self.now + self.timing.expiry
 
+    def under(self, limits: NamespaceLimits) -> "Sight":
+        """The same under the limits that a request has met, which are mostly those of today."""
+        return self if limits is self.limits else replace(self, limits=limits)
+
 
 def admit_from(holding: Holding, holder: str, claims: Claims, sight: Sight) -> bool:
     """Admit a request from an escrow; False if that has to be decided on the ledger."""
@@ -100,7 +104,7 @@ def decide_all(
     effective = begin(ledger, holding, sight)
     verdicts: list[Verdict | None] = []
     for one in asked:
-        own = replace(sight, limits=one.limits)
+        own = sight.under(one.limits)
         verdict = decide_on(
             ledger,
             effective,
@@ -115,7 +119,7 @@ def decide_all(
         return verdicts
     free = ledger.effective(sight.usage, with_escrows=False)
     for index, one in enumerate(asked):
-        found, own = verdicts[index], replace(sight, limits=one.limits)
+        found, own = verdicts[index], sight.under(one.limits)
         refused = found is not None and not found.allowed
         if refused and _check(free, one.claims, own, one.exemption).allowed:
             verdicts[index] = None

@@ -22,6 +22,10 @@ from app.quota.state import ClusterState, NamespaceView, StateUnavailableError, 
 
 _FEW = 8
 """Up to this number of images are looked up before the count is checked."""
+_REST = 0.75
+"""Fraction of a review's time that the decision itself may take."""
+_LOOK_AGAIN = 0.05
+"""Seconds."""
 ChangeOf = Callable[[AdmissionRequest, References], Change]
 """What a request would change. Raises ValidationError and TooManyReferencesError."""
 Visibility = Callable[[UserInfo, Collection[str]], Awaitable[Collection[str]]]
@@ -63,35 +67,50 @@ class ImageAdmission:
         StateUnavailableError if there is no safe answer within that many seconds.
         """
         deadline = asyncio.get_running_loop().time() + within
+        await self._caught_up(deadline - within * _REST)
         view = view_of(self.state, request.namespace)
         if view.limits == NO_LIMITS and request.kind.kind != "ImageStreamMapping":
             return Verdict()
-        try:
-            async with asyncio.timeout_at(deadline - within / 2):
-                change = await self._change_seen_by(request, change_of)
-        except TimeoutError:
-            raise StateUnavailableError(
-                f"what its user may see is not known after {within / 2:g} s"
-            ) from None
+        change = await self._change_seen_by(request, change_of, within / 2)
         within = max(deadline - asyncio.get_running_loop().time(), 0.0)
         reserve = dry_run_stores or not request.dry_run
         sender = Sender(request.user_info.username, tuple(request.user_info.groups))
         return await self.decide(change, view, reserve=reserve, within=within, sender=sender)
 
-    async def _change_seen_by(self, request: AdmissionRequest, change_of: ChangeOf) -> Change:
+    async def _caught_up(self, until: float) -> None:
+        """Return when the state can be decided on, or at that time of the loop.
+
+        A view that is a moment too old refuses no push: the next heartbeat makes it young again.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            if not self.state.problems() or loop.time() >= until:
+                return
+            await asyncio.sleep(_LOOK_AGAIN)
+
+    async def _change_seen_by(
+        self, request: AdmissionRequest, change_of: ChangeOf, within: float
+    ) -> Change:
         """The change, with references to namespaces that the user may not see left out.
 
         A refusal names images and sizes. It must not show those of a namespace to users without
         a right there. The Image API does not import from such a namespace either.
+        Raises StateUnavailableError if that is not known within so many seconds.
         """
         if self.visibility is None:
             return change_of(request, self.references)
         references = self.references.limited_to({request.namespace})
         change = change_of(request, references)
-        if references.hidden:
-            seen = await self.visibility(request.user_info, references.hidden)
-            change = change_of(request, self.references.limited_to({request.namespace, *seen}))
-        return change
+        if not references.hidden:
+            return change
+        try:
+            async with asyncio.timeout(within):
+                seen = await self.visibility(request.user_info, references.hidden)
+        except TimeoutError:
+            raise StateUnavailableError(
+                f"what its user may see is not known after {within:g} s"
+            ) from None
+        return change_of(request, self.references.limited_to({request.namespace, *seen}))
 
     async def decide(
         self,

@@ -1,5 +1,6 @@
 """`POST /validate` and `POST /mutate`."""
 
+import asyncio
 import logging
 import re
 import time
@@ -166,13 +167,14 @@ class AdmissionApi:
 
 
 class _Noting(BackgroundTask):
-    """Work after the answer that waits for nothing."""
+    """Work that waits for nothing, in the next turn of the event loop: the loop sends what was
+    written in one turn at its end."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
 
     async def __call__(self) -> None:
-        self._work()
+        asyncio.get_running_loop().call_soon(self._work)
 
 
 def is_expensive(body: bytes) -> bool:

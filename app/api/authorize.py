@@ -21,7 +21,7 @@ from app.policy.enforcement import Sender
 from app.quota.state import StateUnavailableError
 from app.registry.errors import RegistryError, unavailable
 from app.registry.names import Repository
-from app.registry.push import PushChecks, require
+from app.registry.push import PushChecks
 from app.registry.routes import ContinueUpload, PutManifest, StartUpload, route
 
 logger = logging.getLogger("registry_admission.push")
@@ -103,10 +103,12 @@ class AuthorizeApi:
             case StartUpload(repository) | ContinueUpload(repository):
                 sender = await self._pusher(request, repository)
                 check = self._checks.blob(repository, 0, asked.length, sender)
-                require(repository, check.verdict)
+                self._checks.require(repository, check.verdict)
             case PutManifest(repository, reference):
                 sender = await self._pusher(request, repository)
-                require(repository, await self._checks.room(repository, reference, sender))
+                self._checks.require(
+                    repository, await self._checks.room(repository, reference, sender)
+                )
 
     async def _pusher(self, request: Request, repository: Repository) -> Sender:
         subject = await self._subject(request)

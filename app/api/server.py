@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 from types import FrameType
 from typing import cast
 
@@ -39,12 +40,14 @@ class Server(uvicorn.Server):
         shutdown_timeout: int,
         protocol: type[BoundedProtocol] = BoundedProtocol,
         connections: Connections | None = None,
+        is_late: Callable[[], bool] = lambda: False,
     ) -> None:
         """Without `context` the server speaks plain HTTP. `connections`: other bounds than the
-        default ones."""
+        default ones. `is_late`: whether clients should go to another replica now."""
         self.draining = False
+        self._is_late = is_late
         config = uvicorn.Config(
-            self._closing_while_draining(app),
+            self._closing_before_others_answer(app),
             http=protocol,
             log_config=None,
             access_log=False,
@@ -88,16 +91,18 @@ class Server(uvicorn.Server):
         logger.info("draining", extra={"signal": sig, "delay": self._shutdown_delay})
         asyncio.get_running_loop().call_later(self._shutdown_delay, self._close)
 
-    def _closing_while_draining(self, app: ASGIApp) -> ASGIApp:
-        """Tell clients with each answer to close their connections, before the listener does.
+    def _closing_before_others_answer(self, app: ASGIApp) -> ASGIApp:
+        """While another replica should answer, tell clients with each answer to close their
+        connections. They keep those of a replica that is not ready any more.
 
-        A review that is sent on a connection which is just being closed fails, and clients do not
-        repeat a POST.
+        While draining, this comes before the listener closes them: a review that is sent on a
+        connection which is just being closed fails, and clients do not repeat a POST.
         """
 
         async def closing(scope: Scope, receive: Receive, send: Send) -> None:
             async def send_closing(message: Message) -> None:
-                if self.draining and message["type"] == "http.response.start":
+                starts = message["type"] == "http.response.start"
+                if starts and (self.draining or self._is_late()):
                     message["headers"] = [*message["headers"], (b"connection", b"close")]
                 await send(message)
 

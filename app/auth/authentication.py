@@ -70,10 +70,11 @@ class StaticTokens:
     """
 
     sees = "the namespaces that your token is for"
-    hint = "Use a token of the file that --push-tokens names."
 
-    def __init__(self, path: Path) -> None:
-        """Raises TokenFileError, and OSError for a file that cannot be read."""
+    def __init__(self, path: Path, setting: str = "push-tokens") -> None:
+        """`setting` names the file. Raises TokenFileError, and OSError for a file that cannot be
+        read."""
+        self.hint = f"Use a token of the file that --{setting} names."
         self._path = path
         self._changed_at = path.stat().st_mtime_ns
         self._subjects = _read(path)

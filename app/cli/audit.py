@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli import output as outputs
-from app.cli import read_only_command
+from app.cli import read_only_command, stored_report
 from app.cli.exit_codes import ExitCode
 from app.cli.options import SettingsCommand
 from app.cli.read_only_command import Selection
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     help="Print everything that is over a limit, not only the worst.  "
     "[default: only of namespaces that are named]",
 )  # fmt: skip
+@stored_report.option
 @outputs.option("table", "wide", "name", *outputs.DATA, "html", "policyreport")
 @outputs.no_headers
 @click.option(
@@ -54,6 +55,7 @@ def audit(
     proposed: tuple[Path, ...],
     top: int,
     details: bool | None,
+    with_bytes: bool,
     output: str,
     headers: bool,
     fail_on: str,
@@ -90,6 +92,7 @@ def audit(
                 namespaces=selection.namespaces,
                 proposed=limits,
                 top=top,
+                with_bytes=with_bytes,
             )
         read_only_command.show_notes(inventory)
         return audits

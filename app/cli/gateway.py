@@ -35,6 +35,7 @@ _SETTINGS = (
     "max_uploads",
     "upload_wait",
     "idle_timeout",
+    "page_tokens",
     "shutdown_delay",
     "shutdown_timeout",
     "log_level",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from app.cli import cluster_options, output, read_only_command
+from app.cli import cluster_options, duration, output, read_only_command
 from app.config.setting_types import CONTROLLERS
 from app.model.mode import MODES, Mode
 
@@ -45,10 +45,9 @@ from app.model.mode import MODES, Mode
     "--wait", is_flag=True,
     help="With --apply: register the webhooks only after all replicas are ready.",
 )  # fmt: skip
-@click.option(
-    "--timeout", type=click.IntRange(min=1), default=180, show_default=True,
-    help="With --wait: seconds to wait for the replicas.",
-)  # fmt: skip
+@duration.option(
+    "--timeout", default="3m", text="With --wait: longest time to wait for the replicas."
+)
 @cluster_options.kubeconfig
 @cluster_options.context
 def install(
@@ -63,7 +62,7 @@ def install(
     mode: Mode | None,
     only_print: bool,
     wait: bool,
-    timeout: int,
+    timeout: float,
     kubeconfig: Path | None,
     context: str | None,
 ) -> None:

@@ -9,7 +9,9 @@ import yaml
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from app.cli import completion
+from app.cli import completion, duration
+from app.config import durations
+from app.config.setting_types import is_duration
 from app.config.settings import Settings, load
 from app.config.shared_settings import SharedSettings
 from app.model.base import problems
@@ -64,18 +66,31 @@ class SettingsCommand(click.Command):
 
 
 def _option(name: str, field: FieldInfo) -> click.Option:
-    default = field.get_default(call_default_factory=True, validated_data={})
-    text = field.description or ""
-    if default not in (None, [], ""):
-        shown = ",".join(default) if isinstance(default, list) else default
-        text += f"  [default: {shown}]"
+    text, default = field.description or "", default_text(field)
     return click.Option(
         [flag(name), name],
         type=_type(field),
-        help=text,
-        multiple=isinstance(default, list),
+        metavar=duration.METAVAR if is_duration(field) else None,
+        help=f"{text}  [default: {default}]" if default else text,
+        multiple=isinstance(_default(field), list),
         shell_complete=_COMPLETIONS.get(name),
     )
+
+
+def default_text(field: FieldInfo) -> str:
+    """The default of a setting as it is written in a flag; empty if there is none."""
+    default = _default(field)
+    if default is None:
+        return ""
+    if isinstance(default, list):
+        return ",".join(default)
+    return durations.text(default) if is_duration(field) else str(default)
+
+
+def _default(field: FieldInfo) -> Any:
+    if field.is_required():
+        return None
+    return field.get_default(call_default_factory=True, validated_data={})
 
 
 def flag(name: str) -> str:

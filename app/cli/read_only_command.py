@@ -6,11 +6,14 @@ import sys
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from app.cli import completion
+from app.model.domain import ApiDomain
 
 if TYPE_CHECKING:
     from app.config.settings import Settings
@@ -86,13 +89,21 @@ def look(
     *,
     proposed: Collection[str] = (),
     ledgers: bool = True,
+    database: Path | None = None,
 ) -> Result:
     """Run `work` on the inventory of the folder or cluster that the settings name.
 
-    `proposed`: namespaces that need not exist yet. Raises UnusableError if the folder or cluster
-    cannot be read.
+    `proposed`: namespaces that need not exist yet. `database`: the database of a gateway, whose
+    counts replace those of the folder. Raises UnusableError if one of them cannot be read.
     """
     from app.reporting import inventories
+    from app.reporting.folder_inventory import FolderInventory
+
+    of_folder: Callable[[Path, ApiDomain, str], FolderInventory] = FolderInventory
+    if database is not None:
+        from app.gateway.database_inventory import DatabaseInventory
+
+        of_folder = partial(DatabaseInventory, database)
 
     async def opened() -> Result:
         async with AsyncExitStack() as stack:
@@ -106,6 +117,7 @@ def look(
                         on_examples=selection.examples,
                         proposed=proposed,
                         ledgers=ledgers,
+                        of_folder=of_folder,
                     )
                 )
             return await work(inventory)

@@ -2,12 +2,13 @@
 
 import sys
 from contextlib import aclosing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from app.cli import output as outputs
-from app.cli import read_only_command
+from app.cli import read_only_command, stored_report
 from app.cli.options import SettingsCommand
 from app.cli.read_only_command import Selection
 from app.config.settings import Settings
@@ -31,13 +32,15 @@ _SORTED_BY = ("full", "name", "streams", "images", "tags", "in-flight", "bytes")
     help="How many of each namespace's largest images to list.  "
     f"[default: {_TOP}, only of namespaces that are named]",
 )
-@click.option(
-    "--bytes", "with_bytes", is_flag=True,
-    help="Show the bytes that images store: distinct layers whose size is known.",
-)  # fmt: skip
+@stored_report.option
 @click.option(
     "--sort-by", type=click.Choice(_SORTED_BY), default="full",
     help="Order: by name, or the largest number first.  [default: full]",
+)  # fmt: skip
+@click.option(
+    "--database", type=click.Path(path_type=Path),
+    help="Database of a gateway before a plain registry: show its counts, with the limits in "
+    "--state.",
 )  # fmt: skip
 @outputs.option("table", "wide", "name", *outputs.DATA)
 @outputs.no_headers
@@ -49,6 +52,7 @@ def usage(
     top: int | None,
     with_bytes: bool,
     sort_by: str,
+    database: Path | None,
     output: str,
     headers: bool,
     watch: bool,
@@ -57,7 +61,8 @@ def usage(
 
     Reads the cluster that kubectl uses, or a folder (--state). Each ResourceQuota has its own
     counts; of several LimitRanges, the lowest maximum is shown. A push in flight is admitted and
-    not stored yet; it counts as used.
+    not stored yet; it counts as used. So does a place in escrow (-o wide): a replica gives it out
+    without a write, and a replica that has crashed holds it for a few minutes.
 
     \b
     Examples:
@@ -65,7 +70,10 @@ def usage(
       registry-admission usage team-a --watch
       registry-admission usage --context staging -o json
       registry-admission usage --state limits/ --sort-by tags
+      registry-admission usage --state limits/ --database gateway.db
     """
+    if database is not None and settings.state is None:
+        raise click.UsageError("--database needs --state, the folder of the gateway's limits")
     from app.cli import usage_report
     from app.reporting import auditing
 
@@ -97,4 +105,4 @@ def usage(
                     click.clear()
                 await show(inventory)
 
-    read_only_command.look(settings, selection, follow if watch else show)
+    read_only_command.look(settings, selection, follow if watch else show, database=database)

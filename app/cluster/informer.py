@@ -41,6 +41,27 @@ class Retries:
         return min(longest, self.first * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)
 
 
+class Failures:
+    """Failures in a row of one kind. An API server that refuses while it starts has not refused for
+    as long as it was away."""
+
+    def __init__(self, retries: Retries) -> None:
+        self._retries = retries
+        self._count = 0
+        self._unanswered = False
+
+    def pause(self, error: Exception) -> float:
+        """Seconds to wait after a further failure."""
+        if is_unanswered(error) != self._unanswered:
+            self._count, self._unanswered = 0, not self._unanswered
+        self._count += 1
+        return self._retries.pause(self._count, error)
+
+    def end(self) -> None:
+        """Something worked: the next failure is the first one."""
+        self._count = 0
+
+
 Key = tuple[str, str]
 """(namespace, name)"""
 
@@ -123,7 +144,7 @@ class Informer:
 
     async def run(self) -> None:
         """List and watch until cancelled."""
-        failures = 0
+        failures = Failures(self._retries)
         while True:
             try:
                 if not self._version:
@@ -135,7 +156,8 @@ class Informer:
                     # A watch that was open for some time ends a series of failures, however it ends
                     # itself.
                     held = time.monotonic() - started >= self._retries.short
-                    failures = 0 if held else failures
+                    if held:
+                        failures.end()
                 if not held:
                     raise ApiError(0, "the API server ended the watch at once")
             except GoneError:
@@ -148,15 +170,13 @@ class Informer:
                 logger.warning("watch is silent", extra={"resource": self.name})
                 self._version, self._problem = "", f"no event for {self._silence:g} s"
             except ApiError as error:
-                failures += 1
                 self._report(error)
-                await asyncio.sleep(self._retries.pause(failures, error))
+                await asyncio.sleep(failures.pause(error))
             except Exception as error:
                 # An event that cannot be applied must neither end the service nor be skipped.
-                failures += 1
                 logger.exception("event not applied", extra={"resource": self.name})
                 self._version, self._heard_at, self._problem = "", None, repr(error)
-                await asyncio.sleep(self._retries.pause(failures, error))
+                await asyncio.sleep(failures.pause(error))
 
     def reopen(self) -> None:
         """Open the watch again at its present version: the connection may be dead but not

@@ -16,10 +16,14 @@ _Row = tuple[
     str, _Time, list[str], _Pairs, _Pairs, tuple[list[str], _Pairs, _Pairs], tuple[_Pairs, _Pairs],
     int,
 ]  # fmt: skip
+_UnmarkedRow = tuple[
+    str, _Time, list[str], _Pairs, _Pairs, tuple[list[str], _Pairs, _Pairs], tuple[_Pairs, _Pairs]
+]
+"""A row from before there were escrows: the write that has seen its proof is missing."""
 _OldRow = tuple[str, _Time, list[str], _Pairs, _Pairs]
-"""A row as the previous version wrote it."""
+"""A row from before that: what it proves and removes is missing as well."""
 _EscrowRow = tuple[str, int, int, _Time, _Time, _Time]
-_ROWS = TypeAdapter(list[_Row | _OldRow | _EscrowRow])
+_ROWS = TypeAdapter(list[_Row | _UnmarkedRow | _OldRow | _EscrowRow])
 _WRITES = TypeAdapter(int)
 _FLOOR = TypeAdapter(tuple[int, _Time])
 
@@ -82,13 +86,13 @@ def _compact(content: list[Any]) -> str:
     return to_json(content).decode()
 
 
-def _reservation(row: _Row | _OldRow) -> Reservation:
+def _reservation(row: _Row | _UnmarkedRow | _OldRow) -> Reservation:
     members = _members(row[2], row[3], row[4])
     if len(row) == 5:
-        # The previous version did not store what the reservation proves.
         return Reservation(row[0], members, row[1], shared=members)
     shared, (images, tags) = _members(*row[5]), row[6]
-    return Reservation(row[0], members, row[1], shared, _members([], images, tags), row[7])
+    seen = row[7] if len(row) == 8 else 0
+    return Reservation(row[0], members, row[1], shared, _members([], images, tags), seen)
 
 
 def _members(streams: list[str], images: _Pairs, tags: _Pairs) -> Members:

@@ -92,27 +92,39 @@ class LimitObjects:
         self._domain = domain
         self._changed = changed
         self._limits: dict[str, NamespaceLimits] = {}
+        self._stale: set[str] = set()
+        """Namespaces that changed since their limits were added up: a list of many objects of one
+        namespace is added up once, when somebody asks."""
         self.limit_ranges = Objects(
             LimitRange,
-            self._add_up,
+            self._note,
             UnreadableObjects("v1", "LimitRange", noticed),
             partial(own_part_of_limit_range, domain),
         )
         self.quotas = Objects(
             ResourceQuota,
-            self._add_up,
+            self._note,
             UnreadableObjects("v1", "ResourceQuota", noticed),
             partial(own_part_of_quota, domain),
         )
 
     def __getitem__(self, namespace: str) -> NamespaceLimits:
+        if namespace in self._stale:
+            self._add_up(namespace)
         return self._limits.get(namespace, NO_LIMITS)
 
     def __iter__(self) -> Iterator[str]:
         """The namespaces with a limit of this service."""
+        for namespace in tuple(self._stale):
+            self._add_up(namespace)
         return iter(self._limits)
 
+    def _note(self, namespace: str) -> None:
+        self._stale.add(namespace)
+        self._changed(namespace)
+
     def _add_up(self, namespace: str) -> None:
+        self._stale.discard(namespace)
         limits = namespace_limits(
             self._domain,
             self.limit_ranges.in_namespace(namespace),
@@ -122,7 +134,6 @@ class LimitObjects:
             self._limits.pop(namespace, None)
         else:
             self._limits[namespace] = limits
-        self._changed(namespace)
 
 
 class Streams:

@@ -2,8 +2,10 @@
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, AllowInfNan, BeforeValidator, PlainSerializer
+from pydantic.fields import FieldInfo
 
+from app.config import durations
 from app.policy.names import host_of, parse_endpoint
 
 LegacyMode = Literal["enforce", "warn", "off"]
@@ -19,6 +21,17 @@ def _comma_separated(value: Any) -> Any:
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
+
+
+def _duration(value: Any) -> Any:
+    return durations.seconds(value) if isinstance(value, str) else value
+
+
+_WITH_UNIT = PlainSerializer(durations.text, when_used="json")
+
+
+def is_duration(field: FieldInfo) -> bool:
+    return _WITH_UNIT in field.metadata
 
 
 def _legacy_modes(rules: list[str]) -> list[str]:
@@ -43,6 +56,9 @@ def _hosts(hosts: list[str]) -> list[str]:
     return hosts
 
 
+Seconds = Annotated[float, BeforeValidator(_duration), AllowInfNan(False), _WITH_UNIT]
+"""A duration, in flags and files `5s` or `1m30s`."""
+WholeSeconds = Annotated[int, BeforeValidator(_duration), _WITH_UNIT]
 Names = Annotated[list[str], BeforeValidator(_comma_separated)]
 Hosts = Annotated[Names, AfterValidator(_hosts)]
 Controllers = Annotated[list[Controller], BeforeValidator(_comma_separated)]

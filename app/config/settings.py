@@ -14,6 +14,8 @@ from app.config.setting_types import (
     Names,
     PushProxy,
     RegistryUrl,
+    Seconds,
+    WholeSeconds,
 )
 from app.config.shared_settings import SharedSettings, settings_file
 from app.model.bounded_file import read_bounded
@@ -89,10 +91,10 @@ class Settings(SharedSettings):
         description="Opt-in controllers, of pull-secrets, s3-credentials and "
         "namespace-limits; none by default.",
     )
-    pull_secret_life: int = Field(
+    pull_secret_life: WholeSeconds = Field(
         8 * 3600,
         ge=600,
-        description="How long a pull secret's token is good for; the API server takes 600 or more.",
+        description="How long a pull secret's token is good for; the API server takes 10m or more.",
     )
     pull_secret_refresh: float = Field(
         0.6,
@@ -116,7 +118,10 @@ class Settings(SharedSettings):
         "what they manage is left to them.",
     )
     controller_rate: float = Field(
-        40.0, ge=1, description="Requests per second that a controller makes at most."
+        40.0,
+        ge=1,
+        allow_inf_nan=False,
+        description="Requests per second that a controller makes at most.",
     )
     push_tokens: Path | None = Field(
         None,
@@ -157,7 +162,7 @@ class Settings(SharedSettings):
     max_concurrent_reviews: PositiveInt = Field(
         256, description="Reviews decided at once; more are refused at once with 429."
     )
-    review_timeout: float = Field(
+    review_timeout: Seconds = Field(
         8.0, gt=0, description="Longest time for one review, if the API server names no shorter."
     )
 

@@ -4,7 +4,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import AliasChoices, Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -12,7 +12,7 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-from app.config.setting_types import Hosts, LogFormat, LogLevel, Names
+from app.config.setting_types import Hosts, LogFormat, LogLevel, Names, Seconds, WholeSeconds
 from app.model.domain import ApiDomain
 from app.model.mode import Mode
 from app.policy.choices import UnknownSize
@@ -29,7 +29,7 @@ settings_file: ContextVar[Path | None] = ContextVar("settings file", default=Non
 class SharedSettings(BaseSettings):
     """Settings of every server that decides pushes.
 
-    Sizes are bytes and times are seconds unless a description says otherwise.
+    Sizes are bytes unless a description says otherwise.
     """
 
     model_config = SettingsConfigDict(
@@ -80,32 +80,32 @@ class SharedSettings(BaseSettings):
         description="Namespace of the internal registry: its Service, its claim, its Secrets.  "
         "[default: image-registry-system, or openshift-image-registry for openshift.io]",
     )
-    request_timeout: float = Field(
+    request_timeout: Seconds = Field(
         60.0,
         gt=0,
         description="The API server's --request-timeout: the longest way of a request "
         "from admission to storage.",
     )
-    watch_lag: float = Field(
+    watch_lag: Seconds = Field(
         5.0, gt=0, description="How old the view of the ImageStreams may be to decide on it."
     )
-    clock_skew: float = Field(
+    clock_skew: Seconds = Field(
         2.0,
         gt=1,
         description="How far this replica's clock may be from the API server's, "
         "which tells its time to the second.",
     )
-    watch_silence: float = Field(
+    watch_silence: Seconds = Field(
         150.0,
         gt=60,
         description="How long a watch may be silent before it is not trusted; "
         "the API server sends bookmarks every minute.",
     )
-    shutdown_delay: NonNegativeFloat = Field(
-        0.0, description="Time between failing readiness and closing the listener."
+    shutdown_delay: Seconds = Field(
+        0.0, ge=0, description="Time between failing readiness and closing the listener."
     )
-    shutdown_timeout: PositiveInt = Field(
-        20, description="Longest time that reviews in flight have to finish on shutdown."
+    shutdown_timeout: WholeSeconds = Field(
+        20, gt=0, description="Longest time that reviews in flight have to finish on shutdown."
     )
     log_level: LogLevel = Field("info", description="Log level.")
     log_format: LogFormat = Field("json", description="Log format.")

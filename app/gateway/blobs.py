@@ -13,7 +13,7 @@ from app.gateway.uploads import MeteredBody
 from app.gateway.upstream import Answer, Upstream, authorization, has_body
 from app.registry.errors import RegistryError
 from app.registry.names import Repository
-from app.registry.push import PushChecks, require
+from app.registry.push import PushChecks
 from app.registry.routes import ContinueUpload, StartUpload, upload_of
 
 _SESSIONS = 20_000
@@ -61,7 +61,9 @@ class BlobUploads:
             if (refusal := await self._rights.refusal(request, start.repository)) is not None:
                 return refusal
             size = await self._mounted_size(request, start)
-            require(start.repository, self._checks.blob(start.repository, 0, size).verdict)
+            self._checks.require(
+                start.repository, self._checks.blob(start.repository, 0, size).verdict
+            )
         if has_body(request):
             answer = await self._pass(request, start.repository, "", _Session(0, metered=True))
         else:
@@ -156,7 +158,7 @@ class BlobUploads:
         verdict = self._checks.blob(repository, uploaded, size).verdict
         if not verdict.allowed and upload_of(path.partition("?")[0]):
             await cancel(self._upstream, path, authorization(request))
-        require(repository, verdict)
+        self._checks.require(repository, verdict)
 
 
 def _address(request: Request) -> str:

@@ -5,13 +5,15 @@ was in flight when the process died is known afterwards, and can be asked for.
 """
 
 import asyncio
+import fcntl
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from app.gateway.contents import NO_LINKS, Contents, Links
 from app.model.errors import UnusableError
@@ -81,7 +83,7 @@ class Findings:
 class Database:
     """A write is durable when it returns. If it raises DatabaseError, nothing has changed.
 
-    Only one process at a time can open the file.
+    Only one process at a time can open the file this way; `read_contents` can read it meanwhile.
     """
 
     def __init__(self, path: Path, upstream: str) -> None:
@@ -92,10 +94,10 @@ class Database:
         self._writer: asyncio.Task[None] | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(path)
             self._connection = sqlite3.connect(
                 path, timeout=1.0, isolation_level=None, check_same_thread=False
             )
-            self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             if self._connection.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
@@ -114,6 +116,7 @@ class Database:
     def close(self) -> None:
         self._thread.shutdown()
         self._connection.close()
+        self._lock.close()
 
     @property
     def filled(self) -> bool:
@@ -122,21 +125,7 @@ class Database:
 
     def contents(self) -> dict[Repository, Contents]:
         """Every repository with a tag or a manifest."""
-        found: dict[Repository, Contents] = {}
-        children: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
-        for *parent, child in self._connection.execute("SELECT * FROM children"):
-            children[tuple(parent)].add(child)
-        for namespace, stream, digest, subject, until in self._connection.execute(
-            "SELECT namespace, stream, digest, subject, counts_until FROM images"
-        ):
-            contents = found.setdefault(Repository(namespace, stream), Contents())
-            listed = frozenset(children.get((namespace, stream, digest), ()))
-            contents.put(digest, Links(listed, subject) if listed or subject else NO_LINKS)
-            if until:
-                contents.counts_until[digest] = until
-        for namespace, stream, tag, digest in self._connection.execute("SELECT * FROM tags"):
-            found.setdefault(Repository(namespace, stream), Contents()).tags[tag] = digest
-        return found
+        return _contents(self._connection)
 
     def intents(self) -> list[Intent]:
         """The pushes whose outcome is unknown."""
@@ -256,6 +245,46 @@ class Database:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
         return results
+
+
+def read_contents(path: Path) -> dict[Repository, Contents]:
+    """Every repository in a file that a gateway may be writing. Raises DatabaseError."""
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)
+        with closing(connection):
+            connection.execute("BEGIN")
+            return _contents(connection)
+    except sqlite3.Error as error:
+        raise DatabaseError(f"{path}: {error}; name the --database of a gateway") from None
+
+
+def _contents(connection: sqlite3.Connection) -> dict[Repository, Contents]:
+    found: dict[Repository, Contents] = {}
+    children: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for *parent, child in connection.execute("SELECT * FROM children"):
+        children[tuple(parent)].add(child)
+    for namespace, stream, digest, subject, until in connection.execute(
+        "SELECT namespace, stream, digest, subject, counts_until FROM images"
+    ):
+        contents = found.setdefault(Repository(namespace, stream), Contents())
+        listed = frozenset(children.get((namespace, stream, digest), ()))
+        contents.put(digest, Links(listed, subject) if listed or subject else NO_LINKS)
+        if until:
+            contents.counts_until[digest] = until
+    for namespace, stream, tag, digest in connection.execute("SELECT * FROM tags"):
+        found.setdefault(Repository(namespace, stream), Contents()).tags[tag] = digest
+    return found
+
+
+def _locked(path: Path) -> TextIO:
+    """A file beside the database that is locked while it is open. Raises OSError."""
+    lock = path.with_name(f"{path.name}.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise DatabaseError(f"{path}: another gateway is using it; name another") from None
+    return lock
 
 
 def _key(repository: Repository) -> tuple[str, str]:

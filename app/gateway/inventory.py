@@ -16,9 +16,9 @@ from app.gateway.contents import NO_LINKS, Contents, Links, unreadable_digest
 from app.gateway.coverage import Coverage
 from app.gateway.database import Database, DatabaseError, Intent
 from app.gateway.questions import Answer, Check, Questioner, Unreadable, findings_of
-from app.quota.digests import Packed, pack
+from app.gateway.repository_usage import RepositoryUsage
 from app.quota.members import Members
-from app.quota.usage import StreamUsage, UsageIndex
+from app.quota.usage import UsageIndex
 from app.registry.client import RegistryUnavailableError
 from app.registry.names import Reference, Repository
 
@@ -27,20 +27,6 @@ logger = logging.getLogger("registry_admission.inventory")
 _SETTLE = 5.0
 """Seconds after which the gateway believes that a push without an answer was not stored. Until then
 the registry may still store it."""
-
-
-class RepositoryUsage(StreamUsage):
-    """The usage of a repository. Unlike a stream, it may have images without a tag."""
-
-    __slots__ = ("_all_images",)
-
-    def __init__(self, contents: Contents) -> None:
-        self._all_images = frozenset(map(pack, contents.counted()))
-        super().__init__({tag: (digest,) for tag, digest in contents.tags.items()})
-
-    @property
-    def packed_images(self) -> frozenset[Packed]:
-        return self._all_images | super().packed_images
 
 
 class Inventory:
@@ -70,7 +56,6 @@ class Inventory:
         self._doubted: dict[tuple[Repository, str], float] = {}
         """References that the registry may still store, and when a 404 for them counts."""
         self._expiries: dict[Repository, asyncio.TimerHandle] = {}
-        self._untagged: Counter[Repository] = Counter()
         self.something_due = asyncio.Event()
         self.usage = UsageIndex()
         for repository, contents in list(self._contents.items()):
@@ -90,7 +75,7 @@ class Inventory:
     @property
     def untagged(self) -> int:
         """How many stored images do not count."""
-        return self._untagged.total()
+        return sum(self.usage[namespace].untagged for namespace in self.usage)
 
     def brought(self, repository: Repository, digest: str, links: Links) -> Members:
         """The images that count once this manifest is stored."""
@@ -265,9 +250,6 @@ class Inventory:
         self.usage.put(repository.namespace, repository.stream, usage)
         if usage is None:
             del self._contents[repository]
-            del self._untagged[repository]
-        else:
-            self._untagged[repository] = len(contents.images) - usage.image_count
         if timer := self._expiries.pop(repository, None):
             timer.cancel()
         if contents.counts_until:

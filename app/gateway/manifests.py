@@ -25,7 +25,7 @@ from app.registry import warnings
 from app.registry.errors import RegistryError
 from app.registry.manifest import parse
 from app.registry.names import Reference, Repository
-from app.registry.push import ManifestCheck, PushChecks, require
+from app.registry.push import ManifestCheck, PushChecks
 from app.registry.routes import DeleteManifest, PutManifest
 
 logger = logging.getLogger("registry_admission.gateway")
@@ -107,7 +107,7 @@ class Manifests:
         """With ImageStreams, usage lags. The reservation of a push that may be stored stays until
         the ImageStream is seen or the reservation expires."""
         check = await self._checks.manifest(push.repository, push.reference, push.manifest)
-        require(push.repository, check.verdict)
+        self._checks.require(push.repository, check.verdict)
         keep = False
         try:
             answer = await self._forward(push)
@@ -129,12 +129,12 @@ class Manifests:
             if check.verdict.allowed:
                 return await self._forward_and_count(push, check, inventory)
         if not push.freed(inventory):
-            require(push.repository, check.verdict)
+            self._checks.require(push.repository, check.verdict)
         # The tag moves away from an image that nothing else reaches: the push may take its place.
         # Another push to the namespace could tag that image meanwhile, so this one runs alone.
         async with turns.alone(self._timeout):
             check = await self._check(push, inventory, push.freed(inventory))
-            require(push.repository, check.verdict)
+            self._checks.require(push.repository, check.verdict)
             return await self._forward_and_count(push, check, inventory)
 
     async def _check(self, push: _Push, inventory: Inventory, frees: Members) -> ManifestCheck:

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 
-from app.config.setting_types import Names
+from app.config.setting_types import Names, Seconds
 from app.config.shared_settings import SharedSettings
 
 _ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
@@ -64,8 +64,8 @@ class GatewaySettings(SharedSettings):
         description="Storage hosts that the registry redirects to for blobs, host[:port]; they "
         "are asked how large a blob is.",
     )
-    upstream_timeout: PositiveFloat = Field(
-        300.0, description="How long the registry may take to answer."
+    upstream_timeout: Seconds = Field(
+        300.0, gt=0, description="How long the registry may take to answer."
     )
     external_url: Origin | None = Field(
         None,
@@ -81,20 +81,29 @@ class GatewaySettings(SharedSettings):
         description="File of repository names, one a line, for a registry without a catalog or "
         "with one that may not be read. Other repositories are read at their first push.",
     )
-    untagged_grace: PositiveFloat = Field(
+    untagged_grace: Seconds = Field(
         900.0,
+        gt=0,
         description="How long an image counts that was pushed by digest, while the tag or index "
         "that it belongs to has not come.",
     )
-    compare_interval: PositiveFloat = Field(
-        600.0, description="Time between two comparisons of that file with the registry."
+    compare_interval: Seconds = Field(
+        600.0, gt=0, description="Time between two comparisons of that file with the registry."
     )
     max_uploads: PositiveInt = Field(64, description="Blob uploads at once; more of them wait.")
-    upload_wait: PositiveFloat = Field(
+    upload_wait: Seconds = Field(
         30.0,
+        gt=0,
         description="How long an upload waits for its turn, which clients take one after another, "
         "before it is refused with 429.",
     )
-    idle_timeout: PositiveFloat = Field(
-        60.0, description="How long a client may take for the next 16 KiB that it sends or takes."
+    page_tokens: Path | None = Field(
+        None,
+        description="File of bearer tokens for /page, a line each: <token> <user> <namespace "
+        "pattern>,…; without it, or without --state, there is no page.",
+    )
+    idle_timeout: Seconds = Field(
+        60.0,
+        gt=0,
+        description="How long a client may take for the next 16 KiB that it sends or takes.",
     )

@@ -9,6 +9,7 @@ from app.certs import files
 from app.certs.cluster import NAME as TLS_SECRET
 from app.certs.webhooks import WebhookTrust
 from app.cluster.api import ApiError, KubeApi, NotFoundError
+from app.config import durations
 from app.install import installing
 from app.install.installing import NAME, WEBHOOKS
 from app.install.kustomization import Manifest
@@ -48,8 +49,8 @@ async def apply_and_wait(
     if problem:
         why = await _waiting(api, namespace)
         raise RolloutError(
-            f"Deployment {namespace}/{NAME} is not ready after {seconds:g}s: {problem}{why}; no "
-            "webhook was registered"
+            f"Deployment {namespace}/{NAME} is not ready after {durations.text(seconds)}: "
+            f"{problem}{why}; no webhook was registered"
         )
     bundle = await _bundle(api, namespace)
     await installing.apply(api, [_trusting(one, bundle) for one in webhooks], done)
@@ -66,22 +67,33 @@ def _problem(deployment: dict[str, Any]) -> str:
 
 
 async def _waiting(api: KubeApi, namespace: str) -> str:
-    """Why a container of the Pods waits, such as an image that cannot be pulled, or nothing."""
+    """Why a container of the Pods waits, such as an image that cannot be pulled, or nothing.
+
+    A container that ends again and again has the last line of its log as the reason: see
+    `terminationMessagePolicy` in the manifests.
+    """
     query = {"labelSelector": f"app.kubernetes.io/name={NAME}"}
     try:
         pods = [pod async for pod in api.items(f"/api/v1/namespaces/{namespace}/pods", query)]
     except ApiError:
         return ""
-    states = [
-        (container.get("state") or {}).get("waiting") or {}
+    found = (
+        reason
         for pod in pods
         for container in (pod.get("status") or {}).get("containerStatuses") or []
-    ]
-    reasons = dict.fromkeys(
-        f"{state.get('reason', '')}: {state.get('message', '')}".strip(": ") for state in states
+        if (reason := _reason(container))
     )
-    found = [reason for reason in reasons if reason]
-    return f" ({found[0]})" if found else ""
+    reason = next(found, "")
+    return f" ({reason})" if reason else ""
+
+
+def _reason(container: dict[str, Any]) -> str:
+    ended = (container.get("lastState") or {}).get("terminated") or {}
+    message = (ended.get("message") or "").strip()
+    if message:
+        return f"exit code {ended.get('exitCode')}: {message.splitlines()[-1]}"
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    return f"{waiting.get('reason', '')}: {waiting.get('message', '')}".strip(": ")
 
 
 async def _bundle(api: KubeApi, namespace: str) -> bytes:

@@ -17,7 +17,7 @@ from app.page.bars import bar
 from app.page.rows import COLUMNS
 from app.policy.fullness import Level
 from app.reporting.html.environment import environment
-from app.reporting.numbers import percent, readable
+from app.reporting.numbers import percent, readable, untagged
 from app.version import VERSION
 
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{64})")
@@ -39,9 +39,11 @@ class Renderer:
     """The name that readers know it by."""
     docs: str = ""
     """Address of the documentation; reasons of refusals lead to their entries in it."""
+    commands: bool = True
+    """Whether kubectl can change the limits: they are not in a gateway's folder."""
 
     def render(self, template: str, **values: Any) -> str:
-        own = {"cluster": self.cluster, "entry": self._entry}
+        own = {"cluster": self.cluster, "entry": self._entry, "commands": self.commands}
         return _templates().get_template(f"{template}.html.j2").render({**_ABSENT, **own, **values})
 
     def _entry(self, reason: str) -> str:
@@ -80,6 +82,7 @@ def _templates() -> Environment:
         version=VERSION,
         columns=COLUMNS,
         stream_path=stream_path,
+        untagged_text=untagged,
     )
     made.filters.update(
         amount=_amount,

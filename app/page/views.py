@@ -97,6 +97,7 @@ class Views:
             levels=list(fullness.of_namespace(name, usage, limits, self._domain)),
             image_size=limits.image_size,
             unlimited=not (limits.limits_members or limits.image_size),
+            untagged=usage.untagged,
             limits_streams=bool(limits.stream_images or limits.stream_tags),
             stream_columns=_STREAM_COLUMNS,
             stored=self._board.stored_in(name, usage.image_count),

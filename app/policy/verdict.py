@@ -85,6 +85,8 @@ class Verdict:
 
     def under(self, mode_of: Callable[[Violation], Mode], exemption: str = "") -> "Verdict":
         """The same findings; what passes a limit that is not enforced is tolerated."""
+        if not (self.violations or self.tolerated):
+            return self
         enforced, tolerated = [], list(self.tolerated)
         for found in self.violations:
             mode = mode_of(found)

@@ -3,10 +3,11 @@
 Everybody else counts them all, in the namespace and in each of its streams. So the replica needs
 no ledger to admit requests: each member that it admits uses one of its places, whether or not it
 is stored or reserved already, and uses it once. Its next write names what it has admitted, gives
-the places back, and takes others. See docs/reference/ledger.md for the rules.
+the places back, and takes others. Until that write has arrived, what is admitted must fit into the
+places before and after it. See docs/reference/ledger.md for the rules.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from app.model.limits import NamespaceLimits
@@ -31,22 +32,52 @@ class Holding:
     """As it was written with the escrow in it."""
     unwritten: Ledger = field(default_factory=Ledger)
     """What has been admitted since."""
+    before: "Holding | None" = None
+    """The one that its write replaces, until that has arrived."""
     _used: Members = NONE
+    _by_stream: dict[str, list[Reservation]] | None = field(default=None, init=False)
+    """All reservations by the streams that they touch, once somebody asks."""
 
     def admits(self, claims: Claims, limits: NamespaceLimits, now: float) -> bool:
         """Whether a request fits into the places that are left. Streams are a matter of their own,
         see `effective`."""
-        if now > self.escrow.usable_until or claims.removes or limits != self.limits:
+        usable_until = (self.before or self).escrow.usable_until
+        if now > usable_until or claims.removes or limits != self.limits:
             return False
-        used, most = self._used | claims.adds, self.escrow.places
-        return max(len(used.streams), len(used.images), len(used.tags)) <= most
+        used, more, most = self._used, claims.adds - self._used, self._most
+        return (
+            len(used.streams) + len(more.streams) <= most
+            and len(used.images) + len(more.images) <= most
+            and len(used.tags) + len(more.tags) <= most
+        )
 
-    def effective(self, usage: NamespaceUsage, streams: Iterable[str]) -> Effective:
+    @property
+    def left(self) -> int:
+        """The places that are not used."""
+        used = self._used
+        return self._most - max(len(used.streams), len(used.images), len(used.tags))
+
+    @property
+    def _most(self) -> int:
+        places = self.escrow.places
+        return places if self.before is None else min(places, self.before.left)
+
+    def take_back(self, after: "Holding") -> None:
+        """Take over what was admitted while a write was on its way that has not arrived."""
+        for row in after.unwritten:
+            self.unwritten.name(row)
+        self._used |= after._used
+        self._by_stream = None
+
+    def effective(self, usage: NamespaceUsage, streams: Collection[str]) -> Effective:
         """What these streams hold as far as this replica knows, others' escrows in full."""
-        names = set(streams)
+        if self._by_stream is None:
+            self._by_stream = {}
+            for row in (*self.ledger, *self.unwritten):
+                self._note(row, self._by_stream)
         effective = Effective(usage, self.ledger.places - self.escrow.places)
-        for row in (*self.ledger, *self.unwritten):
-            for name in names & row.members.touched_streams:
+        for name in streams:
+            for row in self._by_stream.get(name, ()):
                 effective.add(row.members.of_stream(name), row.removes.of_stream(name))
         return effective
 
@@ -55,7 +86,14 @@ class Holding:
         proof = self.ledger.unclaimed(usage.missing(claims.adds))
         made = Reservation(holder, claims.adds, expires_at, claims.adds - proof)
         self.unwritten.name(made)
+        if self._by_stream is not None:
+            self._note(made, self._by_stream)
         self._used |= claims.adds
+
+    @staticmethod
+    def _note(row: Reservation, by_stream: dict[str, list[Reservation]]) -> None:
+        for name in row.members.touched_streams:
+            by_stream.setdefault(name, []).append(row)
 
 
 def give_back(ledger: Ledger, holding: Holding, now: float) -> None:

@@ -23,6 +23,9 @@ class StreamUsage:
 
     __slots__ = ("_sorted", "_tags", "image_count")
 
+    untagged = 0
+    """Stored images that nothing reaches and that do not count. A stream's history has none."""
+
     def __init__(self, tags: dict[str, tuple[str, ...]]) -> None:
         self._tags = {intern(tag): _history(digests) for tag, digests in tags.items()}
         self._sorted: list[str] = []
@@ -118,6 +121,11 @@ class NamespaceUsage:
     @property
     def image_count(self) -> int:
         return len(self._holders)
+
+    @property
+    def untagged(self) -> int:
+        """How many stored images of all streams do not count. This costs the number of streams."""
+        return sum(stream.untagged for stream in self.streams.values())
 
     def put(self, name: str, stream: StreamUsage | None) -> None:
         """Replace what is known of a stream; None for a stream that is gone."""

@@ -57,10 +57,13 @@ class PushChecks:
         self,
         admission: ImageAdmission,
         tolerated: Callable[[Repository, Verdict], None] = lambda _repository, _verdict: None,
+        refused: Callable[[Repository, Verdict], None] = lambda _repository, _verdict: None,
     ) -> None:
-        """`tolerated` is told of each manifest that passes a limit and is allowed all the same."""
+        """`tolerated` is told of each manifest that passes a limit and is allowed all the same,
+        `refused` of each verdict that `require` refuses."""
         self._admission = admission
         self._tolerated = tolerated
+        self._refused = refused
 
     def allowance(self, repository: Repository, sender: Sender = NOBODY) -> int | None:
         """Bytes that one image, and so one blob, may have; None without a limit that is enforced.
@@ -162,6 +165,14 @@ class PushChecks:
             return False
         return await self._admission.enforcer.cancel(repository.namespace, reservation)
 
+    def require(self, repository: Repository, verdict: Verdict) -> None:
+        """Raises RegistryError for a refusal."""
+        if not verdict.allowed:
+            about = {"repository": str(repository), "reasons": list(verdict.reasons)}
+            logger.info("denied", extra=about)
+            self._refused(repository, verdict)
+            raise denied(verdict)
+
     def _view(self, repository: Repository) -> NamespaceView:
         return view_of(self._admission.state, repository.namespace)
 
@@ -200,11 +211,3 @@ def _about(repository: Repository, verdict: Verdict) -> dict[str, object]:
     reasons = [found.reason for found in verdict.tolerated]
     exempt = {"exempt": verdict.exemption} if verdict.exemption else {}
     return {"repository": str(repository), "would_refuse": reasons, **exempt}
-
-
-def require(repository: Repository, verdict: Verdict) -> None:
-    """Raises RegistryError for a refusal."""
-    if not verdict.allowed:
-        about = {"repository": str(repository), "reasons": list(verdict.reasons)}
-        logger.info("denied", extra=about)
-        raise denied(verdict)

@@ -1,12 +1,14 @@
 """Opens the inventory that `usage` and `audit` read."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from app.cluster import connection
 from app.cluster.api import ForbiddenError, KubeApi, NotFoundError
 from app.config import examples
 from app.config.settings import Settings
+from app.model.domain import ApiDomain
 from app.model.errors import NothingNamedError, UnusableError
 from app.policy.names import is_label
 from app.reporting.folder_inventory import FolderInventory
@@ -33,18 +35,19 @@ async def opened(
     on_examples: bool = False,
     proposed: Collection[str] = (),
     ledgers: bool = True,
+    of_folder: Callable[[Path, ApiDomain, str], FolderInventory] = FolderInventory,
 ) -> AsyncIterator[Inventory]:
     """The examples if asked for; else the folder that `state` names; else the cluster that
     kubectl would take.
 
     Of a cluster, only the namespaces given are read, or all, or those whose labels match, and
-    ledgers if wanted. A namespace that is neither there nor `proposed` is an error. Raises
-    UnusableError.
+    ledgers if wanted. A namespace that is neither there nor `proposed` is an error. `of_folder`
+    makes the inventory of a folder. Raises UnusableError.
     """
     if on_examples or settings.state is not None:
         if labels:
             raise NothingNamedError("-l needs a cluster: a folder has no labels of namespaces")
-        folder = FolderInventory(
+        folder = of_folder(
             examples.state_folder() if on_examples else settings.state or examples.state_folder(),
             settings.domain,
             _EXAMPLES if on_examples else "",

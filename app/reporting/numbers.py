@@ -29,3 +29,11 @@ def percent(level: Level) -> str:
 def counted(number: int, singular: str, plural: str = "") -> str:
     """`1 namespace`, `2 namespaces`."""
     return f"{number} {singular if number == 1 else plural or f'{singular}s'}"
+
+
+def untagged(number: int) -> str:
+    """What images without a tag are, and the next step."""
+    return (
+        f"{counted(number, 'image')} without a tag, left by refused or replaced pushes; they do "
+        "not count, and the registry's garbage collection removes them"
+    )

@@ -35,6 +35,7 @@ from app.gateway.traffic import Traffic, Turns
 from app.gateway.upstream import Upstream
 from app.gateway.usage_store import UsageStore
 from app.model.errors import UnusableError
+from app.page.refusals import Refusals
 from app.policy.enforcement import Enforcement
 from app.policy.verdict import Verdict
 from app.quota.state import ClusterState
@@ -45,6 +46,7 @@ from app.registry.credentials import NO_CREDENTIALS
 from app.registry.names import Repository
 from app.registry.push import PushChecks
 from app.registry.sizes import RegistryImages
+from app.wiring import page
 from app.wiring.backends import Job, cluster_usage, require_namespace, running
 
 logger = logging.getLogger("registry_admission.gateway")
@@ -121,8 +123,12 @@ def _build(
     enforcer = Enforcer(state, source.ledgers, domain, settings.timing, enforcement=enforcement)
     metrics, coverage, store = Metrics(), source.coverage, source.store
 
-    def tolerated(_repository: Repository, verdict: Verdict) -> None:
+    refusals = Refusals(domain)
+
+    def allowed_beyond(repository: Repository, verdict: Verdict) -> None:
         metrics.count_tolerated(verdict.tolerated, verdict.exemption)
+        if not verdict.exemption:
+            refusals.push(repository, verdict)
 
     references = References(state, settings.internal_hosts)
     admission = ImageAdmission(
@@ -136,7 +142,7 @@ def _build(
     )
     gateway = Gateway(
         upstream,
-        PushChecks(admission, tolerated),
+        PushChecks(admission, allowed_beyond, refusals.push),
         source.store,
         unknown_size=settings.unknown_size,
         max_uploads=settings.max_uploads,
@@ -154,10 +160,15 @@ def _build(
     def not_ready() -> list[str]:
         return [*(["shutting down"] if draining() else []), *state.problems()]
 
+    jobs = list(source.jobs)
     app = FastAPI(title="registry-admission gateway", openapi_url=None)
     app.include_router(HealthApi(metrics, not_ready, coverage.warnings).router())
+    if settings.page_tokens is not None and isinstance(state, GatewayState):
+        built = page.of_gateway(settings, settings.page_tokens, state, refusals)
+        app.include_router(built.api.router())
+        jobs += built.jobs
     app.router.routes += [Route("/{path:path}", gateway)]
-    return app, list(source.jobs)
+    return app, jobs
 
 
 def _client(settings: GatewaySettings, trust: ssl.SSLContext) -> RegistryClient:

@@ -24,6 +24,7 @@ from app.policy.verdict import Verdict
 from app.registry.names import Repository
 from app.registry.push import PushChecks
 from app.wiring.backends import Backend, Job
+from app.wiring.lateness import Lateness
 from app.wiring.usage_metrics import UsageMetrics
 
 
@@ -35,6 +36,8 @@ class Service:
     app: FastAPI
     jobs: Sequence[Job] = ()
     """Work that lives as long as the service does, besides that of the backend."""
+    is_late: Callable[[], bool] = lambda: False
+    """Whether requests should go to another replica now."""
 
 
 def build(
@@ -74,6 +77,7 @@ def build(
     metrics.gauges(UNREADABLE, observations.unreadable)
 
     unready = observations.unready or state.problems
+    lateness = Lateness()
 
     def undecided() -> list[str]:
         """Why some requests cannot be decided by this or any other replica."""
@@ -82,7 +86,7 @@ def build(
     def not_ready() -> list[str]:
         stopping = ["shutting down"] if draining() else []
         trust = backend.certificates.problems() if backend.certificates else []
-        return [*stopping, *trust, *unready()]
+        return [*stopping, *trust, *unready(), *lateness.problems()]
 
     api = AdmissionApi(
         admission,
@@ -114,9 +118,9 @@ def build(
             checks, backend.authenticator, settings.push_proxy, max_concurrent=limit
         )
         app.include_router(authorize.router())
-    jobs: list[Job] = []
+    jobs: list[Job] = [lateness.run]
     if settings.usage_metrics:
         usage = UsageMetrics(state, domain, settings.usage_metrics)
         metrics.collect(usage)
         jobs.append(usage.run)
-    return Service(enforcer, admission, metrics, app, jobs)
+    return Service(enforcer, admission, metrics, app, jobs, lateness.is_late)

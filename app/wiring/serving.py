@@ -61,6 +61,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             shutdown_delay=settings.shutdown_delay,
             shutdown_timeout=settings.shutdown_timeout,
             protocol=NamedClients,
+            is_late=built.is_late,
         )
         port = listener.getsockname()[1]
         announce(banner(settings.host, port, certificates, on_examples=uses_examples(settings)))

@@ -4,6 +4,7 @@ The kinds are custom resources here, which the API server stores as they come. T
 
 - takes ImageStreamMappings and ImageStreamImports as requests: nothing of them is stored, and it
   ignores `dryRun` for both;
+- ends a request after `--request-timeout`: what is not stored by then never is;
 - answers a mapping to a stream that does not exist with 404, after admission; a mapping without
   `tag` is tagged `latest`;
 - stores an import without `to`, whose source has no tag, without a tag; puts all digests that are
@@ -16,9 +17,11 @@ The kinds are custom resources here, which the API server stores as they come. T
 import asyncio
 import contextlib
 import json
+import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -32,8 +35,11 @@ Result = TypeVar("Result")
 GROUP = f"image.{DOMAIN}"
 ROOT = f"/apis/{GROUP}/v1"
 RETRY_DELAY = 0.1
+_TIMED_OUT = 504
 _BY_FRONT = "e2e/by-front"
 _REQUESTS = ("imagestreammappings", "imagestreamimports")
+REQUEST_TIMEOUT = 60.0
+"""Seconds. The default of an API server."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +62,20 @@ class ImageApi:
 
     cluster: Cluster
     delay: float | None = 0.0
+    timeout: float = REQUEST_TIMEOUT
+    """Seconds from the beginning of a request, before its admission, to its end."""
     remote: dict[str, Json] = field(default_factory=dict)
     """Images of other registries, by pull spec."""
     failures: list[BaseException] = field(default_factory=list)
+    ended: list[Json] = field(default_factory=list)
+    """Requests that came straight to the API server and were admitted, but not stored in time."""
 
     async def start(self) -> None:
         """Start to take requests, those that exist already first."""
         self._client = self.cluster.image_api_client()
         self._locks: defaultdict[tuple[str, ...], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._stores: set[asyncio.Task[Answer]] = set()
+        self._taken: set[str] = set()
         self._watchers = [asyncio.create_task(self._watch(plural)) for plural in _REQUESTS]
 
     async def stop(self) -> None:
@@ -80,6 +91,7 @@ class ImageApi:
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
         marked = {**body, "metadata": {**body["metadata"], "annotations": {_BY_FRONT: ""}}}
         query = "?dryRun=All" if dry_run else ""
+        deadline = time.time() + self.timeout
         async with self._locks[plural, namespace, name]:
             path = f"{ROOT}/namespaces/{namespace}/{plural}"
             user = {"Authorization": f"Bearer {self.cluster.token}"}
@@ -89,7 +101,7 @@ class ImageApi:
                 return Answer(code, answer.get("message", ""))
             if not dry_run:
                 await self.call("DELETE", f"{path}/{name}")
-        return await self._store(plural, body)
+        return await self._store(plural, body, deadline)
 
     async def call(self, method: str, path: str, body: Json | None = None) -> tuple[int, Json]:
         """A request to the storage, about which no webhook is asked.
@@ -103,6 +115,14 @@ class ImageApi:
         if response.status_code == 429 or response.is_server_error or unknown:
             response.raise_for_status()
         return response.status_code, answer
+
+    async def watch(self, path: str, version: str = "") -> AsyncIterator[Json]:
+        """Every event, of what exists first if no version is given. Raises HTTPError."""
+        query = {"watch": "1", **({"resourceVersion": version} if version else {})}
+        async with self._client.stream("GET", path, params=query, timeout=None) as events:
+            events.raise_for_status()
+            async for line in events.aiter_lines():
+                yield json.loads(line)
 
     async def stream(self, namespace: str, name: str) -> Json | None:
         code, found = await self.call("GET", f"{ROOT}/namespaces/{namespace}/imagestreams/{name}")
@@ -147,15 +167,15 @@ class ImageApi:
             await asyncio.sleep(RETRY_DELAY)  # the API server restarts
 
     async def _watch_once(self, plural: str) -> None:
-        async with self._client.stream("GET", f"{ROOT}/{plural}?watch=1", timeout=None) as events:
-            events.raise_for_status()
-            async for line in events.aiter_lines():
-                event = json.loads(line)
-                request = event["object"]
-                if event["type"] == "ADDED" and not _is_by_front(request):
-                    store = asyncio.create_task(self._take(plural, request))
-                    self._stores.add(store)
-                    store.add_done_callback(self._done)
+        async for event in self.watch(f"{ROOT}/{plural}"):
+            request = event["object"]
+            # A watch that begins anew tells again of what has not been deleted yet.
+            known = request["metadata"].get("uid") in self._taken
+            if event["type"] == "ADDED" and not known and not _is_by_front(request):
+                self._taken.add(request["metadata"]["uid"])
+                store = asyncio.create_task(self._take(plural, request))
+                self._stores.add(store)
+                store.add_done_callback(self._done)
 
     def _done(self, store: asyncio.Task[Answer]) -> None:
         self._stores.discard(store)
@@ -163,18 +183,31 @@ class ImageApi:
             self.failures.append(error)
 
     async def _take(self, plural: str, request: Json) -> Answer:
-        namespace, name = request["metadata"]["namespace"], request["metadata"]["name"]
-        path = f"{ROOT}/namespaces/{namespace}/{plural}/{name}"
-        await _retry(lambda: self.call("DELETE", path))
-        return await self._store(plural, request)
+        """Store a request that came straight to the API server, which gave it the time of its
+        beginning."""
+        metadata = request["metadata"]
+        deadline = datetime.fromisoformat(metadata["creationTimestamp"]).timestamp() + self.timeout
+        path = f"{ROOT}/namespaces/{metadata['namespace']}/{plural}/{metadata['name']}"
+        # If the answer is lost, the next request of that name must not be deleted as well.
+        only = {"preconditions": {"uid": metadata["uid"]}}
+        await _retry(lambda: self.call("DELETE", path, only))
+        answer = await self._store(plural, request, deadline)
+        if answer.code == _TIMED_OUT:
+            self.ended.append(request)
+        return answer
 
-    async def _store(self, plural: str, request: Json) -> Answer:
+    async def _store(self, plural: str, request: Json, deadline: float) -> Answer:
+        """Store a request until its deadline, in seconds since the epoch."""
         delay = self.delay
         if delay is None:
             return Answer(201)
-        await asyncio.sleep(delay)
         store = self._store_mapping if plural == "imagestreammappings" else self._store_import
-        return await _retry(lambda: store(request))
+        try:
+            async with asyncio.timeout(deadline - time.time()):
+                await asyncio.sleep(delay)
+                return await _retry(lambda: store(request))
+        except TimeoutError:
+            return Answer(_TIMED_OUT, "the request did not complete within its timeout")
 
     async def _store_mapping(self, mapping: Json) -> Answer:
         namespace, name = mapping["metadata"]["namespace"], mapping["metadata"]["name"]

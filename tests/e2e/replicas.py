@@ -196,6 +196,8 @@ class Replicas(AbstractContextManager["Replicas"]):
         kubeconfig.write_text(kubeconfig.read_text().replace(cluster.url, server))
         self._kubeconfig = kubeconfig
         self.running = [Replica(kubeconfig, folder, index, self._flags) for index in range(count)]
+        self.unready: set[int] = set()
+        """The ports that get no new connections."""
         self._balancer = Balancer(self._ports)
         self._port = front(self._ports()) if front else self._balancer.port
 
@@ -266,7 +268,7 @@ class Replicas(AbstractContextManager["Replicas"]):
         return replica
 
     def _ports(self) -> list[int]:
-        return [replica.port for replica in self.running]
+        return [one.port for one in self.running if one.port not in self.unready]
 
     def _register(self) -> None:
         documents = [

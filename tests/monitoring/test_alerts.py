@@ -62,6 +62,13 @@ FIRES: dict[str, tuple[list[Series], dict[str, str]]] = {
         [reviews("0+3x60", verdict="denied", reason="StateUnavailable")],
         {"namespace": "ns", "reason": "StateUnavailable"},
     ),
+    "ErrorBudgetBurns": (
+        [
+            reviews("0+98x60", verdict="allowed", reason=""),
+            reviews("0+2x60", verdict="failed", reason="StateUnavailable"),
+        ],
+        {"namespace": "ns"},
+    ),
     "ReviewsSlow": (buckets("0+90x60", "0+100x60"), {"namespace": "ns"}),
     "ManyRefusals": (
         [reviews("0+12x60", verdict="denied", reason="ImageTooLarge")],
@@ -109,6 +116,10 @@ QUIET: dict[str, list[Series]] = {
     "ReviewsUnavailable": [
         reviews("0+60x60", verdict="denied", reason="QuotaExceeded"),
         reviews("0 0 1 1x58", verdict="denied", reason="Overloaded"),
+    ],
+    "ErrorBudgetBurns": [
+        reviews("0+99x60", verdict="allowed", reason=""),
+        reviews("0+1x60", verdict="failed", reason="StateUnavailable"),
     ],
     "ReviewsSlow": buckets("0+1000x60", "0+1001x60"),
     "ManyRefusals": [

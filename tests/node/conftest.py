@@ -1,4 +1,4 @@
-"""One node for all of these tests."""
+"""One node for all of these tests, and what several of them start from."""
 
 import os
 import shutil
@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.node import installation
+from tests.node.load import limited
 from tests.node.node import Node
 
 LOGS = Path(__file__).parents[2] / "build" / "node"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share one installation come first."""
+    items.sort(key=lambda item: "service" not in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +35,24 @@ def node() -> Iterator[Node]:
         LOGS.mkdir(parents=True)
         for log in directory.glob("*.log"):
             shutil.copy(log, LOGS)
+
+
+@pytest.fixture
+def service(node: Node) -> Node:
+    """A node on which `install` has been run, for this test or for one before."""
+    installation.present(node)
+    return node
+
+
+@pytest.fixture
+def empty(node: Node) -> Node:
+    """A node without the service, whatever the test before has left."""
+    installation.uninstalled(node)
+    return node
+
+
+@pytest.fixture
+def team(node: Node) -> Iterator[str]:
+    """A namespace with limits that have room for a load of creates."""
+    with limited(node) as namespace:
+        yield namespace

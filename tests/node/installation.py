@@ -11,14 +11,20 @@ from app.install import installing
 from app.install.kustomization import Manifest
 from tests.e2e import overlays
 from tests.e2e.commands import run
-from tests.node.node import IMAGE, Node
+from tests.node.node import IMAGE, PATIENCE, Node
 
 NAMESPACE = "registry-admission"
 DEPLOYMENT = f"deployment/{NAMESPACE}"
 IN_NAMESPACE = f"--namespace={NAMESPACE}"
 SELECTOR = f"--selector=app.kubernetes.io/name={NAMESPACE}"
-_PATIENCE = 120.0
 T = TypeVar("T")
+
+
+def present(node: Node) -> None:
+    """The service is installed, now or before, and every replica is ready."""
+    if node.kubectl("get", DEPLOYMENT, IN_NAMESPACE, check=False).returncode:
+        installed(node)
+    rolled_out(node)
 
 
 def installed(node: Node, *options: str) -> None:
@@ -36,15 +42,19 @@ def overlaid(node: Node, name: str) -> None:
 
 
 def rolled_out(node: Node, what: str = DEPLOYMENT) -> None:
-    node.kubectl("rollout", "status", what, IN_NAMESPACE, "--timeout=180s", timeout=200)
+    status = ("rollout", "status", what, IN_NAMESPACE, f"--timeout={PATIENCE:g}s")
+    node.kubectl(*status, timeout=PATIENCE + 10)
 
 
 def uninstalled(node: Node) -> None:
     """Everything of an installation is gone, the namespace as well."""
+    # Pods first: the namespace would wait for half of the longest time that they may take to end.
+    node.kubectl("delete", "deployments,cronjobs", "--all", IN_NAMESPACE, timeout=PATIENCE)
+    node.kubectl("delete", "pods", "--all", IN_NAMESPACE, "--grace-period=1", timeout=PATIENCE)
     gone = installing.leftovers(NAMESPACE, and_namespace=True)
     text = yaml.safe_dump_all(gone)
     node.kubectl("delete", "--ignore-not-found", "--wait=false", "--filename=-", input=text)
-    node.kubectl("wait", "--for=delete", f"namespace/{NAMESPACE}", "--timeout=300s", timeout=310)
+    node.wait("--for=delete", f"namespace/{NAMESPACE}")
 
 
 def pods(node: Node) -> list[dict[str, Any]]:
@@ -68,7 +78,7 @@ def metrics(node: Node, pod: str) -> str:
 
 def eventually(ask: Callable[[], T], accept: Callable[[T], bool] = bool) -> T:
     """The first answer that is accepted; the last one is shown if there is none in time."""
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + PATIENCE
     while not accept(answer := ask()):
         assert time.monotonic() < deadline, answer
         time.sleep(0.3)

@@ -1,10 +1,14 @@
 """A steady load of creates, and how many of them no replica answered."""
 
 import asyncio
+import contextlib
 import itertools
+import re
+import secrets
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -13,7 +17,6 @@ import httpx
 from tests.e2e.pushes import Push
 from tests.node.node import Node
 
-LOADED = "team-load"
 CLIENTS = 4
 _BEFORE = 2.0
 """Seconds of load before a change, and after it."""
@@ -25,6 +28,8 @@ _PAUSE = 0.15
 class Failure:
     """A create that failed because its review did."""
 
+    at: float
+    """Seconds after the load began."""
     code: int
     message: str
 
@@ -37,10 +42,14 @@ class Load:
     namespace: str
     prefix: str
     made: int = 0
+    """Creates that were reviewed, or whose review failed."""
+    unreviewed: int = 0
+    """Creates that the API server did not take as far as that."""
     failures: list[Failure] = field(default_factory=list)
 
     async def __aenter__(self) -> "Load":
         self._numbers = itertools.count()
+        self._started = time.monotonic()
         self._tasks = [asyncio.create_task(self._create()) for _ in range(CLIENTS)]
         return self
 
@@ -66,26 +75,57 @@ class Load:
         ) as client:
             for number in self._numbers:
                 push = Push(self.namespace, f"{self.prefix}-{number}", "v1")
-                try:
-                    answer = await client.post(path, json=push.mapping("alauda.io"))
-                except httpx.TransportError:
-                    # The API server itself is away; no review was made.
-                    await asyncio.sleep(_PAUSE)
-                    continue
-                self.made += 1
-                if answer.status_code != 201 and "webhook" in answer.text:
-                    self.failures.append(Failure(answer.status_code, answer.json()["message"]))
+                with contextlib.suppress(httpx.TransportError):
+                    self._count(await client.post(path, json=push.mapping("alauda.io")))
                 await asyncio.sleep(_PAUSE)
 
+    def _count(self, answer: httpx.Response) -> None:
+        refused = "webhook" in answer.text
+        if not answer.is_success and not refused:
+            self.unreviewed += 1
+            return
+        self.made += 1
+        if refused:
+            at = time.monotonic() - self._started
+            self.failures.append(Failure(at, answer.status_code, answer.json()["message"]))
 
-async def under_load(node: Node, change: Callable[[Node], None]) -> Load:
+
+@contextmanager
+def limited(node: Node) -> Iterator[str]:
+    """A new namespace whose limit has room for every create of a load."""
+    namespace = f"team-{secrets.token_hex(4)}"
+    there = node.create_namespace(namespace)
+    node.kubectl(
+        "create", "quota", "image-registry-quota", there,
+        "--hard=count/imagestreams.image.alauda.io=100000,alauda.io/image-tags=100000",
+    )  # fmt: skip
+    try:
+        yield namespace
+    finally:
+        node.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+async def under_load(node: Node, namespace: str, change: Callable[[Node], None]) -> Load:
+    """Creates in a namespace before, while and after the change is made."""
     started = time.monotonic()
-    async with Load(node, LOADED, change.__name__.replace("_", "-")) as load:
+    async with Load(node, namespace, change.__name__.replace("_", "-")) as load:
         await asyncio.sleep(_BEFORE)
         await asyncio.to_thread(change, node)
+        changed = time.monotonic() - started
         await asyncio.sleep(_BEFORE)
-    seconds = time.monotonic() - started
-    print(f"\n{change.__name__}: {len(load.failures)} of {load.made} failed in {seconds:.0f} s")
-    for failure in load.failures[:5]:
-        print(f"  {failure.code}: {failure.message}")
+    print(
+        f"\n{change.__name__}: {len(load.failures)} of {load.made} failed, changed in "
+        f"{changed - _BEFORE:.0f} s; {load.unreviewed} more got no review"
+    )
+    for message, times in _by_message(load.failures).items():
+        print(f"  {len(times)} from {times[0]:.1f} to {times[-1]:.1f} s: {message}")
     return load
+
+
+def _by_message(failures: list[Failure]) -> dict[str, list[float]]:
+    """When each message came; numbers in it do not tell messages apart."""
+    found: dict[str, list[float]] = {}
+    for failure in failures:
+        text = re.sub(r"\d+", "…", f"{failure.code}: {failure.message}")[:300]
+        found.setdefault(text, []).append(failure.at)
+    return found

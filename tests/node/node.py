@@ -4,6 +4,7 @@ Everything runs in the namespaces that `tools/inside` makes, next to the tests t
 address, `172.30.0.1`, is the machine, its API server and its only node.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -20,7 +21,8 @@ ADDRESS = "172.30.0.1"
 PODS = "10.244.0.0/16"
 IMAGE = "localhost/registry-admission:test"
 CLIENT_IMAGE = "localhost/busybox:test"
-_READY_TIMEOUT = 120.0
+PATIENCE = 240.0
+"""Seconds that anything may take: enough for a machine that does other work meanwhile."""
 
 
 class Node(Cluster):
@@ -41,8 +43,8 @@ class Node(Cluster):
             self._start_proxy()
             Path("/run/cni/pods.conflist").write_text(_config("pods.conflist").read_text())
             self.start_containerd()
-            for image in ("busybox", "service"):
-                self._import(self._node_tools / f"{image}.tar")
+            for image in ("busybox", "service-test"):
+                self.import_image(self._node_tools / f"{image}.tar")
             self.start_kubelet()
             self._wait_until_ready()
             self._start_firewall()
@@ -82,12 +84,31 @@ class Node(Cluster):
             "--cert-dir=/var/lib/kubelet/pki",
         )
 
+    def import_image(self, archive: Path) -> None:
+        command = ["ctr", "--namespace=k8s.io", "images", "import", str(archive)]
+        subprocess.run(command, check=True, capture_output=True, text=True)
+
+    def wait(self, *arguments: str) -> None:
+        """`kubectl wait`."""
+        self.kubectl("wait", f"--timeout={PATIENCE:g}s", *arguments, timeout=PATIENCE + 10)
+
+    def create_namespace(self, name: str) -> str:
+        """A namespace, and the option of kubectl that names it."""
+        self.kubectl("create", "namespace", name)
+        return f"--namespace={name}"
+
+    def remove_namespace(self, name: str) -> None:
+        """Returns when nothing of it is left. Pods first, which would hold it up."""
+        pods = ("delete", "pods", "--all", f"--namespace={name}", "--grace-period=1")
+        self.kubectl(*pods, timeout=PATIENCE)
+        self.kubectl("delete", "namespace", name, timeout=PATIENCE)
+
     @contextmanager
     def cert_manager(self) -> Iterator[None]:
         """While it runs, Certificates are issued and webhooks get their CA."""
         crds = str(self._node_tools / "cert-manager-crds.yaml")
         self.kubectl("apply", "--server-side", "--filename", crds)
-        self.kubectl("wait", "--for=condition=Established", "--filename", crds)
+        self.wait("--for=condition=Established", "--filename", crds)
         self.kubectl("create", "namespace", "cert-manager")
         program = self._node_tools / "cert-manager"
         self._spawn("cert-manager", str(self.kubeconfig), program=program)
@@ -100,21 +121,20 @@ class Node(Cluster):
 
     def processes(self, pod_uid: str) -> list[int]:
         """The processes in a Pod's containers, without its sandbox."""
-        groups = (
-            (int(path.parent.name), path)
-            for path in Path("/proc").glob("[0-9]*/cgroup")
-            if path.exists()
-        )
-        found = []
-        for pid, path in groups:
-            try:
-                inside = pod_uid in path.read_text()
-                command = path.with_name("cmdline").read_text()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if inside and "registry-admission" in command:
-                found.append(pid)
-        return sorted(found)
+        return [
+            pid
+            for pid, groups, command in _processes()
+            if pod_uid in groups and "registry-admission" in command
+        ]
+
+    def pod_processes(self) -> list[int]:
+        """Those of all containers, and the shims that watch over them."""
+        of_pods = os.environ["NODE_CGROUP"]
+        return [
+            pid
+            for pid, groups, command in _processes()
+            if of_pods in groups or "containerd-shim" in command
+        ]
 
     def _start_proxy(self) -> None:
         self._spawn(
@@ -143,19 +163,13 @@ class Node(Cluster):
             program=self._node_tools / "kube-router",
         )
 
-    def _import(self, archive: Path) -> None:
-        command = ["ctr", "--namespace=k8s.io", "images", "import", str(archive)]
-        subprocess.run(command, check=True, capture_output=True, text=True)
-
     def _wait_until_ready(self) -> None:
-        self._until("the node exists", *self._kubectl_command("get", "node", NAME))
-        self.kubectl("wait", "--for=condition=Ready", "--timeout=60s", f"node/{NAME}")
-
-    def _kubectl_command(self, *arguments: str) -> list[str]:
-        return [str(self.tools / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments]
+        kubectl = (str(self.tools / "kubectl"), f"--kubeconfig={self.kubeconfig}")
+        self._until("the node exists", *kubectl, "get", "node", NAME)
+        self.wait("--for=condition=Ready", f"node/{NAME}")
 
     def _until(self, what: str, *command: str) -> None:
-        deadline = time.monotonic() + _READY_TIMEOUT
+        deadline = time.monotonic() + PATIENCE
         while (done := subprocess.run(command, capture_output=True, text=True)).returncode:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"not so in time: {what}: {done.stderr}\n{self._log_tails()}")
@@ -164,6 +178,14 @@ class Node(Cluster):
     def _log_tails(self) -> str:
         tails = (self._log(name).read_text(errors="replace")[-1500:] for name in self._processes)
         return "\n".join(tails)
+
+
+def _processes() -> Iterator[tuple[int, str, str]]:
+    """The number, the cgroups and the command of each process."""
+    for folder in sorted(Path("/proc").glob("[0-9]*")):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            texts = (folder / "cgroup").read_text(), (folder / "cmdline").read_text()
+            yield int(folder.name), *texts
 
 
 def _config(name: str) -> Path:

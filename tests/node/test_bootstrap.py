@@ -10,9 +10,7 @@ from tests.node.installation import (
     DEPLOYMENT,
     IN_NAMESPACE,
     SELECTOR,
-    installed,
     rolled_out,
-    uninstalled,
 )
 from tests.node.node import CLIENT_IMAGE, Node
 
@@ -20,25 +18,28 @@ BYSTANDER = "bystander"
 
 
 @pytest.fixture
-def without_replicas(node: Node) -> Iterator[Node]:
-    installed(node)
-    node.kubectl("create", "namespace", BYSTANDER)
-    node.kubectl("scale", DEPLOYMENT, IN_NAMESPACE, "--replicas=0")
-    node.kubectl(
-        "wait", "--for=delete", "pods", SELECTOR, IN_NAMESPACE, "--timeout=120s", timeout=130
-    )
-    yield node
-    node.kubectl("delete", "namespace", BYSTANDER, timeout=120)
-    uninstalled(node)
+def without_replicas(service: Node) -> Iterator[str]:
+    """The option of kubectl for a namespace, in a cluster in which no replica runs."""
+    yield service.create_namespace(BYSTANDER)
+    scaled(service, 3)
+    service.remove_namespace(BYSTANDER)
+
+
+def scaled(node: Node, replicas: int) -> None:
+    node.kubectl("scale", DEPLOYMENT, IN_NAMESPACE, f"--replicas={replicas}")
+    rolled_out(node)
+    if not replicas:
+        node.wait("--for=delete", "pods", SELECTOR, IN_NAMESPACE)
 
 
 async def test_pods_start_and_objects_are_written_while_no_replica_runs(
-    without_replicas: Node,
+    node: Node, without_replicas: str
 ) -> None:
-    node, there = without_replicas, f"--namespace={BYSTANDER}"
+    there = without_replicas
+    scaled(node, 0)
 
     node.kubectl("run", "bystander", f"--image={CLIENT_IMAGE}", there)
-    node.kubectl("wait", "--for=condition=Ready", "--timeout=50s", "pod/bystander", there)
+    node.wait("--for=condition=Ready", "pod/bystander", there)
     node.kubectl("create", "configmap", "one", "--from-literal=a=b", there)
     node.kubectl("create", "secret", "generic", "one", "--from-literal=a=b", there)
     node.kubectl("create", "serviceaccount", "one", there)
@@ -47,8 +48,7 @@ async def test_pods_start_and_objects_are_written_while_no_replica_runs(
     assert refused.code == 500
     assert 'failed calling webhook "pushes.registry-admission.alauda.io"' in refused.message
 
-    node.kubectl("scale", DEPLOYMENT, IN_NAMESPACE, "--replicas=3")
-    rolled_out(node)
+    scaled(node, 3)
     [stored] = await Pusher(node).push([Push(BYSTANDER, "app", "v1")])
     assert stored.admitted, stored.message
     bundle = node.kubectl("get", "validatingwebhookconfiguration", "registry-admission", "-ojson")

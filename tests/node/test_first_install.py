@@ -1,25 +1,12 @@
 """`install --wait` refuses no push, whether the service starts or not."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from tests.e2e.commands import run
-from tests.node.installation import uninstalled
-from tests.node.load import LOADED, under_load
+from tests.node.load import under_load
 from tests.node.node import IMAGE, Node
-
-
-@pytest.fixture
-def team(node: Node) -> Iterator[Node]:
-    node.kubectl("create", "namespace", LOADED)
-    node.kubectl(
-        "create", "quota", "image-registry-quota", f"--namespace={LOADED}",
-        "--hard=alauda.io/image-tags=100000",
-    )  # fmt: skip
-    yield node
-    uninstalled(node)
-    node.kubectl("delete", "namespace", LOADED, timeout=120)
 
 
 def install_and_wait(node: Node) -> None:
@@ -38,9 +25,9 @@ def install_an_image_that_nobody_has(node: Node) -> None:
 
 @pytest.mark.parametrize("install", [install_and_wait, install_an_image_that_nobody_has])
 async def test_no_push_is_refused_while_it_is_installed(
-    team: Node, install: Callable[[Node], None]
+    empty: Node, team: str, install: Callable[[Node], None]
 ) -> None:
-    load = await under_load(team, install)
+    load = await under_load(empty, team, install)
 
     assert load.made >= 10
     assert load.failures == []

@@ -44,6 +44,7 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def host(node: Node, upstream: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the gateway's Service, and its port."""
+    uninstalled(node)
     root = os.path.relpath(overlays.MANIFESTS.resolve(), tmp_path_factory.getbasetemp().resolve())
     folder = tmp_path_factory.getbasetemp()
     content = {
@@ -58,9 +59,9 @@ def host(node: Node, upstream: None, tmp_path_factory: pytest.TempPathFactory) -
     service = ("get", "service", "registry-gateway", IN_NAMESPACE)
     address = node.kubectl(*service, "--output=jsonpath={.spec.clusterIP}").stdout
     yield f"{address}:80"
+    uninstalled(node)  # before its namespace, whose end would wait for long uploads
     text = yaml.safe_dump_all(manifests)
     node.kubectl("delete", "--ignore-not-found", "--wait=false", "--filename=-", input=text)
-    uninstalled(node)
 
 
 def before_plain_http(manifest: Manifest) -> Manifest:

@@ -12,7 +12,7 @@ import pytest
 
 from app.model.quantity import Quantity
 from app.version import VERSION
-from tests.node.installation import installed, pods, uninstalled
+from tests.node.installation import pods
 from tests.node.node import IMAGE, Node
 
 ROOT = Path(__file__).parents[2]
@@ -22,12 +22,26 @@ NAMESPACE = "strangers"
 SBOM = "/opt/registry-admission/sbom.cdx.json"
 
 
+_IMPORTS = """
+import importlib, pkgutil
+import click
+import app
+from app.cli.main import COMMANDS, main
+for module in pkgutil.walk_packages(app.__path__, "app."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+for command in COMMANDS:
+    main([command, "--help"], standalone_mode=False)
+print("every module, every command")
+"""
+
+
 @pytest.fixture(scope="module")
 def restricted(node: Node) -> Iterator[str]:
-    node.kubectl("create", "namespace", NAMESPACE)
+    node.create_namespace(NAMESPACE)
     node.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
     yield NAMESPACE
-    node.kubectl("delete", "namespace", NAMESPACE, timeout=120)
+    node.remove_namespace(NAMESPACE)
 
 
 def printed(node: Node, namespace: str, name: str, *command: str) -> str:
@@ -60,9 +74,7 @@ def printed(node: Node, namespace: str, name: str, *command: str) -> str:
     }
     node.kubectl("create", "--filename=-", input=json.dumps(pod))
     there = f"--namespace={namespace}"
-    node.kubectl(
-        "wait", f"pod/{name}", there, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=50s"
-    )
+    node.wait(f"pod/{name}", there, "--for=jsonpath={.status.phase}=Succeeded")
     return node.kubectl("logs", name, there).stdout
 
 
@@ -70,6 +82,14 @@ def test_anybody_may_run_it_without_writing(node: Node, restricted: str) -> None
     text = printed(node, restricted, "version", "registry-admission", "--version")
 
     assert VERSION in text
+
+
+def test_every_module_and_command_works_with_what_the_image_has(
+    node: Node, restricted: str
+) -> None:
+    text = printed(node, restricted, "modules", "python", "-c", _IMPORTS)
+
+    assert text.splitlines()[-1] == "every module, every command"
 
 
 def test_its_bill_of_materials_is_the_lock(node: Node, restricted: str) -> None:
@@ -86,7 +106,7 @@ def test_its_bill_of_materials_is_the_lock(node: Node, restricted: str) -> None:
 
 
 def test_its_labels_name_version_and_base() -> None:
-    with tarfile.open(Path(os.environ["NODE_TOOLS"]) / "service.tar") as archive:
+    with tarfile.open(Path(os.environ["NODE_TOOLS"]) / "service-test.tar") as archive:
         [manifest] = read(archive, "manifest.json")
         labels = read(archive, manifest["Config"])["config"]["Labels"]
 
@@ -95,15 +115,13 @@ def test_its_labels_name_version_and_base() -> None:
     assert labels["org.opencontainers.image.base.name"] == "localhost/python:3.13-trixie"
 
 
-def test_a_replica_without_load_stays_below_its_request(node: Node) -> None:
-    installed(node)
-    for pod in pods(node):
+def test_a_replica_without_load_stays_below_its_request(service: Node) -> None:
+    for pod in pods(service):
         [container] = pod["spec"]["containers"]
         requested = Quantity(container["resources"]["requests"]["memory"])
-        resident = sum(map(resident_bytes, node.processes(pod["metadata"]["uid"])))
+        resident = sum(map(resident_bytes, service.processes(pod["metadata"]["uid"])))
         print(f"{pod['metadata']['name']}: {resident / 1e6:.0f} MB")
         assert 0 < resident < requested.value
-    uninstalled(node)
 
 
 def read(archive: tarfile.TarFile, name: str) -> Any:

@@ -21,7 +21,6 @@ from tests.node.installation import (
     metrics,
     overlaid,
     pods,
-    uninstalled,
 )
 from tests.node.node import Node
 
@@ -49,15 +48,14 @@ def by_overlay(node: Node, folder: Path, running: ExitStack) -> None:
 
 
 @pytest.fixture(params=[by_command, with_a_certificate, by_cert_manager, by_overlay])
-def service(node: Node, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
+def in_its_ways(empty: Node, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
     """A node on which the service is installed in one of its ways."""
     install: Callable[[Node, Path, ExitStack], None] = request.param
-    node.kubectl("create", "namespace", LIMITED)
+    empty.create_namespace(LIMITED)
     with ExitStack() as running:
-        install(node, tmp_path, running)
-        yield node
-        uninstalled(node)
-    node.kubectl("delete", "namespace", LIMITED, timeout=120)
+        install(empty, tmp_path, running)
+        yield empty
+    empty.remove_namespace(LIMITED)
 
 
 def ca_bundles(node: Node) -> set[str | None]:
@@ -68,10 +66,11 @@ def ca_bundles(node: Node) -> set[str | None]:
     return {one["clientConfig"].get("caBundle") for one in found["webhooks"]}
 
 
-async def test_what_is_installed_holds_the_limits_and_says_so(service: Node) -> None:
-    limits_of_the_page(service, LIMITED)
-    eventually(lambda: used(service, LIMITED).get("alauda.io/image-tags"), lambda it: it == "0")
-    pusher = Pusher(service)
+async def test_what_is_installed_holds_the_limits_and_says_so(in_its_ways: Node) -> None:
+    node = in_its_ways
+    limits_of_the_page(node, LIMITED)
+    eventually(lambda: used(node, LIMITED).get("alauda.io/image-tags"), lambda it: it == "0")
+    pusher = Pusher(node)
 
     [stored, refused] = await pusher.push(
         [Push(LIMITED, "app", "v1"), Push(LIMITED, "app", "large", 2 * GI)]
@@ -82,10 +81,10 @@ async def test_what_is_installed_holds_the_limits_and_says_so(service: Node) -> 
     assert "requested usage of storage exceeds the maximum limit per alauda.io/Image" in (
         refused.message
     )
-    described = service.kubectl("describe", "quota", "--namespace", LIMITED).stdout
+    described = node.kubectl("describe", "quota", "--namespace", LIMITED).stdout
     assert re.search(r"alauda\.io/image-tags +0 +200", described), described
     event = eventually(
-        lambda: service.kubectl(
+        lambda: node.kubectl(
             "get", "events", "--namespace", LIMITED,
             "--field-selector=type=Warning,involvedObject.kind=ImageStream",
             "--output=jsonpath={.items[*].message}",
@@ -94,21 +93,21 @@ async def test_what_is_installed_holds_the_limits_and_says_so(service: Node) -> 
     assert "2Gi > 1Gi" in event
     counted = sum(
         float(line.split()[-1])
-        for pod in pods(service)
-        for line in metrics(service, pod["metadata"]["name"]).splitlines()
+        for pod in pods(node)
+        for line in metrics(node, pod["metadata"]["name"]).splitlines()
         if line.startswith("registry_admission_reviews_total{") and 'verdict="denied"' in line
     )
     assert counted >= 1
-    for name, lines in logs(service).items():
+    for name, lines in logs(node).items():
         assert lines, name
         for line in lines:
             assert json.loads(line)["message"], f"{name}: {line}"
-    enforced = service.kubectl(
+    enforced = node.kubectl(
         "get", "namespace", NAMESPACE,
         "--output=jsonpath={.metadata.labels.pod-security\\.kubernetes\\.io/enforce}",
     ).stdout  # fmt: skip
     assert enforced == "restricted"
-    warnings = service.kubectl(
+    warnings = node.kubectl(
         "get", "events", IN_NAMESPACE, "--field-selector=type=Warning,reason=FailedCreate"
     )
     assert warnings.stdout == ""

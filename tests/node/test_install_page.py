@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.docs.blocks import DOCS, blocks
-from tests.node.installation import NAMESPACE, rolled_out, uninstalled
+from tests.node.installation import NAMESPACE, rolled_out
 from tests.node.node import IMAGE, Node
 
 PAGE = DOCS / "how-to" / "install.md"
@@ -34,18 +34,17 @@ def follow(node: Node, command: str) -> None:
     assert done.returncode in expected, f"{command}\n{done.stdout}{done.stderr}"
 
 
-def test_the_page_is_followed_from_the_install_to_the_removal(node: Node) -> None:
+def test_the_page_is_followed_from_the_install_to_the_removal(empty: Node) -> None:
     for command in COMMANDS:
         if "helm" not in command and f"namespace {NAMESPACE}" not in command:
-            follow(node, command)
-    node.kubectl("wait", "--for=delete", f"namespace/{NAMESPACE}", "--timeout=120s", timeout=130)
+            follow(empty, command)
+    empty.wait("--for=delete", f"namespace/{NAMESPACE}")
 
 
-def test_helm_installs_it_as_the_page_says(node: Node) -> None:
+def test_helm_installs_it_as_the_page_says(empty: Node) -> None:
     [block] = [block for block in blocks(PAGE) if "helm install" in block.content]
     for command in block.commands:
-        follow(node, command)
-    rolled_out(node)
+        follow(empty, command)
+    rolled_out(empty)
 
-    follow(node, f"helm uninstall {NAMESPACE} --namespace {NAMESPACE} --wait")
-    uninstalled(node)
+    follow(empty, f"helm uninstall {NAMESPACE} --namespace {NAMESPACE} --wait")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.node.installation import IN_NAMESPACE, eventually, installed, pods, uninstalled
+from tests.node.installation import IN_NAMESPACE, eventually, pods
 from tests.node.node import CLIENT_IMAGE, Node
 
 ELSEWHERE = "elsewhere"
@@ -15,12 +15,11 @@ NOBODY = (80, 3306, 9999)
 _CONNECT = "import socket; socket.create_connection(('{host}', {port}), 3)"
 
 
-@pytest.fixture(scope="module")
-def service(node: Node) -> Iterator[str]:
+@pytest.fixture
+def pod(service: Node) -> str:
     """The name of a Pod of the service."""
-    installed(node)
-    yield pods(node)[0]["metadata"]["name"]
-    uninstalled(node)
+    name: str = pods(service)[0]["metadata"]["name"]
+    return name
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +42,11 @@ def server(node: Node) -> Iterator[str]:
             ],
         },
     }
-    node.kubectl("create", "namespace", ELSEWHERE)
+    there = node.create_namespace(ELSEWHERE)
     node.kubectl("create", "--filename=-", input=json.dumps(pod))
-    there = f"--namespace={ELSEWHERE}"
-    node.kubectl("wait", "--for=condition=Ready", "--timeout=50s", there, "pod/server")
+    node.wait("--for=condition=Ready", there, "pod/server")
     yield node.kubectl("get", "pod/server", there, "--output=jsonpath={.status.podIP}").stdout
-    node.kubectl("delete", "namespace", ELSEWHERE, timeout=120)
+    node.remove_namespace(ELSEWHERE)
 
 
 def connects(node: Node, pod: str, host: str, port: int) -> bool:
@@ -63,12 +61,12 @@ def connects(node: Node, pod: str, host: str, port: int) -> bool:
 
 @pytest.mark.parametrize("port", sorted({*API_SERVERS, *REGISTRIES}))
 def test_api_servers_and_registries_are_reached(
-    node: Node, service: str, server: str, port: int
+    node: Node, pod: str, server: str, port: int
 ) -> None:
-    assert connects(node, service, server, port)
+    assert connects(node, pod, server, port)
 
 
 @pytest.mark.parametrize("port", NOBODY)
-def test_nothing_else_is_reached(node: Node, service: str, server: str, port: int) -> None:
+def test_nothing_else_is_reached(node: Node, pod: str, server: str, port: int) -> None:
     """The firewall hears of a new Pod a moment later."""
-    eventually(lambda: not connects(node, service, server, port))
+    eventually(lambda: not connects(node, pod, server, port))

@@ -24,8 +24,9 @@ def pull_secrets(node: Node) -> list[str]:
     return [one["name"] for one in json.loads(account).get("imagePullSecrets", [])]
 
 
-async def test_nothing_is_left_of_an_installation_with_its_controllers(node: Node) -> None:
-    node.kubectl("create", "namespace", TEAM)
+async def test_nothing_is_left_of_an_installation_with_its_controllers(empty: Node) -> None:
+    node = empty
+    node.create_namespace(TEAM)
     node.kubectl("create", "--filename=-", input=json.dumps(CONFIG))
     limits_of_the_page(node, TEAM)
     await Pusher(node).push([Push(TEAM, "app", "v0")])
@@ -41,7 +42,7 @@ async def test_nothing_is_left_of_an_installation_with_its_controllers(node: Nod
 
     removed = run(node, "uninstall", "--yes", "--everything")
     assert removed.returncode == 0, removed.stdout + removed.stderr
-    node.kubectl("wait", "--for=delete", f"namespace/{NAMESPACE}", "--timeout=120s", timeout=130)
+    node.wait("--for=delete", f"namespace/{NAMESPACE}")
 
     left = {one for one in set(everything(node)) - set(before) if "/more" not in one}
     assert sorted(one for one in left if not one.startswith(_OF_KUBERNETES)) == []
@@ -50,4 +51,4 @@ async def test_nothing_is_left_of_an_installation_with_its_controllers(node: Nod
     config = json.loads(node.kubectl("get", "configs/cluster", "--output=json").stdout)
     assert "PullSecretsManaged" not in json.dumps(config.get("status", {}))
     node.kubectl("delete", "configs/cluster")
-    node.kubectl("delete", "namespace", TEAM, timeout=120)
+    node.remove_namespace(TEAM)

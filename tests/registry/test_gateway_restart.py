@@ -127,12 +127,13 @@ async def test_full_disk_refuses_pushes_until_there_is_room(
         deleted = await client.delete(f"/v2/team-a/app/manifests/{digest}")
         limit_files(gate, resource.RLIM_INFINITY)
         await until(client, 2, 201)
-        statuses = [(await push(client, n)).status_code for n in (3, 4)]
+        await until(client, 3, 201)
+        full = await push(client, 4)
 
     assert refused.status_code == 503
     assert "cannot write down what it counts" in refused.json()["errors"][0]["message"]
     assert (stored, deleted.status_code) == ({"v1"}, 202)
-    assert statuses == [201, 403]
+    assert full.status_code == 403
 
 
 def limit_files(gate: Gateway, size: int) -> None:
@@ -155,7 +156,7 @@ async def test_a_database_is_about_one_registry(
 async def test_a_second_gateway_does_not_share_the_database(
     upstream: Registry, gate: Gateway, tmp_path: Path
 ) -> None:
-    assert "database is locked" in await gateway_refusal(tmp_path, upstream.url)
+    assert "another gateway is using it" in await gateway_refusal(tmp_path, upstream.url)
 
 
 async def push(client: httpx.AsyncClient, number: int) -> httpx.Response:

@@ -69,6 +69,43 @@ def test_settings_are_printed_and_not_served() -> None:
     assert settings["legacy_modes"] == ["*=enforce"]
 
 
+def test_printed_settings_are_a_file_of_settings(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    printed = run("serve", "--show-settings", "--watch-lag", "1500ms").output
+    file.write_text(printed)
+
+    assert "watch_lag: 1.5s\n" in printed
+    assert run("serve", "--show-settings", "--config", str(file)).output == printed
+
+
+@pytest.mark.parametrize(
+    ("length", "problem"),
+    [
+        ("5 minutes", "'5 minutes' is not a duration such as 5s, 1m30s or 500ms"),
+        ("0s", "it has to be longer than 0s"),
+    ],
+)
+def test_a_wrong_duration_is_a_usage_error(length: str, problem: str) -> None:
+    answer = run("install", "--image", "service", "--apply", "--wait", "--timeout", length)
+
+    assert answer.exit_code == 2
+    assert problem in answer.output
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("serve", "--watch-lag DURATION"),
+        ("serve", "[default: 2m30s]"),
+        ("gateway", "[default: 15m]"),
+        ("install", "--timeout DURATION"),
+        ("install", "[default: 3m]"),
+    ],
+)
+def test_help_shows_durations_with_their_unit(command: str, shown: str) -> None:
+    assert shown in " ".join(run(command, "--help").output.split())
+
+
 def test_a_wrong_setting_is_a_usage_error_that_names_it() -> None:
     answer = run("serve", "--port", "many")
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
@@ -109,6 +110,22 @@ def test_plain_component_mounts_limits_and_database() -> None:
     claim = objects(plain)["PersistentVolumeClaim", "registry-gateway"]
     volumes = {volume["name"]: volume for volume in pod(plain)["volumes"]}
     assert volumes["data"]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+
+
+def test_gateway_reaches_every_api_server_that_the_webhook_reaches_and_its_registry() -> None:
+    webhook = yaml.safe_load((FOLDER / "../../base/network-policy.yaml").read_text())
+    [container] = pod()["containers"]
+    environment = {one["name"]: one.get("value", "") for one in container["env"]}
+    registry = httpx.URL(environment[f"{ENV_PREFIX}UPSTREAM"])
+
+    ports = egress_ports(objects()["NetworkPolicy", "registry-gateway"])
+
+    assert ports == egress_ports(webhook)
+    assert registry.port in ports
+
+
+def egress_ports(policy: dict[str, Any]) -> set[int]:
+    return {one["port"] for rule in policy["spec"]["egress"] for one in rule["ports"]}
 
 
 @pytest.mark.parametrize("example", ["ingress", "gateway-api"])

@@ -158,6 +158,14 @@ async def test_successful_watch_resets_the_backoff() -> None:
         await until(lambda: len(server.versions) == 16)
 
 
+async def test_an_api_server_that_refuses_while_it_starts_is_asked_again_soon() -> None:
+    """It did not refuse for as long as it was away."""
+    server = Server([*[CUT] * 12, ApiError(403, "forbidden"), ["a"]])
+    patient = Retries(first=0.05, longest=1000, unanswered=0.01)
+    async with following(server, retries=patient) as (informer, _):
+        await until(lambda: informer.problem() is None)
+
+
 @pytest.mark.parametrize(
     ("error", "longest"),
     [

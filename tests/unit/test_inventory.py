@@ -397,7 +397,7 @@ async def test_a_database_is_about_one_registry(database: Database, tmp_path: Pa
 
 @pytest.mark.usefixtures("database")
 async def test_a_database_belongs_to_one_process(tmp_path: Path) -> None:
-    with pytest.raises(DatabaseError, match="database is locked"):
+    with pytest.raises(DatabaseError, match="another gateway is using it"):
         Database(tmp_path / "gateway.db", ORIGIN)
 
 

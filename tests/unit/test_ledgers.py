@@ -1,6 +1,7 @@
 """Ledgers in the API server: writing them, and reading those of other versions."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -47,13 +48,26 @@ def test_a_ledger_is_read_as_it_was_written() -> None:
     assert (ledger.escrows, ledger.writes) == ({ESCROW.key: ESCROW}, 13)
 
 
-def test_a_row_of_the_version_before_proves_nothing() -> None:
-    old = ["holder", 1700000000.5, ["app"], [["app", "d1"]], [["app", "v1"]]]
+OLD = ["holder", 1700000000.5, ["app"], [["app", "d1"]], [["app", "v1"]]]
 
+
+@pytest.mark.parametrize(
+    ("old", "expected"),
+    [
+        pytest.param(
+            OLD, Reservation("holder", MEMBERS, 1700000000.5, shared=MEMBERS),
+            id="the first version: it proves nothing",
+        ),
+        pytest.param(
+            [*OLD, [["app"], [], []], [[], [["app", "old"]]]], replace(ROW, seen=0),
+            id="the last one without escrows: no write has seen its proof",
+        ),
+    ],
+)  # fmt: skip
+def test_rows_of_versions_before_are_read(old: list[Any], expected: Reservation) -> None:
     [row] = decode(content([old]))
 
-    assert row == Reservation("holder", MEMBERS, 1700000000.5, shared=MEMBERS)
-    assert not row.proof
+    assert row == expected
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from app.admission.kinds import KINDS
 from app.certs import cluster
@@ -31,6 +32,19 @@ def leaves(node: Any) -> Iterator[str]:
             yield from leaves(value)
     else:
         yield str(node)
+
+
+def test_no_manifest_names_an_image_that_somebody_else_could_publish() -> None:
+    """A short name is pulled from a public registry. No host of `.invalid` exists (RFC 2606)."""
+    files = [one for one in MANIFESTS.rglob("*.yaml") if "chart" not in one.parts]
+    images = {
+        line.split("image:")[1].strip()
+        for file in files
+        for line in file.read_text().splitlines()
+        if line.strip().startswith("image:")
+    }
+
+    assert images == {"set-your-own.invalid/registry-admission"}
 
 
 @pytest.mark.parametrize(
@@ -207,6 +221,9 @@ def test_openshift_chooses_the_ids_of_the_pod() -> None:
         found: dict[str, Any] = pod["securityContext"]
         return found
 
+    texts = yaml.safe_dump_all(manifests(api_domain="openshift.io", **EVERYTHING))
+    assert "runAs" in texts
+    assert "65532" not in texts, "a Job's Pod is one as well"
     ids = {"runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532}
     assert context("alauda.io") == context("openshift.io") | ids
     assert context("openshift.io")["runAsNonRoot"] is True

@@ -1,5 +1,6 @@
 """`registry-admission usage`: how full everything is."""
 
+import asyncio
 import itertools
 import json
 import re
@@ -16,6 +17,9 @@ import yaml
 from click.testing import CliRunner, Result
 
 from app.cli.main import main
+from app.gateway.contents import NO_LINKS
+from app.gateway.database import Database
+from app.registry.names import Reference, Repository
 
 STATE = """\
 apiVersion: v1
@@ -140,9 +144,12 @@ def test_a_watch_prints_again_and_survives_a_broken_file(folder: Path) -> None:
 def test_usage_lists_namespaces_fullest_first(folder: Path) -> None:
     answer = run("--state", folder, "-o", "wide")
     assert answer.stdout == (
-        "NAMESPACE   STREAMS   IMAGES   TAGS   IN-FLIGHT   FULL   FULLEST   LIMITED-BY\n"
-        "team-a      1/4       0        2/1    ?           200%   tags      ResourceQuota small\n"
-        "team-b      1         0        0      ?           -      -         -\n"
+        "NAMESPACE   STREAMS   IMAGES   TAGS   IN-FLIGHT   FULL   FULLEST   "
+        "LIMITED-BY            IN-ESCROW\n"
+        "team-a      1/4       0        2/1    ?           200%   tags      "
+        "ResourceQuota small   ?\n"
+        "team-b      1         0        0      ?           -      -         "
+        "-                     ?\n"
     )
     assert answer.stderr == "2 namespaces, 1 over a limit.\n"
 
@@ -273,3 +280,52 @@ def test_layers_that_images_share_are_stored_once(tmp_path: Path) -> None:
     table = run("--state", tmp_path, "--bytes").stdout
     assert re.search(r"team-x .* >1 MiB$", table, re.MULTILINE)
     assert json.loads(run("--state", tmp_path, "-o", "json").stdout)["items"][0]["stored"] is None
+
+
+async def test_database_of_a_gateway_replaces_the_counts_of_the_folder(folder: Path) -> None:
+    """The gateway that writes it is running. An image that was pushed by digest has no tag."""
+    file = folder / "gateway.db"
+    database = Database(file, "http://registry")
+    for stream, tag, digit in (("app", "v1", "1"), ("app", "", "2"), ("web/app", "v1", "3")):
+        repository, digest = Repository("team-r", stream), "sha256:" + digit * 64
+        reference = Reference(tag, "" if tag else digest)
+        intent = await database.begin(repository, reference, digest, NO_LINKS)
+        await database.finish(intent, stored=True)
+    command = ("--state", folder, "--database", file)
+
+    answer = await asyncio.to_thread(run, *command, "--sort-by", "name")
+    as_json = await asyncio.to_thread(run, *command, "-n", "team-r", "-o", "json")
+    database.close()
+
+    assert re.search(r"^team-a +0/4 +0 +0/1 ", answer.stdout, re.MULTILINE), answer.stdout
+    assert re.search(r"^team-r +2 +2 +2 ", answer.stdout, re.MULTILINE), answer.stdout
+    assert "team-b" not in answer.stdout
+    assert "Note: team-r: 1 image without a tag, left by refused or replaced" in answer.stderr
+    assert [item["untaggedImages"] for item in json.loads(as_json.stdout)["items"]] == [1]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        pytest.param(None, "unable to open database file", id="missing"),
+        pytest.param(b"not a database" * 100, "file is not a database", id="another file"),
+        pytest.param(b"", "no such table", id="empty"),
+    ],
+)
+def test_unusable_database_is_one_line(folder: Path, content: bytes | None, problem: str) -> None:
+    file = folder / "gateway.db"
+    if content is not None:
+        file.write_bytes(content)
+
+    answer = run("--state", folder, "--database", file)
+
+    assert answer.exit_code == 3
+    assert answer.stderr.startswith(f"Error: {file}: {problem}"), answer.stderr
+    assert len(answer.stderr.splitlines()) == 1
+
+
+def test_database_needs_the_folder_of_limits() -> None:
+    answer = run("--database", "gateway.db")
+
+    assert answer.exit_code == 2
+    assert "--database needs --state" in answer.stderr

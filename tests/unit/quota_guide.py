@@ -1,0 +1,86 @@
+"""A walk that is led along a path: a list of steps, with names of what comes of them.
+
+Between them the walk takes steps of its own; most of them do not get in the way.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from random import Random
+
+from app.quota.ledger import PUSH_CHECK
+from tests.unit.quota_replica import InFlight, Replica, Request
+from tests.unit.quota_walk import Walk
+from tests.unit.quota_world import World
+
+_OWN_STEPS = 0.2
+"""How likely the walk takes one of its own between two of a path."""
+
+Path = Callable[["Guide"], Iterator[None]]
+
+
+class Guide:
+    """A walk whose replicas are led."""
+
+    def __init__(self, walk: Walk) -> None:
+        self.walk = walk
+        self.storage = walk.storage
+        self.a, self.b, self.c = walk.replicas
+        self.flying: list[InFlight] = []
+
+    def admit(self, replica: Replica, request: Request, *, take: bool = False) -> None:
+        """Have a request decided; what is admitted stays on its way until it is stored."""
+        admitted = self.walk.decide(replica, request, take=take)
+        if admitted is not None:
+            self.walk.in_flight = [one for one in self.walk.in_flight if one is not admitted]
+            self.flying.append(admitted)
+
+    def push(self, replica: Replica, tag: str, digest: str = "") -> None:
+        self.admit(replica, self.walk.pushing("app", tag, digest or f"digest-of-{tag}"))
+
+    def check(self, replica: Replica, tag: str) -> Request:
+        """Have a push check reserve what a push will claim."""
+        pushed = self.walk.pushing("app", tag, f"digest-of-{tag}")
+        request = replace(pushed, holder=f"{PUSH_CHECK}{tag}")
+        self.walk.decide(replica, request, take=False)
+        return request
+
+    def take_escrow(self) -> None:
+        """The first replica takes all that is left, with a write that adds nothing."""
+        self.admit(self.a, self.walk.making("app"), take=True)
+
+    def send(self, replica: Replica) -> None:
+        """Have its escrow renewed by a write whose answer it waits for."""
+        self.walk.world.slow = 1.0
+        self.walk.give_back_by(replica, take=True)
+        self.walk.world.slow = 0.0
+
+    def store(self, number: int) -> None:
+        """The request that was admitted as this one, if it still may be."""
+        if number < len(self.flying):
+            self.walk.store_one(self.flying[number])
+
+    def look(self, *replicas: Replica) -> None:
+        self.walk.beat()
+        for replica in replicas:
+            replica.read(self.walk.storage, 1000)
+
+    def wait(self, seconds: float) -> None:
+        self.walk.now += seconds
+        self.look(self.a, self.b)
+
+
+def follow(path: Path, limits: dict[str, int], seed: int) -> Iterator[Walk]:
+    """The walk along a path under these limits, after each step."""
+    chance = Random(seed)
+    world = World(chance)
+    world.limit(**limits)
+    world.relimits = world.has_old_replica = False
+    world.freezes = world.doubts = world.stale = world.slow = 0.0
+    world.steps |= {"relimit": 0.0, "hear": 0.0}
+    walk = Walk(seed, world)
+    walk.places = 1
+    for _ in path(Guide(walk)):
+        yield walk
+        while chance.random() < _OWN_STEPS:
+            walk.step()
+            yield walk

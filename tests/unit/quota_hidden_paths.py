@@ -1,0 +1,155 @@
+"""Ways to pass a limit by claims that an escrow hides: each is one if a rule is left out."""
+
+from collections.abc import Callable, Iterator
+
+from tests.unit.quota_guide import Guide, Path
+from tests.unit.quota_replica import Request
+from tests.unit.quota_world import ESCROW, MAX_ERROR, STORAGE, TIMING
+
+
+def a_claim_of_what_is_about_to_expire(g: Guide) -> Iterator[None]:
+    g.storage.make("app")
+    g.look(g.a, g.b)
+    g.push(g.b, "v1", "d1")
+    yield
+    g.wait(STORAGE - 0.1)
+    g.take_escrow()
+    yield
+    g.store(0)
+    g.walk.now += 4
+    g.push(g.a, "v1", "another")
+    g.wait(3.5)
+    g.walk.tidy_by(g.b)
+    g.walk.give_back_by(g.a)
+    yield
+    g.storage.delete_tag("app", "v1")
+    g.look(g.a, g.b)
+    g.push(g.b, "v2")
+    g.push(g.b, "v3")
+    for number in range(2, len(g.flying)):
+        g.store(number)
+    yield
+
+
+def hidden_claims(
+    g: Guide, second: Request, late: float, end: Callable[[], None]
+) -> Iterator[None]:
+    """The first replica's claim is hidden; the second one's seems to be stored by its being so."""
+    g.storage.make("app")
+    g.look(g.a, g.b)
+    g.take_escrow()
+    yield
+    g.push(g.a, "v1", "d1")
+    g.admit(g.b, second)
+    yield
+    g.store(1)
+    g.wait(late)
+    g.walk.tidy_by(g.b)
+    end()
+    g.look(g.a, g.b)
+    g.walk.tidy_by(g.b)
+    yield
+    g.storage.delete_tag("app", "v1")
+    g.look(g.a, g.b)
+    g.walk.tidy_by(g.b)
+    g.push(g.b, "v3")
+    g.push(g.b, "v4")
+    for number in range(2, len(g.flying)):
+        g.store(number)
+    yield
+
+
+def named_in_time(g: Guide) -> Iterator[None]:
+    equal = g.walk.pushing("app", "v1", "d1")
+    return hidden_claims(g, equal, 0.1, lambda: g.walk.give_back_by(g.a))
+
+
+def named_too_late(g: Guide) -> Iterator[None]:
+    equal = g.walk.pushing("app", "v1", "d1")
+    return hidden_claims(g, equal, ESCROW + 5, lambda: g.walk.give_back_by(g.a))
+
+
+def named_never(g: Guide) -> Iterator[None]:
+    equal = g.walk.pushing("app", "v1", "d1")
+    return hidden_claims(g, equal, ESCROW + 5, g.a.crash)
+
+
+def named_never_and_larger(g: Guide) -> Iterator[None]:
+    larger = g.walk.importing("app", ["v1", "v2"], {"v1": "d2", "v2": "d3"})
+    return hidden_claims(g, larger, ESCROW + 5, g.a.crash)
+
+
+def a_proof_that_another_claim_takes(g: Guide) -> Iterator[None]:
+    g.storage.make("app")
+    g.look(g.a, g.b)
+    g.take_escrow()
+    g.push(g.a, "v1", "d2")
+    g.push(g.b, "v1", "d1")
+    yield
+    g.store(1)
+    g.look(g.a, g.b)
+    g.walk.tidy_by(g.b)
+    g.walk.give_back_by(g.a, take=True)
+    yield
+    g.push(g.a, "v3", "d1")
+    g.store(3)
+    g.look(g.a, g.b)
+    g.walk.tidy_by(g.b)
+    yield
+    g.walk.give_back_by(g.a)
+    g.walk.tidy_by(g.b)
+    g.storage.delete_tag("app", "v1")
+    g.look(g.a, g.b)
+    g.walk.tidy_by(g.b)
+    yield
+    g.push(g.b, "v4")
+    g.push(g.b, "v5")
+    for number in (4, 5, 2):
+        g.store(number)
+    yield
+
+
+def lost_by_a_clock_that_is_fast(g: Guide) -> Iterator[None]:
+    for replica in g.walk.replicas:
+        replica.error = MAX_ERROR
+    g.a.error = -MAX_ERROR
+    equal = g.walk.pushing("app", "v1", "d1")
+    return hidden_claims(g, equal, ESCROW - 1.4, lambda: g.walk.give_back_by(g.a))
+
+
+def what_a_lost_escrow_has_hidden(g: Guide) -> Iterator[None]:
+    g.storage.make("app")
+    g.look(g.a, g.b)
+    g.take_escrow()
+    g.wait(ESCROW - 2)
+    g.push(g.a, "v1", "d1")
+    g.a.crash()
+    yield
+    g.wait(STORAGE - 1)
+    g.push(g.b, "v1", "d1")
+    g.store(1)
+    g.look(g.b)
+    g.walk.tidy_by(g.b)
+    yield
+    g.storage.delete_tag("app", "v1")
+    g.wait(TIMING.expiry - STORAGE + 4)
+    g.walk.tidy_by(g.b)
+    yield
+    g.push(g.b, "v2")
+    g.push(g.b, "v3")
+    for number in range(2, len(g.flying)):
+        g.store(number)
+    yield
+
+
+HIDDEN_PATHS: dict[str, tuple[Path, dict[str, int]]] = {
+    "what is about to expire": (a_claim_of_what_is_about_to_expire, {"tags": 2}),
+    "named in time": (named_in_time, {"tags": 2}),
+    "named too late": (named_too_late, {"tags": 2}),
+    "named never": (named_never, {"tags": 2}),
+    "named never, and larger": (named_never_and_larger, {"tags": 3}),
+    "a proof that another claim takes": (a_proof_that_another_claim_takes, {"tags": 3}),
+    "lost by a clock that is fast": (lost_by_a_clock_that_is_fast, {"tags": 2}),
+    "what a lost escrow has hidden": (what_a_lost_escrow_has_hidden, {"tags": 2}),
+}
+"""And the limits that each needs."""

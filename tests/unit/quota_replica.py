@@ -1,0 +1,195 @@
+"""A replica in miniature: what it has seen, what it holds, and how it decides."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+from app.admission.decision import Sight, begin, decide_on, take_escrow
+from app.admission.escrows import Escrows
+from app.quota.effective import Effective
+from app.quota.escrow import Holding, headroom
+from app.quota.ledger import Ledger, View
+from app.quota.members import Claims, holder_of
+from tests.unit.quota_storage import Count, Storage
+from tests.unit.quota_world import ESCROW, MAX_LAG, TIMING, Limits
+from tests.unit.stores import DOMAIN
+
+_KEYS = count(1)
+
+
+@dataclass(frozen=True)
+class Request:
+    claims: Claims
+    store: Callable[[], None]
+    holder: str = ""
+    once: bool = False
+
+
+@dataclass
+class SharedLedger:
+    """The ledger in the API server, written with compare-and-swap."""
+
+    ledger: Ledger = field(default_factory=Ledger)
+    version: int = 0
+    by_old: bool = False
+    """Whether its rows are those of the version before escrows."""
+
+    def save(self, ledger: Ledger, version: int, *, by_old: bool = False) -> bool:
+        """Returns False for a conflict."""
+        if not self.is_latest(version):
+            return False
+        self.ledger, self.version, self.by_old = ledger, self.version + 1, by_old
+        return True
+
+    def is_latest(self, version: int) -> bool:
+        return version == self.version
+
+
+@dataclass(frozen=True)
+class Write:
+    """A write of the ledger that has not been sent, or has not arrived."""
+
+    ledger: Ledger
+    version: int
+    taken: Holding | None = None
+    admitted: "Admitted | None" = None
+    decided_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Admitted:
+    request: Request
+    used: dict[Count, int]
+    """What counts as used with what it adds, where that may be over a limit that was lowered."""
+    limits: Limits
+
+
+@dataclass(frozen=True)
+class InFlight:
+    until: float
+    request: Request
+    number: int
+    """Of all that were admitted."""
+
+
+@dataclass
+class Replica:
+    """One that has read so many entries of the log; its clock is `error` seconds fast."""
+
+    limits: Limits
+    old: bool = False
+    """Whether it is of the version before escrows."""
+    error: float = 0.0
+    seen: int = 0
+    heard: float = 0.0
+    known: tuple[Ledger, int] = field(default_factory=lambda: (Ledger(), 0))
+    escrows: Escrows = field(default_factory=lambda: Escrows("replica"))
+    frozen: Write | None = None
+    sent: Write | None = None
+    """Its write that is on its way; it waits for the answer."""
+
+    @property
+    def view(self) -> View:
+        return View(self.seen, self.heard)
+
+    @property
+    def holding(self) -> Holding | None:
+        return self.escrows.held("ns")
+
+    def read(self, storage: Storage, events: int) -> None:
+        for event in storage.log[self.seen : self.seen + events]:
+            self.seen += 1
+            if isinstance(event, float):
+                self.heard = max(self.heard, event)
+
+    def crash(self) -> None:
+        """Forget what was admitted and not written."""
+        self.escrows, self.frozen, self.sent = Escrows("replica"), None, None
+
+    def sight(self, storage: Storage, time: float) -> Sight | None:
+        """None if its view is too old to decide on, or it is frozen."""
+        now = time + self.error
+        if now - self.heard > MAX_LAG or self.frozen:
+            return None
+        usage = storage.usage(self.seen)
+        return Sight(usage, self.view, now, self.limits.objects, TIMING, DOMAIN)
+
+    def load(self, shared: SharedLedger) -> None:
+        self.known = shared.ledger, shared.version
+
+    def may_read(self, shared: SharedLedger) -> bool:
+        """Whether it understands each row of the ledger."""
+        ledger = shared.ledger
+        return not self.old or shared.by_old or not (ledger or ledger.escrows)
+
+    def from_escrow(self, request: Request, sight: Sight) -> Admitted | None:
+        """What it admits without a write."""
+        holding, claims = self.holding, request.claims
+        holder = request.holder or holder_of(claims)
+        waits = self.sent and not self.escrows.is_arriving("ns")
+        if request.holder or holding is None or waits:
+            return None
+        if not self.escrows.admit("ns", holder, claims, sight):
+            return None
+        names = claims.adds.touched_streams
+        of_streams = holding.effective(sight.usage, names)
+        return Admitted(replace(request, holder=holder), _of(of_streams, names), self.limits)
+
+    def on_ledger(self, request: Request, sight: Sight) -> Write | None:
+        """The write that admits a request; None for a refusal."""
+        write = self.begin(sight)
+        if write is None:
+            return None
+        ledger, effective = write
+        claims, holder = request.claims, request.holder or holder_of(request.claims)
+        if not decide_on(ledger, effective, holder, claims, sight).allowed:
+            return None
+        names = claims.adds.touched_streams
+        used = _of_namespace(effective) | _of(effective, names)
+        admitted = Admitted(replace(request, holder=holder), used, self.limits)
+        return Write(ledger, self.known[1], None, admitted, sight.now - self.error)
+
+    def begin(self, sight: Sight) -> tuple[Ledger, Effective] | None:
+        """None if its view does not cover the ledger."""
+        ledger = self.known[0].copy()
+        if not ledger.covered_by(self.view, TIMING):
+            return None
+        self.escrows.forget_doubtful("ns", ledger, sight.now)
+        return ledger, begin(ledger, self.holding, sight)
+
+    def with_escrow(self, write: Write, sight: Sight, places: Callable[[int], int]) -> Write:
+        """The same write, with an escrow if anything is left."""
+        left = headroom(write.ledger, sight.usage, sight.limits)
+        if self.old or left is None or left <= 0:
+            return write
+        key = f"escrow-{next(_KEYS)}"
+        taken = take_escrow(write.ledger, key, places(left), ESCROW, sight)
+        return replace(write, taken=taken)
+
+    def send(self, write: Write, shared: SharedLedger) -> bool:
+        """Returns False for a conflict."""
+        ledger = _as_the_old_version_writes(write.ledger) if self.old else write.ledger
+        if not shared.save(ledger, write.version, by_old=self.old):
+            self.escrows.refused("ns")
+            self.load(shared)
+            return False
+        self.escrows.written("ns", write.taken)
+        self.load(shared)
+        return True
+
+
+def _as_the_old_version_writes(ledger: Ledger) -> Ledger:
+    """It knows neither escrows nor writes, nor which of them has seen a proof."""
+    return Ledger([replace(row, seen=0) for row in ledger], ledger.floor)
+
+
+def _of_namespace(effective: Effective) -> dict[Count, int]:
+    streams, images, tags = effective.counts()
+    return {("streams", ""): streams, ("images", ""): images, ("tags", ""): tags}
+
+
+def _of(effective: Effective, names: set[str]) -> dict[Count, int]:
+    used: dict[Count, int] = {}
+    for name in names:
+        used["images_of_stream", name], used["tags_of_stream", name] = effective.counts_of(name)
+    return used

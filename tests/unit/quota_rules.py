@@ -1,0 +1,260 @@
+"""The rules of docs/reference/ledger.md, and the code without each of them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import inf
+
+from app.admission import escrows
+from app.admission.escrows import Escrows
+from app.model.limits import NamespaceLimits
+from app.quota import escrow
+from app.quota.effective import Effective
+from app.quota.escrow import Holding
+from app.quota.ledger import Escrow, Ledger, Reservation, Timing, View
+from app.quota.members import NONE, Claims, Member
+from app.quota.usage import NamespaceUsage
+from tests.unit.quota_replica import Replica, SharedLedger
+from tests.unit.quota_world import TIMING
+
+
+def reserve_only_what_is_missing(
+    self: Ledger, holder: str, claims: Claims, usage: NamespaceUsage, expires_at: float
+) -> None:
+    if usage.missing(claims.adds):
+        RESERVE(self, holder, claims, usage, expires_at)
+
+
+def reserve_anew(
+    self: Ledger, holder: str, claims: Claims, usage: NamespaceUsage, expires_at: float
+) -> None:
+    self.cancel(holder)
+    RESERVE(self, holder, claims, usage, expires_at)
+
+
+def settle_early(self: Ledger, usage: NamespaceUsage, view: View) -> bool:
+    return SETTLE(self, usage, View(view.position, view.time + TIMING.lag + TIMING.skew))
+
+
+def settle_member_by_member(self: Ledger, usage: NamespaceUsage, view: View) -> bool:
+    """Whatever is seen is taken for stored by whoever claimed it."""
+    rows = {row.holder: row for row in self}
+    for holder, row in rows.items():
+        self.cancel(holder)
+        left = usage.missing(row.members)
+        if left and row.expires_at > view.time:
+            self._put(Reservation(holder, left, row.expires_at, NONE, row.removes))
+    return len(self) != len(rows)
+
+
+def fits_however_much(self: Holding, claims: Claims, limits: NamespaceLimits, now: float) -> bool:
+    usable = now <= self.escrow.usable_until and limits == self.limits
+    return usable and not claims.removes
+
+
+def places_before(self: Holding) -> int:
+    return self.escrow.places if self.before is None else self.before.left
+
+
+def fits_under_any_limits(
+    self: Holding, claims: Claims, limits: NamespaceLimits, now: float
+) -> bool:
+    return ADMITS(self, claims, self.limits, now)
+
+
+def fits_whatever_it_removes(
+    self: Holding, claims: Claims, limits: NamespaceLimits, now: float
+) -> bool:
+    return ADMITS(self, replace(claims, removes=NONE), limits, now)
+
+
+def fits_at_any_time(self: Holding, claims: Claims, limits: NamespaceLimits, now: float) -> bool:
+    return ADMITS(self, claims, limits, self.escrow.usable_until)
+
+
+def use_places_for_what_is_missing(
+    self: Holding, holder: str, claims: Claims, usage: NamespaceUsage, expires_at: float
+) -> None:
+    used = self._used
+    ADMIT(self, holder, claims, usage, expires_at)
+    self._used = used | usage.missing(claims.adds)
+
+
+def use_places_for_what_nobody_has_reserved(
+    self: Holding, holder: str, claims: Claims, usage: NamespaceUsage, expires_at: float
+) -> None:
+    used = self._used
+    ADMIT(self, holder, claims, usage, expires_at)
+    self._used = used | self.ledger.unclaimed(claims.adds)
+
+
+def admit_without_the_ledger(
+    self: Holding, holder: str, claims: Claims, usage: NamespaceUsage, expires_at: float
+) -> None:
+    self.unwritten.reserve(holder, claims, usage, expires_at)
+    self._used |= claims.adds
+
+
+def give_back_late(ledger: Ledger, holding: Holding, now: float) -> None:
+    GIVE_BACK(ledger, holding, holding.escrow.usable_until)
+
+
+def give_back_nameless(ledger: Ledger, holding: Holding, now: float) -> None:
+    if now <= holding.escrow.usable_until:
+        ledger.escrows.pop(holding.escrow.key, None)
+
+
+def settle_escrows_early(self: Ledger, usage: NamespaceUsage, view: View) -> bool:
+    rows = [replace(row, counted_until=row.usable_until) for row in self.escrows.values()]
+    self.escrows = {row.key: row for row in rows}
+    return SETTLE(self, usage, view)
+
+
+def take_that_is_lost_at_its_end(
+    ledger: Ledger, key: str, places: int, usable_until: float, timing: Timing
+) -> Escrow:
+    taken = replace(TAKE(ledger, key, places, usable_until, timing), lost_at=usable_until)
+    ledger.escrows[key] = taken
+    return taken
+
+
+def take_that_counts_once(
+    ledger: Ledger, key: str, places: int, usable_until: float, timing: Timing
+) -> Escrow:
+    until = usable_until + timing.expiry
+    taken = replace(TAKE(ledger, key, places, usable_until, timing), counted_until=until)
+    ledger.escrows[key] = taken
+    return taken
+
+
+def share_and_stay_seen(self: Ledger, holder: str, member: Member) -> None:
+    seen = self._by_holder[holder].seen
+    SHARE(self, holder, member)
+    self._by_holder[holder] = replace(self._by_holder[holder], seen=seen)
+
+
+def covered_by_any_time(self: Ledger, view: View, timing: Timing) -> bool:
+    return view.position >= self.floor.position or view.time >= self.floor.set_at
+
+
+def spent_by_one_clock(self: Ledger, now: float, timing: Timing) -> bool:
+    return not (self._by_holder or self.escrows) and now >= self.floor.set_at + timing.lag
+
+
+def written_in_spite_of_doubt(self: Escrows, namespace: str, taken: Holding | None) -> None:
+    """The places are given out on, though a write may have given them back."""
+
+
+def is_certain_by_one_member(
+    self: Ledger, held: Reservation, usage: NamespaceUsage, view: View
+) -> bool:
+    hiding = [row for row in self.escrows.values() if row.taken < (held.seen or self.writes)]
+    return all(row.lost_at <= view.time for row in hiding)
+
+
+def nothing_of_streams(self: Holding, usage: NamespaceUsage, streams: set[str]) -> Effective:
+    return Effective(NamespaceUsage())
+
+
+RESERVE, SETTLE, SHARE = Ledger.reserve, Ledger.settle, Ledger._share
+ADMITS, ADMIT = Holding.admits, Holding.admit
+GIVE_BACK, TAKE = escrow.give_back, escrow.take
+FREES, FREES_IMAGE, FREES_TAG = Effective._frees, Effective._frees_image, Effective._frees_tag
+COUNTS_OF = Effective.counts_of
+Rule = tuple[object, str, object]
+
+
+def free_of_escrow(self: Effective, frees: Callable[..., bool], *pair: object) -> bool:
+    places, self._places = self._places, 0
+    try:
+        return frees(self, *pair)
+    finally:
+        self._places = places
+
+
+def counts_of_without_places(self: Effective, stream: str) -> tuple[int, int]:
+    images, tags = COUNTS_OF(self, stream)
+    return images - self._places, tags - self._places
+
+
+WITHOUT: dict[str, list[Rule]] = {
+    "what is stored is reserved as well": [(Ledger, "reserve", reserve_only_what_is_missing)],
+    "a retry may be a second request": [(Ledger, "reserve", reserve_anew)],
+    "only what nobody else claims is proof": [(Ledger, "settle", settle_member_by_member)],
+    "a later claim takes the proof away": [(Ledger, "_share", lambda *_: None)],
+    "what was claimed before is no proof": [(Ledger, "_index", lambda _: {})],
+    "removed members are relied on by nobody": [
+        (Effective, "_is_unsure_image", lambda *_: False),
+        (Effective, "_is_unsure_tag", lambda *_: False),
+    ],
+    "reserved images are freed by nobody": [
+        (Effective, "_frees_image", lambda self, pair: self._usage.has_image(*pair)),
+        (Effective, "_frees", lambda self, *pair: self._usage.has_image(*pair)),
+    ],
+    "reserved tags are freed by nobody": [
+        (Effective, "_frees_tag", lambda self, pair: self._usage.has_tag(*pair)),
+    ],
+    "an image is freed by the last stream that has it": [
+        (Effective, "_frees", lambda self, *pair: self._frees_image(pair)),
+    ],
+    "a missing stream's members count once it is made": [(Effective, "_make", lambda *_: None)],
+    "whoever makes a stream asks for what is reserved in it": [
+        (Effective, "_unmade_tags", lambda *_: 0),
+        (Effective, "_unmade_images", lambda *_: set()),
+    ],
+    "who decides has seen the floor": [(Ledger, "covered_by", lambda *_: True)],
+    "a ledger stays until all have seen its floor": [
+        (Ledger, "is_spent", lambda self, *_: not self)
+    ],
+    "a reservation lasts as long as its request": [(Ledger, "settle", settle_early)],
+    "everybody else counts an escrow": [(Ledger, "places", 0)],
+    "an escrow counts in every stream": [
+        (Effective, "counts_of", counts_of_without_places),
+    ],
+    "an escrow may make any stream": [(Effective, "_exists", Effective._is_known)],
+    "no update frees what an escrow may hold": [
+        (Effective, "_frees", lambda self, *pair: free_of_escrow(self, FREES, *pair)),
+        (Effective, "_frees_image", lambda self, pair: free_of_escrow(self, FREES_IMAGE, pair)),
+        (Effective, "_frees_tag", lambda self, pair: free_of_escrow(self, FREES_TAG, pair)),
+    ],
+    "an escrow has so many places": [(Holding, "admits", fits_however_much)],
+    "an escrow is used until it ends": [
+        (Holding, "admits", fits_at_any_time),
+        (escrows, "renew_at", lambda _: inf),
+    ],
+    "an escrow is used under its limits": [(Holding, "admits", fits_under_any_limits)],
+    "what removes something is decided on the ledger": [
+        (Holding, "admits", fits_whatever_it_removes),
+    ],
+    "what others have reserved uses a place as well": [
+        (Holding, "admit", use_places_for_what_nobody_has_reserved),
+    ],
+    "after a write of unknown outcome nothing is admitted": [
+        (Escrows, "doubt", written_in_spite_of_doubt),
+    ],
+    "a ledger is written with compare-and-swap": [(SharedLedger, "is_latest", lambda *_: True)],
+    "the version before refuses what it cannot read": [
+        (Replica, "may_read", lambda *_: True),
+    ],
+    "a claim makes a proof uncertain again": [(Ledger, "_share", share_and_stay_seen)],
+    "until a write has arrived, the places before it count": [
+        (Holding, "_most", property(lambda self: self.escrow.places)),
+    ],
+    "until a write has arrived, the places after it count": [
+        (Holding, "_most", property(places_before)),
+    ],
+    "what was admitted while a write did not arrive is named": [
+        (Holding, "take_back", lambda *_: None),
+    ],
+    "an escrow is lost by every clock": [(escrow, "take", take_that_is_lost_at_its_end)],
+    "an escrow counts for two reservations": [(escrow, "take", take_that_counts_once)],
+    "a view is newer by every clock": [(Ledger, "covered_by", covered_by_any_time)],
+    "a ledger is spent by every clock": [(Ledger, "is_spent", spent_by_one_clock)],
+    "what is stored uses a place as well": [(Holding, "admit", use_places_for_what_is_missing)],
+    "what the ledger reserves is no proof": [(Holding, "admit", admit_without_the_ledger)],
+    "streams have limits of their own": [(Holding, "effective", nothing_of_streams)],
+    "what was admitted is named": [(escrow, "give_back", give_back_nameless)],
+    "an escrow that has ended is not given back": [(escrow, "give_back", give_back_late)],
+    "a lost escrow counts on": [(Ledger, "settle", settle_escrows_early)],
+    "an escrow hides proofs": [(Ledger, "_is_certain", lambda *_: True)],
+    "a lost escrow hides proofs": [(Ledger, "_is_certain", is_certain_by_one_member)],
+}
