@@ -8,8 +8,8 @@ import hashlib
 import logging
 import time
 from array import array
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
 from app.cluster.api import ApiError
 from app.model.image import StoredImage
@@ -28,11 +28,14 @@ _SHARE = 0.1
 """The part of the time in which an Image may be read."""
 _ABSENT_FOR = 3600.0
 """Seconds until an Image that could not be read is asked for again."""
-_STRIDE = 500
-"""Images after which others may run."""
+_STRIDE = 200
+"""Streams or images after which others may run."""
 
 _Kept = tuple["array[int]", tuple[Packed, ...]]
 """Keys and bytes of an image's blobs in turn, and the images that it lists."""
+
+
+Item = TypeVar("Item")
 
 
 class State(Protocol):
@@ -67,13 +70,7 @@ class StoredSizes:
     def of(self, images: Iterable[Packed]) -> StoredBytes:
         """The sum over these images."""
         distinct: dict[int, int] = {}
-        unknown = 0
-        for image in images:
-            blobs = self._blobs(image)
-            if blobs is None:
-                unknown += 1
-            else:
-                distinct |= blobs
+        unknown = self._add_up(images, distinct)
         return StoredBytes(sum(distinct.values()), unknown)
 
     async def run(self) -> None:
@@ -98,18 +95,45 @@ class StoredSizes:
                 streams = list(self._state.usage(namespace).streams.values())
             except StateUnavailableError:
                 continue
-            images = frozenset[Packed]().union(*(stream.packed_images for stream in streams))
-            for number, image in enumerate(images, start=1):
-                await self._learn(image, seen)
-                if number % _STRIDE == 0:
-                    await asyncio.sleep(0)
-            totals[namespace] = self._totals[namespace] = self.of(images)
-            await asyncio.sleep(0)
+            images: set[Packed] = set()
+            for part in _parts(streams):
+                images.update(*(stream.packed_images for stream in part))
+                await asyncio.sleep(0)
+            distinct: dict[int, int] = {}
+            unknown = 0
+            for batch in _parts(list(images)):
+                for image in batch:
+                    if not self._settled(image, seen):
+                        await self._learn(image, seen)
+                unknown += self._add_up(batch, distinct)
+                await asyncio.sleep(0)
+            totals[namespace] = StoredBytes(sum(distinct.values()), unknown)
+            self._totals[namespace] = totals[namespace]
         self._totals = totals
         for image in self._kept.keys() - seen:
             del self._kept[image]
         for image in self._absent.keys() - seen:
             del self._absent[image]
+
+    def _add_up(self, images: Iterable[Packed], distinct: dict[int, int]) -> int:
+        """Put the blobs of images into `distinct`; how many of the images are unknown."""
+        unknown = 0
+        for image in images:
+            blobs = self._blobs(image)
+            if blobs is None:
+                unknown += 1
+            else:
+                distinct |= blobs
+        return unknown
+
+    def _settled(self, image: Packed, seen: set[Packed]) -> bool:
+        """Whether there is nothing to ask: most images of most rounds."""
+        kept = self._kept.get(image)
+        if kept is None:
+            return self._is_full() and image not in self._absent
+        if not kept[1]:
+            seen.add(image)
+        return not kept[1]
 
     async def _learn(self, image: Packed, seen: set[Packed]) -> None:
         """Read an image, and those that it lists, if they are not known yet."""
@@ -127,10 +151,12 @@ class StoredSizes:
                 seen.add(one)
 
     def _wanted(self, image: Packed) -> bool:
-        full = len(self._kept) + len(self._absent) >= self._capacity
         if image in self._absent:
             return self._clock() > self._absent[image] + _ABSENT_FOR
-        return not full
+        return not self._is_full()
+
+    def _is_full(self) -> bool:
+        return len(self._kept) + len(self._absent) >= self._capacity
 
     async def _ask(self, image: Packed) -> None:
         started = time.perf_counter()
@@ -156,6 +182,11 @@ class StoredSizes:
             waiting += [child for child in children if child not in seen]
             seen.update(children)
         return found
+
+
+def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """So many at a time that reviews do not wait."""
+    return (items[start : start + _STRIDE] for start in range(0, len(items), _STRIDE))
 
 
 def _packed(image: StoredImage) -> _Kept:
