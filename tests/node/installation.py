@@ -52,7 +52,7 @@ def uninstalled(node: Node) -> None:
     gone = installing.leftovers(NAMESPACE, and_namespace=True)
     text = yaml.safe_dump_all(gone)
     node.kubectl("delete", "--ignore-not-found", "--wait=false", "--filename=-", input=text)
-    node.wait("--for=delete", f"namespace/{NAMESPACE}")
+    node.delete("namespace", NAMESPACE)
 
 
 def pods(node: Node) -> list[dict[str, Any]]:

@@ -110,7 +110,7 @@ class Node(Cluster):
             time.sleep(0.3)
 
     def end_pods(self, namespace: str) -> None:
-        """At once. Else a namespace waits for half of the longest time that they may take to end."""
+        """At once. A namespace would wait for half of the longest time that they may take."""
         there = f"--namespace={namespace}"
         self.delete("deployments,cronjobs", there, options=("--all",))
         self.delete("pods", there, options=("--all", "--grace-period=1"))
