@@ -46,9 +46,9 @@ def words(
     allowed; empty: all.
     """
 
-    def split(_context: click.Context, _parameter: click.Parameter, given: Any) -> tuple[str, ...]:
-        if given is default:
-            return default
+    def split(
+        _context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]
+    ) -> tuple[str, ...]:
         words = [part.strip() for value in given for part in value.split(",")]
         for word in words:
             if not word:
