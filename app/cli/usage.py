@@ -61,7 +61,8 @@ def usage(
 
     Reads the cluster that kubectl uses, or a folder (--state). Each ResourceQuota has its own
     counts; of several LimitRanges, the lowest maximum is shown. A push in flight is admitted and
-    not stored yet; it counts as used.
+    not stored yet; it counts as used. So does a place in escrow (-o wide): a replica gives it out
+    without a write, and a replica that has crashed holds it for a few minutes.
 
     \b
     Examples:

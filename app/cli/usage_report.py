@@ -61,6 +61,7 @@ def _content(row: NamespaceFullness) -> dict[str, Any]:
     return {
         "namespace": row.namespace,
         "pushesInFlight": row.reservations,
+        "placesInEscrow": row.in_escrow,
         "totals": [_level(level) for level in row.totals],
         "untaggedImages": row.untagged,
         "streams": [{"stream": level.name, **_level(level)} for level in row.streams],
@@ -110,7 +111,7 @@ def _overview(
     if any(row.stored for row in rows):
         headings.append("Stored")
     cells = (_line(row, wide) for row in rows)
-    return [*headings, "Limited-by"] if wide else headings, cells
+    return [*headings, "Limited-by", "In-escrow"] if wide else headings, cells
 
 
 def _line(row: NamespaceFullness, wide: bool) -> list[str]:
@@ -124,7 +125,8 @@ def _line(row: NamespaceFullness, wide: bool) -> list[str]:
     ]
     if row.stored:
         line.append(stored_report.size(row.stored.total))
-    return [*line, fullest.source if fullest else "-"] if wide else line
+    wider = (fullest.source if fullest else "-", _known(row.in_escrow))
+    return [*line, *wider] if wide else line
 
 
 def _tightest(row: NamespaceFullness) -> Iterable[Level]:

@@ -33,6 +33,8 @@ class NamespaceFullness:
     """What its images store; None if that was not read."""
     untagged: int = 0
     """Stored images that nothing reaches and that do not count."""
+    in_escrow: int | None = None
+    """Places that replicas hold; None if the ledgers are not readable."""
 
     @property
     def fullest(self) -> Level | None:
@@ -81,6 +83,7 @@ async def _fullness(
         largest_images(tags, await inventory.sizes(tags), top) if top else (),
         await _stored(inventory, usage) if with_bytes else None,
         usage.untagged,
+        None if in_flight is None else in_flight.in_escrow,
     )
 
 
