@@ -44,7 +44,7 @@ class Escrows:
         self._arriving: dict[str, Holding] = {}
         """Those whose write is on its way."""
         self._doubtful: dict[str, list[str]] = {}
-        """Keys of escrows whose write may have failed: nothing was admitted from them."""
+        """Keys of escrows whose write may have failed."""
         self._second = 0
         self._decisions: Counter[str] = Counter()
         self._hot: set[str] = set()

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from app.reporting.inventory import Inventory
 
 
-@click.command(cls=SettingsCommand, settings=("state", "kubeconfig", "context", "api_domain"))
+@click.command(
+    cls=SettingsCommand, settings=("state", "kubeconfig", "context", "api_domain", "cluster_name")
+)
 @read_only_command.options
 @click.option(
     "--proposed",
@@ -108,6 +110,13 @@ def audit(
             audit_report.show_objects(reports)
     else:
         chosen = selection.named if details is None else details
-        audit_report.show(audits, output, details=chosen, proposed=bool(proposed), headers=headers)
+        audit_report.show(
+            audits,
+            output,
+            details=chosen,
+            proposed=bool(proposed),
+            headers=headers,
+            cluster=settings.cluster_name or settings.context or "",
+        )
     if fail_on == "over" and any(item.over for item in audits):
         raise SystemExit(ExitCode.FINDINGS)

@@ -17,19 +17,26 @@ _NAMED = 3
 
 
 def show(
-    audits: Sequence[NamespaceAudit], form: str, *, details: bool, proposed: bool, headers: bool
+    audits: Sequence[NamespaceAudit],
+    form: str,
+    *,
+    details: bool,
+    proposed: bool,
+    headers: bool,
+    cluster: str,
 ) -> None:
     """Print the report as `form`.
 
     `details`: the table has a row for each object over a limit, else one for each namespace.
-    `proposed`: the audit tried limits that are not in force.
+    `proposed`: the audit tried limits that are not in force. `cluster`: its name, for the page.
     """
     match form:
         case "json" | "yaml":
             items = [content(item) for item in audits]
             output.show(output.enveloped("AuditList", {"items": items}), form)
         case "html":
-            click.echo(audit_page.render(audits, now=datetime.now(UTC), proposed=proposed))
+            now = datetime.now(UTC)
+            click.echo(audit_page.render(audits, now=now, proposed=proposed, cluster=cluster))
         case "name":
             over = [item for item in worst_first(list(audits)) if item.over]
             click.echo("".join(f"namespace/{item.namespace}\n" for item in over), nl=False)

@@ -1,13 +1,17 @@
-"""Prometheus' own tool, which reads rules and tests them."""
+"""The programs that read alert rules, dashboards and routes."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from . import programs
+
 
 @pytest.fixture(scope="session")
 def promtool() -> Path:
-    build = Path(__file__).parent / "tools" / "build"
-    built = subprocess.run([build], stdout=subprocess.PIPE, text=True, check=True)
-    return Path(built.stdout.strip()) / "promtool"
+    return programs.folder() / "promtool"
+
+
+@pytest.fixture(scope="session")
+def amtool() -> Path:
+    return programs.folder() / "amtool"

@@ -6,7 +6,7 @@ import pytest
 
 from app.admission.review import AdmissionRequest, Outcome
 from app.cluster.api import NotFoundError
-from app.page.refusals import CAPACITY, MAX_MESSAGE, WINDOW, Refusal, Refusals
+from app.page.refusals import CAPACITY, MAX_MESSAGE, WINDOW, Finding, Refusal, Refusals
 from app.page.shared_refusals import LABEL, SharedRefusals, decode, encode
 from app.policy.verdict import Verdict
 from app.registry.names import Repository
@@ -49,9 +49,11 @@ def test_equal_refusals_are_counted_and_the_latest_comes_first(
 
     assert refusals.recent() == [
         Refusal("team-a", "app", ("ImageTooLarge",), "3Gi; make it smaller",
-                1_000_000, 1_000_020, 2, next_steps=("make it smaller",)),
+                1_000_000, 1_000_020, 2,
+                findings=(Finding("ImageTooLarge", "3Gi", "make it smaller"),)),
         Refusal("team-b", "web", ("ImageTooLarge",), "too large; make it smaller",
-                1_000_010, 1_000_010, next_steps=("make it smaller",)),
+                1_000_010, 1_000_010,
+                findings=(Finding("ImageTooLarge", "too large", "make it smaller"),)),
     ]  # fmt: skip
     assert [refusal.stream for refusal in refusals.of("team-a")] == ["app"]
     assert refusals.of("team-a", "web") == []
