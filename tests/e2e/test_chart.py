@@ -11,7 +11,7 @@ import yaml
 
 from app.install.kustomization import Manifest
 
-from . import overlays
+from . import commands, overlays
 from .cluster import Cluster
 from .helm import CHART, IMAGE, RELEASE, helm, rendered, values
 from .overlays import CONFIGURATIONS, MANIFESTS, NAMESPACE, kustomize
@@ -24,7 +24,8 @@ CA = "Y2E="
 @pytest.fixture
 def release(cluster: Cluster) -> Iterator[str]:
     """A namespace for a release, without anything that others left in the cluster."""
-    cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", timeout=120)
+    commands.run(cluster, "uninstall", "--yes", "--delete-namespace")
+    cluster.kubectl("wait", "--for=delete", f"namespace/{NAMESPACE}", "--timeout=50s")
     cluster.kubectl("create", "namespace", NAMESPACE)
     yield NAMESPACE
     helm(cluster, "uninstall", RELEASE, "--ignore-not-found", "--wait")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from app.controllers import namespace_limits
 from app.install.kustomization import Manifest
 from app.version import VERSION
 
@@ -76,6 +77,21 @@ def test_a_registry_of_a_public_authority_needs_no_config_map(cluster: Cluster) 
     assert "registry-ca" not in yaml.safe_dump_all(found)
 
 
+def test_the_template_for_new_namespaces_is_a_value(cluster: Cluster) -> None:
+    limits = "{apiVersion: v1, kind: LimitRange, metadata: {name: alauda.io}}"
+    chosen = {"controllers": ["namespace-limits"], "namespaceTemplate": limits}
+
+    found = rendered(cluster, values(image=IMAGE, domain="openshift.io", **chosen))
+
+    named = [one for one in found if one["metadata"]["name"] == namespace_limits.TEMPLATE]
+    data = {one["kind"]: one.get("data") for one in named}
+    assert data == {
+        "ClusterRole": None,
+        "ClusterRoleBinding": None,
+        "ConfigMap": {"limits.yaml": limits},
+    }
+
+
 def test_fields_of_pods_are_those_of_every_pod(cluster: Cluster) -> None:
     more = {"imagePullSecrets": [{"name": "pull"}], "nodeSelector": {"zone": "a"}}
     on = {"gateway": {"enabled": True}, "policyReports": {"enabled": True, "schedule": "@daily"}}
@@ -136,6 +152,7 @@ def test_the_release_may_be_in_any_namespace(cluster: Cluster) -> None:
         {"image": IMAGE, "domain": "example.com"},
         {"image": IMAGE, "controllers": ["pruner"]},
         {"image": IMAGE, "certificates": {"source": "existing"}},
+        {"image": IMAGE, "namespaceTemplate": "{}"},
         {"image": IMAGE, "callers": [{"cidr": "192.0.2.0/24"}]},
         {"image": IMAGE, "pod": {"containers": []}},
         {"image": IMAGE, "policyReports": {"schedule": "hourly"}},

@@ -31,9 +31,8 @@ def namespaces(cluster: Cluster, replicas: Replicas) -> Iterator[None]:
     for name in AUDITED_NAMESPACES:
         cluster.kubectl("create", "namespace", name)
         limit(cluster, name)
-        replicas.wait_until_limited(name)
-        assert push(cluster, name, "first").returncode == 0
         annotate(cluster, name, name.removeprefix("mode-"))
+        assert push(cluster, name, "first").returncode == 0
     yield
     cluster.kubectl("delete", "namespace", *AUDITED_NAMESPACES, "--wait=false")
 

@@ -27,7 +27,7 @@ ACCOUNT = "registry-admission-policy-reports"
 TEAM = "reported"
 IMAGE = f"sha256-{'c' * 64}"
 """A custom resource cannot be named sha256:…"""
-RIGHTS = ("Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding")
+RIGHTS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding")
 
 
 class Job:
@@ -46,14 +46,13 @@ class Job:
         built = kustomize(cluster, folder)
         self._cluster = cluster
         self.rights = [
-            one
-            for one in built
-            if one["kind"] in RIGHTS and one["metadata"]["name"] in (ACCOUNT, NAMESPACE)
+            one for one in built if one["metadata"]["name"] == ACCOUNT and one["kind"] in RIGHTS
         ]
         [cron_job] = [one for one in built if one["kind"] == "CronJob"]
         pod = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
         assert pod["serviceAccountName"] == ACCOUNT
         [self._container] = pod["containers"]
+        cluster.kubectl("create", "namespace", NAMESPACE, check=False)
         apply(cluster, self.rights)
         self._kubeconfig = cluster.account_kubeconfig(folder / "job", NAMESPACE, ACCOUNT)
 
