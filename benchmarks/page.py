@@ -11,12 +11,16 @@ from fastapi import FastAPI
 
 from app.auth.authentication import Subject, Visible
 from app.model.domain import ApiDomain
+from app.model.image import StoredImage
 from app.model.limits import HardLimits, Limit, NamespaceLimits
 from app.model.quantity import Quantity
 from app.page.api import PageApi
+from app.page.growth import Growth
 from app.page.overview_cache import FRESH, OverviewCache
 from app.page.refusals import Refusals
+from app.page.rendering import Renderer
 from app.page.session import Sessions
+from app.page.stored_sizes import StoredSizes
 from app.page.views import Views
 from app.registry.names import Repository
 from benchmarks.scale import State, resident_megabytes
@@ -72,12 +76,17 @@ class Loop:
             self.longest = max(self.longest, time.perf_counter() - before - _TICK)
 
 
+async def no_image(_: str) -> StoredImage | None:
+    return None
+
+
 def client(state: State) -> httpx.AsyncClient:
     domain = ApiDomain()
-    board = OverviewCache(state, lambda: state.index, domain)
-    views = Views(state, board, Refusals(domain), Everybody(), domain)
+    sizes, growth = StoredSizes(state, lambda: state.index, no_image), Growth(state, lambda: ())
+    board = OverviewCache(state, lambda: state.index, domain, sizes, growth)
+    views = Views(state, board, Refusals(domain), Everybody(), domain, Renderer())
     app = FastAPI()
-    app.include_router(PageApi(views, Everybody(), Sessions(lambda: b"key")).router())
+    app.include_router(PageApi(views, Everybody(), Sessions(lambda: b"key"), Renderer()).router())
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="https://benchmark",

@@ -4,6 +4,7 @@ None of them is kept in the repository, so none can be out of date.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,6 +39,27 @@ def on_files(files: Any, config: Any) -> Any:
     for path, content in pages().items():
         files.append(File.generated(config, path, content=content))
     return files
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Called by mkdocs with the content of a page: each cell of a table gets its column's name,
+    which phones show beside it."""
+    return re.sub(r"<table>.*?</table>", lambda table: _labelled(table[0]), html, flags=re.DOTALL)
+
+
+def _labelled(table: str) -> str:
+    names = [re.sub("<[^>]*>", "", name) for name in re.findall(r"<th[^>]*>(.*?)</th>", table)]
+    head, *rows = table.split("<tr>")
+    for number, row in enumerate(rows):
+        for name in names:
+            row = row.replace("<td>", f'<td data-label="{name}">', 1)
+        rows[number] = row
+    return "<tr>".join([head, *rows])
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """Called by mkdocs with a whole page: the theme does not name its search dialog."""
+    return output.replace('role="dialog"', 'role="dialog" aria-label="Search"')
 
 
 def pages() -> dict[str, str]:
@@ -100,7 +122,9 @@ def cli() -> str:
         "# Command line",
         "The same commands are `kubectl registry-limits …` if `kubectl-registry_limits` is on the "
         "PATH, as it is in an environment with this package. `completion` prints the completion "
-        "script of a shell; kubectl completes its plugin by itself.",
+        "script of a shell; kubectl completes its plugin by itself. A TAB, and `--help`, take 0.05 "
+        "to 0.25 seconds of CPU on the machine of the benchmarks: only the command that runs is "
+        "imported.",
         "## Exit codes",
         _table(
             ("Code", "Meaning"),

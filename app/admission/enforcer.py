@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable
 
+from app.admission.cancelling import cancel
 from app.admission.decision import Sight, decide_all
 from app.admission.escrows import Escrows, renew_at
 from app.admission.waiting import Waiting, fail, give_up
@@ -20,24 +21,18 @@ from app.policy.enforcement import ENFORCED, Enforcement
 from app.policy.verdict import Verdict
 from app.quota.ledger import Ledger, Timing
 from app.quota.members import Claims, holder_of
-from app.quota.state import (
-    ClusterState,
-    NamespaceView,
-    StateUnavailableError,
-    require_available,
-)
+from app.quota.state import ClusterState, NamespaceView, StateUnavailableError, require_available
 from app.quota.store import LedgerConflictError, LedgerStore
 
 logger = logging.getLogger("registry_admission.quota")
 
-_CANCEL_ATTEMPTS = 8
 _CATCH_UP = 0.005
 """Seconds between two checks that this replica's view has reached the ledger's floor."""
 _PAUSE = 0.015
 _MAX_PAUSE = 0.06
 _CALM = 0.8
-"""Seconds, and a factor. After a conflict, a replica waits longer before it decides: its batches
-grow, and its writes become fewer. Each success shortens the wait."""
+"""Seconds, and a factor. After a conflict, a replica waits longer before it decides, so that its
+batches grow. Each success shortens the wait."""
 _RECALL = 2.0
 """Seconds for other replicas to give back what they hold in escrow."""
 _ASK_AGAIN = 0.2
@@ -64,6 +59,8 @@ class Enforcer:
         self._escrows = Escrows(ledgers.replica)
         ledgers.on_recall(self._recalled)
         self._waiting: dict[str, list[Waiting]] = {}
+        self._deciding: set[str] = set()
+        """Namespaces for which a write of the ledger is decided on or sent."""
         self._due: set[str] = set()
         """Namespaces whose escrow is to be given back."""
         self._pause: dict[str, float] = {}
@@ -93,7 +90,10 @@ class Enforcer:
         in_escrow = reserve and not holder
         waiting = Waiting(claims, view.limits, name, reserve, in_escrow, exemption)
         self._escrows.count(namespace, self._clock())
-        if namespace not in self._waiting and self._admit(waiting):
+        closed = namespace in self._deciding and not self._escrows.is_arriving(namespace)
+        if not closed and self._admit(waiting):
+            if self._escrows.is_low(namespace):
+                self._give_back(namespace)
             return Verdict()
         self._queue(namespace).append(waiting)
         timer = asyncio.get_running_loop().call_later(within, give_up, waiting, within)
@@ -105,22 +105,9 @@ class Enforcer:
     async def cancel(self, namespace: str, holder: str) -> bool:
         """Cancel the reservation of a holder. Returns False if it has none.
 
-        Raises StateUnavailableError. Then the reservation ends at its expiry.
+        Raises StateUnavailableError; then it ends at its expiry.
         """
-        for attempt in range(_CANCEL_ATTEMPTS):
-            ledger, version = await self._ledgers.load(namespace)
-            if not ledger.cancel(holder):
-                # Another replica may have reserved it a moment ago.
-                ledger, version = await self._ledgers.refresh(namespace)
-                if not ledger.cancel(holder):
-                    return False
-            try:
-                await self._ledgers.save(namespace, ledger, version)
-            except LedgerConflictError:
-                await asyncio.sleep(random.uniform(0, _PAUSE * attempt))
-            else:
-                return True
-        raise StateUnavailableError(f"the ledger of namespace {namespace} is too busy")
+        return await cancel(self._ledgers, namespace, holder)
 
     def reservations(self) -> int:
         return self._ledgers.reservations()
@@ -233,7 +220,7 @@ class Enforcer:
         return batch
 
     def _admit(self, waiting: Waiting) -> bool:
-        """Admit a request from an escrow. Nothing may be writing the ledger meanwhile."""
+        """Admit a request from an escrow. Nothing may be deciding on the ledger meanwhile."""
         namespace = waiting.claims.namespace
         if not waiting.in_escrow or self._escrows.held(namespace) is None:
             return False
@@ -246,28 +233,42 @@ class Enforcer:
         Raises LedgerConflictError if none of them holds.
         """
         ledger, version = await self._covered_ledger(namespace)
-        verdicts = self._decide_on(ledger, namespace, batch)
-        if not all(verdict and verdict.allowed for verdict in verdicts):
-            _, latest = await self._ledgers.refresh(namespace)
-            if latest != version:
-                ledger, version = await self._covered_ledger(namespace)
-                verdicts = self._decide_on(ledger, namespace, batch)
-        pairs = zip(batch, verdicts, strict=True)
-        reserved = any(one.reserve and verdict and verdict.allowed for one, verdict in pairs)
-        if reserved or namespace in self._due:
-            await self._write(namespace, ledger, version)
-        return verdicts
+        self._escrows.meet(namespace, len(batch))
+        self._deciding.add(namespace)
+        # Who asks for the escrow from now on asks for the next one.
+        due = namespace in self._due
+        self._due.discard(namespace)
+        try:
+            verdicts = self._decide_on(ledger, namespace, batch)
+            if not all(verdict and verdict.allowed for verdict in verdicts):
+                _, latest = await self._ledgers.refresh(namespace)
+                if latest != version:
+                    ledger, version = await self._covered_ledger(namespace)
+                    verdicts = self._decide_on(ledger, namespace, batch)
+            pairs = zip(batch, verdicts, strict=True)
+            reserved = any(one.reserve and verdict and verdict.allowed for one, verdict in pairs)
+            if reserved or due:
+                await self._write(namespace, ledger, version)
+            return verdicts
+        except LedgerConflictError:
+            self._due |= {namespace} if due else set()
+            raise
+        finally:
+            self._deciding.discard(namespace)
 
     async def _write(self, namespace: str, ledger: Ledger, version: str) -> None:
         """Raises LedgerConflictError and StateUnavailableError."""
         sight = self._sight(namespace, self._state.limits(namespace))
         taken = self._escrows.take(namespace, ledger, sight)
+        self._escrows.send(namespace, taken)
         try:
             await self._ledgers.save(namespace, ledger, version)
-        except StateUnavailableError:
+        except LedgerConflictError:
+            self._escrows.refused(namespace)
+            raise
+        except Exception:
             self._escrows.doubt(namespace, taken)
             raise
-        self._due.discard(namespace)
         self._escrows.written(namespace, taken)
         if taken is not None:
             key = taken.escrow.key

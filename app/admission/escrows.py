@@ -14,8 +14,15 @@ LIFE = 3.0
 the ledger for longer."""
 _RENEW_BEFORE = 1.0
 """Seconds before its end from which on one is given back: it is lost if that takes longer."""
+_PATIENCE = 0.5
+"""Seconds after that for which it is given out while the write is on its way."""
 _HOT = 8
 """Decisions in a second from which on writes are worth to be saved."""
+_TOGETHER = 2
+"""Requests that wait for the same write, from which on it is hot at once."""
+_LOW = 32
+"""An escrow of so many places or more is renewed when a quarter is left, so that no request waits
+for the write."""
 _COOL = 10.0
 """Seconds without an escrow after somebody has asked for one back."""
 
@@ -34,8 +41,10 @@ class Escrows:
         self._replica = replica
         self._numbers = itertools.count(1)
         self._held: dict[str, Holding] = {}
+        self._arriving: dict[str, Holding] = {}
+        """Those whose write is on its way."""
         self._doubtful: dict[str, list[str]] = {}
-        """Keys of escrows whose write may have failed: nothing was admitted from them."""
+        """Keys of escrows whose write may have failed."""
         self._second = 0
         self._decisions: Counter[str] = Counter()
         self._hot: set[str] = set()
@@ -49,9 +58,17 @@ class Escrows:
         holding = self._held.get(namespace)
         if holding is None or namespace in self._doubtful:
             return False
-        if sight.now > renew_at(holding):
+        arriving = self._arriving.get(namespace)
+        if sight.now > renew_at(holding) + (_PATIENCE if arriving else 0.0):
             return False
-        return admit_from(holding, holder, claims, sight)
+        return admit_from(arriving or holding, holder, claims, sight)
+
+    def is_low(self, namespace: str) -> bool:
+        """Whether an escrow should be renewed before it is used up."""
+        holding = self._held.get(namespace)
+        if holding is None or namespace in self._arriving:
+            return False
+        return holding.escrow.places >= _LOW and holding.left * 4 <= holding.escrow.places
 
     def forget_doubtful(self, namespace: str, ledger: Ledger, now: float) -> None:
         """Leave out of a ledger what a write that seemed to fail may have put into it."""
@@ -71,17 +88,45 @@ class Escrows:
         key = f"{self._replica}/{next(self._numbers)}"
         return take_escrow(ledger, key, places, LIFE, sight)
 
+    def send(self, namespace: str, taken: Holding | None) -> None:
+        """The ledger is being written: with this escrow in it, and without the one that is held.
+
+        What is left of both may be given out meanwhile.
+        """
+        held = self._held.get(namespace)
+        if held and taken and held.limits == taken.limits and namespace not in self._doubtful:
+            taken.before = held
+            self._arriving[namespace] = taken
+
+    def is_arriving(self, namespace: str) -> bool:
+        """Whether an escrow is on its way that may be given out."""
+        return namespace in self._arriving
+
     def written(self, namespace: str, taken: Holding | None) -> None:
-        """The ledger was written: with this escrow in it, and without any other of this replica."""
+        """The write has arrived."""
+        self._arriving.pop(namespace, None)
         self._doubtful.pop(namespace, None)
         self._held.pop(namespace, None)
         if taken is not None:
+            taken.before = None
             self._held[namespace] = taken
 
+    def refused(self, namespace: str) -> None:
+        """The write has not arrived, and never will."""
+        arriving = self._arriving.pop(namespace, None)
+        if arriving is not None:
+            self._held[namespace].take_back(arriving)
+
     def doubt(self, namespace: str, taken: Holding | None) -> None:
-        """Nobody knows whether the ledger was written: nothing is admitted before it is."""
+        """Nobody knows whether the write has arrived: nothing is admitted until the next has."""
+        self.refused(namespace)
         keys = [taken.escrow.key] if taken is not None else []
         self._doubtful.setdefault(namespace, []).extend(keys)
+
+    def meet(self, namespace: str, requests: int) -> None:
+        """So many requests are to be decided with one write."""
+        if requests >= _TOGETHER:
+            self._hot.add(namespace)
 
     def cool(self, namespace: str, now: float) -> None:
         """Take none for a while: somebody needs the places."""

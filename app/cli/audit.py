@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli import output as outputs
-from app.cli import read_only_command
+from app.cli import read_only_command, stored_report
 from app.cli.exit_codes import ExitCode
 from app.cli.options import SettingsCommand
 from app.cli.read_only_command import Selection
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from app.reporting.inventory import Inventory
 
 
-@click.command(cls=SettingsCommand, settings=("state", "kubeconfig", "context", "api_domain"))
+@click.command(
+    cls=SettingsCommand, settings=("state", "kubeconfig", "context", "api_domain", "cluster_name")
+)
 @read_only_command.options
 @click.option(
     "--proposed",
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     help="Print everything that is over a limit, not only the worst.  "
     "[default: only of namespaces that are named]",
 )  # fmt: skip
+@stored_report.option
 @outputs.option("table", "wide", "name", *outputs.DATA, "html", "policyreport")
 @outputs.no_headers
 @click.option(
@@ -52,6 +55,7 @@ def audit(
     proposed: tuple[Path, ...],
     top: int,
     details: bool | None,
+    with_bytes: bool,
     output: str,
     headers: bool,
     fail_on: str,
@@ -88,6 +92,7 @@ def audit(
                 namespaces=selection.namespaces,
                 proposed=limits,
                 top=top,
+                with_bytes=with_bytes,
             )
         read_only_command.show_notes(inventory)
         return audits
@@ -105,6 +110,13 @@ def audit(
             audit_report.show_objects(reports)
     else:
         chosen = selection.named if details is None else details
-        audit_report.show(audits, output, details=chosen, proposed=bool(proposed), headers=headers)
+        audit_report.show(
+            audits,
+            output,
+            details=chosen,
+            proposed=bool(proposed),
+            headers=headers,
+            cluster=settings.cluster_name or settings.context or "",
+        )
     if fail_on == "over" and any(item.over for item in audits):
         raise SystemExit(ExitCode.FINDINGS)

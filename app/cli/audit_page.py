@@ -1,4 +1,5 @@
-"""The audit as one HTML file without scripts or external resources, for light and dark mode."""
+"""The audit as one HTML file without external resources, for light and dark mode. It can be read
+without scripts; the search needs one."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,8 +22,11 @@ _FEW = 10
 _TAGS = 3
 
 
-def render(audits: Sequence[NamespaceAudit], *, now: datetime, proposed: bool) -> str:
-    """The page. `proposed`: whether the audit tried limits that are not in force."""
+def render(
+    audits: Sequence[NamespaceAudit], *, now: datetime, proposed: bool, cluster: str = ""
+) -> str:
+    """The page. `proposed`: whether the audit tried limits that are not in force. `cluster`: the
+    name that readers know the cluster by."""
     templates = environment("app.cli")
     templates.filters |= {
         "amount": amount,
@@ -43,6 +47,7 @@ def render(audits: Sequence[NamespaceAudit], *, now: datetime, proposed: bool) -
         count=len(ordered),
         now=now,
         proposed=proposed,
+        cluster=cluster,
         detailed=_DETAILED,
         rows=_ROWS,
         opened=_OPEN if len(over) <= _FEW else 0,

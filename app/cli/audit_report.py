@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from app.cli import audit_page, names, output, table
+from app.cli import audit_page, names, output, stored_report, table
 from app.cluster.api import Content
 from app.policy.fullness import Level
 from app.reporting.audit import NamespaceAudit, severity, worst_first
@@ -17,19 +17,26 @@ _NAMED = 3
 
 
 def show(
-    audits: Sequence[NamespaceAudit], form: str, *, details: bool, proposed: bool, headers: bool
+    audits: Sequence[NamespaceAudit],
+    form: str,
+    *,
+    details: bool,
+    proposed: bool,
+    headers: bool,
+    cluster: str,
 ) -> None:
     """Print the report as `form`.
 
     `details`: the table has a row for each object over a limit, else one for each namespace.
-    `proposed`: the audit tried limits that are not in force.
+    `proposed`: the audit tried limits that are not in force. `cluster`: its name, for the page.
     """
     match form:
         case "json" | "yaml":
             items = [content(item) for item in audits]
             output.show(output.enveloped("AuditList", {"items": items}), form)
         case "html":
-            click.echo(audit_page.render(audits, now=datetime.now(UTC), proposed=proposed))
+            now = datetime.now(UTC)
+            click.echo(audit_page.render(audits, now=now, proposed=proposed, cluster=cluster))
         case "name":
             over = [item for item in worst_first(list(audits)) if item.over]
             click.echo("".join(f"namespace/{item.namespace}\n" for item in over), nl=False)
@@ -49,6 +56,7 @@ def content(item: NamespaceAudit) -> dict[str, Any]:
         "over": [_level(level, item) for level in item.over],
         "unlimited": item.unlimited,
         "unknownSizes": item.unknown_sizes,
+        **stored_report.content(item.stored),
         "largest": [
             {"digest": image.digest, "bytes": image.size, "tags": list(image.tags)}
             for image in item.largest
@@ -84,6 +92,10 @@ def _show_table(
         table.show(headings, rows, headers=headers)
     for line in _hints(over) if details else ():
         click.echo(line)
+    if details:
+        stored_report.show_streams(
+            [(each.namespace, each.stored) for each in audits], headers=headers
+        )
     for line in _rest(audits):
         click.echo(line, err=True)
     click.echo(f"{counted(len(audits), 'namespace')}: {len(over)} over a limit.", err=True)
@@ -97,12 +109,16 @@ def _overview(
     audits: Sequence[NamespaceAudit], wide: bool
 ) -> tuple[Sequence[str], Iterator[Sequence[str]]]:
     """One line for each namespace."""
-    headings = ("Namespace", "Severity", "Over", "Worst", "Resource", "Used", "Hard", "Limited-by")
-    return headings, (
-        (item.namespace, item.severity or "", str(len(item.over)), *_cells(worst, item, wide))
-        for item in audits
-        for worst in item.over[:1]
-    )
+    headings = ["Namespace", "Severity", "Over", "Worst", "Resource", "Used", "Hard", "Limited-by"]
+    if any(item.stored for item in audits):
+        headings.append("Stored")
+    return headings, (_line(item, wide) for item in audits)
+
+
+def _line(item: NamespaceAudit, wide: bool) -> list[str]:
+    worst = _cells(item.over[0], item, wide)
+    line = [item.namespace, item.severity or "", str(len(item.over)), *worst]
+    return [*line, stored_report.size(item.stored.total)] if item.stored else line
 
 
 def _details(

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from app.cli import flags
+
 
 @click.group()
 def certs() -> None:
@@ -15,9 +17,9 @@ def certs() -> None:
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("tls"),
     help="Folder for ca.crt, ca.key, tls.crt and tls.key.  [default: tls]",
 )  # fmt: skip
-@click.option(
-    "--name", "names", multiple=True, default=("localhost", "127.0.0.1"),
-    help="DNS name or IP address of the service; may be repeated.",
+@flags.words(
+    "--name", "names", default=("localhost", "127.0.0.1"),
+    text="DNS names or IP addresses of the service.  [default: localhost,127.0.0.1]",
 )  # fmt: skip
 def make(out: Path, names: tuple[str, ...]) -> None:
     """Make a CA and a serving certificate. An existing CA is used again.

@@ -38,7 +38,7 @@ class Options:
     files: tuple[Path, ...]
     from_cluster: bool
     config_map: str | None
-    namespaces: str | None
+    namespaces: tuple[str, ...]
     namespaces_file: Iterable[str] | None
     size_unit: str
     flat: bool
@@ -111,7 +111,7 @@ async def _config(options: Options, api: KubeApi | None) -> LegacyConfig:
 
 
 async def _namespaces(options: Options, config: LegacyConfig, api: KubeApi | None) -> list[str]:
-    named = (options.namespaces or "").split(",") + list(options.namespaces_file or ())
+    named = [*options.namespaces, *(options.namespaces_file or ())]
     names = [name.strip() for name in named if name.strip()]
     if names:
         checked = converting.check_namespaces(names)

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
+from app.cli import completion, flags, read_only_command
 from app.cli import output as outputs
-from app.cli import read_only_command
 from app.cli.options import SettingsCommand
 from app.config.settings import Settings
 from app.model.mode import MODES
@@ -29,10 +29,10 @@ _COUNT = click.IntRange(min=0)
     metavar="NAMESPACE/NAME",
     help="The gateway's ConfigMap, if there are several.",
 )
-@click.option(
+@flags.words(
     "--namespaces",
-    metavar="A,B",
-    help="Namespaces to convert for.  [default: the cluster's where one is used, else those "
+    complete=completion.namespaces,
+    text="Namespaces to convert for.  [default: the cluster's where one is used, else those "
     "that a rule names as a whole]",
 )
 @click.option(
@@ -79,10 +79,7 @@ _COUNT = click.IntRange(min=0)
 @click.option(
     "--force-conflicts", is_flag=True, help="With --apply: overwrite what others have changed."
 )
-@click.option(
-    "--exclude", multiple=True, metavar="PATTERN",
-    help="Leave out namespaces such as test-*; may be repeated.",
-)  # fmt: skip
+@flags.words("--exclude", metavar="PATTERNS", text="Leave out namespaces such as test-*,demo-*.")
 @click.option(
     "--template", is_flag=True,
     help="Write the default limits as the template for new namespaces as well.",

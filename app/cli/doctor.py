@@ -2,7 +2,7 @@
 
 import click
 
-from app.cli import completion, read_only_command
+from app.cli import completion, flags, read_only_command
 from app.cli import output as outputs
 from app.cli.exit_codes import ExitCode
 from app.cli.options import SettingsCommand
@@ -23,14 +23,10 @@ _LEVELS = ("error", "warning")
 
 
 @click.command(cls=SettingsCommand, settings=_SETTINGS)
-@click.option(
-    "-n",
-    "--namespace",
-    "namespaces",
-    multiple=True,
-    shell_complete=completion.namespaces,
-    help="Only the limits and images of this namespace; may be repeated.",
-)
+@flags.words(
+    "-n", "--namespace", "namespaces", complete=completion.namespaces,
+    text="Only the limits and images of these namespaces.",
+)  # fmt: skip
 @click.option(
     "--service-namespace",
     help="Namespace of this service.  [default: the one that its webhooks call]",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from app.cli import cluster_options, duration, output, read_only_command
+from app.cli import cluster_options, flags, output, read_only_command
 from app.config.setting_types import CONTROLLERS
 from app.model.mode import MODES, Mode
 
@@ -28,9 +28,9 @@ from app.model.mode import MODES, Mode
     help="Folder with a certificate to use: tls.crt, tls.key and ca.crt. "
     "Without it, the service makes its own and renews it.",
 )  # fmt: skip
-@click.option(
-    "--controllers", type=click.Choice(CONTROLLERS), multiple=True,
-    help="Opt-in controller to install with its rights; may be repeated.",
+@flags.words(
+    "--controllers", choices=CONTROLLERS,
+    text=f"Opt-in controllers to install with their rights: {', '.join(CONTROLLERS)}.",
 )  # fmt: skip
 @click.option(
     "--policy-reports", is_flag=True,
@@ -45,7 +45,7 @@ from app.model.mode import MODES, Mode
     "--wait", is_flag=True,
     help="With --apply: register the webhooks only after all replicas are ready.",
 )  # fmt: skip
-@duration.option(
+@flags.duration(
     "--timeout", default="3m", text="With --wait: longest time to wait for the replicas."
 )
 @cluster_options.kubeconfig

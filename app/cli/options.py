@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from app.cli import completion, duration
+from app.cli import completion, flags
 from app.config import durations
 from app.config.setting_types import is_duration
 from app.config.settings import Settings, load
@@ -70,7 +70,7 @@ def _option(name: str, field: FieldInfo) -> click.Option:
     return click.Option(
         [flag(name), name],
         type=_type(field),
-        metavar=duration.METAVAR if is_duration(field) else None,
+        metavar=flags.DURATION if is_duration(field) else None,
         help=f"{text}  [default: {default}]" if default else text,
         multiple=isinstance(_default(field), list),
         shell_complete=_COMPLETIONS.get(name),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from app.cli import completion
+from app.cli import completion, flags
 from app.model.domain import ApiDomain
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Only namespaces with these labels, such as team=a.",
         ),
         click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces, the default."),
-        click.option(
-            "-n", "--namespace", "namespaces", multiple=True, shell_complete=completion.namespaces,
-            help="Only this namespace; may be repeated.",
+        flags.words(
+            "-n", "--namespace", "namespaces", complete=completion.namespaces,
+            text="Only these namespaces.",
         ),
         click.argument(
             "names", nargs=-1, metavar="[NAMESPACE]...", shell_complete=completion.namespaces

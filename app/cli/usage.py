@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli import output as outputs
-from app.cli import read_only_command
+from app.cli import read_only_command, stored_report
 from app.cli.options import SettingsCommand
 from app.cli.read_only_command import Selection
 from app.config.settings import Settings
@@ -32,10 +32,7 @@ _SORTED_BY = ("full", "name", "streams", "images", "tags", "in-flight", "bytes")
     help="How many of each namespace's largest images to list.  "
     f"[default: {_TOP}, only of namespaces that are named]",
 )
-@click.option(
-    "--bytes", "with_bytes", is_flag=True,
-    help="Show the bytes that images store: distinct layers whose size is known.",
-)  # fmt: skip
+@stored_report.option
 @click.option(
     "--sort-by", type=click.Choice(_SORTED_BY), default="full",
     help="Order: by name, or the largest number first.  [default: full]",
@@ -64,7 +61,8 @@ def usage(
 
     Reads the cluster that kubectl uses, or a folder (--state). Each ResourceQuota has its own
     counts; of several LimitRanges, the lowest maximum is shown. A push in flight is admitted and
-    not stored yet; it counts as used.
+    not stored yet; it counts as used. So does a place in escrow (-o wide): a replica gives it out
+    without a write, and a replica that has crashed holds it for a few minutes.
 
     \b
     Examples:

@@ -6,11 +6,10 @@ from typing import Any
 
 import click
 
-from app.cli import names, output, table
+from app.cli import names, output, stored_report, table
 from app.policy.fullness import Level
 from app.reporting.auditing import NamespaceFullness
 from app.reporting.numbers import counted, percent, readable, untagged
-from app.reporting.stored_bytes import StoredBytes
 
 _RESOURCES = ("imagestreams", "images", "image-tags")
 _TAGS = 3
@@ -54,7 +53,7 @@ _ORDERS: Mapping[str, Callable[[NamespaceFullness], int]] = {
     "images": _total("images"),
     "tags": _total("image-tags"),
     "in-flight": lambda row: row.reservations or 0,
-    "bytes": lambda row: row.stored.known if row.stored else 0,
+    "bytes": lambda row: row.stored.total.known if row.stored else 0,
 }
 
 
@@ -62,20 +61,16 @@ def _content(row: NamespaceFullness) -> dict[str, Any]:
     return {
         "namespace": row.namespace,
         "pushesInFlight": row.reservations,
+        "placesInEscrow": row.in_escrow,
         "totals": [_level(level) for level in row.totals],
         "untaggedImages": row.untagged,
         "streams": [{"stream": level.name, **_level(level)} for level in row.streams],
-        "stored": _stored(row.stored),
-        "storedByStream": {name: _stored(found) for name, found in row.stored_of.items()},
+        **stored_report.content(row.stored),
         "largest": [
             {"digest": image.digest, "bytes": image.size, "tags": list(image.tags)}
             for image in row.largest
         ],
     }
-
-
-def _stored(found: StoredBytes | None) -> dict[str, int] | None:
-    return None if found is None else {"bytes": found.known, "unknownImages": found.unknown}
 
 
 def _level(level: Level) -> dict[str, Any]:
@@ -93,12 +88,9 @@ def _show_tables(rows: Sequence[NamespaceFullness], shown: Shown) -> None:
     wide = shown.output == "wide"
     headings, cells = _counts(rows, wide) if shown.streams else _overview(rows, wide)
     table.show(headings, cells, headers=shown.headers)
-    if shown.streams and any(row.stored_of for row in rows):
-        click.echo()
-        table.show(
-            ("Namespace", "Stream", "Stored", "Unknown-images"), _stored_rows(rows),
-            headers=shown.headers,
-        )  # fmt: skip
+    if shown.streams:
+        stored = [(row.namespace, row.stored) for row in rows]
+        stored_report.show_streams(stored, headers=shown.headers)
     if any(row.largest for row in rows):
         click.echo()
         table.show(
@@ -119,7 +111,7 @@ def _overview(
     if any(row.stored for row in rows):
         headings.append("Stored")
     cells = (_line(row, wide) for row in rows)
-    return [*headings, "Limited-by"] if wide else headings, cells
+    return [*headings, "Limited-by", "In-escrow"] if wide else headings, cells
 
 
 def _line(row: NamespaceFullness, wide: bool) -> list[str]:
@@ -132,19 +124,9 @@ def _line(row: NamespaceFullness, wide: bool) -> list[str]:
         _use(fullest) if fullest else "-",
     ]
     if row.stored:
-        line.append(_size(row.stored))
-    return [*line, fullest.source if fullest else "-"] if wide else line
-
-
-def _size(stored: StoredBytes) -> str:
-    """The known bytes; `>` means that more images have an unknown size."""
-    return f"{'>' if stored.unknown else ''}{readable(stored.known)}"
-
-
-def _stored_rows(rows: Sequence[NamespaceFullness]) -> Iterator[Sequence[str]]:
-    for row in rows:
-        for name, found in row.stored_of.items():
-            yield row.namespace, name, _size(found), str(found.unknown)
+        line.append(stored_report.size(row.stored.total))
+    wider = (fullest.source if fullest else "-", _known(row.in_escrow))
+    return [*line, *wider] if wide else line
 
 
 def _tightest(row: NamespaceFullness) -> Iterable[Level]:

@@ -15,7 +15,7 @@ from app.cluster.limit_files import LimitFiles, namespace_or_default
 from app.cluster.manifests import Manifest, ManifestError
 from app.cluster.objects import ManifestObjects, Model
 from app.model.domain import ApiDomain
-from app.model.image import Image, ImageClaim
+from app.model.image import Image, ImageClaim, StoredImage
 from app.model.limits import NO_LIMITS, LimitRange, NamespaceLimits, ResourceQuota, namespace_limits
 from app.model.stream import ImageStream
 from app.quota.ledger import View
@@ -129,6 +129,11 @@ class SnapshotState:
     def image_blobs(self, digest: str) -> dict[str, int]:
         """Bytes of the layers and the config of an image, as far as its object lists them."""
         return self._snapshot.blobs.get(digest, {})
+
+    async def stored_image(self, digest: str) -> StoredImage | None:
+        """What an image keeps in storage; None if the folder does not have it."""
+        claim = self._snapshot.images.get(digest)
+        return StoredImage(self.image_blobs(digest), claim.children) if claim else None
 
     async def read(self, model: type[Model], namespace: str, name: str) -> Model | None:
         """An object that the registry's configuration may refer to; None if there is none."""

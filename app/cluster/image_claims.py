@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from app.cluster.api import ApiError, KubeApi, NotFoundError
 from app.cluster.kept_answers import KeptAnswers
 from app.model.domain import ApiDomain
-from app.model.image import Image, ImageClaim
+from app.model.image import Image, ImageClaim, StoredImage
 from app.quota.state import StateUnavailableError
 
 _CAPACITY = 50_000
@@ -43,6 +43,18 @@ class ImageClaims:
         Raises StateUnavailableError if the Image API does not respond.
         """
         return None if "/" in digest else await self._answers.of(digest)
+
+    async def stored(self, digest: str) -> StoredImage | None:
+        """The blobs of an Image; None if no Image of that digest can be read. Nothing is cached.
+
+        Raises ApiError.
+        """
+        if "/" in digest:
+            return None
+        try:
+            return Image.model_validate(await self._api.get(f"{self._path}/{digest}")).stored
+        except (NotFoundError, ValidationError):
+            return None
 
     async def _ask(self, digest: str) -> ImageClaim | None:
         try:

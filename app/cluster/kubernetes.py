@@ -12,7 +12,7 @@ from app.cluster.informer import Informer, Store
 from app.cluster.stores import Changed, LimitObjects, Namespaces, RegistryHosts, Streams
 from app.cluster.unreadable import UnreadableEvents, UnreadableObjects
 from app.model.domain import ApiDomain
-from app.model.image import ImageClaim
+from app.model.image import ImageClaim, StoredImage
 from app.model.limits import NamespaceLimits
 from app.quota.ledger import Timing, View
 from app.quota.usage import NamespaceUsage
@@ -140,6 +140,10 @@ class KubernetesState:
 
     async def image(self, digest: str) -> ImageClaim | None:
         return await self._stored_images.of(digest)
+
+    async def stored_image(self, digest: str) -> StoredImage | None:
+        """What an Image keeps in storage. Raises ApiError."""
+        return await self._stored_images.stored(digest)
 
     async def run(self) -> None:
         """Keep the state up to date until cancelled."""

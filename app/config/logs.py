@@ -8,6 +8,7 @@ from pydantic_core import to_json
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
+from app.config.log_filters import LibraryErrors, RepeatedWarnings
 from app.config.setting_types import LogFormat, LogLevel
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -30,6 +31,8 @@ class TextFormatter(logging.Formatter):
 def configure(level: LogLevel, log_format: LogFormat) -> None:
     """Send every log record to one handler, also those of uvicorn."""
     handler = logging.StreamHandler()
+    handler.addFilter(LibraryErrors())
+    handler.addFilter(RepeatedWarnings())
     if log_format == "json":
         handler.setFormatter(
             JsonFormatter(

@@ -136,7 +136,14 @@ class Settings(SharedSettings):
         "off", description="Whether people can look at limits and refusals, on /page."
     )
     cluster_name: str = Field(
-        "", description="Name of the cluster in the title and the header of the page."
+        "", description="Name of the cluster in the title of the page and of HTML reports."
+    )
+    docs_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s?#]+)?$",
+        description="Where the built documentation is served, such as "
+        "https://docs.example.com/registry-admission: on the page, reasons of refusals lead to "
+        "their entries in it.",
     )
     usage_metrics: int = Field(
         0,

@@ -3,7 +3,7 @@
 from app.cluster.embedded import EmbeddedState
 from app.gateway.coverage import Coverage
 from app.gateway.inventory import Inventory
-from app.model.image import ImageClaim
+from app.model.image import ImageClaim, StoredImage
 from app.model.limits import NamespaceLimits
 from app.quota.ledger import View
 from app.quota.usage import NamespaceUsage
@@ -41,3 +41,7 @@ class GatewayState:
 
     async def image(self, digest: str) -> ImageClaim | None:
         return await self._folder.image(digest)
+
+    async def stored_image(self, digest: str) -> StoredImage | None:
+        """What an image keeps in storage, if the folder of limits says it."""
+        return await self._folder.stored_image(digest)

@@ -102,7 +102,8 @@ def manifests(
     overlay = _MANIFESTS / "overlays" / ("mounted-secret" if certificate else "self-signed")
     platform = ["openshift-platform"] if api_domain == "openshift.io" else []
     reports = ["policy-reports"] if policy_reports else []
-    components = (_MANIFESTS / "components" / name for name in (*controllers, *platform, *reports))
+    # The platform comes last, because it changes the objects of other components, too.
+    components = (_MANIFESTS / "components" / name for name in (*controllers, *reports, *platform))
     domain = ApiDomain(api_domain)
     registry = registry_namespace or domain.registry_namespace
     fields = _fields(namespace, image, replicas, domain.name, registry)

@@ -67,22 +67,33 @@ def _problem(deployment: dict[str, Any]) -> str:
 
 
 async def _waiting(api: KubeApi, namespace: str) -> str:
-    """Why a container of the Pods waits, such as an image that cannot be pulled, or nothing."""
+    """Why a container of the Pods waits, such as an image that cannot be pulled, or nothing.
+
+    A container that ends again and again has the last line of its log as the reason: see
+    `terminationMessagePolicy` in the manifests.
+    """
     query = {"labelSelector": f"app.kubernetes.io/name={NAME}"}
     try:
         pods = [pod async for pod in api.items(f"/api/v1/namespaces/{namespace}/pods", query)]
     except ApiError:
         return ""
-    states = [
-        (container.get("state") or {}).get("waiting") or {}
+    found = (
+        reason
         for pod in pods
         for container in (pod.get("status") or {}).get("containerStatuses") or []
-    ]
-    reasons = dict.fromkeys(
-        f"{state.get('reason', '')}: {state.get('message', '')}".strip(": ") for state in states
+        if (reason := _reason(container))
     )
-    found = [reason for reason in reasons if reason]
-    return f" ({found[0]})" if found else ""
+    reason = next(found, "")
+    return f" ({reason})" if reason else ""
+
+
+def _reason(container: dict[str, Any]) -> str:
+    ended = (container.get("lastState") or {}).get("terminated") or {}
+    message = (ended.get("message") or "").strip()
+    if message:
+        return f"exit code {ended.get('exitCode')}: {message.splitlines()[-1]}"
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    return f"{waiting.get('reason', '')}: {waiting.get('message', '')}".strip(": ")
 
 
 async def _bundle(api: KubeApi, namespace: str) -> bytes:

@@ -4,7 +4,7 @@ Shapes: Image of `image.alauda.io/v1`. The size of an image is the sum of its di
 its config, in bytes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
@@ -86,6 +86,16 @@ class ImageClaim:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """What an image keeps in storage."""
+
+    blobs: Mapping[str, int]
+    """Bytes of its own layers and its config, by digest; empty if they are not known."""
+    children: tuple[str, ...] = ()
+    """Digests of the images that an index lists."""
+
+
 class ImageManifest(KubeModel):
     """An entry of `dockerImageManifests`: one image of an index."""
 
@@ -165,6 +175,10 @@ class Image(KubeObject):
             self.others,
             "" if self._manifest is not None else self.docker_image_reference,
         )
+
+    @property
+    def stored(self) -> StoredImage:
+        return StoredImage(self.blobs, self.children)
 
     @property
     def condensed(self) -> "Image":

@@ -23,6 +23,8 @@ class LimitRangeItem(KubeModel):
     default: dict[str, Quantity] = Field(default_factory=dict)
     default_request: dict[str, Quantity] = Field(default_factory=dict)
     max_limit_request_ratio: dict[str, Quantity] = Field(default_factory=dict)
+    position: int | None = None
+    """Its place in the stored list if others were left out of this one."""
 
 
 class LimitRangeSpec(KubeModel):
@@ -59,8 +61,8 @@ def own_part_of_limit_range(domain: ApiDomain, content: Mapping[str, Any]) -> di
     }
     limits = _at(content, "spec", "limits")
     ours = [
-        {"type": name, "max": _named(item.get("max"), resources)}
-        for item in (limits if isinstance(limits, list) else [])
+        {"type": name, "max": _named(item.get("max"), resources), "position": position}
+        for position, item in enumerate(limits if isinstance(limits, list) else [])
         for name, resources in types.items()
         if isinstance(item, dict) and item.get("type") == name
     ]
@@ -107,6 +109,8 @@ class Limit:
     """None: the mode for limits that name none."""
     higher: "Limit | None" = None
     """The next maximum with another mode. What exceeds it exceeds this one as well."""
+    position: int = field(default=0, compare=False)
+    """The place of its item in the list of the LimitRange."""
 
     @property
     def each(self) -> Iterator["Limit"]:
@@ -179,9 +183,11 @@ def _lowest(
     lowest: dict[Mode | None, Limit] = {}
     for limit_range in limit_ranges:
         mode = mode_of(domain, limit_range)
-        for item in limit_range.spec.limits:
+        for number, item in enumerate(limit_range.spec.limits):
             if item.type == item_type and resource in item.max:
-                limit = Limit(limit_range.metadata.name, item.max[resource], mode)
+                position = number if item.position is None else item.position
+                name = limit_range.metadata.name
+                limit = Limit(name, item.max[resource], mode, position=position)
                 lowest[mode] = min(lowest.get(mode, limit), limit, key=_height)
     found: Limit | None = None
     for limit in sorted(lowest.values(), key=_height, reverse=True):

@@ -14,6 +14,7 @@ from app.auth.authentication import Authenticator, Subject
 from app.auth.bearer import bearer_token
 from app.page import rendering
 from app.page.query import Query
+from app.page.rendering import Renderer
 from app.page.security import HEADERS, is_own_form, own_path
 from app.page.session import COOKIE, LIFE, Sessions, TokenTooLongError
 from app.page.views import NothingThereError, Views
@@ -43,9 +44,10 @@ class _Problem:
 
 
 class _ProblemError(Exception):
-    def __init__(self, problem: _Problem) -> None:
+    def __init__(self, problem: _Problem, reader: Subject | None = None) -> None:
         super().__init__(problem.title)
         self.problem = problem
+        self.reader = reader
 
 
 _NOT_FOUND = _Problem(
@@ -63,11 +65,13 @@ class PageApi:
         views: Views,
         authenticator: Authenticator,
         sessions: Sessions,
+        renderer: Renderer,
         max_concurrent: int = _MAX_CONCURRENT,
     ) -> None:
         self._views = views
         self._authenticator = authenticator
         self._sessions = sessions
+        self._renderer = renderer
         self._bodies = BodyReader(_MAX_BODY)
         self._max_concurrent = max_concurrent
         self._in_flight = 0
@@ -110,7 +114,9 @@ class PageApi:
         try:
             answer = _html(await show(request, subject))
         except NothingThereError:
-            return _problem(_NOT_FOUND, subject.name, session=COOKIE in request.cookies)
+            raise _ProblemError(_NOT_FOUND, subject) from None
+        except StateUnavailableError as error:
+            raise _ProblemError(_unavailable(error), subject) from None
         if Query.parse(request.query_params).refresh:
             answer.headers["Refresh"] = str(_REFRESH)
         return answer
@@ -137,8 +143,11 @@ class PageApi:
         return answer
 
     async def _sign_out(self, request: Request) -> Response:
+        return await self._answer(request, lambda: self._end_session(request))
+
+    async def _end_session(self, request: Request) -> Response:
         if not is_own_form(request):
-            return _problem(_FOREIGN)
+            raise _ProblemError(_FOREIGN)
         answer = _redirect("/page")
         answer.delete_cookie(COOKIE, secure=True, httponly=True, samesite="strict")
         return answer
@@ -150,14 +159,14 @@ class PageApi:
     async def _answer(self, request: Request, work: Callable[[], Awaitable[Response]]) -> Response:
         """Bounded, so that people who look never get into the way of reviews."""
         if self._in_flight >= self._max_concurrent:
-            return _problem(_BUSY)
+            return self._problem(request, _ProblemError(_BUSY))
         self._in_flight += 1
         try:
             return await work()
         except _ProblemError as error:
-            return _problem(error.problem)
+            return self._problem(request, error)
         except StateUnavailableError as error:
-            return _problem(_Problem(503, "Not now", f"{error}.", error.retry_after))
+            return self._problem(request, _ProblemError(_unavailable(error)))
         finally:
             self._in_flight -= 1
 
@@ -167,15 +176,28 @@ class PageApi:
 
     def _ask_to_sign_in(self, path: str, problem: str) -> Response:
         """In place of the page that was asked for, which follows at once."""
-        text = rendering.render(
+        text = self._renderer.render(
             "sign_in",
             path=path,
             problem=problem,
             sees=self._authenticator.sees,
             hint=self._authenticator.hint,
-            viewer=None,
         )
         return _html(text, 401, {"WWW-Authenticate": "Bearer"})
+
+    def _problem(self, request: Request, error: _ProblemError) -> Response:
+        """The navigation stays, so that the reader can go on from there."""
+        problem = error.problem
+        text = self._renderer.render(
+            "problem",
+            title=problem.title,
+            text=problem.text,
+            path=_address(request) if request.method == "GET" else "",
+            viewer=error.reader.name if error.reader else None,
+            session=COOKIE in request.cookies,
+        )
+        retry = {} if problem.retry_after is None else {"Retry-After": str(problem.retry_after)}
+        return _html(text, problem.status, retry)
 
     async def _style(self, request: Request) -> Response:
         return Response(rendering.style(), media_type="text/css", headers={**HEADERS, **_ASSET})
@@ -191,13 +213,8 @@ def _address(request: Request) -> str:
     return own_path((path + b"?" + query if query else path).decode(errors="replace"))
 
 
-def _problem(problem: _Problem, viewer: str | None = None, *, session: bool = False) -> Response:
-    """`viewer` keeps the navigation of whoever is signed in."""
-    text = rendering.render(
-        "problem", title=problem.title, text=problem.text, viewer=viewer, session=session
-    )
-    retry = {} if problem.retry_after is None else {"Retry-After": str(problem.retry_after)}
-    return _html(text, problem.status, retry)
+def _unavailable(error: StateUnavailableError) -> _Problem:
+    return _Problem(503, "Not now", f"{error}.", error.retry_after)
 
 
 def _redirect(path: str) -> Response:

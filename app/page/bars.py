@@ -29,4 +29,6 @@ def bar(level: Level) -> Bar | None:
     if left < 0:
         hard = max(level.hard.floor, 0)
         return Bar("over", 100, hard * 100 // (hard - left))
+    if left == 0:
+        return Bar("over", 100)
     return Bar("high" if percent >= HIGH else "calm", min(percent, 100))

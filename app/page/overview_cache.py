@@ -11,9 +11,12 @@ from typing import Protocol
 from app.cluster.kept_answers import KeptAnswers
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
+from app.page.growth import Growth
 from app.page.rows import Fullest, Row, natural, of_namespace, of_stream
+from app.page.stored_sizes import StoredSizes
 from app.quota.state import StateUnavailableError
-from app.quota.usage import NamespaceUsage
+from app.quota.usage import NamespaceUsage, StreamUsage
+from app.reporting.stored_bytes import StoredBytes
 
 FRESH = 5.0
 """Seconds for which rows are shown again as they are."""
@@ -21,7 +24,7 @@ _KEPT = 8
 """Namespaces whose streams are kept."""
 _SLICE = 0.002
 """Seconds of work between two chances for others."""
-_STRIDE = 500
+_STRIDE = 100
 """Streams after which the clock is looked at."""
 
 
@@ -39,12 +42,16 @@ class OverviewCache:
         state: State,
         namespaces: Callable[[], Iterable[str]],
         domain: ApiDomain,
+        sizes: StoredSizes,
+        growth: Growth,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`namespaces` tells which ones have a limit or a stream."""
         self._state = state
         self._namespaces = namespaces
         self._domain = domain
+        self._sizes = sizes
+        self._growth = growth
         self._rows = KeptAnswers(
             self._make, lambda _: FRESH, capacity=_KEPT, at_once=_KEPT, clock=clock
         )
@@ -56,6 +63,19 @@ class OverviewCache:
     async def streams(self, namespace: str) -> list[Row]:
         """Every stream of a namespace."""
         return await self._rows.of(namespace)
+
+    @property
+    def growth_since(self) -> float | None:
+        """Since when the growth of namespaces is known, in seconds since the epoch."""
+        return self._growth.since
+
+    def stored_in(self, namespace: str, images: int) -> StoredBytes:
+        """What the `images` of a namespace take together, as far as it is known."""
+        return self._sizes.of_namespace(namespace, images)
+
+    def stored(self, stream: StreamUsage) -> StoredBytes:
+        """The same of one stream."""
+        return self._sizes.of(stream.packed_images)
 
     async def _make(self, namespace: str | None) -> list[Row]:
         if namespace is None:
@@ -76,7 +96,12 @@ class OverviewCache:
                     if number % _STRIDE == 0:
                         await pace.rest()
             levels = fullest.levels(limits, self._domain)
-            rows.append(of_namespace(namespace, usage, limits, levels, self._domain))
+            images = usage.image_count
+            stored = self._sizes.of_namespace(namespace, images)
+            gained = self._growth.of(namespace, images)
+            rows.append(
+                of_namespace(namespace, usage, limits, levels, self._domain, stored, gained)
+            )
             await pace.rest()
         return rows
 
@@ -86,7 +111,8 @@ class OverviewCache:
         for number, (name, stream) in enumerate(
             sorted(usage.streams.items(), key=lambda item: natural(item[0])), start=1
         ):
-            rows.append(of_stream(name, stream, limits, self._domain))
+            stored = self._sizes.of(stream.packed_images)
+            rows.append(of_stream(name, stream, limits, self._domain, stored))
             if number % _STRIDE == 0:
                 await pace.rest()
         return rows

@@ -10,7 +10,7 @@ from app.page.bars import HIGH
 from app.page.rows import COLUMNS, UNLIMITED, Column, Row
 
 Show = Literal["all", "full", "over", "high", "unlimited"]
-Sort = Literal["fullest", "over", "refusals", "name"]
+Sort = Literal["fullest", "over", "refusals", "growth", "size", "name"]
 SHOWN: tuple[Show, ...] = get_args(Show)
 SORTED: tuple[Sort, ...] = get_args(Sort)
 
@@ -97,6 +97,10 @@ def select(
             found.sort(key=lambda row: row.share(column), reverse=True)
         case "over":
             found.sort(key=lambda row: row.over, reverse=True)
+        case "growth":
+            found.sort(key=lambda row: row.growth, reverse=True)
+        case "size":
+            found.sort(key=lambda row: row.stored.known, reverse=True)
         case "refusals":
             found.sort(key=lambda row: refusals.get(row.name, 0), reverse=True)
     return found

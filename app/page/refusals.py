@@ -2,12 +2,13 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app.admission.review import AdmissionRequest, Outcome
 from app.model.domain import ApiDomain
-from app.policy.verdict import Verdict
+from app.page.commands import command
+from app.policy.verdict import Verdict, Violation, shortened
 from app.registry.names import Repository
 
 WINDOW = 6 * 3600.0
@@ -17,7 +18,27 @@ CAPACITY = 500
 MAX_MESSAGE = 1000
 _FORBIDDEN = 403
 _MAX_NAME = 255
-_MAX_STEPS = 3
+_MAX_FINDINGS = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One reason for a refusal, and what can be done about it."""
+
+    reason: str
+    message: str
+    next_step: str
+    command: str = ""
+    """Sets the limit that would have allowed the push; empty if no limit would."""
+
+    @classmethod
+    def of(cls, violation: Violation) -> "Finding":
+        return cls(
+            violation.reason,
+            shortened(violation.message, MAX_MESSAGE),
+            violation.next_step,
+            command(violation.remedy) if violation.remedy else "",
+        )
 
 
 @dataclass(frozen=True)
@@ -36,7 +57,8 @@ class Refusal:
     """False for pushes that were allowed because their limit is not enforced."""
     user: str = ""
     """Who pushed last; empty if that is not known."""
-    next_steps: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """The first reasons in detail."""
 
     @property
     def key(self) -> tuple[str, str, tuple[str, ...], bool]:
@@ -68,22 +90,20 @@ class Refusals:
         if not (refused or outcome.would_be_refused) or request.dry_run:
             return
         if stream and request.namespace and request.kind.group == self._domain.image_group:
-            steps = tuple(dict.fromkeys(found.next_step for found in outcome.violations))
             self._note(
                 request.namespace, stream, outcome.reasons, outcome.message, refused,
-                request.user_info.username, steps,
+                request.user_info.username, outcome.violations,
             )  # fmt: skip
 
     def push(self, repository: Repository, verdict: Verdict, user: str = "") -> None:
         """A registry was told to refuse a push, or that it would be refused."""
         reasons, text = verdict.reasons, verdict.explanation
         found = verdict.violations or verdict.tolerated
-        steps = tuple(dict.fromkeys(one.next_step for one in found))
         if verdict.allowed:
             reasons = tuple(dict.fromkeys(found.reason for found in verdict.tolerated))
             text = verdict.would_refuse
         refused = not verdict.allowed
-        self._note(repository.namespace, repository.stream, reasons, text, refused, user, steps)
+        self._note(repository.namespace, repository.stream, reasons, text, refused, user, found)
 
     def follow(self, others: Mapping[str, Iterable[Refusal]]) -> None:
         """Show the refusals of other replicas, too; the mapping is read whenever it is needed."""
@@ -130,15 +150,15 @@ class Refusals:
         message: str,
         enforced: bool,
         user: str,
-        next_steps: tuple[str, ...],
+        violations: Sequence[Violation],
     ) -> None:
-        if len(message) > MAX_MESSAGE:
-            message = message[: MAX_MESSAGE - 1] + "…"
+        message = shortened(message, MAX_MESSAGE)
+        findings = tuple(map(Finding.of, violations[:_MAX_FINDINGS]))
         now = self._clock()
         names = namespace[:_MAX_NAME], stream[:_MAX_NAME]
         new = Refusal(
             *names, reasons, message, now, now,
-            enforced=enforced, user=user[:_MAX_NAME], next_steps=next_steps[:_MAX_STEPS],
+            enforced=enforced, user=user[:_MAX_NAME], findings=findings,
         )  # fmt: skip
         known = self._own.pop(new.key, None)
         self._own[new.key] = known.joined(new) if known else new

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
@@ -16,7 +17,7 @@ from app.page.bars import bar
 from app.page.rows import COLUMNS
 from app.policy.fullness import Level
 from app.reporting.html.environment import environment
-from app.reporting.numbers import percent, readable, untagged
+from app.reporting.numbers import in_flight, percent, readable, untagged
 from app.version import VERSION
 
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{64})")
@@ -25,13 +26,29 @@ ICON = "/page/icon.svg"
 
 
 _ABSENT: Mapping[str, Any] = MappingProxyType(
-    {"cluster": "", "problems": (), "query": None, "seen": 0, "session": False}
+    {"problems": (), "query": None, "seen": 0, "session": False, "viewer": None}
 )
 """What pages without a list leave out."""
 
 
-def render(template: str, **values: Any) -> str:
-    return _templates().get_template(f"{template}.html.j2").render({**_ABSENT, **values})
+@dataclass(frozen=True)
+class Renderer:
+    """Makes the pages of one cluster."""
+
+    cluster: str = ""
+    """The name that readers know it by."""
+    docs: str = ""
+    """Address of the documentation; reasons of refusals lead to their entries in it."""
+    commands: bool = True
+    """Whether kubectl can change the limits: they are not in a gateway's folder."""
+
+    def render(self, template: str, **values: Any) -> str:
+        own = {"cluster": self.cluster, "entry": self._entry, "commands": self.commands}
+        return _templates().get_template(f"{template}.html.j2").render({**_ABSENT, **own, **values})
+
+    def _entry(self, reason: str) -> str:
+        """The address of the entry for a reason; empty if no documentation is known."""
+        return f"{self.docs.rstrip('/')}/troubleshooting/#{reason.lower()}" if self.docs else ""
 
 
 @cache
@@ -66,6 +83,7 @@ def _templates() -> Environment:
         columns=COLUMNS,
         stream_path=stream_path,
         untagged_text=untagged,
+        in_flight_text=in_flight,
     )
     made.filters.update(
         amount=_amount,
@@ -74,6 +92,7 @@ def _templates() -> Environment:
         percent=percent,
         namespace_path=namespace_path,
         time=_time,
+        clock_time=_clock_time,
         sentences=_sentences,
         rfc3339=_rfc3339,
         ago=_ago,
@@ -100,6 +119,11 @@ def _amount(level: Level, number: int) -> str:
 
 def _time(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _clock_time(seconds: float) -> str:
+    """The time of a day that its reader knows."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%H:%M} UTC"
 
 
 def _rfc3339(seconds: float) -> str:

@@ -11,6 +11,7 @@ from app.model.limits import Limit, NamespaceLimits
 from app.policy import fullness
 from app.policy.fullness import Level
 from app.quota.usage import NamespaceUsage, StreamUsage
+from app.reporting.stored_bytes import StoredBytes
 
 Column = Literal["streams", "images", "tags", "stream-images", "stream-tags"]
 COLUMNS: Mapping[Column, str] = {
@@ -21,6 +22,7 @@ COLUMNS: Mapping[Column, str] = {
     "stream-tags": "Tags of one stream",
 }
 UNLIMITED = -1.0
+_NOTHING = StoredBytes(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,22 @@ class Row:
     """How full each is."""
     peak: float
     """How full the fullest is, 1.0 for full; UNLIMITED if nothing limits the row."""
+    stored: StoredBytes = _NOTHING
+    """What its images take in storage together."""
+    growth: int = 0
+    """How many images it has gained in a day; of namespaces only."""
 
     @classmethod
-    def of(cls, name: str, levels: Mapping[Column, Level]) -> "Row":
+    def of(
+        cls,
+        name: str,
+        levels: Mapping[Column, Level],
+        stored: StoredBytes = _NOTHING,
+        growth: int = 0,
+    ) -> "Row":
         shares = {column: share(level) for column, level in levels.items()}
-        return cls(name, levels, shares, max(shares.values(), default=UNLIMITED))
+        peak = max(shares.values(), default=UNLIMITED)
+        return cls(name, levels, shares, peak, stored, growth)
 
     @property
     def over(self) -> int:
@@ -81,6 +94,8 @@ def of_namespace(
     limits: NamespaceLimits,
     fullest: Iterable[Level],
     domain: ApiDomain,
+    stored: StoredBytes = _NOTHING,
+    growth: int = 0,
 ) -> Row:
     """A namespace with its quotas and its fullest streams."""
     columns = columns_of(domain)
@@ -91,13 +106,19 @@ def of_namespace(
             levels[column] = level
     for level in fullest:
         levels["stream-images" if level.resource == domain.images else "stream-tags"] = level
-    return Row.of(namespace, levels)
+    return Row.of(namespace, levels, stored, growth)
 
 
-def of_stream(name: str, stream: StreamUsage, limits: NamespaceLimits, domain: ApiDomain) -> Row:
+def of_stream(
+    name: str,
+    stream: StreamUsage,
+    limits: NamespaceLimits,
+    domain: ApiDomain,
+    stored: StoredBytes = _NOTHING,
+) -> Row:
     images = _level(name, domain.images, stream.image_count, limits.stream_images)
     tags = _level(name, domain.image_tags, stream.tag_count, limits.stream_tags)
-    return Row.of(name, {"images": images, "tags": tags})
+    return Row.of(name, {"images": images, "tags": tags}, stored)
 
 
 class Fullest:

@@ -9,16 +9,19 @@ from starlette.requests import Request
 
 from app.auth.authentication import Authenticator, Subject
 from app.model.domain import ApiDomain
-from app.page import rendering, rows, tags
+from app.page import rows, tags
 from app.page.bars import HIGH
 from app.page.overview_cache import OverviewCache
 from app.page.query import Query, counts, part, select
 from app.page.refusals import WINDOW, Refusal, Refusals
+from app.page.rendering import Renderer
 from app.page.rows import Column
 from app.page.session import COOKIE
 from app.policy import fullness
-from app.quota.state import ClusterState
-from app.quota.usage import StreamUsage
+from app.quota.in_flight import NOTHING_IN_FLIGHT, InFlight, in_flight
+from app.quota.state import ClusterState, StateUnavailableError
+from app.quota.store import LedgerStore
+from app.quota.usage import NamespaceUsage, StreamUsage
 
 _ROWS = 50
 _TAGS = 100
@@ -40,23 +43,26 @@ class Views:
         refusals: Refusals,
         authenticator: Authenticator,
         domain: ApiDomain,
+        renderer: Renderer,
+        ledgers: LedgerStore | None = None,
         clock: Callable[[], float] = time.time,
-        cluster: str = "",
     ) -> None:
-        """`cluster` is the name that readers know it by."""
+        """`ledgers` hold what is reserved, unless `state` counts it as stored."""
         self._state = state
         self._board = board
         self._refusals = refusals
         self._authenticator = authenticator
         self._domain = domain
         self._clock = clock
-        self._cluster = cluster
+        self._renderer = renderer
+        self._ledgers = ledgers
 
     async def overview(self, request: Request, subject: Subject) -> str:
         """Every namespace, the fullest first."""
         query = Query.parse(request.query_params)
         every = await self._board.namespaces()
-        wanted = select(every, query, self._refused_in_namespaces())
+        refusals = self._refused_in_namespaces()
+        wanted = select(every, query, refusals)
         # What is asked for is checked first: a filter finds what is far down in a long list.
         order = dict.fromkeys([*(row.name for row in wanted), *(row.name for row in every)])
         visible = await self._authenticator.visible(subject, list(order))
@@ -72,6 +78,8 @@ class Views:
             unchecked=visible.unchecked,
             sees=self._authenticator.sees,
             refused=len(await self._refused(subject)),
+            refusals=refusals,
+            growth_since=self._board.growth_since,
         )
 
     async def namespace(self, request: Request, subject: Subject) -> str:
@@ -84,6 +92,7 @@ class Views:
         if not (limits.limits_members or limits.image_size or usage.streams or refusals):
             raise NothingThereError
         streams = await self._board.streams(name)
+        by_stream = _by_stream(refusals)
         return self._render(
             "namespace",
             request,
@@ -94,13 +103,26 @@ class Views:
             image_size=limits.image_size,
             unlimited=not (limits.limits_members or limits.image_size),
             untagged=usage.untagged,
+            in_flight=await self._in_flight(name, usage),
             limits_streams=bool(limits.stream_images or limits.stream_tags),
             stream_columns=_STREAM_COLUMNS,
-            part=part(select(streams, query, _by_stream(refusals)), query.page, _ROWS),
+            stored=self._board.stored_in(name, usage.image_count),
+            image_count=usage.image_count,
+            refused_in=by_stream,
+            part=part(select(streams, query, by_stream), query.page, _ROWS),
             counts=counts(streams, query.column),
             refusals=refusals[:_FEW],
             refused=len(refusals),
         )
+
+    async def _in_flight(self, namespace: str, usage: NamespaceUsage) -> InFlight:
+        if self._ledgers is None:
+            return NOTHING_IN_FLIGHT
+        try:
+            ledger, _ = await self._ledgers.load(namespace)
+        except StateUnavailableError:
+            return NOTHING_IN_FLIGHT  # A push there is told why.
+        return in_flight(ledger, usage, self._clock())
 
     async def stream(self, request: Request, subject: Subject) -> str:
         """The tags of a stream and the sizes of their images."""
@@ -126,6 +148,8 @@ class Views:
             query=query,
             levels=list(rows.of_stream(name, stream, limits, self._domain).levels.values()),
             image_size=limits.image_size,
+            stored=self._board.stored(stream),
+            image_count=stream.image_count,
             part=chosen,
             tags=tags.tags(stream, chosen.items, sizes, limits),
             refusals=refusals[:_FEW],
@@ -170,10 +194,9 @@ class Views:
         return [refusal for refusal in found if refusal.namespace in visible.namespaces]
 
     def _render(self, template: str, request: Request, subject: Subject, **values: Any) -> str:
-        return rendering.render(
+        return self._renderer.render(
             template,
             viewer=subject.name,
-            cluster=self._cluster,
             path=request.url.path,
             session=COOKIE in request.cookies,
             now=self._clock(),
@@ -193,5 +216,6 @@ def _by_stream(refusals: Iterable[Refusal]) -> Mapping[str, int]:
 
 
 def _searched(refusal: Refusal) -> str:
-    parts = (refusal.namespace, "/", refusal.stream, " ", *refusal.reasons, " ", refusal.message)
+    parts = (refusal.namespace, "/", refusal.stream, " ", *refusal.reasons, " ", refusal.message,
+             " ", refusal.user)  # fmt: skip
     return "".join(parts).lower()

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from app.model.domain import ApiDomain
 from app.model.image import ImageClaim
-from app.model.limits import Limit
+from app.model.limits import STORAGE, Limit
 from app.model.quantity import Quantity, in_one_unit
 from app.policy.choices import UnknownSize
 from app.policy.image_weight import Weight
+from app.policy.new_limit import NewLimit, storage_for
 from app.policy.verdict import Verdict
 
 _SAY_SIZE = (
@@ -77,6 +78,14 @@ def check_size(
                 f"make the image smaller, or raise max.storage in {source}",
                 one.mode,
                 exact=f"{weight.size} > {one.max.floor} bytes",
+                remedy=NewLimit(
+                    "LimitRange",
+                    namespace,
+                    one.source,
+                    ((STORAGE, storage_for(weight.size)),),
+                    domain.image_type,
+                    one.position,
+                ),
             )
         elif weight.size is None or weight.unknown:
             _check_unknown(verdict, image, one, source, domain, unknown_size)

@@ -7,6 +7,7 @@ shapes are those of the API server's own quota and of OpenShift's image limits.
 from app.model.domain import ApiDomain
 from app.model.limits import HardLimits, Limit, NamespaceLimits
 from app.model.quantity import Quantity
+from app.policy.new_limit import NewLimit
 from app.policy.verdict import Verdict
 from app.quota.effective import Assessment, Change, NamespaceChange, StreamChange
 from app.quota.members import Claims
@@ -49,6 +50,12 @@ def _check_quota(
         f"delete {_nouns(over, domain)} that are not needed in namespace {claims.namespace}, "
         f"or raise spec.hard of ResourceQuota {claims.namespace}/{quota.source}",
         quota.mode,
+        remedy=NewLimit(
+            "ResourceQuota",
+            claims.namespace,
+            quota.source,
+            tuple((name, str(count.after)) for name, count, _ in over),
+        ),
     )
 
 
@@ -76,6 +83,14 @@ def _check_stream(
                 f"delete {noun} of the stream that are not needed, or raise max of {name} in "
                 f"LimitRange {claims.namespace}/{limit.source}",
                 limit.mode,
+                remedy=NewLimit(
+                    "LimitRange",
+                    claims.namespace,
+                    limit.source,
+                    ((name, str(count.after)),),
+                    domain.stream_type,
+                    limit.position,
+                ),
             )
 
 

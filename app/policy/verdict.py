@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from app.model.mode import Mode
+from app.policy.new_limit import NewLimit
 
 MAX_WARNING = 256
 """Characters of one warning; the API server cuts longer ones."""
@@ -30,6 +31,8 @@ class Violation:
     """Whether it passes a limit, whose mode says what becomes of it."""
     mode: Mode | None = None
     """That of the limit; None: the mode of limits that name none."""
+    remedy: NewLimit | None = None
+    """The limit that would allow the request; None if no limit alone would."""
 
     def __str__(self) -> str:
         return f"{self.message}; {self.next_step}"
@@ -69,12 +72,16 @@ class Verdict:
         return list(dict.fromkeys(found.exact for found in told if found.exact))
 
     def exceed(
-        self, reason: str, message: str, next_step: str, mode: Mode | None, exact: str = ""
+        self,
+        reason: str,
+        message: str,
+        next_step: str,
+        mode: Mode | None,
+        exact: str = "",
+        remedy: NewLimit | None = None,
     ) -> None:
         """A limit of that mode is passed."""
-        self.violations.append(
-            Violation(message, next_step, reason, exact, passes_limit=True, mode=mode)
-        )
+        self.violations.append(Violation(message, next_step, reason, exact, True, mode, remedy))
 
     def under(self, mode_of: Callable[[Violation], Mode], exemption: str = "") -> "Verdict":
         """The same findings; what passes a limit that is not enforced is tolerated."""

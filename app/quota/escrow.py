@@ -3,7 +3,8 @@
 Everybody else counts them all, in the namespace and in each of its streams. So the replica needs
 no ledger to admit requests: each member that it admits uses one of its places, whether or not it
 is stored or reserved already, and uses it once. Its next write names what it has admitted, gives
-the places back, and takes others. See docs/reference/ledger.md for the rules.
+the places back, and takes others. Until that write has arrived, what is admitted must fit into the
+places before and after it. See docs/reference/ledger.md for the rules.
 """
 
 from collections.abc import Collection
@@ -31,6 +32,8 @@ class Holding:
     """As it was written with the escrow in it."""
     unwritten: Ledger = field(default_factory=Ledger)
     """What has been admitted since."""
+    before: "Holding | None" = None
+    """The one that its write replaces, until that has arrived."""
     _used: Members = NONE
     _by_stream: dict[str, list[Reservation]] | None = field(default=None, init=False)
     """All reservations by the streams that they touch, once somebody asks."""
@@ -38,14 +41,33 @@ class Holding:
     def admits(self, claims: Claims, limits: NamespaceLimits, now: float) -> bool:
         """Whether a request fits into the places that are left. Streams are a matter of their own,
         see `effective`."""
-        if now > self.escrow.usable_until or claims.removes or limits != self.limits:
+        usable_until = (self.before or self).escrow.usable_until
+        if now > usable_until or claims.removes or limits != self.limits:
             return False
-        used, more, most = self._used, claims.adds - self._used, self.escrow.places
+        used, more, most = self._used, claims.adds - self._used, self._most
         return (
             len(used.streams) + len(more.streams) <= most
             and len(used.images) + len(more.images) <= most
             and len(used.tags) + len(more.tags) <= most
         )
+
+    @property
+    def left(self) -> int:
+        """The places that are not used."""
+        used = self._used
+        return self._most - max(len(used.streams), len(used.images), len(used.tags))
+
+    @property
+    def _most(self) -> int:
+        places = self.escrow.places
+        return places if self.before is None else min(places, self.before.left)
+
+    def take_back(self, after: "Holding") -> None:
+        """Take over what was admitted while a write was on its way that has not arrived."""
+        for row in after.unwritten:
+            self.unwritten.name(row)
+        self._used |= after._used
+        self._by_stream = None
 
     def effective(self, usage: NamespaceUsage, streams: Collection[str]) -> Effective:
         """What these streams hold as far as this replica knows, others' escrows in full."""

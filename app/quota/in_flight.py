@@ -24,6 +24,9 @@ class InFlight:
     image_tags: int = 0
     streams: Mapping[str, StreamInFlight] = field(default_factory=dict)
     """Of each stream that has any."""
+    in_escrow: int = 0
+    """Places that replicas hold, in the namespace and in each of its streams. A replica that has
+    crashed holds its places until they count no more."""
 
 
 NOTHING_IN_FLIGHT = InFlight()
@@ -45,6 +48,7 @@ def in_flight(ledger: Ledger, usage: NamespaceUsage, now: float) -> InFlight:
         images - usage.image_count,
         tags - usage.tag_count,
         {name: _of_stream(name, effective, usage) for name in touched},
+        sum(escrow.places for escrow in ledger.escrows.values() if escrow.counted_until > now),
     )
 
 

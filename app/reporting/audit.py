@@ -15,6 +15,7 @@ from app.policy.fullness import Level
 from app.quota.members import StreamTag
 from app.quota.usage import NamespaceUsage
 from app.reporting.images import LargeImage, largest_images, tags_of
+from app.reporting.stored_bytes import NamespaceBytes
 
 Severity = Literal["high", "medium", "low"]
 SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
@@ -57,6 +58,8 @@ class NamespaceAudit:
     """The tags to delete first if there are too many tags or images, oldest first."""
     tags: Mapping[str, Sequence[str]]
     """The tags, `stream:tag`, of each image that is too large, by digest."""
+    stored: NamespaceBytes | None = None
+    """What its images store; None if that was not read."""
 
     @property
     def severity(self) -> Severity | None:
@@ -91,11 +94,13 @@ def audit(
     pushed: Mapping[StreamTag, datetime],
     domain: ApiDomain,
     top: int,
+    stored: NamespaceBytes | None = None,
 ) -> NamespaceAudit:
     """Compare a namespace with its limits.
 
     `sizes`: bytes of each image with a known size, by digest. `pushed`: the push time of each tag
-    where it is known. `top`: the number of images and tags to list.
+    where it is known. `top`: the number of images and tags to list. `stored`: what its images
+    store, if that was read.
     """
     tags = tags_of(usage)
     levels = [
@@ -117,6 +122,7 @@ def audit(
         largest=largest_images(tags, sizes, top),
         oldest=_oldest(over, usage, pushed, domain)[:top],
         tags={level.name: sorted(tags[level.name]) for level in over if level.kind == "Image"},
+        stored=stored,
     )
 
 

@@ -1,7 +1,7 @@
 """Collects the data for `registry-admission usage` and `audit` from an inventory."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -13,10 +13,11 @@ from app.model.limits import NamespaceLimits, namespace_limits, overlaid
 from app.policy import fullness
 from app.policy.fullness import Level
 from app.quota.in_flight import NOTHING_IN_FLIGHT
+from app.quota.usage import NamespaceUsage
 from app.reporting.audit import NamespaceAudit, audit
 from app.reporting.images import LargeImage, largest_images, tags_of
 from app.reporting.inventory import Inventory
-from app.reporting.stored_bytes import StoredBytes, stored_bytes
+from app.reporting.stored_bytes import NamespaceBytes, namespace_bytes
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,12 @@ class NamespaceFullness:
     """Pushes in flight; None if the ledgers are not readable."""
     largest: tuple[LargeImage, ...]
     """The largest images, largest first."""
-    stored: StoredBytes | None = None
-    """What its images store together; None if that was not read."""
-    stored_of: Mapping[str, StoredBytes] = field(default_factory=dict)
-    """What each stream stores."""
+    stored: NamespaceBytes | None = None
+    """What its images store; None if that was not read."""
     untagged: int = 0
     """Stored images that nothing reaches and that do not count."""
+    in_escrow: int | None = None
+    """Places that replicas hold; None if the ledgers are not readable."""
 
     @property
     def fullest(self) -> Level | None:
@@ -74,20 +75,22 @@ async def _fullness(
     in_flight = await inventory.in_flight(name)
     reserved = in_flight or NOTHING_IN_FLIGHT
     tags = tags_of(usage) if top else {}
-    streams = usage.streams.items() if with_bytes else ()
-    images = {each: stream.images for each, stream in streams}
-    every = frozenset[str]().union(*images.values())
-    blobs = await inventory.blobs(every) if with_bytes else {}
     return NamespaceFullness(
         name,
         tuple(fullness.of_namespace(name, usage, limits, domain, reserved)),
         tuple(fullness.of_streams(usage, limits, domain, reserved)),
         None if in_flight is None else in_flight.reservations,
         largest_images(tags, await inventory.sizes(tags), top) if top else (),
-        stored_bytes(every, blobs) if with_bytes else None,
-        {each: stored_bytes(digests, blobs) for each, digests in images.items()},
+        await _stored(inventory, usage) if with_bytes else None,
         usage.untagged,
+        None if in_flight is None else in_flight.in_escrow,
     )
+
+
+async def _stored(inventory: Inventory, usage: NamespaceUsage) -> NamespaceBytes:
+    streams = {name: stream.images for name, stream in usage.streams.items()}
+    blobs = await inventory.blobs(frozenset[str]().union(*streams.values()))
+    return namespace_bytes(streams, blobs)
 
 
 def proposed_limits(paths: Sequence[Path], domain: ApiDomain) -> LimitFiles:
@@ -110,18 +113,22 @@ async def audit_all(
     namespaces: Sequence[str] = (),
     proposed: LimitFiles,
     top: int,
+    with_bytes: bool = False,
 ) -> list[NamespaceAudit]:
     """Compare these namespaces, or all, with their limits after `proposed` is applied.
 
     `top`: the number of images and tags to list. Sizes are read if it is above zero, and where a
-    limit needs them. Raises ApiError.
+    limit needs them; `with_bytes` asks for what images store. Raises ApiError.
     """
     names = namespaces or sorted({*inventory.namespaces(), *proposed.namespaces})
     limits = {name: _limits(inventory, proposed, name, domain) for name in names}
     sized = {name for name in names if top or limits[name].image_size}
-    await inventory.expect_sizes(sum(inventory.usage(name).image_count for name in sized))
+    read = names if with_bytes else sized
+    count = sum(inventory.usage(name).image_count for name in read)
+    await inventory.expect_sizes(count, blobs=with_bytes)
     return [
-        await _audit(inventory, name, limits[name], name in sized, domain, top) for name in names
+        await _audit(inventory, name, limits[name], name in sized, domain, top, with_bytes)
+        for name in names
     ]
 
 
@@ -132,6 +139,7 @@ async def _audit(
     sized: bool,
     domain: ApiDomain,
     top: int,
+    with_bytes: bool,
 ) -> NamespaceAudit:
     usage = inventory.usage(name)
     digests = {digest for stream in usage.streams.values() for digest in stream.images}
@@ -144,6 +152,7 @@ async def _audit(
         pushed=inventory.pushed(name),
         domain=domain,
         top=top,
+        stored=await _stored(inventory, usage) if with_bytes else None,
     )
 
 

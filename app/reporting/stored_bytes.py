@@ -1,6 +1,6 @@
 """The bytes that images take in storage: layers that several images share are stored once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 Blobs = Mapping[str, int]
@@ -13,6 +13,26 @@ class StoredBytes:
     """Bytes of the distinct blobs of the images whose blobs are known."""
     unknown: int
     """Images whose blobs are not known."""
+
+
+@dataclass(frozen=True)
+class NamespaceBytes:
+    total: StoredBytes
+    """What all images of the namespace store together."""
+    streams: Mapping[str, StoredBytes]
+    """What the images of each ImageStream store. Streams may share layers: the sum may exceed the
+    total."""
+
+
+def namespace_bytes(
+    streams: Mapping[str, Collection[str]], blobs: Mapping[str, Blobs]
+) -> NamespaceBytes:
+    """`streams`: the digests of each stream's images. `blobs`: see `with_children`."""
+    every = frozenset[str]().union(*streams.values())
+    return NamespaceBytes(
+        stored_bytes(every, blobs),
+        {name: stored_bytes(digests, blobs) for name, digests in streams.items()},
+    )
 
 
 def stored_bytes(digests: Iterable[str], blobs: Mapping[str, Blobs]) -> StoredBytes:

@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import (
     AsyncIterator,
+    Awaitable,
     Callable,
     Collection,
     Coroutine,
@@ -40,6 +41,7 @@ from app.cluster.reconciler import Reconciler
 from app.config import examples
 from app.config.settings import Settings
 from app.config.shared_settings import SharedSettings
+from app.model.image import StoredImage
 from app.page.refusals import Refusals
 from app.page.shared_refusals import LABEL as REFUSALS
 from app.page.shared_refusals import SharedRefusals
@@ -79,6 +81,8 @@ class Observations:
     """The refusals of the last hours."""
     refused: Refused
     """Called for every refused review."""
+    stored_image: Callable[[str], Awaitable[StoredImage | None]]
+    """What an image keeps in storage, by its digest; None if no Image says it."""
     broken: Callable[[], bool]
     """Whether the last reading of the state failed, so that an older one stays in force."""
     unready: Callable[[], list[str]] | None = None
@@ -176,6 +180,7 @@ def snapshot(state: SnapshotState, settings: Settings) -> Backend:
             namespaces=state.namespaces,
             refusals=refusals,
             refused=refusals.review,
+            stored_image=state.stored_image,
             broken=lambda: state.broken is not None,
         ),
         jobs=(),
@@ -248,6 +253,7 @@ def _cluster(api: KubeApi, settings: Settings, folder: Path, *, inside: bool) ->
             namespaces=state.occupied,
             refusals=refusals,
             refused=refused,
+            stored_image=state.stored_image,
             broken=lambda: False,
             unready=state.unready,
             unreadable=state.unreadable,

@@ -161,14 +161,15 @@ def _build(
     def not_ready() -> list[str]:
         return [*(["shutting down"] if draining() else []), *state.problems()]
 
+    jobs = list(source.jobs)
     app = FastAPI(title="registry-admission gateway", openapi_url=None)
     app.include_router(HealthApi(metrics, not_ready, coverage.warnings).router())
     if settings.page_tokens is not None and isinstance(state, GatewayState):
-        app.include_router(
-            page.of_gateway(settings, settings.page_tokens, state, refusals).router()
-        )
+        built = page.of_gateway(settings, settings.page_tokens, state, refusals)
+        app.include_router(built.api.router())
+        jobs += built.jobs
     app.router.routes += [Route("/{path:path}", gateway)]
-    return _past_middleware(gateway, app), list(source.jobs)
+    return _past_middleware(gateway, app), jobs
 
 
 def _past_middleware(gateway: Gateway, others: ASGIApp) -> ASGIApp:

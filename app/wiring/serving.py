@@ -48,7 +48,9 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         built.metrics.gauge(CERTIFICATE_EXPIRY, context.expires_at)
         if settings.page == "on":
             key = certificates / files.KEY
-            built.app.include_router(assembly.build(settings, backend, key.read_bytes).router())
+            page = assembly.build(settings, backend, key.read_bytes)
+            built.app.include_router(page.api.router())
+            jobs += page.jobs
         listener = listen(settings.host, settings.port)
         app: ASGIApp = built.app
         if settings.client_ca is not None:

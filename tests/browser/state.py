@@ -18,6 +18,8 @@ _STAGES = ("dev", "test", "staging", "prod")
 _STREAMS = ("api", "worker", "frontend", "migrations", "nightly", "exporter")
 _SIZES = (41, 96, 180, 260, 410, 730, 990)
 """MiB."""
+_BASE = 40 * 2**20
+"""Bytes of the layer that images share."""
 
 HOSTILE_STREAM = "<script>alert(1)<!--"
 HOSTILE_TAG = '"><img src=x onerror=alert(1)>'
@@ -84,8 +86,13 @@ def _stream(namespace: str, name: str, tags: list[str]) -> dict[str, Any]:
 
 
 def _image(digest: str, rng: random.Random) -> dict[str, Any]:
+    """One layer of its own, on one that many images share."""
     made = _object("image.alauda.io/v1", "Image", digest)
-    return {**made, "dockerImageMetadata": {"Size": rng.choice(_SIZES) * 2**20}}
+    layers = [
+        {"name": _digest("base", str(rng.randrange(5))), "size": _BASE},
+        {"name": _digest("layer", digest), "size": rng.choice(_SIZES) * 2**20 - _BASE},
+    ]
+    return {**made, "dockerImageLayers": layers}
 
 
 def _hostile() -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The page in a real browser: signing in, finding things, and what must not happen."""
 
+import asyncio
 from typing import get_args
 
 import pytest
@@ -9,11 +10,14 @@ from playwright.async_api import expect
 from app.page.session import COOKIE, LIFE
 
 from . import state
+from .conftest import Sites
 from .site import ADMIN, TENANT, Site, Theme
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 OVER, HIGH = state.name_of(0), state.name_of(1)
+LARGE = state.name_of(6)
+"""The namespace that stores most."""
 DEEP = f"/page/namespaces/{OVER}?sort=name"
 
 
@@ -97,6 +101,29 @@ async def test_a_list_is_filtered_sorted_and_linked(small: Site, scripts: bool) 
         assert visitor.complaints == []
 
 
+async def test_25_namespaces_fit_on_a_screen(sites: Sites) -> None:
+    site = await sites.of(300)
+    async with site.visitor() as visitor:
+        await visitor.open("/page")
+        row = await visitor.page.get_by_role("row").nth(25).bounding_box()
+        assert row is not None
+        assert row["y"] + row["height"] <= 900
+
+
+async def test_lists_are_ordered_by_their_headings(small: Site) -> None:
+    async with small.visitor() as visitor:
+        page = visitor.page
+        await visitor.open("/page")
+        while "GiB" not in await page.get_by_role("table").inner_text():  # Images are being read.
+            await asyncio.sleep(0.5)
+            await page.reload()
+        rows = page.get_by_role("table").get_by_role("rowheader")
+        for heading, first in (("Refused", HIGH), ("Stored", LARGE), ("Namespace", OVER)):
+            link = page.get_by_role("columnheader", name=heading).get_by_role("link")
+            await link.click()
+            assert (await rows.all_inner_texts())[0] == first, heading
+
+
 async def test_long_lists_have_pages(small: Site) -> None:
     async with small.visitor() as visitor:
         page = visitor.page
@@ -119,7 +146,13 @@ async def test_refusals_are_counted_and_linked(small: Site) -> None:
         await expect(row.get_by_role("cell").nth(1)).to_have_text("7")
         await row.get_by_role("link", name="api").click()
         await expect(page.get_by_role("heading", level=1)).to_have_text("api")
-        await expect(page.get_by_role("row").filter(has_text="2Gi > 1Gi")).to_be_visible()
+        row = page.get_by_role("row").filter(has_text="2Gi > 1Gi")
+        await expect(row).to_contain_text("of tag api:v2")
+        await expect(row).to_contain_text(f"kubectl -n {HIGH} patch limitrange")
+        digest = row.get_by_text("sha256:").first
+        assert await row.locator("details code").is_hidden()
+        await digest.click()
+        await expect(row.locator("details code")).to_be_visible()
 
 
 async def test_names_of_tenants_are_text(small: Site) -> None:

@@ -47,10 +47,13 @@ async def test_every_page_is_drawn_in_both_themes(sites: Sites, count: int, them
 
 
 @pytest.mark.parametrize("theme", get_args(Theme))
-async def test_every_page_fits_a_phone(sites: Sites, theme: Theme) -> None:
+@pytest.mark.parametrize(("count", "width"), [(10, 360), (300, 390), (300, 1920)])
+async def test_every_page_fits_a_phone_and_a_wide_screen(
+    sites: Sites, count: int, width: int, theme: Theme
+) -> None:
     _FOLDER.mkdir(parents=True, exist_ok=True)
-    site = await sites.of(10)
-    async with site.visitor(theme=theme, width=360) as visitor:
+    site = await sites.of(count)
+    async with site.visitor(theme=theme, width=width) as visitor:
         page = visitor.page
         await visitor.open("/page")
         paths = {
@@ -60,6 +63,7 @@ async def test_every_page_fits_a_phone(sites: Sites, theme: Theme) -> None:
         }
         for name, path in paths.items():
             await page.goto(path)
-            await page.screenshot(path=_FOLDER / f"phone-{name}-{theme}.png", full_page=True)
-            assert await page.evaluate("document.documentElement.scrollWidth") == 360, path
+            file = _FOLDER / f"{count}-{name}-{width}-{theme}.png"
+            await page.screenshot(path=file, full_page=True)
+            assert await page.evaluate("document.documentElement.scrollWidth") == width, path
             assert await page.get_by_role("row").count() > 1, path

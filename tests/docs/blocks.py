@@ -4,7 +4,11 @@
     <!-- run: exit code 1 -->  the last one ends with that code
     <!-- run: serves -->       it serves until the page ends
     <!-- prints -->            the command before printed each line of this block
-    <!-- needs … -->           its commands are known, with their flags
+    <!-- needs a cluster -->   it runs in tests/e2e, on an API server without nodes
+    <!-- needs a cluster: exit code 1 -->  the last one ends with that code there
+    <!-- needs a cluster: goes on -->      it prints something there, and goes on
+    <!-- needs a node -->      it needs Pods that run; tests/node runs those of install.md
+    <!-- needs a registry -->  its commands are known, with their flags
     <!-- not run: … -->        and why not
 
 A block with a `title` is a file of that name.

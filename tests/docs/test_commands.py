@@ -3,8 +3,6 @@
 import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,82 +12,20 @@ import yaml
 
 from app.cli.main import PROGRAM, main
 from app.cluster import ledger_format
-from tests.docs.blocks import DOCS, PAGES, Block, blocks
-from tests.registry.programs import free_port
+from tests.docs.blocks import DOCS, PAGES, blocks
+from tests.docs.reader import Reader
 
 ROOT = DOCS.parent
-_PORT = "8443"
-_MARKS = re.compile(r"run(: exit code \d+|: serves)?|prints|needs a (cluster|registry)|not run: .+")
-_TIMEOUT = 180.0
-"""Seconds for one block; a busy machine takes long to start a process."""
-
-
-class Reader:
-    """Somebody who goes through a page in a folder of their own."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._port = str(free_port())
-        self._servers: list[subprocess.Popen[str]] = []
-        self._printed = ""
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self._environment = {
-            **os.environ,
-            "PATH": path,
-            "COLUMNS": "400",
-            "KUBECONFIG": str(folder / "no-cluster"),
-        }
-
-    def follow(self, block: Block) -> None:
-        if block.title:
-            path = self._folder / block.title
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block.content)
-        elif block.mark == "run: serves":
-            self._serve(block)
-        elif block.mark.startswith("run"):
-            code = int(block.mark.rpartition(" ")[2]) if ":" in block.mark else 0
-            self._run(block, code)
-        elif block.mark == "prints":
-            printed = " ".join(self._printed.split())
-            for line in block.content.splitlines():
-                assert " ".join(line.split()) in printed, line
-
-    def leave(self) -> None:
-        for server in self._servers:
-            server.kill()
-            server.communicate()
-
-    def _run(self, block: Block, code: int) -> None:
-        script = f"set -e -o pipefail\n{self._local(block)}"
-        done = subprocess.run(
-            ["bash", "-c", script],
-            cwd=self._folder, env=self._environment, timeout=_TIMEOUT,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == code, done.stdout + done.stderr
-        self._printed = done.stdout
-
-    def _serve(self, block: Block) -> None:
-        server = subprocess.Popen(
-            ["bash", "-c", f"exec {self._local(block)}"],
-            cwd=self._folder, env=self._environment,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-        self._servers.append(server)
-        assert server.stdout is not None
-        assert "listens on" in server.stdout.readline()
-        probe = f"curl --silent --insecure --retry 120 --retry-connrefused --retry-delay 1 \
-            https://localhost:{self._port}/healthz"
-        subprocess.run(shlex.split(probe), check=True, timeout=_TIMEOUT, capture_output=True)
-
-    def _local(self, block: Block) -> str:
-        return block.content.replace(_PORT, self._port)
+_MARKS = re.compile(
+    r"run(: exit code \d+|: serves)?|prints|needs a (node|registry)|not run: .+"
+    r"|needs a cluster(: exit code \d+|: goes on)?"
+)
 
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
-    reader = Reader(tmp_path)
+    no_cluster = str(tmp_path / "no-cluster")
+    reader = Reader(tmp_path, "run", {**os.environ, "KUBECONFIG": no_cluster})
     yield reader
     reader.leave()
 

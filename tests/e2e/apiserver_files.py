@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from app.certs import client
 
+AUDITED_NAMESPACES = ["mode-enforce", "mode-warn", "mode-audit"]
 CLIENT = "client"
 """Folder with the client certificate and the configuration that uses it."""
 
@@ -24,12 +25,16 @@ def write_service_account_key(folder: Path) -> None:
 
 
 def write_audit_policy(folder: Path, user: str) -> None:
-    """What this user asks for is written down."""
+    """What this user asks for is written down, and what anybody does in some namespaces."""
     policy = {
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",
         "omitStages": ["RequestReceived"],
-        "rules": [{"level": "Metadata", "users": [user]}, {"level": "None"}],
+        "rules": [
+            {"level": "Metadata", "users": [user]},
+            {"level": "Metadata", "namespaces": AUDITED_NAMESPACES},
+            {"level": "None"},
+        ],
     }
     (folder / "audit.yaml").write_text(yaml.safe_dump(policy))
 

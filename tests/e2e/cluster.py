@@ -53,10 +53,18 @@ class Cluster:
     """etcd, kube-apiserver and, where a test asks for them, the controllers."""
 
     def __init__(
-        self, tools: Path, directory: Path, *, address: str = "127.0.0.1", port: int | None = None
+        self,
+        tools: Path,
+        directory: Path,
+        *,
+        address: str = "127.0.0.1",
+        port: int | None = None,
+        flags: Sequence[str] = (),
     ) -> None:
-        """The API server is reached at an address and a port, by default a free one."""
+        """The API server is reached at an address and a port, by default a free one, and has
+        `flags` besides its own."""
         self.directory = directory
+        self._flags = flags
         self._address = address
         self.token, self._image_api_token = secrets.token_hex(16), secrets.token_hex(16)
         self.kubeconfig = directory / "kubeconfig"
@@ -253,6 +261,7 @@ class Cluster:
             f"--admission-control-config-file={self.client_ca.parent / client.ADMISSION}",
             f"--audit-policy-file={self.directory / 'audit.yaml'}",
             f"--audit-log-path={self.audit_log}",
+            *self._flags,
         )
         self._wait_for("kube-apiserver", "/readyz")
         # Created by a hook that /readyz does not wait for.

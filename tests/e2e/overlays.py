@@ -12,6 +12,8 @@ from .cluster import Cluster
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 NAMESPACE = "registry-admission"
+IMAGE = "set-your-own.invalid/registry-admission"
+"""Of the manifests."""
 CONFIGURATIONS = ("validatingwebhookconfigurations", "mutatingwebhookconfigurations")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,14 @@ pytestmark = pytest.mark.e2e
 def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
     with Replicas(cluster, tmp_path_factory.mktemp("replicas"), 2) as running:
         yield running
+
+
+def test_the_api_server_is_of_the_version_that_was_asked_for(cluster: Cluster) -> None:
+    asked = os.environ.get("KUBERNETES", "")
+
+    version = json.loads(cluster.kubectl("get", "--raw", "/version").stdout)["gitVersion"]
+
+    assert version.startswith(f"v{asked}.") if asked else version.startswith("v1.")
 
 
 @pytest.mark.parametrize("number", range(len(page.examples())))

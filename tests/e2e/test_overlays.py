@@ -16,12 +16,11 @@ from app.install.kustomization import Manifest
 
 from .cluster import Cluster
 from .domain import DOMAIN
-from .overlays import MANIFESTS, NAMESPACE, apply, kustomize, overlay
+from .overlays import IMAGE, MANIFESTS, NAMESPACE, apply, kustomize, overlay
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("no_webhooks_left")]
 
 OVERLAYS = ["self-signed", "mounted-secret", "cert-manager", "ha"]
-IMAGE = "registry-admission"
 CERT_MANAGER = """
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -131,8 +130,11 @@ def test_components_fit_every_overlay_and_match_install(cluster: Cluster, tmp_pa
             replicas=3,
             api_domain="openshift.io",
             controllers=controllers,
+            policy_reports=bool(controllers),
         )
-        assert by_name(combined("self-signed", *controllers, "openshift")) == by_name(installed)
+        reports = ["policy-reports"] if controllers else []
+        found = combined("self-signed", *controllers, *reports, "openshift")
+        assert by_name(found) == by_name(installed)
     assert apply(cluster, combined("cert-manager", *CONTROLLERS, "openshift", "ha")) == ""
     for controller in CONTROLLERS:
         cluster.kubectl("delete", "clusterrolebinding", f"registry-admission-{controller}")

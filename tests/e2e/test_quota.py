@@ -144,6 +144,20 @@ async def test_no_limit_is_passed_when_things_break_midway(
         await tells_the_truth(cluster, namespace, LIMIT)
 
 
+async def test_a_request_that_has_ended_is_never_stored(
+    cluster: Cluster, image_api: ImageApi, namespaces: list[str], pusher: Pusher
+) -> None:
+    """If the stand-in stored it later than a reservation lasts, a limit would be passed, and not by
+    the service."""
+    image_api.timeout, image_api.delay = 1.0, 2.0
+
+    [answer] = await pusher.push([Push(namespaces[0], "app", "late")])
+
+    assert answer.admitted
+    await becomes(20, "requests that have ended", lambda: len(image_api.ended), 1)
+    assert stored_tags(cluster, namespaces[0]) == 0
+
+
 async def test_counts_are_right_after_deletes_and_a_full_restart(
     cluster: Cluster,
     replicas: Replicas,

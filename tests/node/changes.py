@@ -88,7 +88,9 @@ def restart_the_node(node: Node) -> None:
 
 
 def restart_the_api_server(node: Node) -> None:
+    """And 10 seconds for the replicas to open their watches again."""
     node.restart_apiserver()
+    time.sleep(10)
 
 
 def delete_the_certificate(node: Node) -> None:

@@ -48,13 +48,11 @@ def rolled_out(node: Node, what: str = DEPLOYMENT) -> None:
 
 def uninstalled(node: Node) -> None:
     """Everything of an installation is gone, the namespace as well."""
-    # Pods first: the namespace would wait for half of the longest time that they may take to end.
-    node.kubectl("delete", "deployments,cronjobs", "--all", IN_NAMESPACE, timeout=PATIENCE)
-    node.kubectl("delete", "pods", "--all", IN_NAMESPACE, "--grace-period=1", timeout=PATIENCE)
+    node.end_pods(NAMESPACE)
     gone = installing.leftovers(NAMESPACE, and_namespace=True)
     text = yaml.safe_dump_all(gone)
     node.kubectl("delete", "--ignore-not-found", "--wait=false", "--filename=-", input=text)
-    node.wait("--for=delete", f"namespace/{NAMESPACE}")
+    node.delete("namespace", NAMESPACE)
 
 
 def pods(node: Node) -> list[dict[str, Any]]:

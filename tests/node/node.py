@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -92,16 +92,38 @@ class Node(Cluster):
         """`kubectl wait`."""
         self.kubectl("wait", f"--timeout={PATIENCE:g}s", *arguments, timeout=PATIENCE + 10)
 
+    def kubectl(
+        self,
+        *args: str,
+        input: str | None = None,
+        check: bool = True,
+        timeout: float = PATIENCE,
+    ) -> subprocess.CompletedProcess[str]:
+        return super().kubectl(*args, input=input, check=check, timeout=timeout)
+
+    def delete(self, *what: str, options: Sequence[str] = ("--ignore-not-found",)) -> None:
+        """Returns when it is gone. `kubectl delete` would wait with a watch, which may miss it."""
+        self.kubectl("delete", "--wait=false", *options, *what)
+        deadline = time.monotonic() + PATIENCE
+        while left := self.kubectl("get", "--ignore-not-found", "--output=name", *what).stdout:
+            assert time.monotonic() < deadline, left
+            time.sleep(0.3)
+
+    def end_pods(self, namespace: str) -> None:
+        """At once. A namespace would wait for half of the longest time that they may take."""
+        there = f"--namespace={namespace}"
+        self.delete("deployments,cronjobs", there, options=("--all",))
+        self.delete("pods", there, options=("--all", "--grace-period=1"))
+
     def create_namespace(self, name: str) -> str:
         """A namespace, and the option of kubectl that names it."""
         self.kubectl("create", "namespace", name)
         return f"--namespace={name}"
 
     def remove_namespace(self, name: str) -> None:
-        """Returns when nothing of it is left. Pods first, which would hold it up."""
-        pods = ("delete", "pods", "--all", f"--namespace={name}", "--grace-period=1")
-        self.kubectl(*pods, timeout=PATIENCE)
-        self.kubectl("delete", "namespace", name, timeout=PATIENCE)
+        """Returns when nothing of it is left."""
+        self.end_pods(name)
+        self.delete("namespace", name)
 
     @contextmanager
     def cert_manager(self) -> Iterator[None]:
@@ -116,8 +138,8 @@ class Node(Cluster):
             yield
         finally:
             self.end("cert-manager", signal.SIGKILL)
-            self.kubectl("delete", "namespace", "cert-manager", "--wait=false")
-            self.kubectl("delete", "--filename", crds)
+            self.delete("namespace", "cert-manager")
+            self.delete("--filename", crds)
 
     def processes(self, pod_uid: str) -> list[int]:
         """The processes in a Pod's containers, without its sandbox."""

@@ -1,6 +1,5 @@
 """Nothing is lost while the service, or what is below it, changes: the table in docs/faults.md."""
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -48,7 +47,5 @@ async def test_pushes_are_admitted_again_when_the_only_api_server_was_restarted(
     load = await under_load(service, team, restart_the_api_server)
 
     assert all("cannot decide now" in one.message for one in load.failures)
-    started = time.monotonic()
     [admitted] = await Pusher(service).push([Push(team, "after-the-restart", "v1")])
     assert admitted.admitted, admitted.message
-    print(f"admitted {time.monotonic() - started:.0f} s after the load")

@@ -47,15 +47,22 @@ def by_overlay(node: Node, folder: Path, running: ExitStack) -> None:
     overlaid(node, "self-signed")
 
 
+@pytest.fixture
+def limited_team(empty: Node) -> Iterator[None]:
+    empty.create_namespace(LIMITED)
+    yield
+    empty.remove_namespace(LIMITED)
+
+
 @pytest.fixture(params=[by_command, with_a_certificate, by_cert_manager, by_overlay])
-def in_its_ways(empty: Node, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
+def in_its_ways(
+    empty: Node, limited_team: None, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Node]:
     """A node on which the service is installed in one of its ways."""
     install: Callable[[Node, Path, ExitStack], None] = request.param
-    empty.create_namespace(LIMITED)
     with ExitStack() as running:
         install(empty, tmp_path, running)
         yield empty
-    empty.remove_namespace(LIMITED)
 
 
 def ca_bundles(node: Node) -> set[str | None]:

@@ -69,6 +69,19 @@ class Replica(MemoryLedgers):
         self._listeners.append(listener)
 
 
+class Held(Replica):
+    """Its writes arrive when they may."""
+
+    def __init__(self, shared: Versioned) -> None:
+        super().__init__(shared)
+        self.may_arrive = asyncio.Event()
+        self.may_arrive.set()
+
+    async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
+        await self.may_arrive.wait()
+        await super().save(namespace, ledger, version)
+
+
 class Doubtful(Replica):
     """Writes, and does not say so when it is told to."""
 

@@ -48,6 +48,12 @@ class Guide:
         """The first replica takes all that is left, with a write that adds nothing."""
         self.admit(self.a, self.walk.making("app"), take=True)
 
+    def send(self, replica: Replica) -> None:
+        """Have its escrow renewed by a write whose answer it waits for."""
+        self.walk.world.slow = 1.0
+        self.walk.give_back_by(replica, take=True)
+        self.walk.world.slow = 0.0
+
     def store(self, number: int) -> None:
         """The request that was admitted as this one, if it still may be."""
         if number < len(self.flying):
@@ -69,7 +75,7 @@ def follow(path: Path, limits: dict[str, int], seed: int) -> Iterator[Walk]:
     world = World(chance)
     world.limit(**limits)
     world.relimits = world.has_old_replica = False
-    world.freezes = world.doubts = world.stale = 0.0
+    world.freezes = world.doubts = world.stale = world.slow = 0.0
     world.steps |= {"relimit": 0.0, "hear": 0.0}
     walk = Walk(seed, world)
     walk.places = 1

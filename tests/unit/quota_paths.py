@@ -190,6 +190,59 @@ def spent_by_a_clock_that_is_fast(g: Guide) -> Iterator[None]:
     yield
 
 
+def more_than_is_left_of_the_escrow_before(g: Guide) -> Iterator[None]:
+    g.storage.make("app")
+    g.look(g.a, g.b)
+    g.take_escrow()
+    g.push(g.a, "v1")
+    g.send(g.a)
+    yield
+    g.push(g.a, "v2")
+    g.push(g.b, "v3")
+    g.walk.hear_back()
+    for number in range(1, len(g.flying)):
+        g.store(number)
+    yield
+
+
+def more_than_the_next_escrow_has(g: Guide) -> Iterator[None]:
+    g.storage.make("app")
+    g.look(g.a, g.b)
+    g.walk.places = 2
+    g.take_escrow()
+    g.walk.places = 1
+    g.send(g.a)
+    yield
+    g.push(g.a, "v1")
+    g.push(g.a, "v2")
+    g.walk.hear_back()
+    yield
+    g.push(g.b, "v3")
+    g.push(g.b, "v4")
+    for number in range(1, len(g.flying)):
+        g.store(number)
+    yield
+
+
+def admitted_beside_a_write_that_meets_another(g: Guide) -> Iterator[None]:
+    g.storage.make("app")
+    g.look(g.a, g.b)
+    g.walk.places = 2
+    g.take_escrow()
+    g.send(g.a)
+    yield
+    g.push(g.a, "v1")
+    g.push(g.b, "v2")
+    g.walk.hear_back()
+    yield
+    g.walk.give_back_by(g.a)
+    g.push(g.b, "v3")
+    g.push(g.b, "v4")
+    for number in range(1, len(g.flying)):
+        g.store(number)
+    yield
+
+
 PATHS: dict[str, tuple[Path, dict[str, int]]] = {
     **HIDDEN_PATHS,
     "what is stored uses places": (stored_members_use_places, {"tags": 2}),
@@ -201,6 +254,9 @@ PATHS: dict[str, tuple[Path, dict[str, int]]] = {
     "an update from an escrow": (an_update_from_an_escrow, {"tags_of_stream": 1}),
     "a push check that is cancelled": (a_push_check_that_is_cancelled, {"tags": 2}),
     "a write that nobody hears of": (a_write_that_nobody_hears_of, {"tags": 2}),
+    "more than is left": (more_than_is_left_of_the_escrow_before, {"tags": 2}),
+    "more than comes": (more_than_the_next_escrow_has, {"tags": 3}),
+    "beside a write": (admitted_beside_a_write_that_meets_another, {"tags": 3}),
     "a replica of the version before": (a_replica_of_the_version_before, {"tags": 2}),
     "spent by a clock that is fast": (spent_by_a_clock_that_is_fast, {"tags": 1}),
 }

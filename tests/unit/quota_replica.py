@@ -85,6 +85,8 @@ class Replica:
     known: tuple[Ledger, int] = field(default_factory=lambda: (Ledger(), 0))
     escrows: Escrows = field(default_factory=lambda: Escrows("replica"))
     frozen: Write | None = None
+    sent: Write | None = None
+    """Its write that is on its way; it waits for the answer."""
 
     @property
     def view(self) -> View:
@@ -102,7 +104,7 @@ class Replica:
 
     def crash(self) -> None:
         """Forget what was admitted and not written."""
-        self.escrows, self.frozen = Escrows("replica"), None
+        self.escrows, self.frozen, self.sent = Escrows("replica"), None, None
 
     def sight(self, storage: Storage, time: float) -> Sight | None:
         """None if its view is too old to decide on, or it is frozen."""
@@ -124,7 +126,8 @@ class Replica:
         """What it admits without a write."""
         holding, claims = self.holding, request.claims
         holder = request.holder or holder_of(claims)
-        if request.holder or holding is None:
+        waits = self.sent and not self.escrows.is_arriving("ns")
+        if request.holder or holding is None or waits:
             return None
         if not self.escrows.admit("ns", holder, claims, sight):
             return None
@@ -167,6 +170,7 @@ class Replica:
         """Returns False for a conflict."""
         ledger = _as_the_old_version_writes(write.ledger) if self.old else write.ledger
         if not shared.save(ledger, write.version, by_old=self.old):
+            self.escrows.refused("ns")
             self.load(shared)
             return False
         self.escrows.written("ns", write.taken)

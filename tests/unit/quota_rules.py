@@ -51,6 +51,10 @@ def fits_however_much(self: Holding, claims: Claims, limits: NamespaceLimits, no
     return usable and not claims.removes
 
 
+def places_before(self: Holding) -> int:
+    return self.escrow.places if self.before is None else self.before.left
+
+
 def fits_under_any_limits(
     self: Holding, claims: Claims, limits: NamespaceLimits, now: float
 ) -> bool:
@@ -232,6 +236,15 @@ WITHOUT: dict[str, list[Rule]] = {
         (Replica, "may_read", lambda *_: True),
     ],
     "a claim makes a proof uncertain again": [(Ledger, "_share", share_and_stay_seen)],
+    "until a write has arrived, the places before it count": [
+        (Holding, "_most", property(lambda self: self.escrow.places)),
+    ],
+    "until a write has arrived, the places after it count": [
+        (Holding, "_most", property(places_before)),
+    ],
+    "what was admitted while a write did not arrive is named": [
+        (Holding, "take_back", lambda *_: None),
+    ],
     "an escrow is lost by every clock": [(escrow, "take", take_that_is_lost_at_its_end)],
     "an escrow counts for two reservations": [(escrow, "take", take_that_counts_once)],
     "a view is newer by every clock": [(Ledger, "covered_by", covered_by_any_time)],

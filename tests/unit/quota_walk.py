@@ -6,22 +6,21 @@ from functools import partial
 
 from app.quota.ledger import PUSH_CHECK, Ledger
 from app.quota.members import Claims, Members
-from app.quota.usage import StreamUsage
 from tests.unit.quota_replica import Admitted, InFlight, Replica, Request, SharedLedger, Write
-from tests.unit.quota_storage import Count, Storage
+from tests.unit.quota_requests import Requests
+from tests.unit.quota_storage import Count
 from tests.unit.quota_world import MAX_ERROR, STORAGE, TIMING, WEBHOOK_TIMEOUT, World
 
 
-class Walk:
+class Walk(Requests):
     """Replicas share a ledger and what is stored; their clocks differ."""
 
     def __init__(self, seed: int, world: World | None = None) -> None:
+        super().__init__()
         self.random = random.Random(seed)
         self.world = world or World(self.random)
         self.now = 1000.0
-        self.serial = 0
         self.shared = SharedLedger()
-        self.storage = Storage()
         self.replicas = [Replica(self.world.limits) for _ in range(3)]
         self.replicas[2].old = self.world.has_old_replica
         self.in_flight: list[InFlight] = []
@@ -45,17 +44,9 @@ class Walk:
     def make(self) -> None:
         self._ask(self.making(self.random.choice(self.world.streams)))
 
-    def making(self, name: str) -> Request:
-        claims = Claims("ns", Members(frozenset({name})))
-        return Request(claims, partial(self.storage.make, name))
-
     def push(self) -> None:
         """Of a new image or one that was there before, to any tag."""
         self._ask(self.pushing(self._name(), self._tag(), self._digest()))
-
-    def pushing(self, name: str, tag: str, digest: str) -> Request:
-        pushed = Members(images=frozenset({(name, digest)}), tags=frozenset({(name, tag)}))
-        return Request(Claims("ns", pushed), partial(self.storage.map, name, {tag: digest}))
 
     def check(self) -> None:
         """A push check: it reserves what the review of the push will claim."""
@@ -88,24 +79,11 @@ class Walk:
         gone = self.random.choice(left) if left else ""
         self._ask(self.updating(name, gone, self._tag(), self._digest()))
 
-    def updating(self, name: str, gone: str, tag: str, digest: str) -> Request:
-        old = self.storage.stored.get(name, {})
-        new = {key: kept for key, kept in old.items() if key != gone} | {tag: (digest,)}
-        before, after = StreamUsage(old).members(name), StreamUsage(new).members(name)
-        claims = Claims("ns", after - before, before - after)
-        return Request(claims, partial(self.storage.replace, name, old, new))
-
     def fetch(self) -> None:
         """An import: nobody knows which images will come, or whether."""
         tags = self.random.sample(self.world.tags, min(len(self.world.tags), 2))
         brought = {tag: self._digest() for tag in tags if self.random.random() < 0.9}
         self._ask(self.importing(self._name(), tags, brought))
-
-    def importing(self, name: str, tags: list[str], brought: dict[str, str]) -> Request:
-        self.serial += 1
-        unknown = {(name, f"unknown-{self.serial}-{tag}") for tag in tags}
-        adds = Members(frozenset({name}), frozenset(unknown), frozenset((name, t) for t in tags))
-        return Request(Claims("ns", adds), partial(self.storage.bring, name, brought), once=True)
 
     def store(self) -> None:
         if self.in_flight:
@@ -193,7 +171,7 @@ class Walk:
 
     def give_back_by(self, asked: Replica, *, take: bool = False) -> None:
         sight = asked.sight(self.storage, self.now)
-        if sight is None or asked.holding is None:
+        if sight is None or asked.holding is None or asked.sent:
             return
         asked.load(self.shared)
         begun = asked.begin(sight)
@@ -203,7 +181,7 @@ class Walk:
 
     def crash(self) -> None:
         crashed = self.random.choice(self.replicas)
-        self.late += [crashed.frozen] if crashed.frozen else []
+        self.late += [write for write in (crashed.frozen, crashed.sent) if write]
         crashed.crash()
 
     def thaw(self) -> None:
@@ -214,6 +192,19 @@ class Walk:
             write, thawed.frozen = thawed.frozen, None
             assert write is not None
             self._send(thawed, write)
+
+    def hear_back(self) -> None:
+        """A replica gets the answer that its write waits for."""
+        waiting = [replica for replica in self.replicas if replica.sent and not replica.frozen]
+        if waiting:
+            told = self.random.choice(waiting)
+            write, told.sent = told.sent, None
+            assert write is not None
+            if self.random.random() < 0.2:
+                told.escrows.doubt("ns", write.taken)
+                self.late.append(write)
+            else:
+                self._arrived(told, write)
 
     def arrive(self) -> None:
         """A write arrives whose answer nobody waits for."""
@@ -239,6 +230,8 @@ class Walk:
         admitted = asked.from_escrow(request, sight)
         if admitted:
             return self._admit(admitted, self.now)
+        if asked.sent:
+            return None
         if not stale:
             asked.load(self.shared)
         if not asked.may_read(self.shared):
@@ -260,6 +253,13 @@ class Walk:
             if self.random.random() < 0.5:
                 self.arrive()
             return None
+        if self.random.random() < self.world.slow:
+            sender.sent = write
+            sender.escrows.send("ns", write.taken)
+            return None
+        return self._arrived(sender, write)
+
+    def _arrived(self, sender: Replica, write: Write) -> InFlight | None:
         if not sender.send(write, self.shared) or not write.admitted:
             return None
         in_time = self.now - write.decided_at < WEBHOOK_TIMEOUT

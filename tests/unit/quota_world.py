@@ -22,10 +22,10 @@ STEPS = {
     "push": 24, "update": 10, "fetch": 5, "make": 5, "store": 20, "fail": 2, "delete": 8,
     "delete_stream": 2, "tidy": 10, "wait": 6, "beat": 10, "set_clock": 1, "check": 4,
     "follow": 5, "cancel": 1, "retry": 4, "give_back": 6, "crash": 1, "relimit": 2, "hear": 4,
-    "thaw": 8, "arrive": 4,
+    "thaw": 8, "arrive": 4, "hear_back": 12,
 }  # fmt: skip
-ALWAYS = frozenset({"push", "make", "store", "beat", "thaw", "hear"})
-TROUBLES = ["freezes", "doubts", "stale ledgers", "an old replica", "other limits"]
+ALWAYS = frozenset({"push", "make", "store", "beat", "thaw", "hear", "hear_back"})
+TROUBLES = ["freezes", "doubts", "stale ledgers", "an old replica", "other limits", "slow writes"]
 _NAMES = ("streams", "tags", "images", "tags_of_stream", "images_of_stream")
 
 
@@ -71,6 +71,8 @@ class World:
         """How often a replica is frozen between a decision and its write."""
         self.doubts = 0.2 if trouble == "doubts" else 0.0
         """How often a replica does not hear what has become of a write."""
+        self.slow = 0.5 if trouble == "slow writes" else 0.0
+        """How often a replica has to wait for the answer to a write."""
         self.stale = 0.2 if trouble == "stale ledgers" else 0.0
         """How often a replica decides on the ledger as it was when it saw it last."""
         self.has_old_replica = trouble == "an old replica"

@@ -134,6 +134,36 @@ def test_proposed_object_replaces_the_object_with_its_name(
     assert answer.exit_code == over
 
 
+def with_layers(char: str, **layers: int) -> dict[str, Any]:
+    found = [{"name": f"sha256:{name:064}", "size": size} for name, size in layers.items()]
+    return {**image(char, sum(layers.values())), "dockerImageLayers": found}
+
+
+def test_audit_shows_what_images_store(tmp_path: Path) -> None:
+    """Images a and b share a layer; nobody knows the layers of image c."""
+    objects = [
+        stream("app", v1="a", v2="b"),
+        stream("web", v1="a", v2="c"),
+        with_layers("a", base=2**20, one=2**10),
+        with_layers("b", base=2**20, two=2**11),
+        limit_range("4Mi", "1"),
+    ]
+    (tmp_path / "state.yaml").write_text(yaml.safe_dump_all(objects))
+
+    [item] = json.loads(run("--state", tmp_path, "--bytes", "-o", "json").stdout)["items"]
+    assert item["stored"] == {"bytes": 2**20 + 3 * 2**10, "unknownImages": 1}
+    assert item["storedByStream"] == {
+        "app": {"bytes": 2**20 + 3 * 2**10, "unknownImages": 0},
+        "web": {"bytes": 2**20 + 2**10, "unknownImages": 1},
+    }
+    overview = run("--state", tmp_path, "--bytes").stdout
+    assert re.search(r" LIMITED-BY +STORED\n.* image-registry-limits +>1 MiB\n", overview)
+    details = run("--state", tmp_path, "--bytes", "team-a").stdout
+    assert re.search(r"\nteam-a +app +1 MiB +0\nteam-a +web +>1 MiB +1\n", details)
+    unasked = run("--state", tmp_path, "-o", "json").stdout
+    assert json.loads(unasked)["items"][0]["stored"] is None
+
+
 def test_audit_prints_policy_reports(state: Path, proposed: Path) -> None:
     answer = run("--state", state, "--proposed", proposed, "-o", "policyreport")
     reports = list(yaml.safe_load_all(answer.output))
@@ -172,6 +202,8 @@ def test_the_report_for_scripts(
         ],
         "unlimited": False,
         "unknownSizes": 2,
+        "stored": None,
+        "storedByStream": {},
         "largest": [{"digest": DIGESTS["a"], "bytes": 3 * 2**20, "tags": ["app:v1"]}],
         "oldest": [
             {"tag": "app:v1", "pushed": "2026-01-02T03:04:05+00:00"},

@@ -24,8 +24,15 @@ def item(
     return audit(name, usage, limits, sizes={}, pushed={}, domain=DOMAIN, top=5)
 
 
-def render(*items: NamespaceAudit, proposed: bool = False) -> str:
-    return audit_page.render(items, now=NOW, proposed=proposed)
+def render(*items: NamespaceAudit, proposed: bool = False, cluster: str = "") -> str:
+    return audit_page.render(items, now=NOW, proposed=proposed, cluster=cluster)
+
+
+def test_html_report_names_its_cluster() -> None:
+    page = render(item("a", 30), cluster="<east>")
+    assert "<title>Image registry limits of &lt;east&gt;: 1 of 1 namespaces over" in page
+    assert '<span class="faint">&lt;east&gt;</span></h1>' in page
+    assert "<title>Image registry limits: 1 of 1" in render(item("a", 30))
 
 
 def test_html_report_shows_totals_before_namespaces() -> None:
@@ -59,7 +66,7 @@ def test_each_kind_of_namespace_can_be_hidden_without_scripts() -> None:
 
 def test_only_the_worst_excesses_are_listed() -> None:
     page = render(item("team-a", 30, streams=25))
-    assert page.count('class="number tone"') == 10
+    assert page.count('<span class="tone">') == 10
     assert "And 15 more: registry-admission audit -n team-a" in page
 
 

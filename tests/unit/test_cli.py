@@ -346,3 +346,49 @@ def test_certs_make_names_an_unwritable_folder(tmp_path: Path) -> None:
 
     assert answer.exit_code == 3
     assert "tls" in answer.output
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("--controllers", "pull-secrets,namespace-limits"),
+        ("--controllers", "pull-secrets", "--controllers", "namespace-limits"),
+        ("--controllers", "pull-secrets, namespace-limits", "--controllers", "pull-secrets"),
+    ],
+)
+def test_a_list_is_written_with_commas_or_by_repeating_its_flag(given: tuple[str, ...]) -> None:
+    printed = run("install", "--image", "service", *given).stdout
+
+    args = ("--controllers=pull-secrets", "--controllers=namespace-limits")
+    assert all(printed.count(one) == 1 for one in args)
+    assert "--controllers=s3-credentials" not in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("install", "--image", "i", "--controllers", "a"), "'a' is not one of pull-secrets, "),
+        (("install", "--image", "i", "--controllers", ""), "a name in the list is empty"),
+        (("usage", "--examples", "-n", ""), "a name in the list is empty"),
+        (("audit", "--examples", "-n", "team-a,"), "a name in the list is empty"),
+        (("doctor", "-n", ","), "a name in the list is empty"),
+        (("convert", "x", "--exclude", ""), "a name in the list is empty"),
+    ],
+)
+def test_a_list_with_an_unknown_or_empty_name_is_a_usage_error(
+    tmp_path: Path, arguments: tuple[str, ...], problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unset variable of a shell must not stand for all namespaces."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").touch()
+
+    answer = run(*arguments)
+
+    assert answer.exit_code == 2
+    assert problem in answer.output
+
+
+def test_namespaces_are_a_list() -> None:
+    named = run("usage", "--examples", "-n", "team-a,team-b", "-o", "name").stdout
+
+    assert sorted(named.split()) == ["namespace/team-a", "namespace/team-b"]

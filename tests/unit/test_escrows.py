@@ -10,7 +10,7 @@ from app.model.limits import NamespaceLimits
 from app.quota.ledger import Ledger, Timing
 from app.quota.members import Claims, Members
 from app.quota.state import NamespaceView, StateUnavailableError
-from tests.unit.ledgers import Doubtful, Replica, Versioned
+from tests.unit.ledgers import Doubtful, Held, Replica, Versioned
 from tests.unit.stores import DOMAIN, FakeState, quota
 
 TIMING = Timing(expiry=70, lag=5, skew=4)
@@ -186,6 +186,59 @@ async def test_an_escrow_is_given_back_in_time_after_a_slow_write(
     [held] = cluster.shared.ledger.escrows.values()
     assert renewals[-1] == held.usable_until - 1
     await cluster.replicas[0].close()
+
+
+async def test_requests_that_meet_at_a_namespace_take_an_escrow_with_the_first_write() -> None:
+    cluster = Cluster(1000)
+
+    async def client(number: int) -> None:
+        for push in range(4):
+            assert await cluster.allows(number % 3, f"v{number}-{push}")
+
+    await asyncio.gather(*map(client, range(18)))
+
+    assert cluster.shared.version == 3
+    for replica in cluster.replicas:
+        await replica.close()
+
+
+@pytest.mark.parametrize("meets_another_write", [False, True])
+async def test_no_request_waits_while_an_escrow_is_renewed(meets_another_write: bool) -> None:
+    cluster = Cluster(1000, Held)
+    held = cluster.ledgers[0]
+    assert isinstance(held, Held)
+    await cluster.heat(0)
+    held.may_arrive.clear()
+    cluster.replicas[0]._give_back("ns")
+    await asyncio.sleep(0)
+
+    for number in range(50):
+        assert await asyncio.wait_for(cluster.allows(0, f"v{number}"), 1)
+    if meets_another_write:
+        assert await cluster.allows(1, "another")
+    held.may_arrive.set()
+    await cluster.replicas[0].close()
+
+    assert (cluster.places, len(cluster.shared.ledger)) == (0, 70 + meets_another_write)
+
+
+async def test_an_escrow_is_renewed_before_it_is_used_up() -> None:
+    cluster = Cluster(1000, Held)
+    held = cluster.ledgers[0]
+    assert isinstance(held, Held)
+    await cluster.heat(0)
+    places, before = cluster.places, cluster.shared.version
+    held.may_arrive.clear()
+
+    for number in range(places - 20):
+        assert await asyncio.wait_for(cluster.allows(0, f"v{number}"), 1)
+    held.may_arrive.set()
+    await asyncio.sleep(0.01)
+
+    assert cluster.shared.version == before + 1
+    assert cluster.places > 0
+    await cluster.replicas[0].close()
+    assert (cluster.places, len(cluster.shared.ledger)) == (0, places)
 
 
 async def test_a_write_whose_outcome_nobody_knows_loses_nothing() -> None:

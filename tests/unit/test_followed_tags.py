@@ -6,6 +6,7 @@ import pytest
 
 from app.admission.review import AdmissionRequest, Outcome
 from app.config.settings import Settings
+from app.model.image import StoredImage
 from app.model.limits import NamespaceLimits
 from app.page.refusals import Refusals
 from app.policy import followed_tags
@@ -24,6 +25,10 @@ WARNING = (
 )
 
 
+async def no_image(_: str) -> StoredImage | None:
+    return None
+
+
 class World:
     """`team-a`, where images may have 1 KiB, beside `team-b`, whose `base:v1` is small at first."""
 
@@ -37,6 +42,7 @@ class World:
                 namespaces=tuple,
                 refusals=Refusals(DOMAIN),
                 refused=lambda *_: None,
+                stored_image=no_image,
                 broken=lambda: False,
             ),
             jobs=[],

@@ -23,8 +23,13 @@ def objects(folder: Path = FOLDER) -> dict[tuple[str, str], dict[str, Any]]:
     return {(one["kind"], one["metadata"]["name"]): one for one in found}
 
 
-def pod(folder: Path = FOLDER) -> dict[str, Any]:
-    deployment = yaml.safe_load((folder / "deployment.yaml").read_text())
+def values(patches: list[dict[str, Any]], end: str) -> list[Any]:
+    """What a JSON patch puts at paths with this end."""
+    return [one["value"] for one in patches if one["path"].endswith(end)]
+
+
+def pod() -> dict[str, Any]:
+    deployment = yaml.safe_load((FOLDER / "deployment.yaml").read_text())
     template: dict[str, Any] = deployment["spec"]["template"]["spec"]
     return template
 
@@ -97,18 +102,17 @@ def test_gateway_may_write_only_ledgers_and_the_heartbeat() -> None:
 
 def test_plain_component_mounts_limits_and_database() -> None:
     plain = FOLDER / "plain"
-    [container] = pod(plain)["containers"]
-    command, *flags = container["args"]
+    patches = yaml.safe_load((plain / "deployment.yaml").read_text())
+    [(command, *flags)] = values(patches, "/args")
     context = gateway.make_context(
         command, [*flags, "--upstream", "http://r"], resilient_parsing=True
     )
     given = {name: str(context.params[name]) for name in ("state", "database")}
 
     assert given == {"state": "/limits", "database": "/data/gateway.db"}
-    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
-    assert mounts == {"/limits", "/data"}
+    assert {one["mountPath"] for one in values(patches, "/volumeMounts/-")} == {"/limits", "/data"}
     claim = objects(plain)["PersistentVolumeClaim", "registry-gateway"]
-    volumes = {volume["name"]: volume for volume in pod(plain)["volumes"]}
+    volumes = {one["name"]: one for one in values(patches, "/volumes/-")}
     assert volumes["data"]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
 
 

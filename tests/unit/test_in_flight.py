@@ -3,7 +3,7 @@
 import pytest
 
 from app.quota.in_flight import InFlight, StreamInFlight, in_flight
-from app.quota.ledger import Ledger, Reservation
+from app.quota.ledger import Escrow, Ledger, Reservation
 from app.quota.members import Members
 from app.quota.usage import NamespaceUsage, StreamUsage
 
@@ -46,3 +46,13 @@ def test_in_flight_members_exclude_stored_ones(
     reservations: list[Reservation], found: InFlight
 ) -> None:
     assert in_flight(Ledger(reservations), STORED, NOW) == found
+
+
+def test_places_in_escrow_are_in_flight_as_long_as_they_count() -> None:
+    escrows = [
+        Escrow("one/1", 8, 1, NOW + 3, NOW + 7, NOW + 143),
+        Escrow("crashed/1", 4, 1, NOW - 130, NOW - 126, NOW + 10),
+        Escrow("long-ago/1", 16, 1, NOW - 150, NOW - 146, NOW),
+    ]
+
+    assert in_flight(Ledger(escrows=escrows), STORED, NOW) == InFlight(in_escrow=12)

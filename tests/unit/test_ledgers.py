@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from app.cluster.ledger_format import decode, encode
 from app.cluster.ledgers import KubernetesLedgers
@@ -68,6 +69,35 @@ def test_rows_of_versions_before_are_read(old: list[Any], expected: Reservation)
     [row] = decode(content([old]))
 
     assert row == expected
+
+
+_Pairs = list[tuple[str, str]]
+_OldRow = tuple[str, float, list[str], _Pairs, _Pairs]
+_UnmarkedRow = tuple[
+    str, float, list[str], _Pairs, _Pairs, tuple[list[str], _Pairs, _Pairs], tuple[_Pairs, _Pairs]
+]
+BEFORE = TypeAdapter(list[_UnmarkedRow | _OldRow])
+"""The rows that the last version without escrows understands."""
+
+
+@pytest.mark.parametrize(
+    ("written", "understood"),
+    [
+        pytest.param(Ledger(), True, id="nothing reserved"),
+        pytest.param(Ledger([ROW]), False, id="a reservation"),
+        pytest.param(Ledger(escrows=[ESCROW]), False, id="an escrow"),
+    ],
+)
+def test_the_version_before_decides_on_no_ledger_with_rows_of_today(
+    written: Ledger, understood: bool
+) -> None:
+    rows = encode(written)["reservations"]
+
+    if understood:
+        assert BEFORE.validate_json(rows) == []
+    else:
+        with pytest.raises(ValidationError):
+            BEFORE.validate_json(rows)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from app.admission.kinds import KINDS
 from app.certs import cluster
@@ -220,6 +221,9 @@ def test_openshift_chooses_the_ids_of_the_pod() -> None:
         found: dict[str, Any] = pod["securityContext"]
         return found
 
+    texts = yaml.safe_dump_all(manifests(api_domain="openshift.io", **EVERYTHING))
+    assert "runAs" in texts
+    assert "65532" not in texts, "a Job's Pod is one as well"
     ids = {"runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532}
     assert context("alauda.io") == context("openshift.io") | ids
     assert context("openshift.io")["runAsNonRoot"] is True

@@ -1,6 +1,7 @@
 """The page when something is not as it should be."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 
 import httpx
@@ -11,13 +12,20 @@ from fastapi import FastAPI
 from app.auth.authentication import Subject, Visible
 from app.model.limits import NamespaceLimits
 from app.page.api import PageApi
-from app.page.overview_cache import OverviewCache
-from app.page.refusals import Refusals
+from app.page.query import Query, part
+from app.page.refusals import Refusal, Refusals
+from app.page.rendering import Renderer
 from app.page.session import Sessions
 from app.page.views import Views
+from app.policy.new_limit import NewLimit
 from app.policy.verdict import Verdict
+from app.quota.ledger import Escrow, Ledger, Reservation
+from app.quota.members import Members
 from app.quota.state import StateUnavailableError
+from app.quota.store import MemoryLedgers
+from app.quota.usage import NamespaceUsage
 from app.registry.names import Repository
+from tests.unit.overviews import overview
 from tests.unit.stores import DOMAIN, FakeState, limit
 
 BEARER = {"Authorization": "Bearer token"}
@@ -63,18 +71,38 @@ def access() -> FakeAccess:
     return FakeAccess()
 
 
+@pytest.fixture
+def ledgers() -> MemoryLedgers:
+    return MemoryLedgers()
+
+
 @pytest_asyncio.fixture
-async def client(state: FakeState, access: FakeAccess) -> AsyncIterator[httpx.AsyncClient]:
-    board, refusals = OverviewCache(state, lambda: state.index, DOMAIN), Refusals(DOMAIN)
+async def client(
+    state: FakeState, access: FakeAccess, ledgers: MemoryLedgers
+) -> AsyncIterator[httpx.AsyncClient]:
+    board, refusals = overview(state, lambda: state.index), Refusals(DOMAIN)
     refusals.push(Repository("team-a", "group/app"), refused(), "ada")
-    views = Views(state, board, refusals, access, DOMAIN, cluster="east")
+    renderer = Renderer("east", "https://docs.test/")
+    views = Views(state, board, refusals, access, DOMAIN, renderer, ledgers, state.clock)
     app = FastAPI()
-    page = PageApi(views, access, Sessions(lambda: b"key"), max_concurrent=2)
+    page = PageApi(views, access, Sessions(lambda: b"key"), renderer, max_concurrent=2)
     app.include_router(page.router())
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="https://test") as client:
         client.headers.update(BEARER)
         yield client
+
+
+async def test_a_namespace_shows_what_is_in_flight(
+    client: httpx.AsyncClient, state: FakeState, ledgers: MemoryLedgers
+) -> None:
+    text = "1 push in flight and 8 places in escrow count as used as well."
+    assert text not in (await client.get("/page/namespaces/team-a")).text
+    pushed = Reservation("one", Members(tags=frozenset({("group/app", "v2")})), state.now + 60)
+    escrow = Escrow("replica/1", 8, 1, state.now + 3, state.now + 7, state.now + 143)
+    await ledgers.save("team-a", Ledger([pushed], escrows=[escrow]), "")
+
+    assert text in (await client.get("/page/namespaces/team-a")).text
 
 
 async def test_unavailable_authentication_asks_to_retry(
@@ -107,19 +135,61 @@ async def test_too_many_concurrent_readers_get_503(
 
 def refused() -> Verdict:
     verdict = Verdict()
-    verdict.deny("ImageTooLarge", f"too large: image {DIGEST} of tag app:v1", "make it smaller")
+    remedy = NewLimit("LimitRange", "team-a", "limits", (("storage", "1200Mi"),), "alauda.io/Image")
+    text = f"too large: image {DIGEST} of tag app:v1"
+    verdict.exceed("ImageTooLarge", text, "make it smaller", "enforce", remedy=remedy)
     return verdict
 
 
 DIGEST = "sha256:" + "b" * 64
 
 
-async def test_refusal_shows_next_step_user_and_digest_on_demand(client: httpx.AsyncClient) -> None:
+async def test_refusal_shows_next_step_command_user_and_digest_on_demand(
+    client: httpx.AsyncClient,
+) -> None:
     text = (await client.get("/page/refusals")).text
     assert text.index("Next: <bdi>make it smaller") < text.index("too large: image ")
     assert f"<summary>{DIGEST[:19]}</summary><code>{DIGEST}</code>" in text
     assert "pushed by <bdi>ada</bdi>" in text
-    assert "registry-admission usage team-a" in text
+    assert "kubectl -n team-a patch limitrange limits" in text
+    assert "1200Mi" in text
+
+
+def refusals_page(renderer: Renderer, *found: Refusal) -> str:
+    listed = part(found, 1, 50)
+    values = {"now": 0.0, "window": 6, "since": 0.0, "forgotten": False}
+    return renderer.render("refusals", query=Query(), part=listed, **values)
+
+
+def test_limits_that_kubectl_cannot_change_have_no_command() -> None:
+    refusals = Refusals(DOMAIN)
+    refusals.push(Repository("team-a", "app"), refused())
+    assert "kubectl" in refusals_page(Renderer(), *refusals.recent())
+    text = refusals_page(Renderer(commands=False), *refusals.recent())
+    assert "kubectl" not in text
+    assert "make it smaller" in text
+
+
+def test_refusal_of_an_older_replica_shows_its_message() -> None:
+    old = Refusal("team-a", "app", ("ImageTooLarge",), "2Gi; make it smaller", 0.0, 0.0)
+    text = refusals_page(Renderer(), old)
+    assert "ImageTooLarge</span>" in text
+    assert "2Gi; make it smaller" in text
+
+
+async def test_reason_leads_to_its_entry_in_the_documentation(client: httpx.AsyncClient) -> None:
+    text = (await client.get("/page/refusals")).text
+    assert 'href="https://docs.test/troubleshooting/#imagetoolarge">ImageTooLarge</a>' in text
+
+
+async def test_time_of_a_refusal_is_relative_and_in_utc(client: httpx.AsyncClient) -> None:
+    text = (await client.get("/page/refusals")).text
+    shown = re.search(
+        r'<time datetime="\d{4}-\d\d-\d\dT(\d\d:\d\d):\d\dZ">just now <span class="faint">(.*?)<',
+        text,
+    )
+    assert shown is not None
+    assert shown[2] == f"{shown[1]} UTC"
 
 
 async def test_page_names_its_cluster_and_its_age(client: httpx.AsyncClient) -> None:
@@ -143,6 +213,22 @@ async def test_missing_page_keeps_the_navigation(client: httpx.AsyncClient) -> N
     assert answer.status_code == 404
     assert 'href="/page/refusals"' in answer.text
     assert "<bdi>ada</bdi>" in answer.text
+    assert "<title>Nothing to see here · Image registry · east</title>" in answer.text
+
+
+async def test_unavailable_state_keeps_the_navigation_and_a_way_back(
+    client: httpx.AsyncClient, state: FakeState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def usage(namespace: str) -> NamespaceUsage:
+        raise StateUnavailableError(f"the ImageStreams of {namespace} cannot be read")
+
+    monkeypatch.setattr(state, "usage", usage)
+    answer = await client.get("/page/namespaces/team-a?q=web")
+    assert answer.status_code == 503
+    assert "the ImageStreams of team-a cannot be read" in answer.text
+    assert 'href="/page/refusals"' in answer.text
+    assert "<bdi>ada</bdi>" in answer.text
+    assert 'href="/page/namespaces/team-a?q=web">Try again</a>' in answer.text
 
 
 async def test_stale_view_is_labelled(client: httpx.AsyncClient, state: FakeState) -> None:

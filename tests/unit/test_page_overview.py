@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Iterable
 
 from app.model.limits import NamespaceLimits
-from app.page.overview_cache import FRESH, OverviewCache
-from tests.unit.stores import DOMAIN, FakeState, limit
+from app.page.overview_cache import FRESH
+from tests.unit.overviews import overview
+from tests.unit.stores import FakeState, limit
 
 
 class Clock:
@@ -22,7 +23,7 @@ class Cluster:
         self.state = FakeState(NamespaceLimits(stream_tags=limit("10")))
         self.clock = Clock()
         self.fillings = 0
-        self.board = OverviewCache(self.state, self._namespaces, DOMAIN, self.clock)
+        self.board = overview(self.state, self._namespaces, self.clock)
         self.state.store("team-b", "web", {"v1": ()})
         self.state.store("team-a", "app", {"v1": (), "v2": ()})
 

@@ -1,12 +1,13 @@
 """What the page remembers of refusals, and tells the other replicas."""
 
+import json
 from typing import Any
 
 import pytest
 
 from app.admission.review import AdmissionRequest, Outcome
 from app.cluster.api import NotFoundError
-from app.page.refusals import CAPACITY, MAX_MESSAGE, WINDOW, Refusal, Refusals
+from app.page.refusals import CAPACITY, MAX_MESSAGE, WINDOW, Finding, Refusal, Refusals
 from app.page.shared_refusals import LABEL, SharedRefusals, decode, encode
 from app.policy.verdict import Verdict
 from app.registry.names import Repository
@@ -49,9 +50,11 @@ def test_equal_refusals_are_counted_and_the_latest_comes_first(
 
     assert refusals.recent() == [
         Refusal("team-a", "app", ("ImageTooLarge",), "3Gi; make it smaller",
-                1_000_000, 1_000_020, 2, next_steps=("make it smaller",)),
+                1_000_000, 1_000_020, 2,
+                findings=(Finding("ImageTooLarge", "3Gi", "make it smaller"),)),
         Refusal("team-b", "web", ("ImageTooLarge",), "too large; make it smaller",
-                1_000_010, 1_000_010, next_steps=("make it smaller",)),
+                1_000_010, 1_000_010,
+                findings=(Finding("ImageTooLarge", "too large", "make it smaller"),)),
     ]  # fmt: skip
     assert [refusal.stream for refusal in refusals.of("team-a")] == ["app"]
     assert refusals.of("team-a", "web") == []
@@ -192,6 +195,19 @@ async def test_expired_refusals_are_deleted(clock: Clock) -> None:
     await sharing.share()
     assert "refusals-gone" not in api.stored
     await sharing.share()
+
+
+def test_refusals_of_an_older_version_are_shown(clock: Clock) -> None:
+    """During an upgrade, other replicas tell less."""
+    refusals = Refusals(DOMAIN, clock)
+    sharing = SharedRefusals(FakeApi(), "registry-admission", "here", refusals)
+    old = {"namespace": "team-a", "stream": "app", "reasons": ["ImageTooLarge"],
+           "message": "2Gi; make it smaller", "first": clock.now, "last": clock.now,
+           "next_steps": ["make it smaller"]}  # fmt: skip
+    sharing.put(("registry-admission", "there"), config_map("there", json.dumps([old])))
+
+    [found] = refusals.recent()
+    assert (found.message, found.findings) == ("2Gi; make it smaller", ())
 
 
 @pytest.mark.parametrize("text", ["", "[", "{}", '[{"namespace": 1}]', "null"])

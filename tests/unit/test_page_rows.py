@@ -9,6 +9,7 @@ from app.page.query import Part, Query, Show, counts, part, select
 from app.page.rows import UNLIMITED, Column, Fullest, Row, natural, of_namespace, of_stream, share
 from app.policy.fullness import Level
 from app.quota.usage import NamespaceUsage, StreamUsage
+from app.reporting.stored_bytes import StoredBytes
 from tests.unit.stores import DOMAIN, limit, quota
 
 DIGEST = "sha256:" + "a" * 64
@@ -27,11 +28,11 @@ def level(used: int, hard: str | None) -> Level:
         pytest.param(0, "10", 0.0, Bar("calm", 0), id="empty"),
         pytest.param(79, "100", 0.79, Bar("calm", 79), id="with room"),
         pytest.param(80, "100", 0.8, Bar("high", 80), id="worth a look"),
-        pytest.param(10, "10", 1.0, Bar("high", 100), id="full is not over"),
+        pytest.param(10, "10", 1.0, Bar("over", 100), id="full is not over"),
         pytest.param(12, "10", 1.2, Bar("over", 100, 83), id="over, the limit is marked"),
-        pytest.param(0, "0", 1.0, Bar("high", 100), id="a limit of zero is full"),
+        pytest.param(0, "0", 1.0, Bar("over", 100), id="a limit of zero is full"),
         pytest.param(1, "0", float("inf"), Bar("over", 100, 0), id="anything is over zero"),
-        pytest.param(1, "1500m", 1.0, Bar("high", 100), id="whole objects only"),
+        pytest.param(1, "1500m", 1.0, Bar("over", 100), id="whole objects only"),
     ],
 )
 def test_level_has_a_percentage_and_a_bar(
@@ -106,9 +107,9 @@ def test_stream_counts_images_of_its_history() -> None:
 
 
 ROWS = [
-    Row.of("alpha", {"images": level(9, "10"), "tags": level(1, "10")}),
-    Row.of("beta", {"images": level(12, "10"), "tags": level(5, "10")}),
-    Row.of("delta", {"images": level(9, "10"), "tags": level(11, "10")}),
+    Row.of("alpha", {"images": level(9, "10"), "tags": level(1, "10")}, StoredBytes(7, 0), 1),
+    Row.of("beta", {"images": level(12, "10"), "tags": level(5, "10")}, StoredBytes(5, 9), 0),
+    Row.of("delta", {"images": level(9, "10"), "tags": level(11, "10")}, StoredBytes(8, 1), -2),
     Row.of("gamma", {"images": level(3, None)}),
 ]
 
@@ -121,6 +122,8 @@ ROWS = [
         pytest.param("", "all", "images", "fullest", "beta alpha delta gamma", id="equals by name"),
         pytest.param("", "all", "tags", "fullest", "delta beta alpha gamma", id="by one limit"),
         pytest.param("", "all", None, "over", "beta delta alpha gamma", id="most over first"),
+        pytest.param("", "all", None, "growth", "alpha beta gamma delta", id="most growth first"),
+        pytest.param("", "all", None, "size", "delta alpha beta gamma", id="largest first"),
         pytest.param("", "all", None, "refusals", "gamma alpha beta delta", id="most refused"),
         pytest.param("", "over", None, "fullest", "beta delta", id="over any limit"),
         pytest.param("", "over", "tags", "fullest", "delta", id="over one limit"),

@@ -20,11 +20,14 @@ CA = b"-----BEGIN CERTIFICATE-----\n"
 class Api(KubeApi):
     """An API server whose Deployment becomes ready after some looks."""
 
-    def __init__(self, looks: int, *, secret: bool = True, waiting: str = "") -> None:
+    def __init__(
+        self, looks: int, *, secret: bool = True, waiting: str = "", ended: str = ""
+    ) -> None:
         self.applied: list[Content] = []
         self._looks = looks
         self._secret = secret
         self._waiting = waiting
+        self._ended = ended
 
     async def apply(
         self,
@@ -46,7 +49,9 @@ class Api(KubeApi):
             return {"metadata": {"generation": 2}, "spec": {"replicas": 3}, "status": status}
         if path.endswith("/pods"):
             state = {"waiting": {"reason": "ErrImagePull", "message": self._waiting}}
-            pod = {"status": {"containerStatuses": [{"state": state}]}}
+            last = {"terminated": {"reason": "Error", "exitCode": 3, "message": self._ended}}
+            container = {"state": state, "lastState": last if self._ended else {}}
+            pod = {"status": {"containerStatuses": [container]}}
             return {"metadata": {}, "items": [pod]}
         if path.endswith("/secrets/registry-admission-tls") and self._secret:
             return {"data": {"ca.crt": b64encode(CA).decode()}}
@@ -88,9 +93,13 @@ async def test_webhooks_come_last_with_the_bundle_that_is_served() -> None:
     ("api", "problem"),
     [
         (Api(looks=99, waiting="no such tag"), "1 of 3 replicas are ready (ErrImagePull: no such"),
+        (
+            Api(looks=99, waiting="back-off 40s", ended="{}\nError: no namespace x\n"),
+            "1 of 3 replicas are ready (exit code 3: Error: no namespace x)",
+        ),
         (Api(looks=0, secret=False), "Secret registry-admission/registry-admission-tls has no ca"),
     ],
-    ids=["image", "certificate"],
+    ids=["image", "crash", "certificate"],
 )
 async def test_without_a_ready_service_there_is_no_webhook(api: Api, problem: str) -> None:
     with pytest.raises(RolloutError) as raised:

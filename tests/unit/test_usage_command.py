@@ -144,9 +144,12 @@ def test_a_watch_prints_again_and_survives_a_broken_file(folder: Path) -> None:
 def test_usage_lists_namespaces_fullest_first(folder: Path) -> None:
     answer = run("--state", folder, "-o", "wide")
     assert answer.stdout == (
-        "NAMESPACE   STREAMS   IMAGES   TAGS   IN-FLIGHT   FULL   FULLEST   LIMITED-BY\n"
-        "team-a      1/4       0        2/1    ?           200%   tags      ResourceQuota small\n"
-        "team-b      1         0        0      ?           -      -         -\n"
+        "NAMESPACE   STREAMS   IMAGES   TAGS   IN-FLIGHT   FULL   FULLEST   "
+        "LIMITED-BY            IN-ESCROW\n"
+        "team-a      1/4       0        2/1    ?           200%   tags      "
+        "ResourceQuota small   ?\n"
+        "team-b      1         0        0      ?           -      -         "
+        "-                     ?\n"
     )
     assert answer.stderr == "2 namespaces, 1 over a limit.\n"
 

@@ -1,0 +1,63 @@
+"""Keeps the log readable while something that the service needs does not work."""
+
+import logging
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from pythonjsonlogger.core import RESERVED_ATTRS
+
+_QUIET = 60.0
+"""Seconds in which an equal warning is dropped."""
+_KEPT = 200
+"""Different warnings that are remembered."""
+_LIBRARY = "kubernetes_asyncio"
+_DETAILS = "HTTP response headers"
+"""Where the text of the library's errors becomes long."""
+
+
+class RepeatedWarnings(logging.Filter):
+    """Drops a warning or error that is equal to one of the last minute.
+
+    The first one after that minute has the number of those that were dropped as `repeated`.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._seen: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING:
+            return True
+        key, now = _content(record), self._clock()
+        shown_at, dropped = self._seen.get(key, (-math.inf, 0))
+        if now - shown_at < _QUIET:
+            self._seen[key] = (shown_at, dropped + 1)
+            return False
+        if dropped:
+            vars(record)["repeated"] = dropped
+        self._seen[key] = (now, 0)
+        self._seen.move_to_end(key)
+        if len(self._seen) > _KEPT:
+            self._seen.popitem(last=False)
+        return True
+
+
+class LibraryErrors(logging.Filter):
+    """Gives errors of the Kubernetes client one line, in place of a traceback through its code."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith(_LIBRARY) and record.exc_info and record.exc_info[1]:
+            text = str(record.exc_info[1]).partition(_DETAILS)[0]
+            vars(record)["problem"] = " ".join(text.split())
+            record.exc_info = record.exc_text = None
+        return True
+
+
+def _content(record: logging.LogRecord) -> str:
+    """Everything that a record says, apart from its time."""
+    extra = sorted((key, one) for key, one in vars(record).items() if key not in RESERVED_ATTRS)
+    error = record.exc_info[1] if record.exc_info else None
+    return repr((record.name, record.levelno, record.getMessage(), extra, error))

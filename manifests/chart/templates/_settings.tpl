@@ -1,0 +1,33 @@
+{{/* settings: variables of a container, each in the place of one of its name. Context: container,
+settings. */}}
+{{- define "settings" -}}
+{{- $container := .container -}}
+{{- range $name, $value := .settings -}}
+  {{- $variable := dict "name" (printf "REGISTRY_ADMISSION_%s" ($name | upper | replace "-" "_")) "value" (toString $value) -}}
+  {{- $env := list -}}
+  {{- $found := false -}}
+  {{- range $container.env -}}
+    {{- if eq .name $variable.name -}}
+      {{- $env = append $env $variable -}}{{- $found = true -}}
+    {{- else -}}
+      {{- $env = append $env . -}}
+    {{- end -}}
+  {{- end -}}
+  {{- $_ := set $container "env" (ternary $env (append $env $variable) $found) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* gateway.withoutCA: the registry's certificate is checked by the system's authorities. Context: the
+Pod's spec. */}}
+{{- define "gateway.withoutCA" -}}
+{{- $container := first .containers -}}
+{{- $env := list -}}
+{{- range $container.env }}{{ if ne .name "REGISTRY_ADMISSION_UPSTREAM_CA" }}{{ $env = append $env . }}{{ end }}{{ end -}}
+{{- $mounts := list -}}
+{{- range $container.volumeMounts }}{{ if ne .name "registry-ca" }}{{ $mounts = append $mounts . }}{{ end }}{{ end -}}
+{{- $volumes := list -}}
+{{- range .volumes }}{{ if ne .name "registry-ca" }}{{ $volumes = append $volumes . }}{{ end }}{{ end -}}
+{{- $_ := set $container "env" $env -}}
+{{- $_ := set $container "volumeMounts" $mounts -}}
+{{- $_ := set . "volumes" $volumes -}}
+{{- end -}}

@@ -1,0 +1,174 @@
+"""What the values of the Helm chart change, and which values are refused."""
+
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from app.controllers import namespace_limits
+from app.install.kustomization import Manifest
+from app.version import VERSION
+
+from .cluster import Cluster
+from .helm import CHART, IMAGE, RELEASE, helm, rendered, values
+
+pytestmark = pytest.mark.e2e
+
+
+def test_no_container_has_another_image(cluster: Cluster) -> None:
+    everything = {key: {"enabled": True} for key in ("gateway", "policyReports", "monitoring")}
+    text = yaml.safe_dump_all(rendered(cluster, values(image=IMAGE, **everything)))
+
+    assert text.count(f"image: {IMAGE}") == text.count("image: ") == 3
+
+
+def test_words_of_the_manifests_in_values_stay_as_they_are(cluster: Cluster) -> None:
+    image, hosts = "alauda.io/image-registry-system/service:1", "registry.alauda.io"
+    upstream = "https://registry.image-registry-system.svc:5000"
+    chosen = {
+        "domain": "openshift.io",
+        "settings": {"registry-hosts": hosts},
+        "gateway": {"enabled": True, "upstream": upstream},
+        "policyReports": {"enabled": True},
+    }
+
+    text = yaml.safe_dump_all(rendered(cluster, values(image=image, **chosen)))
+
+    assert text.count(f"image: {image}\n") == text.count("image: ") == 3
+    assert f"value: {hosts}\n" in text
+    assert f"value: {upstream}\n" in text
+
+
+def environment(manifests: list[Manifest], name: str) -> dict[str, Any]:
+    [container] = [
+        one["spec"]["template"]["spec"]["containers"][0]
+        for one in manifests
+        if (one["kind"], one["metadata"]["name"]) == ("Deployment", name)
+    ]
+    variables = [variable["name"] for variable in container["env"]]
+    assert len(variables) == len(set(variables))
+    return {variable["name"]: variable.get("value") for variable in container["env"]}
+
+
+def test_a_setting_takes_the_place_of_a_variable_of_the_manifests(cluster: Cluster) -> None:
+    chosen = {"settings": {"shutdown-delay": "20s"}, "registryNamespace": "registry"}
+    gateway = {"enabled": True, "settings": {"shutdown-timeout": "10m", "max-uploads": 128}}
+
+    found = rendered(cluster, values(image=IMAGE, mode="warn", gateway=gateway, **chosen))
+
+    service = environment(found, "registry-admission")
+    assert service["REGISTRY_ADMISSION_SHUTDOWN_DELAY"] == "20s"
+    assert service["REGISTRY_ADMISSION_REGISTRY_NAMESPACE"] == "registry"
+    assert service["REGISTRY_ADMISSION_DEFAULT_MODE"] == "warn"
+    proxy = environment(found, "registry-gateway")
+    assert proxy["REGISTRY_ADMISSION_SHUTDOWN_TIMEOUT"] == "10m"
+    assert proxy["REGISTRY_ADMISSION_MAX_UPLOADS"] == "128"
+    assert proxy["REGISTRY_ADMISSION_DEFAULT_MODE"] == "warn"
+
+
+def test_a_registry_of_a_public_authority_needs_no_config_map(cluster: Cluster) -> None:
+    gateway = {"enabled": True, "upstream": "https://ghcr.io", "registryCA": False}
+
+    found = rendered(cluster, values(image=IMAGE, gateway=gateway))
+
+    assert "REGISTRY_ADMISSION_UPSTREAM_CA" not in environment(found, "registry-gateway")
+    assert "registry-gateway-ca" not in yaml.safe_dump_all(found)
+    assert "registry-ca" not in yaml.safe_dump_all(found)
+
+
+def test_the_template_for_new_namespaces_is_a_value(cluster: Cluster) -> None:
+    limits = "{apiVersion: v1, kind: LimitRange, metadata: {name: alauda.io}}"
+    chosen = {"controllers": ["namespace-limits"], "namespaceTemplate": limits}
+
+    found = rendered(cluster, values(image=IMAGE, domain="openshift.io", **chosen))
+
+    named = [one for one in found if one["metadata"]["name"] == namespace_limits.TEMPLATE]
+    data = {one["kind"]: one.get("data") for one in named}
+    assert data == {
+        "ClusterRole": None,
+        "ClusterRoleBinding": None,
+        "ConfigMap": {"limits.yaml": limits},
+    }
+
+
+def test_fields_of_pods_are_those_of_every_pod(cluster: Cluster) -> None:
+    more = {"imagePullSecrets": [{"name": "pull"}], "nodeSelector": {"zone": "a"}}
+    on = {"gateway": {"enabled": True}, "policyReports": {"enabled": True, "schedule": "@daily"}}
+
+    found = rendered(cluster, values(image=IMAGE, pod=more, **on))
+
+    plain = rendered(cluster, values(image=IMAGE, **on))
+    assert [pod | more for pod in pods(plain)] == pods(found)
+    assert len(pods(found)) == 3
+
+
+def pods(manifests: list[Manifest]) -> list[dict[str, Any]]:
+    specs = [one["spec"] for one in manifests if one["kind"] in ("Deployment", "CronJob")]
+    return [spec.get("jobTemplate", {"spec": spec})["spec"]["template"]["spec"] for spec in specs]
+
+
+def test_settings_are_variables_of_the_service_alone(cluster: Cluster) -> None:
+    chosen = {"page": True, "settings": {"unknown-size": "warn"}, "replicas": 5}
+
+    found = rendered(cluster, values(image=IMAGE, gateway={"enabled": True}, **chosen))
+
+    plain = rendered(cluster, values(image=IMAGE, gateway={"enabled": True}))
+    [service, gateway] = sorted(
+        (one for one in found if one["kind"] == "Deployment"),
+        key=lambda one: str(one["metadata"]["name"]),
+    )
+    assert service["spec"]["replicas"] == 5
+    assert service["spec"]["template"]["spec"]["containers"][0]["env"][-2:] == [
+        {"name": "REGISTRY_ADMISSION_PAGE", "value": "on"},
+        {"name": "REGISTRY_ADMISSION_UNKNOWN_SIZE", "value": "warn"},
+    ]
+    assert gateway in plain
+
+
+def test_the_release_may_be_in_any_namespace(cluster: Cluster) -> None:
+    arguments = ("template", RELEASE, str(CHART), values(image=IMAGE, highAvailability=True))
+    text = subprocess.run(
+        [cluster.tools / "helm", *arguments, "--namespace=platform"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+
+    manifests = [one for one in yaml.safe_load_all(text) if one]
+    namespaces = {one["metadata"].get("namespace") for one in manifests}
+    assert namespaces == {None, "platform", "image-registry-system"}
+    assert "namespace: registry-admission" not in text
+    for one in manifests:
+        for webhook in one.get("webhooks", []):
+            assert webhook["clientConfig"]["service"]["namespace"] == "platform"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"image": IMAGE, "mode": "loud"},
+        {"image": IMAGE, "replicas": "three"},
+        {"image": IMAGE, "replica": 3},
+        {"image": IMAGE, "domain": "example.com"},
+        {"image": IMAGE, "controllers": ["pruner"]},
+        {"image": IMAGE, "certificates": {"source": "existing"}},
+        {"image": IMAGE, "namespaceTemplate": "{}"},
+        {"image": IMAGE, "callers": [{"cidr": "192.0.2.0/24"}]},
+        {"image": IMAGE, "pod": {"containers": []}},
+        {"image": IMAGE, "policyReports": {"schedule": "hourly"}},
+        {"image": IMAGE, "gateway": {"settings": {"max_uploads": 1}}},
+    ],
+)
+def test_values_that_mean_nothing_are_refused(cluster: Cluster, wrong: dict[str, Any]) -> None:
+    chosen = [values(**wrong)] if wrong else []
+
+    refused = helm(cluster, "template", RELEASE, str(CHART), *chosen, check=False)
+
+    assert refused.returncode == 1
+    assert refused.stdout == ""
+
+
+def test_the_chart_is_linted_and_has_the_version_of_the_project(cluster: Cluster) -> None:
+    helm(cluster, "lint", "--strict", str(CHART), values(image=IMAGE))
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert (chart["version"], chart["appVersion"]) == (VERSION, VERSION)

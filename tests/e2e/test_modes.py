@@ -1,0 +1,154 @@
+"""What each mode of a limit does, and where people see it, on a real API server."""
+
+import asyncio
+import json
+import subprocess
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from .apiserver_files import AUDITED_NAMESPACES
+from .cluster import Cluster
+from .domain import API, DOMAIN
+from .observed import becomes, used
+from .replicas import Replicas
+
+pytestmark = pytest.mark.e2e
+
+WOULD = "exceeded quota: image-registry-quota, requested: "
+
+
+@pytest.fixture(scope="module")
+def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
+    with Replicas(cluster, tmp_path_factory.mktemp("modes"), 1) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", autouse=True)
+def namespaces(cluster: Cluster, replicas: Replicas) -> Iterator[None]:
+    """One for each mode, with a quota of one ImageStream, and that one."""
+    for name in AUDITED_NAMESPACES:
+        cluster.kubectl("create", "namespace", name)
+        limit(cluster, name)
+        annotate(cluster, name, name.removeprefix("mode-"))
+        assert push(cluster, name, "first").returncode == 0
+    yield
+    cluster.kubectl("delete", "namespace", *AUDITED_NAMESPACES, "--wait=false")
+
+
+def limit(cluster: Cluster, namespace: str) -> None:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "image-registry-quota", "namespace": namespace},
+        "spec": {"hard": {API.imagestreams: "1"}},
+    }
+    cluster.kubectl("create", "--filename=-", input=json.dumps(quota))
+
+
+def annotate(cluster: Cluster, namespace: str, mode: str) -> None:
+    cluster.kubectl(
+        "-n", namespace, "annotate", "--overwrite", "resourcequota", "image-registry-quota",
+        f"{API.mode_annotation}={mode}",
+    )  # fmt: skip
+
+
+def push(
+    cluster: Cluster, namespace: str, name: str, *flags: str
+) -> subprocess.CompletedProcess[str]:
+    stream = {
+        "apiVersion": f"image.{DOMAIN}/v1",
+        "kind": "ImageStream",
+        "metadata": {"name": name, "namespace": namespace},
+    }
+    text = json.dumps(stream)
+    return cluster.kubectl("create", *flags, "--filename=-", input=text, check=False)
+
+
+async def decided_as(cluster: Cluster, namespace: str, mode: str) -> None:
+    """Until the service has heard of the mode of the limit."""
+
+    def seen() -> tuple[int, bool]:
+        tried = push(cluster, namespace, "tried", "--dry-run=server")
+        return tried.returncode, "Warning: would be refused" in tried.stderr
+
+    await becomes(30, mode, seen, (int(mode == "enforce"), mode == "warn"))
+
+
+def annotations(cluster: Cluster, namespace: str, name: str) -> dict[str, str]:
+    """Audit annotations of the service on the creation of an ImageStream."""
+    events = map(json.loads, cluster.audit_log.read_text().splitlines())
+    [found] = [
+        event["annotations"]
+        for event in events
+        if event["verb"] == "create"
+        and event["objectRef"].get("namespace") == namespace
+        and event["objectRef"].get("name", name) == name
+        and event["objectRef"]["resource"] == "imagestreams"
+        and "dryRun" not in event["requestURI"]
+        and any(key.endswith("/would-refuse") for key in event.get("annotations", {}))
+    ]
+    return {key.rpartition("/")[2]: value for key, value in found.items()}
+
+
+def events(cluster: Cluster, namespace: str) -> str:
+    path = "--output=jsonpath={.items[*].message}"
+    return cluster.kubectl("-n", namespace, "get", "events", path).stdout
+
+
+def counted(replicas: Replicas, mode: str) -> float:
+    [replica] = replicas.running
+    labels = f'registry_admission_would_refuse_total{{mode="{mode}",reason="QuotaExceeded"}}'
+    lines = [line for line in replica.metrics().splitlines() if line.startswith(labels)]
+    return sum(float(line.split()[-1]) for line in lines)
+
+
+@pytest.mark.parametrize("mode", ["warn", "audit"])
+async def test_a_push_passes_a_limit_that_is_not_enforced_and_is_recorded(
+    cluster: Cluster, replicas: Replicas, mode: str
+) -> None:
+    namespace = f"mode-{mode}"
+    await decided_as(cluster, namespace, mode)
+    before = counted(replicas, mode)
+
+    pushed = await asyncio.to_thread(push, cluster, namespace, "second")
+
+    assert pushed.returncode == 0
+    assert (f"Warning: would be refused: {WOULD}" in pushed.stderr) is (mode == "warn")
+    assert pushed.stderr == "" or mode == "warn"
+    assert annotations(cluster, namespace, "second")["would-refuse"] == "QuotaExceeded"
+    assert counted(replicas, mode) == before + 1
+    await becomes(30, "the Event", lambda: WOULD in events(cluster, namespace), True)
+    counts = partial(used, cluster, namespace)
+    await becomes(60, "status.used", counts, {API.imagestreams: "2"})
+
+
+async def test_a_push_is_refused_from_the_moment_that_a_limit_is_enforced(
+    cluster: Cluster,
+) -> None:
+    namespace = "mode-enforce"
+    await decided_as(cluster, namespace, "enforce")
+
+    refused = await asyncio.to_thread(push, cluster, namespace, "second")
+
+    assert refused.returncode == 1
+    assert WOULD in refused.stderr
+    await becomes(60, "status.used", partial(used, cluster, namespace), {API.imagestreams: "1"})
+
+
+async def test_a_namespace_over_its_limit_takes_what_adds_nothing_when_it_is_enforced(
+    cluster: Cluster,
+) -> None:
+    namespace = "mode-warn"
+    await decided_as(cluster, namespace, "warn")
+    assert push(cluster, namespace, "third").returncode == 0
+    annotate(cluster, namespace, "enforce")
+    await decided_as(cluster, namespace, "enforce")
+
+    assert push(cluster, namespace, "fourth").returncode == 1
+    changed = cluster.kubectl(
+        "-n", namespace, "annotate", f"imagestreams.image.{DOMAIN}", "third", "note=changed"
+    )
+    assert "annotated" in changed.stdout
+    annotate(cluster, namespace, "warn")

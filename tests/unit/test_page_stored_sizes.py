@@ -1,0 +1,111 @@
+"""What images take in storage: read in the background, each layer counted once."""
+
+import pytest
+
+from app.cluster.api import ApiError
+from app.model.image import StoredImage
+from app.page.stored_sizes import StoredSizes
+from app.quota.digests import pack
+from app.reporting.stored_bytes import StoredBytes
+from tests.unit.stores import FakeState
+
+HOUR = 3600.0
+
+
+def digest(letter: str) -> str:
+    return "sha256:" + letter * 64
+
+
+A, B, C, INDEX, GONE = (digest(letter) for letter in "abcde")
+
+
+class Cluster:
+    """Two namespaces that share a base layer, and what was asked of the Image API."""
+
+    def __init__(self, capacity: int = 100) -> None:
+        self.state = FakeState()
+        self.now = 0.0
+        self.images: dict[str, StoredImage] = {
+            A: StoredImage({"base": 100, "a": 1}),
+            B: StoredImage({"base": 100, "b": 2}),
+            C: StoredImage({"base": 100, "c": 4}),
+            INDEX: StoredImage({}, (B, C)),
+        }
+        self.asked: list[str] = []
+        self.down = False
+        self.sizes = StoredSizes(
+            self.state, lambda: self.state.index, self._read, capacity, lambda: self.now
+        )
+        self.state.store("team-a", "app", {"v1": (A,), "v2": (B,)})
+        self.state.store("team-a", "web", {"v1": (A,)})
+        self.state.store("team-b", "all", {"v1": (INDEX,), "v2": (GONE,)})
+
+    async def _read(self, image: str) -> StoredImage | None:
+        if self.down:
+            raise ApiError(503, "the Image API is away")
+        self.asked.append(image)
+        return self.images.get(image)
+
+    def of(self, namespace: str) -> StoredBytes:
+        return self.sizes.of_namespace(namespace, self.state.usage(namespace).image_count)
+
+
+async def test_shared_layers_count_once_and_unknown_images_are_counted() -> None:
+    cluster = Cluster()
+    assert cluster.of("team-a") == StoredBytes(0, 2)
+    await cluster.sizes.round()
+
+    assert cluster.of("team-a") == StoredBytes(103, 0)
+    assert cluster.of("team-b") == StoredBytes(106, 1)
+    assert cluster.sizes.of([pack(A)]) == StoredBytes(101, 0)
+
+
+async def test_an_image_is_read_once_and_an_absent_one_again_after_an_hour() -> None:
+    cluster = Cluster()
+    await cluster.sizes.round()
+    await cluster.sizes.round()
+    assert sorted(cluster.asked) == sorted([A, B, C, INDEX, GONE])
+
+    cluster.images[GONE] = StoredImage({"late": 8})
+    cluster.now = HOUR + 1
+    await cluster.sizes.round()
+    assert cluster.asked[5:] == [GONE]
+    assert cluster.of("team-b") == StoredBytes(114, 0)
+
+
+async def test_an_index_with_an_image_that_is_not_known_is_unknown() -> None:
+    cluster = Cluster()
+    del cluster.images[C]
+    await cluster.sizes.round()
+
+    assert cluster.of("team-b") == StoredBytes(0, 2)
+
+
+async def test_memory_is_bounded_and_the_rest_is_unknown() -> None:
+    cluster = Cluster(capacity=1)
+    await cluster.sizes.round()
+
+    assert len(cluster.asked) == 1
+    assert cluster.of("team-a").unknown == 1
+
+
+async def test_images_that_nothing_refers_to_are_forgotten() -> None:
+    cluster = Cluster()
+    await cluster.sizes.round()
+    cluster.state.index.put("team-b", "all", None)
+    await cluster.sizes.round()
+
+    assert cluster.sizes.of([pack(INDEX)]) == StoredBytes(0, 1)
+    assert cluster.sizes.of([pack(C)]) == StoredBytes(0, 1)
+    assert cluster.of("team-a") == StoredBytes(103, 0)
+
+
+async def test_a_failed_round_keeps_what_is_known() -> None:
+    cluster = Cluster()
+    await cluster.sizes.round()
+    cluster.down = True
+    cluster.state.store("team-a", "app", {"v1": (A,), "v2": (C,), "v3": (digest("f"),)})
+    with pytest.raises(ApiError):
+        await cluster.sizes.round()
+
+    assert cluster.of("team-a") == StoredBytes(103, 0)
