@@ -103,7 +103,7 @@ page: $(VENV)/.installed
 	tests/browser/tools/build
 	$(BIN)/pytest tests/browser
 
-# Alert rules and dashboard, as promtool of Debian's prometheus reads them.
+# Alert rules, dashboard and routes, as promtool and amtool of Debian read them.
 monitoring: $(VENV)/.installed
 	$(BIN)/pytest tests/monitoring -n 2
 

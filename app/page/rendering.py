@@ -17,7 +17,7 @@ from app.page.bars import bar
 from app.page.rows import COLUMNS
 from app.policy.fullness import Level
 from app.reporting.html.environment import environment
-from app.reporting.numbers import percent, readable, untagged
+from app.reporting.numbers import in_flight, percent, readable, untagged
 from app.version import VERSION
 
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{64})")
@@ -83,6 +83,7 @@ def _templates() -> Environment:
         columns=COLUMNS,
         stream_path=stream_path,
         untagged_text=untagged,
+        in_flight_text=in_flight,
     )
     made.filters.update(
         amount=_amount,

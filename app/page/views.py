@@ -18,8 +18,10 @@ from app.page.rendering import Renderer
 from app.page.rows import Column
 from app.page.session import COOKIE
 from app.policy import fullness
-from app.quota.state import ClusterState
-from app.quota.usage import StreamUsage
+from app.quota.in_flight import NOTHING_IN_FLIGHT, InFlight, in_flight
+from app.quota.state import ClusterState, StateUnavailableError
+from app.quota.store import LedgerStore
+from app.quota.usage import NamespaceUsage, StreamUsage
 
 _ROWS = 50
 _TAGS = 100
@@ -42,8 +44,10 @@ class Views:
         authenticator: Authenticator,
         domain: ApiDomain,
         renderer: Renderer,
+        ledgers: LedgerStore | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """`ledgers` hold what is reserved, unless `state` counts it as stored."""
         self._state = state
         self._board = board
         self._refusals = refusals
@@ -51,6 +55,7 @@ class Views:
         self._domain = domain
         self._clock = clock
         self._renderer = renderer
+        self._ledgers = ledgers
 
     async def overview(self, request: Request, subject: Subject) -> str:
         """Every namespace, the fullest first."""
@@ -98,6 +103,7 @@ class Views:
             image_size=limits.image_size,
             unlimited=not (limits.limits_members or limits.image_size),
             untagged=usage.untagged,
+            in_flight=await self._in_flight(name, usage),
             limits_streams=bool(limits.stream_images or limits.stream_tags),
             stream_columns=_STREAM_COLUMNS,
             stored=self._board.stored_in(name, usage.image_count),
@@ -108,6 +114,15 @@ class Views:
             refusals=refusals[:_FEW],
             refused=len(refusals),
         )
+
+    async def _in_flight(self, namespace: str, usage: NamespaceUsage) -> InFlight:
+        if self._ledgers is None:
+            return NOTHING_IN_FLIGHT
+        try:
+            ledger, _ = await self._ledgers.load(namespace)
+        except StateUnavailableError:
+            return NOTHING_IN_FLIGHT  # A push there is told why.
+        return in_flight(ledger, usage, self._clock())
 
     async def stream(self, request: Request, subject: Subject) -> str:
         """The tags of a stream and the sizes of their images."""

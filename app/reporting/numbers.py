@@ -31,6 +31,12 @@ def counted(number: int, singular: str, plural: str = "") -> str:
     return f"{number} {singular if number == 1 else plural or f'{singular}s'}"
 
 
+def in_flight(pushes: int, places: int) -> str:
+    """What counts as used besides what is stored."""
+    text = f"{counted(pushes, 'push', 'pushes')} in flight"
+    return f"{text} and {counted(places, 'place')} in escrow count as used as well"
+
+
 def untagged(number: int) -> str:
     """What images without a tag are, and the next step."""
     return (

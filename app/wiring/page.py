@@ -45,8 +45,10 @@ def build(settings: Settings, backend: Backend, key: Callable[[], bytes]) -> Pag
     growth = Growth(state, shown.namespaces)
     overview = OverviewCache(state, shown.namespaces, settings.domain, sizes, growth)
     renderer = Renderer(settings.cluster_name, settings.docs_url)
-    authenticator = backend.authenticator
-    views = Views(state, overview, shown.refusals, authenticator, settings.domain, renderer)
+    authenticator, ledgers = backend.authenticator, backend.sources.ledgers
+    views = Views(
+        state, overview, shown.refusals, authenticator, settings.domain, renderer, ledgers
+    )
     return Page(PageApi(views, authenticator, Sessions(key), renderer), [sizes.run, growth.run])
 
 

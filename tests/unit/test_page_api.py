@@ -12,13 +12,17 @@ from fastapi import FastAPI
 from app.auth.authentication import Subject, Visible
 from app.model.limits import NamespaceLimits
 from app.page.api import PageApi
-from app.page.refusals import Refusals
+from app.page.query import Query, part
+from app.page.refusals import Refusal, Refusals
 from app.page.rendering import Renderer
 from app.page.session import Sessions
 from app.page.views import Views
 from app.policy.new_limit import NewLimit
 from app.policy.verdict import Verdict
+from app.quota.ledger import Escrow, Ledger, Reservation
+from app.quota.members import Members
 from app.quota.state import StateUnavailableError
+from app.quota.store import MemoryLedgers
 from app.quota.usage import NamespaceUsage
 from app.registry.names import Repository
 from tests.unit.overviews import overview
@@ -67,12 +71,19 @@ def access() -> FakeAccess:
     return FakeAccess()
 
 
+@pytest.fixture
+def ledgers() -> MemoryLedgers:
+    return MemoryLedgers()
+
+
 @pytest_asyncio.fixture
-async def client(state: FakeState, access: FakeAccess) -> AsyncIterator[httpx.AsyncClient]:
+async def client(
+    state: FakeState, access: FakeAccess, ledgers: MemoryLedgers
+) -> AsyncIterator[httpx.AsyncClient]:
     board, refusals = overview(state, lambda: state.index), Refusals(DOMAIN)
     refusals.push(Repository("team-a", "group/app"), refused(), "ada")
     renderer = Renderer("east", "https://docs.test/")
-    views = Views(state, board, refusals, access, DOMAIN, renderer)
+    views = Views(state, board, refusals, access, DOMAIN, renderer, ledgers, state.clock)
     app = FastAPI()
     page = PageApi(views, access, Sessions(lambda: b"key"), renderer, max_concurrent=2)
     app.include_router(page.router())
@@ -80,6 +91,18 @@ async def client(state: FakeState, access: FakeAccess) -> AsyncIterator[httpx.As
     async with httpx.AsyncClient(transport=transport, base_url="https://test") as client:
         client.headers.update(BEARER)
         yield client
+
+
+async def test_a_namespace_shows_what_is_in_flight(
+    client: httpx.AsyncClient, state: FakeState, ledgers: MemoryLedgers
+) -> None:
+    text = "1 push in flight and 8 places in escrow count as used as well."
+    assert text not in (await client.get("/page/namespaces/team-a")).text
+    pushed = Reservation("one", Members(tags=frozenset({("group/app", "v2")})), state.now + 60)
+    escrow = Escrow("replica/1", 8, 1, state.now + 3, state.now + 7, state.now + 143)
+    await ledgers.save("team-a", Ledger([pushed], escrows=[escrow]), "")
+
+    assert text in (await client.get("/page/namespaces/team-a")).text
 
 
 async def test_unavailable_authentication_asks_to_retry(
@@ -130,6 +153,28 @@ async def test_refusal_shows_next_step_command_user_and_digest_on_demand(
     assert "pushed by <bdi>ada</bdi>" in text
     assert "kubectl -n team-a patch limitrange limits" in text
     assert "1200Mi" in text
+
+
+def refusals_page(renderer: Renderer, *found: Refusal) -> str:
+    listed = part(found, 1, 50)
+    values = {"now": 0.0, "window": 6, "since": 0.0, "forgotten": False}
+    return renderer.render("refusals", query=Query(), part=listed, **values)
+
+
+def test_limits_that_kubectl_cannot_change_have_no_command() -> None:
+    refusals = Refusals(DOMAIN)
+    refusals.push(Repository("team-a", "app"), refused())
+    assert "kubectl" in refusals_page(Renderer(), *refusals.recent())
+    text = refusals_page(Renderer(commands=False), *refusals.recent())
+    assert "kubectl" not in text
+    assert "make it smaller" in text
+
+
+def test_refusal_of_an_older_replica_shows_its_message() -> None:
+    old = Refusal("team-a", "app", ("ImageTooLarge",), "2Gi; make it smaller", 0.0, 0.0)
+    text = refusals_page(Renderer(), old)
+    assert "ImageTooLarge</span>" in text
+    assert "2Gi; make it smaller" in text
 
 
 async def test_reason_leads_to_its_entry_in_the_documentation(client: httpx.AsyncClient) -> None:
