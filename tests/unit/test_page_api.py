@@ -12,7 +12,8 @@ from fastapi import FastAPI
 from app.auth.authentication import Subject, Visible
 from app.model.limits import NamespaceLimits
 from app.page.api import PageApi
-from app.page.refusals import Refusals
+from app.page.query import Query, part
+from app.page.refusals import Refusal, Refusals
 from app.page.rendering import Renderer
 from app.page.session import Sessions
 from app.page.views import Views
@@ -152,6 +153,28 @@ async def test_refusal_shows_next_step_command_user_and_digest_on_demand(
     assert "pushed by <bdi>ada</bdi>" in text
     assert "kubectl -n team-a patch limitrange limits" in text
     assert "1200Mi" in text
+
+
+def refusals_page(renderer: Renderer, *found: Refusal) -> str:
+    listed = part(found, 1, 50)
+    values = {"now": 0.0, "window": 6, "since": 0.0, "forgotten": False}
+    return renderer.render("refusals", query=Query(), part=listed, **values)
+
+
+def test_limits_that_kubectl_cannot_change_have_no_command() -> None:
+    refusals = Refusals(DOMAIN)
+    refusals.push(Repository("team-a", "app"), refused())
+    assert "kubectl" in refusals_page(Renderer(), *refusals.recent())
+    text = refusals_page(Renderer(commands=False), *refusals.recent())
+    assert "kubectl" not in text
+    assert "make it smaller" in text
+
+
+def test_refusal_of_an_older_replica_shows_its_message() -> None:
+    old = Refusal("team-a", "app", ("ImageTooLarge",), "2Gi; make it smaller", 0.0, 0.0)
+    text = refusals_page(Renderer(), old)
+    assert "ImageTooLarge</span>" in text
+    assert "2Gi; make it smaller" in text
 
 
 async def test_reason_leads_to_its_entry_in_the_documentation(client: httpx.AsyncClient) -> None:

@@ -1,5 +1,6 @@
 """What the page remembers of refusals, and tells the other replicas."""
 
+import json
 from typing import Any
 
 import pytest
@@ -194,6 +195,19 @@ async def test_expired_refusals_are_deleted(clock: Clock) -> None:
     await sharing.share()
     assert "refusals-gone" not in api.stored
     await sharing.share()
+
+
+def test_refusals_of_an_older_version_are_shown(clock: Clock) -> None:
+    """During an upgrade, other replicas tell less."""
+    refusals = Refusals(DOMAIN, clock)
+    sharing = SharedRefusals(FakeApi(), "registry-admission", "here", refusals)
+    old = {"namespace": "team-a", "stream": "app", "reasons": ["ImageTooLarge"],
+           "message": "2Gi; make it smaller", "first": clock.now, "last": clock.now,
+           "next_steps": ["make it smaller"]}  # fmt: skip
+    sharing.put(("registry-admission", "there"), config_map("there", json.dumps([old])))
+
+    [found] = refusals.recent()
+    assert (found.message, found.findings) == ("2Gi; make it smaller", ())
 
 
 @pytest.mark.parametrize("text", ["", "[", "{}", '[{"namespace": 1}]', "null"])
