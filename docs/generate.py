@@ -86,7 +86,8 @@ def settings() -> str:
         "# Settings",
         "Every setting is a flag, an environment variable and a key of the file that `--config` "
         "names, in this order of precedence. Sizes are bytes. Durations are written `5s`, `1m30s` "
-        "or `500ms`; a plain number is seconds. Lists are written `a,b`. `serve --show-settings` "
+        "or `500ms`; a plain number is seconds. A key of the file is spelled `watch-lag` or "
+        "`watch_lag`. Lists are written `a,b`. `serve --show-settings` "
         "prints the settings in force, as a file for `--config`.",
         "## `serve`",
         _settings_table(common),

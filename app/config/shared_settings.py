@@ -1,8 +1,9 @@
 """Settings that the webhook and the gateway have in common."""
 
 from contextvars import ContextVar
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import (
@@ -24,6 +25,14 @@ ENV_PREFIX = "REGISTRY_ADMISSION_"
 
 settings_file: ContextVar[Path | None] = ContextVar("settings file", default=None)
 """The file that settings are read from while they are made."""
+
+
+class _File(YamlConfigSettingsSource):
+    """Keys are spelled as the settings, `watch_lag`, or as the flags, `watch-lag`."""
+
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        content = super()._read_file(file_path)
+        return {str(key).replace("-", "_"): value for key, value in content.items()}
 
 
 class SharedSettings(BaseSettings):
@@ -120,7 +129,7 @@ class SharedSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         file = settings_file.get()
-        in_file = (YamlConfigSettingsSource(settings_cls, yaml_file=file),) if file else ()
+        in_file = (_File(settings_cls, yaml_file=file),) if file else ()
         return (init_settings, env_settings, *in_file)
 
     @model_validator(mode="after")

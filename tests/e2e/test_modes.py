@@ -27,11 +27,10 @@ def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(scope="module", autouse=True)
 def namespaces(cluster: Cluster, replicas: Replicas) -> Iterator[None]:
-    """One for each mode, with a quota of one ImageStream, and that one."""
+    """One for each mode, with an enforced quota of one ImageStream, and that one."""
     for name in AUDITED_NAMESPACES:
         cluster.kubectl("create", "namespace", name)
         limit(cluster, name)
-        annotate(cluster, name, name.removeprefix("mode-"))
         assert push(cluster, name, "first").returncode == 0
     yield
     cluster.kubectl("delete", "namespace", *AUDITED_NAMESPACES, "--wait=false")
@@ -66,9 +65,17 @@ def push(
     return cluster.kubectl("create", *flags, "--filename=-", input=text, check=False)
 
 
-async def decided_as(cluster: Cluster, namespace: str, mode: str) -> None:
-    """Until the service has heard of the mode of the limit."""
+async def set_mode(cluster: Cluster, namespace: str, mode: str) -> None:
+    """Give the limit a mode, and return when the service decides by it.
 
+    It is enforced first, because mode `audit` looks to kubectl like no limit.
+    """
+    for each in ("enforce", mode):
+        annotate(cluster, namespace, each)
+        await _decided_as(cluster, namespace, each)
+
+
+async def _decided_as(cluster: Cluster, namespace: str, mode: str) -> None:
     def seen() -> tuple[int, bool]:
         tried = push(cluster, namespace, "tried", "--dry-run=server")
         return tried.returncode, "Warning: would be refused" in tried.stderr
@@ -109,7 +116,7 @@ async def test_a_push_passes_a_limit_that_is_not_enforced_and_is_recorded(
     cluster: Cluster, replicas: Replicas, mode: str
 ) -> None:
     namespace = f"mode-{mode}"
-    await decided_as(cluster, namespace, mode)
+    await set_mode(cluster, namespace, mode)
     before = counted(replicas, mode)
 
     pushed = await asyncio.to_thread(push, cluster, namespace, "second")
@@ -128,7 +135,7 @@ async def test_a_push_is_refused_from_the_moment_that_a_limit_is_enforced(
     cluster: Cluster,
 ) -> None:
     namespace = "mode-enforce"
-    await decided_as(cluster, namespace, "enforce")
+    await set_mode(cluster, namespace, "enforce")
 
     refused = await asyncio.to_thread(push, cluster, namespace, "second")
 
@@ -141,14 +148,12 @@ async def test_a_namespace_over_its_limit_takes_what_adds_nothing_when_it_is_enf
     cluster: Cluster,
 ) -> None:
     namespace = "mode-warn"
-    await decided_as(cluster, namespace, "warn")
+    await set_mode(cluster, namespace, "warn")
     assert push(cluster, namespace, "third").returncode == 0
-    annotate(cluster, namespace, "enforce")
-    await decided_as(cluster, namespace, "enforce")
+    await set_mode(cluster, namespace, "enforce")
 
     assert push(cluster, namespace, "fourth").returncode == 1
     changed = cluster.kubectl(
         "-n", namespace, "annotate", f"imagestreams.image.{DOMAIN}", "third", "note=changed"
     )
     assert "annotated" in changed.stdout
-    annotate(cluster, namespace, "warn")

@@ -22,6 +22,15 @@ def test_flags_win_over_environment_over_file_over_defaults(
     assert settings.max_body_bytes == 8 * 2**20
 
 
+def test_keys_of_a_file_are_spelled_as_flags_or_as_variables(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("watch-lag: 7s\nclock_skew: 3s\n")
+
+    settings = load({}, file, Settings)
+
+    assert (settings.watch_lag, settings.clock_skew) == (7, 3)
+
+
 @pytest.mark.parametrize(
     ("flags", "field"),
     [
