@@ -131,7 +131,8 @@ async def test_no_limit_is_passed_when_things_break_midway(
     assert {answer.code for answer in answers} == {201, 403}
 
     def all_that_may(namespace: str) -> bool:
-        """On a busy machine a restart may outlast a request: what has ended is not stored."""
+        """On a busy machine a restart may outlast a request: what has ended is not stored, though
+        the API server has answered 201."""
         ended = [one for one in image_api.ended if one["metadata"]["namespace"] == namespace]
         # A create whose answer was lost with the API server is admitted all the same.
         assert admitted[namespace] - len(ended) <= LIMIT
