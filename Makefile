@@ -122,6 +122,7 @@ bench: $(VENV)/.installed e2e-tools registry-tools
 	$(BIN)/python -m benchmarks.creates --apart
 	$(BIN)/python -m benchmarks.handshakes
 	$(BIN)/python -m benchmarks.gateway
+	$(BIN)/python -m benchmarks.whole_registry
 	$(BIN)/python -m benchmarks.pull_secrets 5000 100
 
 $(VENV)/.runtime: requirements.lock pyproject.toml app/version.py

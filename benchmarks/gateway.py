@@ -1,17 +1,16 @@
 """d: pushes and pulls through the gateway, through nginx as a plain proxy, and directly.
 
-The ways take turns on one registry. Needs curl; with TMPDIR in memory
-(`/dev/shm`), the disk has no say in it. `python -m benchmarks.gateway PART…` runs some parts only:
-large, small, get, comparison, start.
+The ways take turns on one registry. Needs curl; with TMPDIR in memory (`/dev/shm`), the disk has no
+say in it. `python -m benchmarks.gateway PART…` runs some parts only: large, small, get, link. The
+part `link` limits the client's link: it needs root and tc, and has a network namespace of its own.
 """
 
 import asyncio
 import contextlib
-import hashlib
-import os
 import shutil
 import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,11 +21,11 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.blobs import Blob
 from benchmarks.processes import cpu_seconds
 from tests.registry import images
-from tests.registry.programs import Gateway, Registry, build_tools, gateway, registry
+from tests.registry.programs import build_tools, gateway, registry
 
-_LARGE = 2**30
 _PUSHES = 200
 _AT_ONCE = 16
 _ROUNDS = 3
@@ -61,7 +60,13 @@ http {{
 """
 
 _GETS = 500
-_REPOSITORIES, _TAGS = 2000, 20
+_PARTS = ("large", "small", "get", "link")
+_INSIDE = "inside-link"
+"""The part `link`, in its own network namespace."""
+_CLIENT = "127.0.0.2"
+"""The address of clients whose link is limited. Proxies reach the registry from 127.0.0.1."""
+_RATES = {"10gbit": 3, "1gbit": 1}
+"""The rounds at each rate."""
 
 
 @dataclass(frozen=True)
@@ -98,18 +103,18 @@ async def main(parts: set[str]) -> None:
             }
             if "large" in parts:
                 await _large(ways, folder)
+            if _INSIDE in parts:
+                await _limited_pulls(ways, folder)
             if "small" in parts:
                 title = f"{_PUSHES} pushes of 64 KiB"
                 await _compare(title, ways, _small_pushes, _cleaned(folder))
             if "get" in parts:
                 await _small_gets(ways)
             print(f"memory of the gateway: {limited.resident_bytes() // 2**20} MiB")
-        if parts & {"comparison", "start"}:
-            await _whole_registry(tools, Path(tempfile.mkdtemp(dir=folder)), parts)
 
 
 async def _large(ways: dict[str, _Way], folder: Path) -> None:
-    blob = _Blob(folder)
+    blob = Blob(folder)
     await _compare("push of 1 GiB", ways, blob.push, _cleaned(folder))
     await blob.push(ways["direct"].url, "team-a/pulled")
 
@@ -120,16 +125,44 @@ async def _large(ways: dict[str, _Way], folder: Path) -> None:
     _cleaned(folder)()
 
 
+async def _limited_pulls(ways: dict[str, _Way], folder: Path) -> None:
+    """Loopback, with what goes to the client's address limited to a rate."""
+    blob = Blob(folder)
+    await blob.push(ways["direct"].url, "team-a/pulled")
+
+    async def pull(url: str, _repository: str) -> None:
+        await blob.pull(url, "team-a/pulled", "--interface", _CLIENT)
+
+    _run("tc", "qdisc", "add", "dev", "lo", "root", "handle", "1:", "htb")
+    for rate, rounds in _RATES.items():
+        _limit_link(rate)
+        await _compare(f"pull of 1 GiB at {rate}", ways, pull, lambda: None, rounds)
+
+
+def _limit_link(rate: str) -> None:
+    limited = f"parent 1: protocol ip u32 match ip dst {_CLIENT}/32 flowid 1:1"
+    for command in (
+        f"tc class replace dev lo parent 1: classid 1:1 htb rate {rate} burst 1m cburst 1m "
+        "quantum 200000",
+        f"tc filter replace dev lo {limited}",
+    ):
+        _run(*command.split())
+
+
 def _cleaned(folder: Path) -> Callable[[], None]:
     return lambda: shutil.rmtree(folder / "registry" / "docker")
 
 
 async def _compare(
-    title: str, ways: dict[str, _Way], work: Work, after: Callable[[], None]
+    title: str,
+    ways: dict[str, _Way],
+    work: Work,
+    after: Callable[[], None],
+    rounds: int = _ROUNDS,
 ) -> None:
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     cpu: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(_ROUNDS):
+    for number in range(rounds):
         for name, way in ways.items():
             taken, started = way.cpu(), time.perf_counter()
             await work(way.url, f"team-a/{name}-{number}")
@@ -169,89 +202,6 @@ async def _small_gets(ways: dict[str, _Way]) -> None:
 def _at(client: httpx.AsyncClient, url: str) -> httpx.AsyncClient:
     client.base_url = httpx.URL(url)
     return client
-
-
-async def _whole_registry(tools: Path, folder: Path, parts: set[str]) -> None:
-    """A registry with many repositories, read at a first start and compared under way."""
-    images.limits(folder, "team-a", storage="2Gi")
-    async with registry(tools, folder, log={"level": "warn"}) as upstream:
-        await _fill(upstream, folder)
-        blob = _Blob(folder)
-        await blob.push(upstream.url, "team-a/pulled")
-        started = time.perf_counter()
-        async with gateway(folder, upstream.url, "--compare-interval", "120") as gate:
-            await _until_read(gate)
-            took = time.perf_counter() - started
-            print(f"first start, {_REPOSITORIES} repositories x {_TAGS} tags: {took:.1f} s")
-            print(f"memory of the gateway: {gate.resident_bytes() // 2**20} MiB")
-        if "comparison" not in parts:
-            return
-        pulls = {}
-        for title, interval in (("without", "100000"), ("during", "60")):
-            flags = ("--compare-interval", interval)
-            async with gateway(folder, upstream.url, *flags) as gate:
-                if title == "without":
-                    await asyncio.sleep(5)
-                times = []
-                for _ in range(_ROUNDS):
-                    started = time.perf_counter()
-                    await blob.pull(gate.url, "team-a/pulled")
-                    times.append(time.perf_counter() - started)
-            pulls[title] = statistics.median(times)
-        ratio = pulls["during"] / pulls["without"]
-        print(f"pull of 1 GiB during a comparison: {pulls['during']:.2f} s ({ratio:.2f} x without)")
-
-
-async def _until_read(gate: Gateway) -> None:
-    async with httpx.AsyncClient(base_url=gate.url, timeout=60) as client:
-        while True:
-            if not (await client.get("/readyz")).json()["warnings"]:
-                return
-            await asyncio.sleep(0.2)
-
-
-async def _fill(upstream: Registry, folder: Path) -> None:
-    """Push one repository, and copy its files, which is faster than pushing each."""
-    async with httpx.AsyncClient(base_url=upstream.url, timeout=60) as client:
-        await images.push_blob(client, "team-0/app")
-        for number in range(_TAGS):
-            name = f"v{number}"
-            await images.push_manifest(client, "team-0/app", name, images.image(name))
-    stored = folder / "registry/docker/registry/v2/repositories"
-    for number in range(1, _REPOSITORIES):
-        shutil.copytree(stored / "team-0/app", stored / f"team-{number % 50}/app{number}")
-
-
-class _Blob:
-    """A large blob, pushed and pulled with curl, which costs little CPU."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "blob"
-        sha256 = hashlib.sha256()
-        with self._file.open("wb") as file:
-            for _ in range(_LARGE // 2**20):
-                piece = os.urandom(2**20)
-                sha256.update(piece)
-                file.write(piece)
-        self._digest = f"sha256:{sha256.hexdigest()}"
-
-    async def push(self, url: str, repository: str) -> None:
-        async with httpx.AsyncClient(base_url=url, timeout=300) as client:
-            started = await client.post(f"/v2/{repository}/blobs/uploads/")
-            location = client.base_url.join(started.headers["location"])
-            target = location.copy_merge_params({"digest": self._digest})
-            curl = await asyncio.create_subprocess_exec(
-                "curl", "--silent", "--show-error", "--fail", "--http1.1", "--upload-file",
-                self._file, "--header", "Expect:", "--output", "/dev/null", str(target),
-            )  # fmt: skip
-            assert await curl.wait() == 0
-
-    async def pull(self, url: str, repository: str) -> None:
-        curl = await asyncio.create_subprocess_exec(
-            "curl", "--silent", "--show-error", "--fail", "--http1.1", "--output", "/dev/null",
-            f"{url}/v2/{repository}/blobs/{self._digest}",
-        )  # fmt: skip
-        assert await curl.wait() == 0
 
 
 async def _small_pushes(url: str, repository: str) -> None:
@@ -296,5 +246,17 @@ async def _nginx(tools: Path, folder: Path, upstream: str) -> AsyncIterator[_Way
         await process.wait()
 
 
+def _measure(parts: set[str]) -> None:
+    if parts - {"link"}:
+        asyncio.run(main(parts))
+    if "link" in parts:
+        again = f"{sys.executable} -m benchmarks.gateway {_INSIDE}"
+        _run("unshare", "--net", "sh", "-c", f"ip link set lo up && exec {again}")
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True)
+
+
 if __name__ == "__main__":
-    asyncio.run(main(set(sys.argv[1:]) or {"large", "small", "get", "comparison", "start"}))
+    _measure(set(sys.argv[1:] or _PARTS))

@@ -51,6 +51,17 @@ class Contents:
         if links.subject:
             self._referrers[links.subject].discard(digest)
 
+    def point(self, tag: str, digest: str) -> bool:
+        """Make a tag point at a known manifest, and end the grace periods of what it reaches.
+
+        Returns whether images may stop counting because of it.
+        """
+        before = self.tags.get(tag)
+        self.tags[tag] = digest
+        for reached in self.reach([digest]) & self.counts_until.keys():
+            del self.counts_until[reached]
+        return before is not None and before not in self.tags.values()
+
     def reach(self, digests: Iterable[str]) -> set[str]:
         """The known images that can be reached from these digests, which are included."""
         found: set[str] = set()

@@ -186,14 +186,28 @@ class Inventory:
             self._ask_later(intent.repository, _references(intent))
         finally:
             if stored:
-                contents = self._contents.setdefault(intent.repository, Contents())
-                contents.put(intent.digest, intent.links)
-                if tag:
-                    contents.tags[tag] = intent.digest
-                else:
-                    contents.counts_until[intent.digest] = until
-                self._publish(intent.repository)
+                self._add(intent, until)
             self._touch(intent, -1)
+
+    def _add(self, intent: Intent, until: float) -> None:
+        """Count a manifest. `until`: the end of its grace period if it has no tag."""
+        repository, digest, tag = intent.repository, intent.digest, intent.reference.tag
+        contents = self._contents.setdefault(repository, Contents())
+        contents.put(digest, intent.links)
+        new_tag, frees = bool(tag) and tag not in contents.tags, False
+        if tag:
+            frees = contents.point(tag, digest)
+        else:
+            contents.counts_until[digest] = until
+        namespace = self.usage[repository.namespace]
+        usage = namespace.streams.get(repository.stream)
+        expired = any(end <= self._clock() for end in contents.counts_until.values())
+        if frees or expired or not isinstance(usage, RepositoryUsage):
+            self._publish(repository)
+            return
+        new = usage.grow(tag, digest, contents.reach([digest]), len(contents.images))
+        namespace.grown(repository.stream, int(new_tag), new)
+        self._expire_later(repository)
 
     async def _verify(
         self, repository: Repository, references: Iterable[str], *, urgent: bool
@@ -252,8 +266,13 @@ class Inventory:
             del self._contents[repository]
         if timer := self._expiries.pop(repository, None):
             timer.cancel()
-        if contents.counts_until:
-            wait = min(contents.counts_until.values()) - now
+        self._expire_later(repository)
+
+    def _expire_later(self, repository: Repository) -> None:
+        """Publish the repository again when its first grace period ends."""
+        until = self._contents.get(repository, Contents()).counts_until
+        if until and repository not in self._expiries:
+            wait = min(until.values()) - self._clock()
             loop = asyncio.get_running_loop()
             self._expiries[repository] = loop.call_later(wait, self._publish, repository)
 

@@ -117,7 +117,8 @@ class Gateway:
                 logger.warning("answer broken off", extra={"problem": repr(error)})
 
     async def _answer(self, request: Request) -> Answer:
-        path, query = request.scope["raw_path"].decode("latin-1"), request.url.query
+        path = request.scope["raw_path"].decode("latin-1")
+        query = request.scope["query_string"].decode("latin-1")
         if await self._upstream.is_token_service(path):
             return await self._upstream.forward(request, self._body(request))
         match route(request.method, path, query):

@@ -53,7 +53,8 @@ def patient(send: Send, idle_timeout: float) -> Send:
 
     async def send_in_time(message: Message) -> None:
         try:
-            await asyncio.wait_for(send(message), idle_timeout)
+            async with asyncio.timeout(idle_timeout):  # wait_for would make a task for each message
+                await send(message)
         except TimeoutError:
             raise SlowClientError from None
 

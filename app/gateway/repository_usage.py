@@ -1,5 +1,8 @@
 """The usage of one repository."""
 
+from collections.abc import Set
+from sys import intern
+
 from app.gateway.contents import Contents
 from app.quota.digests import Packed, pack
 from app.quota.usage import StreamUsage
@@ -11,10 +14,25 @@ class RepositoryUsage(StreamUsage):
     __slots__ = ("_all_images", "untagged")
 
     def __init__(self, contents: Contents) -> None:
-        self._all_images = frozenset(map(pack, contents.counted()))
+        self._all_images = set(map(pack, contents.counted()))
         super().__init__({tag: (digest,) for tag, digest in contents.tags.items()})
         self.untagged = len(contents.images) - self.image_count
 
     @property
     def packed_images(self) -> frozenset[Packed]:
-        return self._all_images | super().packed_images
+        return super().packed_images | self._all_images
+
+    def grow(self, tag: str, digest: str, images: Set[str], stored: int) -> set[Packed]:
+        """A tag, if there is one, points at this image now, and these images count, too. Nothing
+        stops counting. `stored`: how many images the repository has.
+
+        Returns the images that did not count before. The cost does not depend on the repository.
+        """
+        new = set(map(pack, images)) - self._all_images
+        self._all_images |= new
+        self._sorted = []
+        if tag:
+            self._tags[intern(tag)] = pack(digest)
+        self.image_count += len(new)
+        self.untagged = stored - self.image_count
+        return new

@@ -69,7 +69,8 @@ class MeteredBody:
         while True:
             began = clock()
             try:
-                chunk = await asyncio.wait_for(anext(self._chunks), self._idle_timeout - waited)
+                async with asyncio.timeout(self._idle_timeout - waited):
+                    chunk = await anext(self._chunks)
             except StopAsyncIteration:
                 return
             except TimeoutError:

@@ -4,7 +4,7 @@ An event costs the size of its stream, a question the size of the question.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from sys import intern
 
 from app.model.stream import CountedStream, ImageStream
@@ -139,6 +139,12 @@ class NamespaceUsage:
             self.tag_count += stream.tag_count
             for digest in stream.packed_images:
                 self._remember(digest, name)
+
+    def grown(self, name: str, tags: int, images: Iterable[Packed]) -> None:
+        """A stream has got so many tags and these images more."""
+        self.tag_count += tags
+        for digest in images:
+            self._remember(digest, name)
 
     def newest_image_count(self, revisions: int) -> int:
         """The distinct images in that many newest entries of each tag's history."""

@@ -17,7 +17,7 @@ _BACKGROUNDS: dict[Theme, str] = {"light": "rgb(255, 255, 255)", "dark": "rgb(17
 
 @pytest.mark.parametrize("theme", get_args(Theme))
 @pytest.mark.parametrize("count", [10, 300, 5000])
-async def test_every_page_is_drawn_in_both_themes(sites: Sites, count: int, theme: Theme) -> None:
+async def test_overview_is_drawn_in_both_themes(sites: Sites, count: int, theme: Theme) -> None:
     _FOLDER.mkdir(parents=True, exist_ok=True)
     site = await sites.of(count)
     async with site.visitor(theme=theme) as visitor:
@@ -27,22 +27,37 @@ async def test_every_page_is_drawn_in_both_themes(sites: Sites, count: int, them
             await page.goto(path)
             await page.screenshot(path=_FOLDER / f"{count}-{name}-{theme}.png", full_page=True)
 
-        await picture("sign-in", "/page")
-        await visitor.sign_in()
-        namespace = f"/page/namespaces/{state.name_of(0)}"
+        await visitor.open("/page")
         await picture("overview", "/page")
         await picture("last", "/page?page=1000000")
         await picture("over", "/page?show=over")
+        background = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert background == _BACKGROUNDS[theme]
+        assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("theme", get_args(Theme))
+async def test_pages_of_a_namespace_are_drawn_in_both_themes(sites: Sites, theme: Theme) -> None:
+    """They are the same however many namespaces there are."""
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    site = await sites.of(300)
+    async with site.visitor(theme=theme) as visitor:
+        page = visitor.page
+
+        async def picture(name: str, path: str) -> None:
+            await page.goto(path)
+            await page.screenshot(path=_FOLDER / f"{name}-{theme}.png", full_page=True)
+
+        await picture("sign-in", "/page")
+        await visitor.sign_in()
+        namespace = f"/page/namespaces/{state.name_of(0)}"
         await picture("namespace", namespace)
         await picture("hostile", "/page/namespaces/hostile")
         await picture("refusals", "/page/refusals")
         await picture("nothing", "/page/namespaces/none")
         await page.goto(namespace)
         await page.get_by_role("table").get_by_role("link").last.click()
-        await page.screenshot(path=_FOLDER / f"{count}-stream-{theme}.png", full_page=True)
-
-        background = await page.evaluate("getComputedStyle(document.body).backgroundColor")
-        assert background == _BACKGROUNDS[theme]
+        await page.screenshot(path=_FOLDER / f"stream-{theme}.png", full_page=True)
         assert visitor.complaints == []
 
 

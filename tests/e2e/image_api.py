@@ -68,7 +68,8 @@ class ImageApi:
     """Images of other registries, by pull spec."""
     failures: list[BaseException] = field(default_factory=list)
     ended: list[Json] = field(default_factory=list)
-    """Requests that came straight to the API server and were admitted, but not stored in time."""
+    """Requests that came straight to the API server and were admitted, but not stored: their stream
+    is missing, or they were late."""
 
     async def start(self) -> None:
         """Start to take requests, those that exist already first."""
@@ -192,7 +193,7 @@ class ImageApi:
         only = {"preconditions": {"uid": metadata["uid"]}}
         await _retry(lambda: self.call("DELETE", path, only))
         answer = await self._store(plural, request, deadline)
-        if answer.code == _TIMED_OUT:
+        if not answer.admitted:
             self.ended.append(request)
         return answer
 

@@ -85,10 +85,11 @@ class Pusher:
         deadline = asyncio.get_running_loop().time() + patience
         while True:
             try:
-                await self._make_stream(client, path, push)
-                response = await client.post(
-                    f"{path}/imagestreammappings", json=push.mapping(self._domain)
-                )
+                response = await self._make_stream(client, path, push)
+                if response is None:
+                    response = await client.post(
+                        f"{path}/imagestreammappings", json=push.mapping(self._domain)
+                    )
                 answer = Answer(push, response.status_code, response.json().get("message", ""))
             except httpx.TransportError as error:
                 answer = Answer(push, 0, repr(error))
@@ -96,11 +97,18 @@ class Pusher:
                 return answer
             await asyncio.sleep(random.uniform(0.05, 0.3))
 
-    async def _make_stream(self, client: httpx.AsyncClient, path: str, push: Push) -> None:
+    async def _make_stream(
+        self, client: httpx.AsyncClient, path: str, push: Push
+    ) -> httpx.Response | None:
+        """None if the stream is there. Without it, the custom resource that stands for a mapping
+        would be stored, while the Image API answers 404: it makes no stream, and its tag counts for
+        nobody else."""
         if (push.namespace, push.stream) in self._streams:
-            return
+            return None
         kind = {"apiVersion": f"image.{self._domain}/v1", "kind": "ImageStream"}
         body = {**kind, "metadata": {"name": push.stream}}
         answer = await client.post(f"{path}/imagestreams", json=body)
-        if answer.status_code in (201, 409):
-            self._streams.add((push.namespace, push.stream))
+        if answer.status_code not in (201, 409):
+            return answer
+        self._streams.add((push.namespace, push.stream))
+        return None

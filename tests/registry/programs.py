@@ -113,23 +113,43 @@ async def memory_registry(tools: Path, folder: Path) -> AsyncIterator[Registry]:
         yield Registry(f"http://{address}", process)
 
 
+@dataclass
+class Nginx:
+    folder: Path
+    ready: str
+    """An address that answers 200."""
+    process: asyncio.subprocess.Process | None = None
+
+    def configure(self, server: str) -> Path:
+        folder = self.folder
+        paths = "".join(
+            f"{kind}_temp_path {folder}/{kind};\n"
+            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        file = folder / "nginx.conf"
+        file.write_text(
+            f"daemon off;\npid {folder}/nginx.pid;\nerror_log stderr;\nevents {{ }}\nhttp {{\n"
+            f"access_log {folder}/access.log combined;\n{paths}"
+            f"server {{ listen {self.ready}; location / {{ return 200; }} }}\n"
+            f"server {{ {server} }}\n}}\n"
+        )
+        return file
+
+    def reload(self, server: str) -> None:
+        """New workers take this configuration. The old ones finish what they have begun."""
+        self.configure(server)
+        assert self.process is not None
+        self.process.send_signal(signal.SIGHUP)
+
+
 @asynccontextmanager
-async def nginx(tools: Path, folder: Path, server: str) -> AsyncIterator[None]:
+async def nginx(tools: Path, folder: Path, server: str) -> AsyncIterator[Nginx]:
     """Debian's nginx with one server, a `server` block without its braces."""
-    ready = f"127.0.0.1:{free_port()}"
-    paths = "".join(
-        f"{kind}_temp_path {folder}/{kind};\n"
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (folder / "nginx.conf").write_text(
-        f"daemon off;\npid {folder}/nginx.pid;\nerror_log stderr;\nevents {{ }}\nhttp {{\n"
-        f"access_log {folder}/access.log combined;\n{paths}"
-        f"server {{ listen {ready}; location / {{ return 200; }} }}\n"
-        f"server {{ {server} }}\n}}\n"
-    )
-    command = (tools / "nginx", "-c", folder / "nginx.conf", "-p", folder)
-    async with _serving(command, f"http://{ready}/", folder / "nginx.log"):
-        yield
+    running = Nginx(folder, f"127.0.0.1:{free_port()}")
+    command = (tools / "nginx", "-c", running.configure(server), "-p", folder)
+    async with _serving(command, f"http://{running.ready}/", folder / "nginx.log") as process:
+        running.process = process
+        yield running
 
 
 @asynccontextmanager

@@ -6,15 +6,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import httpx
 import pytest
 
-from app.gateway.contents import Links
+from app.gateway.contents import Contents, Links
 from app.gateway.coverage import Coverage
 from app.gateway.database import Database, DatabaseError
 from app.gateway.inventory import Inventory
 from app.gateway.questions import Questioner
+from app.gateway.repository_usage import RepositoryUsage
 from app.gateway.traffic import Traffic, Turns
 from app.model.manifest import OCI_INDEX, OCI_MANIFEST
 from app.registry.client import RegistryClient, RegistryUnavailableError
@@ -407,3 +409,41 @@ async def test_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(DatabaseError, match="file is not a database"):
         Database(path, ORIGIN)
+
+
+async def test_counts_after_each_of_many_pushes_are_those_of_the_whole_repository(
+    inventory: Inventory,
+) -> None:
+    """A push that frees nothing is counted without a look at the rest of the repository."""
+    chosen = Random(7)
+    digests = [f"sha256:{number:064x}" for number in range(40)]
+    whole = Contents()
+    for _ in range(1500):
+        digest = chosen.choice(digests)
+        links = links_of_number(digests, digests.index(digest))
+        tag = chosen.choice(["", f"v{chosen.randrange(12)}"])
+        intent = await inventory.begin(APP, Reference(tag, "" if tag else digest), digest, links)
+        await inventory.stored(intent)
+
+        whole.put(digest, links)
+        if tag:
+            whole.tags[tag] = digest
+        else:
+            whole.counts_until[digest] = time.time() + GRACE
+        whole.settle(time.time())
+        usage, found = RepositoryUsage(whole), inventory.usage["ns"]
+        [stream] = found.streams.values()
+        assert stream.images >= usage.images
+        contents = inventory._contents[APP]
+        assert stream.images - usage.images <= contents.reach(contents.counts_until)
+        assert stream.images == RepositoryUsage(contents).images
+        assert stream.tags == usage.tags
+        assert stream.untagged == len(whole.images) - len(stream.images)
+        assert (found.image_count, found.tag_count) == (len(stream.images), len(usage.tags))
+        assert {tag: stream.latest(tag) for tag in stream.tags} == whole.tags
+
+
+def links_of_number(digests: list[str], number: int) -> Links:
+    """Every third manifest is an index of earlier ones, every fifth refers to an earlier one."""
+    children = digests[max(number - 3, 0) : number] if number % 3 == 0 else []
+    return Links(frozenset(children), digests[number - 1] if number % 5 == 4 else "")
