@@ -10,6 +10,8 @@ import pytest_asyncio
 from fastapi import FastAPI
 
 from app.auth.authentication import Subject, Visible
+from app.gateway.contents import NO_LINKS, Contents
+from app.gateway.repository_usage import RepositoryUsage
 from app.model.limits import NamespaceLimits
 from app.page.api import PageApi
 from app.page.query import Query, part
@@ -266,3 +268,22 @@ async def test_oversized_token_is_explained(client: httpx.AsyncClient) -> None:
 
     assert answer.status_code == 401
     assert "characters fits into no cookie" in answer.text
+
+
+async def test_images_without_a_tag_are_counted_beside_the_limits_with_the_next_step(
+    client: httpx.AsyncClient, state: FakeState
+) -> None:
+    """As a gateway counts them: a repository may have images that no tag reaches."""
+    contents = Contents({"v1": "sha256:" + "a" * 64})
+    for digit in "abc":
+        contents.put("sha256:" + digit * 64, NO_LINKS)
+    before = await client.get("/page/namespaces/team-a")
+
+    state.index.put("team-a", "group/app", RepositoryUsage(contents))
+    after = await client.get("/page/namespaces/team-a")
+
+    assert "without a tag" not in before.text
+    assert (
+        "2 images without a tag, left by refused or replaced pushes; they do not count, and the "
+        "registry&#39;s garbage collection removes them." in after.text
+    )
