@@ -53,6 +53,10 @@ class Escrows:
     def held(self, namespace: str) -> Holding | None:
         return self._held.get(namespace)
 
+    def may_hold(self, namespace: str) -> bool:
+        """Whether there is an escrow to give back, as far as this replica knows."""
+        return namespace in self._held or namespace in self._doubtful
+
     def admit(self, namespace: str, holder: str, claims: Claims, sight: Sight) -> bool:
         """Admit a request from an escrow; False if that has to be decided on the ledger."""
         holding = self._held.get(namespace)
@@ -138,7 +142,7 @@ class Escrows:
         self._replica = ""
 
     def namespaces(self) -> list[str]:
-        return list(self._held)
+        return [*self._held, *self._doubtful]
 
     def count(self, namespace: str, now: float) -> None:
         """One more request is to be decided."""
