@@ -297,8 +297,8 @@ class Enforcer:
         self, ledger: Ledger, namespace: str, batch: list[Waiting]
     ) -> list[Verdict | None]:
         sight = self._sight(namespace, self._state.limits(namespace))
-        self._escrows.forget_doubtful(namespace, ledger, sight.now)
-        return decide_all(ledger, self._escrows.held(namespace), batch, sight)
+        held = self._escrows.held_in(namespace, ledger, sight.now)
+        return decide_all(ledger, held, batch, sight)
 
     def _sight(self, namespace: str, limits: NamespaceLimits) -> Sight:
         seen = self._state.usage(namespace), self._state.view(), self._clock()

@@ -156,6 +156,31 @@ def a_write_that_nobody_hears_of(g: Guide) -> Iterator[None]:
     yield
 
 
+def named_by_a_write_that_nobody_hears_of(g: Guide) -> Iterator[None]:
+    g.storage.make("app")
+    g.look(g.a, g.b)
+    g.take_escrow()
+    yield
+    g.push(g.a, "v1", "d1")
+    g.walk.world.doubts = 1.0
+    g.walk.give_back_by(g.a)
+    g.walk.world.doubts = 0.0
+    g.walk.arrive()
+    yield
+    g.store(1)
+    g.look(g.a, g.b)
+    g.walk.tidy_by(g.b)
+    g.storage.delete_tag("app", "v1")
+    g.look(g.a, g.b)
+    g.push(g.b, "v2")
+    yield
+    g.walk.give_back_by(g.a)
+    g.push(g.b, "v1", "d2")
+    for number in range(2, len(g.flying)):
+        g.store(number)
+    yield
+
+
 def a_replica_of_the_version_before(g: Guide) -> Iterator[None]:
     g.c.old = True
     g.storage.make("app")
@@ -323,6 +348,7 @@ PATHS: dict[str, tuple[Path, dict[str, int]]] = {
     "an update from an escrow": (an_update_from_an_escrow, {"tags_of_stream": 1}),
     "a push check that is cancelled": (a_push_check_that_is_cancelled, {"tags": 2}),
     "a write that nobody hears of": (a_write_that_nobody_hears_of, {"tags": 2}),
+    "named by a write": (named_by_a_write_that_nobody_hears_of, {"tags": 1}),
     "more than is left": (more_than_is_left_of_the_escrow_before, {"tags": 2}),
     "more than comes": (more_than_the_next_escrow_has, {"tags": 3}),
     "beside a write": (admitted_beside_a_write_that_meets_another, {"tags": 3}),

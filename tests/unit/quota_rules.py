@@ -157,6 +157,10 @@ def written_in_spite_of_doubt(self: Escrows, namespace: str, taken: Holding | No
     """The places are given out on, though a write may have given them back."""
 
 
+def held_in_any_ledger(self: Escrows, namespace: str, ledger: Ledger, now: float) -> Holding | None:
+    return HELD_IN(self, namespace, ledger, now) or self.held(namespace)
+
+
 def is_certain_by_one_member(
     self: Ledger, held: Reservation, usage: NamespaceUsage, view: View
 ) -> bool:
@@ -170,6 +174,7 @@ def nothing_of_streams(self: Holding, usage: NamespaceUsage, streams: set[str]) 
 
 RESERVE, SETTLE, SHARE = Ledger.reserve, Ledger.settle, Ledger._share
 ADMITS, ADMIT, GONE = Holding.admits, Holding.admit, Holding._gone
+HELD_IN = Escrows.held_in
 GIVE_BACK, TAKE = escrow.give_back, escrow.take
 FREES, FREES_IMAGE, FREES_TAG = Effective._frees, Effective._frees_image, Effective._frees_tag
 COUNTS_OF, EFFECTIVE = Effective.counts_of, Holding.effective
@@ -243,6 +248,9 @@ WITHOUT: dict[str, list[Rule]] = {
     ],
     "after a write of unknown outcome nothing is admitted": [
         (Escrows, "doubt", written_in_spite_of_doubt),
+    ],
+    "what a write of unknown outcome has named is not named again": [
+        (Escrows, "held_in", held_in_any_ledger),
     ],
     "a ledger is written with compare-and-swap": [(SharedLedger, "is_latest", lambda *_: True)],
     "the version before refuses what it cannot read": [
