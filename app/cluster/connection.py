@@ -19,6 +19,10 @@ _UNUSABLE = (
 """Exceptions of the library for a kubeconfig with wrong content."""
 
 
+FOLDER = ", or a folder with --state"
+FOLDER_OR_EXAMPLES = ", a folder with --state, or use --examples"
+
+
 class NoClusterError(UnusableError):
     """There is no usable cluster. The text says how to name one."""
 
@@ -30,20 +34,27 @@ def is_inside() -> bool:
 
 def has_default() -> bool:
     """Whether kubectl would find a cluster without any option."""
-    files = KUBE_CONFIG_DEFAULT_LOCATION.split(os.pathsep)
-    return is_inside() or any(Path(file).expanduser().is_file() for file in files)
+    return is_inside() or _any_exists(KUBE_CONFIG_DEFAULT_LOCATION)
+
+
+def _any_exists(files: str) -> bool:
+    return any(Path(file).expanduser().exists() for file in files.split(os.pathsep))
 
 
 @asynccontextmanager
-async def found(kubeconfig: Path | None, context: str | None) -> AsyncIterator[KubeApi]:
+async def found(
+    kubeconfig: Path | None, context: str | None, *, otherwise: str = ""
+) -> AsyncIterator[KubeApi]:
     """Connect to the cluster that kubectl would use.
+
+    `otherwise`: the flags that take the place of a cluster, for the error.
 
     Raises NothingNamedError if kubectl would find none, and NoClusterError.
     """
     if kubeconfig is None and context is None and not has_default():
         raise NothingNamedError(
             f"no cluster: there is no kubeconfig {KUBE_CONFIG_DEFAULT_LOCATION}; name one with "
-            "--kubeconfig, a folder with --state, or use --examples"
+            f"--kubeconfig{otherwise}"
         )
     async with connected(kubeconfig, context) as api:
         yield api
@@ -56,6 +67,8 @@ async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterat
     Raises NoClusterError.
     """
     file = str(kubeconfig) if kubeconfig else None
+    if file is not None and not _any_exists(file):
+        raise NoClusterError(f"there is no kubeconfig {file}; name another with --kubeconfig")
     if file is None and (context is not None or not is_inside()):
         file = KUBE_CONFIG_DEFAULT_LOCATION
     try:

@@ -98,10 +98,13 @@ async def _state(
 ) -> AsyncIterator[SnapshotState]:
     folder = examples.state_folder() if on_examples else settings.state
     if folder is not None:
+        _files(folder)  # raises for an empty folder
         yield EmbeddedState(folder, settings.domain)
         return
     namespaces = {name for item in objects for name in _namespaces(item)}
-    async with connection.found(settings.kubeconfig, settings.context) as api:
+    async with connection.found(
+        settings.kubeconfig, settings.context, otherwise=connection.FOLDER_OR_EXAMPLES
+    ) as api:
         yield await cluster_copy.copied(api, settings.domain, namespaces)
 
 
@@ -133,6 +136,9 @@ def _objects(paths: Iterable[Path]) -> Iterator[_Object]:
 
 
 def _files(path: Path) -> list[Path]:
+    """Raises ManifestError for a path that does not exist and for a folder without a manifest."""
+    if path != manifests.STANDARD_INPUT and not path.exists():
+        raise ManifestError(f"{path} does not exist")
     if not path.is_dir():
         return [path]
     found = manifests.files(path)

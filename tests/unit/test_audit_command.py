@@ -176,7 +176,7 @@ def test_audit_prints_policy_reports(state: Path, proposed: Path) -> None:
 def test_apply_needs_policy_reports_and_a_cluster(state: Path, arguments: tuple[str, ...]) -> None:
     answer = run("--state", state, *arguments)
     assert answer.exit_code == 2
-    assert "--apply writes PolicyReports to a cluster: use -o policyreport" in answer.output
+    assert "--apply needs a cluster: use neither --state nor --examples" in answer.output
 
 
 @pytest.mark.parametrize(("output", "load"), [("json", json.loads), ("yaml", yaml.safe_load)])

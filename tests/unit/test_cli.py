@@ -218,10 +218,15 @@ ONE_STREAM = manifest("ResourceQuota", "name: q", "{hard: {alauda.io/imagestream
 TWO_STREAMS = "".join(manifest("ImageStream", f"name: {name}", "{}") for name in ("one", "two"))
 
 
+def no_limits(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "namespace.yaml").write_text(manifest("Namespace", "name: team-a", "{}"))
+
+
 def test_check_counts_earlier_files(tmp_path: Path) -> None:
     (tmp_path / "limits.yaml").write_text(ONE_STREAM)
     (tmp_path / "streams.yaml").write_text(TWO_STREAMS)
-    (tmp_path / "state").mkdir()
+    no_limits(tmp_path / "state")
     limits, streams = str(tmp_path / "limits.yaml"), str(tmp_path / "streams.yaml")
 
     answer = run(
@@ -236,7 +241,7 @@ def test_check_counts_earlier_files(tmp_path: Path) -> None:
 
 
 def test_check_holds_an_image_against_a_limit_that_comes_with_it(tmp_path: Path) -> None:
-    (tmp_path / "state").mkdir()
+    no_limits(tmp_path / "state")
     file = tmp_path / "limits.yaml"
     limit = "{limits: [{type: alauda.io/Image, max: {storage: 1Gi}}]}"
     file.write_text(manifest("LimitRange", "name: l, namespace: team-a", limit))
@@ -253,8 +258,8 @@ def test_check_reads_standard_input_and_folders(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(ONE_STREAM)
     (tmp_path / "b.yaml").write_text(TWO_STREAMS)
     (tmp_path / "notes.txt").write_text("none of our business")
-    state = str(tmp_path / "state")
-    Path(state).mkdir()
+    state = str(tmp_path / ".state")
+    no_limits(Path(state))
 
     piped = CliRunner().invoke(
         main, ["check", "-", "--state", state, "-o", "json"], input=ONE_STREAM + TWO_STREAMS

@@ -172,7 +172,7 @@ def test_a_namespace_is_named_either_way(folder: Path, arguments: tuple[str, ...
 def test_a_namespace_that_does_not_exist_is_an_error(folder: Path) -> None:
     answer = run("--state", folder, "team-x")
     assert (answer.exit_code, answer.stdout) == (3, "")
-    assert "has nothing of a namespace team-x" in answer.stderr
+    assert "has nothing of namespace team-x" in answer.stderr
 
 
 def test_a_folder_without_manifests_is_an_error(tmp_path: Path) -> None:
