@@ -21,7 +21,8 @@ from .overlays import CONFIGURATIONS, NAMESPACE, apply, certify, overlay
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("no_webhooks_left")]
 
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:registry-admission"
-IMAGE = "registry-admission"
+IMAGE = "set-your-own.invalid/registry-admission"
+"""As in the manifests, so that applying those as well conflicts with nothing."""
 IN_REGISTRY = f"--namespace={REGISTRY}"
 
 
