@@ -89,7 +89,10 @@ _COUNT = click.IntRange(min=0)
     "--mode", type=click.Choice(MODES),
     help="Write the limits with this mode: enforce, warn or audit.",
 )  # fmt: skip
-@outputs.option("table", *outputs.DATA)
+@outputs.option(
+    "table", *outputs.DATA,
+    text="How to print the report, which goes to stderr; the manifests on stdout are YAML.",
+)  # fmt: skip
 @outputs.no_headers
 def convert_command(settings: Settings, **options: Any) -> None:
     """Convert the limits of the legacy gateway.

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from kubernetes_asyncio.config import ConfigException
+from kubernetes_asyncio.config import ConfigException, list_kube_config_contexts
 from kubernetes_asyncio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
 from yaml import MarkedYAMLError, YAMLError
 
@@ -82,6 +82,19 @@ async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterat
         yield api
     finally:
         await api.close()
+
+
+def context_name(kubeconfig: Path | None, context: str | None) -> str:
+    """The context that `connected` takes, or `this cluster` in a Pod.
+
+    Call it while connected: the kubeconfig is readable then.
+    """
+    if context is not None:
+        return f"context {context}"
+    active = None
+    if kubeconfig is not None or not is_inside():
+        _, active = list_kube_config_contexts(str(kubeconfig) if kubeconfig else None)
+    return f"context {active['name']}" if active else "this cluster"
 
 
 def _reason(error: Exception) -> str:
