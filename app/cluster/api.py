@@ -108,6 +108,11 @@ class KubeApi:
         client.rest_client.pool_manager._retry_connection = False
         return cls(client)
 
+    @property
+    def url(self) -> str:
+        """The address of the API server."""
+        return str(self.client.configuration.host)
+
     async def close(self) -> None:
         await self.client.close()
 
