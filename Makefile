@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: run test lint unit coverage fuzz mutation audit audit-service e2e e2e-oldest faults e2e-tools
-.PHONY: registry registry-tools node node-faults node-upgrade page monitoring docs bench clean
+.PHONY: registry registry-tools node node-faults node-upgrade page monitoring docs docs-tests bench clean
 
 # Installs what the service needs, some 50 packages, and nothing else.
 run: $(VENV)/.runtime
@@ -110,6 +110,9 @@ monitoring: $(VENV)/.installed
 # The pages in docs/ as a site, in site/; nothing in it is fetched from elsewhere.
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# The commands of the documentation, and the site in Debian's Chromium.
+docs-tests: docs
 	$(BIN)/pytest tests/docs tests/site -n auto
 
 # Figures for benchmarks/RESULTS.md; the last ones need the tools of the end-to-end and registry tests.

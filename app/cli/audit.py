@@ -77,8 +77,9 @@ def audit(
     from app.cli import audit_report
     from app.reporting import auditing, policy_report
 
-    written = apply and not (selection.examples or settings.state)
-    if apply and (output != "policyreport" or not written):
+    if apply and (selection.examples or settings.state):
+        raise click.UsageError("--apply needs a cluster: use neither --state nor --examples")
+    if apply and output != "policyreport":
         raise click.UsageError("--apply writes PolicyReports to a cluster: use -o policyreport")
     limits = auditing.proposed_limits(proposed, settings.domain)
     for problem in limits.warnings:

@@ -101,7 +101,8 @@ def _show_table(
     click.echo(f"{counted(len(audits), 'namespace')}: {len(over)} over a limit.", err=True)
     if over and not details:
         click.echo(
-            "See all of one with its name or --details, of every one with -o html.", err=True
+            "`audit NAMESPACE` or `--details` lists everything; `-o html` shows all namespaces.",
+            err=True,
         )
 
 

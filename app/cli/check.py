@@ -33,9 +33,7 @@ _SETTINGS = (
 
 
 @click.command(cls=SettingsCommand, settings=_SETTINGS)
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True, path_type=Path)
-)
+@click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True, path_type=Path))
 @click.option("--examples", is_flag=True, help="Decide on the examples of this project.")
 @outputs.option("table", *outputs.DATA)
 @outputs.no_headers

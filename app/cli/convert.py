@@ -10,6 +10,7 @@ from app.cli import output as outputs
 from app.cli.options import SettingsCommand
 from app.config.settings import Settings
 from app.model.mode import MODES
+from app.policy.names import is_label
 
 _COUNT = click.IntRange(min=0)
 
@@ -88,7 +89,10 @@ _COUNT = click.IntRange(min=0)
     "--mode", type=click.Choice(MODES),
     help="Write the limits with this mode: enforce, warn or audit.",
 )  # fmt: skip
-@outputs.option("table", *outputs.DATA)
+@outputs.option(
+    "table", *outputs.DATA,
+    text="How to print the report, which goes to stderr; the manifests on stdout are YAML.",
+)  # fmt: skip
 @outputs.no_headers
 def convert_command(settings: Settings, **options: Any) -> None:
     """Convert the limits of the legacy gateway.
@@ -109,8 +113,13 @@ def convert_command(settings: Settings, **options: Any) -> None:
       registry-admission convert --from-cluster --dry-run=server
       registry-admission convert --from-cluster --apply --tags-per-namespace 2000
     """
-    if bool(options["files"]) == options["from_cluster"]:
+    if options["files"] and options["from_cluster"]:
+        raise click.UsageError("use only one of FILE and --from-cluster")
+    if not options["files"] and not options["from_cluster"]:
         raise click.UsageError("name a FILE with the ConfigMap, or use --from-cluster")
+    for name in options["namespaces"]:
+        if not is_label(name):
+            raise click.UsageError(f"{name!r} is not the name of a namespace")
     from app.cli import conversion
 
     given = conversion.Options(

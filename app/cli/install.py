@@ -10,9 +10,7 @@ from app.model.mode import MODES, Mode
 
 
 @click.command()
-@click.option(
-    "--image", required=True, help="Image of the service, in a registry that the nodes reach."
-)
+@cluster_options.image
 @cluster_options.service_namespace
 @cluster_options.registry_namespace
 @click.option(

@@ -27,7 +27,10 @@ COMMANDS = {
 }
 
 
-@click.group(cls=Program, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Program, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 fine, 1 findings, 2 wrong use, 3 failed, 130 interrupted.",
+)  # fmt: skip
 @click.version_option(VERSION, prog_name=PROGRAM, message="%(prog)s %(version)s")
 def main() -> None:
     """Keep a Kubernetes cluster's image registry inside its limits.

@@ -60,9 +60,21 @@ class SettingsCommand(click.Command):
         return "Settings" if name in (*self._names, "config") else "Options"
 
     def invoke(self, ctx: click.Context) -> Any:
+        _require_one_source(ctx.params)
         flags = {name: _joined(ctx.params.pop(name)) for name in self._names}
         ctx.params["settings"] = _load(flags, ctx.params.pop("config"), self._model)
         return super().invoke(ctx)
+
+
+def _require_one_source(given: dict[str, Any]) -> None:
+    """Refuse a second source, which would be ignored. Variables and --config do not count."""
+    sources = (
+        given.get("state"),
+        given.get("examples"),
+        given.get("kubeconfig") or given.get("context"),
+    )
+    if "examples" in given and sum(map(bool, sources)) > 1:
+        raise click.UsageError("use only one of --state, --examples and --kubeconfig/--context")
 
 
 def _option(name: str, field: FieldInfo) -> click.Option:
@@ -122,6 +134,9 @@ def _load(
     try:
         return load(given, config, model)
     except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            if problem["type"] == "missing":
+                raise click.UsageError(f"{flag(str(problem['loc'][0]))} is required") from None
         raise click.UsageError("\n".join(problems(error))) from None
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise click.UsageError(f"{config}: {error}") from None

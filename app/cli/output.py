@@ -39,14 +39,16 @@ class _Plain(yaml.CSafeDumper):
         return True
 
 
-def option(*formats: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """`-o`, the first of the formats by default."""
+def option(
+    *formats: str, text: str = "How to print."
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`-o`, the first of the formats by default. `text`: its help."""
     return click.option(
         "-o",
         "--output",
         type=click.Choice(formats),
         default=formats[0],
-        help=f"How to print.  [default: {formats[0]}]",
+        help=f"{text}  [default: {formats[0]}]",
     )
 
 

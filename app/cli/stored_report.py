@@ -26,8 +26,8 @@ def content(stored: NamespaceBytes | None) -> dict[str, Any]:
 
 
 def size(stored: StoredBytes) -> str:
-    """The known bytes; `>` means that more images have an unknown size."""
-    return f"{'>' if stored.unknown else ''}{readable(stored.known)}"
+    """The known bytes; `≥` means that more images have an unknown size."""
+    return f"{'≥' if stored.unknown else ''}{readable(stored.known)}"
 
 
 def show_streams(rows: Sequence[tuple[str, NamespaceBytes | None]], *, headers: bool) -> None:

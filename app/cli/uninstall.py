@@ -2,10 +2,21 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from app.cli import cluster_options, output, read_only_command
+
+if TYPE_CHECKING:
+    from app.cluster.api import KubeApi
+
+_ALSO = """\
+# --everything also deletes, where the service wrote them in the cluster:
+# - pull secrets with their tokens, and their entries in ServiceAccounts, in all namespaces
+# - counts of the registry's names in the status of ResourceQuotas, in all namespaces
+# - conditions of Config/cluster
+"""
 
 
 @click.command()
@@ -22,8 +33,9 @@ from app.cli import cluster_options, output, read_only_command
 )  # fmt: skip
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 @click.option(
-    "--dry-run", is_flag=True, help="Delete nothing; print the objects, for kubectl delete -f -."
-)
+    "--dry-run", is_flag=True,
+    help="Delete nothing and ask no cluster; print what may be deleted, for kubectl delete -f -.",
+)  # fmt: skip
 @cluster_options.kubeconfig
 @cluster_options.context
 def uninstall(
@@ -59,24 +71,42 @@ def uninstall(
     )
     if dry_run:
         click.echo(output.as_yaml(objects, explicit_start=True), nl=False)
+        if everything:
+            click.echo(_ALSO, nl=False)
         return
-    if not yes:
-        _ask(namespace, delete_namespace)
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("use --yes to delete, or --dry-run to see what may be deleted")
 
-    async def delete() -> int:
+    def confirmed(api: "KubeApi") -> bool:
+        if yes:
+            return True
+        cluster = f"{connection.context_name(kubeconfig, context)} ({api.url})"
+        return click.confirm(_question(namespace, cluster, delete_namespace, everything))
+
+    async def delete() -> int | None:
         async with connection.found(kubeconfig, context) as api:
+            if not confirmed(api):
+                return None
             deleted = await installing.delete(api, objects, click.echo)
             for domain in map(ApiDomain, DOMAINS) if everything else ():
                 deleted += await remove_everything_written(api, domain, click.echo)
             return deleted
 
     deleted = read_only_command.run(delete())
-    if not deleted:
+    if deleted is None:
+        click.echo("Nothing was deleted.")
+    elif not deleted:
         click.echo(f"Nothing to delete: registry-admission is not installed in {namespace}.")
 
 
-def _ask(namespace: str, delete_namespace: bool) -> None:
-    if not sys.stdin.isatty():
-        raise click.UsageError("use --yes to delete, or --dry-run to see what would be deleted")
-    what = f"the namespace {namespace} with everything in it" if delete_namespace else namespace
-    click.confirm(f"Delete registry-admission from {what}? No limit is enforced then", abort=True)
+def _question(namespace: str, cluster: str, delete_namespace: bool, everything: bool) -> str:
+    objects = "the service and all other objects" if delete_namespace else "the service"
+    sentences = [f"Delete {objects} from namespace {namespace} of {cluster}?"]
+    if delete_namespace:
+        sentences.append("The namespace itself is deleted as well.")
+    if everything:
+        sentences.append(
+            "Its pull secrets in all namespaces, its counts in ResourceQuota status and its "
+            "conditions of Config/cluster are deleted as well."
+        )
+    return " ".join([*sentences, "Its limits will not be enforced."])

@@ -62,9 +62,9 @@ def _content(row: NamespaceFullness) -> dict[str, Any]:
         "namespace": row.namespace,
         "pushesInFlight": row.reservations,
         "placesInEscrow": row.in_escrow,
-        "totals": [_level(level) for level in row.totals],
+        "totals": [_level(level, row) for level in row.totals],
         "untaggedImages": row.untagged,
-        "streams": [{"stream": level.name, **_level(level)} for level in row.streams],
+        "streams": [{"stream": level.name, **_level(level, row)} for level in row.streams],
         **stored_report.content(row.stored),
         "largest": [
             {"digest": image.digest, "bytes": image.size, "tags": list(image.tags)}
@@ -73,11 +73,11 @@ def _content(row: NamespaceFullness) -> dict[str, Any]:
     }
 
 
-def _level(level: Level) -> dict[str, Any]:
+def _level(level: Level, row: NamespaceFullness) -> dict[str, Any]:
     return {
         "resource": level.resource,
         "used": level.used,
-        "inFlight": level.reserved,
+        "inFlight": _in_flight(level, row),
         "hard": None if level.hard is None else level.hard.floor,
         "left": level.left,
         "limitedBy": level.source or None,
@@ -152,6 +152,11 @@ def _use(level: Level) -> str:
     return f"{name}{names.resource(level.resource)}"
 
 
+def _in_flight(level: Level, row: NamespaceFullness) -> int | None:
+    """None: the ledgers of the service were not read."""
+    return None if row.reservations is None else level.reserved
+
+
 def _known(count: int | None) -> str:
     return "?" if count is None else str(count)
 
@@ -174,7 +179,7 @@ def _count(row: NamespaceFullness, level: Level, wide: bool) -> Sequence[str]:
         level.name if level.kind == "ImageStream" else "-",
         level.resource if wide else names.resource(level.resource),
         str(level.used),
-        _known(None if row.reservations is None else level.reserved),
+        _known(_in_flight(level, row)),
         str(level.hard) if limited else "-",
         str(level.left) if limited else "-",
         percent(level),
@@ -195,7 +200,7 @@ def _images(rows: Sequence[NamespaceFullness], wide: bool) -> Iterator[Sequence[
 
 def _summary(rows: Sequence[NamespaceFullness]) -> str:
     over = sum(any(level.over for level in (*row.totals, *row.streams)) for row in rows)
-    text = f"{counted(len(rows), 'namespace')}, {over} over a limit"
+    text = f"{counted(len(rows), 'namespace')}: {over} over a limit"
     known = [row.reservations for row in rows if row.reservations is not None]
     in_flight = counted(sum(known), "push", "pushes")
     return f"{text}, {in_flight} in flight." if known else f"{text}."

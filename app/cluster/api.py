@@ -104,6 +104,11 @@ class KubeApi:
         configuration.connection_pool_maxsize = 100
         return cls(ApiClient(configuration))
 
+    @property
+    def url(self) -> str:
+        """The address of the API server."""
+        return str(self.client.configuration.host)
+
     async def close(self) -> None:
         await self.client.close()
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from kubernetes_asyncio.config import ConfigException
+from kubernetes_asyncio.config import ConfigException, list_kube_config_contexts
 from kubernetes_asyncio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
 from yaml import MarkedYAMLError, YAMLError
 
@@ -19,6 +19,10 @@ _UNUSABLE = (
 """Exceptions of the library for a kubeconfig with wrong content."""
 
 
+FOLDER = ", or a folder with --state"
+FOLDER_OR_EXAMPLES = ", a folder with --state, or use --examples"
+
+
 class NoClusterError(UnusableError):
     """There is no usable cluster. The text says how to name one."""
 
@@ -30,20 +34,27 @@ def is_inside() -> bool:
 
 def has_default() -> bool:
     """Whether kubectl would find a cluster without any option."""
-    files = KUBE_CONFIG_DEFAULT_LOCATION.split(os.pathsep)
-    return is_inside() or any(Path(file).expanduser().is_file() for file in files)
+    return is_inside() or _any_exists(KUBE_CONFIG_DEFAULT_LOCATION)
+
+
+def _any_exists(files: str) -> bool:
+    return any(Path(file).expanduser().exists() for file in files.split(os.pathsep))
 
 
 @asynccontextmanager
-async def found(kubeconfig: Path | None, context: str | None) -> AsyncIterator[KubeApi]:
+async def found(
+    kubeconfig: Path | None, context: str | None, *, otherwise: str = ""
+) -> AsyncIterator[KubeApi]:
     """Connect to the cluster that kubectl would use.
+
+    `otherwise`: the flags that take the place of a cluster, for the error.
 
     Raises NothingNamedError if kubectl would find none, and NoClusterError.
     """
     if kubeconfig is None and context is None and not has_default():
         raise NothingNamedError(
             f"no cluster: there is no kubeconfig {KUBE_CONFIG_DEFAULT_LOCATION}; name one with "
-            "--kubeconfig, a folder with --state, or use --examples"
+            f"--kubeconfig{otherwise}"
         )
     async with connected(kubeconfig, context) as api:
         yield api
@@ -56,6 +67,8 @@ async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterat
     Raises NoClusterError.
     """
     file = str(kubeconfig) if kubeconfig else None
+    if file is not None and not _any_exists(file):
+        raise NoClusterError(f"there is no kubeconfig {file}; name another with --kubeconfig")
     if file is None and (context is not None or not is_inside()):
         file = KUBE_CONFIG_DEFAULT_LOCATION
     try:
@@ -69,6 +82,19 @@ async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterat
         yield api
     finally:
         await api.close()
+
+
+def context_name(kubeconfig: Path | None, context: str | None) -> str:
+    """The context that `connected` takes, or `this cluster` in a Pod.
+
+    Call it while connected: the kubeconfig is readable then.
+    """
+    if context is not None:
+        return f"context {context}"
+    active = None
+    if kubeconfig is not None or not is_inside():
+        _, active = list_kube_config_contexts(str(kubeconfig) if kubeconfig else None)
+    return f"context {active['name']}" if active else "this cluster"
 
 
 def _reason(error: Exception) -> str:

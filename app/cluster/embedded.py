@@ -209,7 +209,8 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 def _read(folder: Path, domain: ApiDomain) -> Snapshot:
     if not folder.is_dir():
-        raise ManifestError(f"{folder}:1: not a folder")
+        problem = "is not a folder" if folder.exists() else "does not exist"
+        raise ManifestError(f"{folder} {problem}")
     snapshot = Snapshot(domain)
     for manifest in chain.from_iterable(map(manifests.read, manifests.files(folder))):
         snapshot.add(manifest)

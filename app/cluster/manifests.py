@@ -89,13 +89,18 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
+def displayed(path: Path) -> Path:
+    """How messages name the file; `-` is `stdin`."""
+    return Path("stdin") if path == STANDARD_INPUT else path
+
+
 def read(path: Path, max_bytes: int = MAX_BYTES) -> Iterator[Manifest]:
     """The objects of a YAML or JSON file as kubectl reads them; `-` is standard input.
 
     A list counts as its items. Raises ManifestError for text that is neither YAML nor JSON, nests
     too deeply or is too long, and for content that is no Kubernetes object.
     """
-    shown = Path("stdin") if path == STANDARD_INPUT else path
+    shown = displayed(path)
     try:
         if path == STANDARD_INPUT:
             content = sys.stdin.buffer.read(max_bytes + 1)

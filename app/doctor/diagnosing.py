@@ -69,7 +69,9 @@ def dump_commands(domain: ApiDomain, folder: str) -> list[str]:
 async def _snapshot(settings: Settings, options: SnapshotOptions) -> Snapshot:
     if settings.state is not None:
         return snapshots.of_folder(settings.state, options)
-    async with connection.found(settings.kubeconfig, settings.context) as api:
+    async with connection.found(
+        settings.kubeconfig, settings.context, otherwise=connection.FOLDER
+    ) as api:
         return await snapshots.of_cluster(api, options)
 
 

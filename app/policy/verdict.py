@@ -10,6 +10,8 @@ MAX_WARNING = 256
 """Characters of one warning; the API server cuts longer ones."""
 MAX_VIOLATIONS = 32
 """Violations that are told; more are counted. One request can have thousands."""
+WOULD_BE_REFUSED = "would be refused: "
+"""The start of a text about a violation that is tolerated."""
 
 
 def shortened(text: str, length: int) -> str:
@@ -108,13 +110,13 @@ class Verdict:
             text
             for found in self.tolerated[:MAX_VIOLATIONS]
             if found.mode == "warn"
-            for text in found.as_warnings("would be refused: ")
+            for text in found.as_warnings(WOULD_BE_REFUSED)
         ]
 
     @property
     def would_refuse(self) -> str:
         """Some dozens of tolerated violations, each in a line of its own."""
-        return "\n".join(f"would be refused: {found}" for found in self.tolerated[:MAX_VIOLATIONS])
+        return "\n".join(f"{WOULD_BE_REFUSED}{found}" for found in self.tolerated[:MAX_VIOLATIONS])
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)

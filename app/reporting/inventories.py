@@ -52,12 +52,15 @@ async def opened(
             settings.domain,
             _EXAMPLES if on_examples else "",
         )
+        place = "the examples have" if on_examples else f"{settings.state} has"
         for name in namespaces:
             if name not in {*folder.namespaces(), *proposed}:
-                raise NoNamespaceError(f"{settings.state} has nothing of a namespace {name}")
+                raise NoNamespaceError(f"{place} nothing of namespace {name}")
         yield folder
         return
-    async with connection.found(settings.kubeconfig, settings.context) as api:
+    async with connection.found(
+        settings.kubeconfig, settings.context, otherwise=connection.FOLDER_OR_EXAMPLES
+    ) as api:
         for name in namespaces:
             if name not in proposed:
                 await _require_namespace(api, name)

@@ -11,7 +11,7 @@ import jsonpatch
 from pydantic import ValidationError
 
 from app.admission.kinds import KINDS
-from app.admission.review import AdmissionRequest, AdmissionReview
+from app.admission.review import AdmissionRequest, AdmissionReview, Outcome
 from app.cluster import cluster_copy, connection, manifests
 from app.cluster.embedded import EmbeddedState, SnapshotState
 from app.cluster.limit_files import namespace_or_default
@@ -20,6 +20,7 @@ from app.config import examples
 from app.config.settings import Settings
 from app.model.base import problems
 from app.policy import not_in_force
+from app.policy.verdict import MAX_VIOLATIONS, WOULD_BE_REFUSED
 from app.wiring import service
 from app.wiring.backends import snapshot
 
@@ -85,11 +86,20 @@ async def check(
                     request.title,
                     outcome.allowed,
                     checked=outcome.handled and not unread,
-                    message=outcome.message,
-                    warnings=[*outcome.warnings, *unread],
+                    message="" if outcome.allowed else outcome.message,
+                    warnings=[*_warnings(outcome), *unread],
                 )
             )
         return results
+
+
+def _warnings(outcome: Outcome) -> Iterator[str]:
+    """Each tolerated violation once and whole: the API server gets a long one in two parts."""
+    told = set[str]()
+    for found in outcome.tolerated[:MAX_VIOLATIONS]:
+        told.update(found.as_warnings(WOULD_BE_REFUSED))
+        yield f"{WOULD_BE_REFUSED}{found}"
+    yield from (text for text in outcome.warnings if text not in told)
 
 
 @asynccontextmanager
@@ -98,10 +108,13 @@ async def _state(
 ) -> AsyncIterator[SnapshotState]:
     folder = examples.state_folder() if on_examples else settings.state
     if folder is not None:
+        _files(folder)  # raises for an empty folder
         yield EmbeddedState(folder, settings.domain)
         return
     namespaces = {name for item in objects for name in _namespaces(item)}
-    async with connection.found(settings.kubeconfig, settings.context) as api:
+    async with connection.found(
+        settings.kubeconfig, settings.context, otherwise=connection.FOLDER_OR_EXAMPLES
+    ) as api:
         yield await cluster_copy.copied(api, settings.domain, namespaces)
 
 
@@ -127,12 +140,15 @@ def _objects(paths: Iterable[Path]) -> Iterator[_Object]:
     for path in chain.from_iterable(map(_files, paths)):
         found = list(manifests.read(path))
         if not found:
-            raise ManifestError(f"{path}:1: there is no object in this file")
+            raise ManifestError(f"{manifests.displayed(path)}:1: there is no object in this file")
         for index, manifest in enumerate(found):
             yield _Object(manifest, _request(manifest, index))
 
 
 def _files(path: Path) -> list[Path]:
+    """Raises ManifestError for a path that does not exist and for a folder without a manifest."""
+    if path != manifests.STANDARD_INPUT and not path.exists():
+        raise ManifestError(f"{path} does not exist")
     if not path.is_dir():
         return [path]
     found = manifests.files(path)

@@ -35,7 +35,7 @@ from app.gateway.state import GatewayState
 from app.gateway.traffic import Traffic, Turns
 from app.gateway.upstream import Upstream
 from app.gateway.usage_store import UsageStore
-from app.model.errors import UnusableError
+from app.model.errors import NothingNamedError
 from app.page.refusals import Refusals
 from app.policy.enforcement import Enforcement
 from app.policy.verdict import Verdict
@@ -51,10 +51,6 @@ from app.wiring import page
 from app.wiring.backends import Job, cluster_usage, require_namespace, running
 
 logger = logging.getLogger("registry_admission.gateway")
-
-
-class GatewayError(UnusableError):
-    """Settings that contradict each other."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ class _Source:
 async def serve(settings: GatewaySettings, announce: Callable[[str], None]) -> None:
     """Serve until a signal ends it.
 
-    Raises GatewayError, CredentialsError, DatabaseError, ManifestError, CertificateError,
+    Raises NothingNamedError, CredentialsError, DatabaseError, ManifestError, CertificateError,
     NoClusterError and OSError for settings that cannot be used.
     """
     trust = ssl.create_default_context(cafile=settings.upstream_ca)
@@ -202,7 +198,9 @@ async def _open(settings: GatewaySettings, client: RegistryClient) -> AsyncItera
         return
     outside = settings.kubeconfig is not None or settings.context is not None
     if not outside and not connection.is_inside():
-        raise GatewayError("name a folder of limits with --state, or a cluster with --kubeconfig")
+        raise NothingNamedError(
+            "name a folder of limits with --state, or a cluster with --kubeconfig"
+        )
     async with connection.connected(settings.kubeconfig, settings.context) as api:
         await require_namespace(api, settings.namespace)
         usage = cluster_usage(api, settings)

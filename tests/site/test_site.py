@@ -1,4 +1,4 @@
-"""The built site stands alone; `make docs` builds it before these tests."""
+"""The built site stands alone; `make docs-tests` builds it before these tests."""
 
 from html.parser import HTMLParser
 from pathlib import Path

@@ -2,6 +2,7 @@
 
 import json
 import pkgutil
+import re
 import socket
 import tomllib
 from pathlib import Path
@@ -12,6 +13,7 @@ from click.testing import CliRunner, Result
 from cryptography import x509
 
 from app.certs import files
+from app.cli.exit_codes import ExitCode
 from app.cli.main import complete_for_kubectl, main, start
 from app.version import VERSION
 from tests import payloads
@@ -218,10 +220,15 @@ ONE_STREAM = manifest("ResourceQuota", "name: q", "{hard: {alauda.io/imagestream
 TWO_STREAMS = "".join(manifest("ImageStream", f"name: {name}", "{}") for name in ("one", "two"))
 
 
+def no_limits(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "namespace.yaml").write_text(manifest("Namespace", "name: team-a", "{}"))
+
+
 def test_check_counts_earlier_files(tmp_path: Path) -> None:
     (tmp_path / "limits.yaml").write_text(ONE_STREAM)
     (tmp_path / "streams.yaml").write_text(TWO_STREAMS)
-    (tmp_path / "state").mkdir()
+    no_limits(tmp_path / "state")
     limits, streams = str(tmp_path / "limits.yaml"), str(tmp_path / "streams.yaml")
 
     answer = run(
@@ -236,7 +243,7 @@ def test_check_counts_earlier_files(tmp_path: Path) -> None:
 
 
 def test_check_holds_an_image_against_a_limit_that_comes_with_it(tmp_path: Path) -> None:
-    (tmp_path / "state").mkdir()
+    no_limits(tmp_path / "state")
     file = tmp_path / "limits.yaml"
     limit = "{limits: [{type: alauda.io/Image, max: {storage: 1Gi}}]}"
     file.write_text(manifest("LimitRange", "name: l, namespace: team-a", limit))
@@ -253,8 +260,8 @@ def test_check_reads_standard_input_and_folders(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(ONE_STREAM)
     (tmp_path / "b.yaml").write_text(TWO_STREAMS)
     (tmp_path / "notes.txt").write_text("none of our business")
-    state = str(tmp_path / "state")
-    Path(state).mkdir()
+    state = str(tmp_path / ".state")
+    no_limits(Path(state))
 
     piped = CliRunner().invoke(
         main, ["check", "-", "--state", state, "-o", "json"], input=ONE_STREAM + TWO_STREAMS
@@ -264,6 +271,38 @@ def test_check_reads_standard_input_and_folders(tmp_path: Path) -> None:
     assert [result["file"] for result in json.loads(piped.stdout)["items"]] == ["stdin"] * 3
     assert verdicts(piped) == verdicts(folder)
     assert piped.exit_code == folder.exit_code == 1
+
+
+def test_check_names_empty_standard_input_as_in_its_table() -> None:
+    answer = CliRunner().invoke(main, ["check", "-", "--examples"], input="")
+
+    assert answer.stderr == "Error: stdin:1: there is no object in this file\n"
+
+
+def test_check_tells_a_finding_of_mode_warn_once(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "quota.yaml").write_text(
+        "{apiVersion: v1, kind: ResourceQuota, metadata: {name: q, namespace: team-a, annotations: "
+        "{registry-admission.alauda.io/mode: warn}}, "
+        'spec: {hard: {alauda.io/imagestreams: "0"}}}'
+    )
+    (tmp_path / "stream.yaml").write_text(
+        "{apiVersion: image.alauda.io/v1, kind: ImageStream, "
+        f"metadata: {{name: {'a' * 60}, namespace: team-a}}}}"
+    )
+
+    answer = run("check", str(tmp_path / "stream.yaml"), "--state", str(tmp_path / "state"))
+
+    assert answer.exit_code == 0
+    assert answer.output.count("would be refused: ") == 1
+    assert answer.output.count("or raise spec.hard of ResourceQuota team-a/q") == 1
+
+
+def test_the_help_ends_with_every_exit_code() -> None:
+    last = run("--help").output.splitlines()[-1]
+
+    assert last.strip().startswith("Exit codes: ")
+    assert [int(number) for number in re.findall(r"\d+", last)] == list(ExitCode)
 
 
 def test_check_puts_objects_without_namespace_into_default(

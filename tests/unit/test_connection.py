@@ -18,7 +18,7 @@ DEFAULT = "/home/me/.kube/config"
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str | None, str | None]]:
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str | None, str | None]]:
     """The kubeconfigs and contexts that were connected to."""
     found: list[tuple[str | None, str | None]] = []
 
@@ -29,6 +29,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str | None, str | None]
         found.append((kubeconfig, context))
         return Api()
 
+    (tmp_path / "here").touch()
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(KubeApi, "connect", connect)
     monkeypatch.setattr(connection, "KUBE_CONFIG_DEFAULT_LOCATION", DEFAULT)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)

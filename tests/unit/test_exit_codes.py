@@ -30,6 +30,7 @@ metadata: {name: app, namespace: team-a}
 spec: {tags: [{name: v1}, {name: v2}]}
 """
 )
+ONE_SOURCE = "use only one of --state, --examples and --kubeconfig/--context"
 PUSH = payloads.FOLDER / "push-too-large.json"
 
 
@@ -77,7 +78,7 @@ CODES = [
     ("check fine/limits.yaml --state fine", ExitCode.OK),
     (f"check {PUSH} --examples", ExitCode.FINDINGS),
     (f"check {PUSH}", ExitCode.USAGE),
-    ("check nowhere.yaml --state fine", ExitCode.USAGE),
+    ("check nowhere.yaml --state fine", ExitCode.FAILED),
     ("check empty.yaml --state fine", ExitCode.FAILED),
     ("check empty --state fine", ExitCode.FAILED),
     ("check broken --state fine", ExitCode.FAILED),
@@ -125,6 +126,40 @@ def test_a_command_ends_with_the_code_of_the_table(place: Path, line: str, code:
     if code == ExitCode.FAILED:
         [error] = [each for each in answer.stderr.splitlines() if each.startswith("Error: ")]
         assert "Traceback" not in answer.output, error
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "problem"),
+    [
+        ("check fine --state empty", 3, "empty: there is no manifest in this folder"),
+        ("check nope --state fine", 3, "Error: nope does not exist"),
+        ("check fine --state nope", 3, "Error: nope does not exist"),
+        ("usage --state nope", 3, "Error: nope does not exist"),
+        ("check fine --state fine --examples", 2, ONE_SOURCE),
+        ("usage --state fine --kubeconfig kubeconfig", 2, ONE_SOURCE),
+        ("audit --examples --context a", 2, ONE_SOURCE),
+        ("usage --examples -n nope", 3, "Error: the examples have nothing of namespace nope"),
+        ("usage --kubeconfig nope", 3, "Error: there is no kubeconfig nope"),
+        ("install --image=", 2, "'' is not the name of an image"),
+        ("install --image -a", 2, "'-a' is not the name of an image"),
+        ("install --image a --apply", 2, "name one with --kubeconfig\n"),
+        ("uninstall --yes", 2, "name one with --kubeconfig\n"),
+        ("convert --from-cluster", 2, "name one with --kubeconfig\n"),
+        ("doctor", 2, "name one with --kubeconfig, or a folder with --state\n"),
+        ("gateway --upstream http://localhost:1", 2, "name a folder of limits with --state"),
+        ("gateway", 2, "Error: --upstream is required"),
+        ("audit --examples -o policyreport --apply", 2, "--apply needs a cluster"),
+        ("convert gateway.yaml --from-cluster", 2, "use only one of FILE and --from-cluster"),
+        ("convert gateway.yaml --namespaces Team_A", 2, "'Team_A' is not the name of a namespace"),
+    ],
+)
+def test_an_error_names_its_cause_in_words_of_the_command(
+    place: Path, line: str, code: int, problem: str
+) -> None:
+    answer = run(line)
+
+    assert answer.exit_code == code, answer.output
+    assert problem in answer.stderr
 
 
 def test_every_command_is_in_the_tables() -> None:

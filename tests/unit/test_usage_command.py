@@ -74,16 +74,16 @@ def test_counts_for_scripts(folder: Path, output: str, load: Callable[[str], Any
     [report] = content["items"]
     assert report["namespace"] == "team-a"
     assert report["totals"][1] == {
-        "resource": "alauda.io/image-tags", "used": 2, "inFlight": 0, "hard": 1, "left": -1,
+        "resource": "alauda.io/image-tags", "used": 2, "inFlight": None, "hard": 1, "left": -1,
         "limitedBy": "ResourceQuota small",
     }  # fmt: skip
     assert report["streams"] == [
         {
-            "stream": "app", "resource": "alauda.io/images", "used": 0, "inFlight": 0,
+            "stream": "app", "resource": "alauda.io/images", "used": 0, "inFlight": None,
             "hard": 5, "left": 5, "limitedBy": "LimitRange limits",
         },
         {
-            "stream": "app", "resource": "alauda.io/image-tags", "used": 2, "inFlight": 0,
+            "stream": "app", "resource": "alauda.io/image-tags", "used": 2, "inFlight": None,
             "hard": None, "left": None, "limitedBy": None,
         },
     ]  # fmt: skip
@@ -151,7 +151,7 @@ def test_usage_lists_namespaces_fullest_first(folder: Path) -> None:
         "team-b      1         0        0      ?           -      -         "
         "-                     ?\n"
     )
-    assert answer.stderr == "2 namespaces, 1 over a limit.\n"
+    assert answer.stderr == "2 namespaces: 1 over a limit.\n"
 
 
 def test_a_table_without_headings_has_only_its_rows(folder: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_namespace_is_named_either_way(folder: Path, arguments: tuple[str, ...
 def test_a_namespace_that_does_not_exist_is_an_error(folder: Path) -> None:
     answer = run("--state", folder, "team-x")
     assert (answer.exit_code, answer.stdout) == (3, "")
-    assert "has nothing of a namespace team-x" in answer.stderr
+    assert "has nothing of namespace team-x" in answer.stderr
 
 
 def test_a_folder_without_manifests_is_an_error(tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_layers_that_images_share_are_stored_once(tmp_path: Path) -> None:
         "web": {"bytes": 1048576 + 1024, "unknownImages": 1},
     }
     table = run("--state", tmp_path, "--bytes").stdout
-    assert re.search(r"team-x .* >1 MiB$", table, re.MULTILINE)
+    assert re.search(r"team-x .* ≥1 MiB$", table, re.MULTILINE)
     assert json.loads(run("--state", tmp_path, "-o", "json").stdout)["items"][0]["stored"] is None
 
 
