@@ -12,7 +12,7 @@ from app.policy.verdict import Verdict
 from app.quota import escrow
 from app.quota.effective import Effective
 from app.quota.escrow import Holding
-from app.quota.ledger import Ledger, Timing, View
+from app.quota.ledger import Floor, Ledger, Timing, View
 from app.quota.members import Claims
 from app.quota.usage import NamespaceUsage
 
@@ -45,6 +45,8 @@ def admit_from(holding: Holding, holder: str, claims: Claims, sight: Sight) -> b
         return False
     if not holding.admits(claims, sight.limits, sight.now):
         return False
+    if holding.has_admitted(holder, claims):
+        return False  # Each of two claims is named by itself, else it seems to be one.
     if sight.limits.stream_images or sight.limits.stream_tags:
         of_streams = replace(sight.limits, quotas=())
         effective = holding.effective(sight.usage, claims.adds.touched_streams)
@@ -135,4 +137,8 @@ def _check(effective: Effective, claims: Claims, sight: Sight, exemption: str) -
 def take_escrow(ledger: Ledger, key: str, places: int, life: float, sight: Sight) -> Holding:
     """Take an escrow for `life` seconds, with the write of the ledger that has begun."""
     taken = escrow.take(ledger, key, places, sight.now + life, sight.timing)
-    return Holding(taken, sight.limits, ledger.copy())
+    # The decisions that the write begins with may rest on an older view than its places.
+    ledger.floor = Floor(sight.view.position, sight.now)
+    limited = sight.limits.stream_images or sight.limits.stream_tags
+    stored = dict(sight.usage.streams) if limited else {}
+    return Holding(taken, sight.limits, ledger.copy(), stored=stored)

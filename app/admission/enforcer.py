@@ -115,7 +115,8 @@ class Enforcer:
     async def close(self) -> None:
         """Name what was admitted from escrows, and give their places back for good."""
         self._escrows.stop()
-        for namespace in self._escrows.namespaces():
+        # A write that is on its way may bring another.
+        for namespace in {*self._escrows.namespaces(), *self._deciding}:
             self._give_back(namespace)
         if self._workers:
             await asyncio.wait(self._workers)
@@ -123,7 +124,8 @@ class Enforcer:
     def _recalled(self, namespace: str) -> None:
         """Another replica needs the places that are held in escrow."""
         self._escrows.cool(namespace, self._clock())
-        if self._escrows.held(namespace) is not None:
+        # A write whose answer is on its way may have brought one, too.
+        if self._escrows.may_hold(namespace) or namespace in self._deciding:
             self._give_back(namespace)
 
     def _give_back(self, namespace: str) -> None:
@@ -192,14 +194,14 @@ class Enforcer:
         fail([one for one in blocked if now - (one.recalled_at or now) > _RECALL], late)
         try:
             await self._ledgers.recall(namespace)
+            _, asked = await self._ledgers.load(namespace)
+            while asyncio.get_running_loop().time() < now + _ASK_AGAIN:
+                await asyncio.sleep(_CATCH_UP)
+                _, version = await self._ledgers.load(namespace)
+                if version != asked:
+                    break
         except StateUnavailableError as error:
             fail(blocked, error)
-        _, asked = await self._ledgers.load(namespace)
-        while asyncio.get_running_loop().time() < now + _ASK_AGAIN:
-            await asyncio.sleep(_CATCH_UP)
-            _, version = await self._ledgers.load(namespace)
-            if version != asked:
-                break
 
     def _calm(self, namespace: str) -> None:
         pause = self._pause.pop(namespace, 0.0) * _CALM
@@ -224,7 +226,10 @@ class Enforcer:
         namespace = waiting.claims.namespace
         if not waiting.in_escrow or self._escrows.held(namespace) is None:
             return False
-        sight = self._sight(namespace, waiting.limits)
+        try:
+            sight = self._sight(namespace, waiting.limits)
+        except StateUnavailableError:
+            return False
         return self._escrows.admit(namespace, waiting.holder, waiting.claims, sight)
 
     async def _decide_batch(self, namespace: str, batch: list[Waiting]) -> list[Verdict | None]:
@@ -236,7 +241,7 @@ class Enforcer:
         self._escrows.meet(namespace, len(batch))
         self._deciding.add(namespace)
         # Who asks for the escrow from now on asks for the next one.
-        due = namespace in self._due
+        due = namespace in self._due and self._escrows.may_hold(namespace)
         self._due.discard(namespace)
         try:
             verdicts = self._decide_on(ledger, namespace, batch)
@@ -292,8 +297,8 @@ class Enforcer:
         self, ledger: Ledger, namespace: str, batch: list[Waiting]
     ) -> list[Verdict | None]:
         sight = self._sight(namespace, self._state.limits(namespace))
-        self._escrows.forget_doubtful(namespace, ledger, sight.now)
-        return decide_all(ledger, self._escrows.held(namespace), batch, sight)
+        held = self._escrows.held_in(namespace, ledger, sight.now)
+        return decide_all(ledger, held, batch, sight)
 
     def _sight(self, namespace: str, limits: NamespaceLimits) -> Sight:
         seen = self._state.usage(namespace), self._state.view(), self._clock()

@@ -43,8 +43,8 @@ class Escrows:
         self._held: dict[str, Holding] = {}
         self._arriving: dict[str, Holding] = {}
         """Those whose write is on its way."""
-        self._doubtful: dict[str, list[str]] = {}
-        """Keys of escrows whose write may have failed."""
+        self._doubtful: dict[str, list[Holding]] = {}
+        """Those whose write may have failed."""
         self._second = 0
         self._decisions: Counter[str] = Counter()
         self._hot: set[str] = set()
@@ -52,6 +52,10 @@ class Escrows:
 
     def held(self, namespace: str) -> Holding | None:
         return self._held.get(namespace)
+
+    def may_hold(self, namespace: str) -> bool:
+        """Whether there is an escrow to give back, as far as this replica knows."""
+        return namespace in self._held or namespace in self._doubtful
 
     def admit(self, namespace: str, holder: str, claims: Claims, sight: Sight) -> bool:
         """Admit a request from an escrow; False if that has to be decided on the ledger."""
@@ -70,11 +74,20 @@ class Escrows:
             return False
         return holding.escrow.places >= _LOW and holding.left * 4 <= holding.escrow.places
 
-    def forget_doubtful(self, namespace: str, ledger: Ledger, now: float) -> None:
-        """Leave out of a ledger what a write that seemed to fail may have put into it."""
-        for key in self._doubtful.get(namespace, ()):
-            if key in ledger.escrows and now <= ledger.escrows[key].usable_until:
-                del ledger.escrows[key]
+    def held_in(self, namespace: str, ledger: Ledger, now: float) -> Holding | None:
+        """The escrow whose requests a ledger does not name yet.
+
+        If a write that seemed to fail has arrived, the ledger has named what it was to name, which
+        may have been stored and deleted since. What the write has put into it is left out.
+        """
+        held, doubtful = self._held.get(namespace), self._doubtful.get(namespace)
+        if doubtful is None:
+            return held
+        known = [one for one in [held, *doubtful] if one and one.escrow.key in ledger.escrows]
+        for one in doubtful:
+            if now <= one.escrow.usable_until:
+                ledger.escrows.pop(one.escrow.key, None)
+        return known[0] if known else None
 
     def take(self, namespace: str, ledger: Ledger, sight: Sight) -> Holding | None:
         """Take an escrow with the write that has begun, if that pays."""
@@ -120,8 +133,8 @@ class Escrows:
     def doubt(self, namespace: str, taken: Holding | None) -> None:
         """Nobody knows whether the write has arrived: nothing is admitted until the next has."""
         self.refused(namespace)
-        keys = [taken.escrow.key] if taken is not None else []
-        self._doubtful.setdefault(namespace, []).extend(keys)
+        doubtful = [taken] if taken is not None else []
+        self._doubtful.setdefault(namespace, []).extend(doubtful)
 
     def meet(self, namespace: str, requests: int) -> None:
         """So many requests are to be decided with one write."""
@@ -138,7 +151,7 @@ class Escrows:
         self._replica = ""
 
     def namespaces(self) -> list[str]:
-        return list(self._held)
+        return [*self._held, *self._doubtful]
 
     def count(self, namespace: str, now: float) -> None:
         """One more request is to be decided."""

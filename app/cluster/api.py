@@ -102,7 +102,11 @@ class KubeApi:
                 config_file=kubeconfig, context=context, client_configuration=configuration
             )
         configuration.connection_pool_maxsize = 100
-        return cls(ApiClient(configuration))
+        client = ApiClient(configuration)
+        # aiohttp sends a PUT again if the connection breaks. A write that has arrived would then
+        # conflict with itself, and seem to have been refused.
+        client.rest_client.pool_manager._retry_connection = False
+        return cls(client)
 
     @property
     def url(self) -> str:

@@ -14,7 +14,7 @@ from app.model.limits import NamespaceLimits
 from app.quota.effective import Effective
 from app.quota.ledger import Escrow, Ledger, Reservation, Timing
 from app.quota.members import NONE, Claims, Members
-from app.quota.usage import NamespaceUsage
+from app.quota.usage import NamespaceUsage, StreamUsage
 
 _SHARE = 8
 """An escrow is at most this part of what is left of each limit, and of the lowest stream limit."""
@@ -32,6 +32,8 @@ class Holding:
     """As it was written with the escrow in it."""
     unwritten: Ledger = field(default_factory=Ledger)
     """What has been admitted since."""
+    stored: dict[str, StreamUsage] = field(default_factory=dict)
+    """The streams as they were seen when it was taken, if they have limits."""
     before: "Holding | None" = None
     """The one that its write replaces, until that has arrived."""
     _used: Members = NONE
@@ -62,6 +64,11 @@ class Holding:
         places = self.escrow.places
         return places if self.before is None else min(places, self.before.left)
 
+    def has_admitted(self, holder: str, claims: Claims) -> bool:
+        """Whether it has admitted exactly this, and no write that has arrived has named it."""
+        unwritten = self.unwritten.holds(holder, claims)
+        return unwritten or (self.before is not None and self.before.has_admitted(holder, claims))
+
     def take_back(self, after: "Holding") -> None:
         """Take over what was admitted while a write was on its way that has not arrived."""
         for row in after.unwritten:
@@ -70,7 +77,11 @@ class Holding:
         self._by_stream = None
 
     def effective(self, usage: NamespaceUsage, streams: Collection[str]) -> Effective:
-        """What these streams hold as far as this replica knows, others' escrows in full."""
+        """What these streams hold as far as this replica knows, others' escrows in full.
+
+        What has left a stream since the escrow was taken makes no room: who has not seen that may
+        still take it for stored. Who claims it claims it anew.
+        """
         if self._by_stream is None:
             self._by_stream = {}
             for row in (*self.ledger, *self.unwritten):
@@ -79,7 +90,15 @@ class Holding:
         for name in streams:
             for row in self._by_stream.get(name, ()):
                 effective.add(row.members.of_stream(name), row.removes.of_stream(name))
+            gone = self._gone(usage, name)
+            effective.add(gone, removes=gone)
         return effective
+
+    def _gone(self, usage: NamespaceUsage, name: str) -> Members:
+        """What has left a stream, of which no write that has arrived tells the others."""
+        gone = NONE if self.before is None else self.before._gone(usage, name)
+        then, now = self.stored.get(name), usage.streams.get(name)
+        return gone if then is None or then is now else gone | then.without(now, name)
 
     def admit(self, holder: str, claims: Claims, usage: NamespaceUsage, expires_at: float) -> None:
         """Admit a request in some of the places that are left."""

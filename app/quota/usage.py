@@ -95,6 +95,16 @@ class StreamUsage:
             frozenset((name, tag) for tag in self._tags),
         )
 
+    def without(self, other: "StreamUsage | None", name: str) -> Members:
+        """The images and tags of this stream that another state of it does not have."""
+        images, tags = self.packed_images, set(self._tags)
+        if other is not None:
+            images, tags = images - other.packed_images, tags - other._tags.keys()
+        return Members(
+            images=frozenset((name, unpack(digest)) for digest in images),
+            tags=frozenset((name, tag) for tag in tags),
+        )
+
 
 def _history(digests: tuple[str, ...]) -> _History:
     packed = tuple(map(pack, digests))

@@ -27,9 +27,11 @@ def overlay(cluster: Cluster, name: str) -> list[Manifest]:
 
 
 def apply(cluster: Cluster, manifests: list[Manifest]) -> str:
-    """Applies manifests; what the API server warns of."""
+    """Applies manifests, whoever has applied them before; what the API server warns of."""
     text = yaml.safe_dump_all(manifests)
-    return cluster.kubectl("apply", "--server-side", "--filename=-", input=text).stderr
+    return cluster.kubectl(
+        "apply", "--server-side", "--force-conflicts", "--filename=-", input=text
+    ).stderr
 
 
 async def certify(api: KubeApi, folder: Path) -> ClusterCertificates:

@@ -155,6 +155,7 @@ async def test_the_job_needs_each_of_its_rights(cluster: Cluster, job: Job) -> N
         name = f"{resource}.{group}" if group else resource
         job.grant(without(role["rules"], verb, resource))
         await becomes(30, name, partial(job.may, verb, name), False)
+        cluster.kubectl("-n", TEAM, "delete", "policyreports", "--all")
 
         answer = await asyncio.to_thread(job.run)
 

@@ -154,8 +154,8 @@ class Replica:
         ledger = self.known[0].copy()
         if not ledger.covered_by(self.view, TIMING):
             return None
-        self.escrows.forget_doubtful("ns", ledger, sight.now)
-        return ledger, begin(ledger, self.holding, sight)
+        held = self.escrows.held_in("ns", ledger, sight.now)
+        return ledger, begin(ledger, held, sight)
 
     def with_escrow(self, write: Write, sight: Sight, places: Callable[[int], int]) -> Write:
         """The same write, with an escrow if anything is left."""

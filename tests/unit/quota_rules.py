@@ -11,7 +11,7 @@ from app.quota import escrow
 from app.quota.effective import Effective
 from app.quota.escrow import Holding
 from app.quota.ledger import Escrow, Ledger, Reservation, Timing, View
-from app.quota.members import NONE, Claims, Member
+from app.quota.members import NONE, Claims, Member, Members
 from app.quota.usage import NamespaceUsage
 from tests.unit.quota_replica import Replica, SharedLedger
 from tests.unit.quota_world import TIMING
@@ -53,6 +53,19 @@ def fits_however_much(self: Holding, claims: Claims, limits: NamespaceLimits, no
 
 def places_before(self: Holding) -> int:
     return self.escrow.places if self.before is None else self.before.left
+
+
+def gone_since_the_last_write(self: Holding, usage: NamespaceUsage, name: str) -> Members:
+    return GONE(replace(self, before=None), usage, name)
+
+
+def effective_as_if_nothing_had_left(
+    self: Holding, usage: NamespaceUsage, streams: set[str]
+) -> Effective:
+    found = EFFECTIVE(replace(self, stored={}, before=None), usage, streams)
+    for name in streams:
+        found.add(self._gone(usage, name))
+    return found
 
 
 def fits_under_any_limits(
@@ -144,6 +157,10 @@ def written_in_spite_of_doubt(self: Escrows, namespace: str, taken: Holding | No
     """The places are given out on, though a write may have given them back."""
 
 
+def held_in_any_ledger(self: Escrows, namespace: str, ledger: Ledger, now: float) -> Holding | None:
+    return HELD_IN(self, namespace, ledger, now) or self.held(namespace)
+
+
 def is_certain_by_one_member(
     self: Ledger, held: Reservation, usage: NamespaceUsage, view: View
 ) -> bool:
@@ -156,10 +173,11 @@ def nothing_of_streams(self: Holding, usage: NamespaceUsage, streams: set[str]) 
 
 
 RESERVE, SETTLE, SHARE = Ledger.reserve, Ledger.settle, Ledger._share
-ADMITS, ADMIT = Holding.admits, Holding.admit
+ADMITS, ADMIT, GONE = Holding.admits, Holding.admit, Holding._gone
+HELD_IN = Escrows.held_in
 GIVE_BACK, TAKE = escrow.give_back, escrow.take
 FREES, FREES_IMAGE, FREES_TAG = Effective._frees, Effective._frees_image, Effective._frees_tag
-COUNTS_OF = Effective.counts_of
+COUNTS_OF, EFFECTIVE = Effective.counts_of, Holding.effective
 Rule = tuple[object, str, object]
 
 
@@ -231,6 +249,9 @@ WITHOUT: dict[str, list[Rule]] = {
     "after a write of unknown outcome nothing is admitted": [
         (Escrows, "doubt", written_in_spite_of_doubt),
     ],
+    "what a write of unknown outcome has named is not named again": [
+        (Escrows, "held_in", held_in_any_ledger),
+    ],
     "a ledger is written with compare-and-swap": [(SharedLedger, "is_latest", lambda *_: True)],
     "the version before refuses what it cannot read": [
         (Replica, "may_read", lambda *_: True),
@@ -244,6 +265,16 @@ WITHOUT: dict[str, list[Rule]] = {
     ],
     "what was admitted while a write did not arrive is named": [
         (Holding, "take_back", lambda *_: None),
+    ],
+    "what has left a stream makes no room in it": [(Holding, "_gone", lambda *_: NONE)],
+    "what has left a stream is claimed anew": [
+        (Holding, "effective", effective_as_if_nothing_had_left),
+    ],
+    "until a write has arrived, what left before it makes no room": [
+        (Holding, "_gone", gone_since_the_last_write),
+    ],
+    "who claims again is decided on the ledger": [
+        (Holding, "has_admitted", lambda *_: False),
     ],
     "an escrow is lost by every clock": [(escrow, "take", take_that_is_lost_at_its_end)],
     "an escrow counts for two reservations": [(escrow, "take", take_that_counts_once)],
