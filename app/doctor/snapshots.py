@@ -86,7 +86,8 @@ def of_folder(folder: Path, options: SnapshotOptions) -> Snapshot:
     ManifestError, and NothingToLookAtError for a folder without any object of these kinds.
     """
     if not folder.is_dir():
-        raise ManifestError(f"{folder}:1: not a folder")
+        problem = "is not a folder" if folder.exists() else "does not exist"
+        raise ManifestError(f"{folder} {problem}")
     reading = _Reading(options, read=True)
     known = {(item.group, item.kind): item for item in reading.resources.values()}
     named = {name: item for item in known.values() for name in (item.plural, item.full_name)}

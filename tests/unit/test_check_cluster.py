@@ -41,7 +41,9 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> ListedCluster:
     fake = ListedCluster({**lists("team-a", limits=[limit_range("2Gi")]), IMAGES: []})
 
     @asynccontextmanager
-    async def found(kubeconfig: Path | None, context: str | None) -> AsyncIterator[KubeApi]:
+    async def found(
+        kubeconfig: Path | None, context: str | None, **_flags: str
+    ) -> AsyncIterator[KubeApi]:
         yield fake
 
     monkeypatch.setattr(connection, "found", found)
