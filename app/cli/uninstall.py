@@ -101,7 +101,7 @@ def uninstall(
 
 def _question(namespace: str, cluster: str, delete_namespace: bool, everything: bool) -> str:
     objects = "the service and all other objects" if delete_namespace else "the service"
-    sentences = [f"Delete {objects} from namespace {namespace} of {cluster}?"]
+    sentences = [f"Remove {objects} from namespace {namespace} of {cluster}?"]
     if delete_namespace:
         sentences.append("The namespace itself is deleted as well.")
     if everything:

@@ -30,7 +30,7 @@ PULL_SECRETS = "Its pull secrets in all namespaces"
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ([], ["Delete the service from namespace registry-admission of " + EAST]),
+        ([], ["Remove the service from namespace registry-admission of " + EAST]),
         (["--context", "west"], ["of context west (https://127.0.0.1:10)?"]),
         (["--service-namespace", "platform"], ["from namespace platform of " + EAST]),
         (["--delete-namespace"], ["The namespace itself is deleted as well."]),
