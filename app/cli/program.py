@@ -1,10 +1,11 @@
 """A group of commands that imports a command when it is called, and sets the exit code."""
 
 import contextlib
+import errno
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import FrameType
@@ -60,19 +61,18 @@ class Program(click.Group):
         command = self.get_command(ctx, name)
         return command.get_short_help_str() if command else ""
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the arguments, and print the help."""
+        with _one_line():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command. Print an expected error as one line on stderr."""
         try:
-            return super().invoke(ctx)
+            with _one_line():
+                return super().invoke(ctx)
         except NothingNamedError as error:
             raise click.UsageError(_line(error)) from None
-        except BrokenPipeError:
-            # The reader of stdout has closed it, so buffered output cannot be written.
-            _drop_output()
-            raise SystemExit(ExitCode.FAILED) from None
-        except (UnusableError, OSError, UnicodeDecodeError) as error:
-            click.echo(f"Error: {_line(error)}", err=True)
-            raise SystemExit(ExitCode.FAILED) from None
         except click.UsageError:
             raise
         except click.ClickException as error:
@@ -89,6 +89,24 @@ def stop_at_once() -> None:
 
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
     os._exit(ExitCode.INTERRUPTED)
+
+
+@contextlib.contextmanager
+def _one_line() -> Iterator[None]:
+    """Print what could not be read or written as one line on stderr."""
+    try:
+        yield
+    except NothingNamedError:
+        raise
+    except BrokenPipeError:
+        # The reader of stdout has closed it, so buffered output cannot be written.
+        _drop_output()
+        raise SystemExit(ExitCode.FAILED) from None
+    except (UnusableError, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            _drop_output()
+        click.echo(f"Error: {_line(error)}", err=True)
+        raise SystemExit(ExitCode.FAILED) from None
 
 
 def _drop_output() -> None:

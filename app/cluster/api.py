@@ -5,6 +5,7 @@ not used: a watch of a hundred thousand objects should parse only what is needed
 """
 
 import contextlib
+import os
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -224,6 +225,8 @@ class KubeApi:
                 _preload_content=False,
                 _request_timeout=bounds,
             )
+        except aiohttp.ClientConnectorError as error:
+            raise ApiError(0, self._unreachable(error)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiError(0, f"{method} {path}: {error or type(error).__name__}") from error
         with contextlib.suppress(ValueError, TypeError):
@@ -237,6 +240,11 @@ class KubeApi:
             raise ApiError(0, f"{method} {path}: {error or type(error).__name__}") from error
         finally:
             response.release()
+
+    def _unreachable(self, error: aiohttp.ClientConnectorError) -> str:
+        cause = error.os_error
+        why = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else str(cause)
+        return f"cannot reach the API server {self.client.configuration.host}: {why}"
 
 
 async def _lines(stream: aiohttp.StreamReader, max_bytes: int) -> AsyncGenerator[bytes, None]:

@@ -30,6 +30,12 @@ metadata: {name: app, namespace: team-a}
 spec: {tags: [{name: v1}, {name: v2}]}
 """
 )
+AWAY = """
+current-context: away
+contexts: [{name: away, context: {cluster: away, user: away}}]
+clusters: [{name: away, cluster: {server: 'http://127.0.0.1:1'}}]
+users: [{name: away, user: {token: any}}]
+"""
 ONE_SOURCE = "use only one of --state, --examples and --kubeconfig/--context"
 PUSH = payloads.FOLDER / "push-too-large.json"
 
@@ -44,6 +50,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "gateway.yaml": CONFIG_MAP,
         "legacy/gateway.yaml": CONFIG_MAP,
         "kubeconfig": "[",
+        "away": AWAY,
     }.items():
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -140,6 +147,11 @@ def test_a_command_ends_with_the_code_of_the_table(place: Path, line: str, code:
         ("audit --examples --context a", 2, ONE_SOURCE),
         ("usage --examples -n nope", 3, "Error: the examples have nothing of namespace nope"),
         ("usage --kubeconfig nope", 3, "Error: there is no kubeconfig nope"),
+        (
+            "usage --kubeconfig away",
+            3,
+            "cannot reach the API server http://127.0.0.1:1: Connection",
+        ),
         ("install --image=", 2, "'' is not the name of an image"),
         ("install --image -a", 2, "'-a' is not the name of an image"),
         ("install --image a --apply", 2, "name one with --kubeconfig\n"),
@@ -180,11 +192,15 @@ def test_no_command_shows_examples_unless_asked(place: Path) -> None:
         assert "these are the examples" in run(f"{line} --examples").stderr
 
 
-def test_a_reader_that_goes_away_is_no_traceback(place: Path) -> None:
-    command = f"{sys.executable} -m app usage --state {place}/over | true; echo ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
-    assert "Traceback" not in done.stderr
-    assert done.stdout.strip() in ("0", "3")
+@pytest.mark.parametrize("line", ["usage --state over", "--help", "audit --help"])
+def test_output_that_cannot_be_written_is_no_traceback(place: Path, line: str) -> None:
+    for target, codes in (("| true", ("0", "3")), ("> /dev/full", ("3",))):
+        command = f"{sys.executable} -m app {line} {target}; echo ${{PIPESTATUS[0]}}"
+        done = subprocess.run(
+            ["bash", "-c", command], capture_output=True, text=True, check=True, cwd=place
+        )
+        assert "Traceback" not in done.stderr
+        assert done.stdout.strip() in codes
 
 
 @pytest.mark.parametrize("line", ["usage --watch --state over", "doctor --state over"])
