@@ -14,7 +14,7 @@ from collections.abc import Callable
 from app.admission.cancelling import cancel
 from app.admission.decision import Sight, decide_all
 from app.admission.escrows import Escrows, renew_at
-from app.admission.waiting import Waiting, fail, give_up
+from app.admission.waiting import Waiting, answer, fail, give_up
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
 from app.policy.enforcement import ENFORCED, Enforcement
@@ -169,18 +169,11 @@ class Enforcer:
                 fail(batch, error)
             else:
                 self._calm(namespace)
-                blocked = self._answer(batch, verdicts)
+                blocked = answer(batch, verdicts)
                 if blocked:
                     self._waiting[namespace] = blocked + self._waiting[namespace]
                     await self._recall(namespace, blocked)
         del self._waiting[namespace]
-
-    def _answer(self, batch: list[Waiting], verdicts: list[Verdict | None]) -> list[Waiting]:
-        """Those who have no verdict yet."""
-        for waiting, verdict in zip(batch, verdicts, strict=True):
-            if verdict is not None and not waiting.answer.done():
-                waiting.answer.set_result(verdict)
-        return [waiting for waiting in batch if not waiting.answer.done()]
 
     async def _recall(self, namespace: str, blocked: list[Waiting]) -> None:
         """Ask for the escrows of others; what has waited for them too long is not decided."""

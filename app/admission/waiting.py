@@ -1,6 +1,7 @@
 """Requests that wait for a decision on a ledger."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.model.limits import NamespaceLimits
@@ -35,3 +36,11 @@ def fail(batch: list[Waiting], error: Exception) -> None:
     for waiting in batch:
         if not waiting.answer.done():
             waiting.answer.set_exception(error)
+
+
+def answer(batch: Sequence[Waiting], verdicts: Sequence[Verdict | None]) -> list[Waiting]:
+    """Tell requests their verdicts; those who have none yet."""
+    for waiting, verdict in zip(batch, verdicts, strict=True):
+        if verdict is not None and not waiting.answer.done():
+            waiting.answer.set_result(verdict)
+    return [waiting for waiting in batch if not waiting.answer.done()]
