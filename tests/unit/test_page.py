@@ -42,6 +42,7 @@ async def test_example_of_the_page_is_allowed(tmp_path: Path, number: int, domai
     file.write_text(page.examples()[number].replace("alauda.io", domain))
     state = tmp_path / "state"
     state.mkdir()
+    (state / "namespace.yaml").write_text("{apiVersion: v1, kind: Namespace, metadata: {name: a}}")
 
     results = await check([file], Settings(api_domain=domain, state=state), warn=print)
 
