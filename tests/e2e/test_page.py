@@ -1,5 +1,9 @@
 """The page in a cluster: the API server says who somebody is and what they may see."""
 
+import html
+import json
+import re
+import shlex
 import ssl
 from collections.abc import Iterator
 
@@ -112,3 +116,46 @@ async def test_every_replica_shows_refusals_across_restarts(
         replicas.running[index].stop()
         replicas.start(index)
     await becomes(20, "the refusals after a restart", shown, [True, True])
+
+
+async def test_commands_beside_a_refusal_let_the_push_in(
+    cluster: Cluster, replicas: Replicas
+) -> None:
+    limits = [
+        {"type": "Container", "max": {"cpu": "1"}},
+        {"type": f"{DOMAIN}/Image", "max": {"storage": "1Ki"}},
+    ]
+    limit_range = {
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "sizes", "namespace": OTHER},
+        "spec": {"limits": limits},
+    }
+    cluster.kubectl("apply", "-f", "-", input=json.dumps(limit_range))
+    auditor = token(cluster, "auditor")
+
+    def shown(path: str) -> str:
+        return look(replicas, 0, f"/page/namespaces/{OTHER}{path}", auditor).text
+
+    await becomes(20, "the LimitRange on the page", lambda: "LimitRange sizes" in shown(""), True)
+    first, second = Push(OTHER, "app", "v1"), Push(OTHER, "web", "v1", size=2000)
+    pusher = Pusher(cluster)
+    codes = [answer.code for push in (first, second) for answer in await pusher.push([push])]
+    assert codes == [201, 403]
+
+    def commands() -> list[str]:
+        found = re.findall(r'<code class="command">(.*?)</code>', shown("/streams/web"))
+        return [html.unescape(command) for command in found]
+
+    await becomes(20, "the number of commands", lambda: len(commands()), 2)
+    for command in commands():
+        program, *arguments = shlex.split(command)
+        assert program == "kubectl"
+        cluster.kubectl(*arguments)
+
+    def changed() -> bool:
+        return "at most <strong>1Mi</strong>" in shown("") and "</strong> of 2<" in shown("")
+
+    await becomes(20, "the new limits on the page", changed, True)
+    [answer] = await pusher.push([second])
+    assert answer.code == 201
