@@ -39,6 +39,10 @@ class Holding:
     _used: Members = NONE
     _by_stream: dict[str, list[Reservation]] | None = field(default=None, init=False)
     """All reservations by the streams that they touch, once somebody asks."""
+    _compared: dict[str, tuple[StreamUsage | None, Members]] = field(
+        default_factory=dict, init=False
+    )
+    """The latest state of a stream that `stored` was compared with, and what had left it."""
 
     def admits(self, claims: Claims, limits: NamespaceLimits, now: float) -> bool:
         """Whether a request fits into the places that are left. Streams are a matter of their own,
@@ -98,7 +102,12 @@ class Holding:
         """What has left a stream, of which no write that has arrived tells the others."""
         gone = NONE if self.before is None else self.before._gone(usage, name)
         then, now = self.stored.get(name), usage.streams.get(name)
-        return gone if then is None or then is now else gone | then.without(now, name)
+        if then is None or then is now:
+            return gone
+        known = self._compared.get(name)
+        if known is None or known[0] is not now:
+            known = self._compared[name] = (now, then.without(now, name))
+        return gone | known[1]
 
     def admit(self, holder: str, claims: Claims, usage: NamespaceUsage, expires_at: float) -> None:
         """Admit a request in some of the places that are left."""
