@@ -188,11 +188,13 @@ class PageApi:
     def _problem(self, request: Request, error: _ProblemError) -> Response:
         """The navigation stays, so that the reader can go on from there."""
         problem = error.problem
+        # A page that may not be seen is the same as one that does not exist.
+        passes = request.method == "GET" and problem is not _NOT_FOUND
         text = self._renderer.render(
             "problem",
             title=problem.title,
             text=problem.text,
-            path=_address(request) if request.method == "GET" else "",
+            path=_address(request) if passes else "",
             viewer=error.reader.name if error.reader else None,
             session=COOKIE in request.cookies,
         )
