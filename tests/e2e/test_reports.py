@@ -241,4 +241,4 @@ def test_policy_reports_that_the_cluster_takes(cluster: Cluster) -> None:
 def test_unreachable_cluster_is_an_error(cluster: Cluster, tmp_path: Path) -> None:
     answer = commands.run(cluster, "audit", "--kubeconfig", str(tmp_path / "none"))
     assert answer.returncode == 3
-    assert "Error: the kubeconfig " in answer.stderr
+    assert f"Error: there is no kubeconfig {tmp_path / 'none'}" in answer.stderr

@@ -110,9 +110,13 @@ class Node(Cluster):
             time.sleep(0.3)
 
     def end_pods(self, namespace: str) -> None:
-        """At once. A namespace would wait for half of the longest time that they may take."""
+        """At once. A namespace would wait for half of the longest time that they may take.
+
+        What makes Pods goes first, or there would be new ones.
+        """
         there = f"--namespace={namespace}"
         self.delete("deployments,cronjobs", there, options=("--all",))
+        self.delete("replicasets,jobs", there, options=("--all",))
         self.delete("pods", there, options=("--all", "--grace-period=1"))
 
     def create_namespace(self, name: str) -> str:
