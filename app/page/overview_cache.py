@@ -73,9 +73,9 @@ class OverviewCache:
         """What the `images` of a namespace take together, as far as it is known."""
         return self._sizes.of_namespace(namespace, images)
 
-    def stored(self, stream: StreamUsage) -> StoredBytes:
+    async def stored(self, stream: StreamUsage) -> StoredBytes:
         """The same of one stream."""
-        return self._sizes.of(stream.packed_images)
+        return await self._sizes.of(stream.packed_images)
 
     async def _make(self, namespace: str | None) -> list[Row]:
         if namespace is None:
@@ -108,13 +108,10 @@ class OverviewCache:
     async def _make_streams(self, namespace: str) -> list[Row]:
         pace, rows = _Pace(), []
         usage, limits = self._state.usage(namespace), self._state.limits(namespace)
-        for number, (name, stream) in enumerate(
-            sorted(usage.streams.items(), key=lambda item: natural(item[0])), start=1
-        ):
-            stored = self._sizes.of(stream.packed_images)
+        for name, stream in sorted(usage.streams.items(), key=lambda item: natural(item[0])):
+            stored = await self._sizes.of(stream.packed_images)
             rows.append(of_stream(name, stream, limits, self._domain, stored))
-            if number % _STRIDE == 0:
-                await pace.rest()
+            await pace.rest()
         return rows
 
 

@@ -8,7 +8,7 @@ import hashlib
 import logging
 import time
 from array import array
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from app.cluster.api import ApiError
@@ -22,6 +22,11 @@ logger = logging.getLogger("registry_admission.page")
 
 CAPACITY = 50_000
 """Images whose blobs are kept: some 20 MB."""
+_BLOBS_EACH = 20
+"""Blobs and listed images, for each of those images, that are kept in all."""
+MOST_BLOBS = 1000
+"""Blobs and listed images of one image, with those of all that it lists. A larger image is
+unknown: who pushes chooses the number, and adding up must not keep reviews waiting."""
 _PAUSE = 60.0
 """Seconds from one round over all namespaces to the next."""
 _SHARE = 0.1
@@ -60,6 +65,8 @@ class StoredSizes:
         self._capacity = capacity
         self._clock = clock
         self._kept: dict[Packed, _Kept] = {}
+        self._held = 0
+        """Blobs and listed images of all that are kept."""
         self._absent: dict[Packed, float] = {}
         self._totals: dict[str, StoredBytes] = {}
 
@@ -67,10 +74,14 @@ class StoredSizes:
         """The sum of the last round; all of its `images` are unknown before the first."""
         return self._totals.get(namespace) or StoredBytes(0, images)
 
-    def of(self, images: Iterable[Packed]) -> StoredBytes:
-        """The sum over these images."""
+    async def of(self, images: Collection[Packed]) -> StoredBytes:
+        """The sum over these images; others run between parts of them."""
         distinct: dict[int, int] = {}
-        unknown = self._add_up(images, distinct)
+        unknown = 0
+        for number, batch in enumerate(_parts(list(images))):
+            if number:
+                await asyncio.sleep(0)
+            unknown += self._add_up(batch, distinct)
         return StoredBytes(sum(distinct.values()), unknown)
 
     async def run(self) -> None:
@@ -99,19 +110,15 @@ class StoredSizes:
             for part in _parts(streams):
                 images.update(*(stream.packed_images for stream in part))
                 await asyncio.sleep(0)
-            distinct: dict[int, int] = {}
-            unknown = 0
             for batch in _parts(list(images)):
                 for image in batch:
                     if not self._settled(image, seen):
                         await self._learn(image, seen)
-                unknown += self._add_up(batch, distinct)
                 await asyncio.sleep(0)
-            totals[namespace] = StoredBytes(sum(distinct.values()), unknown)
-            self._totals[namespace] = totals[namespace]
+            totals[namespace] = self._totals[namespace] = await self.of(images)
         self._totals = totals
         for image in self._kept.keys() - seen:
-            del self._kept[image]
+            self._held -= _weight(self._kept.pop(image))
         for image in self._absent.keys() - seen:
             del self._absent[image]
 
@@ -156,26 +163,30 @@ class StoredSizes:
         return not self._is_full()
 
     def _is_full(self) -> bool:
-        return len(self._kept) + len(self._absent) >= self._capacity
+        known = len(self._kept) + len(self._absent)
+        return known >= self._capacity or self._held >= _BLOBS_EACH * self._capacity
 
     async def _ask(self, image: Packed) -> None:
         started = time.perf_counter()
         found = await self._read(unpack(image))
-        if found is None or not (found.blobs or found.children):
+        entries = len(found.blobs) + len(found.children) if found else 0
+        if found is None or not 0 < entries <= MOST_BLOBS:
             self._absent[image] = self._clock()
         else:
             self._absent.pop(image, None)
             self._kept[image] = _packed(found)
+            self._held += entries
         # The API server, and reviews in this process, have the rest of the time.
         await asyncio.sleep((time.perf_counter() - started) * (1 / _SHARE - 1))
 
     def _blobs(self, image: Packed) -> dict[int, int] | None:
-        """Bytes by blob of an image and of all that it lists; None if one of them is unknown."""
+        """Bytes by blob of an image and of all that it lists; None if one of them is unknown, or if
+        they are too many."""
         found: dict[int, int] = {}
-        waiting, seen = [image], {image}
+        waiting, seen, entries = [image], {image}, 0
         while waiting:
             kept = self._kept.get(waiting.pop())
-            if kept is None:
+            if kept is None or (entries := entries + _weight(kept)) > MOST_BLOBS:
                 return None
             blobs, children = kept
             found.update(zip(blobs[::2], blobs[1::2], strict=True))
@@ -187,6 +198,12 @@ class StoredSizes:
 def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     """So many at a time that reviews do not wait."""
     return (items[start : start + _STRIDE] for start in range(0, len(items), _STRIDE))
+
+
+def _weight(kept: _Kept) -> int:
+    """The number of blobs and listed images."""
+    blobs, children = kept
+    return len(blobs) // 2 + len(children)
 
 
 def _packed(image: StoredImage) -> _Kept:

@@ -148,7 +148,7 @@ class Views:
             query=query,
             levels=list(rows.of_stream(name, stream, limits, self._domain).levels.values()),
             image_size=limits.image_size,
-            stored=self._board.stored(stream),
+            stored=await self._board.stored(stream),
             image_count=stream.image_count,
             part=chosen,
             tags=tags.tags(stream, chosen.items, sizes, limits),

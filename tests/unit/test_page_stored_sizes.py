@@ -4,7 +4,7 @@ import pytest
 
 from app.cluster.api import ApiError
 from app.model.image import StoredImage
-from app.page.stored_sizes import StoredSizes
+from app.page.stored_sizes import MOST_BLOBS, StoredSizes
 from app.quota.digests import pack
 from app.reporting.stored_bytes import StoredBytes
 from tests.unit.stores import FakeState
@@ -57,7 +57,7 @@ async def test_shared_layers_count_once_and_unknown_images_are_counted() -> None
 
     assert cluster.of("team-a") == StoredBytes(103, 0)
     assert cluster.of("team-b") == StoredBytes(106, 1)
-    assert cluster.sizes.of([pack(A)]) == StoredBytes(101, 0)
+    assert await cluster.sizes.of([pack(A)]) == StoredBytes(101, 0)
 
 
 async def test_an_image_is_read_once_and_an_absent_one_again_after_an_hour() -> None:
@@ -89,14 +89,43 @@ async def test_memory_is_bounded_and_the_rest_is_unknown() -> None:
     assert cluster.of("team-a").unknown == 1
 
 
+async def test_an_image_of_too_many_blobs_is_unknown_alone() -> None:
+    cluster = Cluster()
+    cluster.images[B] = StoredImage({f"layer-{number}": 1 for number in range(MOST_BLOBS + 1)})
+    await cluster.sizes.round()
+
+    assert cluster.of("team-a") == StoredBytes(101, 1)
+
+
+async def test_an_index_whose_images_have_too_many_blobs_together_is_unknown() -> None:
+    cluster = Cluster()
+    for image in (B, C):
+        cluster.images[image] = StoredImage(
+            {f"{image}-{number}": 1 for number in range(MOST_BLOBS // 2)}
+        )
+    await cluster.sizes.round()
+
+    assert cluster.of("team-b") == StoredBytes(0, 2)
+    assert (await cluster.sizes.of([pack(B), pack(C)])).unknown == 0
+
+
+async def test_blobs_of_all_images_together_are_bounded() -> None:
+    cluster = Cluster(capacity=2)
+    for image in (A, B, C):
+        cluster.images[image] = StoredImage({f"{image}-{number}": 1 for number in range(40)})
+    await cluster.sizes.round()
+
+    assert len(cluster.asked) == 1
+
+
 async def test_images_that_nothing_refers_to_are_forgotten() -> None:
     cluster = Cluster()
     await cluster.sizes.round()
     cluster.state.index.put("team-b", "all", None)
     await cluster.sizes.round()
 
-    assert cluster.sizes.of([pack(INDEX)]) == StoredBytes(0, 1)
-    assert cluster.sizes.of([pack(C)]) == StoredBytes(0, 1)
+    assert await cluster.sizes.of([pack(INDEX)]) == StoredBytes(0, 1)
+    assert await cluster.sizes.of([pack(C)]) == StoredBytes(0, 1)
     assert cluster.of("team-a") == StoredBytes(103, 0)
 
 
