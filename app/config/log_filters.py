@@ -1,5 +1,6 @@
 """Keeps the log readable while something that the service needs does not work."""
 
+import hashlib
 import logging
 import math
 import time
@@ -26,7 +27,7 @@ class RepeatedWarnings(logging.Filter):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._seen: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._seen: OrderedDict[bytes, tuple[float, int]] = OrderedDict()
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.levelno < logging.WARNING:
@@ -56,8 +57,9 @@ class LibraryErrors(logging.Filter):
         return True
 
 
-def _content(record: logging.LogRecord) -> str:
-    """Everything that a record says, apart from its time."""
+def _content(record: logging.LogRecord) -> bytes:
+    """A short key for everything that a record says, apart from its time. A record may be long."""
     extra = sorted((key, one) for key, one in vars(record).items() if key not in RESERVED_ATTRS)
     error = record.exc_info[1] if record.exc_info else None
-    return repr((record.name, record.levelno, record.getMessage(), extra, error))
+    said = repr((record.name, record.levelno, record.getMessage(), extra, error))
+    return hashlib.sha256(said.encode(errors="replace")).digest()
