@@ -244,7 +244,7 @@ class KubeApi:
     def _unreachable(self, error: aiohttp.ClientConnectorError) -> str:
         cause = error.os_error
         why = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else str(cause)
-        return f"cannot reach the API server {self.client.configuration.host}: {why}"
+        return f"cannot reach the API server {self.url}: {why}"
 
 
 async def _lines(stream: aiohttp.StreamReader, max_bytes: int) -> AsyncGenerator[bytes, None]:
