@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ async def _client(tools: Path, images_folder: Path) -> AsyncIterator[Client]:
         yield Client(tools, Path(short), layer, docker, oci)
 
 
-class Pusher:
+class Pusher(ABC):
     """What a test does with a client."""
 
     tells_why = True
@@ -81,13 +82,13 @@ class Pusher:
         """The daemon of the client, if it has one."""
         return nullcontext()
 
+    @abstractmethod
     async def push(self, host: str, target: str, password: str) -> Result:
         """Log in, and push the image to `target`. Returns the first command that fails."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def pull(self, target: str, password: str) -> Result:
         """Pull what `push` has stored, into a place that does not have it."""
-        raise NotImplementedError
 
     async def _in_turn(self, program: str, *commands: Sequence[str | Path]) -> Result:
         for command in commands:
