@@ -1,10 +1,8 @@
 """The inventory follows the registry, and counts too much rather than too little."""
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -368,26 +366,6 @@ async def test_stored_manifest_counts_while_the_database_cannot_be_written(
     assert len(database.intents()) == 2
 
 
-async def test_database_of_version_1_is_filled_again(tmp_path: Path) -> None:
-    path = tmp_path / "gateway.db"
-    with closing(sqlite3.connect(path)) as older:
-        older.executescript(
-            "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
-            "CREATE TABLE images (namespace TEXT, stream TEXT, digest TEXT);"
-            "CREATE TABLE tags (namespace TEXT, stream TEXT, tag TEXT, digest TEXT NOT NULL);"
-            "CREATE TABLE intents (id INTEGER PRIMARY KEY, namespace TEXT, stream TEXT, tag TEXT,"
-            " digest TEXT NOT NULL);"
-            f"INSERT INTO facts VALUES ('upstream', '{ORIGIN}'), ('filled', 'yes');"
-            "INSERT INTO intents VALUES (1, 'ns', 'app', 'v1', 'sha256:x');"
-        )
-
-    opened = Database(path, ORIGIN)
-
-    assert not opened.filled
-    assert (opened.contents(), opened.intents()) == ({}, [])
-    opened.close()
-
-
 async def test_a_database_is_about_one_registry(database: Database, tmp_path: Path) -> None:
     database.close()
 
@@ -395,20 +373,6 @@ async def test_a_database_is_about_one_registry(database: Database, tmp_path: Pa
         DatabaseError, match=r"is about http://10\.1\.2\.3:5000, not about http://b"
     ):
         Database(tmp_path / "gateway.db", "http://b")
-
-
-@pytest.mark.usefixtures("database")
-async def test_a_database_belongs_to_one_process(tmp_path: Path) -> None:
-    with pytest.raises(DatabaseError, match="another gateway is using it"):
-        Database(tmp_path / "gateway.db", ORIGIN)
-
-
-async def test_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    await asyncio.to_thread(path.write_bytes, b"not a database, but long enough to look at" * 100)
-
-    with pytest.raises(DatabaseError, match="file is not a database"):
-        Database(path, ORIGIN)
 
 
 async def test_counts_after_each_of_many_pushes_are_those_of_the_whole_repository(
