@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from app.cluster.yaml_loader import Loader
 from app.model.base import KubeObject
 from app.model.errors import UnusableError
-from app.model.yaml_bounds import require_bounds
+from app.model.nesting import is_deeper_than
+from app.model.yaml_bounds import MAX_DEPTH, require_bounds
 
 STANDARD_INPUT = Path("-")
 MAX_BYTES = 64 * 2**20
@@ -137,6 +138,9 @@ def _documents(text: str, path: Path) -> Iterator[tuple[yaml.Node, Any]]:
         except (ValueError, RecursionError):
             break
         lines = "\n" * text.count("\n", 0, start)
+        if is_deeper_than(content, MAX_DEPTH):
+            line = len(lines) + 1
+            raise ManifestError(f"{path}:{line}: nested deeper than {MAX_DEPTH} levels")
         yield _node(lines + text[start:end]), _without_surrogates(content, text[start:end])
     yield from _yaml_documents("\n" * text.count("\n", 0, end) + text[end:], path)
 
