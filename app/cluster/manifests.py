@@ -101,6 +101,11 @@ def read(path: Path, max_bytes: int = MAX_BYTES) -> Iterator[Manifest]:
     A list counts as its items. Raises ManifestError for text that is neither YAML nor JSON, nests
     too deeply or is too long, and for content that is no Kubernetes object.
     """
+    yield from read_text(text_of(path, max_bytes), displayed(path))
+
+
+def text_of(path: Path, max_bytes: int = MAX_BYTES) -> str:
+    """The text of a file in UTF-8 or UTF-16; `-` is standard input. Raises ManifestError."""
     shown = displayed(path)
     try:
         if path == STANDARD_INPUT:
@@ -110,14 +115,13 @@ def read(path: Path, max_bytes: int = MAX_BYTES) -> Iterator[Manifest]:
                 content = file.read(max_bytes + 1)
         if len(content) > max_bytes:
             raise ManifestError(f"{shown}:1: larger than {max_bytes // 2**20} MiB")
-        text = content.decode(_encoding(content))
+        return content.decode(_encoding(content))
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{shown}:1: {error}") from None
-    yield from read_text(text, shown)
 
 
 def read_text(text: str, path: Path) -> Iterator[Manifest]:
-    """The same for text that is at hand; problems name it by `path`."""
+    """The objects of a text. Problems name it by `path`."""
     for node, document in _documents(text, path):
         yield from _objects(path, node, document)
 
