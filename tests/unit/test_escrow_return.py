@@ -6,7 +6,7 @@ import pytest
 
 from app.quota.state import StateUnavailableError
 from tests.unit.ledgers import Away
-from tests.unit.test_escrows import TIMING, Cluster
+from tests.unit.test_escrows import Cluster
 
 
 async def held_by_one_that_is_away(monkeypatch: pytest.MonkeyPatch) -> tuple[Cluster, Away]:
