@@ -1,4 +1,4 @@
-"""An escrow comes back: when it is idle, recalled, or its replica ends, whatever fails meanwhile."""
+"""An escrow comes back when it is idle or recalled and when its replica ends, whatever fails."""
 
 import asyncio
 
