@@ -11,6 +11,7 @@ from operator import eq
 _LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _LABEL_PATTERN = re.compile(_LABEL)
 _SUBDOMAIN_PATTERN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", re.ASCII)
 _HOST_PORT = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]{1,5}))?")
 _ENDPOINT = re.compile(r"(https?)://([^/?#@\s]+)((?:/[^?#\s]*)?)", re.IGNORECASE)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -36,6 +37,17 @@ def is_label(text: str) -> bool:
 def is_subdomain(text: str) -> bool:
     """Whether text is a DNS-1123 subdomain, the form of most Kubernetes names."""
     return len(text) <= 253 and bool(_SUBDOMAIN_PATTERN.fullmatch(text))
+
+
+def is_label_value(text: str) -> bool:
+    """Whether text can be the value of a label of Kubernetes."""
+    return bool(_LABEL_VALUE.fullmatch(text))
+
+
+def is_label_name(text: str) -> bool:
+    """Whether text can be the name of a label: `[<DNS subdomain>/]<name>`."""
+    prefix, slash, name = text.rpartition("/")
+    return bool(name) and is_label_value(name) and (is_subdomain(prefix) if slash else True)
 
 
 def is_hostname(text: str) -> bool:
