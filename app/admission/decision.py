@@ -1,4 +1,4 @@
-"""One decision on claims: on a ledger that is then written, or on an escrow that needs no write."""
+"""Decides claims, either with a ledger that is then written, or from an escrow without a write."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from app.quota.usage import NamespaceUsage
 
 @dataclass(frozen=True)
 class Sight:
-    """What a replica knows of a namespace, apart from its ledger, at one moment."""
+    """What a replica knows about a namespace at one moment, apart from its ledger."""
 
     usage: NamespaceUsage
     view: View
@@ -35,18 +35,18 @@ class Sight:
         return self.now + self.timing.expiry
 
     def under(self, limits: NamespaceLimits) -> "Sight":
-        """The same under the limits that a request has met, which are mostly those of today."""
+        """The same with the limits that a request was received under. They are rarely others."""
         return self if limits is self.limits else replace(self, limits=limits)
 
 
 def admit_from(holding: Holding, holder: str, claims: Claims, sight: Sight) -> bool:
-    """Admit a request from an escrow; False if that has to be decided on the ledger."""
+    """Admit a request from an escrow. Returns False if the ledger must decide."""
     if not holding.ledger.covered_by(sight.view, sight.timing):
         return False
     if not holding.admits(claims, sight.limits, sight.now):
         return False
     if holding.has_admitted(holder, claims):
-        return False  # Each of two claims is named by itself, else it seems to be one.
+        return False  # The ledger must name both requests, or they would look like one.
     if sight.limits.stream_images or sight.limits.stream_tags:
         of_streams = replace(sight.limits, quotas=())
         effective = holding.effective(sight.usage, claims.adds.touched_streams)
@@ -58,7 +58,10 @@ def admit_from(holding: Holding, holder: str, claims: Claims, sight: Sight) -> b
 
 
 def begin(ledger: Ledger, holding: Holding | None, sight: Sight) -> Effective:
-    """Begin a write of the ledger; what the replica has admitted from its escrow comes first."""
+    """Begin a write of the ledger: first name the requests that were admitted from `holding`.
+
+    Returns the effective usage.
+    """
     if holding is not None:
         escrow.give_back(ledger, holding, sight.now)
     ledger.begin(sight.usage, sight.view, sight.now)
@@ -75,8 +78,11 @@ def decide_on(
     reserve: bool = True,
     exemption: str = "",
 ) -> Verdict:
-    """The verdict. An allowed request is reserved even if all that it claims is stored: it may be
-    deleted before the request is stored, or be gone already and not seen."""
+    """Decide one request on the effective usage, and reserve its members if it is allowed.
+
+    Stored members are reserved as well: they may be deleted before the request is stored, or may be
+    deleted already without this replica having seen it.
+    """
     verdict = Verdict()
     if not ledger.holds(holder, claims):
         verdict = _check(effective, claims, sight, exemption)
@@ -99,9 +105,10 @@ class Asked(Protocol):
 def decide_all(
     ledger: Ledger, holding: Holding | None, asked: Sequence[Asked], sight: Sight
 ) -> list[Verdict | None]:
-    """Decide requests one after another, and enter what is allowed into the ledger.
+    """Decide requests one after another, and enter the allowed ones into the ledger.
 
-    None for one that only escrows are in the way of: no refusal rests on them.
+    Returns None for a request that would be allowed without the escrows: no refusal rests on an
+    escrow.
     """
     effective = begin(ledger, holding, sight)
     verdicts: list[Verdict | None] = []
@@ -135,9 +142,9 @@ def _check(effective: Effective, claims: Claims, sight: Sight, exemption: str) -
 
 
 def take_escrow(ledger: Ledger, key: str, places: int, life: float, sight: Sight) -> Holding:
-    """Take an escrow for `life` seconds, with the write of the ledger that has begun."""
+    """Enter an escrow of `life` seconds into a ledger whose next write has begun."""
     taken = escrow.take(ledger, key, places, sight.now + life, sight.timing)
-    # The decisions that the write begins with may rest on an older view than its places.
+    # The places rest on this view, which may be newer than the one that the write began with.
     ledger.floor = Floor(sight.view.position, sight.now)
     limited = sight.limits.stream_images or sight.limits.stream_tags
     stored = dict(sight.usage.streams) if limited else {}

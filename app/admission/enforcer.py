@@ -1,19 +1,26 @@
-"""The quota enforcer: one decision after another per namespace, written once per batch.
+"""The quota enforcer: decides the requests for a namespace one after another.
 
-Requests that wait for the same namespace are decided together in memory, each on the usage
-that the ones before it leave, and their reservations are written with one compare-and-swap.
-While a namespace is hot, an escrow is taken with that write, and most requests need none.
+1. If this replica holds an escrow for the namespace and the request fits into it, the request is
+   admitted at once, without a write.
+2. Otherwise the request waits. One worker for each namespace takes all waiting requests as a batch.
+3. It waits until this replica's view covers the floor of the ledger. Then it decides the batch in
+   memory: each request on the usage that the requests before it leave.
+4. It writes all reservations of the batch at once, with compare-and-swap. While the namespace is
+   hot, the same write takes an escrow.
+5. If another replica has written the ledger meanwhile, the batch is decided again. If a request is
+   refused only because others hold escrows, they are recalled, and the request is decided again.
 """
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable
 
 from app.admission.cancelling import cancel
 from app.admission.decision import Sight, decide_all
 from app.admission.escrows import Escrows, renew_at
+from app.admission.pauses import ConflictPauses, Retries
+from app.admission.recalling import recall
 from app.admission.waiting import Waiting, answer, fail, give_up
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
@@ -28,18 +35,10 @@ logger = logging.getLogger("registry_admission.quota")
 
 _CATCH_UP = 0.005
 """Seconds between two checks that this replica's view has reached the ledger's floor."""
-_PAUSE = 0.015
-_MAX_PAUSE = 0.06
-_CALM = 0.8
-"""Seconds, and a factor. After a conflict, a replica waits longer before it decides, so that its
-batches grow. Each success shortens the wait."""
-_RECALL = 2.0
-"""Seconds for other replicas to give back what they hold in escrow."""
-_ASK_AGAIN = 0.2
 
 
 class Enforcer:
-    """Decides claims exactly: admitted claims never exceed a limit, with any number of replicas."""
+    """Decides claims. With any number of replicas, admitted claims never exceed a limit."""
 
     def __init__(
         self,
@@ -60,10 +59,11 @@ class Enforcer:
         ledgers.on_recall(self._recalled)
         self._waiting: dict[str, list[Waiting]] = {}
         self._deciding: set[str] = set()
-        """Namespaces for which a write of the ledger is decided on or sent."""
+        """The namespaces whose batch is being decided or written."""
         self._due: set[str] = set()
-        """Namespaces whose escrow is to be given back."""
-        self._pause: dict[str, float] = {}
+        """The namespaces whose escrow must be given back."""
+        self._pauses = ConflictPauses()
+        self._retries = Retries(self._give_back)
         self._workers: set[asyncio.Task[None]] = set()
 
     async def decide(
@@ -78,15 +78,17 @@ class Enforcer:
     ) -> Verdict:
         """Whether a namespace has room for the members that a request claims.
 
-        With `reserve`, an allowed request holds its members until they are seen stored or the
-        reservation expires. Equal claims share a reservation unless a `holder` is named.
-        What passes a limit that is not enforced, or has an `exemption`, counts all the same.
-        Raises StateUnavailableError if there is no safe answer `within` that many seconds.
+        `reserve`: reserve the members of an allowed request.
+        `holder`: of the reservation. Without one, requests with equal claims share a reservation.
+        `within`: seconds until an answer is due.
+        `exemption`: why no limit is enforced for this request; "" if limits are. Such a request
+        counts all the same.
+        Raises StateUnavailableError if there is no safe answer in time.
         """
         if not (view.limits.limits_members and claims.adds):
             return Verdict()  # Without a limit or a claim, no ledger is needed.
         namespace, name = claims.namespace, holder or holder_of(claims)
-        # What has a holder of its own may be cancelled by another replica, so it is written.
+        # Another replica may cancel a named holder's reservation, so the ledger must have it.
         in_escrow = reserve and not holder
         waiting = Waiting(claims, view.limits, name, reserve, in_escrow, exemption)
         self._escrows.count(namespace, self._clock())
@@ -105,7 +107,7 @@ class Enforcer:
     async def cancel(self, namespace: str, holder: str) -> bool:
         """Cancel the reservation of a holder. Returns False if it has none.
 
-        Raises StateUnavailableError; then it ends at its expiry.
+        Raises StateUnavailableError. Then the reservation stays until it expires.
         """
         return await cancel(self._ledgers, namespace, holder)
 
@@ -113,18 +115,21 @@ class Enforcer:
         return self._ledgers.reservations()
 
     async def close(self) -> None:
-        """Name what was admitted from escrows, and give their places back for good."""
+        """Write the reservations that were admitted from escrows, and give all escrows back.
+
+        This tries until the API server answers.
+        """
         self._escrows.stop()
-        # A write that is on its way may bring another.
+        # A write that is on its way may bring another escrow.
         for namespace in {*self._escrows.namespaces(), *self._deciding}:
             self._give_back(namespace)
-        if self._workers:
-            await asyncio.wait(self._workers)
+        while tasks := self._workers | self._retries.planned:
+            await asyncio.wait(tasks)
 
     def _recalled(self, namespace: str) -> None:
-        """Another replica needs the places that are held in escrow."""
+        """Give an escrow back because another replica recalls it."""
         self._escrows.cool(namespace, self._clock())
-        # A write whose answer is on its way may have brought one, too.
+        # A write that is on its way may bring one as well.
         if self._escrows.may_hold(namespace) or namespace in self._deciding:
             self._give_back(namespace)
 
@@ -138,7 +143,7 @@ class Enforcer:
             self._give_back(namespace)
 
     def _queue(self, namespace: str) -> list[Waiting]:
-        """Those who wait for a namespace, and somebody who works on them."""
+        """The waiting requests of a namespace. Starts a worker if there is none."""
         if namespace not in self._waiting:
             self._waiting[namespace] = []
             worker = asyncio.create_task(self._work(namespace), name=f"quota {namespace}")
@@ -147,11 +152,9 @@ class Enforcer:
         return self._waiting[namespace]
 
     async def _work(self, namespace: str) -> None:
-        """Decide batches until no request waits for the namespace."""
+        """Decide batches until no request waits and no escrow is due."""
         while self._waiting[namespace] or namespace in self._due:
-            pause = self._pause.get(namespace)
-            if pause:
-                await asyncio.sleep(random.uniform(0, pause))
+            await self._pauses.wait(namespace)
             batch = self._take(namespace)
             if not batch and namespace not in self._due:
                 continue
@@ -160,49 +163,26 @@ class Enforcer:
             except LedgerConflictError:
                 # Decide again on the new ledger, together with requests that arrived meanwhile.
                 self._waiting[namespace] = batch + self._waiting[namespace]
-                self._pause[namespace] = min(_MAX_PAUSE, self._pause.get(namespace, 0.0) + _PAUSE)
+                self._pauses.conflict(namespace)
             except Exception as error:
                 self._due.discard(namespace)
                 if not isinstance(error, StateUnavailableError):
                     logger.exception("deciding failed", extra={"namespace": namespace})
                     error = StateUnavailableError(f"the quota enforcer failed: {error}")
                 fail(batch, error)
+                if self._escrows.may_hold(namespace):
+                    self._retries.failure(namespace)
             else:
-                self._calm(namespace)
+                self._pauses.success(namespace)
                 blocked = answer(batch, verdicts)
                 if blocked:
                     self._waiting[namespace] = blocked + self._waiting[namespace]
-                    await self._recall(namespace, blocked)
+                    await recall(self._ledgers, namespace, blocked)
         del self._waiting[namespace]
 
-    async def _recall(self, namespace: str, blocked: list[Waiting]) -> None:
-        """Ask for the escrows of others; what has waited for them too long is not decided."""
-        now = asyncio.get_running_loop().time()
-        for waiting in blocked:
-            waiting.recalled_at = waiting.recalled_at or now
-        late = StateUnavailableError(
-            f"other replicas hold places of namespace {namespace} and do not give them back; "
-            "those of a replica that has crashed are free again in a few minutes"
-        )
-        fail([one for one in blocked if now - (one.recalled_at or now) > _RECALL], late)
-        try:
-            await self._ledgers.recall(namespace)
-            _, asked = await self._ledgers.load(namespace)
-            while asyncio.get_running_loop().time() < now + _ASK_AGAIN:
-                await asyncio.sleep(_CATCH_UP)
-                _, version = await self._ledgers.load(namespace)
-                if version != asked:
-                    break
-        except StateUnavailableError as error:
-            fail(blocked, error)
-
-    def _calm(self, namespace: str) -> None:
-        pause = self._pause.pop(namespace, 0.0) * _CALM
-        if pause > _PAUSE / 4:
-            self._pause[namespace] = pause
-
     def _take(self, namespace: str) -> list[Waiting]:
-        """The waiting requests that have not been cancelled, and no escrow has room for."""
+        """Take the waiting requests out of the queue. Those that fit into an escrow are admitted;
+        the others are returned."""
         batch = []
         for waiting in self._waiting[namespace]:
             if waiting.answer.done():
@@ -215,7 +195,10 @@ class Enforcer:
         return batch
 
     def _admit(self, waiting: Waiting) -> bool:
-        """Admit a request from an escrow. Nothing may be deciding on the ledger meanwhile."""
+        """Admit a request from an escrow. Returns False if the ledger must decide.
+
+        It must not run while a batch is decided, except if the escrow of its write is arriving.
+        """
         namespace = waiting.claims.namespace
         if not waiting.in_escrow or self._escrows.held(namespace) is None:
             return False
@@ -226,14 +209,15 @@ class Enforcer:
         return self._escrows.admit(namespace, waiting.holder, waiting.claims, sight)
 
     async def _decide_batch(self, namespace: str, batch: list[Waiting]) -> list[Verdict | None]:
-        """One verdict for each, or None for one that others' escrows are in the way of.
+        """Decide a batch and write its reservations.
 
-        Raises LedgerConflictError if none of them holds.
+        Returns one verdict for each request; None if only escrows of others are in its way.
+        Raises LedgerConflictError if the batch must be decided again.
         """
         ledger, version = await self._covered_ledger(namespace)
         self._escrows.meet(namespace, len(batch))
         self._deciding.add(namespace)
-        # Who asks for the escrow from now on asks for the next one.
+        # A recall that comes from now on means the next escrow.
         due = namespace in self._due and self._escrows.may_hold(namespace)
         self._due.discard(namespace)
         try:
@@ -255,7 +239,10 @@ class Enforcer:
             self._deciding.discard(namespace)
 
     async def _write(self, namespace: str, ledger: Ledger, version: str) -> None:
-        """Raises LedgerConflictError and StateUnavailableError."""
+        """Write the ledger, with a new escrow if that pays, and plan the renewal of the escrow.
+
+        Raises LedgerConflictError and StateUnavailableError.
+        """
         sight = self._sight(namespace, self._state.limits(namespace))
         taken = self._escrows.take(namespace, ledger, sight)
         self._escrows.send(namespace, taken)
@@ -268,14 +255,15 @@ class Enforcer:
             self._escrows.doubt(namespace, taken)
             raise
         self._escrows.written(namespace, taken)
+        self._retries.success(namespace)
         if taken is not None:
             key = taken.escrow.key
-            # The write may have taken a part of the time for which it is usable.
+            # The escrow's time has run since before the write.
             wait = max(renew_at(taken) - self._clock(), 0.0)
             asyncio.get_running_loop().call_later(wait, self._renew, namespace, key)
 
     async def _covered_ledger(self, namespace: str) -> tuple[Ledger, str]:
-        """The ledger, after this replica's view has reached its floor.
+        """Load the ledger, and wait until this replica's view covers its floor.
 
         Raises StateUnavailableError.
         """

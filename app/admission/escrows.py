@@ -1,4 +1,9 @@
-"""The escrows that this replica holds, and when it pays to take one."""
+"""The escrows that this replica holds, and the decision when to take one.
+
+An escrow is in one of three places: *arriving* while the write that takes it is on its way, *held*
+once that write is stored, *doubtful* if the answer to the write was lost. While an escrow is
+doubtful, nothing is admitted for its namespace. The next write shows which case it was.
+"""
 
 import itertools
 from collections import Counter
@@ -10,42 +15,45 @@ from app.quota.ledger import Ledger
 from app.quota.members import Claims
 
 LIFE = 3.0
-"""Seconds for which an escrow is usable. Longer ones cost fewer writes, and keep what is stored in
-the ledger for longer."""
+"""Seconds for which an escrow is usable. A longer life costs fewer writes, but stored members stay
+in the ledger for longer."""
 _RENEW_BEFORE = 1.0
-"""Seconds before its end from which on one is given back: it is lost if that takes longer."""
+"""Seconds before its end at which an escrow is given back. The write must be stored in this time,
+or the escrow is lost."""
 _PATIENCE = 0.5
-"""Seconds after that for which it is given out while the write is on its way."""
+"""Seconds after that in which an escrow still admits requests while the write is on its way."""
 _HOT = 8
-"""Decisions in a second from which on writes are worth to be saved."""
+"""A namespace with this number of decisions in one second is hot: escrows pay there."""
 _TOGETHER = 2
-"""Requests that wait for the same write, from which on it is hot at once."""
+"""A namespace where this number of requests waits for the same write is hot at once."""
 _LOW = 32
-"""An escrow of so many places or more is renewed when a quarter is left, so that no request waits
-for the write."""
+"""An escrow of at least this number of places is renewed when a quarter is left, so that no
+request has to wait for the write."""
 _COOL = 10.0
-"""Seconds without an escrow after somebody has asked for one back."""
+"""Seconds without a new escrow after another replica has recalled one."""
 
 
 def renew_at(holding: Holding) -> float:
-    """When an escrow is to be given back, by this replica's clock."""
+    """The time at which an escrow is given back, by this replica's clock."""
     return holding.escrow.usable_until - _RENEW_BEFORE
 
 
 class Escrows:
-    """By namespace. Times are this replica's clock, in seconds since the epoch."""
+    """The escrows of this replica by namespace.
+
+    Times are seconds since the epoch by this replica's clock.
+    """
 
     def __init__(self, replica: str) -> None:
-        """`replica` names this process among all that write the same ledgers; "" for one that
-        writes them alone: writing costs it nothing."""
+        """`replica`: the name of this process among those that write the same ledgers. "" if it
+        is alone; then its writes are cheap and it takes no escrow."""
         self._replica = replica
         self._numbers = itertools.count(1)
         self._held: dict[str, Holding] = {}
         self._arriving: dict[str, Holding] = {}
-        """Those whose write is on its way."""
         self._doubtful: dict[str, list[Holding]] = {}
-        """Those whose write may have failed."""
         self._second = 0
+        """The second in which `_decisions` are counted."""
         self._decisions: Counter[str] = Counter()
         self._hot: set[str] = set()
         self._cool_until: dict[str, float] = {}
@@ -54,11 +62,11 @@ class Escrows:
         return self._held.get(namespace)
 
     def may_hold(self, namespace: str) -> bool:
-        """Whether there is an escrow to give back, as far as this replica knows."""
+        """Whether this replica holds an escrow that it could give back, or may hold one."""
         return namespace in self._held or namespace in self._doubtful
 
     def admit(self, namespace: str, holder: str, claims: Claims, sight: Sight) -> bool:
-        """Admit a request from an escrow; False if that has to be decided on the ledger."""
+        """Admit a request from an escrow. Returns False if the ledger must decide."""
         holding = self._held.get(namespace)
         if holding is None or namespace in self._doubtful:
             return False
@@ -68,17 +76,20 @@ class Escrows:
         return admit_from(arriving or holding, holder, claims, sight)
 
     def is_low(self, namespace: str) -> bool:
-        """Whether an escrow should be renewed before it is used up."""
+        """Whether an escrow has few places left, so that it should be renewed now."""
         holding = self._held.get(namespace)
         if holding is None or namespace in self._arriving:
             return False
         return holding.escrow.places >= _LOW and holding.left * 4 <= holding.escrow.places
 
     def held_in(self, namespace: str, ledger: Ledger, now: float) -> Holding | None:
-        """The escrow whose requests a ledger does not name yet.
+        """The escrow whose admitted requests this ledger does not name yet.
 
-        If a write that seemed to fail has arrived, the ledger has named what it was to name, which
-        may have been stored and deleted since. What the write has put into it is left out.
+        Without a doubtful write, it is the held escrow. If the escrow of a doubtful write is in the
+        ledger, the write is stored. Then it has named the requests of the held escrow, and they
+        must not be named again: they may have been stored and deleted since. The escrow of the
+        doubtful write has the requests that were admitted while it was arriving.
+        Doubtful escrows that are still usable are given back: they are removed from `ledger`.
         """
         held, doubtful = self._held.get(namespace), self._doubtful.get(namespace)
         if doubtful is None:
@@ -90,9 +101,9 @@ class Escrows:
         return known[0] if known else None
 
     def take(self, namespace: str, ledger: Ledger, sight: Sight) -> Holding | None:
-        """Take an escrow with the write that has begun, if that pays."""
+        """Enter an escrow into the ledger whose write has begun, if an escrow pays."""
         cool = sight.now < self._cool_until.get(namespace, 0.0)
-        if not self._replica or cool or namespace not in self._hot:
+        if not self._replica or cool or not self._is_hot(namespace, sight.now):
             return None
         left = escrow.headroom(ledger, sight.usage, sight.limits)
         places = escrow.share(left, sight.limits)
@@ -102,9 +113,9 @@ class Escrows:
         return take_escrow(ledger, key, places, LIFE, sight)
 
     def send(self, namespace: str, taken: Holding | None) -> None:
-        """The ledger is being written: with this escrow in it, and without the one that is held.
+        """Note that the ledger is being written: with `taken`, and without the held escrow.
 
-        What is left of both may be given out meanwhile.
+        Meanwhile, requests are admitted that fit into both.
         """
         held = self._held.get(namespace)
         if held and taken and held.limits == taken.limits and namespace not in self._doubtful:
@@ -112,11 +123,11 @@ class Escrows:
             self._arriving[namespace] = taken
 
     def is_arriving(self, namespace: str) -> bool:
-        """Whether an escrow is on its way that may be given out."""
+        """Whether requests are admitted while a write is on its way."""
         return namespace in self._arriving
 
     def written(self, namespace: str, taken: Holding | None) -> None:
-        """The write has arrived."""
+        """The write is stored."""
         self._arriving.pop(namespace, None)
         self._doubtful.pop(namespace, None)
         self._held.pop(namespace, None)
@@ -125,36 +136,36 @@ class Escrows:
             self._held[namespace] = taken
 
     def refused(self, namespace: str) -> None:
-        """The write has not arrived, and never will."""
+        """The write is not stored, and never will be."""
         arriving = self._arriving.pop(namespace, None)
         if arriving is not None:
             self._held[namespace].take_back(arriving)
 
     def doubt(self, namespace: str, taken: Holding | None) -> None:
-        """Nobody knows whether the write has arrived: nothing is admitted until the next has."""
+        """It is unknown whether the write is stored. Admit nothing until the next write is."""
         self.refused(namespace)
         doubtful = [taken] if taken is not None else []
         self._doubtful.setdefault(namespace, []).extend(doubtful)
 
     def meet(self, namespace: str, requests: int) -> None:
-        """So many requests are to be decided with one write."""
+        """Note the number of requests that are decided with one write."""
         if requests >= _TOGETHER:
             self._hot.add(namespace)
 
     def cool(self, namespace: str, now: float) -> None:
-        """Take none for a while: somebody needs the places."""
+        """Take no escrow for a while, because another replica needs the places."""
         self._cool_until = {ns: until for ns, until in self._cool_until.items() if until > now}
         self._cool_until[namespace] = now + _COOL
 
     def stop(self) -> None:
-        """Take none any more."""
+        """Take no more escrows."""
         self._replica = ""
 
     def namespaces(self) -> list[str]:
         return [*self._held, *self._doubtful]
 
     def count(self, namespace: str, now: float) -> None:
-        """One more request is to be decided."""
+        """Count one more decision. It makes a namespace hot, or no longer hot."""
         if int(now) != self._second:
             follows = int(now) == self._second + 1
             hot = {ns for ns, count in self._decisions.items() if count >= _HOT}
@@ -164,3 +175,7 @@ class Escrows:
         self._decisions[namespace] += 1
         if self._decisions[namespace] >= _HOT:
             self._hot.add(namespace)
+
+    def _is_hot(self, namespace: str, now: float) -> bool:
+        """A namespace is hot until a second has passed without any request."""
+        return namespace in self._hot and int(now) <= self._second + 1

@@ -1,4 +1,4 @@
-"""Requests that wait for a decision on a ledger."""
+"""Requests that wait until a ledger decides them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,13 +20,14 @@ class Waiting:
     """Whether it may be admitted from an escrow."""
     exemption: str
     recalled_at: float | None = None
-    """When other replicas were first asked for their escrows because of it."""
+    """When escrows were first recalled for it, in the event loop's time."""
     answer: asyncio.Future[Verdict] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
 
 def give_up(waiting: Waiting, after: float) -> None:
+    """Answer with StateUnavailableError after that number of seconds."""
     namespace = waiting.claims.namespace
     problem = f"the quota of namespace {namespace} was not decided in {after:g} s"
     fail([waiting], StateUnavailableError(problem))
@@ -39,7 +40,7 @@ def fail(batch: list[Waiting], error: Exception) -> None:
 
 
 def answer(batch: Sequence[Waiting], verdicts: Sequence[Verdict | None]) -> list[Waiting]:
-    """Tell requests their verdicts; those who have none yet."""
+    """Answer the requests that have a verdict. Returns those without an answer."""
     for waiting, verdict in zip(batch, verdicts, strict=True):
         if verdict is not None and not waiting.answer.done():
             waiting.answer.set_result(verdict)

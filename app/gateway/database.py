@@ -6,16 +6,16 @@ was in flight when the process died is known afterwards, and can be asked for.
 
 import asyncio
 import fcntl
+import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import TextIO
 
 from app.gateway.contents import NO_LINKS, Contents, Links
+from app.gateway.transactions import Transactions
 from app.model.errors import UnusableError
 from app.registry.names import Reference, Repository
 
@@ -48,11 +48,10 @@ DELETE FROM facts WHERE name = 'filled';
 COMMIT;
 """
 """Version 1 lacks the children of indexes, so the gateway reads the registry again."""
+_ADD_LINKS = "ALTER TABLE intents ADD COLUMN links TEXT NOT NULL DEFAULT ''"
 _DROP_TAG = "DELETE FROM tags WHERE namespace = ? AND stream = ? AND tag = ?"
 _DROP_IMAGE = "DELETE FROM images WHERE namespace = ? AND stream = ? AND digest = ?"
 _DROP_CHILDREN = "DELETE FROM children WHERE namespace = ? AND stream = ? AND parent = ?"
-
-Result = TypeVar("Result")
 
 
 class DatabaseError(UnusableError):
@@ -81,7 +80,8 @@ class Findings:
 
 
 class Database:
-    """A write is durable when it returns. If it raises DatabaseError, nothing has changed.
+    """A write that is awaited is durable when it returns. If it raises DatabaseError, nothing has
+    changed.
 
     Only one process at a time can open the file this way; `read_contents` can read it meanwhile.
     """
@@ -89,9 +89,6 @@ class Database:
     def __init__(self, path: Path, upstream: str) -> None:
         """Raises DatabaseError."""
         self._path = path
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
-        self._waiting: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
-        self._writer: asyncio.Task[None] | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(path)
@@ -103,18 +100,22 @@ class Database:
             if self._connection.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
                 self._connection.executescript(_UPGRADE)
             self._connection.executescript(_SCHEMA)
+            self._add_links()
             self._connection.execute(f"PRAGMA user_version = {_VERSION}")
             if not self._fact("upstream"):
                 self._set("upstream", upstream)
         except (sqlite3.Error, OSError) as error:
             raise DatabaseError(f"{path}: {error}") from None
+        self._transactions = Transactions(
+            self._connection, lambda error: DatabaseError(f"{path}: {error}")
+        )
         known = self._fact("upstream")
         if known != upstream:
             self.close()
             raise DatabaseError(f"{path}: is about {known}, not about {upstream}; name another")
 
     def close(self) -> None:
-        self._thread.shutdown()
+        self._transactions.close()
         self._connection.close()
         self._lock.close()
 
@@ -131,30 +132,43 @@ class Database:
         """The pushes whose outcome is unknown."""
         return [
             Intent(
-                number, Repository(namespace, stream), Reference(tag, "" if tag else digest), digest
+                number,
+                Repository(namespace, stream),
+                Reference(tag, "" if tag else digest),
+                digest,
+                _decoded(links),
             )
-            for number, namespace, stream, tag, digest in self._connection.execute(
-                "SELECT id, namespace, stream, tag, digest FROM intents"
+            for number, namespace, stream, tag, digest, links in self._connection.execute(
+                "SELECT id, namespace, stream, tag, digest, links FROM intents"
             )
         ]
 
     async def mark_filled(self) -> None:
-        await self._write(lambda: self._set("filled", "yes"))
+        await self._transactions.run(lambda: self._set("filled", "yes"))
 
     async def begin(
         self, repository: Repository, reference: Reference, digest: str, links: Links
     ) -> Intent:
         def insert() -> Intent:
-            row = (*_key(repository), reference.tag, digest)
+            row = (*_key(repository), reference.tag, digest, _encoded(links))
             cursor = self._connection.execute(
-                "INSERT INTO intents (namespace, stream, tag, digest) VALUES (?, ?, ?, ?)", row
+                "INSERT INTO intents (namespace, stream, tag, digest, links) "
+                "VALUES (?, ?, ?, ?, ?)",
+                row,
             )
             return Intent(cursor.lastrowid or 0, repository, reference, digest, links)
 
-        return await self._write(insert)
+        return await self._transactions.run(insert)
 
-    async def finish(self, intent: Intent, *, stored: bool, counts_until: float = 0.0) -> None:
-        """`counts_until`: end of the grace period of an image without a tag."""
+    def finish(
+        self, intent: Intent, *, stored: bool, counts_until: float = 0.0
+    ) -> asyncio.Future[None]:
+        """Write the outcome with the next transaction. `counts_until`: end of the grace period of
+        an image without a tag.
+
+        Nobody has to wait for it: until it is written, the intent stays in the file, and after a
+        crash the registry is asked.
+        """
 
         def end() -> None:
             self._connection.execute("DELETE FROM intents WHERE id = ?", (intent.number,))
@@ -162,7 +176,7 @@ class Database:
                 self._put(intent.repository, intent.digest, intent.links, counts_until)
                 self._put_tag(intent.repository, intent.reference.tag, intent.digest)
 
-        await self._write(end)
+        return self._transactions.run_soon(end)
 
     async def apply(self, repository: Repository, findings: Findings) -> None:
         def update() -> None:
@@ -179,7 +193,7 @@ class Database:
                 else:
                     self._put_tag(repository, tag, target)
 
-        await self._write(update)
+        await self._transactions.run(update)
 
     def _put(
         self, repository: Repository, digest: str, links: Links, counts_until: float = 0.0
@@ -190,15 +204,24 @@ class Database:
             "counts_until = max(counts_until, excluded.counts_until)",
             (*key, digest, links.subject, counts_until),
         )
-        self._connection.executemany(
-            "INSERT OR IGNORE INTO children VALUES (?, ?, ?, ?)",
-            [(*key, digest, child) for child in links.children],
-        )
+        if links.children:
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO children VALUES (?, ?, ?, ?)",
+                [(*key, digest, child) for child in links.children],
+            )
 
     def _put_tag(self, repository: Repository, tag: str, digest: str) -> None:
         if tag:
             row = (*_key(repository), tag, digest)
             self._connection.execute("INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?)", row)
+
+    def _add_links(self) -> None:
+        """Add the column that files of earlier versions lack."""
+        columns = {row[1] for row in self._connection.execute("PRAGMA table_info(intents)")}
+        if "links" not in columns:
+            self._connection.execute(
+                "ALTER TABLE intents ADD COLUMN links TEXT NOT NULL DEFAULT ''"
+            )
 
     def _fact(self, name: str) -> str:
         row = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
@@ -206,45 +229,6 @@ class Database:
 
     def _set(self, name: str, value: str) -> None:
         self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
-
-    async def _write(self, action: Callable[[], Result]) -> Result:
-        """Run an action outside of the event loop, in the order of the calls.
-
-        Actions that wait share one transaction, because a durable write takes the disk some
-        milliseconds. Raises DatabaseError, for example if the disk is full. Then nothing of the
-        transaction is written.
-        """
-        written: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((action, written))
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write_all())
-        return await written
-
-    async def _write_all(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            actions = [action for action, _ in batch]
-            outcome = await loop.run_in_executor(self._thread, self._transaction, actions)
-            for number, (_, written) in enumerate(batch):
-                if written.cancelled():
-                    continue
-                if isinstance(outcome, DatabaseError):
-                    written.set_exception(DatabaseError(str(outcome)))
-                else:
-                    written.set_result(outcome[number])
-
-    def _transaction(self, actions: list[Callable[[], Any]]) -> list[Any] | DatabaseError:
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            results = [action() for action in actions]
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            return DatabaseError(f"{self._path}: {error}")
-        finally:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-        return results
 
 
 def read_contents(path: Path) -> dict[Repository, Contents]:
@@ -285,6 +269,17 @@ def _locked(path: Path) -> TextIO:
         lock.close()
         raise DatabaseError(f"{path}: another gateway is using it; name another") from None
     return lock
+
+
+def _encoded(links: Links) -> str:
+    return json.dumps([links.subject, *links.children]) if links != NO_LINKS else ""
+
+
+def _decoded(links: str) -> Links:
+    if not links:
+        return NO_LINKS
+    subject, *children = json.loads(links)
+    return Links(frozenset(children), subject)
 
 
 def _key(repository: Repository) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from app.gateway.contents import NO_LINKS, Contents, Links, unreadable_digest
 from app.gateway.coverage import Coverage
@@ -99,19 +100,19 @@ class Inventory:
         self._touch(intent, 1)
         return intent
 
-    async def stored(self, intent: Intent) -> None:
+    def stored(self, intent: Intent) -> None:
         """The registry stored the manifest."""
-        await self._finish(intent, stored=True)
+        self._finish(intent, stored=True)
 
-    async def not_stored(self, intent: Intent) -> None:
+    def not_stored(self, intent: Intent) -> None:
         """The registry refused the manifest."""
-        await self._finish(intent, stored=False)
+        self._finish(intent, stored=False)
 
-    async def unknown(self, intent: Intent) -> None:
+    def unknown(self, intent: Intent) -> None:
         """The outcome is unknown. The manifest, and the image that its tag pointed at before, count
         until the registry has been asked."""
         before = self._contents.get(intent.repository, Contents()).tags.get(intent.reference.tag)
-        await self._finish(intent, stored=True)
+        self._finish(intent, stored=True)
         if before is not None and before != intent.digest:
             until = self._clock() + self._grace
             self._contents[intent.repository].counts_until[before] = until
@@ -136,7 +137,7 @@ class Inventory:
         for intent in self._database.intents():
             logger.info("outcome unknown", extra={"repository": str(intent.repository)})
             self._touch(intent, 1)
-            await self.unknown(intent)
+            self.unknown(intent)
 
     def _touched_by(self, repository: Repository, deleted: Reference) -> set[str]:
         tags = self._contents.get(repository, Contents()).tags.items()
@@ -175,19 +176,19 @@ class Inventory:
             references = differing | pointed_at | unreadable
         await self._verify(repository, references, urgent=urgent)
 
-    async def _finish(self, intent: Intent, *, stored: bool) -> None:
-        tag = intent.reference.tag
-        until = 0.0 if tag else self._clock() + self._grace
-        try:
-            await self._database.finish(intent, stored=stored, counts_until=until)
-        except DatabaseError as error:
+    def _finish(self, intent: Intent, *, stored: bool) -> None:
+        until = 0.0 if intent.reference.tag else self._clock() + self._grace
+        written = self._database.finish(intent, stored=stored, counts_until=until)
+        written.add_done_callback(partial(self._finished, intent))
+        if stored:
+            self._add(intent, until)
+        self._touch(intent, -1)
+
+    def _finished(self, intent: Intent, written: asyncio.Future[None]) -> None:
+        if not written.cancelled() and (error := written.exception()):
             # The outcome counts in memory. The intent stays in the file.
             logger.error("outcome not written", extra={"problem": str(error)})
             self._ask_later(intent.repository, _references(intent))
-        finally:
-            if stored:
-                self._add(intent, until)
-            self._touch(intent, -1)
 
     def _add(self, intent: Intent, until: float) -> None:
         """Count a manifest. `until`: the end of its grace period if it has no tag."""

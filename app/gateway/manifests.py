@@ -155,16 +155,16 @@ class Manifests:
                 answer = await self._forward(push)
             except UpstreamError as error:
                 if error.maybe_done:
-                    await inventory.unknown(intent)
+                    inventory.unknown(intent)
                 else:
-                    await inventory.not_stored(intent)
+                    inventory.not_stored(intent)
                 raise
             if not _may_be_done(answer):
-                await inventory.not_stored(intent)
+                inventory.not_stored(intent)
             elif answer.status < 300:
-                await inventory.stored(intent)
+                inventory.stored(intent)
             else:
-                await inventory.unknown(intent)
+                inventory.unknown(intent)
         finally:
             await self._give_back(push, check)
         return _with_warnings(answer, check.verdict)

@@ -14,6 +14,7 @@ _SUBDOMAIN_PATTERN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _WORD = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _KEY = rf"(?:{_LABEL}(?:\.{_LABEL})*/)?{_WORD}"
 _VALUE = rf"(?:{_WORD})?"
+_LABEL_VALUE = re.compile(_VALUE, re.ASCII)
 _VALUES = rf"\(\s*{_VALUE}(?:\s*,\s*{_VALUE})*\s*\)"
 _HOLDS = rf"\s*(?:==?|!=)\s*{_VALUE}|\s+(?:not)?in\s*{_VALUES}"
 _REQUIREMENT = rf"\s*(?:!\s*{_KEY}|{_KEY}(?:{_HOLDS})?)\s*"
@@ -52,6 +53,17 @@ def is_label(text: str) -> bool:
 def is_subdomain(text: str) -> bool:
     """Whether text is a DNS-1123 subdomain, the form of most Kubernetes names."""
     return len(text) <= 253 and bool(_SUBDOMAIN_PATTERN.fullmatch(text))
+
+
+def is_label_value(text: str) -> bool:
+    """Whether text can be the value of a label of Kubernetes."""
+    return bool(_LABEL_VALUE.fullmatch(text))
+
+
+def is_label_name(text: str) -> bool:
+    """Whether text can be the name of a label: `[<DNS subdomain>/]<name>`."""
+    prefix, slash, name = text.rpartition("/")
+    return bool(name) and is_label_value(name) and (is_subdomain(prefix) if slash else True)
 
 
 def is_hostname(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Digests, packed: a million of them are most of what the usage index holds."""
+"""Packs digests: a cluster may have a million, and they take most of the usage index's memory."""
 
 import re
 
@@ -12,7 +12,7 @@ Packed = bytes
 
 
 def pack(digest: str) -> Packed:
-    """32 bytes for a sha256 digest; any other name is kept as it is, and never 32 bytes long."""
+    """32 bytes for a sha256 digest. Any other name is kept in full, and is never 32 bytes long."""
     if digest.startswith(_SHA256) and _HEX.fullmatch(digest, len(_SHA256)):
         return bytes.fromhex(digest[len(_SHA256) :])
     name = digest.encode(errors="surrogatepass")

@@ -1,4 +1,15 @@
-"""Effective usage: observed ∪ reserved, as numbers that a decision can be taken on."""
+"""Effective usage: the union of stored and reserved members, as counts to compare with limits.
+
+Three things make it more than a union:
+
+- An update may remove members and add others. Its removed members make room for its own new
+  members only. Until the update is seen, both count. Another request that claims one of them must
+  claim it anew: the removed ones may be gone, and the new ones may never come. In this module, such
+  a member is *unsure*. A member that a request without removals has reserved is *sure*.
+- A stream may be missing: neither stored nor reserved. Then its reserved images and tags cannot be
+  stored. They count only for requests that touch the stream, and for the one that makes it.
+- Places in escrow may become any member of any stream.
+"""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -9,7 +20,7 @@ from app.quota.usage import NamespaceUsage
 
 @dataclass(frozen=True)
 class Change:
-    """What a request does to one count: the use before it, new members, and members it frees."""
+    """The effect of a request on one count: its use before, new members, and freed members."""
 
     used: int
     requested: int
@@ -20,10 +31,10 @@ class Change:
         return self.used + self.requested - self.freed
 
     def exceeds(self, hard: int) -> bool:
-        """Whether a count that may reach `hard` is passed *by this request*.
+        """Whether this request passes the limit `hard`. Use may be equal to the limit.
 
-        A request that adds nothing, or takes away as much as it adds, repairs a violation
-        or leaves it as it was: it always passes.
+        A request that does not raise the use is always allowed, even over the limit, so that
+        violations can be repaired.
         """
         return self.after > hard and self.after > self.used
 
@@ -43,7 +54,7 @@ class StreamChange:
 
 @dataclass(frozen=True)
 class Assessment:
-    """Everything that a decision on one request needs to know of a namespace."""
+    """The effect of one request on its namespace, and on each stream that it touches."""
 
     namespace: NamespaceChange
     streams: dict[str, StreamChange]
@@ -55,38 +66,32 @@ class _Reserved:
     def __init__(self) -> None:
         self.images: set[str] = set()
         self.tags: set[str] = set()
-        """All of them; an update frees none of these."""
+        """All of them. An update that removes one of these makes no room with it."""
         self.new_images: set[str] = set()
         self.new_tags: set[str] = set()
-        """Those that are not stored."""
+        """The ones that are not stored."""
         self.sure_images: set[str] = set()
         self.sure_tags: set[str] = set()
-        """Those reserved by a request that removes nothing."""
+        """The ones that a request without removals has reserved."""
 
 
 _NOTHING = _Reserved()
 
 
 class Effective:
-    """A namespace's observed usage with the members that are reserved on top of it.
+    """The usage of a namespace with reserved members on top.
 
-    An admitted update that removes members makes room for those it adds, and for nobody else: its
-    members count, but whoever claims them claims them anew, those that leave because they may be
-    gone, those that come because they may come without making room first. Images and tags reserved
-    in a stream that is neither stored nor reserved cannot be stored: they count only for those who
-    touch that stream.
-
-    Building it costs the number of reservations in flight, a question about it the size of
-    the question.
+    The cost to build it is the number of reservations. The cost of a question is the size of the
+    question.
     """
 
     def __init__(
         self, usage: NamespaceUsage, places: int = 0, *, every_stream: bool = False
     ) -> None:
-        """`places` are in escrow: they may become members anywhere, those of today as well, so
-        that no update frees any, and they may make any stream.
+        """`places`: the number of places in escrow. With any, every stream counts as one that
+        exists, and no update frees a member: an escrow may hold it.
 
-        `every_stream`: members of missing streams count as well.
+        `every_stream`: count the reserved members of missing streams as well.
         """
         self._usage = usage
         self._places = places
@@ -95,7 +100,7 @@ class Effective:
         self._by_stream: dict[str, _Reserved] = {}
         self._digests: set[str] = set()
         self._sure_digests: set[str] = set()
-        """Reserved in a stream that exists or will."""
+        """The digests that are reserved in a stream that is not missing."""
         self._new_digests = 0
         self._new_tags = 0
         self._leaving_images: set[StreamImage] = set()
@@ -103,7 +108,7 @@ class Effective:
         self._leaving_digests: Counter[str] = Counter()
 
     def add(self, members: Members, removes: Members = NONE) -> None:
-        """Count members as taken; `removes` are those that the same request takes away."""
+        """Count the members of one reservation. `removes`: the members that its request removes."""
         for name in members.streams:
             if not self._is_known(name):
                 if not self._exists(name):
@@ -120,7 +125,7 @@ class Effective:
         self._leaving_tags |= {pair for pair in removes.tags if self._usage.has_tag(*pair)}
 
     def assess(self, claims: Claims) -> Assessment:
-        """What a request does to the namespace, and to each stream that it touches."""
+        """The effect of a request on the namespace, and on each stream that it touches."""
         names = claims.adds.touched_streams
         if len(names) == 1:
             [name] = names
@@ -135,7 +140,7 @@ class Effective:
         return Assessment(self._namespace_change(claims, streams), streams)
 
     def counts(self) -> tuple[int, int, int]:
-        """Streams, images and tags of the namespace."""
+        """The number of streams, images and tags of the namespace."""
         usage = self._usage
         return (
             usage.stream_count + len(self._streams) + self._places,
@@ -144,7 +149,7 @@ class Effective:
         )
 
     def counts_of(self, stream: str) -> tuple[int, int]:
-        """Images and tags of one stream."""
+        """The number of images and tags of one stream."""
         usage, reserved = self._usage, self._reserved(stream)
         return (
             usage.image_count_of(stream) + len(reserved.new_images) + self._places,
@@ -157,8 +162,8 @@ class Effective:
         streams, images, tags = self.counts()
         missing = {name for name in changes if not self._exists(name)}
         made = missing & claims.adds.streams
-        # What is reserved in a missing stream counts as used for others who want to be in it,
-        # and as requested by the one that makes the stream.
+        # Members that are reserved in a missing stream count as used for a request that claims
+        # members of the stream, and as requested for the one that makes the stream.
         used = self._unmade_images(missing - made)
         digests = {digest for _, digest in claims.adds.images}
         wanted = {d for d in digests | self._unmade_images(made) if not self._is_sure(d)} - used
@@ -177,7 +182,7 @@ class Effective:
         )
 
     def _stream_change(self, name: str, adds: Members, removes: Members) -> StreamChange:
-        """Both hold members of this stream; `removes` may hold others too."""
+        """`adds` has only members of this stream; `removes` may have others as well."""
         images, tags = self.counts_of(name)
         unsure_images = sum(1 for pair in adds.images if self._is_unsure_image(pair))
         unsure_tags = sum(1 for pair in adds.tags if self._is_unsure_tag(pair))
@@ -222,7 +227,7 @@ class Effective:
             self._new_tags += self._exists(stream)
 
     def _make(self, stream: str) -> None:
-        """A stream is going to exist, and with it what is reserved in it."""
+        """Count the members that are reserved in a stream that was missing until now."""
         reserved = self._reserved(stream)
         self._new_tags += len(reserved.new_tags)
         for digest in reserved.images:
@@ -239,7 +244,7 @@ class Effective:
         return digest in self._digests or bool(self._usage.references(digest))
 
     def _unmade_images(self, streams: set[str]) -> set[str]:
-        """The images that only these streams, which do not exist, have reserved."""
+        """The images that are reserved in these missing streams only."""
         reserved = (self._reserved(name).new_images for name in streams)
         return {digest for images in reserved for digest in images if not self._counts(digest)}
 
@@ -247,13 +252,13 @@ class Effective:
         return sum(len(self._reserved(name).new_tags) for name in streams)
 
     def _is_sure(self, digest: str) -> bool:
-        """Whether an image counts in the namespace whatever becomes of updates on their way."""
+        """Whether an image stays in the namespace, whether or not updates in flight are stored."""
         if digest in self._sure_digests:
             return True
         return self._usage.references(digest) > self._leaving_digests[digest]
 
     def _frees(self, stream: str, digest: str) -> bool:
-        """Whether an image leaves the namespace with the one stream that drops it."""
+        """Whether an image leaves the namespace when this stream drops it."""
         if self._places or digest in self._digests or self._leaving_digests[digest]:
             return False
         return self._usage.references(digest) == 1 and self._usage.has_image(stream, digest)

@@ -1,10 +1,16 @@
-"""Escrow: places that a replica takes with one write, and gives out by itself.
+"""Escrow: places that a replica takes with one write of the ledger and then gives out by itself.
 
-Everybody else counts them all, in the namespace and in each of its streams. So the replica needs
-no ledger to admit requests: each member that it admits uses one of its places, whether or not it
-is stored or reserved already, and uses it once. Its next write names what it has admitted, gives
-the places back, and takes others. Until that write has arrived, what is admitted must fit into the
-places before and after it. See docs/reference/ledger.md for the rules.
+1. The replica takes an escrow with a write. All other replicas count all of its places, in the
+   namespace and in each stream.
+2. The replica admits requests without a write. Each member that it admits uses one place, once,
+   even if the member is stored or reserved already. So these decisions rest on no member that
+   another replica may see deleted or cancelled.
+3. Its next write *names* the admitted requests: it enters them into the ledger as ordinary
+   reservations. The same write gives the places back and may take a new escrow.
+4. While that write is on its way, the replica does not know which escrow the others count. So a
+   request must fit into the old places and into the new ones.
+
+docs/reference/ledger.md has the rules and their reasons.
 """
 
 from collections.abc import Collection
@@ -17,36 +23,39 @@ from app.quota.members import NONE, Claims, Members
 from app.quota.usage import NamespaceUsage, StreamUsage
 
 _SHARE = 8
-"""An escrow is at most this part of what is left of each limit, and of the lowest stream limit."""
+"""An escrow has at most 1/_SHARE of the room under each quota, and of each limit of streams."""
 _LEAST, _MOST = 4, 512
+"""The smallest and the largest number of places of one escrow."""
 
 
 @dataclass
 class Holding:
-    """An escrow, in the hands of the replica that has taken it."""
+    """An escrow as its own replica keeps it."""
 
     escrow: Escrow
     limits: NamespaceLimits
-    """Those that it was taken under: under others it is of no use."""
+    """The limits at the time it was taken. Under other limits it admits nothing."""
     ledger: Ledger
-    """As it was written with the escrow in it."""
+    """The ledger as it was written, with the escrow in it."""
     unwritten: Ledger = field(default_factory=Ledger)
-    """What has been admitted since."""
+    """The reservations that were admitted since, which no write has named yet."""
     stored: dict[str, StreamUsage] = field(default_factory=dict)
-    """The streams as they were seen when it was taken, if they have limits."""
+    """The streams as they were seen when it was taken. Empty if streams have no limits."""
     before: "Holding | None" = None
-    """The one that its write replaces, until that has arrived."""
+    """The escrow that its write replaces, while that write is on its way."""
     _used: Members = NONE
     _by_stream: dict[str, list[Reservation]] | None = field(default=None, init=False)
-    """All reservations by the streams that they touch, once somebody asks."""
+    """All reservations by the streams that they touch. None until they are needed."""
     _compared: dict[str, tuple[StreamUsage | None, Members]] = field(
         default_factory=dict, init=False
     )
-    """The latest state of a stream that `stored` was compared with, and what had left it."""
+    """By stream: its state when it was last compared with `stored`, and the members it had lost."""
 
     def admits(self, claims: Claims, limits: NamespaceLimits, now: float) -> bool:
-        """Whether a request fits into the places that are left. Streams are a matter of their own,
-        see `effective`."""
+        """Whether a request may be admitted in the places that are left.
+
+        Limits of single streams are not checked here, see `effective`.
+        """
         usable_until = (self.before or self).escrow.usable_until
         if now > usable_until or claims.removes or limits != self.limits:
             return False
@@ -59,7 +68,7 @@ class Holding:
 
     @property
     def left(self) -> int:
-        """The places that are not used."""
+        """The number of places that are not used."""
         used = self._used
         return self._most - max(len(used.streams), len(used.images), len(used.tags))
 
@@ -69,22 +78,24 @@ class Holding:
         return places if self.before is None else min(places, self.before.left)
 
     def has_admitted(self, holder: str, claims: Claims) -> bool:
-        """Whether it has admitted exactly this, and no write that has arrived has named it."""
+        """Whether it has admitted exactly these claims, and no stored write has named them."""
         unwritten = self.unwritten.holds(holder, claims)
         return unwritten or (self.before is not None and self.before.has_admitted(holder, claims))
 
     def take_back(self, after: "Holding") -> None:
-        """Take over what was admitted while a write was on its way that has not arrived."""
+        """Take over the reservations of `after`, the escrow of a write that was not stored."""
         for row in after.unwritten:
             self.unwritten.name(row)
         self._used |= after._used
         self._by_stream = None
 
     def effective(self, usage: NamespaceUsage, streams: Collection[str]) -> Effective:
-        """What these streams hold as far as this replica knows, others' escrows in full.
+        """The usage of these streams, to compare with the limits of streams.
 
-        What has left a stream since the escrow was taken makes no room: who has not seen that may
-        still take it for stored. Who claims it claims it anew.
+        It counts stored members, reserved members, all places of other replicas, and the members
+        that have left a stream since the escrow was taken. The last ones make no room: another
+        replica may not have seen the deletion and may admit a push of such a member at no cost.
+        A request of this replica that claims one claims it anew.
         """
         if self._by_stream is None:
             self._by_stream = {}
@@ -99,7 +110,7 @@ class Holding:
         return effective
 
     def _gone(self, usage: NamespaceUsage, name: str) -> Members:
-        """What has left a stream, of which no write that has arrived tells the others."""
+        """The members that have left a stream since the last stored write of this replica."""
         gone = NONE if self.before is None else self.before._gone(usage, name)
         then, now = self.stored.get(name), usage.streams.get(name)
         if then is None or then is now:
@@ -110,7 +121,7 @@ class Holding:
         return gone | known[1]
 
     def admit(self, holder: str, claims: Claims, usage: NamespaceUsage, expires_at: float) -> None:
-        """Admit a request in some of the places that are left."""
+        """Admit a request: its members use places, and the next write will name it."""
         proof = self.ledger.unclaimed(usage.missing(claims.adds))
         made = Reservation(holder, claims.adds, expires_at, claims.adds - proof)
         self.unwritten.name(made)
@@ -125,9 +136,9 @@ class Holding:
 
 
 def give_back(ledger: Ledger, holding: Holding, now: float) -> None:
-    """Name what was admitted, and give the places back.
+    """Enter the admitted requests into the ledger, and give the places back.
 
-    Not once the escrow has ended: others may have taken it for lost.
+    The places of an escrow that has ended are not given back: for other replicas it may be lost.
     """
     for row in holding.unwritten:
         ledger.name(row)
@@ -136,7 +147,8 @@ def give_back(ledger: Ledger, holding: Holding, now: float) -> None:
 
 
 def take(ledger: Ledger, key: str, places: int, usable_until: float, timing: Timing) -> Escrow:
-    """Take an escrow with the write of the ledger that has begun; there must be `headroom`."""
+    """Enter an escrow into a ledger whose next write has begun. The namespace must have room for
+    it, see `headroom`."""
     escrow = Escrow(
         key,
         places,
@@ -150,7 +162,7 @@ def take(ledger: Ledger, key: str, places: int, usable_until: float, timing: Tim
 
 
 def headroom(ledger: Ledger, usage: NamespaceUsage, limits: NamespaceLimits) -> int | None:
-    """The places that are left under every quota; None without any."""
+    """The number of places that are left under all quotas; None without quotas."""
     counts = ledger.effective(usage, every_stream=True).counts()
     left = [
         hard.floor - count
@@ -164,7 +176,10 @@ def headroom(ledger: Ledger, usage: NamespaceUsage, limits: NamespaceLimits) -> 
 
 
 def share(left: int | None, limits: NamespaceLimits) -> int:
-    """How many places one replica takes, with so many left for all; 0 if it does not pay."""
+    """The number of places of one escrow; 0 if so few that an escrow does not pay.
+
+    `left`: the headroom.
+    """
     of_streams = (limits.stream_images, limits.stream_tags)
     bounds = [_MOST * _SHARE] if left is None else [_MOST * _SHARE, left]
     bounds += [limit.max.floor for limit in of_streams if limit is not None]

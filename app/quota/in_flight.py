@@ -1,4 +1,4 @@
-"""Reservations in flight: what was admitted and nobody has seen stored."""
+"""Pushes in flight: reservations whose members are not stored yet, and places in escrow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,17 +16,17 @@ class StreamInFlight:
 
 @dataclass(frozen=True)
 class InFlight:
-    """How much of a namespace is reserved on top of what is stored."""
+    """How many members of a namespace are reserved and not stored."""
 
     reservations: int = 0
     imagestreams: int = 0
     images: int = 0
     image_tags: int = 0
     streams: Mapping[str, StreamInFlight] = field(default_factory=dict)
-    """Of each stream that has any."""
+    """The streams with images or tags in flight."""
     in_escrow: int = 0
-    """Places that replicas hold, in the namespace and in each of its streams. A replica that has
-    crashed holds its places until they count no more."""
+    """The places that replicas hold in escrow. They count in the namespace and in each stream. A
+    replica that has crashed holds its places until `Escrow.counted_until`."""
 
 
 NOTHING_IN_FLIGHT = InFlight()
@@ -34,7 +34,7 @@ NO_STREAM_IN_FLIGHT = StreamInFlight()
 
 
 def in_flight(ledger: Ledger, usage: NamespaceUsage, now: float) -> InFlight:
-    """What a ledger holds at a time, in seconds since the epoch, that is not stored."""
+    """The members that a ledger holds and that are not stored. `now`: seconds since the epoch."""
     effective, touched, count = Effective(usage), set[str](), 0
     for reservation in ledger:
         if reservation.expires_at > now and usage.missing(reservation.members):

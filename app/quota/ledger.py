@@ -1,18 +1,25 @@
-"""The ledger: the reservations of one namespace.
+"""The ledger: the reservations of one namespace, which all replicas share.
 
-A reservation holds the members of a request that was admitted and may be stored any time. A
-request is stored with one write, or not at all. So a reservation leaves the ledger as soon as
+A request that is admitted may be stored at any time until its reservation expires. Until then, the
+reservation counts the members that the request claims. The API server stores all members of a
+request with one write, or none. So one member that is seen stored can show that all are stored.
 
-- one of its members is seen stored that nothing but this request can have brought: such a
-  *proof* was neither stored nor reserved when it was claimed, and nobody has claimed it since, or
-- it has expired, by a view that is newer: what was not stored by then never will be, and what
-  was is seen.
+A member is a *proof* of its request if only that request can have stored it: it was neither stored
+nor reserved when the request claimed it, and no other request has claimed it since.
 
-One replica may have seen what another has not. So whoever changes a ledger leaves a *floor* in it,
-what the change rests on, and nobody decides on that ledger who has not seen as much: every member
-that has left the ledger, and every deletion that made room in it.
+A reservation leaves the ledger when
 
-An *escrow* is a number of places that a replica gives out by itself, see `app.quota.escrow`.
+- a proof is seen stored: from then on its members count as stored; or
+- it has expired, and a replica's view is newer than the expiry: the request can no longer be
+  stored, and if it was stored, the view shows it.
+
+Replicas see the ImageStreams at different times. A replica that writes the ledger may have dropped
+a reservation because it has seen its members stored. A replica that has not seen them yet would
+count them neither as stored nor as reserved. So each write leaves a *floor* in the ledger: how far
+the writer has seen the ImageStreams. No replica decides with a ledger before its own view covers
+the floor.
+
+An *escrow* is a number of places that one replica gives out by itself, see `app.quota.escrow`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,27 +30,28 @@ from app.quota.members import NONE, Claims, Member, Members
 from app.quota.usage import NamespaceUsage
 
 PUSH_CHECK = "push-"
-"""What the holders of push checks begin with. A push check stores nothing by itself: the review
-of the mapping that its push ends with takes its reservation over."""
+"""The prefix of the holders of push checks. A push check stores nothing. Its push ends with an
+ImageStreamMapping, and the review of that mapping takes over the reservation of the push check."""
 
 
 @dataclass(frozen=True)
 class View:
-    """How much a replica has seen of what is stored."""
+    """How far a replica has seen the ImageStreams."""
 
     position: int
-    """In the order of all changes of ImageStreams, their `resourceVersion`: exactly how far."""
+    """The `resourceVersion` up to which every change is seen, and no later change."""
     time: float
-    """Seconds since the epoch: everything that was stored by then, perhaps more."""
+    """Seconds since the epoch. Every change until this time is seen; later ones may be."""
 
 
 @dataclass(frozen=True)
 class Floor:
-    """What one must have seen to decide on a ledger."""
+    """How far a replica must have seen the ImageStreams before it decides with a ledger."""
 
     position: int = 0
+    """As in View."""
     set_at: float = 0.0
-    """Seconds since the epoch, when a replica had got to that position."""
+    """Seconds since the epoch: when the replica that wrote the floor had seen that position."""
 
 
 _GROUND = Floor()
@@ -51,17 +59,18 @@ _GROUND = Floor()
 
 @dataclass(frozen=True)
 class Reservation:
-    """Members that count as used; times are seconds since the epoch."""
+    """The members of one admitted request. They count as used until the reservation goes."""
 
     holder: str
     members: Members
     expires_at: float
+    """Seconds since the epoch."""
     shared: Members = NONE
-    """Those of its members that prove nothing: others may have stored them, or may yet."""
+    """The members that are no proof: another request may have stored them, or may store them."""
     removes: Members = NONE
-    """What the request takes away: nobody may rely on it."""
+    """The members that the request removes. No other request may rely on them."""
     seen: int = 0
-    """The write of the ledger that has seen its proof; zero if none has."""
+    """The number of the first write of the ledger that saw a proof stored; 0 if none did."""
 
     @property
     def proof(self) -> Members:
@@ -70,32 +79,40 @@ class Reservation:
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds. `expiry` outlasts the way from admission to storage (60 s) by the clock skew;
-    `lag` is the oldest view that may decide, `skew` how far the clocks of two replicas may be
-    apart."""
+    """Durations in seconds."""
 
     expiry: float = 90.0
+    """How long a reservation lasts: the longest time from admission to storage (60 s by default),
+    the lag, and the error of the clocks."""
     lag: float = 0.0
+    """The age of the oldest view that may decide."""
     skew: float = 0.0
+    """The largest difference between the clocks of two replicas."""
 
 
 @dataclass(frozen=True)
 class Escrow:
-    """Places for as many streams, images and tags each; times are seconds since the epoch."""
+    """A row of the ledger: places that one replica holds. Times are seconds since the epoch."""
 
     key: str
-    """The replica that has taken it, and a number."""
+    """`<replica>/<number>`: the replica that has taken it."""
     places: int
+    """It holds this number of streams, this number of images and this number of tags."""
     taken: int
-    """The write of the ledger that has taken it."""
+    """The number of the write of the ledger that took it."""
     usable_until: float
+    """By the clock of its replica. Later, the replica admits nothing from it."""
     lost_at: float
-    """From then on, by anybody's clock, its replica does not use it any more."""
+    """By any replica's clock, its replica no longer uses it from this time on."""
     counted_until: float
+    """The other replicas count its places until this time, unless it is given back before."""
 
 
 class Ledger:
-    """Reservations by holder: a holder that claims again renews its reservation."""
+    """The reservations of a namespace by holder, and the escrows.
+
+    A holder has one reservation. If it claims again, the reservation is renewed.
+    """
 
     def __init__(
         self,
@@ -122,41 +139,47 @@ class Ledger:
 
     @property
     def places(self) -> int:
-        """How many are held in escrow."""
+        """The number of places that all replicas hold in escrow."""
         return sum(escrow.places for escrow in self.escrows.values())
 
     def covered_by(self, view: View, timing: Timing) -> bool:
-        """Whether a view may decide on this ledger.
+        """Whether a replica with this view may decide with this ledger.
 
-        Normally by its position. A view that is newer than the floor covers it, too: an API
-        server that was restored from a backup counts its positions anew.
+        Normally the position decides. An API server that was restored from a backup starts with
+        older positions, so a view that is newer in time than the floor covers it as well.
         """
         floor = self.floor
         return view.position >= floor.position or view.time >= floor.set_at + timing.skew
 
     def is_spent(self, now: float, timing: Timing) -> bool:
-        """Whether nothing is held, and every view that may decide covers the floor."""
+        """Whether the ledger can be deleted: it holds nothing, and every view that is young enough
+        to decide covers its floor."""
         held = self._by_holder or self.escrows
         return not held and now >= self.floor.set_at + timing.lag + 2 * timing.skew
 
     def is_given_out(self, view: View) -> bool:
-        """Whether a replica may still use an escrow, as far as a view knows the time."""
+        """Whether a replica may still use an escrow at the time of a view."""
         return any(escrow.lost_at > view.time for escrow in self.escrows.values())
 
     def reserve(
         self, holder: str, claims: Claims, usage: NamespaceUsage, expires_at: float
     ) -> None:
-        """Hold all that a request claims, and what it removes.
+        """Reserve all members that an admitted request claims, and note those that it removes.
 
-        Also what is stored already: it may be deleted before the request is stored. A holder that
-        claims again may have two requests on their way: then no member is proof of both.
+        Stored members are reserved as well: they may be deleted before the request is stored.
         """
         missing = usage.missing(claims.adds)
         shared = claims.adds - missing
         self.name(Reservation(holder, claims.adds, expires_at, shared, claims.removes))
 
     def name(self, made: Reservation) -> None:
-        """Enter a reservation. Members of it that others have claimed prove nothing, of either."""
+        """Enter a reservation into the ledger.
+
+        - A member that another holder has reserved as well is no longer a proof of either.
+        - If the holder has a reservation already, both are joined. Two requests may be on their
+          way then, so no member that both claim is a proof.
+        - If the mapping of a push is reserved, it takes over the reservation of the push check.
+        """
         claimed, renewed = self._index(), self._by_holder.get(made.holder)
         members, proof, removes = made.members, made.proof, made.removes
         proof = self.unclaimed(proof)
@@ -173,13 +196,13 @@ class Ledger:
         self._put(Reservation(made.holder, members, expires_at, members - proof, removes))
 
     def unclaimed(self, members: Members) -> Members:
-        """Those that no reservation holds."""
+        """The members that no reservation holds."""
         index = self._index()
         claimed = [member for member in members if index.get(member)]
         return members - Members.of(claimed) if claimed else members
 
     def holds(self, holder: str, claims: Claims) -> bool:
-        """Whether a holder has been given exactly this before."""
+        """Whether a holder's reservation has exactly these claims."""
         held = self._by_holder.get(holder)
         return held is not None and (held.members, held.removes) == (claims.adds, claims.removes)
 
@@ -191,18 +214,21 @@ class Ledger:
         return True
 
     def begin(self, usage: NamespaceUsage, view: View, now: float) -> bool:
-        """Begin the next write of this ledger, with a view that covers it.
+        """Begin the next write of this ledger: count it, set the floor and settle.
 
-        Returns whether anything has changed that is worth to be written.
+        `view` must cover the present floor. Returns whether `settle` has changed anything. The
+        floor alone is no reason to write.
         """
         self.writes += 1
         self.floor = Floor(view.position, now)
         return self.settle(usage, view)
 
     def settle(self, usage: NamespaceUsage, view: View) -> bool:
-        """Drop what was stored or never will be, as seen by a view that covers the ledger.
+        """Drop the reservations and escrows that no longer have to count.
 
-        Returns whether anything has changed.
+        A reservation goes when it has expired, or when a proof of it is seen and is certain. While
+        a proof is not certain, the reservation is marked with the write that has seen it.
+        `view` must cover the floor. Returns whether anything has changed.
         """
         changed = False
         for escrow in list(self.escrows.values()):
@@ -224,12 +250,18 @@ class Ledger:
         return changed
 
     def _is_certain(self, held: Reservation, usage: NamespaceUsage, view: View) -> bool:
-        """Whether no escrow hides a claim that may have brought the proof that is seen.
+        """Whether no request that was admitted from an escrow can have stored the proof.
 
-        A replica that takes an escrow has named its claims until then, and takes what it sees for
-        no proof of later ones. The claims of one that is lost stay hidden, but its places count as
-        long as a request may last that was taken for stored because of them: so a reservation may
-        go whose members are all seen, each in one of these places.
+        A replica names the requests that it admits from an escrow in its next write only. Until
+        then, the ledger does not show that such a request has claimed the same member. So a proof
+        becomes certain in one of two ways:
+
+        - No escrow is older than the write that saw the proof first. A replica that takes an
+          escrow names its earlier requests with the same write, and its later requests cannot
+          have stored a member that it has already seen.
+        - Every older escrow is lost. Its replica may never name its requests. But the places of
+          the escrow count until no request can still be stored that was taken for stored because
+          of them. They cover this reservation if all of its members are seen and are proofs.
         """
         hiding = [one for one in self.escrows.values() if one.taken < (held.seen or self.writes)]
         if not hiding:
@@ -240,9 +272,9 @@ class Ledger:
     def effective(
         self, usage: NamespaceUsage, *, with_escrows: bool = True, every_stream: bool = False
     ) -> Effective:
-        """Observed usage with every reservation on top, and every place that is in escrow.
+        """The usage with every reservation on top, and with every place that is in escrow.
 
-        `every_stream`: what is reserved in streams that do not exist counts as well.
+        `every_stream`: count the members that are reserved in missing streams as well.
         """
         places = self.places if with_escrows else 0
         effective = Effective(usage, places, every_stream=every_stream)
@@ -251,7 +283,7 @@ class Ledger:
         return effective
 
     def _push_check(self, holder: str, claimed: Members) -> Reservation | None:
-        """The push check that a review of the same image and tag follows."""
+        """The reservation of the push check of the same image and tag, if there is one."""
         if holder.startswith(PUSH_CHECK) or not (claimed.images and claimed.tags):
             return None
         holders = (self._index().get(member, set()) for member in claimed if member[0] != "stream")

@@ -1,7 +1,7 @@
 """Members of the three sets that a namespace's usage consists of.
 
-`images` and `tags` carry their stream: the limits of one stream and those of the whole
-namespace are then read from the same sets.
+Members of `images` and `tags` name their stream. So the same sets give the counts of one stream
+and the counts of the whole namespace.
 """
 
 import hashlib
@@ -72,23 +72,23 @@ NONE = Members()
 
 @dataclass(frozen=True)
 class Claims:
-    """What one request would do to a namespace's sets.
+    """The members that one request would add to a namespace and remove from it.
 
-    An image whose digest nobody knows beforehand is claimed under a name of its own.
-    `removes` holds members that the same request takes away from a stream: they make room for
-    this request alone, and nobody else may rely on them from then on.
+    An image whose digest is not known yet is claimed under a made-up name.
     """
 
     namespace: str
     adds: Members = NONE
     removes: Members = NONE
+    """They make room for this request alone. Once it is admitted, no other request may rely on
+    them."""
 
 
 def holder_of(claims: Claims) -> str:
-    """A name for whoever makes exactly these claims.
+    """The holder for a request without one: a digest of its claims, 32 hexadecimal digits.
 
-    A retry of a push makes the same claims under the same name: it renews one reservation
-    instead of adding another.
+    A retry of a push makes the same claims, so it has the same holder. It renews the reservation
+    of the first attempt.
     """
     parts = [
         [sorted(members.streams), sorted(members.images), sorted(members.tags)]

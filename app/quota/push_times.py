@@ -1,4 +1,4 @@
-"""When each tag was last pushed: four bytes a tag, because a cluster may have a million."""
+"""The time of the last push to each tag, in four bytes: a cluster may have a million tags."""
 
 from array import array
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _LATEST = 2**32 - 1
 
 
 class PushTimes:
-    """Kept beside the usage index, whose tags they belong to."""
+    """The times of the tags in a usage index. It keeps the times only, in the order of the tags."""
 
     def __init__(self) -> None:
         self._seconds: dict[tuple[str, str], array[int]] = {}
@@ -21,7 +21,7 @@ class PushTimes:
     def put(
         self, key: tuple[str, str], stream: ImageStream | CountedStream, usage: StreamUsage
     ) -> None:
-        """Of one stream, by (namespace, name), whose usage is known already."""
+        """Keep the times of one stream. `key`: (namespace, name); `usage`: the stream's tags."""
         known = {
             history.tag: _seconds(history.items[0].created)
             for history in stream.status.tags
@@ -33,7 +33,7 @@ class PushTimes:
         self._seconds.pop(key, None)
 
     def of(self, namespace: str, usage: NamespaceUsage) -> Mapping[StreamTag, datetime]:
-        """The tags of a namespace whose times are known."""
+        """The known times of a namespace, by tag."""
         return {
             (name, tag): datetime.fromtimestamp(seconds, UTC)
             for name, stream in usage.streams.items()
@@ -45,7 +45,7 @@ class PushTimes:
 
 
 def _seconds(text: str) -> int:
-    """Since the epoch, of a time in RFC 3339; zero for text that is none."""
+    """Seconds since the epoch of an RFC 3339 time; 0 if the text is no time."""
     try:
         time = datetime.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,7 @@
-"""What every source of state offers, and how it says that it cannot answer."""
+"""The port to the state that decisions rest on: limits, ImageStreams and Images.
+
+`app.cluster` has the adapters, for a cluster and for a folder of manifests.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,17 +14,18 @@ from app.quota.usage import NamespaceUsage
 
 
 class StateUnavailableError(Exception):
-    """The state is not loaded or too old to decide on: the request is to be retried."""
+    """There is no safe answer now, because the state is not loaded or too old. The client should
+    send the request again."""
 
     retry_after = 1
-    """Seconds."""
+    """Seconds until a retry is useful."""
 
 
 @dataclass(frozen=True)
 class NamespaceView:
-    """What one decision about a namespace rests on.
+    """The limits of a namespace at one moment.
 
-    It is taken once, so that every part of the decision rests on the same limits.
+    A decision takes one view, so that all its parts rest on the same limits.
     """
 
     namespace: str
@@ -29,13 +33,13 @@ class NamespaceView:
 
 
 class ClusterState(Protocol):
-    """Limits and usage as last seen; reading them never waits."""
+    """Limits and usage as last seen. Reading them never waits, except for `image`."""
 
     def problems(self) -> list[str]:
-        """Why the state must not be decided on now; empty when it is loaded and fresh."""
+        """The reasons not to decide now; empty if the state is loaded and fresh."""
 
     def view(self) -> View:
-        """How much of what is stored is seen; `usage` is never older than that."""
+        """How far the ImageStreams are seen; `usage` is never older."""
 
     def limits(self, namespace: str) -> NamespaceLimits: ...
 
@@ -48,17 +52,20 @@ class ClusterState(Protocol):
         """Whether any namespace has an image that a change of storage could lose."""
 
     async def image(self, digest: str) -> ImageClaim | None:
-        """What a stored Image says of itself; None if no Image of that digest is known."""
+        """The size and layers that a stored Image states; None if no such Image is known."""
 
 
 def view_of(state: ClusterState, namespace: str) -> NamespaceView:
-    """Raises StateUnavailableError for a state, or a namespace, that must not be decided on."""
+    """The view of one namespace.
+
+    Raises StateUnavailableError if the state, or this namespace, must not be decided on.
+    """
     require_available(state)
     return NamespaceView(namespace, state.limits(namespace))
 
 
 def require_available(state: ClusterState) -> None:
-    """Raises StateUnavailableError with every reason, rather than decide on a guess."""
+    """Raises StateUnavailableError with every problem of the state."""
     problems = state.problems()
     if problems:
         raise StateUnavailableError("; ".join(problems))

@@ -1,4 +1,4 @@
-"""What `ResourceQuota.status` has to say about the domain's names."""
+"""Computes `ResourceQuota.status` for the resource names of the API domain."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from app.quota.usage import NamespaceUsage
 def status_patch(
     quota: ResourceQuota, usage: NamespaceUsage, domain: ApiDomain
 ) -> dict[str, Any] | None:
-    """A merge patch that makes `hard` and `used` true; None if they are.
+    """A merge patch that corrects `hard` and `used`; None if both are right.
 
-    Only the domain's names are touched: what the quota controller computes stays its own. A name
-    that has left `spec.hard` leaves the status too.
+    It has only the domain's names. The quota controller computes the others. A name that is no
+    longer in `spec.hard` is removed from the status.
     """
     counts = {
         domain.imagestreams: usage.stream_count,

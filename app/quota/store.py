@@ -1,4 +1,4 @@
-"""Where ledgers are kept, with compare-and-swap."""
+"""The port to the store of ledgers, which writes with compare-and-swap, and a store in memory."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -7,34 +7,43 @@ from app.quota.ledger import Ledger
 
 
 class LedgerConflictError(Exception):
-    """Another replica has written the ledger since it was read: read it again and decide again."""
+    """Another replica has written the ledger since it was read. Read it and decide again."""
 
 
 class LedgerStore(Protocol):
     replica: str
-    """Names this process among all that write the same ledgers; "" if there is no other."""
+    """The name of this process among those that write the same ledgers; "" if it is alone."""
 
     async def load(self, namespace: str) -> tuple[Ledger, str]:
-        """A copy of the ledger as last seen, and its version; an empty one if there is none."""
+        """A copy of the ledger as last seen, and its version. It is empty if there is none.
+
+        Raises StateUnavailableError if the ledger cannot be parsed.
+        """
 
     async def refresh(self, namespace: str) -> tuple[Ledger, str]:
-        """The same as of now: a refusal must not rest on what another replica has changed."""
+        """Read the ledger as it is now, and return it as `load` does.
+
+        Called before a refusal: another replica may have changed the ledger meanwhile.
+        """
 
     async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
-        """Replace the version that was loaded. Raises LedgerConflictError."""
+        """Replace the version that was loaded.
+
+        Raises LedgerConflictError, and StateUnavailableError if the outcome is unknown.
+        """
 
     async def recall(self, namespace: str) -> None:
         """Ask the other replicas to give their escrows back. Raises StateUnavailableError."""
 
     def on_recall(self, listener: Callable[[str], None]) -> None:
-        """Have a listener told of each namespace whose escrows another replica asks for."""
+        """Call `listener` with the name of each namespace whose escrows another replica recalls."""
 
     def reservations(self) -> int:
-        """How many reservations are in flight, as far as this replica knows."""
+        """The number of reservations in the ledgers that this replica knows."""
 
 
 class MemoryLedgers:
-    """Ledgers in the process, for a service that runs alone: nothing can conflict."""
+    """Ledgers in the process, for a service that runs alone. There are no conflicts."""
 
     replica = ""
 
@@ -55,10 +64,10 @@ class MemoryLedgers:
             self._ledgers.pop(namespace, None)
 
     async def recall(self, namespace: str) -> None:
-        """Nobody else holds any."""
+        """No other replica holds escrows."""
 
     def on_recall(self, listener: Callable[[str], None]) -> None:
-        """Nobody else asks for any."""
+        """No other replica recalls escrows."""
 
     def reservations(self) -> int:
         return sum(map(len, self._ledgers.values()))

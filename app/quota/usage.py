@@ -1,6 +1,6 @@
-"""The usage index: what is stored, as sets, kept up to date one stream at a time.
+"""The usage index: the stored members of every namespace, updated one stream at a time.
 
-An event costs the size of its stream, a question the size of the question.
+The cost of an update is the size of the stream. The cost of a question is the size of the question.
 """
 
 from bisect import bisect_left
@@ -24,7 +24,8 @@ class StreamUsage:
     __slots__ = ("_sorted", "_tags", "image_count")
 
     untagged = 0
-    """Stored images that nothing reaches and that do not count. A stream's history has none."""
+    """The number of stored images that no tag reaches. They do not count. An ImageStream has none;
+    a repository behind the gateway may have some."""
 
     def __init__(self, tags: dict[str, tuple[str, ...]]) -> None:
         self._tags = {intern(tag): _history(digests) for tag, digests in tags.items()}
@@ -56,7 +57,7 @@ class StreamUsage:
         return frozenset(map(unpack, self.packed_images))
 
     def newest_images(self, revisions: int) -> frozenset[Packed]:
-        """Those in that many newest entries of each tag's history."""
+        """The images in the newest `revisions` entries of each tag's history."""
         return frozenset(
             digest for history in self._tags.values() for digest in _each(history)[:revisions]
         )
@@ -65,7 +66,7 @@ class StreamUsage:
         return tag in self._tags
 
     def history(self, tag: str) -> tuple[str, ...]:
-        """The digests that a tag has pointed at, newest first; one may come back."""
+        """The digests that a tag has pointed at, newest first. A digest may occur twice."""
         return tuple(map(unpack, _each(self._tags.get(tag, ()))))
 
     def latest(self, tag: str) -> str | None:
@@ -74,9 +75,10 @@ class StreamUsage:
         return unpack(digests[0]) if digests else None
 
     def image_named(self, beginning: str) -> str | None:
-        """The one digest that begins so, with or without its algorithm; None if it is not clear.
+        """The digest with this beginning, with or without `sha256:`. None if there is none, or
+        more than one.
 
-        The digests are sorted when somebody asks for the first time.
+        The digests are sorted at the first call.
         """
         if not self._sorted:
             self._sorted = sorted(self.images)
@@ -96,7 +98,10 @@ class StreamUsage:
         )
 
     def without(self, other: "StreamUsage | None", name: str) -> Members:
-        """The images and tags of this stream that another state of it does not have."""
+        """The images and tags that are in this state of a stream and not in `other`.
+
+        `name`: the stream's name; `other`: None if the stream is missing.
+        """
         images, tags = self.packed_images, set(self._tags)
         if other is not None:
             images, tags = images - other.packed_images, tags - other._tags.keys()
@@ -134,11 +139,11 @@ class NamespaceUsage:
 
     @property
     def untagged(self) -> int:
-        """How many stored images of all streams do not count. This costs the number of streams."""
+        """The number of stored images that do not count. Its cost is the number of streams."""
         return sum(stream.untagged for stream in self.streams.values())
 
     def put(self, name: str, stream: StreamUsage | None) -> None:
-        """Replace what is known of a stream; None for a stream that is gone."""
+        """Replace the known state of a stream; None for a deleted stream."""
         old = self.streams.pop(name, None)
         if old is not None:
             self.tag_count -= old.tag_count
@@ -151,18 +156,18 @@ class NamespaceUsage:
                 self._remember(digest, name)
 
     def grown(self, name: str, tags: int, images: Iterable[Packed]) -> None:
-        """A stream has got so many tags and these images more."""
+        """Count `tags` more tags and these images of a stream."""
         self.tag_count += tags
         for digest in images:
             self._remember(digest, name)
 
     def newest_image_count(self, revisions: int) -> int:
-        """The distinct images in that many newest entries of each tag's history."""
+        """The number of distinct images in the newest `revisions` entries of each tag's history."""
         newest = (stream.newest_images(revisions) for stream in self.streams.values())
         return len(frozenset().union(*newest))
 
     def references(self, digest: str) -> int:
-        """How many streams hold an image."""
+        """The number of streams that hold an image."""
         holders = self._holders.get(pack(digest))
         if holders is None:
             return 0
@@ -173,7 +178,7 @@ class NamespaceUsage:
         return holders == stream if isinstance(holders, str | None) else stream in holders
 
     def images_of(self, stream: str) -> frozenset[str]:
-        """The digests of one stream. This costs its size: decisions ask `has_image`."""
+        """The digests of one stream. It costs the stream's size, so decisions use `has_image`."""
         return self.streams[stream].images if stream in self.streams else frozenset()
 
     def image_count_of(self, stream: str) -> int:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from app.gateway.contents import NO_LINKS
 from app.gateway.database import Database, DatabaseError
-from tests.unit.test_inventory import ORIGIN
+from app.registry.names import Reference
+from tests.unit.test_inventory import APP, ORIGIN
 
 
 async def test_database_of_version_1_is_filled_again(tmp_path: Path) -> None:
@@ -29,6 +31,46 @@ async def test_database_of_version_1_is_filled_again(tmp_path: Path) -> None:
     assert not opened.filled
     assert (opened.contents(), opened.intents()) == ({}, [])
     opened.close()
+
+
+async def test_interrupted_push_in_a_file_without_links_is_read(tmp_path: Path) -> None:
+    """Files of version 2 had no links in their intents. Earlier programs can still use the file."""
+    path = tmp_path / "gateway.db"
+    Database(path, ORIGIN).close()
+    earlier = "INSERT INTO intents (namespace, stream, tag, digest) VALUES (?, ?, ?, ?)"
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        older.execute("ALTER TABLE intents DROP COLUMN links")
+        older.execute(earlier, ("ns", "app", "v1", "sha256:x"))
+
+    opened = Database(path, ORIGIN)
+    [intent] = opened.intents()
+    opened.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        older.execute(earlier, ("ns", "app", "v2", "sha256:y"))
+
+    assert (intent.reference.tag, intent.links) == ("v1", NO_LINKS)
+    again = Database(path, ORIGIN)
+    assert len(again.intents()) == 2
+    again.close()
+
+
+async def test_outcomes_share_the_next_transaction(tmp_path: Path) -> None:
+    """A push waits for one durable write, not for two."""
+    path = tmp_path / "gateway.db"
+    database = Database(path, ORIGIN)
+    written: list[str] = []
+    database._connection.set_trace_callback(written.append)
+
+    for number in range(3):
+        tag = Reference(tag=f"v{number}")
+        intent = await database.begin(APP, tag, "sha256:x", NO_LINKS)
+        outcome = database.finish(intent, stored=True)
+    await outcome
+
+    assert written.count("COMMIT") == 4
+    assert set(database.contents()[APP].tags) == {"v0", "v1", "v2"}
+    assert database.intents() == []
+    database.close()
 
 
 async def test_a_database_belongs_to_one_process(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The inventory follows the registry, and counts too much rather than too little."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -95,14 +96,14 @@ def counts(inventory: Inventory) -> tuple[int, int, int]:
 
 
 async def push(inventory: Inventory, reference: Reference, content: bytes) -> None:
-    await inventory.stored(await inventory.begin(APP, reference, digest_of(content)))
+    inventory.stored(await inventory.begin(APP, reference, digest_of(content)))
 
 
 async def test_stored_manifest_counts_and_refused_one_does_not(inventory: Inventory) -> None:
     await push(inventory, V1, image(1))
     await push(inventory, V2, image(1))
     await push(inventory, Reference(digest=digest_of(image(2))), image(2))
-    await inventory.not_stored(await inventory.begin(APP, Reference(tag="v3"), "sha256:x"))
+    inventory.not_stored(await inventory.begin(APP, Reference(tag="v3"), "sha256:x"))
 
     assert counts(inventory) == (1, 2, 2)
 
@@ -119,7 +120,7 @@ async def test_old_and_new_image_count_while_the_push_outcome_is_unknown(
     inventory: Inventory,
 ) -> None:
     await push(inventory, V1, image(1))
-    await inventory.unknown(await inventory.begin(APP, V1, digest_of(image(2))))
+    inventory.unknown(await inventory.begin(APP, V1, digest_of(image(2))))
 
     assert counts(inventory) == (1, 2, 1)
 
@@ -155,7 +156,7 @@ async def test_tagging_an_index_counts_its_expired_children_again(
     links = Links(frozenset(map(digest_of, children)))
 
     brought = inventory.brought(APP, digest_of(both), links)
-    await inventory.stored(await inventory.begin(APP, V1, digest_of(both), links))
+    inventory.stored(await inventory.begin(APP, V1, digest_of(both), links))
 
     assert {digest for _, digest in brought.images} == {digest_of(both), *links.children}
     assert counts(inventory) == (1, 3, 1)
@@ -166,7 +167,7 @@ async def test_concurrent_rounds_of_questions_are_both_answered(
 ) -> None:
     for number in range(5):
         repository = Repository("ns", f"app{number}")
-        await inventory.unknown(await inventory.begin(repository, V1, digest_of(image(1))))
+        inventory.unknown(await inventory.begin(repository, V1, digest_of(image(1))))
     registry.store(image(1), "v1")
 
     assert all(await asyncio.gather(inventory.ask_due(), inventory.ask_due()))
@@ -253,11 +254,52 @@ async def test_interrupted_push_counts_until_the_registry_has_answered(
     reopened.close()
 
 
+INDEXED = Links(frozenset([digest_of(image(1))]))
+REFERRER = Links(subject=digest_of(image(1)))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "content", "links"),
+    [
+        pytest.param("", "v1", index(image(1)), INDEXED, id="an index after its child"),
+        pytest.param("v1", "", image(2), REFERRER, id="a referrer of a tagged image"),
+    ],
+)
+async def test_links_of_an_interrupted_push_are_known_after_a_restart(
+    database: Database,
+    registry: FakeRegistry,
+    tmp_path: Path,
+    first: str,
+    second: str,
+    content: bytes,
+    links: Links,
+) -> None:
+    before = inventory_of(database, registry)
+    await push(before, _reference(first, image(1)), image(1))
+    await before.begin(APP, _reference(second, content), digest_of(content), links)
+    database.close()
+    registry.store(image(1), *filter(None, [first]))
+    registry.store(content, *filter(None, [second]))
+
+    reopened = Database(tmp_path / "gateway.db", ORIGIN)
+    inventory = inventory_of(reopened, registry, clock=lambda: time.time() + 2 * GRACE)
+    await inventory.recover()
+    assert await inventory.ask_due()
+
+    assert counts(inventory) == (1, 2, 1)
+    assert reopened.contents()[APP].images[digest_of(content)] == links
+    reopened.close()
+
+
+def _reference(tag: str, content: bytes) -> Reference:
+    return Reference(tag, "" if tag else digest_of(content))
+
+
 async def test_push_that_is_stored_after_the_first_404_counts(
     database: Database, registry: FakeRegistry
 ) -> None:
     inventory = inventory_of(database, registry)
-    await inventory.unknown(await inventory.begin(APP, V1, digest_of(image(1))))
+    inventory.unknown(await inventory.begin(APP, V1, digest_of(image(1))))
     assert await inventory.ask_due()
 
     registry.store(image(1), "v1")
@@ -348,17 +390,17 @@ async def test_stored_manifest_counts_while_the_database_cannot_be_written(
     registry: FakeRegistry,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def full(*_arguments: object, **_keywords: object) -> None:
-        raise DatabaseError("database or disk is full")
+    def full(_actions: object) -> sqlite3.Error:
+        return sqlite3.OperationalError("database or disk is full")
 
     intents = [await inventory.begin(APP, tag, digest_of(image(1))) for tag in (V1, V2)]
     registry.store(image(1), "v1")
     with monkeypatch.context() as patched:
-        for name in ("finish", "apply"):
-            patched.setattr(database, name, full)
-        await inventory.stored(intents[0])
-        await inventory.not_stored(intents[1])
+        patched.setattr(database._transactions, "_run", full)
+        inventory.stored(intents[0])
+        inventory.not_stored(intents[1])
         assert counts(inventory) == (1, 1, 1)
+        await asyncio.wait_for(inventory.something_due.wait(), 10)
         assert not await inventory.ask_due()
 
     assert await inventory.ask_due()
@@ -387,7 +429,7 @@ async def test_counts_after_each_of_many_pushes_are_those_of_the_whole_repositor
         links = links_of_number(digests, digests.index(digest))
         tag = chosen.choice(["", f"v{chosen.randrange(12)}"])
         intent = await inventory.begin(APP, Reference(tag, "" if tag else digest), digest, links)
-        await inventory.stored(intent)
+        inventory.stored(intent)
 
         whole.put(digest, links)
         if tag:
