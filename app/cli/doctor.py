@@ -14,6 +14,7 @@ _SETTINGS = (
     "context",
     "api_domain",
     "registry_namespace",
+    "trusted_ca_namespace",
     "registry_hosts",
     "registry_url",
     "registry_auth",
