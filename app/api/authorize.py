@@ -6,7 +6,6 @@ on the rest.
 """
 
 import base64
-import binascii
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -126,7 +125,7 @@ def _token(authorization: str) -> str:
         return ""
     try:
         return base64.b64decode(value, validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return ""
 
 
