@@ -8,7 +8,8 @@ from app.admission.review import AdmissionRequest
 from app.model.limits import Limit, NamespaceLimits
 from app.model.quantity import Quantity
 from app.quota.usage import StreamUsage
-from tests.unit.image_api_model import LIMITED, SIZES, SOURCE, Limits, Namespace, World
+from tests.unit.image_api_model import LIMITED, SIZES, SOURCE, Limits, Namespace, reasons
+from tests.unit.image_api_requests import World
 from tests.unit.pushes import Pushes
 from tests.unit.reviews import causes, review
 from tests.unit.stores import quota
@@ -51,7 +52,7 @@ async def test_a_request_is_decided_as_the_model_decides(seed: int) -> None:
             world.delete()
         show(pushes, LIMITED, world.streams)
         request = world.request()
-        expected = world.reasons(request)
+        expected = reasons(request, world.streams, world.limits)
         verdict = await review(
             pushes,
             AdmissionRequest.model_validate(
