@@ -30,15 +30,18 @@ class Admission:
 
     async def validate(self, request: AdmissionRequest, within: float) -> Outcome:
         """Decide a request within that many seconds."""
-        if request.operation in ("DELETE", "CONNECT"):
-            return not_handled(f"{request.operation} adds nothing")
         if request.sub_resource in _IGNORED_SUBRESOURCES:
             return not_handled(f"subresource {request.sub_resource} adds nothing")
         kind = self._kinds.get(request.kind.group, request.kind.kind)
+        decide = kind.decide if kind else None
+        if request.operation in ("DELETE", "CONNECT"):
+            decide = kind.at_deletion if kind and request.operation == "DELETE" else None
+            if decide is None:
+                return not_handled(f"{request.operation} adds nothing")
         verdict = None
-        if kind is not None and kind.decide is not None:
+        if decide is not None:
             try:
-                verdict = await kind.decide(self._deciders, request, within)
+                verdict = await decide(self._deciders, request, within)
             except ValidationError as error:
                 found = list(problems(error)) if request.object is not None else [NO_OBJECT]
                 return invalid(request.title, found)

@@ -13,13 +13,14 @@
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable
 
 from app.admission.cancelling import cancel
 from app.admission.decision import Sight, decide_all
 from app.admission.escrows import Escrows, renew_at
+from app.admission.pauses import ConflictPauses, Retries
+from app.admission.recalling import recall
 from app.admission.waiting import Waiting, answer, fail, give_up
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
@@ -34,17 +35,6 @@ logger = logging.getLogger("registry_admission.quota")
 
 _CATCH_UP = 0.005
 """Seconds between two checks that this replica's view has reached the ledger's floor."""
-_PAUSE = 0.015
-"""Seconds. After each conflict, the worker may wait this much longer before it decides, so that
-its batches grow."""
-_MAX_PAUSE = 0.06
-"""Seconds."""
-_CALM = 0.8
-"""Each success multiplies the wait by this."""
-_RECALL = 2.0
-"""Seconds that a request waits for the escrows of other replicas."""
-_ASK_AGAIN = 0.2
-"""Seconds between two recalls if the ledger does not change."""
 
 
 class Enforcer:
@@ -72,8 +62,8 @@ class Enforcer:
         """The namespaces whose batch is being decided or written."""
         self._due: set[str] = set()
         """The namespaces whose escrow must be given back."""
-        self._pause: dict[str, float] = {}
-        """The longest wait before the next batch, by namespace, in seconds."""
+        self._pauses = ConflictPauses()
+        self._retries = Retries(self._give_back)
         self._workers: set[asyncio.Task[None]] = set()
 
     async def decide(
@@ -125,13 +115,16 @@ class Enforcer:
         return self._ledgers.reservations()
 
     async def close(self) -> None:
-        """Write the reservations that were admitted from escrows, and give all escrows back."""
+        """Write the reservations that were admitted from escrows, and give all escrows back.
+
+        This tries until the API server answers.
+        """
         self._escrows.stop()
         # A write that is on its way may bring another escrow.
         for namespace in {*self._escrows.namespaces(), *self._deciding}:
             self._give_back(namespace)
-        if self._workers:
-            await asyncio.wait(self._workers)
+        while tasks := self._workers | self._retries.planned:
+            await asyncio.wait(tasks)
 
     def _recalled(self, namespace: str) -> None:
         """Give an escrow back because another replica recalls it."""
@@ -161,9 +154,7 @@ class Enforcer:
     async def _work(self, namespace: str) -> None:
         """Decide batches until no request waits and no escrow is due."""
         while self._waiting[namespace] or namespace in self._due:
-            pause = self._pause.get(namespace)
-            if pause:
-                await asyncio.sleep(random.uniform(0, pause))
+            await self._pauses.wait(namespace)
             batch = self._take(namespace)
             if not batch and namespace not in self._due:
                 continue
@@ -172,49 +163,22 @@ class Enforcer:
             except LedgerConflictError:
                 # Decide again on the new ledger, together with requests that arrived meanwhile.
                 self._waiting[namespace] = batch + self._waiting[namespace]
-                self._pause[namespace] = min(_MAX_PAUSE, self._pause.get(namespace, 0.0) + _PAUSE)
+                self._pauses.conflict(namespace)
             except Exception as error:
                 self._due.discard(namespace)
                 if not isinstance(error, StateUnavailableError):
                     logger.exception("deciding failed", extra={"namespace": namespace})
                     error = StateUnavailableError(f"the quota enforcer failed: {error}")
                 fail(batch, error)
+                if self._escrows.may_hold(namespace):
+                    self._retries.failure(namespace)
             else:
-                self._calm(namespace)
+                self._pauses.success(namespace)
                 blocked = answer(batch, verdicts)
                 if blocked:
                     self._waiting[namespace] = blocked + self._waiting[namespace]
-                    await self._recall(namespace, blocked)
+                    await recall(self._ledgers, namespace, blocked)
         del self._waiting[namespace]
-
-    async def _recall(self, namespace: str, blocked: list[Waiting]) -> None:
-        """Recall the escrows of other replicas, and wait until the ledger changes.
-
-        A request that has waited too long is answered with StateUnavailableError.
-        """
-        now = asyncio.get_running_loop().time()
-        for waiting in blocked:
-            waiting.recalled_at = waiting.recalled_at or now
-        late = StateUnavailableError(
-            f"other replicas hold places of namespace {namespace} and do not give them back; "
-            "those of a replica that has crashed are free again in a few minutes"
-        )
-        fail([one for one in blocked if now - (one.recalled_at or now) > _RECALL], late)
-        try:
-            await self._ledgers.recall(namespace)
-            _, asked = await self._ledgers.load(namespace)
-            while asyncio.get_running_loop().time() < now + _ASK_AGAIN:
-                await asyncio.sleep(_CATCH_UP)
-                _, version = await self._ledgers.load(namespace)
-                if version != asked:
-                    break
-        except StateUnavailableError as error:
-            fail(blocked, error)
-
-    def _calm(self, namespace: str) -> None:
-        pause = self._pause.pop(namespace, 0.0) * _CALM
-        if pause > _PAUSE / 4:
-            self._pause[namespace] = pause
 
     def _take(self, namespace: str) -> list[Waiting]:
         """Take the waiting requests out of the queue. Those that fit into an escrow are admitted;
@@ -291,6 +255,7 @@ class Enforcer:
             self._escrows.doubt(namespace, taken)
             raise
         self._escrows.written(namespace, taken)
+        self._retries.success(namespace)
         if taken is not None:
             key = taken.escrow.key
             # The escrow's time has run since before the write.

@@ -103,7 +103,7 @@ class Escrows:
     def take(self, namespace: str, ledger: Ledger, sight: Sight) -> Holding | None:
         """Enter an escrow into the ledger whose write has begun, if an escrow pays."""
         cool = sight.now < self._cool_until.get(namespace, 0.0)
-        if not self._replica or cool or namespace not in self._hot:
+        if not self._replica or cool or not self._is_hot(namespace, sight.now):
             return None
         left = escrow.headroom(ledger, sight.usage, sight.limits)
         places = escrow.share(left, sight.limits)
@@ -175,3 +175,7 @@ class Escrows:
         self._decisions[namespace] += 1
         if self._decisions[namespace] >= _HOT:
             self._hot.add(namespace)
+
+    def _is_hot(self, namespace: str, now: float) -> bool:
+        """A namespace is hot until a second has passed without any request."""
+        return namespace in self._hot and int(now) <= self._second + 1

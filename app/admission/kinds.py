@@ -55,6 +55,8 @@ class Kind:
     decide: Decide | None = None
     """None for a kind that is only defaulted."""
     fill_in: FillIn | None = None
+    at_deletion: Decide | None = None
+    """None for a kind whose deletion loses nothing."""
 
 
 def _brings(change_of: ChangeOf, *, dry_run_stores: bool = False) -> Decide:
@@ -86,6 +88,12 @@ def _checked(
 
 async def _image(deciders: Deciders, request: AdmissionRequest, _within: float) -> Verdict:
     return deciders.images.check_image(request)
+
+
+async def _config_deletion(
+    deciders: Deciders, request: AdmissionRequest, _within: float
+) -> Verdict | None:
+    return deciders.registry.config_deletion(request)
 
 
 def _fill_in_service_account(deciders: Deciders, request: AdmissionRequest) -> Outcome:
@@ -128,7 +136,7 @@ KINDS = (
     ),
     Kind(
         Group.OPERATOR, "Config", "configs", False, _checked(lambda d: d.registry.config),
-        _fill_in_config,
+        _fill_in_config, _config_deletion,
     ),
     Kind(
         Group.OPERATOR, "ImagePruner", "imagepruners", False,

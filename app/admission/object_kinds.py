@@ -58,9 +58,9 @@ class ObjectAdmission:
         usage = self._usage(namespace)
         if not usage.streams:
             return {}
-        images = max(usage.streams, key=lambda name: len(usage.streams[name].images))
+        images = max(usage.streams, key=usage.image_count_of)
         tags = max(usage.streams, key=usage.tag_count_of)
         return {
-            self._domain.images: (images, len(usage.streams[images].images)),
+            self._domain.images: (images, usage.image_count_of(images)),
             self._domain.image_tags: (tags, usage.tag_count_of(tags)),
         }

@@ -22,6 +22,7 @@ from app.policy.fullness import Level
 from app.policy.operator import (
     image_pruner,
     registry_config,
+    registry_data_loss,
     registry_defaults,
     retention,
     storage_credentials,
@@ -82,11 +83,25 @@ class RegistryAdmission:
             config,
             old,
             domain=self._settings.domain,
-            images_exist=self._state.holds_images() or bool(self._state.problems()),
+            images_exist=self._images_exist(),
             data_loss_guard=self._settings.data_loss_guard,
             referenced=await self._referenced(config.spec) if looks else None,
             strict=checks == "deny",
         )
+
+    def config_deletion(self, request: AdmissionRequest) -> Verdict | None:
+        """Check the deletion of a Config; None for one that the operator does not read."""
+        config = request.old(Config)
+        if config is None or request.sub_resource or config.metadata.name != "cluster":
+            return None
+        if not self._images_exist():
+            return Verdict()
+        return registry_data_loss.check_deletion(
+            config, domain=self._settings.domain, guard=self._settings.data_loss_guard
+        )
+
+    def _images_exist(self) -> bool:
+        return self._state.holds_images() or bool(self._state.problems())
 
     async def pruner(self, request: AdmissionRequest) -> Verdict:
         """Raises ValidationError."""

@@ -98,10 +98,11 @@ def encode(certificates: Certificates) -> dict[str, str]:
     return {name: b64encode(pem).decode() for name, pem in content.items()}
 
 
-def decode(data: Mapping[str, str]) -> Certificates:
+def decode(data: Mapping[str, str | None]) -> Certificates:
     """The certificates in the data of a Secret. Raises ValueError for data that cannot be used."""
     try:
-        content = {name: b64decode(text) for name, text in data.items()}
+        # The API server may return an empty value as null.
+        content = {name: b64decode(text or "") for name, text in data.items()}
         serving = KeyPair(content[files.CERTIFICATE], content[files.KEY])
         trusted = authority.bundle(content[files.AUTHORITY])
         signer = KeyPair(trust.split(trusted)[0], content[files.AUTHORITY_KEY])

@@ -14,6 +14,7 @@ _SETTINGS = (
     "context",
     "api_domain",
     "registry_namespace",
+    "trusted_ca_namespace",
     "registry_hosts",
     "registry_url",
     "registry_auth",
@@ -24,11 +25,12 @@ _LEVELS = ("error", "warning")
 
 @click.command(cls=SettingsCommand, settings=_SETTINGS)
 @flags.words(
-    "-n", "--namespace", "namespaces", complete=completion.namespaces,
+    "-n", "--namespace", "namespaces", complete=completion.namespaces, check=flags.namespaces,
     text="Only the limits and images of these namespaces.",
 )  # fmt: skip
 @click.option(
     "--service-namespace",
+    callback=flags.optional_namespace,
     help="Namespace of this service.  [default: the one that its webhooks call]",
 )
 @click.option(

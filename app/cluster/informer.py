@@ -160,8 +160,9 @@ class Informer:
                         failures.end()
                 if not held:
                     raise ApiError(0, "the API server ended the watch at once")
-            except GoneError:
+            except GoneError as error:
                 self._version = ""
+                await asyncio.sleep(failures.pause(error))
             except TimeoutError:
                 if self._reopening:
                     self._reopening = False

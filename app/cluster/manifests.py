@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from app.cluster.yaml_loader import Loader
 from app.model.base import KubeObject
 from app.model.errors import UnusableError
-from app.model.yaml_bounds import require_bounds
+from app.model.nesting import is_deeper_than
+from app.model.yaml_bounds import MAX_DEPTH, require_bounds
 
 STANDARD_INPUT = Path("-")
 MAX_BYTES = 64 * 2**20
@@ -100,6 +101,11 @@ def read(path: Path, max_bytes: int = MAX_BYTES) -> Iterator[Manifest]:
     A list counts as its items. Raises ManifestError for text that is neither YAML nor JSON, nests
     too deeply or is too long, and for content that is no Kubernetes object.
     """
+    yield from read_text(text_of(path, max_bytes), displayed(path))
+
+
+def text_of(path: Path, max_bytes: int = MAX_BYTES) -> str:
+    """The text of a file in UTF-8 or UTF-16; `-` is standard input. Raises ManifestError."""
     shown = displayed(path)
     try:
         if path == STANDARD_INPUT:
@@ -109,14 +115,13 @@ def read(path: Path, max_bytes: int = MAX_BYTES) -> Iterator[Manifest]:
                 content = file.read(max_bytes + 1)
         if len(content) > max_bytes:
             raise ManifestError(f"{shown}:1: larger than {max_bytes // 2**20} MiB")
-        text = content.decode(_encoding(content))
+        return content.decode(_encoding(content))
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{shown}:1: {error}") from None
-    yield from read_text(text, shown)
 
 
 def read_text(text: str, path: Path) -> Iterator[Manifest]:
-    """The same for text that is at hand; problems name it by `path`."""
+    """The objects of a text. Problems name it by `path`."""
     for node, document in _documents(text, path):
         yield from _objects(path, node, document)
 
@@ -137,6 +142,9 @@ def _documents(text: str, path: Path) -> Iterator[tuple[yaml.Node, Any]]:
         except (ValueError, RecursionError):
             break
         lines = "\n" * text.count("\n", 0, start)
+        if is_deeper_than(content, MAX_DEPTH):
+            line = len(lines) + 1
+            raise ManifestError(f"{path}:{line}: nested deeper than {MAX_DEPTH} levels")
         yield _node(lines + text[start:end]), _without_surrogates(content, text[start:end])
     yield from _yaml_documents("\n" * text.count("\n", 0, end) + text[end:], path)
 

@@ -20,13 +20,13 @@ _DEBOUNCE = 0.3
 """Seconds in which the changes of one namespace cause one write."""
 _RESYNC = 30.0
 _TIDY = 1.0
-"""Seconds between two rounds. Stored members leave the ledgers then, so that deleting them frees
-their places."""
+"""Seconds between two rounds over all ledgers. A stored member that is deleted frees its place only
+after its reservation has left the ledger."""
 _RETRY = 2.0
 
 
 class Reconciler:
-    """Writes the status of namespaces that changed, and looks at all of them from time to time."""
+    """Writes the status of changed namespaces soon, and the status of all of them every 30 s."""
 
     def __init__(
         self,
@@ -43,30 +43,38 @@ class Reconciler:
         self._domain = domain
         self._timing = timing
         self._clock = clock
-        self._changed: set[str] = set()
+        self._changed: set[str] | None = None
+        """The namespaces to look at. None while another replica leads."""
         self._wake = asyncio.Event()
         state.on_change(self.notice)
 
     def notice(self, namespace: str) -> None:
         """Note that a namespace changed or is gone."""
+        if self._changed is None:
+            return
         if self._state.quotas.in_namespace(namespace) or namespace not in self._state.namespaces:
             self._changed.add(namespace)
             self._wake.set()
 
     async def run(self) -> None:
         """Reconcile until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follow())
-            tasks.create_task(self._resync())
-            tasks.create_task(self._tidy_all())
+        self._changed = set()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._follow(self._changed))
+                tasks.create_task(self._resync())
+                tasks.create_task(self._tidy_all())
+        finally:
+            self._changed = None
 
-    async def _follow(self) -> None:
+    async def _follow(self, changed: set[str]) -> None:
         while True:
             await self._wake.wait()
             await asyncio.sleep(_DEBOUNCE)
             self._wake.clear()
-            changed, self._changed = self._changed, set()
-            for namespace in sorted(changed):
+            namespaces = sorted(changed)
+            changed.clear()
+            for namespace in namespaces:
                 await self._write_status(namespace)
                 if namespace not in self._state.namespaces:
                     await self.tidy(namespace)
@@ -85,12 +93,11 @@ class Reconciler:
 
     async def _write_status(self, namespace: str) -> None:
         if self._state.problems():
-            # The counts may be wrong now. The next resync writes them.
-            return
+            return  # The counts may be wrong now. The next resync writes them.
         try:
             usage = self._state.usage(namespace)
         except StateUnavailableError:
-            return  # It is logged already, and the count would be wrong.
+            return  # The counts would be wrong. The problem is logged already.
         for quota in self._state.quotas.in_namespace(namespace):
             patch = status_patch(quota, usage, self._domain)
             if patch is None:

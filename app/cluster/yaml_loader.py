@@ -5,7 +5,6 @@ kubectl reads YAML with goyaml.v2 of sigs.k8s.io/yaml. PyYAML reads unquoted tex
 """
 
 import base64
-import binascii
 import math
 import re
 from typing import Any
@@ -54,7 +53,7 @@ class Loader(yaml.CSafeLoader):
     def binary(self, node: yaml.ScalarNode) -> str:
         try:
             return base64.b64decode(node.value, validate=False).decode(errors="replace")
-        except binascii.Error as error:
+        except ValueError as error:
             raise _error(node, f"not base64: {error}") from None
 
     def mapping(self, node: yaml.MappingNode) -> dict[str, Any]:

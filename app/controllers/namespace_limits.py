@@ -1,8 +1,9 @@
 """Limits for new namespaces: objects of a template, created once and then left alone.
 
-The template is a ConfigMap beside the service, whose values are LimitRanges and ResourceQuotas.
-A namespace is new if it was created after the record of the controller. What was done is written
-there, so that limits which somebody deletes do not come back.
+The template is a ConfigMap in the service's namespace. Its values are LimitRanges and
+ResourceQuotas. The record of the controller is another ConfigMap there. A namespace is new if it
+was created after the record. The record lists the uids of the namespaces that got limits, so that
+limits which somebody deletes do not come back.
 """
 
 import asyncio
@@ -30,12 +31,12 @@ TEMPLATE = "registry-admission-namespace-limits"
 _RECORD = "registry-admission-limited-namespaces"
 _UIDS = "uids"
 _LOOK_AGAIN = 60.0
-"""Seconds until a template that is missing is looked for again."""
+"""Seconds until a missing template is looked for again."""
 _PLURALS = {"LimitRange": "limitranges", "ResourceQuota": "resourcequotas"}
 
 
 def template(objects: Iterable[Content], namespace: str) -> Content:
-    """The ConfigMap for these objects, whose own namespace does not matter."""
+    """The ConfigMap with these objects. `namespace`: that of the service."""
     data = {}
     for content in objects:
         metadata = {key: one for key, one in content["metadata"].items() if key != "namespace"}
@@ -50,7 +51,7 @@ def template(objects: Iterable[Content], namespace: str) -> Content:
 
 
 class NamespaceLimits:
-    """Made anew each time that this replica leads; the record tells what was done before."""
+    """One controller for each time that this replica leads. It starts from the record."""
 
     def __init__(
         self,
@@ -63,8 +64,8 @@ class NamespaceLimits:
         protected: Sequence[str],
         silence: float,
     ) -> None:
-        """`namespace` is that of the service, `selector` one of labels; empty: every namespace.
-        `protected` are patterns of namespaces that get no limits."""
+        """`namespace`: that of the service. `selector`: labels of the namespaces that get limits;
+        "" for all. `protected`: patterns of namespaces that get none."""
         self._api = api
         self._domain = domain
         self._metrics = metrics
@@ -84,20 +85,24 @@ class NamespaceLimits:
         )
 
     async def run(self) -> None:
-        """Work until cancelled; only the leader runs this."""
+        """Work until cancelled; only the leader runs this.
+
+        Work begins when all namespaces are listed: the record forgets those that do not exist.
+        """
         self._metrics.progress = lambda: Progress(depth=self._queue.depth)
         self._metrics.state = "active"
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._informer.run())
-                # One at a time: they all write the same record.
+                await self._informer.synced.wait()
+                # One worker: all write the same record.
                 tasks.create_task(self._queue.run(self.reconcile, workers=1))
         finally:
             self._metrics.state = "waiting"
             self._metrics.progress = Progress
 
     async def reconcile(self, key: Key) -> float | None:
-        """Create what is missing in one namespace, once."""
+        """Create the limits of the template in one namespace, if it is new and has none."""
         metadata = self._namespaces.get(key)
         if metadata is None or "deletionTimestamp" in metadata:
             return None
@@ -146,7 +151,7 @@ class NamespaceLimits:
         ]
 
     async def _create(self, namespace: str, content: Content) -> None:
-        """Nothing is created beside limits of ours that exist already."""
+        """Create one object, unless the namespace has limits for images of this kind already."""
         plural = _PLURALS[content["kind"]]
         path = f"/api/v1/namespaces/{namespace}/{plural}"
         async for present in self._api.items(path):

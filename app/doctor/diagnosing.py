@@ -1,5 +1,6 @@
 """`registry-admission doctor`: read a cluster or a folder, ask the registry, run the checks."""
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -40,6 +41,7 @@ async def diagnose(
         frozenset(namespaces),
         frozenset({*settings.internal_hosts, (settings.registry_url or "").partition("://")[2]}),
         samples,
+        settings.ca_namespace,
     )
     async with open_registry(settings) as registry:
         snapshot = await _snapshot(settings, options)
@@ -55,14 +57,14 @@ async def diagnose(
 def dump_commands(domain: ApiDomain, folder: str) -> list[str]:
     """The shell commands that write a cluster's objects into a folder for `--state`."""
     return [
-        f"mkdir -p {folder}",
+        f"mkdir -p {shlex.quote(folder)}",
         *(
-            f"kubectl get {item.full_name} -A -o yaml > {folder}/{item.full_name}.yaml"
+            f"kubectl get {item.full_name} -A -o yaml > "
+            + shlex.quote(f"{folder}/{item.full_name}.yaml")
             for item in resources(domain)
             if item.model is not Secret
         ),
-        "# Secrets are left out: they hold credentials, and without them only their own checks",
-        "# are not made.",
+        "# Secrets are left out: they hold credentials. Only the checks of Secrets need them.",
     ]
 
 

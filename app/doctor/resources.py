@@ -83,18 +83,19 @@ def resources(domain: ApiDomain) -> list[Resource]:
 
 
 def scopes(
-    domain: ApiDomain, registry: str, service: str, namespaces: frozenset[str]
+    domain: ApiDomain, registry: str, service: str, namespaces: frozenset[str], ca: str = ""
 ) -> list[Scope]:
     """The scopes to read from a cluster. Images are read only where their size is limited.
 
-    Secrets are read by name, so `doctor` needs no right to read other Secrets.
+    `registry`, `service` and `ca` are the namespaces of the registry, of this service and of the
+    CA bundle. Secrets are read by name, so `doctor` needs no right to read other Secrets.
     """
     tenants = sorted({*namespaces, registry}) if namespaces else [""]
     return [
         *(Scope(model) for model in (PersistentVolume, StorageClass, VolumeAttachment, Node)),
         *(
             Scope(model, registry)
-            for model in (PersistentVolumeClaim, Pod, Event, ConfigMap, Deployment, ReplicaSet)
+            for model in (PersistentVolumeClaim, Pod, Event, Deployment, ReplicaSet)
         ),
         *(Scope(model, service) for model in (Deployment, EndpointSlice)),
         *(
@@ -103,7 +104,7 @@ def scopes(
         ),
         Scope(Secret, service, SERVED),
         *(Scope(ConfigMap, "", name) for name in LEGACY_NAMES),
-        *(Scope(ConfigMap, name) for name in KEY_NAMESPACES),
+        *(Scope(ConfigMap, name) for name in dict.fromkeys((*KEY_NAMESPACES, ca or registry))),
         *(
             Scope(model, namespace)
             for model in (LimitRange, ResourceQuota, ImageStream)

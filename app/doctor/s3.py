@@ -8,6 +8,7 @@ from app.doctor.finding import Finding, listed, title
 from app.doctor.snapshot import Snapshot
 from app.model.core import ConfigMap, Secret
 from app.model.credentials import S3_KEYS, SECRET, create_command
+from app.policy.operator.trusted_ca import KEY
 
 _MERGED = "image-registry-private-configuration"
 _SOON = timedelta(days=30)
@@ -63,10 +64,11 @@ def check_trusted_ca(snapshot: Snapshot) -> Iterator[Finding]:
     s3 = config.spec.storage.s3 if config else None
     if s3 is None or not s3.trusted_ca.name:
         return
-    name, namespace = s3.trusted_ca.name, snapshot.registry_namespace
+    name = s3.trusted_ca.name
+    namespace = snapshot.ca_namespace or snapshot.registry_namespace
     subject = title("ConfigMap", name, namespace)
     config_map = snapshot.find(ConfigMap, name, namespace)
-    create = f"kubectl -n {namespace} create configmap {name} --from-file=ca-bundle.crt=<file>"
+    create = f"kubectl -n {namespace} create configmap {name} --from-file={KEY}=<file>"
     if config_map is None:
         yield Finding(
             "error",
@@ -79,13 +81,13 @@ def check_trusted_ca(snapshot: Snapshot) -> Iterator[Finding]:
     replace = (
         f"{create} --dry-run=client -o yaml | kubectl apply -f -   # with the endpoint's present CA"
     )
-    certificates = [pem for text in config_map.data.values() for pem in _certificates(text)]
+    certificates = _certificates(config_map.data.get(KEY, ""))
     if not certificates:
         yield Finding(
             "error",
             "TrustedCAUnreadable",
             subject,
-            "it holds no certificate in PEM, so the s3 endpoint is not trusted",
+            f"it has no PEM certificate under {KEY}, so the s3 endpoint is not trusted",
             (replace,),
             (f"keys: {listed(sorted(config_map.data)) or 'none'}",),
         )

@@ -45,6 +45,8 @@ class Snapshot:
     domain: ApiDomain = field(default_factory=ApiDomain)
     registry_namespace: str = "image-registry-system"
     service_namespace: str = "registry-admission"
+    ca_namespace: str = ""
+    """The namespace of the CA bundle that Config/cluster names; "" for the registry's."""
     namespaces: frozenset[str] = frozenset()
     """The namespaces whose limits and images are checked; empty: all."""
     inventory: Inventory = field(default_factory=Inventory)

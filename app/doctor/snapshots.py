@@ -51,6 +51,8 @@ class SnapshotOptions:
     """The registry's own names."""
     samples: int = 0
     """The number of images that the registry is asked about."""
+    ca_namespace: str = ""
+    """The namespace of the CA bundle that Config/cluster names; "" for the registry's."""
 
 
 async def of_cluster(api: KubeApi, options: SnapshotOptions) -> Snapshot:
@@ -63,6 +65,7 @@ async def of_cluster(api: KubeApi, options: SnapshotOptions) -> Snapshot:
         options.registry_namespace,
         reading.service_namespace,
         options.namespaces,
+        options.ca_namespace,
     )
     slots = asyncio.Semaphore(_AT_ONCE)
 
@@ -165,6 +168,7 @@ class _Reading:
             domain=self.options.domain,
             registry_namespace=self.options.registry_namespace,
             service_namespace=self.service_namespace,
+            ca_namespace=self.options.ca_namespace,
             namespaces=self.options.namespaces,
             inventory=self._inventory,
             read=self.read,
@@ -201,10 +205,13 @@ async def _contents(api: KubeApi, path: str, scope: Scope) -> AsyncIterator[Cont
 
 
 def _is_empty_list(path: Path) -> bool:
-    """Whether the file is an empty list, which kubectl prints if there are no objects."""
+    """Whether the file is an empty list, which kubectl prints if there are no objects.
+
+    The file is valid YAML. Raises ManifestError if it cannot be read.
+    """
     if path.stat().st_size > _MAX_EMPTY_LIST:
         return False
-    content = yaml.safe_load(path.read_text())
+    content = yaml.safe_load(manifests.text_of(path))
     return isinstance(content, dict) and content.get("items") == []
 
 

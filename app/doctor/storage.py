@@ -15,7 +15,7 @@ from app.model.volumes import PersistentVolume, PersistentVolumeClaim
 from app.model.workloads import Deployment, Pod, PodSpec, ReplicaSet
 from app.policy.names import without_credentials
 from app.policy.operator import registry_data_loss
-from app.policy.operator.registry_storage import clients_need_proxy
+from app.policy.operator.s3_storage import clients_need_proxy
 
 _REGISTRY = "image-registry"
 """The name of the Deployment."""

@@ -17,10 +17,8 @@ from app.model.domain import ApiDomain
 from app.model.legacy import (
     LEGACY_NAMES,
     MAX_IMAGE_SIZE,
-    RULES,
     TAG_COUNT_LIMIT,
     LegacyConfig,
-    LegacyConfigError,
     UnitBase,
     is_rule_list,
     legacy_data,
@@ -28,6 +26,7 @@ from app.model.legacy import (
     parse,
     quoted,
 )
+from app.model.legacy_rules import RULES, LegacyConfigError
 from app.policy.verdict import Verdict
 
 Mode = Literal["enforce", "warn", "off"]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.model.base import DIGEST_PATTERN
+from app.model.nesting import is_deeper_than
 
 MAX_BYTES = 4 * 2**20
 """The size that the distribution spec requires every registry to accept; most accept no more."""
@@ -173,7 +174,7 @@ def _decode(content: bytes) -> dict[str, Any]:
         raise _invalid(f"is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise _invalid("is not a JSON object")
-    if _deeper_than(document, MAX_DEPTH):
+    if is_deeper_than(document, MAX_DEPTH):
         raise _invalid(f"is nested deeper than {MAX_DEPTH} levels")
     return document
 
@@ -184,21 +185,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"{twice[:200]!r} stands twice in one object")
     return content
-
-
-def _deeper_than(value: Any, depth: int) -> bool:
-    level: list[Any] = [value]
-    for _ in range(depth):
-        level = [child for item in level for child in _children(item)]
-        if not level:
-            return False
-    return True
-
-
-def _children(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
 
 
 def _media_type(document: dict[str, Any], header: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from app.model.base import KubeModel, KubeObject, without_nulls
+from app.model.base import KubeModel, KubeObject, TextMap, without_nulls
 from app.model.quantity import Quantity
 from app.model.stored import Condition
 
@@ -17,6 +17,43 @@ Quantities = Annotated[dict[str, Quantity], BeforeValidator(without_nulls)]
 class Resources(KubeModel):
     requests: Quantities = Field(default_factory=dict)
     limits: Quantities = Field(default_factory=dict)
+
+
+class Toleration(KubeModel):
+    key: str = ""
+    operator: str = ""
+    value: str = ""
+    effect: str = ""
+    toleration_seconds: int | None = None
+
+
+class Placement(KubeModel):
+    """The nodes on which Pods may run."""
+
+    node_selector: TextMap = Field(default_factory=dict)
+    tolerations: list[Toleration] = Field(default_factory=list)
+
+
+class RequestLimits(KubeModel):
+    """Requests of one kind that one Pod of the registry serves at once."""
+
+    max_running: int = 0
+    """0: there is no limit."""
+    max_in_queue: int = 0
+    max_wait_in_queue: str = ""
+    """A Go duration such as `30s`."""
+
+
+class Requests(KubeModel):
+    read: RequestLimits = Field(default_factory=RequestLimits)
+    write: RequestLimits = Field(default_factory=RequestLimits)
+
+
+class Proxy(KubeModel):
+    http: str = ""
+    https: str = ""
+    no_proxy: str = ""
+    """Host names, domains, addresses and networks, separated by commas."""
 
 
 class BackendStorage(KubeModel):
@@ -33,10 +70,27 @@ class TrustedCA(KubeModel):
     name: str = ""
 
 
+class PrivateKey(KubeModel):
+    name: str = ""
+    key: str = ""
+
+
+class CloudFront(KubeModel):
+    base_url: str = Field(default="", alias="baseURL")
+    private_key: PrivateKey = Field(default_factory=PrivateKey)
+    keypair_id: str = Field(default="", alias="keypairID")
+    duration: str = ""
+
+
 class S3Storage(BackendStorage):
     bucket: str = ""
     region: str = ""
     region_endpoint: str = ""
+    chunk_size: int | None = Field(default=None, alias="chunkSizeMiB")
+    encrypt: bool = False
+    key_id: str = Field(default="", alias="keyID")
+    cloud_front: CloudFront | None = None
+    virtual_hosted_style: bool = False
     trusted_ca: TrustedCA = Field(default_factory=TrustedCA, alias="trustedCA")
 
 
@@ -117,10 +171,13 @@ class ServedConfig(KubeObject):
         return routes | set(self.spec.image_pull_secret.additional_registry_hosts)
 
 
-class ConfigSpec(ServedSpec):
+class ConfigSpec(ServedSpec, Placement):
     replicas: int | None = None
     storage: Storage = Field(default_factory=Storage)
     disable_redirect: bool | None = None
+    read_only: bool | None = None
+    requests: Requests = Field(default_factory=Requests)
+    proxy: Proxy = Field(default_factory=Proxy)
     rollout_strategy: str = ""
     log_level: str = ""
     operator_log_level: str = ""
@@ -146,7 +203,7 @@ class OperatedConfig(Config):
     status: ConfigStatus = Field(default_factory=ConfigStatus)
 
 
-class ImagePrunerSpec(KubeModel):
+class ImagePrunerSpec(Placement):
     schedule: str = ""
     suspend: bool | None = None
     keep_tag_revisions: int | None = None

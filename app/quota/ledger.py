@@ -177,7 +177,7 @@ class Ledger:
 
         - A member that another holder has reserved as well is no longer a proof of either.
         - If the holder has a reservation already, both are joined. Two requests may be on their
-          way then, so no member that both claim is a proof.
+          way then, so no member that it held before is a proof.
         - If the mapping of a push is reserved, it takes over the reservation of the push check.
         """
         claimed, renewed = self._index(), self._by_holder.get(made.holder)

@@ -185,19 +185,19 @@ class RegistryClient:
     async def _ask(
         self, method: str, path: str, repository: str, *, follow: bool = True
     ) -> _Answer | None:
-        """A 2xx answer, or a redirect that is not followed; None for 404."""
-        url = self._origin.join(self._origin.path.rstrip("/") + path)
+        """A 200 answer, or a redirect that is not followed; None for 404."""
+        address = f"{str(self._origin).rstrip('/')}{path}"
         scope = f"repository:{repository}:pull" if repository else "registry:catalog:*"
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await self._authorized(method, url, scope, follow)
-        except (httpx.HTTPError, TimeoutError, ValueError) as error:
+                answer = await self._authorized(method, httpx.URL(address), scope, follow)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
             what = str(error) or type(error).__name__
-            raise RegistryUnavailableError(f"{method} {url}: {what}") from None
+            raise RegistryUnavailableError(f"{method} {address}: {what}") from None
         if answer.status == httpx.codes.NOT_FOUND:
             return None
         if answer.status != httpx.codes.OK and (follow or answer.status not in _REDIRECTS):
-            message = f"{method} {url}: status {answer.status}"
+            message = f"{method} {address}: status {answer.status}"
             raise RegistryUnavailableError(message, answer.status)
         return answer
 

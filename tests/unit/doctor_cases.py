@@ -1,20 +1,17 @@
-"""What can be wrong with a registry, each by itself: what is changed, and what is to be found."""
+"""What can be wrong with a registry's storage: each case by itself, with what is found."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
-from app.certs import authority
 from tests import registry_objects as objects
-from tests.registry_objects import REGISTRY, S3_KEYS, S3_SECRET, SERVICE, Manifest
+from tests.registry_objects import REGISTRY, SERVICE, Manifest
 
 from . import snapshots
-from .snapshots import NOW, bound, created, owned
+from .snapshots import bound, created, owned
 
 CLAIM = f"PersistentVolumeClaim {REGISTRY}/image-registry"
 POD = f"Pod {REGISTRY}/waiting"
 CONFIG = "Config cluster"
-USERS = f"Secret {REGISTRY}/{S3_SECRET}"
-TRUSTED = f"ConfigMap {REGISTRY}/private-ca"
 TLS = f"Secret {SERVICE}/registry-admission-tls"
 WAITING = objects.pod("waiting", "node-2")
 DAY = "2025-06-01T00:00:00Z"
@@ -30,6 +27,7 @@ class Case:
     without: tuple[str, ...] = ()
     """Kinds of which there is nothing."""
     later: timedelta = timedelta(0)
+    ca_namespace: str = ""
 
 
 def pending(**spec: object) -> Manifest:
@@ -70,20 +68,6 @@ def storage_quota(used: str) -> Manifest:
     }
 
 
-def trusted_ca(lifetime: timedelta) -> Manifest:
-    pem = authority.make_authority(NOW, lifetime).certificate.decode()
-    return objects.config_map("private-ca", REGISTRY, **{"ca-bundle.crt": pem})
-
-
-ON_PRIVATE_S3 = (
-    objects.config(
-        storage={"s3": {
-            "bucket": "images", "regionEndpoint": "https://s3.example.com",
-            "trustedCA": {"name": "private-ca"}}},
-        disableRedirect=True,
-    ),
-    objects.secret(S3_SECRET, REGISTRY, **S3_KEYS),
-)  # fmt: skip
 NO_CLAIM = ("PersistentVolume", "Pod", "Deployment", "ReplicaSet", "PersistentVolumeClaim")
 LOCAL = objects.storage_class("local", "kubernetes.io/no-provisioner")
 LATE = objects.storage_class("late", "ebs.csi.aws.com", "WaitForFirstConsumer")
@@ -261,44 +245,5 @@ STORAGE: dict[str, Case] = {
         (f"warning ImagesOlderThanVolume {CLAIM}",),
         (created("2025-08-01T00:00:00Z", bound(objects.claim(), volumeName="kept")),
          created("2025-08-01T00:00:00Z", owned(objects.volume("kept")))), "1 of 1 tags",
-    ),
-    "redirect: to an endpoint inside the cluster": Case(
-        (f"error RedirectUnreachable {CONFIG}",),
-        (objects.on_s3(regionEndpoint="http://minio.storage.svc:9000"), ON_PRIVATE_S3[1]),
-        "regionEndpoint http://minio.storage.svc:9000", without=NO_CLAIM,
-    ),
-    "redirect: off": Case(
-        (), (*ON_PRIVATE_S3, trusted_ca(timedelta(days=100))), without=NO_CLAIM,
-    ),
-    "s3: no credentials": Case(
-        (f"error CredentialsMissing {USERS}",), (objects.on_s3(),), without=NO_CLAIM,
-    ),
-    "s3: half the credentials": Case(
-        (f"error CredentialsIncomplete {USERS}",),
-        (objects.on_s3(), objects.secret(S3_SECRET, REGISTRY, **{
-            **S3_KEYS, "REGISTRY_STORAGE_S3_SECRETKEY": b" \n"})),
-        "no value for REGISTRY_STORAGE_S3_SECRETKEY", without=NO_CLAIM,
-    ),
-    "s3: credentials that are not merged": Case(
-        (f"warning CredentialsNotMerged Secret {REGISTRY}/image-registry-private-configuration",),
-        (objects.on_s3(), ON_PRIVATE_S3[1],
-         objects.secret("image-registry-private-configuration", REGISTRY)), without=NO_CLAIM,
-    ),
-    "s3: no CA": Case(
-        (f"error TrustedCAMissing {TRUSTED}",), ON_PRIVATE_S3, without=NO_CLAIM,
-    ),
-    "s3: a CA that is none": Case(
-        (f"error TrustedCAUnreadable {TRUSTED}",),
-        (*ON_PRIVATE_S3, objects.config_map("private-ca", REGISTRY, ca="CERTIFICATE")),
-        "keys: ca", without=NO_CLAIM,
-    ),
-    "s3: a CA that expires": Case(
-        (f"warning TrustedCAExpiresSoon {TRUSTED}",),
-        (*ON_PRIVATE_S3, trusted_ca(timedelta(days=29))), without=NO_CLAIM,
-    ),
-    "s3: a CA that has expired": Case(
-        (f"error TrustedCAExpired {TRUSTED}",),
-        (*ON_PRIVATE_S3, trusted_ca(timedelta(days=29))), without=NO_CLAIM,
-        later=timedelta(days=30),
     ),
 }  # fmt: skip

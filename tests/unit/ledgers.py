@@ -101,3 +101,14 @@ class AlwaysLate(Replica):
     async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
         self._shared.version += 1
         await super().save(namespace, ledger, version)
+
+
+class Away(Replica):
+    """Its writes fail while the API server is away."""
+
+    away = False
+
+    async def save(self, namespace: str, ledger: Ledger, version: str) -> None:
+        if self.away:
+            raise StateUnavailableError("no answer")
+        await super().save(namespace, ledger, version)

@@ -51,6 +51,7 @@ class Write:
 
     ledger: Ledger
     version: int
+    limits: Limits
     taken: Holding | None = None
     admitted: "Admitted | None" = None
     decided_at: float = 0.0
@@ -65,11 +66,22 @@ class Admitted:
 
 
 @dataclass(frozen=True)
+class Taking:
+    """When a place was taken: with the request's own write, or with that of an escrow."""
+
+    number: int = 0
+    """Of requests that had been admitted by then."""
+    limits: int = 0
+    """The version of the limits under which it was taken."""
+
+
+@dataclass(frozen=True)
 class InFlight:
     until: float
     request: Request
     number: int
     """Of all that were admitted."""
+    taking: "Taking"
 
 
 @dataclass
@@ -87,6 +99,8 @@ class Replica:
     frozen: Write | None = None
     sent: Write | None = None
     """Its write that is on its way; it waits for the answer."""
+    taking: Taking = Taking()
+    """When it has taken its escrow."""
 
     @property
     def view(self) -> View:
@@ -147,7 +161,7 @@ class Replica:
         names = claims.adds.touched_streams
         used = _of_namespace(effective) | _of(effective, names)
         admitted = Admitted(replace(request, holder=holder), used, self.limits)
-        return Write(ledger, self.known[1], None, admitted, sight.now - self.error)
+        return Write(ledger, self.known[1], self.limits, None, admitted, sight.now - self.error)
 
     def begin(self, sight: Sight) -> tuple[Ledger, Effective] | None:
         """None if its view does not cover the ledger."""

@@ -6,9 +6,17 @@ from functools import partial
 
 from app.quota.ledger import PUSH_CHECK, Ledger
 from app.quota.members import Claims, Members
-from tests.unit.quota_replica import Admitted, InFlight, Replica, Request, SharedLedger, Write
+from tests.unit.quota_oracle import Oracle
+from tests.unit.quota_replica import (
+    Admitted,
+    InFlight,
+    Replica,
+    Request,
+    SharedLedger,
+    Taking,
+    Write,
+)
 from tests.unit.quota_requests import Requests
-from tests.unit.quota_storage import Count
 from tests.unit.quota_world import MAX_ERROR, STORAGE, TIMING, WEBHOOK_TIMEOUT, World
 
 
@@ -30,9 +38,7 @@ class Walk(Requests):
         """How many an escrow has; any number that is left if None."""
         self.checked: list[Request] = []
         """Pushes with a push check, before and after their review."""
-        self.admitted: list[Admitted] = []
-        self.excess: list[str] = []
-        """Every limit that was passed by what was stored."""
+        self.oracle = Oracle(relimits=self.world.relimits)
         self.beat()
 
     def step(self) -> str:
@@ -90,16 +96,12 @@ class Walk(Requests):
             self.store_one(self.in_flight.pop(self.random.randrange(len(self.in_flight))))
 
     def store_one(self, flying: InFlight) -> None:
-        """Store a request, if it still may be. What it adds must fit into the limits under which
-        it was admitted, or another one since: those may have been changed."""
+        """Store a request, if it still may be."""
         if flying.until < self.now:
             return
         before = self.storage.counts()
         flying.request.store()
-        for what, count in self.storage.counts().items():
-            most = max(self._allowed(what, one) for one in self.admitted[flying.number :])
-            if count > before.get(what, 0) and count > most:
-                self.excess.append(f"{what}: {count} of {most}")
+        self.oracle.judge(before, self.storage.counts(), flying)
 
     def fail(self) -> None:
         if self.in_flight:
@@ -176,7 +178,7 @@ class Walk(Requests):
         asked.load(self.shared)
         begun = asked.begin(sight)
         if begun is not None:
-            write = Write(begun[0], self.shared.version)
+            write = Write(begun[0], self.shared.version, asked.limits)
             self._send(asked, asked.with_escrow(write, sight, self._share) if take else write)
 
     def crash(self) -> None:
@@ -229,7 +231,7 @@ class Walk(Requests):
             return None
         admitted = asked.from_escrow(request, sight)
         if admitted:
-            return self._admit(admitted, self.now)
+            return self._admit(admitted, self.now, asked)
         if asked.sent:
             return None
         if not stale:
@@ -260,24 +262,21 @@ class Walk(Requests):
         return self._arrived(sender, write)
 
     def _arrived(self, sender: Replica, write: Write) -> InFlight | None:
-        if not sender.send(write, self.shared) or not write.admitted:
+        if not sender.send(write, self.shared):
             return None
-        in_time = self.now - write.decided_at < WEBHOOK_TIMEOUT
-        return self._admit(write.admitted, write.decided_at) if in_time else None
+        sender.taking = Taking(self.oracle.count, write.limits.version)
+        if write.admitted is None or self.now - write.decided_at >= WEBHOOK_TIMEOUT:
+            return None
+        return self._admit(write.admitted, write.decided_at, sender)
 
-    def _admit(self, admitted: Admitted, at: float) -> InFlight:
-        flying = InFlight(at + STORAGE, admitted.request, len(self.admitted))
-        self.admitted.append(admitted)
+    def _admit(self, admitted: Admitted, at: float, by: Replica) -> InFlight:
+        flying = InFlight(at + STORAGE, admitted.request, self.oracle.count, by.taking)
+        self.oracle.admitted.append(admitted)
         if admitted.request.holder.startswith(PUSH_CHECK):
             self.checked.append(admitted.request)
         else:
             self.in_flight.append(flying)
         return flying
-
-    def _allowed(self, what: Count, admitted: Admitted) -> int:
-        """What was over a limit that was lowered may stay, and come again."""
-        used = admitted.used.get(what, 0) if self.world.relimits else 0
-        return max(admitted.limits.most[what[0]], used)
 
     def _takes(self) -> bool:
         return self.random.random() < self.world.takes

@@ -34,9 +34,11 @@ class Limits:
     most: dict[str, int]
     """Of `streams`, `tags`, `images`, `tags_of_stream` and `images_of_stream`."""
     objects: NamespaceLimits
+    version: int
+    """Later limits have higher ones."""
 
 
-def limits_of(**most: int) -> Limits:
+def limits_of(version: int, **most: int) -> Limits:
     """9 where none is given."""
     most = {name: most.get(name, 9) for name in _NAMES}
     objects = NamespaceLimits(
@@ -47,7 +49,7 @@ def limits_of(**most: int) -> Limits:
         stream_tags=limit(str(most["tags_of_stream"])),
         stream_images=limit(str(most["images_of_stream"])),
     )
-    return Limits(most, objects)
+    return Limits(most, objects, version)
 
 
 class World:
@@ -84,10 +86,13 @@ class World:
             for step, weight in STEPS.items()
         }
         self.steps["relimit"] *= self.relimits
+        self.changes = 0
+        """How often limits have been set."""
         self.relimit()
 
     def limit(self, **most: int) -> None:
-        self.limits = limits_of(**most)
+        self.changes += 1
+        self.limits = limits_of(self.changes, **most)
 
     def relimit(self) -> None:
         """Set each limit lower, or higher."""

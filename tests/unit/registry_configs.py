@@ -6,7 +6,7 @@ import yaml
 
 from app.model.domain import ApiDomain
 from app.model.registry import Config
-from app.policy.operator import registry_config, registry_defaults
+from app.policy.operator import registry_config, registry_data_loss, registry_defaults
 from app.policy.verdict import Verdict
 from tests import page
 
@@ -47,6 +47,13 @@ def check(
         domain=ApiDomain(domain),
         images_exist=images_exist,
         data_loss_guard=guard,
+    )
+
+
+def check_deletion(content: dict[str, Any], *, guard: Literal["warn", "deny"]) -> Verdict:
+    """The verdict on deleting a Config whose registry holds images."""
+    return registry_data_loss.check_deletion(
+        Config.model_validate(content), domain=ApiDomain(), guard=guard
     )
 
 

@@ -117,6 +117,7 @@ def snapshot(
     without: Iterable[str] = (),
     unread: Iterable[Scope] = (),
     later: timedelta = timedelta(0),
+    ca_namespace: str = "",
 ) -> Snapshot:
     """The healthy registry with objects changed or added, and without those of some kinds."""
     gone = set(without)
@@ -135,6 +136,7 @@ def snapshot(
         {model: tuple(items) for model, items in by_model.items()},
         {scope: f"{scope.model.__name__} is forbidden" for scope in unread},
         taken=NOW + later,
+        ca_namespace=ca_namespace,
         inventory=inventory,
         installation=INSTALLED,
     )

@@ -72,9 +72,9 @@ def ask(tmp_path: Path) -> Ask:
         app.include_router(api.router())
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return await client.request(
-                question.method, question.path, headers=[*question.headers, *client_headers]
-            )
+            headers = [*question.headers, *client_headers]
+            encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers]
+            return await client.request(question.method, question.path, headers=encoded)
 
     return ask
 
@@ -91,6 +91,7 @@ def ask(tmp_path: Path) -> Ask:
         pytest.param("PUT", MANIFEST, "500", BEARER, 403, "exceeded quota", id="one tag too many"),
         pytest.param("PUT", MANIFEST, "500", "", 401, "token", id="a stranger"),
         pytest.param("PUT", MANIFEST, "500", "Basic !", 401, "token", id="no credentials at all"),
+        pytest.param("PUT", MANIFEST, "500", "Basic é", 401, "token", id="no ASCII credentials"),
         pytest.param(
             "PUT", "/v2/team-b/app/manifests/v1", "500", BEARER, 403, "may not push", id="elsewhere"
         ),

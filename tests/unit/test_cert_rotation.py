@@ -192,6 +192,7 @@ OTHER = authority.make_serving(authority.make_authority(NOW), [NAME], NOW)
         pytest.param({}, "tls.crt is missing", id="empty"),
         pytest.param(stored(FRESH, ca_crt=None), "ca.crt is missing", id="no CA"),
         pytest.param({**stored(FRESH), "tls.key": "?"}, "padding|cannot be read", id="no base64"),
+        pytest.param({**stored(FRESH), "tls.key": None}, "cannot be read", id="an empty value"),
         pytest.param(stored(FRESH, ca_crt=b"?"), "cannot be read", id="no certificate"),
         pytest.param(stored(FRESH, ca_key=OTHER.key), "is not the cert", id="another CA's key"),
         pytest.param(stored(FRESH, tls_crt=OTHER.certificate), "is not the cert", id="another key"),
@@ -205,7 +206,7 @@ OTHER = authority.make_serving(authority.make_authority(NOW), [NAME], NOW)
         ),
     ],
 )
-def test_unusable_certificate_data_is_refused(data: dict[str, str], problem: str) -> None:
+def test_unusable_certificate_data_is_refused(data: dict[str, str | None], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         rotation.decode(data)
 

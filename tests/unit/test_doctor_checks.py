@@ -15,17 +15,20 @@ from app.model.stream import ImageStream
 from tests.registry_objects import S3_KEYS
 
 from .doctor_cases import STORAGE, Case
+from .doctor_s3_cases import S3
 from .doctor_service_cases import SERVICE_CASES
 from .snapshots import DIGEST, healthy, snapshot
 
-CASES = {**STORAGE, **SERVICE_CASES}
+CASES = {**STORAGE, **S3, **SERVICE_CASES}
 SAFE = {"annotate", "apply", "create", "describe", "diff", "get", "logs", "patch"}
 DATA = ("claim", "pending", "volume", "emptyDir", "storage")
 OWN = {"certs make", "convert", "doctor", "install"}
 
 
 def diagnosis(case: Case) -> Diagnosis:
-    taken = snapshot(case.changes, without=case.without, later=case.later)
+    taken = snapshot(
+        case.changes, without=case.without, later=case.later, ca_namespace=case.ca_namespace
+    )
     return diagnose(taken, [])
 
 

@@ -136,6 +136,22 @@ def test_doctor_without_a_cluster_is_an_error(tmp_path: Path) -> None:
         assert "Error: " in answer.output
 
 
+def test_dump_commands_quote_the_folder() -> None:
+    printed = run("--dump-commands", "my dump").output
+    assert printed.startswith("mkdir -p 'my dump'\n")
+    assert "kubectl get pods -A -o yaml > 'my dump/pods.yaml'" in printed
+
+
+def test_empty_list_in_utf_16_says_that_the_kind_was_read(tmp_path: Path) -> None:
+    """PowerShell writes the output of kubectl in UTF-16."""
+    (tmp_path / "all.yaml").write_text(yaml.safe_dump_all([objects.on_s3(), PENDING]))
+    empty = yaml.safe_dump({"apiVersion": "v1", "items": [], "kind": "List"})
+    (tmp_path / "persistentvolumes.yaml").write_text(empty, encoding="utf-16")
+    answer = run("--state", tmp_path, "-o", "json")
+    checks = [item["check"] for item in json.loads(answer.output)["notChecked"]]
+    assert "PVs of the registry" not in checks
+
+
 def test_dump_commands_leave_out_secrets() -> None:
     printed = run("--dump-commands", "dump/").output
     pods = "kubectl get pods -A -o yaml > dump/pods.yaml"

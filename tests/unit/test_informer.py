@@ -150,6 +150,15 @@ async def test_silent_watch_is_listed_again_after_the_silence(
         await until(lambda: things.names == {"b"})
 
 
+async def test_lists_are_spaced_while_every_watch_is_too_old() -> None:
+    server = Server([["a"]], *[[GoneError(410, "too old")]] * 1000)
+    async with following(server, retries=Retries(first=1000, longest=1000)):
+        await until(lambda: len(server.versions) == 1)
+        await asyncio.sleep(0.05)
+
+        assert len(server.versions) == 1
+
+
 async def test_successful_watch_resets_the_backoff() -> None:
     server = Server([["a"]], *[[CUT]] * 15)
     server.lasting = 0.1

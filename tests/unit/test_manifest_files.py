@@ -41,11 +41,13 @@ def test_a_file_has_the_objects_that_kubectl_finds(
         (OBJECT % "!!set {a}", 3, "text that begins with ! has to be in quotes"),
         (OBJECT % "{? [a] : b}", 3, "a key has to be text"),
         (OBJECT % "!!binary a", 3, "not base64"),
+        (OBJECT % "!!binary é", 3, "not base64"),
         ("\n\n{apiVersion: v1}", 3, "it has no kind"),
         ('{"kind": "A"}\n{"kind": ', 2, "did not find expected"),
         ("[" * 100_000, 1, "nested deeper than 100 levels"),
         ('{"a":' * 100_000, 1, "nested deeper than 100 levels"),
         ("- " * 100_000, 1, "nested deeper than 100 levels"),
+        (f'{{"kind": "A"}}\n{{"kind": "B", "a": {"[" * 100}{"]" * 100}}}', 2, "nested deeper"),
         ("\n".join(f"{' ' * depth}a:" for depth in range(1200)), 101, "nested deeper than 100"),
     ],
 )

@@ -72,13 +72,30 @@ def test_rules_and_failure_policy_of_each_webhook(
     [found] = [
         one for one in all_webhooks() if one["name"] == f"{webhook}.registry-admission.alauda.io"
     ]
-    [rule] = found["rules"]
+    [rule, *at_deletion] = found["rules"]
 
     assert (found["failurePolicy"], found["sideEffects"]) == (failure_policy, side_effects)
     assert {f"{group}/{name}" for group in rule["apiGroups"] for name in rule["resources"]} == (
         resources
     )
     assert rule["operations"] == ["CREATE", "UPDATE"]
+    assert [(one["operations"], one["resources"]) for one in at_deletion] == (
+        [(["DELETE"], ["configs"])] if webhook == "registry" else []
+    )
+
+
+def test_webhooks_ask_about_exactly_the_deletions_that_are_decided() -> None:
+    asked = {
+        (group, resource)
+        for webhook in all_webhooks()
+        for rule in webhook["rules"]
+        if "DELETE" in rule["operations"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    assert asked == {
+        (kind.group.of(ApiDomain()), kind.resource) for kind in KINDS if kind.at_deletion
+    }
 
 
 def test_webhooks_ask_about_exactly_the_kinds_that_are_decided() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -36,8 +37,25 @@ class Api(KubeApi):
 
     def __init__(self, *objects: Content) -> None:
         self.stored: dict[str, Content] = {}
+        self.namespaces: list[dict[str, Any]] = []
         if objects:
             self.stored[f"{MAPS}/{TEMPLATE}"] = template(objects, SERVICE)
+
+    async def pages(
+        self, path: str, query: Query | None = None, limit: int = 1
+    ) -> AsyncGenerator[Content, None]:
+        """One namespace a page. Other tasks run between two pages."""
+        if path != "/api/v1/namespaces":
+            async for page in super().pages(path, query):
+                yield page
+            return
+        for metadata in self.namespaces:
+            yield {"metadata": {"resourceVersion": "1"}, "items": [{"metadata": metadata}]}
+            await asyncio.sleep(0.05)
+
+    async def watch(self, path: str, query: Query) -> AsyncGenerator[Content, None]:
+        await asyncio.Event().wait()
+        yield {}
 
     async def get(self, path: str, query: Query | None = None) -> Content:
         if path.endswith(("limitranges", "resourcequotas")):
@@ -127,6 +145,21 @@ async def test_nothing_is_created_over_what_exists(present: Content, created: in
     await api.create(path, present)
     await controller(api, namespace("team-a")).reconcile(("", "team-a"))
     assert len(api.limits_of("team-a")) == 1 + created
+
+
+async def test_the_record_is_not_changed_before_all_namespaces_are_listed() -> None:
+    """Otherwise it would forget the namespaces on the next page, and limit them again."""
+    api = Api(limit_range())
+    await controller(api, namespace("b")).reconcile(("", "b"))
+    api.namespaces = [namespace("a"), namespace("b")]
+
+    leading = asyncio.create_task(controller(api).run())
+    async with asyncio.timeout(20):
+        while "uid-of-a" not in api.stored[RECORD]["data"]["uids"]:
+            await asyncio.sleep(0.01)
+    leading.cancel()
+
+    assert api.stored[RECORD]["data"] == {"uids": "uid-of-b\nuid-of-a"}
 
 
 async def test_a_missing_template_is_looked_for_again_and_nothing_is_recorded() -> None:

@@ -110,7 +110,7 @@ EXPECTED: dict[str, Denied | Allowed] = {
     "config-private-endpoint": Allowed(("create it: kubectl -n image-registry-system create",)),
     "config-two-backends": Denied(("emptyDir", "pvc"), ("TwoStorageBackends",)),
     "config-switch-storage": Allowed(("emptyDir",)),
-    "config-delete": Allowed(skipped="DELETE adds nothing"),
+    "config-delete": Allowed(("managed storage is deleted with its images",)),
     "imagepruner-create": Allowed(("team-full/nightly: pruning keeps all 100 tags",)),
     "imagepruner-bad-schedule": Denied(("every night",), ("InvalidSchedule",)),
     "secret-create": Allowed(),

@@ -15,7 +15,7 @@ def first_excess(seed: int, steps: int = 1000) -> str:
     walk = Walk(seed)
     for number in range(steps):
         step = walk.step()
-        for excess in walk.excess:
+        for excess in walk.oracle.excess:
             return f"step {number}, {step}: {excess}"
         latest = walk.now + MAX_ERROR + TIMING.expiry
         assert all(reservation.expires_at <= latest for reservation in walk.shared.ledger)
@@ -25,7 +25,7 @@ def first_excess(seed: int, steps: int = 1000) -> str:
 def first_excess_on_paths() -> str:
     for name, seed in product(PATHS, range(8)):
         for walk in follow(*PATHS[name], seed):
-            for excess in walk.excess:
+            for excess in walk.oracle.excess:
                 return f"{name}, {seed}: {excess}"
     return ""
 

@@ -1,5 +1,7 @@
 """The leader's work on ledgers, also while requests fail."""
 
+import asyncio
+
 import pytest
 
 from app.cluster.kubernetes import KubernetesState
@@ -119,6 +121,28 @@ async def test_ledger_with_an_uncovered_floor_is_not_tidied(leader: Leader) -> N
 
     ledger, _ = await leader.ledgers.load("ns")
     assert list(ledger) == [expired]
+
+
+async def test_changes_before_a_replica_leads_are_not_kept(leader: Leader) -> None:
+    """Another replica leads and follows them. A new leader looks at all ledgers anyway."""
+    asked: list[str] = []
+
+    def note(path: str) -> bool:
+        asked.append(path)
+        return False
+
+    leader.api.failing = note
+    leader.reconciler.notice("before")
+
+    leading = asyncio.create_task(leader.reconciler.run())
+    await asyncio.sleep(0)
+    leader.reconciler.notice("later")
+    async with asyncio.timeout(20):
+        while "/api/v1/namespaces/later" not in asked:
+            await asyncio.sleep(0.01)
+    leading.cancel()
+
+    assert "/api/v1/namespaces/before" not in asked
 
 
 @pytest.mark.parametrize("broken", ["no answer", "not understood"])

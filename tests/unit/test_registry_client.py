@@ -137,11 +137,26 @@ async def test_lists_are_read_page_by_page() -> None:
             "evil.example.com is not on the allow-list",
             id="a token service elsewhere",
         ),
+        pytest.param(
+            lambda _: httpx.Response(
+                401, headers={"WWW-Authenticate": 'Bearer realm="http://10.1.2.3:port/token"'}
+            ),
+            "Invalid port",
+            id="a token service without an address",
+        ),
     ],
 )
 async def test_unusable_answer_is_named(handler: Handler, message: str) -> None:
     with pytest.raises(RegistryUnavailableError, match=message):
         await client(handler).manifest("team-a/app", DIGEST)
+
+
+async def test_unusable_next_page_is_named() -> None:
+    def handler(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"tags": []}, headers={"Link": '</v2?\t>; rel="next"'})
+
+    with pytest.raises(RegistryUnavailableError, match="non-printable"):
+        [tag async for tag in client(handler).tags("team-a/app")]
 
 
 async def test_hanging_registry_is_given_up() -> None:

@@ -130,15 +130,45 @@ def test_an_unknown_value_is_refused_with_the_one_that_was_meant(
 
 @pytest.mark.parametrize(
     "spec",
-    [{"managementState": state} for state in ("Managed", "Unmanaged", "Removed", "Force")]
+    [{"managementState": state} for state in ("Managed", "Unmanaged", "Removed")]
     + [{"imagePullSecret": {"managementState": s}} for s in ("Managed", "Unmanaged", "Removed")]
     + [{"rolloutStrategy": strategy} for strategy in ("Recreate", "RollingUpdate")]
     + [{"logLevel": level} for level in ("Normal", "Debug", "Trace", "TraceAll")]
-    + [{"replicas": 0}],
+    + [{"replicas": 0, "managementState": "Removed"}],
     ids=str,
 )
 def test_known_values_are_allowed(spec: dict[str, Any]) -> None:
     assert check_spec(spec) == Verdict()
+
+
+@pytest.mark.parametrize(
+    ("spec", "warning"),
+    [
+        ({"managementState": "Force"}, "the operator does nothing: set it to Managed"),
+        ({"replicas": 0}, "spec.replicas is 0: no push and no pull succeeds until it is 1 or more"),
+        ({"readOnly": True}, "every push is refused, and pruning frees no storage"),
+        ({"readOnly": True, "managementState": "Managed"}, "spec.readOnly is true"),
+        ({"readOnly": False}, ""),
+        ({"readOnly": True, "managementState": "Unmanaged"}, ""),
+    ],
+    ids=str,
+)
+def test_a_registry_that_does_not_serve_everything_gets_a_warning(
+    spec: dict[str, Any], warning: str
+) -> None:
+    verdict = check_spec(spec)
+    assert verdict.allowed
+    assert len(verdict.warnings) == bool(warning)
+    assert all(warning in text for text in verdict.warnings)
+
+
+@pytest.mark.parametrize("kind", ["requests", "limits"])
+def test_an_amount_of_resources_is_not_below_zero(kind: str) -> None:
+    [violation] = check_spec({"resources": {kind: {"cpu": "-500m", "memory": "0"}}}).violations
+    assert violation.reason == "NegativeResource"
+    assert str(violation) == (
+        f"spec.resources.{kind}.cpu is -500m, below 0; set spec.resources.{kind}.cpu to 0 or more"
+    )
 
 
 @pytest.mark.parametrize(
@@ -172,7 +202,10 @@ def test_requests_stay_within_limits(
     [
         ({"storage": {"pvc": {"claim": "<claim>"}}}, "spec.storage.pvc.claim"),
         ({"storage": {"gcs": {"bucket": "<claim>"}}}, "spec.storage.gcs.bucket"),
-        ({"storage": {"s3": {"bucket": "abc", "keyID": "<claim>"}}}, "spec.storage.s3.keyID"),
+        (
+            {"storage": {"s3": {"bucket": "abc", "encrypt": True, "keyID": "<claim>"}}},
+            "spec.storage.s3.keyID",
+        ),
         (
             {"imagePullSecret": {"additionalRegistryHosts": ["a.example", "<claim>:5000"]}},
             "spec.imagePullSecret.additionalRegistryHosts[1]",

@@ -212,6 +212,32 @@ async def test_config_is_decided_while_the_state_is_unknown(stale: bool, denied:
     assert scaled.allowed
 
 
+@pytest.mark.parametrize(
+    ("name", "reasons_of_state", "denied"),
+    [
+        ("cluster", [], []),
+        ("cluster", ["imagestreams: not listed yet"], ["RemovalLosesImages"]),
+        ("other", ["imagestreams: not listed yet"], None),
+    ],
+    ids=["there are no images", "there may be images", "the operator does not read it"],
+)
+def test_deleting_a_config_is_decided_by_what_may_be_lost(
+    name: str, reasons_of_state: list[str], denied: list[str] | None
+) -> None:
+    state = FakeState()
+    state.reasons = reasons_of_state
+    content = {**config({"storage": {"pvc": {}}}), "metadata": {"name": name}}
+    request = asked("Config", content, content).model_copy(
+        update={"operation": "DELETE", "object": None}
+    )
+
+    verdict = RegistryAdmission(state, Settings(data_loss_guard="deny"), None).config_deletion(
+        request
+    )
+
+    assert (verdict and reasons(verdict)) == denied
+
+
 async def test_unknown_state_gives_no_warnings() -> None:
     state = FakeState()
     state.reasons = ["imagestreams: not listed yet"]

@@ -1,13 +1,21 @@
 """Checks of the S3 bucket and its endpoint."""
 
+from typing import Any
+
 import pytest
 
 from app.policy.verdict import Verdict
-from tests.unit.registry_configs import check_spec, reasons
+from tests.unit.registry_configs import check, check_spec, config, reasons, with_defaults
 
 
 def check_s3(**fields: object) -> Verdict:
     return check_spec({"storage": {"s3": {"bucket": "images", **fields}}})
+
+
+def test_the_operator_of_okd_makes_a_bucket_where_none_is_named() -> None:
+    spec = {"storage": {"s3": {"region": "eu-1"}}}
+    assert check(config(spec), domain="openshift.io") == Verdict()
+    assert reasons(check(config(spec))) == ["BucketMissing"]
 
 
 @pytest.mark.parametrize(
@@ -160,3 +168,80 @@ def test_redirects_to_unreachable_storage_get_a_warning(
     assert [text.partition(",")[0] for text in verdict.warnings] == [
         "spec.disableRedirect is false"
     ] * warned
+
+
+FRONT: dict[str, Any] = {
+    "baseURL": "https://d111.cloudfront.net",
+    "keypairID": "K2JC",
+    "privateKey": {"name": "front", "key": "private.pem"},
+}
+
+
+@pytest.mark.parametrize(
+    "front", [FRONT, {**FRONT, "duration": "1h"}, {**FRONT, "baseURL": "https://<distribution>"}]
+)
+def test_clients_are_sent_to_cloud_front(front: dict[str, Any]) -> None:
+    s3 = {"bucket": "images", "trustedCA": {"name": "ca"}, "cloudFront": front}
+    verdict = check_spec({"disableRedirect": False, "storage": {"s3": s3}})
+    assert verdict.allowed
+    assert not [text for text in verdict.warnings if "placeholder" not in text]
+    assert with_defaults(config({"storage": {"s3": s3}}))["spec"]["disableRedirect"] is False
+
+
+def test_cloud_front_without_redirects_gets_a_warning() -> None:
+    s3 = {"bucket": "images", "cloudFront": FRONT}
+    assert check_spec({"disableRedirect": True, "storage": {"s3": s3}}).warnings == [
+        "spec.storage.s3.cloudFront has no effect, since spec.disableRedirect is true"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "start"),
+    [
+        ({"baseURL": "d111.cloudfront.net"}, 'baseURL is "d111.cloudfront.net", not http(s)'),
+        ({"baseURL": None}, 'baseURL is "", not http(s)'),
+        ({"baseURL": "https://u:secret@d.net"}, 'baseURL is "https://…@d.net", not http(s)'),
+        ({"keypairID": ""}, "keypairID is empty"),
+        ({"privateKey": {"key": "k"}}, "privateKey.name is empty"),
+        ({"privateKey": {"name": "n"}}, "privateKey.key is empty"),
+        ({"duration": "20"}, 'duration is "20", not a duration above 0s'),
+        ({"duration": "0s"}, 'duration is "0s", not a duration above 0s'),
+    ],
+    ids=str,
+)
+def test_cloud_front_needs_an_address_and_a_key(change: dict[str, Any], start: str) -> None:
+    [violation] = check_s3(cloudFront={**FRONT, **change}).violations
+    assert violation.reason == "InvalidCloudFront"
+    assert violation.message.startswith(f"spec.storage.s3.cloudFront.{start}")
+
+
+@pytest.mark.parametrize(
+    ("mebibytes", "expected"),
+    [(None, []), (5, []), (5120, []), (4, ["InvalidChunkSize"]), (5121, ["InvalidChunkSize"])],
+)
+def test_a_chunk_is_as_large_as_s3_accepts(mebibytes: int | None, expected: list[str]) -> None:
+    assert reasons(check_s3(chunkSizeMiB=mebibytes)) == expected
+
+
+@pytest.mark.parametrize(("encrypt", "warned"), [(None, 1), (False, 1), (True, 0)])
+def test_a_key_without_encryption_gets_a_warning(encrypt: bool | None, warned: int) -> None:
+    warnings = check_s3(keyID="arn:aws:kms:1", encrypt=encrypt).warnings
+    assert [text.partition(",")[0] for text in warnings] == [
+        "spec.storage.s3.keyID is ignored"
+    ] * warned
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("storage-ca", []),
+        ("a.b", []),
+        ("", []),
+        ("<trusted-ca>", []),
+        ("Storage_CA", ["InvalidTrustedCAName"]),
+        ("a/b", ["InvalidTrustedCAName"]),
+        ("x" * 254, ["InvalidTrustedCAName"]),
+    ],
+)
+def test_a_trusted_ca_is_named_as_config_maps_are(name: str, expected: list[str]) -> None:
+    assert reasons(check_s3(trustedCA={"name": name})) == expected

@@ -9,6 +9,8 @@ from tests.unit.registry_configs import check, check_spec, config, reasons
 
 PATCH = "kubectl patch configs.imageregistry.operator.alauda.io cluster --type=merge -p "
 
+PVC = {"pvc": {"claim": "x"}}
+
 
 @pytest.mark.parametrize(
     ("storage", "named"),
@@ -104,26 +106,24 @@ def test_empty_dir_needs_one_replica(replicas: int | None, expected: list[str]) 
 
 
 @pytest.mark.parametrize(
-    ("spec", "warned"),
+    ("spec", "storage", "warned"),
     [
-        ({"rolloutStrategy": "RollingUpdate", "storage": {"pvc": {"claim": "x"}}}, True),
-        ({"rolloutStrategy": "Recreate", "storage": {"pvc": {"claim": "x"}}}, False),
-        (
-            {"replicas": 2, "rolloutStrategy": "RollingUpdate", "storage": {"pvc": {"claim": "x"}}},
-            False,
-        ),
-        ({"rolloutStrategy": "RollingUpdate", "storage": {"s3": {"bucket": "images"}}}, False),
+        ({"rolloutStrategy": "RollingUpdate"}, PVC, "spec.rolloutStrategy is RollingUpdate"),
+        ({"rolloutStrategy": "Recreate"}, PVC, ""),
+        ({"replicas": 2, "rolloutStrategy": "RollingUpdate"}, PVC, "spec.replicas is 2"),
+        ({"replicas": 3, "rolloutStrategy": "Recreate"}, {"pvc": {}}, "spec.replicas is 3"),
+        ({"replicas": 2}, {"s3": {"bucket": "images"}}, ""),
+        ({"rolloutStrategy": "RollingUpdate"}, {"s3": {"bucket": "images"}}, ""),
     ],
-    ids=["rolling on a volume", "recreate", "shared volume", "object storage"],
+    ids=["rolling", "recreate", "two Pods", "three Pods", "two Pods on s3", "rolling on s3"],
 )
-def test_rolling_update_of_a_single_pod_volume_gets_a_warning(
-    spec: dict[str, Any], warned: bool
+def test_several_pods_on_a_volume_of_unknown_access_mode_get_a_warning(
+    spec: dict[str, Any], storage: dict[str, Any], warned: str
 ) -> None:
-    verdict = check_spec(spec)
+    verdict = check_spec({**spec, "storage": storage})
     assert verdict.allowed
-    assert [
-        text.startswith("spec.rolloutStrategy is RollingUpdate") for text in verdict.warnings
-    ] == [True] * warned
+    assert len(verdict.warnings) == bool(warned)
+    assert all(text.startswith(warned) for text in verdict.warnings)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
 from app.model.base import KubeModel, KubeObject
+from app.model.quantity import Quantity
 from app.model.registry import Resources
 from app.policy.names import placeholders
 from app.policy.verdict import Verdict
@@ -16,6 +17,7 @@ from app.policy.verdict import Verdict
 LOG_LEVELS = ("Normal", "Debug", "Trace", "TraceAll")
 _SINGLETON = "cluster"
 _MAX_SHOWN = 80
+_ZERO = Quantity.of_count(0)
 
 
 def shown(value: str) -> str:
@@ -67,9 +69,16 @@ def check_at_least_zero(verdict: Verdict, reason: str, path: str, value: int | N
 
 
 def check_resources(verdict: Verdict, resources: Resources | None) -> None:
-    """Refuse requests above limits: no Pod could be created."""
+    """Refuse requests above limits and amounts below 0: no Pod could be created."""
     if resources is None:
         return
+    for kind, amounts in (("requests", resources.requests), ("limits", resources.limits)):
+        for name, amount in amounts.items():
+            if amount < _ZERO:
+                path = f"spec.resources.{kind}.{name}"
+                verdict.deny(
+                    "NegativeResource", f"{path} is {amount}, below 0", f"set {path} to 0 or more"
+                )
     for name in sorted(resources.requests.keys() & resources.limits.keys()):
         request, limit = resources.requests[name], resources.limits[name]
         if request > limit:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from app.model.registry import ImagePruner, ImagePrunerSpec
 from app.policy.names import placeholders
+from app.policy.operator import placement
 from app.policy.operator.field_checks import (
     LOG_LEVELS,
     check_at_least_zero,
@@ -35,6 +36,7 @@ def check(pruner: ImagePruner) -> Verdict:
     ):
         check_at_least_zero(verdict, "InvalidHistoryLimit", path, limit)
     check_resources(verdict, spec.resources)
+    placement.check(verdict, spec)
     return verdict
 
 

@@ -1,13 +1,16 @@
 """Checks of Config/cluster: settings that the operator cannot or should not apply."""
 
-from collections import Counter
-from collections.abc import Iterable
-
 from app.model.domain import ApiDomain
-from app.model.registry import Config, ConfigSpec, ImagePullSecret, Route
+from app.model.registry import Config, ConfigSpec, ImagePullSecret
 from app.model.volumes import PersistentVolumeClaim
-from app.policy.names import host_of, is_hostname, is_label, placeholders, without_credentials
-from app.policy.operator import registry_data_loss, registry_storage, storage_references
+from app.policy.names import host_of, is_label, placeholders, without_credentials
+from app.policy.operator import (
+    placement,
+    registry_data_loss,
+    registry_storage,
+    registry_traffic,
+    storage_references,
+)
 from app.policy.operator.field_checks import (
     LOG_LEVELS,
     check_at_least_zero,
@@ -56,8 +59,10 @@ def check(
         refuses = strict and (before is None or _refers_anew(spec, before))
         verdict.include(found if refuses else found.tolerant())
     _check_pull_secret(verdict, spec.image_pull_secret)
-    _check_routes(verdict, spec.routes)
+    registry_traffic.check(verdict, spec)
     check_resources(verdict, spec.resources)
+    placement.check(verdict, spec)
+    _check_service(verdict, spec)
     if old is not None and images_exist:
         verdict.include(registry_data_loss.check(config, old, domain=domain, guard=data_loss_guard))
     return verdict
@@ -84,6 +89,20 @@ def _check_choices(verdict: Verdict, spec: ConfigSpec) -> None:
     hold("UnknownLogLevel", "operatorLogLevel", spec.operator_log_level, *LOG_LEVELS)
 
 
+def _check_service(verdict: Verdict, spec: ConfigSpec) -> None:
+    """Warn about a registry that serves less than it seems to."""
+    if spec.management_state == "Force":
+        verdict.warn(
+            "spec.managementState is Force, and the operator does nothing: set it to Managed"
+        )
+    if spec.management_state not in ("", "Managed"):
+        return
+    if spec.replicas == 0:
+        verdict.warn("spec.replicas is 0: no push and no pull succeeds until it is 1 or more")
+    if spec.read_only:
+        verdict.warn("spec.readOnly is true: every push is refused, and pruning frees no storage")
+
+
 def _check_pull_secret(verdict: Verdict, pull_secret: ImagePullSecret) -> None:
     hosts = pull_secret.additional_registry_hosts
     for index, host in enumerate(hosts):
@@ -93,7 +112,7 @@ def _check_pull_secret(verdict: Verdict, pull_secret: ImagePullSecret) -> None:
                 f"{_HOSTS}[{index}] is {shown(without_credentials(host))}, not host[:port]",
                 f"write it without scheme and path, such as {_host_like(host)}",
             )
-    for host in _repeated(hosts):
+    for host in registry_traffic.repeated(hosts):
         verdict.deny(
             "DuplicateRegistryHost",
             f"{_HOSTS} has {shown(without_credentials(host))} more than once",
@@ -106,35 +125,6 @@ def _check_pull_secret(verdict: Verdict, pull_secret: ImagePullSecret) -> None:
                 f"{_NAMESPACES}[{index}] is {shown(namespace)}, which no namespace can be named",
                 "name one namespace in full: patterns are not supported",
             )
-
-
-def _check_routes(verdict: Verdict, routes: list[Route]) -> None:
-    for name in _repeated(route.name for route in routes):
-        verdict.deny(
-            "DuplicateRouteName",
-            f"spec.routes has the name {shown(name)} more than once",
-            "give every route a name of its own",
-        )
-    for hostname in _repeated(route.hostname for route in routes):
-        verdict.deny(
-            "DuplicateRouteHostname",
-            f"spec.routes has the hostname {shown(hostname)} more than once",
-            "give every route a hostname of its own",
-        )
-    for index, route in enumerate(routes):
-        hostname = route.hostname
-        if hostname and not is_hostname(hostname) and not placeholders(hostname):
-            verdict.deny(
-                "InvalidRouteHostname",
-                f"spec.routes[{index}].hostname is {shown(hostname)}, not a DNS name",
-                "write it without scheme, port and path, such as registry.example.com",
-            )
-
-
-def _repeated(values: Iterable[str]) -> list[str]:
-    """Values that occur more than once, in any case. Unset values do not count."""
-    counts = Counter(value.lower() for value in values if value)
-    return [value for value, count in counts.items() if count > 1]
 
 
 def _host_like(text: str) -> str:

@@ -4,11 +4,13 @@ The operator never copies images from one storage to another, and it deletes man
 together with the registry. The images' metadata is then left without data.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
+from pydantic.alias_generators import to_camel
+
 from app.model.domain import ApiDomain
-from app.model.registry import Config
+from app.model.registry import Config, ConfigSpec, Proxy, Requests
 from app.policy.names import without_credentials
 from app.policy.operator.field_checks import shown
 from app.policy.verdict import Verdict
@@ -30,13 +32,44 @@ _IDENTITY: dict[str, tuple[str, ...]] = {
 _ADDRESSES = ("regionEndpoint", "authURL")
 
 
+_POD_FIELDS = {
+    "disable_redirect": False,
+    "log_level": "Normal",
+    "node_selector": {},
+    "proxy": Proxy(),
+    "read_only": False,
+    "requests": Requests(),
+    "resources": None,
+    "tolerations": [],
+}
+"""The fields that the registry's Pod is made from, and what the operator reads if one is absent."""
+
+
 def check(config: Config, old: Config, *, domain: ApiDomain, guard: DataLossGuard) -> Verdict:
     """Check an update of a Config whose registry holds images."""
+    return _verdict(losses_between(config, old), config, domain, guard)
+
+
+def check_deletion(config: Config, *, domain: ApiDomain, guard: DataLossGuard) -> Verdict:
+    """Check the deletion of a Config whose registry holds images.
+
+    The operator removes the registry before the Config goes, whatever its management state.
+    """
+    losses = []
+    if going := _removed_storage(config.spec):
+        losses.append(("RemovalLosesImages", f"Config cluster is deleted, and {going}"))
+    return _verdict(losses, config, domain, guard)
+
+
+def _verdict(
+    found: Iterable[tuple[str, str]], config: Config, domain: ApiDomain, guard: DataLossGuard
+) -> Verdict:
     verdict = Verdict()
-    losses = list(losses_between(config, old))
+    losses = list(found)
     annotation = domain.acknowledge_data_loss
     command = f"kubectl annotate configs.{domain.operator_group} cluster {annotation}"
-    acknowledged = config.metadata.annotations.get(annotation) == "true"
+    value = config.metadata.annotations.get(annotation)
+    acknowledged = value == "true"
     for reason, loss in losses:
         if guard == "deny" and not acknowledged:
             verdict.deny(
@@ -47,6 +80,10 @@ def check(config: Config, old: Config, *, domain: ApiDomain, guard: DataLossGuar
             )
         else:
             verdict.warn(f"{loss}: copy the images first, or lose them")
+    if losses and value is not None and not acknowledged:
+        verdict.warn(
+            f"annotation {annotation} has the unknown value {value!r}: only true accepts the loss"
+        )
     if losses and acknowledged:
         verdict.warn(f"the loss is acknowledged; afterwards run `{command}-`")
     return verdict
@@ -69,12 +106,36 @@ def losses_between(config: Config, old: Config) -> Iterator[tuple[str, str]]:
                 "and the images stay behind",
             )
     was, now = old.spec.management_state, config.spec.management_state
-    if now == "Removed" and was != now and config.spec.storage.is_managed:
+    if now == "Removed" and was != now and (going := _removed_storage(config.spec)):
         yield (
             "RemovalLosesImages",
-            f"spec.managementState changes from {was or 'Managed'} to Removed, "
-            "and managed storage is deleted with its images",
+            f"spec.managementState changes from {was or 'Managed'} to Removed, and {going}",
         )
+    stays = "emptyDir" in before and "emptyDir" in after and now not in ("Removed", "Unmanaged")
+    if stays and (fields := " and ".join(_restarting(config.spec, old.spec))):
+        yield (
+            "RestartLosesImages",
+            f"with another {fields}, the registry's Pod is replaced, and its emptyDir ends with it",
+        )
+
+
+def _removed_storage(spec: ConfigSpec) -> str:
+    """What becomes of the images when the registry is removed; empty if they stay."""
+    if "emptyDir" in spec.storage.backends:
+        return "the emptyDir ends with the registry's Pod"
+    if spec.storage.is_managed:
+        return "managed storage is deleted with its images"
+    return ""
+
+
+def _restarting(spec: ConfigSpec, old: ConfigSpec) -> Iterator[str]:
+    """The fields whose change ends the Pod that runs."""
+    if spec.replicas == 0 and old.replicas != 0:
+        yield "spec.replicas"
+    for field, default in _POD_FIELDS.items():
+        before, after = (getattr(one, field) or default for one in (old, spec))
+        if before != after:
+            yield f"spec.{to_camel(field)}"
 
 
 def _moves(name: str, before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from app.model.domain import ApiDomain
 from app.model.registry import Config, ConfigSpec
-from app.policy.operator.registry_storage import clients_need_proxy
+from app.policy.operator.s3_storage import clients_need_proxy
 
 
 def with_defaults(config: dict[str, Any], domain: ApiDomain) -> dict[str, Any]:

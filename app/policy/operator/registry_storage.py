@@ -5,15 +5,9 @@ import shlex
 from typing import Any
 
 from app.model.domain import ApiDomain
-from app.model.registry import ConfigSpec, S3Storage, Storage
-from app.policy.names import (
-    is_bucket,
-    is_subdomain,
-    nearest,
-    parse_endpoint,
-    placeholders,
-    without_credentials,
-)
+from app.model.registry import ConfigSpec, Storage
+from app.policy.names import is_subdomain, nearest, placeholders
+from app.policy.operator import s3_storage
 from app.policy.operator.field_checks import check_choice, shown
 from app.policy.verdict import Verdict
 
@@ -30,7 +24,6 @@ _BACKENDS = {
     "swift": "swift",
 }
 """The fields of spec.storage, by the spellings that `nearest` compares."""
-_ENDPOINT = "spec.storage.s3.regionEndpoint"
 
 
 def check(
@@ -58,23 +51,8 @@ def check(
     if old is not None:
         _check_inherited_state(verdict, storage, old.storage)
     if storage.s3 is not None:
-        _check_bucket(verdict, storage.s3)
-        _check_endpoint(verdict, storage.s3)
-        if spec.disable_redirect is False and clients_need_proxy(storage.s3):
-            verdict.warn(
-                "spec.disableRedirect is false, and clients may not reach or trust the s3 "
-                "endpoint: set it to true if their pulls fail"
-            )
+        s3_storage.check(verdict, storage.s3, spec.disable_redirect, domain)
     return verdict
-
-
-def clients_need_proxy(s3: S3Storage) -> bool:
-    """Whether clients could not follow a redirect to the object storage.
-
-    They cannot reach an endpoint inside the cluster, and do not trust a private CA.
-    """
-    endpoint = parse_endpoint(s3.region_endpoint)
-    return bool(s3.trusted_ca.name) or (endpoint is not None and endpoint.is_internal)
 
 
 def _check_unknown_fields(verdict: Verdict, storage: Storage) -> None:
@@ -133,8 +111,15 @@ def _check_replicas(verdict: Verdict, spec: ConfigSpec) -> None:
 
 
 def _check_rollout(verdict: Verdict, spec: ConfigSpec) -> None:
-    one_pod = spec.replicas is None or spec.replicas == 1
-    if spec.storage.pvc is not None and one_pod and spec.rollout_strategy == "RollingUpdate":
+    if spec.storage.pvc is None:
+        return
+    replicas = 1 if spec.replicas is None else spec.replicas
+    if replicas > 1:
+        verdict.warn(
+            f"spec.replicas is {replicas}, and several Pods can share a ReadWriteMany volume only: "
+            "set it to 1 unless the PVC is ReadWriteMany"
+        )
+    elif replicas == 1 and spec.rollout_strategy == "RollingUpdate":
         verdict.warn(
             "spec.rolloutStrategy is RollingUpdate, and two Pods cannot share a ReadWriteOnce "
             "volume: set it to Recreate unless the PVC is ReadWriteMany"
@@ -148,45 +133,4 @@ def _check_claim(verdict: Verdict, storage: Storage, domain: ApiDomain) -> None:
             "InvalidClaimName",
             f"spec.storage.pvc.claim is {shown(claim)}, which no PVC can be named",
             f"set it to a name that `kubectl -n {domain.registry_namespace} get pvc` lists",
-        )
-
-
-def _check_bucket(verdict: Verdict, s3: S3Storage) -> None:
-    if not s3.bucket:
-        verdict.deny(
-            "BucketMissing",
-            "spec.storage.s3 has no bucket",
-            "set spec.storage.s3.bucket to the bucket that holds the images",
-        )
-    elif not is_bucket(s3.bucket) and not placeholders(s3.bucket):
-        verdict.deny(
-            "InvalidBucketName",
-            f"spec.storage.s3.bucket is {shown(s3.bucket)}, which no bucket can be named",
-            "set it to 3 to 63 lower-case letters, digits, dots and hyphens, "
-            "with a letter or digit at both ends",
-        )
-
-
-def _check_endpoint(verdict: Verdict, s3: S3Storage) -> None:
-    text = s3.region_endpoint
-    if not text or placeholders(text):
-        return
-    value = shown(without_credentials(text))
-    endpoint = parse_endpoint(text)
-    if endpoint is None:
-        with_scheme = f"https://{text}"
-        example = with_scheme if parse_endpoint(with_scheme) else "https://s3.example.com"
-        verdict.deny(
-            "InvalidRegionEndpoint",
-            f"{_ENDPOINT} is {value}, not http(s)://host[:port][/path]",
-            f"write it without user, query and fragment, such as {example}",
-        )
-        return
-    if endpoint.scheme == "http":
-        verdict.warn(f"{_ENDPOINT} is {value}: images travel unencrypted")
-    if is_bucket(s3.bucket) and endpoint.holds_bucket(s3.bucket):
-        verdict.deny(
-            "BucketInRegionEndpoint",
-            f"{_ENDPOINT} is {value}, which holds the bucket {s3.bucket} already",
-            f"take {s3.bucket} out of it: the registry adds the bucket itself",
         )
