@@ -103,7 +103,8 @@ class KubernetesAccess:
         return await _cached(self._rights, key, lambda: self._may(subject, attributes))
 
     async def seen_by(self, user: UserInfo, namespaces: Collection[str]) -> frozenset[str]:
-        """The namespaces that the user of an admission review may see; at most _FEW are checked."""
+        """The namespaces that the user of an admission review may see, out of these. At most
+        _REVIEW_BUDGET are checked."""
         extra = {name: tuple(values) for name, values in user.extra.items()}
         subject = Subject(user.username, user.uid, tuple(user.groups), extra)
         return (await self.visible(subject, sorted(namespaces), _REVIEW_BUDGET)).namespaces

@@ -1,4 +1,4 @@
-"""The tags of one stream, and how large the images are that they point at."""
+"""The tags of one stream, and the sizes of their images."""
 
 import asyncio
 import re
@@ -16,7 +16,7 @@ from app.quota.usage import StreamUsage
 
 _AT_ONCE = 10
 _WITHIN = 3.0
-"""Seconds; sizes that are not known by then are shown as unknown."""
+"""Seconds to read sizes. Later ones are shown as unknown."""
 _NUMBER = re.compile(r"(\d+)", re.ASCII)
 
 
@@ -24,15 +24,15 @@ _NUMBER = re.compile(r"(\d+)", re.ASCII)
 class Tag:
     name: str
     digest: str | None
-    """What it points at now; None for a tag that nothing was stored under."""
+    """The image that it points at; None if no image was stored under it."""
     older: int
-    """Images that it has pointed at before."""
+    """The number of images that it has pointed at before."""
     size: Level | None
-    """Against the largest size that is allowed; None if nobody knows it."""
+    """The size of its image and the size limit; None if the size is unknown."""
 
 
 def names(stream: StreamUsage, text: str) -> list[str]:
-    """The tags with a text in their names, `v9` before `v10`."""
+    """The tags whose names contain a text, in natural order: `v9` before `v10`."""
     text = text.lower()
     return sorted((tag for tag in stream.tags if text in tag.lower()), key=_natural)
 
@@ -46,7 +46,7 @@ def tags(
 async def sizes(
     state: ClusterState, digests: Collection[str], within: float = _WITHIN
 ) -> dict[str, int]:
-    """Bytes of the images whose sizes are known within so many seconds."""
+    """Bytes of each image whose size is known `within` that number of seconds, by digest."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
     async def ask(digest: str) -> ImageClaim | None:
@@ -79,5 +79,5 @@ def _tag(stream: StreamUsage, name: str, sizes: Mapping[str, int], limits: Names
 
 
 def _natural(tag: str) -> list[tuple[int, str]]:
-    """Digits by their value, everything else as text."""
+    """A sort key that compares digits by their value."""
     return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in _NUMBER.split(tag)]

@@ -217,6 +217,11 @@ def test_an_acknowledged_loss_is_a_warning(guard: Literal["warn", "deny"]) -> No
 def test_only_true_acknowledges_a_loss(annotations: dict[str, str]) -> None:
     verdict = check_update(*SWITCH, annotations=annotations)
     assert reasons(verdict) == ["StorageChangeLosesImages"]
+    assert verdict.warnings == [
+        f"annotation {ANNOTATION} has the unknown value {value!r}: only true accepts the loss"
+        for key, value in annotations.items()
+        if key == ANNOTATION
+    ]
 
 
 def test_acknowledgement_without_a_loss_is_ignored() -> None:
