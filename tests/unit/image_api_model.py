@@ -94,11 +94,11 @@ def reasons(request: Request, before: Namespace, limits: Limits) -> set[str]:
         found.add("QuotaExceeded")
     for name, stream in after.items():
         old = before.get(name, Stream())
-        rows = (
+        of_stream = (
             (limits.images_of_stream, len(old.images), len(stream.images)),
             (limits.tags_of_stream, len(old.tags), len(stream.tags)),
         )
-        if any(_passed(*row) for row in rows):
+        if any(_passed(*row) for row in of_stream):
             found.add("StreamLimitExceeded")
     return found
 
