@@ -1,6 +1,7 @@
 """`registry-admission doctor` on folders: what it prints, and how it ends."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
