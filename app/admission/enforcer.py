@@ -278,7 +278,7 @@ class Enforcer:
         self, ledger: Ledger, namespace: str, batch: list[Waiting]
     ) -> list[Verdict | None]:
         sight = self._sight(namespace, self._state.limits(namespace))
-        held = self._escrows.held_in(namespace, ledger, sight.now)
+        held = self._escrows.held_in(namespace, ledger)
         return decide_all(ledger, held, batch, sight)
 
     def _sight(self, namespace: str, limits: NamespaceLimits) -> Sight:

@@ -82,22 +82,18 @@ class Escrows:
             return False
         return holding.escrow.places >= _LOW and holding.left * 4 <= holding.escrow.places
 
-    def held_in(self, namespace: str, ledger: Ledger, now: float) -> Holding | None:
+    def held_in(self, namespace: str, ledger: Ledger) -> Holding | None:
         """The escrow whose admitted requests this ledger does not name yet.
 
         Without a doubtful write, it is the held escrow. If the escrow of a doubtful write is in the
         ledger, the write is stored. Then it has named the requests of the held escrow, and they
         must not be named again: they may have been stored and deleted since. The escrow of the
         doubtful write has the requests that were admitted while it was arriving.
-        Doubtful escrows that are still usable are given back: they are removed from `ledger`.
         """
         held, doubtful = self._held.get(namespace), self._doubtful.get(namespace)
         if doubtful is None:
             return held
         known = [one for one in [held, *doubtful] if one and one.escrow.key in ledger.escrows]
-        for one in doubtful:
-            if now <= one.escrow.usable_until:
-                ledger.escrows.pop(one.escrow.key, None)
         return known[0] if known else None
 
     def take(self, namespace: str, ledger: Ledger, sight: Sight) -> Holding | None:

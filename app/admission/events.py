@@ -40,7 +40,7 @@ class _Series:
 
 @dataclass(frozen=True)
 class _Refusal:
-    """What an Event needs of a refusal: the queue must not keep large objects in memory."""
+    """The parts of a refusal that an Event needs. The queue keeps no large objects in memory."""
 
     namespace: str
     stream: str
@@ -65,10 +65,10 @@ class _Budget:
 
 
 class RefusalEvents:
-    """Aggregates refusals by stream and reason: at most one write a minute for each.
+    """Aggregates refusals by stream and reason, and writes each at most once a minute.
 
-    Each namespace has a budget of Events, and so has the whole service. Refusals beyond it, or
-    beyond the queue, are in the log only.
+    Each namespace has a budget of Events, and so has the whole service. Refusals beyond a budget,
+    or beyond the queue, are in the log only.
     """
 
     def __init__(
@@ -84,7 +84,8 @@ class RefusalEvents:
         self._queue: asyncio.Queue[_Refusal] = asyncio.Queue(_QUEUE)
 
     def refused(self, request: AdmissionRequest, outcome: Outcome) -> None:
-        """Note a refusal, or what would be one; never waits, never fails."""
+        """Note a review that was refused, or would be if its limits were enforced. Never waits,
+        never fails."""
         if not _concerns(outcome) or request.dry_run:
             return
         if request.kind.group != self._domain.image_group:

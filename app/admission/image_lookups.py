@@ -65,7 +65,7 @@ class ImageLookups:
                         ]
                     )
         return [
-            _by_own_word(image)
+            _weight_by_request(image)
             if is_settled(image) or image.hidden
             else weigh(image.digest or "", found[_repository(image)])
             for image in images
@@ -75,10 +75,10 @@ class ImageLookups:
         self, repository: str, images: Iterable[IncomingImage], found: dict[str, ImageClaim]
     ) -> None:
         """Look up the images of one repository, and the images that they list."""
-        said = {image.digest: image.claim for image in images if image.digest}
+        stated = {image.digest: image.claim for image in images if image.digest}
 
         async def find(digest: str) -> None:
-            claim = await self._known(repository, digest, said.get(digest))
+            claim = await self._known(repository, digest, stated.get(digest))
             if claim is not None:
                 found[digest] = claim
 
@@ -89,25 +89,28 @@ class ImageLookups:
                 await find(digest)
 
         async def find_listed(digests: Collection[str]) -> Claims:
-            images = said.keys() | images_of(found.values())
+            images = stated.keys() | images_of(found.values())
             await _side_by_side(
                 [find(one) if one in images else find_stored(one) for one in digests]
             )
             return found
 
-        await _side_by_side([find(digest) for digest in said])
+        await _side_by_side([find(digest) for digest in stated])
         if any(claim.listed for claim in found.values()):
             found |= await with_listed(found, find_listed, _MAX_LISTED)
 
     async def _known(
-        self, repository: str, digest: str, said: ImageClaim | None
+        self, repository: str, digest: str, stated: ImageClaim | None
     ) -> ImageClaim | None:
-        """None if no source knows the image. A claim without a size if the registry should have it
-        and does not answer: then no other source counts."""
-        if _is_proven(said):
-            return said
+        """The claim on an image by all sources; None if no source knows it.
+
+        `stated`: the claim of the request. If the registry should have the image and does not
+        answer, no other source counts: the claim has no size.
+        """
+        if _is_proven(stated):
+            return stated
         async with self._turns:
-            claims = [said, await self._state.image(digest)]
+            claims = [stated, await self._state.image(digest)]
             found = [claim for claim in claims if claim is not None]
             if self._registry_image is not None and repository and not any(map(_is_proven, found)):
                 try:
@@ -117,13 +120,14 @@ class ImageLookups:
         return ImageClaim.merged(digest, found) if found else None
 
     async def _stored(
-        self, ask: RegistryImage, repository: str, digest: str, words: Iterable[ImageClaim]
+        self, ask: RegistryImage, repository: str, digest: str, claims: Iterable[ImageClaim]
     ) -> list[ImageClaim]:
-        """What the registry stores in this repository, or where these words say that it is.
+        """The registry's claim on an image, in this repository or in those that `claims` refer to;
+        empty if the registry lacks the image.
 
         Raises SizeUnknownError.
         """
-        elsewhere = (self._repository_of(word.reference) for word in words)
+        elsewhere = (self._repository_of(claim.reference) for claim in claims)
         for place in dict.fromkeys([repository, *filter(None, elsewhere)]):
             stored = await ask(place, digest)
             if stored is not None:
@@ -144,7 +148,7 @@ async def _side_by_side(work: Sequence[Coroutine[Any, Any, None]]) -> None:
         raise group.exceptions[0] from None
 
 
-def _by_own_word(image: IncomingImage) -> Weight:
+def _weight_by_request(image: IncomingImage) -> Weight:
     """The weight of an image by the request alone."""
     if image.claim is None:
         return Weight(None)

@@ -62,9 +62,9 @@ class References:
         configured_hosts: Callable[[], Collection[str]] = tuple,
         visible: Collection[str] | None = None,
     ) -> None:
-        """`internal` and `configured`: host names of the internal registry.
-
-        Namespaces outside `visible` look empty. None: all are visible.
+        """`registry_hosts` and `configured_hosts`: the host names of the internal registry, from
+        the settings and from Config/cluster. `visible`: other namespaces look empty; None if all
+        are visible.
         """
         self._state = state
         self._registry_hosts = frozenset(map(_address, registry_hosts))

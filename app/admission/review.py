@@ -26,7 +26,7 @@ Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
 
 def _path_segment(name: str) -> str:
-    """Names that the API server accepts and that are safe inside a path."""
+    """A name that is safe inside a path. Raises ValueError for others, such as `..`."""
     if name in (".", "..") or "/" in name or "%" in name:
         raise ValueError("no name of an object")
     return name
@@ -123,11 +123,11 @@ class Outcome:
     causes: tuple[str, ...] = ()
     """The reasons of the refusal as short stable names, for metrics and audit."""
     violations: tuple[Violation, ...] = ()
-    """Why it is refused, or why it would be if its limits were enforced."""
+    """The reasons to refuse it. If it is allowed: the reasons if its limits were enforced."""
     tolerated: tuple[Violation, ...] = ()
-    """What passes a limit that is not enforced for this request."""
+    """The violations of limits that are not enforced for this request."""
     exemption: str = ""
-    """Why it is not, if it is not by the limit's mode: `user admin`."""
+    """Why the request is exempt from limits, such as `user admin`; "" if it is not exempt."""
     warnings: list[str] = field(default_factory=list)
     audit: dict[str, str] = field(default_factory=dict)
     patch: list[dict[str, Any]] = field(default_factory=list)
@@ -141,7 +141,7 @@ class Outcome:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it is refused, or why it would be."""
+        """The causes of the refusal, or of the refusal if its limits were enforced."""
         return self.causes or tuple(dict.fromkeys(found.reason for found in self.tolerated))
 
     @property
@@ -186,8 +186,8 @@ def not_handled(why: str) -> Outcome:
 def of_verdict(title: str, verdict: Verdict) -> Outcome:
     """403 Forbidden with every violation, or allowed with the warnings.
 
-    A violation of a limit of mode `warn` is a warning; every tolerated one is in the audit
-    annotations and in the message, which the API server shows to nobody.
+    A violation of a limit of mode `warn` is a warning. All tolerated violations are in the audit
+    annotations and in the message. The API server drops the message of an allowed request.
     """
     warnings = verdict.told_anyway + verdict.warnings
     tolerated = tuple(verdict.tolerated)

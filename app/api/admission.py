@@ -33,7 +33,7 @@ _RETRY_AFTER = 1
 _TIMEOUT = re.compile(rb"(?:^|&)timeout=([0-9]{1,4})s(?:&|$)")
 _EVERYDAY_BYTES = 512 * 1024
 _EVERYDAY_ENTRIES = 2000
-"""A manifest of hundreds of layers has less."""
+"""A body with fewer entries is decided at once. A manifest of hundreds of layers has fewer."""
 _NAMESPACE = re.compile(rb'"namespace":"([a-z0-9.-]{1,63})"')
 _BEFORE_OBJECT = 4096
 _MAX_MESSAGE = 4096
@@ -118,7 +118,7 @@ class AdmissionApi:
             self._metrics.count_failure(endpoint, review.request)
             raise
         seconds = time.perf_counter() - started
-        # The API server need not wait for what is only noted.
+        # The API server does not wait for the log line and the metrics.
         noting = _Noting(partial(self._note, endpoint, review.request, outcome, seconds))
         answer = to_json(outcome.response(review.request.uid))
         return Response(answer, media_type="application/json", background=noting)
@@ -167,8 +167,8 @@ class AdmissionApi:
 
 
 class _Noting(BackgroundTask):
-    """Work that waits for nothing, in the next turn of the event loop: the loop sends what was
-    written in one turn at its end."""
+    """Runs work in the next turn of the event loop. The loop sends the answer at the end of this
+    turn, so the work does not delay it."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
@@ -178,14 +178,15 @@ class _Noting(BackgroundTask):
 
 
 def is_expensive(body: bytes) -> bool:
-    """Whether to decide on a review may take so long that others would notice it."""
+    """Whether the decision on a review may take so long that it delays others."""
     return len(body) > _EVERYDAY_BYTES or entries(body) > _EVERYDAY_ENTRIES
 
 
 def owner_of(body: bytes) -> str:
     """The namespace in a review that is not decoded yet; empty if there is none.
 
-    API servers write it before the object. What else a tenant may choose there is quoted.
+    API servers write it before the object. A tenant cannot put another one there: quotes in names
+    are escaped.
     """
     found = _NAMESPACE.search(body, 0, _BEFORE_OBJECT)
     return found[1].decode() if found else ""

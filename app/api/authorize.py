@@ -1,8 +1,7 @@
 """`/v1/push/authorize`: push checks for a proxy that asks before it passes a request on.
 
-No proxy shows a body. A blob is held against the limit by its declared length, where the proxy
-passes that on. A manifest is held against the room for its tag only. The admission review decides
-on the rest.
+A proxy does not pass bodies on. A blob is checked by its declared length, if the proxy names it. Of
+a manifest, only the room for its tag is checked. The admission review decides on the rest.
 """
 
 import base64
@@ -62,15 +61,15 @@ class AuthorizeApi:
     async def login(self, request: Request) -> Response:
         """200 for a known token, else 401 with a challenge.
 
-        For `GET /v2/`, the first request of clients: 401 tells them to send credentials, and
-        `docker login` learns from it whether these are right.
+        A proxy asks this for `GET /v2/`, the first request of clients. After 401 they send
+        credentials, and `docker login` learns whether these are right.
         """
         return await self._answer(request, self._subject)
 
     async def _answer(
         self, request: Request, check: Callable[[Request], Awaitable[object]]
     ) -> Response:
-        """200 unless the check fails. Addresses share the places."""
+        """200 unless the check fails. All addresses share the places for checks."""
         try:
             with self._shares.place(request.client.host if request.client else ""):
                 await check(request)
@@ -130,7 +129,7 @@ def _token(authorization: str) -> str:
 
 
 def _refusal(error: RegistryError) -> Response:
-    """nginx takes 401 and 403 for refusals, and every other status for a failure."""
+    """The response for nginx, to which 401 and 403 are refusals and other statuses are failures."""
     response = error.response()
     if response.status_code in (400, 405):
         response.status_code = 403

@@ -12,12 +12,14 @@ from starlette.requests import ClientDisconnect, Request
 from app.api.errors import BadRequestError
 
 TIMEOUT = 10.0
-"""Seconds for a body to come in; an API server sends it in one piece."""
+"""Seconds to receive a body. An API server sends it in one piece."""
 AT_ONCE = 8
-"""Largest bodies that are held at once; most bodies are a thousand times smaller."""
+"""The number of bodies of the largest size that are held in memory. Most bodies are a thousand
+times smaller."""
 STEP = 64 * 1024
-"""Bytes. Of a larger body, so many further bytes or its end have to come in every PACE seconds."""
+"""Bytes. Of a larger body, this number of further bytes, or its end, must arrive in each PACE."""
 PACE = 3.0
+"""Seconds."""
 MAX_ENTRIES = 32_000
 """Objects and lists of one body. etcd takes objects of 1.5 MiB by default: such an ImageStream with
 thousands of tags has about 30,000, together with its old version."""
@@ -25,18 +27,18 @@ MAX_VALUES = 200_000
 """Values of one body: objects, lists and what is in them. A check notes a fault for each value that
 is wrong, and a million of them take 0.5 GB."""
 PAUSE = 3.0
-"""Seconds in which no further large body of an address is read, after one of it had to give way."""
+"""Seconds in which no further large body of an address is read after one of them gave way."""
 _LENGTH_DIGITS = 19
 
 
 class _Body:
-    """A body that comes in."""
+    """A body that is being received."""
 
     def __init__(self, address: str, deadline: asyncio.Timeout) -> None:
         self.address = address
         self.content = bytearray()
         self.gave_way = False
-        """The body was refused because its address held most."""
+        """Whether the body was refused because its address holds the most bytes."""
         self._deadline = deadline
         self._end = deadline.when() or 0.0
         self._next_step = STEP
@@ -67,8 +69,8 @@ class _Body:
 class BodyReader:
     """Reads the bodies of one endpoint's requests. All bodies together have a bound of memory.
 
-    At the bound, the reader refuses the largest body of the address that holds most. So there is
-    always room for small bodies.
+    At the bound, the reader refuses the largest body of the address that holds the most bytes. So
+    there is always room for small bodies.
     """
 
     def __init__(self, max_bytes: int, timeout: float = TIMEOUT) -> None:
@@ -139,7 +141,7 @@ class BodyReader:
         self._resume_at = {**paused, most: now + PAUSE}
 
     async def _pause(self, body: _Body) -> None:
-        """Wait if another body of the same address had to give way.
+        """Wait if another body of the same address gave way recently.
 
         Otherwise a client could send one large body after another, and receiving them costs CPU
         time even if all are refused.

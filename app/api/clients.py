@@ -18,9 +18,9 @@ CERTIFICATE = "client_certificate"
 
 
 class NamedClients(BoundedProtocol):
-    """HTTP/1.1 whose requests know the common name of their sender's certificate.
+    """HTTP/1.1 that adds the client's certificate and its common name to the state of requests.
 
-    TLS has verified the certificate by then; the name is None if there is none.
+    TLS has verified the certificate. Without a certificate the name is None.
     """
 
     def connection_made(self, transport: Any) -> None:
@@ -36,8 +36,7 @@ class NamedClients(BoundedProtocol):
 class RequireClientCertificate:
     """Answers reviews with 401 unless they come with the certificate of an API server.
 
-    Probes, metrics, push checks and the page need none: kubelets, Prometheus, registries and people
-    have no certificate of this kind.
+    Probes, metrics, push checks and the page need no certificate.
     """
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:

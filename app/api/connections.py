@@ -1,4 +1,4 @@
-"""Bounds on connections, of one address and in all, and which connection ends for a new one."""
+"""Bounds the connections of one address and of all, and chooses the one that ends for a new one."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -9,23 +9,23 @@ MAX_PER_ADDRESS = 640
 """One API server sends 600 requests at once at most, by default."""
 _BURST = 50
 _PER_SECOND = 20
-"""How often a connection may take the place of one of an address that holds less than twice as much
-as its own. Each time costs a handshake: clients that open connections anew as soon as they end
-would cost a core. An address that holds less than half takes places without a bound."""
+"""How often a new connection may replace one of an address that has less than twice as many
+connections as its own. Each replacement costs a TLS handshake, so clients that reconnect at once
+would take a whole core. Replacing one of a larger address has no bound."""
 _WITH_NEW = 2
-"""Times a bound: so many connections are admitted while none but new ones would give way."""
+"""While only new connections could give way, this multiple of a bound is admitted."""
 _WITH_BUSY = 3
-"""Times a bound: so many are admitted while none can give way."""
+"""While no connection can give way, this multiple of a bound is admitted."""
 GRACE = 5.0
 """Seconds that a connection has for a handshake and a request before it gives way. An API server
 may open several hundred connections at once, and does not repeat a review that gets no answer."""
 
 
 class Connection:
-    """One accepted connection. It waits for its client, or a request of it is being answered."""
+    """One accepted connection. It waits for its client, or its request is being answered."""
 
     identified = False
-    """Whether TLS has verified a certificate of the client: such connections give way last."""
+    """Whether TLS has verified a certificate of the client. Such connections give way last."""
 
     def __init__(
         self, address: "_Address", end: Callable[[], object], clock: Callable[[], float]
@@ -60,7 +60,7 @@ class _Address:
         self._known = known
         self.open: set[Connection] = set()
         self.waiting: tuple[dict[Connection, None], dict[Connection, None]] = ({}, {})
-        """Those without and those with a verified certificate, each longest waiting first."""
+        """Waiting connections without and with a verified certificate, longest waiting first."""
 
     def add(self, end: Callable[[], object], clock: Callable[[], float]) -> Connection:
         connection = Connection(self, end, clock)
@@ -79,11 +79,12 @@ class _Address:
 class Connections:
     """The connections of one listener.
 
-    At a bound, a new connection takes the place of a connection that waits for its client: the
-    longest waiting one of the address that has the most connections. So a flood of connections that
-    send nothing keeps out neither API servers nor probes. Connections whose requests are being
-    answered never give way, and new ones only beyond twice the bound. While no connection gives
-    way, the bound may be passed: new connections up to twice, requests up to three times.
+    At a bound, a new connection replaces another one: the longest waiting connection of the address
+    that has the most. So API servers and probes can connect during a flood of silent connections.
+
+    - A connection whose request is being answered never gives way.
+    - A connection younger than GRACE gives way only above twice the bound.
+    - While no connection can give way, the bound may be exceeded, up to three times.
     """
 
     def __init__(
@@ -115,10 +116,11 @@ class Connections:
         return sum(len(address.open) for address in self._addresses.values())
 
     def _is_full(self, address: _Address, others: list[_Address], count: int, bound: int) -> bool:
-        """Whether there is no room for `address` at a bound, nor any that can be made.
+        """Whether a new connection of `address` must be refused at a bound.
 
-        Requests that are being answered end soon, and new connections bring one or give way soon:
-        if there are no other connections, the bound may be passed.
+        At the bound, this ends a connection of `others` if one can give way. Requests end soon,
+        and new connections send a request or give way soon. So if there are no other connections,
+        the bound may be exceeded.
         """
         if count < bound:
             return False
@@ -136,7 +138,7 @@ class Connections:
         return False
 
     def _may_replace(self) -> bool:
-        """Takes one of the replacements that are left."""
+        """Take one of the remaining replacements. Returns False if none is left."""
         now = self._clock()
         earned = (now - self._counted_at) * _PER_SECOND
         self._replacements, self._counted_at = min(self._replacements + earned, _BURST), now

@@ -1,4 +1,4 @@
-"""HTTP errors as Kubernetes `Status` objects."""
+"""Turns HTTP errors into Kubernetes `Status` objects."""
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request

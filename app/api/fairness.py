@@ -1,4 +1,4 @@
-"""Sharing places and time between callers: no caller takes what others need."""
+"""Shares places and time among callers, so that no caller takes all of them."""
 
 import asyncio
 import time
@@ -7,13 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 _MAX_WAITING = 16
-"""Callers that wait for their turn."""
+"""The number of callers that may wait for their turn."""
 _LONGEST_TURN = 1.0
-"""Seconds: a turn that waits for something outside of the process ends after this time."""
-
-
+"""Seconds. The next turn begins after this time, even if the work still waits for an answer."""
 _PAUSE = 3
-"""Times the length of a piece, which others wait for."""
+"""The pause after a piece of work is this multiple of its length."""
 
 
 class OverloadedError(Exception):
@@ -88,7 +86,7 @@ class Turns:
             self._busy = True
             return
         self._make_room(owner)
-        # One that gave up stays in the queue until its turn comes, or until there is no room.
+        # A caller that gave up stays in the queue until its turn comes, or until the queue is full.
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(owner, deque()).append(turn)
         try:
@@ -99,7 +97,7 @@ class Turns:
             raise
 
     def _make_room(self, owner: str) -> None:
-        """Refuse the latest caller of the owner with the most callers."""
+        """If the queue is full, refuse the latest caller of the owner with the most callers."""
         if sum(map(len, self._waiting.values())) >= _MAX_WAITING:
             self._forget_ended()
         if sum(map(len, self._waiting.values())) < _MAX_WAITING:

@@ -20,7 +20,7 @@ class HealthApi:
         not_ready: Callable[[], list[str]],
         warnings: Callable[[], list[str]] = list,
     ) -> None:
-        """`warnings`: what is wrong while requests are served all the same."""
+        """`warnings`: problems that do not keep the service from answering."""
         self._metrics = metrics
         self._not_ready = not_ready
         self._warnings = warnings
@@ -53,7 +53,7 @@ class HealthApi:
         return JSONResponse(content, 503 if reasons else 200)
 
     async def version(self) -> Response:
-        """Which version answers."""
+        """The version of the service."""
         return JSONResponse({"version": VERSION})
 
     async def metrics(self) -> Response:

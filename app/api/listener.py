@@ -14,13 +14,13 @@ HANDSHAKE_TIMEOUT = 10.0
 """Seconds for a TLS handshake."""
 _BACKLOG = 2048
 _AT_ONCE = 64
-"""Connections accepted before others have their turn."""
+"""Connections that are accepted before other tasks run."""
 _PAUSE = 0.5
 """Seconds without accepting when the process may open no more files."""
 
 
 class Listener:
-    """Stands for an `asyncio.Server` in uvicorn, which closes it and waits for its end."""
+    """Replaces an `asyncio.Server` in uvicorn, which only closes it and waits for its end."""
 
     def __init__(
         self,

@@ -130,7 +130,7 @@ class Metrics:
         self._registry.register(_Gauges(metric, read))
 
     def collect(self, collector: Collector) -> None:
-        """Metrics that another part of the process keeps."""
+        """Add the metrics of another part of the process."""
         self._registry.register(collector)
 
     def count_review(
@@ -145,7 +145,7 @@ class Metrics:
             self.count_tolerated(outcome.tolerated, outcome.exemption)
 
     def count_tolerated(self, tolerated: Iterable[Violation], exemption: str) -> None:
-        """One review or push; every reason counts once."""
+        """Count the tolerated violations of one review or push. Each reason counts once."""
         if exemption:
             self._exemptions.labels(exemption.partition(" ")[0]).inc()
             return
@@ -177,5 +177,5 @@ class _Gauges(Collector):
 
 
 def _kind(request: AdmissionRequest) -> str:
-    """Unknown kinds share one label value, so that callers cannot make ever new ones."""
+    """The label of a kind. All unknown kinds share one, so that callers cannot add label values."""
     return request.kind.kind if request.kind.kind in _KINDS else "other"

@@ -15,7 +15,7 @@ HEAD_TIMEOUT = 10.0
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Ends connections that send nothing, heads without end, or heads that never end.
+    """Ends connections that send nothing, a head that is too large, or a head that takes too long.
 
     It tells `connection` whether the connection waits for its client or a request is answered.
     """

@@ -1,7 +1,7 @@
-"""How a proxy names the request that it asks about: one row per proxy.
+"""Reads the client's request from a proxy's question. Each proxy has a row with its headers.
 
-A request is read by the row of the proxy in the settings. A header of another row, or a header
-that occurs twice, may come from the proxy's client, so such a request is refused.
+The row of the proxy in the settings is used. A header of another row, or a header that occurs
+twice, may come from the proxy's client, so such a question is refused.
 """
 
 from collections import Counter
@@ -15,24 +15,24 @@ from app.config.setting_types import PushProxy
 
 @dataclass(frozen=True)
 class Asked:
-    """The request that a proxy asks about."""
+    """The client's request that a proxy asks about."""
 
     method: str
     path: str
     """As the client sent it."""
     query: str
     length: int | None
-    """Bytes that its body has; None if the proxy does not say."""
+    """Bytes of its body; None if the proxy does not name the length."""
 
 
 class AmbiguousRequestError(Exception):
-    """A question that does not name one request; the text says why."""
+    """The question does not name exactly one request. The text gives the reason."""
 
 
 @dataclass(frozen=True)
 class _Row:
-    """Names of headers, in lower case. Without names the question has the method and the path of
-    the client's request, the path after that of this service."""
+    """Names of headers, in lower case. A proxy without names sends the client's method, and the
+    client's path after the path of this service."""
 
     method: str = ""
     target: str = ""
@@ -59,8 +59,8 @@ _KNOWN = frozenset(name for row in _ROWS.values() for name in row.names)
 def asked_by(proxy: PushProxy, method: str, target: str, headers: Headers) -> Asked:
     """The client's request, from the question of `proxy`.
 
-    `method` and `target` (path and query below this service's own path) are the question's own.
-    Raises AmbiguousRequestError.
+    `method`: of the question. `target`: path and query of the question, after this service's own
+    path. Raises AmbiguousRequestError.
     """
     if proxy == "off":
         raise AmbiguousRequestError("no proxy is configured; set push-proxy to the proxy's name")

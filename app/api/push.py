@@ -1,8 +1,8 @@
-"""`POST /v1/push/…`: what a registry asks before it takes a blob or a manifest.
+"""`POST /v1/push/…`: a registry asks before it takes a blob or a manifest.
 
-An answer has HTTP status 200 whenever there is a decision; a refusal then carries the status and
-the OCI errors that the registry is to give its client. 401, 403, 429 and 503 are about the
-question itself, as OCI errors too.
+A decision has HTTP status 200. If it is a refusal, the body has the status and the OCI errors for
+the registry's client. The statuses 401, 403, 429 and 503 are about the question itself. Their
+bodies are OCI errors as well.
 """
 
 import logging
@@ -113,7 +113,7 @@ Decide = Callable[[Repository, Asked, Sender], Awaitable[Message]]
 
 
 class PushApi:
-    """Authenticates first, so that unknown callers learn nothing about a namespace from errors."""
+    """Answers push checks. It authenticates first, so that errors tell unknown callers nothing."""
 
     def __init__(
         self,

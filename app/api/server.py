@@ -71,7 +71,7 @@ class Server(uvicorn.Server):
             Listener(bound, self._context, self._speak, self._connections)
             for bound in sockets or ()
         ]
-        # uvicorn closes them and waits for their end, and asks nothing else of them.
+        # uvicorn only closes them and waits for their end.
         self.servers = cast("list[asyncio.base_events.Server]", listeners)
         self.started = True
 

@@ -81,7 +81,13 @@ async def run(options: Options) -> ExitCode:
     named = api is not None or bool(options.namespaces or options.namespaces_file)
     convert_report.show(
         convert_report.Report(
-            conversion, options.totals, options.size_unit, named, applied, options.dry_run
+            conversion,
+            options.totals,
+            config.unread,
+            options.size_unit,
+            named,
+            applied,
+            options.dry_run,
         ),
         options.output,
         headers=options.headers,

@@ -10,9 +10,18 @@ from app.cli import output as outputs
 from app.cli.options import SettingsCommand
 from app.config.settings import Settings
 from app.model.mode import MODES
-from app.policy.names import is_label
+from app.policy.names import is_label, is_subdomain
 
 _COUNT = click.IntRange(min=0)
+
+
+def _config_map(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> str | None:
+    namespace, _, name = (value or "").partition("/")
+    if value is not None and not (is_label(namespace) and is_subdomain(name)):
+        raise click.BadParameter(f"{value!r} is not of the form NAMESPACE/NAME")
+    return value
 
 
 @click.command(
@@ -28,11 +37,13 @@ _COUNT = click.IntRange(min=0)
 @click.option(
     "--config-map",
     metavar="NAMESPACE/NAME",
+    callback=_config_map,
     help="The gateway's ConfigMap, if there are several.",
 )
 @flags.words(
     "--namespaces",
     complete=completion.namespaces,
+    check=flags.cluster_namespaces,
     text="Namespaces to convert for.  [default: the cluster's where one is used, else those "
     "that a rule names as a whole]",
 )
@@ -117,9 +128,6 @@ def convert_command(settings: Settings, **options: Any) -> None:
         raise click.UsageError("use only one of FILE and --from-cluster")
     if not options["files"] and not options["from_cluster"]:
         raise click.UsageError("name a FILE with the ConfigMap, or use --from-cluster")
-    for name in options["namespaces"]:
-        if not is_label(name):
-            raise click.UsageError(f"{name!r} is not the name of a namespace")
     from app.cli import conversion
 
     given = conversion.Options(

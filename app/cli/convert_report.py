@@ -24,6 +24,8 @@ _UNIT_NOTES = {
 class Report:
     conversion: Conversion
     totals: Totals
+    unread: Sequence[str]
+    """Keys of the ConfigMap that the gateway does not read."""
     size_unit: str
     namespaces_named: bool
     """Whether the namespaces were listed, rather than taken from the rules."""
@@ -46,6 +48,7 @@ def _content(report: Report) -> dict[str, Any]:
         "namespaces": [_namespace(item) for item in conversion.namespaces],
         "undecidedRules": conversion.undecided,
         "unusedRules": conversion.unused,
+        "unreadKeys": list(report.unread),
         "notes": list(_notes(report)),
         "applied": [asdict(item) for item in report.applied],
     }
@@ -85,6 +88,8 @@ def _show_table(report: Report, headers: bool) -> None:
         _say(f"Undecided: {name}: {problem}; counted as if it may apply everywhere")
     for name in conversion.unused:
         _say(f"Applies to none of these namespaces: {name}")
+    for key in report.unread:
+        _say(f"Not converted: {key}: the gateway does not read it")
     for note in _notes(report):
         _say(f"Note: {note}")
     for failed in (item for item in report.applied if not item.ok):

@@ -25,11 +25,12 @@ _LEVELS = ("error", "warning")
 
 @click.command(cls=SettingsCommand, settings=_SETTINGS)
 @flags.words(
-    "-n", "--namespace", "namespaces", complete=completion.namespaces,
+    "-n", "--namespace", "namespaces", complete=completion.namespaces, check=flags.namespaces,
     text="Only the limits and images of these namespaces.",
 )  # fmt: skip
 @click.option(
     "--service-namespace",
+    callback=flags.optional_namespace,
     help="Namespace of this service.  [default: the one that its webhooks call]",
 )
 @click.option(

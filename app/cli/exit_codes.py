@@ -11,6 +11,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     FAILED = 3
     INTERRUPTED = 130
+    NO_READER = 141
 
 
 MEANING: Mapping[ExitCode, str] = MappingProxyType(
@@ -20,6 +21,7 @@ MEANING: Mapping[ExitCode, str] = MappingProxyType(
         ExitCode.USAGE: "Wrong usage: an unknown flag or value, or no folder or cluster is named.",
         ExitCode.FAILED: "Something could not be read, reached or written.",
         ExitCode.INTERRUPTED: "Interrupted by Ctrl-C.",
+        ExitCode.NO_READER: "The reader of the output ended before the command, such as `head`.",
     }
 )
 

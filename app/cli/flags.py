@@ -1,4 +1,4 @@
-"""Flags whose values are durations, or lists of words."""
+"""Flags whose values have a form: durations, lists of words, names of namespaces, selectors."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,6 +7,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from app.config import durations
+from app.policy.names import is_component, is_label, is_selector
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -25,6 +26,42 @@ def _duration(_context: click.Context, _parameter: click.Parameter, value: str) 
     return length
 
 
+def namespace(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """A callback: the name of a namespace of a cluster."""
+    if not is_label(value):
+        raise click.BadParameter(f"{value!r} is not the name of a namespace: use a-z, 0-9 and -")
+    return value
+
+
+def optional_namespace(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> str | None:
+    return namespace(context, parameter, value) if value else value
+
+
+def cluster_namespaces(
+    context: click.Context, parameter: click.Parameter, names: tuple[str, ...]
+) -> tuple[str, ...]:
+    return tuple(namespace(context, parameter, name) for name in names)
+
+
+def selector(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """A callback: a label selector, or nothing."""
+    if value and not is_selector(value):
+        raise click.BadParameter(f"{value!r} is not a label selector such as team=a,tier!=test")
+    return value
+
+
+def namespaces(
+    _context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]
+) -> tuple[str, ...]:
+    """A callback: namespaces of a cluster, or of a registry, whose names may have `_` and `.`."""
+    for name in names:
+        if not is_component(name):
+            raise click.BadParameter(f"{name!r} is not the name of a namespace")
+    return names
+
+
 def duration(name: str, *, default: str, text: str) -> Decorator:
     """An option whose value is longer than zero; the command gets seconds."""
     return click.option(
@@ -39,15 +76,17 @@ def words(
     choices: Sequence[str] = (),
     metavar: str = "A,B",
     complete: Complete | None = None,
+    check: Callable[[click.Context, click.Parameter, tuple[str, ...]], tuple[str, ...]]
+    | None = None,
 ) -> Decorator:
     """An option that takes `--flag a,b`, `--flag a --flag b`, or both.
 
     The command gets a tuple of words, each once, in the order given. `choices`: the words that are
-    allowed; empty: all.
+    allowed; empty: all. `check` may refuse words with BadParameter.
     """
 
     def split(
-        _context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]
+        context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
     ) -> tuple[str, ...]:
         words = [part.strip() for value in given for part in value.split(",")]
         for word in words:
@@ -55,7 +94,8 @@ def words(
                 raise click.BadParameter("a name in the list is empty")
             if choices and word not in choices:
                 raise click.BadParameter(f"{word!r} is not one of {', '.join(choices)}")
-        return tuple(dict.fromkeys(words))
+        found = tuple(dict.fromkeys(words))
+        return check(context, parameter, found) if check else found
 
     def offered(
         _context: click.Context, _parameter: click.Parameter, incomplete: str

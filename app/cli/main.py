@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 from click.shell_completion import get_completion_class
 
-from app.cli.program import Lazy, Program, stop_at_once
+from app.cli import streams
+from app.cli.program import Lazy, Program
 from app.version import VERSION
 
 PROGRAM = "registry-admission"
@@ -29,7 +30,7 @@ COMMANDS = {
 
 @click.group(
     cls=Program, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 fine, 1 findings, 2 wrong use, 3 failed, 130 interrupted.",
+    epilog="Exit codes: 0 fine, 1 findings, 2 wrong use, 3 failed, 130 Ctrl-C, 141 unread.",
 )  # fmt: skip
 @click.version_option(VERSION, prog_name=PROGRAM, message="%(prog)s %(version)s")
 def main() -> None:
@@ -72,7 +73,8 @@ def completion(shell: str) -> None:
 
 def start() -> None:
     """The entry point of the console scripts."""
-    stop_at_once()
+    streams.stop_at_once()
+    streams.require_output()
     plugin = Path(sys.argv[0]).name == _PLUGIN
     main(
         prog_name="kubectl registry-limits" if plugin else PROGRAM,

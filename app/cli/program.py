@@ -1,18 +1,14 @@
 """A group of commands that imports a command when it is called, and sets the exit code."""
 
 import contextlib
-import errno
-import os
-import signal
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
+from app.cli import streams
 from app.cli.exit_codes import ExitCode
 from app.model.errors import NothingNamedError, UnusableError
 
@@ -71,24 +67,8 @@ class Program(click.Group):
         try:
             with _one_line():
                 return super().invoke(ctx)
-        except NothingNamedError as error:
-            raise click.UsageError(_line(error)) from None
-        except click.UsageError:
-            raise
-        except click.ClickException as error:
-            error.show()
-            raise SystemExit(ExitCode.FAILED) from None
         except (KeyboardInterrupt, click.Abort):
             raise SystemExit(ExitCode.INTERRUPTED) from None
-
-
-def stop_at_once() -> None:
-    """End on Ctrl-C without waiting for anything; `serve` and `gateway` replace this handler."""
-    signal.signal(signal.SIGINT, _stop)
-
-
-def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-    os._exit(ExitCode.INTERRUPTED)
 
 
 @contextlib.contextmanager
@@ -96,22 +76,20 @@ def _one_line() -> Iterator[None]:
     """Print what could not be read or written as one line on stderr."""
     try:
         yield
-    except NothingNamedError:
-        raise
+    except (NothingNamedError, click.ClickException) as error:
+        shown = error if isinstance(error, click.ClickException) else click.UsageError(_line(error))
+        with contextlib.suppress(OSError):
+            shown.show()
+        streams.drop_output()
+        wrong_use = isinstance(shown, click.UsageError)
+        raise SystemExit(ExitCode.USAGE if wrong_use else ExitCode.FAILED) from None
     except BrokenPipeError:
-        # The reader of stdout has closed it, so buffered output cannot be written.
-        _drop_output()
-        raise SystemExit(ExitCode.FAILED) from None
+        streams.drop_output()
+        raise SystemExit(ExitCode.NO_READER) from None
     except (UnusableError, OSError, UnicodeDecodeError) as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            _drop_output()
-        click.echo(f"Error: {_line(error)}", err=True)
+        streams.complain(streams.lost_output(error) or _line(error))
+        streams.drop_output()
         raise SystemExit(ExitCode.FAILED) from None
-
-
-def _drop_output() -> None:
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _line(error: Exception) -> str:

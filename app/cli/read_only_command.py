@@ -63,19 +63,22 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--examples", is_flag=True, help="Look at the examples of this project."),
         click.option(
             "--service-namespace", metavar="NAMESPACE", shell_complete=completion.namespaces,
+            callback=flags.optional_namespace,
             help="Namespace of the service, with its ledgers.  [default: registry-admission]",
         ),
         click.option(
-            "-l", "--selector", "labels", default="", metavar="LABELS",
+            "-l", "--selector", "labels", default="", metavar="LABELS", callback=flags.selector,
             help="Only namespaces with these labels, such as team=a.",
         ),
         click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces, the default."),
         flags.words(
             "-n", "--namespace", "namespaces", complete=completion.namespaces,
+            check=flags.namespaces,
             text="Only these namespaces.",
         ),
         click.argument(
-            "names", nargs=-1, metavar="[NAMESPACE]...", shell_complete=completion.namespaces
+            "names", nargs=-1, metavar="[NAMESPACE]...", callback=flags.namespaces,
+            shell_complete=completion.namespaces,
         ),
     ):  # fmt: skip
         selecting = option(selecting)

@@ -27,6 +27,7 @@ logger = logging.getLogger("registry_admission.state")
 
 _LOOK_AGAIN = 1.0
 """Seconds between attempts to watch a folder that does not exist."""
+_NO_LIMITS = "no LimitRange or ResourceQuota, so that no push is refused"
 
 
 class Snapshot:
@@ -84,7 +85,7 @@ class SnapshotState:
         self._read_at = time.time()
         self._snapshot = snapshot
         self.warnings = snapshot.objects.warnings
-        """Objects in the files that look like limits and are not in force, as of their reading."""
+        """Limits in the files that are not in force as written, as of their reading."""
 
     def problems(self) -> list[str]:
         return []
@@ -154,6 +155,7 @@ class EmbeddedState(SnapshotState):
         self._read_at = started
         self._folder = folder
         self._domain = domain
+        self._logged: list[str] = []
 
     def reload(self) -> None:
         """Read the folder again. If it is broken, the last good reading stays in force."""
@@ -169,9 +171,8 @@ class EmbeddedState(SnapshotState):
         else:
             self._read_at, self.broken = started, None
             logger.info("state reloaded", extra={"folder": str(self._folder)})
-            if self.warnings != self._snapshot.objects.warnings:
-                self.warnings = self._snapshot.objects.warnings
-                self._log_warnings()
+            self.warnings = self._snapshot.objects.warnings
+            self._log_warnings()
 
     async def watch(self) -> None:
         """Reload on each change below the folder and when it is replaced, until cancelled."""
@@ -184,8 +185,14 @@ class EmbeddedState(SnapshotState):
             await asyncio.to_thread(self.reload)
 
     def _log_warnings(self) -> None:
-        for problem in self.warnings:
-            logger.warning("not in force", extra={"problem": problem})
+        """Log what may surprise about the limits in the folder, again after each change of it."""
+        found = list(self.warnings)
+        if not found and not self.limited_namespaces():
+            found = [f"{self._folder}: {_NO_LIMITS}"]
+        if found != self._logged:
+            for problem in found:
+                logger.warning("limits in the state folder", extra={"problem": problem})
+        self._logged = found
 
     async def _watch_present(self) -> None:
         """Watch the present folder until another one replaces it."""

@@ -21,7 +21,7 @@ class LimitFiles:
     limit_ranges: dict[str, list[LimitRange]] = field(default_factory=lambda: defaultdict(list))
     quotas: dict[str, list[ResourceQuota]] = field(default_factory=lambda: defaultdict(list))
     warnings: list[str] = field(default_factory=list)
-    """Objects that look like limits and are not in force, each as `file:line: object: why`."""
+    """Limits that are not in force as written, each as `file:line: why`."""
 
     @classmethod
     def of(cls, documents: Iterable[Manifest], domain: ApiDomain) -> "LimitFiles":
@@ -40,7 +40,7 @@ class LimitFiles:
         ManifestError."""
         taken = self._put(manifest)
         problems = not_in_force(manifest.content, self.domain)
-        self.warnings += [f"{manifest.place}: not in force: {problem}" for problem in problems]
+        self.warnings += [f"{manifest.place}: {problem}" for problem in problems]
         return taken
 
     def _put(self, manifest: Manifest) -> bool:

@@ -9,12 +9,15 @@ from pydantic import Field, PositiveInt
 
 from app.config.setting_types import (
     Controllers,
+    LabelSelector,
     LegacyMode,
     LegacyModes,
     Names,
+    NamespaceName,
     PushProxy,
     RegistryUrl,
     Seconds,
+    WebAddress,
     WholeSeconds,
 )
 from app.config.shared_settings import SharedSettings, settings_file
@@ -81,7 +84,7 @@ class Settings(SharedSettings):
         description="What to do with a Config/cluster whose claim, storage credentials or "
         "trusted CA is missing or of no use; off looks at none of them.",
     )
-    trusted_ca_namespace: str | None = Field(
+    trusted_ca_namespace: NamespaceName | None = Field(
         None,
         description="Namespace of the ConfigMap that trustedCA names; "
         "without it, that of the registry, or openshift-config for openshift.io.",
@@ -107,7 +110,7 @@ class Settings(SharedSettings):
         description="Patterns of the namespaces that ignoreSystemNamespaces ignores, besides the "
         "registry's and the service's own.",
     )
-    limits_selector: str = Field(
+    limits_selector: LabelSelector = Field(
         "",
         description="Labels of the namespaces in which namespace-limits creates limits, such as "
         "team=a; without it, in every new one but system namespaces.",
@@ -138,9 +141,8 @@ class Settings(SharedSettings):
     cluster_name: str = Field(
         "", description="Name of the cluster in the title of the page and of HTML reports."
     )
-    docs_url: str = Field(
+    docs_url: WebAddress = Field(
         "",
-        pattern=r"^(https?://[^\s?#]+)?$",
         description="Where the built documentation is served, such as "
         "https://docs.example.com/registry-admission: on the page, reasons of refusals lead to "
         "their entries in it.",

@@ -13,7 +13,16 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-from app.config.setting_types import Hosts, LogFormat, LogLevel, Names, Seconds, WholeSeconds
+from app.config.setting_types import (
+    Address,
+    Hosts,
+    LogFormat,
+    LogLevel,
+    Names,
+    NamespaceName,
+    Seconds,
+    WholeSeconds,
+)
 from app.model.domain import ApiDomain
 from app.model.mode import Mode
 from app.policy.choices import UnknownSize
@@ -45,7 +54,7 @@ class SharedSettings(BaseSettings):
         env_prefix=ENV_PREFIX, extra="forbid", enable_decoding=False, validate_default=False
     )
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
+    host: Address = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8443, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     tls_dir: Path | None = Field(
         None,
@@ -56,7 +65,7 @@ class SharedSettings(BaseSettings):
         None, description="Kubeconfig of the cluster; inside a cluster none is needed."
     )
     context: str | None = Field(None, description="Context of the kubeconfig.")
-    namespace: str = Field(
+    namespace: NamespaceName = Field(
         "registry-admission",
         validation_alias=AliasChoices("namespace", f"{ENV_PREFIX}NAMESPACE", "POD_NAMESPACE"),
         description="Namespace of the service itself, for ledgers and leader election.",
@@ -84,7 +93,7 @@ class SharedSettings(BaseSettings):
         default_factory=list,
         description="Host names of the internal registry, besides its Service's.",
     )
-    registry_namespace: str = Field(
+    registry_namespace: NamespaceName = Field(
         "",
         description="Namespace of the internal registry: its Service, its claim, its Secrets.  "
         "[default: image-registry-system, or openshift-image-registry for openshift.io]",

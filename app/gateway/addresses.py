@@ -20,6 +20,8 @@ _SEALED = "gw~"
 _SEAL_BYTES = 16
 _URL_IN_LINK = re.compile(r"<([^>]*)>")
 _REALM = re.compile(r'(\brealm=")([^"]*)(")', re.IGNORECASE)
+_PLAIN = re.compile(r"/[A-Za-z0-9/._~:@!$&'()*+,;=%?-]*", re.ASCII)
+"""A path and a query that urljoin would leave as they are."""
 _MAX_REALMS = 16
 
 
@@ -75,12 +77,11 @@ class Addresses:
         origin. If the registry gives a path, clients get a path. `ours`: the address belongs to the
         registry, even if its host name is another one.
         """
-        parts = urlsplit(urljoin(asked, address))
-        path = parts.path.removeprefix(self._origin.prefix)
-        own = f"{parts.scheme}://{parts.netloc}" == self._origin.base
-        if not (own or ours) or not path.startswith("/v2/"):
+        origin, path, query = self._resolved(address, asked, external)
+        path = path.removeprefix(self._origin.prefix)
+        if not (origin == self._origin.base or ours) or not path.startswith("/v2/"):
             return address
-        path += f"?{parts.query}" if parts.query else ""
+        path += query
         return path if address.startswith("/") else external + path
 
     def session(self, location: str, asked: str, repository: str, external: str) -> str:
@@ -89,20 +90,19 @@ class Addresses:
         Raises RegistryError if the session is on another host, where the gateway cannot count
         bytes.
         """
-        address = urljoin(asked, location)
-        parts = urlsplit(address)
-        query = f"?{parts.query}" if parts.query else ""
-        path = parts.path.removeprefix(self._origin.prefix)
+        origin, whole, query = self._resolved(location, asked, external)
+        path = whole.removeprefix(self._origin.prefix)
         plain = upload_of(path)
         if plain and str(plain.repository) == repository and not _is_sealed(plain.session):
             known = path + query
-        elif f"{parts.scheme}://{parts.netloc}" in (self._origin.base, external):
-            known = self._sealed(repository, parts.path + query)
+        elif origin in (self._origin.base, external):
+            known = self._sealed(repository, whole + query)
         else:
+            host = origin.partition("://")[2]
             raise RegistryError(
                 "UNSUPPORTED",
-                f"the registry sends uploads to {parts.netloc}, past this gateway, which cannot "
-                "count them there; have the registry answer with addresses of its own",
+                f"the registry sends uploads to {host}, past this gateway, which cannot count "
+                "them there; have the registry answer with addresses of its own",
             )
         return known if location.startswith("/") else external + known
 
@@ -113,6 +113,17 @@ class Addresses:
     def challenge(self, header: str, external: str) -> str:
         """A `WWW-Authenticate` header for clients. The gateway forwards its realm from then on."""
         return _REALM.sub(lambda m: m[1] + self._realm(m[2], external) + m[3], header)
+
+    def _resolved(self, address: str, asked: str, external: str) -> tuple[str, str, str]:
+        """Origin, path, and query with its `?`, of an address that an answer names."""
+        for origin in (external, self._origin.base):
+            rest = address.removeprefix(origin)
+            if rest != address and _PLAIN.fullmatch(rest):
+                path, mark, query = rest.partition("?")
+                return origin, path, mark + query if query else ""
+        parts = urlsplit(urljoin(asked, address))
+        query = f"?{parts.query}" if parts.query else ""
+        return f"{parts.scheme}://{parts.netloc}", parts.path, query
 
     def _realm(self, address: str, external: str) -> str:
         if not address.startswith(f"{self._origin.base}/"):

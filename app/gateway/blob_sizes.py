@@ -76,14 +76,19 @@ class BlobSizes:
     ) -> None:
         """Raises RegistryError for a manifest that understates the size of a blob, or names a blob
         that is not there or whose size the registry does not say, and UpstreamError."""
-        blobs = {blob.digest: blob for blob in manifest.blobs}
         required = manifest.media_type not in INDEXES
-        await asyncio.gather(
-            *(
+        unknown = {}
+        for blob in manifest.blobs:
+            if (size := self._sizes.get(blob.digest)) is None:
+                unknown[blob.digest] = blob
+            else:
+                _require_declared(blob, size)
+        if unknown:
+            questions = [
                 self._verify(str(repository), blob, credentials, required=required)
-                for blob in blobs.values()
-            )
-        )
+                for blob in unknown.values()
+            ]
+            await asyncio.gather(*questions)
 
     async def _verify(
         self, repository: str, blob: Descriptor, credentials: RawHeaders, *, required: bool
@@ -101,12 +106,8 @@ class BlobSizes:
                 "max.storage limits images, push every blob before its manifest, also a layer "
                 "that has `urls`",
             )
-        if size is not None and size > blob.size:
-            raise RegistryError(
-                "SIZE_INVALID",
-                f"the manifest says that {blob.digest} has {blob.size} bytes, "
-                f"but it has {size}; build the manifest again from the blobs",
-            )
+        if size is not None:
+            _require_declared(blob, size)
 
     def _tolerate(self, digest: str, error: SizeUnknownError) -> None:
         about = {"digest": digest, "problem": str(error)}
@@ -118,3 +119,13 @@ class BlobSizes:
                 "held against max.storage; push the blob again, or have the gateway's operator "
                 "name the registry's storage (upstream-storage-hosts)",
             )
+
+
+def _require_declared(blob: Descriptor, size: int) -> None:
+    """Raises RegistryError if a manifest says that a blob of `size` bytes is smaller."""
+    if size > blob.size:
+        raise RegistryError(
+            "SIZE_INVALID",
+            f"the manifest says that {blob.digest} has {blob.size} bytes, "
+            f"but it has {size}; build the manifest again from the blobs",
+        )

@@ -15,7 +15,7 @@ from app.gateway.rights import PushRights
 from app.gateway.transport import UpstreamError
 from app.gateway.turns import SharedTurns
 from app.gateway.uploads import MeteredBody
-from app.gateway.upstream import Answer, Upstream, authorization, has_body
+from app.gateway.upstream import Answer, Upstream, authorization, has_body, header
 from app.gateway.usage_store import UsageStore
 from app.model.manifest import MAX_BYTES, Manifest
 from app.policy.verdict import Verdict
@@ -83,7 +83,7 @@ class Manifests:
         if (refusal := await self._rights.refusal(request, put.repository)) is not None:
             return refusal
         content = await self._read(request, take)
-        parsed = parse(content, request.headers.get("content-type", ""), put.reference)
+        parsed = parse(content, header(request, b"content-type"), put.reference)
         if self._checks.allowance(put.repository) is not None:
             await self._sizes.verify_declared_sizes(put.repository, parsed, authorization(request))
         push = _Push(request, put.repository, put.reference, content, parsed)

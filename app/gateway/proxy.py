@@ -13,7 +13,7 @@ from app.gateway.blob_sizes import BlobSizes
 from app.gateway.blobs import BlobUploads
 from app.gateway.database import DatabaseError
 from app.gateway.manifests import Manifests
-from app.gateway.relay import Inbox, SlowClientError, patient, refuse, relay
+from app.gateway.relay import Inbox, SlowClientError, refuse, relay
 from app.gateway.rights import PushRights
 from app.gateway.traffic import Traffic
 from app.gateway.transport import UpstreamError
@@ -34,6 +34,7 @@ from app.registry.routes import (
 
 logger = logging.getLogger("registry_admission.gateway")
 
+_REFUSED = (RegistryError, StateUnavailableError, UpstreamError, DatabaseError, IdleError)
 _RETRY_AFTER = 5
 _MANIFESTS_IN_MEMORY = 64 * 2**20
 """Bytes."""
@@ -84,37 +85,39 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._traffic.request():
-            await self._serve(scope, Inbox(receive), patient(send, self._idle_timeout))
-
-    async def _serve(self, scope: Scope, receive: Inbox, send: Send) -> None:
-        request = Request(scope, receive)
-        try:
-            answer = await self._answer(request)
-        except RegistryError as error:
-            await refuse(error, receive, send)
-        except StateUnavailableError as error:
-            await refuse(unavailable(error), receive, send)
-        except UpstreamError as error:
-            logger.warning("registry does not answer", extra={"problem": str(error)})
-            message = f"the registry behind this gateway does not answer: {error}; try again"
-            refusal = RegistryError("UNAVAILABLE", message, retry_after=_RETRY_AFTER)
-            await refuse(refusal, receive, send)
-        except DatabaseError as error:
-            logger.error("push not written", extra={"problem": str(error)})
-            message = "the gateway cannot write down what it counts, its log says why; try later"
-            await refuse(
-                RegistryError("UNAVAILABLE", message, retry_after=_RETRY_AFTER), receive, send
-            )
-        except IdleError:
-            message = f"less than {PROGRESS} bytes came in {self._idle_timeout:g} s; send it again"
-            await refuse(RegistryError("BLOB_UPLOAD_INVALID", message), receive, send)
-        except ClientDisconnect:
-            pass
-        else:
+            inbox = Inbox(receive)
             try:
-                await relay(answer, scope, receive, send)
+                try:
+                    answer = await self._answer(Request(scope, inbox))
+                except _REFUSED as error:
+                    await refuse(self._refusal(error), inbox, send, self._idle_timeout)
+                else:
+                    await relay(answer, scope, inbox, send, self._idle_timeout)
+            except ClientDisconnect:
+                pass
             except (UpstreamError, SlowClientError) as error:
                 logger.warning("answer broken off", extra={"problem": repr(error)})
+
+    def _refusal(self, error: Exception) -> RegistryError:
+        match error:
+            case RegistryError():
+                return error
+            case StateUnavailableError():
+                return unavailable(error)
+            case UpstreamError():
+                logger.warning("registry does not answer", extra={"problem": str(error)})
+                message = f"the registry behind this gateway does not answer: {error}; try again"
+                return RegistryError("UNAVAILABLE", message, retry_after=_RETRY_AFTER)
+            case DatabaseError():
+                logger.error("push not written", extra={"problem": str(error)})
+                message = (
+                    "the gateway cannot write down what it counts, its log says why; try later"
+                )
+                return RegistryError("UNAVAILABLE", message, retry_after=_RETRY_AFTER)
+            case _:
+                seconds = f"{self._idle_timeout:g} s"
+                message = f"less than {PROGRESS} bytes came in {seconds}; send it again"
+                return RegistryError("BLOB_UPLOAD_INVALID", message)
 
     async def _answer(self, request: Request) -> Answer:
         path = request.scope["raw_path"].decode("latin-1")

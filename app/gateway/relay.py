@@ -19,6 +19,8 @@ _WATCH_AFTER = 2**20
 _WHOLE = 8 * 2**20
 """Bytes of an answer that may be held in memory."""
 
+_END: Message = {"type": "http.response.body", "body": b"", "more_body": False}
+
 
 class SlowClientError(Exception):
     """The client has read nothing of its answer for too long."""
@@ -48,45 +50,61 @@ class Inbox:
             pass
 
 
-def patient(send: Send, idle_timeout: float) -> Send:
-    """A `send` that raises SlowClientError if the client reads nothing for `idle_timeout`."""
-
-    async def send_in_time(message: Message) -> None:
-        try:
-            async with asyncio.timeout(idle_timeout):  # wait_for would make a task for each message
-                await send(message)
-        except TimeoutError:
-            raise SlowClientError from None
-
-    return send_in_time
-
-
-async def relay(answer: Answer, scope: Scope, inbox: Inbox, send: Send) -> None:
+async def relay(
+    answer: Answer, scope: Scope, inbox: Inbox, send: Send, idle_timeout: float
+) -> None:
     """Pass an answer on, one chunk at a time.
 
-    Raises UpstreamError if it breaks off, and SlowClientError.
+    Raises UpstreamError if it breaks off, and SlowClientError if the client reads nothing for
+    `idle_timeout` seconds.
     """
-    gone: asyncio.Task[None] | None = None
+    watch = _Watch(inbox)
     try:
         headers, chunks = answer.headers, answer.chunks()
-        if scope["http_version"] == "1.0" and not answer.header("content-length"):
+        length = answer.header("content-length")
+        if scope["http_version"] == "1.0" and not length:
             whole = await _whole(chunks)
             headers = [*headers, (b"content-length", str(len(whole)).encode())]
             chunks = _one(whole)
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        passed = 0
-        async for chunk in chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            passed += len(chunk)
-            if gone is None and passed > _WATCH_AFTER:
-                gone = asyncio.create_task(inbox.until_gone())
-            if gone is not None and gone.done():
-                return
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        async with asyncio.timeout(idle_timeout) as patience:
+            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+            clock = asyncio.get_running_loop().time
+            while length != "0":
+                patience.reschedule(None)
+                chunk = await anext(chunks, None)
+                if chunk is None:
+                    break
+                patience.reschedule(clock() + idle_timeout)
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                if watch.client_is_gone(len(chunk)):
+                    return
+            patience.reschedule(clock() + idle_timeout)
+            await send(_END)
+    except TimeoutError:
+        raise SlowClientError from None
     finally:
-        if gone is not None:
-            gone.cancel()
+        watch.end()
         await answer.close()
+
+
+class _Watch:
+    """Looks whether the client has disconnected, once an answer has become long."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._passed = 0
+        self._gone: asyncio.Task[None] | None = None
+
+    def client_is_gone(self, passed: int) -> bool:
+        """`passed`: bytes since the last call."""
+        self._passed += passed
+        if self._gone is None and self._passed > _WATCH_AFTER:
+            self._gone = asyncio.create_task(self._inbox.until_gone())
+        return self._gone is not None and self._gone.done()
+
+    def end(self) -> None:
+        if self._gone is not None:
+            self._gone.cancel()
 
 
 async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
@@ -107,8 +125,8 @@ async def _one(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
-async def refuse(error: RegistryError, inbox: Inbox, send: Send) -> None:
-    """Answer before the whole request has been read.
+async def refuse(error: RegistryError, inbox: Inbox, send: Send, idle_timeout: float) -> None:
+    """Answer before the whole request has been read. Raises SlowClientError as `relay` does.
 
     If the gateway closes a connection while the client still sends, the client's system may discard
     the answer. So the gateway sends the answer, and reads on for a while before it closes.
@@ -121,9 +139,13 @@ async def refuse(error: RegistryError, inbox: Inbox, send: Send) -> None:
         **error.headers,
     }
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": error.status, "headers": raw})
-    await send({"type": "http.response.body", "body": body, "more_body": True})
+    try:
+        async with asyncio.timeout(idle_timeout):
+            await send({"type": "http.response.start", "status": error.status, "headers": raw})
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+    except TimeoutError:
+        raise SlowClientError from None
     with suppress(TimeoutError):
         async with asyncio.timeout(_LINGER):
             await inbox.drain()
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+    await send(_END)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, PositiveInt
 
-from app.config.setting_types import Names, Seconds
+from app.config.setting_types import Hosts, Seconds
 from app.config.shared_settings import SharedSettings
 
 _ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
@@ -14,7 +14,7 @@ _PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*", re.ASCII)
 
 
 def _origin(text: str) -> str:
-    """`http(s)://host[:port]`, nothing after it but a `/`."""
+    """`http(s)://host[:port]`, without the `/` at its end."""
     origin = text.removesuffix("/")
     if _ORIGIN.fullmatch(origin) is None:
         raise ValueError(f"{text!r} is not of the form http(s)://host[:port]")
@@ -55,11 +55,11 @@ class GatewaySettings(SharedSettings):
         description="Docker config JSON with credentials that may read the registry's catalog "
         "and manifests.",
     )
-    upstream_token_hosts: Names = Field(
+    upstream_token_hosts: Hosts = Field(
         default_factory=list,
         description="Hosts of the registry's token service, if it has one elsewhere.",
     )
-    upstream_storage_hosts: Names = Field(
+    upstream_storage_hosts: Hosts = Field(
         default_factory=list,
         description="Storage hosts that the registry redirects to for blobs, host[:port]; they "
         "are asked how large a blob is.",

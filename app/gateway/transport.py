@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import aiohttp
@@ -13,6 +14,7 @@ _CONNECT = 10.0
 _MAX_CONNECTIONS = 512
 _KEEP_ALIVE = 30.0
 _READ_BUFFER = 2**18
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 Body = bytes | AsyncIterable[bytes] | None
@@ -64,74 +66,90 @@ class HttpTransport:
         self._answer_timeout = answer_timeout
         self._idle_timeout = idle_timeout
         self._context = context
-        self._opened: aiohttp.ClientSession | None = None
+        self._opened: _Sessions | None = None
 
     async def close(self) -> None:
         if self._opened is not None:
-            await self._opened.close()
+            await self._opened.reads.close()
+            await self._opened.writes.close()
 
     async def request(self, method: str, url: str, headers: RawHeaders, body: Body) -> Response:
         """Raises UpstreamError, and what reading the body raises."""
-        watched = _WatchedBody(body, self._idle_timeout, self._answer_timeout)
+        opened = self._opened = self._opened or self._open()
+        session = opened.reads if method in _READS else opened.writes
+        watched = None
+        if body is not None and not isinstance(body, bytes):
+            watched = _WatchedBody(body, self._idle_timeout, self._answer_timeout)
         try:
             async with asyncio.timeout(self._answer_timeout) as deadline:
-                watched.deadline = deadline
-                response = await self._session.request(
+                response = await session.request(
                     method,
                     URL(url, encoded=True),
                     headers=[(_decode(name), _decode(value)) for name, value in headers],
-                    data=body if isinstance(body, bytes) else watched.data,
+                    data=watched.chunks(deadline) if watched else body,
                     allow_redirects=False,
                 )
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise watched.error or UpstreamError(
+            raise (watched and watched.error) or UpstreamError(
                 str(error) or type(error).__name__, maybe_done=not isinstance(error, _NEVER_SENT)
             ) from None
         finally:
-            watched.deadline = None
+            if watched:
+                watched.deadline = None
         return _AiohttpResponse(response)
 
-    @property
-    def _session(self) -> aiohttp.ClientSession:
-        if self._opened is None:
-            self._opened = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=_MAX_CONNECTIONS,
-                    keepalive_timeout=_KEEP_ALIVE,
-                    ssl=self._context if self._context is not None else True,
-                ),
+    def _open(self) -> "_Sessions":
+        connector = aiohttp.TCPConnector(
+            limit=_MAX_CONNECTIONS,
+            keepalive_timeout=_KEEP_ALIVE,
+            ssl=self._context if self._context is not None else True,
+        )
+        timeout = aiohttp.ClientTimeout(
+            total=None, connect=_CONNECT, sock_connect=_CONNECT, sock_read=self._answer_timeout
+        )
+        reads, writes = (
+            aiohttp.ClientSession(
+                connector=connector,
+                connector_owner=owner,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(
-                    total=None,
-                    connect=_CONNECT,
-                    sock_connect=_CONNECT,
-                    sock_read=self._answer_timeout,
-                ),
+                timeout=timeout,
                 skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
                 auto_decompress=False,
                 read_bufsize=_READ_BUFFER,
             )
-        return self._opened
+            for owner in (False, True)
+        )
+        # Otherwise aiohttp sends a PUT or DELETE again if its answer is lost. The second answer
+        # does not say what the first request did. The attribute is private, and tested.
+        writes._retry_connection = False
+        return _Sessions(reads, writes)
+
+
+@dataclass(frozen=True)
+class _Sessions:
+    """They share their connections."""
+
+    reads: aiohttp.ClientSession
+    writes: aiohttp.ClientSession
 
 
 class _WatchedBody:
     """A request body that sets a deadline for the registry and remembers its own exception."""
 
-    def __init__(self, body: Body, idle_timeout: float, answer_timeout: float) -> None:
+    def __init__(
+        self, body: AsyncIterable[bytes], idle_timeout: float, answer_timeout: float
+    ) -> None:
         self.deadline: asyncio.Timeout | None = None
         """When the request times out; None once the registry has answered."""
         self.error: Exception | None = None
-        self._body = None if isinstance(body, bytes) else body
+        self._body = body
         self._idle_timeout = idle_timeout
         self._answer_timeout = answer_timeout
 
-    @property
-    def data(self) -> AsyncIterator[bytes] | None:
-        return None if self._body is None else self._chunks(self._body)
-
-    async def _chunks(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    async def chunks(self, deadline: asyncio.Timeout) -> AsyncIterator[bytes]:
+        self.deadline = deadline
         try:
-            async for chunk in body:
+            async for chunk in self._body:
                 self._answer_within(self._idle_timeout)
                 yield chunk
                 self._answer_within(None)

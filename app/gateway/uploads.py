@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from app.registry.errors import RegistryError
 
@@ -58,23 +58,28 @@ class MeteredBody:
         self.total = start
         """Bytes of the upload session, including those that exceed the allowance."""
         self.is_too_large = False
-        self._chunks = aiter(request.stream())
+        self._receive = request.receive
         self._allowance = allowance
         self._idle_timeout = idle_timeout
+
+    async def whole(self) -> bytes:
+        """All bytes up to the allowance. Raises IdleError and ClientDisconnect."""
+        return b"".join([chunk async for chunk in self])
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Raises IdleError and ClientDisconnect."""
         clock = asyncio.get_running_loop().time
-        waited, came = 0.0, 0
-        while True:
+        waited, came, more = 0.0, 0, True
+        while more:
             began = clock()
             try:
                 async with asyncio.timeout(self._idle_timeout - waited):
-                    chunk = await anext(self._chunks)
-            except StopAsyncIteration:
-                return
+                    message = await self._receive()
             except TimeoutError:
                 raise IdleError from None
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk, more = message.get("body", b""), message.get("more_body", False)
             waited, came = waited + clock() - began, came + len(chunk)
             if came >= PROGRESS:
                 waited, came = 0.0, 0

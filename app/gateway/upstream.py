@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from app.gateway.addresses import Addresses, Origin
@@ -21,7 +20,10 @@ _HOP_BY_HOP = frozenset(
     }
 )  # fmt: skip
 _NOT_PASSED_BACK = _HOP_BY_HOP | {b"date"}
+_WITH_ADDRESSES = frozenset({b"location", b"link", b"www-authenticate"})
 _NOT_PASSED_ON = _HOP_BY_HOP | {b"host", b"x-forwarded-host", b"x-forwarded-proto"}
+_IN_LOCATION = re.compile(r"(?:(?:[A-Za-z+.-]+:)?//[^/?#]*)?([^#]*)")
+"""Path and query."""
 _REALM_INTERVAL = 10.0
 """Seconds between two questions for the registry's token service."""
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
@@ -44,8 +46,8 @@ class Answer:
     @property
     def path(self) -> str:
         """Path and query of `Location`."""
-        parts = urlsplit(self.header("location"))
-        return parts.path + (f"?{parts.query}" if parts.query else "")
+        found = _IN_LOCATION.match(self.header("location"))
+        return found[1] if found else ""
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The body as the registry sent it. Raises UpstreamError if it is incomplete."""
@@ -98,7 +100,7 @@ class Upstream:
         external = self.external(request)
         scheme, _, host = external.partition("://")
         headers = [
-            *_end_to_end(request.headers),
+            *_end_to_end(request.scope["headers"]),
             (b"x-forwarded-host", host.encode()),
             (b"x-forwarded-proto", scheme.encode()),
         ]
@@ -123,8 +125,8 @@ class Upstream:
     async def is_token_service(self, path: str) -> bool:
         """Whether a path is that of a token service on the registry's own host.
 
-        A client may have learned the path from another process, so an unknown path makes this one
-        ask the registry for its challenge. Raises UpstreamError.
+        A client may have learned the path from another gateway process. So for an unknown path
+        this process asks the registry for its challenge. Raises UpstreamError.
         """
         realms = self.addresses.realms
         if path in realms or path.startswith("/v2/") or path == "/v2":
@@ -162,12 +164,12 @@ class Upstream:
     ) -> list[tuple[bytes, bytes]]:
         """The headers for clients, with rewritten addresses."""
         sent = _lowered(response.headers)
-        dropped = {*_NOT_PASSED_BACK, *_named(b",".join(v for n, v in sent if n == b"connection"))}
+        dropped = _NOT_PASSED_BACK | _named(sent)
         headers = []
         for name, value in sent:
             if name in dropped:
                 continue
-            if name in (b"location", b"link", b"www-authenticate"):
+            if name in _WITH_ADDRESSES:
                 text = value.decode("latin-1")
                 value = self._address(name, text, path, asked, external, response.status).encode(
                     "latin-1"
@@ -195,31 +197,42 @@ def _lowered(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
 
 def _external(request: Request) -> str:
     """The gateway's origin by X-Forwarded-Host and X-Forwarded-Proto, or by Host."""
-    forwarded = request.headers.get("x-forwarded-host", "").partition(",")[0].strip()
-    scheme = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip()
-    host = forwarded or request.headers.get("host", "")
+    forwarded = header(request, b"x-forwarded-host").partition(",")[0].strip()
+    scheme = header(request, b"x-forwarded-proto").partition(",")[0].strip()
+    host = forwarded or header(request, b"host")
     scheme = scheme if scheme in ("http", "https") else request.scope["scheme"]
     return f"{scheme}://{host if _HOST.fullmatch(host) else 'localhost'}"
 
 
-def _end_to_end(headers: Headers) -> list[tuple[bytes, bytes]]:
+def _end_to_end(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
     """The headers for the registry, without those for the connection to this gateway."""
-    dropped = {*_NOT_PASSED_ON, *_named(headers.get("connection", "").encode("latin-1"))}
-    if "transfer-encoding" in headers:
-        dropped.add(b"content-length")
-    return [(name, value) for name, value in headers.raw if name not in dropped]
+    dropped = _NOT_PASSED_ON | _named(headers)
+    if any(name == b"transfer-encoding" for name, _ in headers):
+        dropped |= {b"content-length"}
+    return [(name, value) for name, value in headers if name not in dropped]
 
 
-def _named(connection: bytes) -> set[bytes]:
-    """The headers that a `Connection` header names."""
-    return {name.strip().lower() for name in connection.split(b",")}
+def _named(headers: RawHeaders) -> set[bytes]:
+    """The headers that `Connection` headers name."""
+    values = [value for name, value in headers if name == b"connection"]
+    return {name.strip().lower() for value in values for name in value.split(b",")}
+
+
+def header(request: Request, name: bytes) -> str:
+    """The first header of a name in lower case, or an empty text."""
+    for found, value in request.scope["headers"]:
+        if found == name:
+            return str(value, "latin-1")
+    return ""
 
 
 def has_body(request: Request) -> bool:
-    length = request.headers.get("content-length", "0")
-    return "transfer-encoding" in request.headers or length != "0"
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in request.scope["headers"]
+    )
 
 
 def authorization(request: Request) -> list[tuple[bytes, bytes]]:
     """A client's credentials, for requests on its behalf."""
-    return [(name, value) for name, value in request.headers.raw if name == b"authorization"]
+    return [(name, value) for name, value in request.scope["headers"] if name == b"authorization"]

@@ -17,13 +17,13 @@ from app.migration.regex_automaton import Automaton
 from app.migration.regex_syntax import UnsupportedRegexError
 from app.model.domain import ApiDomain
 from app.model.legacy import (
-    RULES,
     LegacyConfig,
     LegacyLimits,
     LegacyRule,
     quoted,
     resource_quota,
 )
+from app.model.legacy_rules import RULES
 from app.model.mode import Mode
 
 _TOO_INTRICATE = "the rules are too intricate to be decided together"

@@ -66,7 +66,7 @@ def the_config(found: Collection[ConfigMap], chosen: str | None, unit: UnitBase)
             f"{' and '.join(titles)} differ: choose the one that the gateway reads with "
             "--config-map NAMESPACE/NAME"
         )
-    return parse(legacy_data(usable[0]), unit_base=unit)
+    return parse(usable[0].data, unit_base=unit)
 
 
 def check_namespaces(names: Iterable[str]) -> list[str]:

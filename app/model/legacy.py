@@ -5,15 +5,14 @@ Keys: `max_image_size` (default 1GB), `tag_count_limit` (default 1000) and `rule
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import yaml
-
+from app.model import legacy_rules
 from app.model.core import ConfigMap
 from app.model.domain import ApiDomain
-from app.model.errors import UnusableError
+from app.model.legacy_rules import RULES, LegacyConfigError
 from app.model.quantity import Quantity
 
 UnitBase = Literal[1000, 1024]
@@ -22,16 +21,14 @@ LEGACY_NAMES = ("image-registry-limit-config", "registry-gateway-config")
 """Names of the ConfigMap in the current and in older releases."""
 MAX_IMAGE_SIZE = "max_image_size"
 TAG_COUNT_LIMIT = "tag_count_limit"
-RULES = "rules"
 LEGACY_KEYS = frozenset({MAX_IMAGE_SIZE, TAG_COUNT_LIMIT, RULES})
 
 _DEFAULT_SIZE = "1GB"
 _DEFAULT_TAGS = "1000"
-_MAX_TEXT = 256 * 1024
 _MAX_RULES = 10_000
-_MAX_DEPTH = 8
-_MAX_EVENTS = 65_536
+_MAX_TOLD = 20
 _MAX_QUOTED = 100
+_NO_LIMIT = Quantity.of_bytes(0)
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?) ?([KMG]?)B", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"\d{1,15}", re.ASCII)
 _SUFFIXES: dict[UnitBase, dict[str, str]] = {
@@ -41,11 +38,6 @@ _SUFFIXES: dict[UnitBase, dict[str, str]] = {
 _LABEL = r"[a-z0-9](?:\\?-|[a-z0-9])*"
 _WHOLE_NAMESPACE = re.compile(rf"\^({_LABEL})\\?/(?:\.[*+]\$?)?")
 _MAX_LABEL = 63
-
-
-class LegacyConfigError(UnusableError, ValueError):
-    """Data that the gateway's ConfigMap must not hold. The text names the key and the rule's
-    index."""
 
 
 def legacy_data(config_map: ConfigMap) -> dict[str, str]:
@@ -77,6 +69,8 @@ class LegacyRule:
 class LegacyConfig:
     limits: LegacyLimits
     rules: tuple[LegacyRule, ...] = ()
+    unread: tuple[str, ...] = ()
+    """Keys that the gateway does not read, such as `rules[0].limits`."""
 
     @property
     def by_namespace(self) -> dict[str, LegacyLimits]:
@@ -100,15 +94,22 @@ def parse(data: Mapping[str, str], *, unit_base: UnitBase = 1024) -> LegacyConfi
 
     One GB is 2^30 bytes unless `unit_base` is 1000: Registry v2's page replaces 1GB by 1Gi, and the
     larger reading never refuses an image that the gateway allowed. Zero is zero. Raises
-    LegacyConfigError.
+    LegacyConfigError, which names everything that cannot be read.
     """
-    return LegacyConfig(_limits(data, "", unit_base), _rules(data.get(RULES, ""), unit_base))
+    reader = _Reader(unit_base)
+    reader.look_for_others(data, "", LEGACY_KEYS)
+    limits, rules = reader.limits(data, ""), reader.rules(data.get(RULES, ""))
+    if reader.problems:
+        more = len(reader.problems) - _MAX_TOLD
+        told = [*reader.problems[:_MAX_TOLD], *([f"and {more} more"] if more > 0 else [])]
+        raise LegacyConfigError("; ".join(told))
+    return LegacyConfig(limits, rules, tuple(reader.unread))
 
 
 def is_rule_list(text: str) -> bool:
     """Whether text is a list of gateway rules: YAML with an entry that has path and limit."""
     try:
-        content = _yaml(text)
+        content = legacy_rules.read(text, [])
     except LegacyConfigError:
         return False
     return isinstance(content, list) and any(
@@ -161,72 +162,75 @@ def quoted(text: str) -> str:
     return repr(text) if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]!r}…"
 
 
-def _limits(data: Mapping[str, Any], where: str, unit_base: UnitBase) -> LegacyLimits:
-    size = data.get(MAX_IMAGE_SIZE, _DEFAULT_SIZE)
-    tags = data.get(TAG_COUNT_LIMIT, _DEFAULT_TAGS)
-    return LegacyLimits(
-        _size(size, where + MAX_IMAGE_SIZE, unit_base), _count(tags, where + TAG_COUNT_LIMIT)
-    )
+class _Reader:
+    """Reads limits and rules, and collects what is wrong with them."""
 
+    def __init__(self, unit_base: UnitBase) -> None:
+        self._suffixes = _SUFFIXES[unit_base]
+        self.problems: list[str] = []
+        self.unread: list[str] = []
 
-def _size(value: Any, where: str, unit_base: UnitBase) -> Quantity:
-    text = _text(value, where)
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise LegacyConfigError(f"{where}: {quoted(text)} is not a size such as 1GB or 512.5 MB")
-    size = Quantity(match[1] + _SUFFIXES[unit_base][match[2].upper()])
-    return size if size.is_integer else Quantity.of_bytes(size.value)
+    def look_for_others(self, data: Mapping[str, Any], where: str, known: Set[str]) -> None:
+        """Note the keys that are none of these."""
+        self.unread += [f"{where}{key[:_MAX_QUOTED]}" for key in data if key not in known]
 
+    def limits(self, data: Mapping[str, Any], where: str) -> LegacyLimits:
+        size = data.get(MAX_IMAGE_SIZE, _DEFAULT_SIZE)
+        tags = data.get(TAG_COUNT_LIMIT, _DEFAULT_TAGS)
+        return LegacyLimits(
+            self._size(size, where + MAX_IMAGE_SIZE), self._count(tags, where + TAG_COUNT_LIMIT)
+        )
 
-def _count(value: Any, where: str) -> int:
-    text = _text(value, where)
-    if not _COUNT.fullmatch(text.strip()):
-        raise LegacyConfigError(f"{where}: {quoted(text)} is not a number of tags such as 1000")
-    return int(text)
+    def rules(self, text: str) -> tuple[LegacyRule, ...]:
+        try:
+            content = legacy_rules.read(text, self.problems) or []
+        except LegacyConfigError as error:
+            self.problems.append(str(error))
+            return ()
+        if not isinstance(content, list):
+            self.problems.append(f"{RULES}: must be a YAML list of {{path, limit}}")
+            return ()
+        if len(content) > _MAX_RULES:
+            self.problems.append(f"{RULES}: has {len(content)} rules, more than {_MAX_RULES}")
+            return ()
+        rules = (self._rule(rule, f"{RULES}[{index}]") for index, rule in enumerate(content))
+        return tuple(filter(None, rules))
 
+    def _rule(self, rule: Any, where: str) -> LegacyRule | None:
+        if not isinstance(rule, dict) or not isinstance(rule.get("limit"), dict):
+            self.problems.append(f"{where}: must be a mapping with path and limit")
+            return None
+        limit = rule["limit"]
+        self.look_for_others(rule, f"{where}.", {"path", "limit"})
+        self.look_for_others(limit, f"{where}.limit.", {MAX_IMAGE_SIZE, TAG_COUNT_LIMIT})
+        missing = [key for key in (MAX_IMAGE_SIZE, TAG_COUNT_LIMIT) if key not in limit]
+        for key in missing:
+            self.problems.append(f"{where}.limit.{key}: is missing, a rule sets both limits")
+        path = self._text(rule.get("path"), f"{where}.path")
+        return LegacyRule(path, self.limits(limit, f"{where}.limit."))
 
-def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str):
-        raise LegacyConfigError(f"{where}: must be text")
-    return value
+    def _size(self, value: Any, where: str) -> Quantity:
+        text = self._text(value, where)
+        match = _SIZE.fullmatch(text.strip())
+        if match is None:
+            if isinstance(value, str):
+                problem = f"{quoted(text)} is not a size such as 1GB or 512.5 MB"
+                self.problems.append(f"{where}: {problem}")
+            return _NO_LIMIT
+        size = Quantity(match[1] + self._suffixes[match[2].upper()])
+        return size if size.is_integer else Quantity.of_bytes(size.value)
 
+    def _count(self, value: Any, where: str) -> int:
+        text = self._text(value, where)
+        if _COUNT.fullmatch(text.strip()):
+            return int(text)
+        if isinstance(value, str):
+            problem = f"{quoted(text)} is not a number of tags such as 1000"
+            self.problems.append(f"{where}: {problem}")
+        return 0
 
-def _rules(text: str, unit_base: UnitBase) -> tuple[LegacyRule, ...]:
-    content = _yaml(text) or []
-    if not isinstance(content, list):
-        raise LegacyConfigError(f"{RULES}: must be a YAML list of {{path, limit}}")
-    if len(content) > _MAX_RULES:
-        raise LegacyConfigError(f"{RULES}: has {len(content)} rules, more than {_MAX_RULES}")
-    return tuple(_rule(rule, f"{RULES}[{i}]", unit_base) for i, rule in enumerate(content))
-
-
-def _rule(rule: Any, where: str, unit_base: UnitBase) -> LegacyRule:
-    if not isinstance(rule, dict) or not isinstance(rule.get("limit"), dict):
-        raise LegacyConfigError(f"{where}: must be a mapping with path and limit")
-    limit = rule["limit"]
-    for key in (MAX_IMAGE_SIZE, TAG_COUNT_LIMIT):
-        if key not in limit:
-            raise LegacyConfigError(f"{where}.limit.{key}: is missing, a rule sets both limits")
-    path = _text(rule.get("path"), f"{where}.path")
-    return LegacyRule(path, _limits(limit, f"{where}.limit.", unit_base))
-
-
-def _yaml(text: str) -> Any:
-    """Parse bounded YAML in which every scalar is text: no value becomes a date or an octal
-    number."""
-    if len(text) > _MAX_TEXT:
-        raise LegacyConfigError(f"{RULES}: is longer than {_MAX_TEXT} characters")
-    depth = 0
-    try:
-        for count, event in enumerate(yaml.parse(text, Loader=yaml.CBaseLoader)):
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            # Deep nesting makes the parser quadratic, and aliases grow without bound.
-            if depth > _MAX_DEPTH or count > _MAX_EVENTS:
-                raise LegacyConfigError(f"{RULES}: is no plain list of {{path, limit}}")
-            if isinstance(event, yaml.AliasEvent):
-                raise LegacyConfigError(f"{RULES}: YAML aliases are not supported")
-        return yaml.CBaseLoader(text).get_single_data()
-    except (yaml.YAMLError, UnicodeError) as error:
-        problem = " ".join(str(error).split())
-        raise LegacyConfigError(f"{RULES}: is not YAML: {problem}") from None
+    def _text(self, value: Any, where: str) -> str:
+        if isinstance(value, str):
+            return value
+        self.problems.append(f"{where}: must be text")
+        return ""

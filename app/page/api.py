@@ -1,4 +1,4 @@
-"""`/page`: HTML for people, read-only, for those who may see it."""
+"""`/page`: read-only HTML pages, for authenticated users."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -27,7 +27,7 @@ _MAX_CONCURRENT = 32
 _REFRESH = 60
 """Seconds."""
 _ASSET = {"Cache-Control": "public, max-age=31536000, immutable"}
-"""The addresses of assets change with their content."""
+"""For assets, whose addresses change with their content."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Show = Callable[[Request, Subject], Awaitable[str]]
@@ -35,7 +35,7 @@ Show = Callable[[Request, Subject], Awaitable[str]]
 
 @dataclass(frozen=True)
 class _Problem:
-    """What there is instead of the page that was asked for."""
+    """The page that is shown if the requested page cannot be."""
 
     status: int
     title: str
@@ -58,7 +58,7 @@ _FOREIGN = _Problem(403, "Not from here", "This form was sent from another site.
 
 
 class PageApi:
-    """Signs people in, and shows them what they may see."""
+    """Signs users in, and shows them the namespaces that they may see."""
 
     def __init__(
         self,
@@ -153,11 +153,11 @@ class PageApi:
         return answer
 
     async def _start_over(self, request: Request) -> Response:
-        """For whoever loads the answer to a form again."""
+        """Answer a GET of a form's address: a user has reloaded the answer to the form."""
         return _redirect("/page")
 
     async def _answer(self, request: Request, work: Callable[[], Awaitable[Response]]) -> Response:
-        """Bounded, so that people who look never get into the way of reviews."""
+        """Answer a request, at most `max_concurrent` at once, so that reviews are not delayed."""
         if self._in_flight >= self._max_concurrent:
             return self._problem(request, _ProblemError(_BUSY))
         self._in_flight += 1
@@ -175,7 +175,7 @@ class PageApi:
         return self._sessions.token(cookie) if cookie else None
 
     def _ask_to_sign_in(self, path: str, problem: str) -> Response:
-        """In place of the page that was asked for, which follows at once."""
+        """Show the sign-in form. After signing in, the user gets the page at `path`."""
         text = self._renderer.render(
             "sign_in",
             path=path,
@@ -186,9 +186,9 @@ class PageApi:
         return _html(text, 401, {"WWW-Authenticate": "Bearer"})
 
     def _problem(self, request: Request, error: _ProblemError) -> Response:
-        """The navigation stays, so that the reader can go on from there."""
+        """Show a problem. The navigation stays, so that the user can go on from there."""
         problem = error.problem
-        # A page that may not be seen is the same as one that does not exist.
+        # The answer must not show whether a page does not exist or may not be seen.
         passes = request.method == "GET" and problem is not _NOT_FOUND
         text = self._renderer.render(
             "problem",
@@ -210,7 +210,7 @@ class PageApi:
 
 
 def _address(request: Request) -> str:
-    """Path and query as the browser has them."""
+    """Path and query of a request, as the browser shows them."""
     path, query = request.scope["raw_path"], request.scope["query_string"]
     return own_path((path + b"?" + query if query else path).decode(errors="replace"))
 

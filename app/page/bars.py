@@ -1,4 +1,4 @@
-"""A level as a bar: how much of it is filled, and in which colour."""
+"""Shows a level as a bar with a fill and a colour."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,23 +6,23 @@ from typing import Literal
 from app.policy.fullness import Level
 
 HIGH = 80
-"""Percent from which a level is worth a look."""
+"""From this percentage on, a bar has the colour of a warning."""
 
 Tone = Literal["calm", "high", "over"]
 
 
 @dataclass(frozen=True)
 class Bar:
-    """`fill` and `limit` are percent of the bar's width."""
+    """`fill` and `limit` are percentages of the bar's width."""
 
     tone: Tone
     fill: int
     limit: int | None = None
-    """Where the limit lies in a bar that is filled beyond it."""
+    """The position of the limit, if the level exceeds it."""
 
 
 def bar(level: Level) -> Bar | None:
-    """None if nothing limits the level."""
+    """The bar of a level; None if the level has no limit."""
     percent, left = level.percent, level.left
     if level.hard is None or percent is None or left is None:
         return None

@@ -1,4 +1,4 @@
-"""Commands to copy: how to set the limit that would have allowed a push."""
+"""Commands to copy, which set the limit that would have allowed a push."""
 
 import json
 import shlex
@@ -12,7 +12,7 @@ def command(limit: NewLimit) -> str:
     if limit.kind == "ResourceQuota":
         return _patch(limit, "merge", {"spec": {"hard": dict(limit.numbers)}})
     item = f"/spec/limits/{limit.position}"
-    # Fails if the list has changed since, rather than change another item.
+    # If the list has changed since, the patch fails and changes no other item.
     operations = [{"op": "test", "path": f"{item}/type", "value": limit.item_type}]
     for resource, number in limit.numbers:
         path = f"{item}/max/{resource.replace('~', '~0').replace('/', '~1')}"

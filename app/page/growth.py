@@ -1,4 +1,4 @@
-"""How many images a namespace has gained in a day, as far as this process has seen it."""
+"""The number of images that a namespace has gained in a day, as seen by this process."""
 
 import asyncio
 import time
@@ -12,10 +12,11 @@ from app.quota.usage import NamespaceUsage
 PERIOD = 4 * 3600.0
 """Seconds between two samples."""
 _KEPT = 6
-"""Samples of a day: the oldest is 20 to 24 hours old."""
+"""The number of samples that are kept. The oldest is 20 to 24 hours old."""
 _WAIT = 5.0
-"""Seconds until a state that is not loaded is looked at again."""
+"""Seconds until the next look at a state that is not loaded."""
 _STRIDE = 500
+"""After this number of namespaces, reviews may run."""
 
 
 class State(Protocol):
@@ -44,7 +45,7 @@ class Growth:
         return self._samples[0][0] if self._samples else None
 
     def of(self, namespace: str, images: int) -> int:
-        """How many images a namespace has more than in the oldest sample; negative for fewer."""
+        """The growth of a namespace since the oldest sample; negative if it has fewer images."""
         return images - self._samples[0][1].get(namespace, 0) if self._samples else 0
 
     async def run(self) -> None:

@@ -1,6 +1,7 @@
-"""Rows of a whole cluster, made at most every few seconds and a little at a time.
+"""Caches the rows of the lists of namespaces and streams.
 
-Reviews are decided on the same event loop, so no step of this may keep them waiting.
+Reviews are decided on the same event loop. So rows are made in short steps, between which reviews
+run, and at most once in a few seconds.
 """
 
 import asyncio
@@ -19,13 +20,13 @@ from app.quota.usage import NamespaceUsage, StreamUsage
 from app.reporting.stored_bytes import StoredBytes
 
 FRESH = 5.0
-"""Seconds for which rows are shown again as they are."""
+"""Seconds for which rows are kept."""
 _KEPT = 8
-"""Namespaces whose streams are kept."""
+"""The number of lists that are kept."""
 _SLICE = 0.002
-"""Seconds of work between two chances for others."""
+"""Seconds of work, after which reviews may run."""
 _STRIDE = 100
-"""Streams after which the clock is looked at."""
+"""The number of streams between two looks at the clock."""
 
 
 class State(Protocol):
@@ -35,7 +36,7 @@ class State(Protocol):
 
 
 class OverviewCache:
-    """Rows by name, `stream-2` before `stream-10`."""
+    """Lists of rows, ordered by name with `stream-2` before `stream-10`."""
 
     def __init__(
         self,
@@ -46,7 +47,7 @@ class OverviewCache:
         growth: Growth,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`namespaces` tells which ones have a limit or a stream."""
+        """`namespaces`: those that have a limit or a stream."""
         self._state = state
         self._namespaces = namespaces
         self._domain = domain
@@ -57,24 +58,24 @@ class OverviewCache:
         )
 
     async def namespaces(self) -> list[Row]:
-        """Every namespace."""
+        """The row of every namespace."""
         return await self._rows.of(None)
 
     async def streams(self, namespace: str) -> list[Row]:
-        """Every stream of a namespace."""
+        """The row of every stream of a namespace."""
         return await self._rows.of(namespace)
 
     @property
     def growth_since(self) -> float | None:
-        """Since when the growth of namespaces is known, in seconds since the epoch."""
+        """The start of the period of `Row.growth`, in seconds since the epoch; None at first."""
         return self._growth.since
 
     def stored_in(self, namespace: str, images: int) -> StoredBytes:
-        """What the `images` of a namespace take together, as far as it is known."""
+        """The bytes that a namespace's images store. `images`: their number."""
         return self._sizes.of_namespace(namespace, images)
 
     async def stored(self, stream: StreamUsage) -> StoredBytes:
-        """The same of one stream."""
+        """The bytes that the images of one stream store."""
         return await self._sizes.of(stream.packed_images)
 
     async def _make(self, namespace: str | None) -> list[Row]:
@@ -88,7 +89,7 @@ class OverviewCache:
             try:
                 usage, limits = self._state.usage(namespace), self._state.limits(namespace)
             except StateUnavailableError:
-                continue  # The page of the namespace itself says why.
+                continue  # The page of the namespace shows the reason.
             fullest = Fullest()
             if limits.stream_images or limits.stream_tags:
                 for number, (name, stream) in enumerate(list(usage.streams.items()), start=1):
@@ -116,7 +117,7 @@ class OverviewCache:
 
 
 class _Pace:
-    """Lets others run after each slice of work."""
+    """Lets reviews run after each slice of work."""
 
     def __init__(self) -> None:
         self._started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What of a list is asked for: a filter, an order and a page, as they stand in the address."""
+"""The filter, order and page of a list, as the query of an address has them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Query:
-    """Defaults are left out of addresses, so that equal lists have equal links."""
+    """A query. Addresses leave defaults out, so that equal lists have equal links."""
 
     text: str = ""
     show: Show = "all"
@@ -37,11 +37,11 @@ class Query:
     sort: Sort = "fullest"
     page: int = 1
     refresh: bool = False
-    """Whether the browser asks again every minute."""
+    """Whether the browser loads the page again every minute."""
 
     @classmethod
     def parse(cls, parameters: Mapping[str, str]) -> "Query":
-        """An address that somebody has typed wrongly shows the whole list, not an error."""
+        """The query of an address. An unknown value counts as the default."""
         page = parameters.get("page", "")
         return cls(
             parameters.get("q", "").strip()[:_MAX_TEXT],
@@ -53,18 +53,19 @@ class Query:
         )
 
     def link(self, path: str, *, show: Show | None = None, page: int = 1) -> str:
-        """The address of another page of this list, or of another part of it."""
+        """The address of this list with another filter or page."""
         return replace(self, show=show or self.show, page=page).address(path)
 
     def ordered(self, path: str, sort: Sort, column: Column | None = None) -> str:
-        """The address of this list in another order."""
+        """The address of the first page of this list in another order."""
         return replace(self, sort=sort, column=column, page=1).address(path)
 
     def refreshed(self, path: str) -> str:
-        """The address of this page that refreshes itself, or no longer does."""
+        """The address of this page with the refresh turned on or off."""
         return replace(self, refresh=not self.refresh).address(path)
 
     def address(self, path: str) -> str:
+        """The address of this list."""
         parts = {
             "q": self.text,
             "show": "" if self.show == "all" else self.show,
@@ -78,15 +79,18 @@ class Query:
 
     @property
     def filters(self) -> bool:
-        """Whether it leaves anything out."""
+        """Whether rows are left out."""
         return bool(self.text) or self.show != "all"
 
 
 def select(
     rows: Iterable[Row], query: Query, refusals: Mapping[str, int] = MappingProxyType({})
 ) -> list[Row]:
-    """The rows that are asked for, in the order that is asked for; `rows` are ordered by name,
-    which equal ones keep. `refusals`: how often pushes to each were refused."""
+    """The rows that fit the query, in its order.
+
+    `rows` are ordered by name, and rows that are equal keep that order. `refusals`: the number of
+    refused pushes by the name of a row.
+    """
     text, column = query.text.lower(), query.column
     found = [row for row in rows if text in row.name.lower()] if text else list(rows)
     if query.show != "all":
@@ -107,7 +111,7 @@ def select(
 
 
 def counts(rows: Iterable[Row], column: Column | None) -> dict[Show, int]:
-    """How many rows each part of the list has."""
+    """The number of rows for each filter."""
     shares = [row.share(column) for row in rows]
     return {show: sum(map(fits, shares)) for show, fits in _FITS.items()}
 
@@ -121,7 +125,7 @@ class Part(Generic[Item]):
     pages: int
     total: int
     first: int
-    """Number of the first item, from 1 on; 0 in an empty list."""
+    """The number of the first item, which starts at 1; 0 for an empty list."""
 
     @property
     def last(self) -> int:
@@ -129,7 +133,7 @@ class Part(Generic[Item]):
 
 
 def part(items: Sequence[Item], page: int, size: int) -> Part[Item]:
-    """A page of a list; the last one for a page behind its end."""
+    """A page of a list. For a page after the last one: the last one."""
     pages = max(1, -(-len(items) // size))
     page = min(page, pages)
     start = (page - 1) * size

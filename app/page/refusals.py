@@ -1,4 +1,4 @@
-"""What was refused in the last hours, counted instead of listed again and again."""
+"""Refusals of the last hours. Equal refusals are counted in one record."""
 
 import time
 from collections import OrderedDict
@@ -12,9 +12,9 @@ from app.policy.verdict import Verdict, Violation, shortened
 from app.registry.names import Repository
 
 WINDOW = 6 * 3600.0
-"""Seconds that a refusal is kept."""
+"""Seconds for which a refusal is kept."""
 CAPACITY = 500
-"""Different refusals that are kept."""
+"""The number of different refusals that are kept."""
 MAX_MESSAGE = 1000
 _FORBIDDEN = 403
 _MAX_NAME = 255
@@ -23,13 +23,13 @@ _MAX_FINDINGS = 3
 
 @dataclass(frozen=True)
 class Finding:
-    """One reason for a refusal, and what can be done about it."""
+    """One reason for a refusal, and the next step."""
 
     reason: str
     message: str
     next_step: str
     command: str = ""
-    """Sets the limit that would have allowed the push; empty if no limit would."""
+    """The command that sets the limit which would have allowed the push; "" if no limit would."""
 
     @classmethod
     def of(cls, violation: Violation) -> "Finding":
@@ -43,8 +43,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Equal refusals of one stream; the message is that of the last. Times are seconds since
-    the epoch."""
+    """Equal refusals of one stream. The message is that of the last one.
+
+    Times are seconds since the epoch.
+    """
 
     namespace: str
     stream: str
@@ -56,23 +58,23 @@ class Refusal:
     enforced: bool = True
     """False for pushes that were allowed because their limit is not enforced."""
     user: str = ""
-    """Who pushed last; empty if that is not known."""
+    """The user of the last push; "" if not known."""
     findings: tuple[Finding, ...] = ()
-    """The first reasons in detail."""
+    """The first reasons with their details."""
 
     @property
     def key(self) -> tuple[str, str, tuple[str, ...], bool]:
         return self.namespace, self.stream, self.reasons, self.enforced
 
     def joined(self, other: "Refusal") -> "Refusal":
-        """Two records of equal refusals as one."""
+        """One record for two records of equal refusals."""
         latest = max(self, other, key=lambda refusal: refusal.last)
         first = min(self.first, other.first)
         return replace(latest, first=first, count=self.count + other.count)
 
 
 class Refusals:
-    """This replica's refusals, and what the others have said of theirs."""
+    """The refusals of this replica, and those of the others if `follow` was called."""
 
     def __init__(self, domain: ApiDomain, clock: Callable[[], float] = time.time) -> None:
         self._domain = domain
@@ -81,10 +83,10 @@ class Refusals:
         self._others: Mapping[str, Iterable[Refusal]] | None = None
         self.since = clock()
         self.changes = 0
-        """Grows with every refusal."""
+        """The number of refusals since the start."""
 
     def review(self, request: AdmissionRequest, outcome: Outcome) -> None:
-        """An admission review was refused; only what concerns a stream counts."""
+        """Note a refused review. Reviews that concern no stream are left out."""
         stream = request.name.partition(":")[0]
         refused = outcome.code == _FORBIDDEN
         if not (refused or outcome.would_be_refused) or request.dry_run:
@@ -96,7 +98,7 @@ class Refusals:
             )  # fmt: skip
 
     def push(self, repository: Repository, verdict: Verdict, user: str = "") -> None:
-        """A registry was told to refuse a push, or that it would be refused."""
+        """Note a push check that was refused, or would be if its limits were enforced."""
         reasons, text = verdict.reasons, verdict.explanation
         found = verdict.violations or verdict.tolerated
         if verdict.allowed:
@@ -106,22 +108,22 @@ class Refusals:
         self._note(repository.namespace, repository.stream, reasons, text, refused, user, found)
 
     def follow(self, others: Mapping[str, Iterable[Refusal]]) -> None:
-        """Show the refusals of other replicas, too; the mapping is read whenever it is needed."""
+        """Show the refusals of other replicas as well. `others` is read at each question."""
         self._others = others
 
     @property
     def has_forgotten(self) -> bool:
-        """Whether there may have been refusals that nobody remembers."""
+        """Whether refusals from before this process started may be missing."""
         return self._others is None and self.since > self._clock() - WINDOW
 
     def own(self) -> list[Refusal]:
-        """This replica's, latest first."""
+        """The refusals of this replica, latest first."""
         while self._own and not self.lasting(next(iter(self._own.values()))):
             self._own.popitem(last=False)
         return list(reversed(self._own.values()))
 
     def recent(self) -> list[Refusal]:
-        """Those of all replicas, latest first."""
+        """The refusals of all replicas, latest first."""
         found = {refusal.key: refusal for refusal in self.own()}
         for refusals in (self._others or {}).values():
             for refusal in refusals:
@@ -131,7 +133,7 @@ class Refusals:
         return sorted(found.values(), key=lambda refusal: -refusal.last)
 
     def of(self, namespace: str, stream: str | None = None) -> list[Refusal]:
-        """Those of a namespace, or of one of its streams, latest first."""
+        """The refusals of a namespace, or of one of its streams, latest first."""
         return [
             refusal
             for refusal in self.recent()
@@ -139,7 +141,7 @@ class Refusals:
         ]
 
     def lasting(self, refusal: Refusal) -> bool:
-        """Whether it is still to be shown."""
+        """Whether a refusal is young enough to be shown."""
         return refusal.last >= self._clock() - WINDOW
 
     def _note(

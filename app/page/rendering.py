@@ -1,4 +1,4 @@
-"""Pages as text, and the files that they refer to."""
+"""Renders the pages, and reads the style sheet and the icon."""
 
 import hashlib
 import re
@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment
 
+from app.cluster.event import timestamp
 from app.page.bars import bar
 from app.page.rows import COLUMNS
 from app.policy.fullness import Level
@@ -28,7 +29,7 @@ ICON = "/page/icon.svg"
 _ABSENT: Mapping[str, Any] = MappingProxyType(
     {"problems": (), "query": None, "seen": 0, "session": False, "viewer": None}
 )
-"""What pages without a list leave out."""
+"""Values for pages that do not need them."""
 
 
 @dataclass(frozen=True)
@@ -36,24 +37,24 @@ class Renderer:
     """Makes the pages of one cluster."""
 
     cluster: str = ""
-    """The name that readers know it by."""
+    """The name of the cluster in titles."""
     docs: str = ""
-    """Address of the documentation; reasons of refusals lead to their entries in it."""
+    """The address of the documentation, for links from reasons to their entries."""
     commands: bool = True
-    """Whether kubectl can change the limits: they are not in a gateway's folder."""
+    """Whether kubectl can change the limits. It cannot change those in a gateway's folder."""
 
     def render(self, template: str, **values: Any) -> str:
         own = {"cluster": self.cluster, "entry": self._entry, "commands": self.commands}
         return _templates().get_template(f"{template}.html.j2").render({**_ABSENT, **own, **values})
 
     def _entry(self, reason: str) -> str:
-        """The address of the entry for a reason; empty if no documentation is known."""
+        """The address of the entry for a reason; "" without documentation."""
         return f"{self.docs.rstrip('/')}/troubleshooting/#{reason.lower()}" if self.docs else ""
 
 
 @cache
 def style() -> str:
-    """The look that all HTML of the project shares, and the page's own."""
+    """The style sheet: the common part of all HTML of the project, and the part of the page."""
     shared = resources.files("app.reporting.html").joinpath("templates", "base.css").read_text()
     return shared + resources.files("app.page").joinpath("static", "page.css").read_text()
 
@@ -68,7 +69,7 @@ def namespace_path(namespace: str) -> str:
 
 
 def stream_path(namespace: str, stream: str) -> str:
-    """The name of a stream that a gateway has counted may have slashes."""
+    """The path of a stream's page. A gateway's streams may have slashes in their names."""
     return f"{namespace_path(namespace)}/streams/{quote(stream)}"
 
 
@@ -94,7 +95,7 @@ def _templates() -> Environment:
         time=_time,
         clock_time=_clock_time,
         sentences=_sentences,
-        rfc3339=_rfc3339,
+        rfc3339=timestamp,
         ago=_ago,
         age=_age,
     )
@@ -102,13 +103,13 @@ def _templates() -> Environment:
 
 
 def _sentences(message: str) -> list[tuple[str, str]]:
-    """A message in pieces: text, and the digest that follows it; each may be empty."""
+    """A message as pairs of a text and the digest that follows it; each may be empty."""
     parts = _DIGEST.split(message)
     return list(zip(parts[::2], [*parts[1::2], ""], strict=True))
 
 
 def _grouped(number: int) -> str:
-    """`12,345`."""
+    """A number such as `12,345`."""
     return f"{number:,}"
 
 
@@ -122,12 +123,8 @@ def _time(seconds: float) -> str:
 
 
 def _clock_time(seconds: float) -> str:
-    """The time of a day that its reader knows."""
+    """The time of day, without the date."""
     return f"{datetime.fromtimestamp(seconds, UTC):%H:%M} UTC"
-
-
-def _rfc3339(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _age(seconds: float) -> str:
@@ -135,7 +132,7 @@ def _age(seconds: float) -> str:
 
 
 def _ago(seconds: float) -> str:
-    """How long ago something was, in whole minutes or hours."""
+    """An age in whole minutes or hours."""
     minutes = max(int(seconds // 60), 0)
     if minutes < 1:
         return "just now"

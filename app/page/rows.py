@@ -1,4 +1,4 @@
-"""How full namespaces and streams are, one row each."""
+"""The rows of the lists: how full each namespace and each stream is."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,18 +27,18 @@ _NOTHING = StoredBytes(0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a namespace or a stream holds, by what is counted; of several limits the fullest."""
+    """The levels of a namespace or a stream by column. Of several limits, the fullest counts."""
 
     name: str
     levels: Mapping[Column, Level]
     shares: Mapping[Column, float]
-    """How full each is."""
+    """The used fraction of each limit; 1.0 is full."""
     peak: float
-    """How full the fullest is, 1.0 for full; UNLIMITED if nothing limits the row."""
+    """The highest share; UNLIMITED for a row without limits."""
     stored: StoredBytes = _NOTHING
-    """What its images take in storage together."""
+    """The bytes that its images store."""
     growth: int = 0
-    """How many images it has gained in a day; of namespaces only."""
+    """The number of images that a namespace has gained in a day; 0 for streams."""
 
     @classmethod
     def of(
@@ -54,15 +54,16 @@ class Row:
 
     @property
     def over(self) -> int:
-        """By how much the most exceeded limit is passed."""
+        """The largest excess over a limit."""
         return max((level.over for level in self.levels.values()), default=0)
 
     def share(self, column: Column | None) -> float:
-        """How full one column is, or the fullest of all."""
+        """The share of one column, or the highest share."""
         return self.peak if column is None else self.shares.get(column, UNLIMITED)
 
     def fullest_stream(self, column: Column | None) -> Level | None:
-        """Of a namespace: by the column that is asked for if it counts in streams."""
+        """The level of a namespace's fullest stream: in this column, if it counts single streams,
+        else in the fuller one of these columns. None if streams have no limits."""
         names: tuple[Column, ...] = ("stream-images", "stream-tags")
         asked = [name for name in names if name == column] or names
         found = [name for name in asked if name in self.levels]
@@ -78,7 +79,8 @@ def natural(name: str) -> tuple[tuple[str, int, str], ...]:
 
 
 def share(level: Level) -> float:
-    """How full a level is, exactly, to sort by. What is in a limit of zero is over it."""
+    """The used fraction of a limit, to sort by: infinite if a limit of zero is exceeded,
+    UNLIMITED without a limit."""
     left = level.left
     if level.hard is None or left is None:
         return UNLIMITED
@@ -97,7 +99,7 @@ def of_namespace(
     stored: StoredBytes = _NOTHING,
     growth: int = 0,
 ) -> Row:
-    """A namespace with its quotas and its fullest streams."""
+    """The row of a namespace: its quotas, and the levels of its fullest streams."""
     columns = columns_of(domain)
     levels: dict[Column, Level] = {}
     for level in fullness.of_namespace(namespace, usage, limits, domain):
@@ -122,7 +124,7 @@ def of_stream(
 
 
 class Fullest:
-    """Finds the streams of a namespace that have the most images and tags, one by one."""
+    """Finds the streams with the most images and the most tags. Streams are shown one by one."""
 
     def __init__(self) -> None:
         self._images = ("", -1)
@@ -135,7 +137,7 @@ class Fullest:
             self._tags = (name, stream.tag_count)
 
     def levels(self, limits: NamespaceLimits, domain: ApiDomain) -> Iterator[Level]:
-        """Their levels, as far as anything limits them: all streams have the same limits."""
+        """The levels of these streams, if streams are limited. All have the same limits."""
         if limits.stream_images and self._images[0]:
             yield _level(self._images[0], domain.images, self._images[1], limits.stream_images)
         if limits.stream_tags and self._tags[0]:
@@ -143,7 +145,7 @@ class Fullest:
 
 
 def columns_of(domain: ApiDomain) -> Mapping[str, Column]:
-    """The column that each resource of a namespace is shown in."""
+    """The column of each resource of a namespace."""
     return {domain.imagestreams: "streams", domain.images: "images", domain.image_tags: "tags"}
 
 

@@ -1,4 +1,4 @@
-"""What keeps the page from being used against the person who looks at it."""
+"""Protects the users of the page: headers, and checks of forms and redirects."""
 
 import re
 from urllib.parse import urlsplit
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 HEADERS = {
-    # Nothing but our own style sheet and icon: no script, no frame, no foreign form target.
+    # Allows our own style sheet, icon and forms: no script, no frame, no other site.
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Frame-Options": "DENY",
@@ -23,8 +23,8 @@ _OWN_PATH = re.compile(r"/page(?:[/?][!-\[\]-~]*)?", re.ASCII)
 def is_own_form(request: Request) -> bool:
     """Whether a form was sent from the page itself.
 
-    SameSite=Strict protects what a session may do, not the signing in. Browsers say where a
-    request comes from, the older ones with `Origin` only; a client that says nothing is none.
+    `SameSite=Strict` protects a session, but not the sign-in. Browsers name the site that a request
+    comes from in `Sec-Fetch-Site`, older ones in `Origin`. A client without both is no browser.
     """
     site = request.headers.get("sec-fetch-site")
     if site is not None:
@@ -34,6 +34,6 @@ def is_own_form(request: Request) -> bool:
 
 
 def own_path(text: str) -> str:
-    """A path of the page to go on to; the overview for whatever leads elsewhere."""
+    """The path for a redirect: `text` if it is a path of the page, else the overview."""
     inside = _OWN_PATH.fullmatch(text) and "//" not in text.partition("?")[0]
     return text if inside else "/page"

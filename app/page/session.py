@@ -1,8 +1,8 @@
-"""Sessions: a bearer token, encrypted into a cookie, for as long as it is good for.
+"""Sessions: a bearer token, encrypted in a cookie.
 
-The cookie holds the token itself, so each request is authenticated anew and a token that is
-withdrawn ends its session. The key is derived from the serving certificate's private key: the
-replicas that share the one share the other, and a rotated certificate ends all sessions.
+The cookie holds the token itself, so each request is authenticated anew, and the session ends when
+the token is withdrawn. The key is derived from the private key of the serving certificate. So
+replicas with the same certificate share sessions, and a new certificate ends all sessions.
 """
 
 import base64
@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 COOKIE = "__Host-registry-admission"
-"""The prefix has browsers insist on https, this host alone and no other path."""
+"""With this prefix, browsers send the cookie over HTTPS and to this host only."""
 LIFE = 3600
-"""Seconds from signing in; no longer, however busy a session is."""
+"""Seconds from the sign-in to the end of a session. Use does not extend it."""
 MAX_COOKIE = 4096 - len(COOKIE) - 1
 """Bytes; browsers drop larger ones silently."""
 
@@ -24,12 +24,12 @@ _PURPOSE = b"registry-admission page session"
 
 
 class TokenTooLongError(Exception):
-    """A token that fits into no cookie."""
+    """The token is too long for a cookie."""
 
 
 class Sessions:
     def __init__(self, key: Callable[[], bytes]) -> None:
-        """`key` reads the secret that the replicas share; it may change at any time."""
+        """`key` reads the secret that all replicas share. It may change at any time."""
         self._key = key
 
     def start(self, token: str) -> str:
@@ -40,7 +40,7 @@ class Sessions:
         return sealed
 
     def token(self, cookie: str) -> str | None:
-        """The token of a session; None if it has ended or is none of ours."""
+        """The token of a session; None if it has ended, or if the cookie is not ours."""
         try:
             opened = self._fernet().decrypt(cookie.encode(errors="replace"), ttl=LIFE)
         except InvalidToken:

@@ -1,7 +1,7 @@
-"""Refusals, told among the replicas: a ConfigMap of each in the service's own namespace.
+"""Shares refusals among the replicas, so that each shows all of them.
 
-A balancer takes people to any replica, and a page with a third of the truth helps nobody. Tenants
-cannot read that namespace; Events, which they can, are kept for an hour and listed slowly.
+Each replica writes a ConfigMap in the service's own namespace, which tenants cannot read. Events
+would not do: they are deleted after an hour, and listing them is slow.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ logger = logging.getLogger("registry_admission.refusals")
 LABEL = "registry-admission/refusals"
 _DATA = "refusals"
 _PERIOD = 5.0
-"""Seconds: a flood of refusals costs one write in each."""
+"""Seconds between two writes, however many refusals there are."""
 _MAX_BYTES = 200_000
 _REFUSALS = TypeAdapter(list[Refusal])
 
 
 class Api(Protocol):
-    """What is asked of a KubeApi."""
+    """The methods of KubeApi that are used here."""
 
     async def create(self, path: str, content: Content) -> Content: ...
 
@@ -39,8 +39,8 @@ class Api(Protocol):
 
 
 class SharedRefusals:
-    """Writes this replica's refusals when they have changed, and is the store of the informer
-    that watches the others'."""
+    """Writes the refusals of this replica when they have changed. It is also the store of the
+    informer that watches the ConfigMaps of the other replicas."""
 
     def __init__(self, api: Api, namespace: str, identity: str, refusals: Refusals) -> None:
         self._api = api
@@ -61,7 +61,7 @@ class SharedRefusals:
                 logger.warning("refusals not shared", extra={"problem": str(error)})
 
     async def share(self) -> None:
-        """Write what has changed, and tidy up. Raises ApiError."""
+        """Write the refusals if they have changed, and delete old ConfigMaps. Raises ApiError."""
         changes = self._refusals.changes
         if changes != self._written:
             await self._write()
@@ -81,7 +81,7 @@ class SharedRefusals:
             await self._api.create(self.path, content)
 
     async def _delete_old(self) -> None:
-        """What replicas that are gone have left behind, once nobody would be shown it."""
+        """Delete the ConfigMaps whose refusals are too old to be shown."""
         lasting = self._refusals.lasting
         for name in [name for name, kept in self._others.items() if not any(map(lasting, kept))]:
             try:
@@ -94,7 +94,7 @@ class SharedRefusals:
             return
         found = decode(content)
         if found is None:
-            # Perhaps of a newer version, and of a replica that is alive: left alone.
+            # It may be from a replica of a newer version, so it is not deleted.
             self._others.pop(key[1], None)
         else:
             self._others[key[1]] = found
@@ -108,7 +108,7 @@ class SharedRefusals:
 
 
 def encode(refusals: Iterable[Refusal]) -> str:
-    """As many of the first ones as fit into a ConfigMap."""
+    """JSON with as many refusals, from the first on, as fit into a ConfigMap."""
     rows, size = [], 2
     for refusal in refusals:
         row = json.dumps(to_jsonable_python(refusal), separators=(",", ":"))
@@ -120,7 +120,7 @@ def encode(refusals: Iterable[Refusal]) -> str:
 
 
 def decode(content: Content) -> list[Refusal] | None:
-    """None for a ConfigMap that is not understood."""
+    """The refusals in a ConfigMap; None if it cannot be parsed."""
     try:
         return _REFUSALS.validate_json((content.get("data") or {}).get(_DATA, "[]"))
     except ValidationError:

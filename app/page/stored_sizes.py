@@ -1,6 +1,7 @@
-"""What images take in storage, read slowly in the background and kept within bounds.
+"""The bytes that images store. Images are read slowly in the background, and memory is bounded.
 
-Layers that several images share are stored once, so the sizes of images do not add up.
+Layers that several images share are stored once. So the bytes of a namespace are less than the sum
+of its images.
 """
 
 import asyncio
@@ -21,23 +22,25 @@ from app.reporting.stored_bytes import StoredBytes
 logger = logging.getLogger("registry_admission.page")
 
 CAPACITY = 50_000
-"""Images whose blobs are kept: some 20 MB."""
+"""The number of images whose blobs are kept, which take about 20 MB."""
 _BLOBS_EACH = 20
-"""Blobs and listed images, for each of those images, that are kept in all."""
+"""The average number of blobs and listed images for each of these images. In all, CAPACITY times
+this number is kept."""
 MOST_BLOBS = 1000
-"""Blobs and listed images of one image, with those of all that it lists. A larger image is
-unknown: who pushes chooses the number, and adding up must not keep reviews waiting."""
+"""The number of blobs and listed images that one image may have, together with all images that it
+lists. The size of an image with more is unknown: users choose the number, and adding up must not
+delay reviews."""
 _PAUSE = 60.0
 """Seconds from one round over all namespaces to the next."""
 _SHARE = 0.1
-"""The part of the time in which an Image may be read."""
+"""The fraction of the time in which Images are read."""
 _ABSENT_FOR = 3600.0
 """Seconds until an Image that could not be read is asked for again."""
 _STRIDE = 200
-"""Streams or images after which others may run."""
+"""After this number of streams or images, reviews may run."""
 
 _Kept = tuple["array[int]", tuple[Packed, ...]]
-"""Keys and bytes of an image's blobs in turn, and the images that it lists."""
+"""An array of a key and bytes for each blob of an image, and the images that it lists."""
 
 
 Item = TypeVar("Item")
@@ -48,7 +51,7 @@ class State(Protocol):
 
 
 class StoredSizes:
-    """Sums for namespaces and streams over the images that were read until now."""
+    """Sums for namespaces and streams. Images that were not read yet count as unknown."""
 
     def __init__(
         self,
@@ -58,7 +61,7 @@ class StoredSizes:
         capacity: int = CAPACITY,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`read` finds an Image by its digest and may raise ApiError."""
+        """`read` reads an Image by its digest. It may raise ApiError."""
         self._state = state
         self._namespaces = namespaces
         self._read = read
@@ -66,16 +69,16 @@ class StoredSizes:
         self._clock = clock
         self._kept: dict[Packed, _Kept] = {}
         self._held = 0
-        """Blobs and listed images of all that are kept."""
+        """The number of blobs and listed images that are kept."""
         self._absent: dict[Packed, float] = {}
         self._totals: dict[str, StoredBytes] = {}
 
     def of_namespace(self, namespace: str, images: int) -> StoredBytes:
-        """The sum of the last round; all of its `images` are unknown before the first."""
+        """The sum of the last round. Before the first round, all `images` are unknown."""
         return self._totals.get(namespace) or StoredBytes(0, images)
 
     async def of(self, images: Collection[Packed]) -> StoredBytes:
-        """The sum over these images; others run between parts of them."""
+        """The sum over these images. Reviews run between two parts."""
         distinct: dict[int, int] = {}
         unknown = 0
         for number, batch in enumerate(_parts(list(images))):
@@ -98,7 +101,7 @@ class StoredSizes:
             await asyncio.sleep(_PAUSE)
 
     async def round(self) -> None:
-        """Read the images that are new, and add up every namespace. Raises ApiError."""
+        """Read the new images, and add up each namespace. Raises ApiError."""
         totals: dict[str, StoredBytes] = {}
         seen: set[Packed] = set()
         for namespace in list(self._namespaces()):
@@ -123,7 +126,7 @@ class StoredSizes:
             del self._absent[image]
 
     def _add_up(self, images: Iterable[Packed], distinct: dict[int, int]) -> int:
-        """Put the blobs of images into `distinct`; how many of the images are unknown."""
+        """Put the blobs of images into `distinct`. Returns the number of unknown images."""
         unknown = 0
         for image in images:
             blobs = self._blobs(image)
@@ -134,7 +137,7 @@ class StoredSizes:
         return unknown
 
     def _settled(self, image: Packed, seen: set[Packed]) -> bool:
-        """Whether there is nothing to ask: most images of most rounds."""
+        """Whether an image needs no question, which is the usual case."""
         kept = self._kept.get(image)
         if kept is None:
             return self._is_full() and image not in self._absent
@@ -143,7 +146,7 @@ class StoredSizes:
         return not kept[1]
 
     async def _learn(self, image: Packed, seen: set[Packed]) -> None:
-        """Read an image, and those that it lists, if they are not known yet."""
+        """Read an image and the images that it lists, unless they are known."""
         waiting = [image]
         while waiting:
             one = waiting.pop()
@@ -176,12 +179,12 @@ class StoredSizes:
             self._absent.pop(image, None)
             self._kept[image] = _packed(found)
             self._held += entries
-        # The API server, and reviews in this process, have the rest of the time.
+        # Leave the rest of the time to the API server and to reviews.
         await asyncio.sleep((time.perf_counter() - started) * (1 / _SHARE - 1))
 
     def _blobs(self, image: Packed) -> dict[int, int] | None:
-        """Bytes by blob of an image and of all that it lists; None if one of them is unknown, or if
-        they are too many."""
+        """Bytes by blob of an image and of the images that it lists. None if one of them is
+        unknown, or if there are too many blobs."""
         found: dict[int, int] = {}
         waiting, seen, entries = [image], {image}, 0
         while waiting:
@@ -196,7 +199,7 @@ class StoredSizes:
 
 
 def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """So many at a time that reviews do not wait."""
+    """The items in parts of _STRIDE."""
     return (items[start : start + _STRIDE] for start in range(0, len(items), _STRIDE))
 
 
@@ -212,5 +215,5 @@ def _packed(image: StoredImage) -> _Kept:
 
 
 def _key(digest: str) -> int:
-    """A short key for a blob, so that fifty thousand images take little memory."""
+    """A short key for a blob, to save memory."""
     return int.from_bytes(hashlib.sha256(digest.encode(errors="replace")).digest()[:8])

@@ -1,13 +1,13 @@
-"""The tags of one stream, and how large the images are that they point at."""
+"""The tags of one stream, and the sizes of their images."""
 
 import asyncio
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.cluster.image_claims import with_listed
 from app.model.image import ImageClaim
 from app.model.limits import NamespaceLimits
+from app.page.rows import natural
 from app.policy import fullness
 from app.policy.fullness import Level
 from app.policy.image_weight import known_sizes
@@ -16,25 +16,24 @@ from app.quota.usage import StreamUsage
 
 _AT_ONCE = 10
 _WITHIN = 3.0
-"""Seconds; sizes that are not known by then are shown as unknown."""
-_NUMBER = re.compile(r"(\d+)", re.ASCII)
+"""Seconds to read sizes. Later ones are shown as unknown."""
 
 
 @dataclass(frozen=True)
 class Tag:
     name: str
     digest: str | None
-    """What it points at now; None for a tag that nothing was stored under."""
+    """The image that it points at; None if no image was stored under it."""
     older: int
-    """Images that it has pointed at before."""
+    """The number of images that it has pointed at before."""
     size: Level | None
-    """Against the largest size that is allowed; None if nobody knows it."""
+    """The size of its image and the size limit; None if the size is unknown."""
 
 
 def names(stream: StreamUsage, text: str) -> list[str]:
-    """The tags with a text in their names, `v9` before `v10`."""
+    """The tags whose names contain a text, in natural order: `v9` before `v10`."""
     text = text.lower()
-    return sorted((tag for tag in stream.tags if text in tag.lower()), key=_natural)
+    return sorted((tag for tag in stream.tags if text in tag.lower()), key=natural)
 
 
 def tags(
@@ -46,7 +45,7 @@ def tags(
 async def sizes(
     state: ClusterState, digests: Collection[str], within: float = _WITHIN
 ) -> dict[str, int]:
-    """Bytes of the images whose sizes are known within so many seconds."""
+    """Bytes of each image whose size is known `within` that number of seconds, by digest."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
     async def ask(digest: str) -> ImageClaim | None:
@@ -76,8 +75,3 @@ def _tag(stream: StreamUsage, name: str, sizes: Mapping[str, int], limits: Names
     size = None if digest is None else sizes.get(digest)
     level = None if digest is None or size is None else fullness.of_image(digest, size, limits)
     return Tag(name, digest, max(len(history) - 1, 0), level)
-
-
-def _natural(tag: str) -> list[tuple[int, str]]:
-    """Digits by their value, everything else as text."""
-    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in _NUMBER.split(tag)]

@@ -1,4 +1,4 @@
-"""What each page shows, as far as its reader may see it."""
+"""The content of each page: only namespaces that its user may see."""
 
 import time
 from collections import Counter
@@ -27,19 +27,19 @@ _ROWS = 50
 _TAGS = 100
 _REFUSALS = 50
 _FEW = 5
-"""Refusals beside what they are about."""
+"""The number of refusals on the page of a namespace or a stream."""
 _STREAM_COLUMNS: tuple[Column, ...] = ("images", "tags")
 
 
 class NothingThereError(Exception):
-    """No such thing, or none that this person may see: nobody is told which."""
+    """The object does not exist, or the user may not see it. Users are not told which."""
 
 
 class Views:
     def __init__(
         self,
         state: ClusterState,
-        board: OverviewCache,
+        lists: OverviewCache,
         refusals: Refusals,
         authenticator: Authenticator,
         domain: ApiDomain,
@@ -47,9 +47,9 @@ class Views:
         ledgers: LedgerStore | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`ledgers` hold what is reserved, unless `state` counts it as stored."""
+        """`ledgers`: the reservations; None if `state` counts them as stored."""
         self._state = state
-        self._board = board
+        self._lists = lists
         self._refusals = refusals
         self._authenticator = authenticator
         self._domain = domain
@@ -60,10 +60,10 @@ class Views:
     async def overview(self, request: Request, subject: Subject) -> str:
         """Every namespace, the fullest first."""
         query = Query.parse(request.query_params)
-        every = await self._board.namespaces()
+        every = await self._lists.namespaces()
         refusals = self._refused_in_namespaces()
         wanted = select(every, query, refusals)
-        # What is asked for is checked first: a filter finds what is far down in a long list.
+        # Check the filtered namespaces first: they may be far down in a long list.
         order = dict.fromkeys([*(row.name for row in wanted), *(row.name for row in every)])
         visible = await self._authenticator.visible(subject, list(order))
         seen = [row for row in every if row.name in visible.namespaces]
@@ -79,7 +79,7 @@ class Views:
             sees=self._authenticator.sees,
             refused=len(await self._refused(subject)),
             refusals=refusals,
-            growth_since=self._board.growth_since,
+            growth_since=self._lists.growth_since,
         )
 
     async def namespace(self, request: Request, subject: Subject) -> str:
@@ -91,7 +91,7 @@ class Views:
         refusals = self._refusals.of(name)
         if not (limits.limits_members or limits.image_size or usage.streams or refusals):
             raise NothingThereError
-        streams = await self._board.streams(name)
+        streams = await self._lists.streams(name)
         by_stream = _by_stream(refusals)
         return self._render(
             "namespace",
@@ -106,7 +106,7 @@ class Views:
             in_flight=await self._in_flight(name, usage),
             limits_streams=bool(limits.stream_images or limits.stream_tags),
             stream_columns=_STREAM_COLUMNS,
-            stored=self._board.stored_in(name, usage.image_count),
+            stored=self._lists.stored_in(name, usage.image_count),
             image_count=usage.image_count,
             refused_in=by_stream,
             part=part(select(streams, query, by_stream), query.page, _ROWS),
@@ -121,7 +121,7 @@ class Views:
         try:
             ledger, _ = await self._ledgers.load(namespace)
         except StateUnavailableError:
-            return NOTHING_IN_FLIGHT  # A push there is told why.
+            return NOTHING_IN_FLIGHT  # A refusal of a push shows the reason.
         return in_flight(ledger, usage, self._clock())
 
     async def stream(self, request: Request, subject: Subject) -> str:
@@ -148,7 +148,7 @@ class Views:
             query=query,
             levels=list(rows.of_stream(name, stream, limits, self._domain).levels.values()),
             image_size=limits.image_size,
-            stored=await self._board.stored(stream),
+            stored=await self._lists.stored(stream),
             image_count=stream.image_count,
             part=chosen,
             tags=tags.tags(stream, chosen.items, sizes, limits),
@@ -157,7 +157,7 @@ class Views:
         )
 
     async def refusals(self, request: Request, subject: Subject) -> str:
-        """What was refused in the last hours."""
+        """The refusals of the last hours."""
         query = Query.parse(request.query_params)
         text = query.text.lower()
         found = [refusal for refusal in await self._refused(subject) if text in _searched(refusal)]
@@ -187,7 +187,7 @@ class Views:
             raise NothingThereError
 
     async def _refused(self, subject: Subject) -> list[Refusal]:
-        """What this person may know of, latest first."""
+        """The refusals that a user may see, latest first."""
         found = self._refusals.recent()
         names = list(dict.fromkeys(refusal.namespace for refusal in found))
         visible = await self._authenticator.visible(subject, names)

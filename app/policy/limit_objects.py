@@ -112,8 +112,8 @@ class _Check:
         if named is not None and named not in MODES:
             self.deny(
                 "UnknownMode",
-                f"annotation {name} is {named!r}, which is no mode",
-                f"use one of {', '.join(MODES)}",
+                f"annotation {name} has the unknown value {named!r}",
+                f"set it to one of {', '.join(MODES)}",
             )
 
     def item(

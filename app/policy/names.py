@@ -1,4 +1,4 @@
-"""Checks the spelling of names and addresses: Kubernetes, DNS, `host[:port]`, S3."""
+"""Checks the spelling of names and addresses: Kubernetes, DNS, `host[:port]`, OCI, S3."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,23 @@ from operator import eq
 _LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _LABEL_PATTERN = re.compile(_LABEL)
 _SUBDOMAIN_PATTERN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", re.ASCII)
+_WORD = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_KEY = rf"(?:{_LABEL}(?:\.{_LABEL})*/)?{_WORD}"
+_VALUE = rf"(?:{_WORD})?"
+_LABEL_VALUE = re.compile(_VALUE, re.ASCII)
+_VALUES = rf"\(\s*{_VALUE}(?:\s*,\s*{_VALUE})*\s*\)"
+_HOLDS = rf"\s*(?:==?|!=)\s*{_VALUE}|\s+(?:not)?in\s*{_VALUES}"
+_REQUIREMENT = rf"\s*(?:!\s*{_KEY}|{_KEY}(?:{_HOLDS})?)\s*"
+_SELECTOR = re.compile(rf"{_REQUIREMENT}(?:,{_REQUIREMENT})*", re.ASCII)
+COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+"""One part of a repository name, as the OCI distribution spec has it."""
+_COMPONENT_PATTERN = re.compile(COMPONENT)
+TAG = r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"
+_IMAGE = re.compile(
+    rf"(?:([A-Za-z0-9.-]+(?::[0-9]{{1,5}})?|\[[^\]/]*\](?::[0-9]{{1,5}})?)/)?"
+    rf"{COMPONENT}(?:/{COMPONENT})*(?::{TAG})?(?:@sha256:[a-f0-9]{{64}}|@sha512:[a-f0-9]{{128}})?",
+    re.ASCII,
+)
 _HOST_PORT = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]{1,5}))?")
 _ENDPOINT = re.compile(r"(https?)://([^/?#@\s]+)((?:/[^?#\s]*)?)", re.IGNORECASE)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -59,6 +75,27 @@ def is_hostname(text: str) -> bool:
         and all(is_label(label) for label in labels)
         and not labels[-1].isdigit()
     )
+
+
+def is_address(text: str) -> bool:
+    """Whether text is a DNS name or an IP address, without brackets and port."""
+    return is_hostname(text) or _address(text) is not None
+
+
+def is_component(text: str) -> bool:
+    """Whether text can be the first part of a repository name, as every name of a namespace."""
+    return bool(_COMPONENT_PATTERN.fullmatch(text))
+
+
+def is_image(text: str) -> bool:
+    """Whether text is `[host[:port]/]path[:tag][@digest]`, as docker and kubelet take it."""
+    match = _IMAGE.fullmatch(text)
+    return match is not None and (match[1] is None or host_of(match[1]) is not None)
+
+
+def is_selector(text: str) -> bool:
+    """Whether text is a label selector of Kubernetes, such as `team=a,tier in (web, db),!old`."""
+    return bool(_SELECTOR.fullmatch(text))
 
 
 def host_of(text: str) -> str | None:
@@ -159,5 +196,5 @@ def _is_private(address: IPv4Address | IPv6Address) -> bool:
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
-    """Whether a name is like one of the patterns, such as `kube-*`."""
+    """Whether a name matches one of the patterns, such as `kube-*`."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)

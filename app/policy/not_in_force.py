@@ -18,8 +18,18 @@ from app.model.limits import (
     ResourceQuotaSpec,
 )
 from app.policy.limit_objects import check_limit_range, check_resource_quota
+from app.policy.verdict import Violation
 
 _LIMITS = ("LimitRange", "ResourceQuota")
+_INSTEAD = {
+    "UnknownMode": "the setting default-mode is in force instead",
+    "ScopedQuota": "it is in force without the scope",
+    "NoNumber": "0 is in force instead",
+    "NegativeLimit": "0 is in force instead",
+    "LessThanOneByte": "it is in force, and no image fits",
+    "NotAnInteger": "the next lower whole number is in force instead",
+}
+"""What is in force instead of a value that an API server refuses, by the reason of the refusal."""
 _OBJECT_FIELDS = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
 
 
@@ -49,11 +59,12 @@ def unread(content: Mapping[str, Any], domain: ApiDomain) -> list[str]:
 
 
 def not_in_force(content: Mapping[str, Any], domain: ApiDomain) -> list[str]:
-    """The same, and what a LimitRange or ResourceQuota says that limits nothing.
+    """The parts that are not in force, and the values with something else in force instead.
 
-    Raises ValidationError for a LimitRange or ResourceQuota whose shape is wrong.
+    Besides the parts that are not read, they are what a LimitRange or ResourceQuota says that an
+    API server would refuse. Raises ValidationError for one whose shape is wrong.
     """
-    found = unread(content, domain)
+    found = [_without_effect(problem) for problem in unread(content, domain)]
     kind = content.get("kind")
     if found or kind not in ("LimitRange", "ResourceQuota"):
         return found
@@ -61,7 +72,18 @@ def not_in_force(content: Mapping[str, Any], domain: ApiDomain) -> list[str]:
         verdict = check_limit_range(LimitRange.model_validate(content), domain=domain)
     else:
         verdict = check_resource_quota(ResourceQuota.model_validate(content), domain=domain)
-    return [*map(str, verdict.violations), *verdict.warnings]
+    return [*map(_effect, verdict.violations), *map(_without_effect, verdict.warnings)]
+
+
+def _effect(violation: Violation) -> str:
+    instead = _INSTEAD.get(violation.reason)
+    if instead is None:
+        return _without_effect(str(violation))
+    return f"{violation.message}: {instead}; {violation.next_step}"
+
+
+def _without_effect(problem: str) -> str:
+    return f"not in force: {problem}"
 
 
 def _unknown_fields(kind: str, content: Mapping[str, Any]) -> Iterator[str]:

@@ -86,6 +86,11 @@ class Holding:
         )
 
     @property
+    def used(self) -> Members:
+        """The members that were admitted."""
+        return self._used
+
+    @property
     def left(self) -> int:
         """The number of places that are not used."""
         used = self._used
@@ -186,12 +191,18 @@ class Holding:
 def give_back(ledger: Ledger, holding: Holding, now: float) -> None:
     """Enter the admitted requests into the ledger, and give the places back.
 
-    The places of an escrow that has ended are not given back: for other replicas it may be lost.
+    Other replicas may have taken an escrow that has ended for lost: then they have dropped
+    reservations whose members they saw stored, but an admitted request may have stored these. What
+    was admitted counts for as long as the escrow would have, because such a request may still be on
+    its way.
     """
+    escrow = holding.escrow
+    counts = ledger.escrows.pop(escrow.key, None) is not None
+    if counts and now > escrow.usable_until:
+        ledger.keep(escrow.key, holding.used, escrow.counted_until)
+        return
     for row in holding.unwritten:
         ledger.name(row)
-    if now <= holding.escrow.usable_until:
-        ledger.escrows.pop(holding.escrow.key, None)
 
 
 def take(ledger: Ledger, key: str, places: int, usable_until: float, timing: Timing) -> Escrow:

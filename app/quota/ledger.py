@@ -195,6 +195,11 @@ class Ledger:
         expires_at = max(made.expires_at, renewed.expires_at if renewed else 0.0)
         self._put(Reservation(made.holder, members, expires_at, members - proof, removes))
 
+    def keep(self, holder: str, members: Members, until: float) -> None:
+        """Count members until a time, in seconds since the epoch, whatever is seen stored."""
+        if members:
+            self._put(Reservation(holder, members, until, shared=members))
+
     def unclaimed(self, members: Members) -> Members:
         """The members that no reservation holds."""
         index = self._index()

@@ -4,12 +4,12 @@ import re
 from dataclasses import dataclass
 
 from app.model.base import DIGEST_PATTERN
+from app.policy.names import COMPONENT, TAG
 from app.registry.errors import RegistryError
 
-_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REPOSITORY = re.compile(rf"({_COMPONENT})/({_COMPONENT}(?:/{_COMPONENT})*)", re.ASCII)
-_NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
-_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}", re.ASCII)
+_REPOSITORY = re.compile(rf"({COMPONENT})/({COMPONENT}(?:/{COMPONENT})*)", re.ASCII)
+_NAME = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*", re.ASCII)
+_TAG = re.compile(TAG, re.ASCII)
 _DIGEST = re.compile(DIGEST_PATTERN, re.ASCII)
 _MAX_NAME = 255
 

@@ -85,7 +85,7 @@ def route(method: str, path: str, query: str) -> Route:
         case "PATCH" | "PUT" if found := _UPLOAD.fullmatch(path):
             return ContinueUpload(parse_repository(found[1]), found[2])
         case "PUT" if found := _MANIFEST.fullmatch(path):
-            if "tag" in parse_qs(query, keep_blank_values=True):
+            if query and "tag" in parse_qs(query, keep_blank_values=True):
                 raise RegistryError("UNSUPPORTED", "one push is one tag; push each tag by itself")
             return PutManifest(parse_repository(found[1]), parse_reference(found[2]))
         case "DELETE" if found := _MANIFEST.fullmatch(path):
@@ -113,7 +113,7 @@ def uploads_of(path: str) -> str:
 
 def _start(repository: Repository, query: str) -> StartUpload:
     """A mount is passed on in any spelling; only a plain one is looked up first."""
-    parameters = parse_qs(query, keep_blank_values=True)
+    parameters = parse_qs(query, keep_blank_values=True) if query else {}
     mounts, sources = parameters.get("mount", []), parameters.get("from", [])
     if not any(mounts):
         return StartUpload(repository)

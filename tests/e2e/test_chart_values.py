@@ -41,11 +41,7 @@ def test_words_of_the_manifests_in_values_stay_as_they_are(cluster: Cluster) -> 
 
 
 def environment(manifests: list[Manifest], name: str) -> dict[str, Any]:
-    [container] = [
-        one["spec"]["template"]["spec"]["containers"][0]
-        for one in manifests
-        if (one["kind"], one["metadata"]["name"]) == ("Deployment", name)
-    ]
+    container = pod_of(manifests, name)["containers"][0]
     variables = [variable["name"] for variable in container["env"]]
     assert len(variables) == len(set(variables))
     return {variable["name"]: variable.get("value") for variable in container["env"]}
@@ -65,6 +61,55 @@ def test_a_setting_takes_the_place_of_a_variable_of_the_manifests(cluster: Clust
     assert proxy["REGISTRY_ADMISSION_SHUTDOWN_TIMEOUT"] == "10m"
     assert proxy["REGISTRY_ADMISSION_MAX_UPLOADS"] == "128"
     assert proxy["REGISTRY_ADMISSION_DEFAULT_MODE"] == "warn"
+
+
+def test_the_page_has_the_name_of_the_cluster_and_of_its_documentation(cluster: Cluster) -> None:
+    chosen = {"page": True, "clusterName": "prod", "docsUrl": "https://docs.example.com/r"}
+
+    found = environment(rendered(cluster, values(image=IMAGE, **chosen)), "registry-admission")
+
+    assert found["REGISTRY_ADMISSION_CLUSTER_NAME"] == "prod"
+    assert found["REGISTRY_ADMISSION_DOCS_URL"] == "https://docs.example.com/r"
+
+
+def test_a_setting_that_is_a_file_is_mounted_from_a_secret_or_config_map(cluster: Cluster) -> None:
+    files = {"registry-ca": {"configMap": "registry-ca", "key": "ca.crt"}}
+    more = {"enabled": True, "files": {"page-tokens": {"secret": "page", "key": "tokens"}}}
+
+    found = rendered(cluster, values(image=IMAGE, files=files, gateway=more))
+
+    for deployment, setting, path, source in (
+        ("registry-admission", "registry-ca", "ca.crt", {"configMap": {"name": "registry-ca"}}),
+        ("registry-gateway", "page-tokens", "tokens", {"secret": {"secretName": "page"}}),
+    ):
+        folder = f"/etc/registry-admission/{setting}"
+        variable = f"REGISTRY_ADMISSION_{setting.upper().replace('-', '_')}"
+        assert environment(found, deployment)[variable] == f"{folder}/{path}"
+        pod = pod_of(found, deployment)
+        assert {"name": setting, **source} in pod["volumes"]
+        mount = {"name": setting, "mountPath": folder, "readOnly": True}
+        assert mount in pod["containers"][0]["volumeMounts"]
+
+
+def test_resources_replace_those_of_the_manifests(cluster: Cluster) -> None:
+    more = {"limits": {"memory": "2Gi"}}
+
+    found = rendered(cluster, values(image=IMAGE, resources=more, gateway={"enabled": True}))
+
+    limits = {
+        name: pod_of(found, name)["containers"][0]["resources"]["limits"]["memory"]
+        for name in ("registry-admission", "registry-gateway")
+    }
+    assert limits == {"registry-admission": "2Gi", "registry-gateway": "1Gi"}
+
+
+def pod_of(manifests: list[Manifest], deployment: str) -> dict[str, Any]:
+    [spec] = [
+        one["spec"]["template"]["spec"]
+        for one in manifests
+        if (one["kind"], one["metadata"]["name"]) == ("Deployment", deployment)
+    ]
+    return dict(spec)
 
 
 def test_a_registry_of_a_public_authority_needs_no_config_map(cluster: Cluster) -> None:
@@ -157,6 +202,10 @@ def test_the_release_may_be_in_any_namespace(cluster: Cluster) -> None:
         {"image": IMAGE, "pod": {"containers": []}},
         {"image": IMAGE, "policyReports": {"schedule": "hourly"}},
         {"image": IMAGE, "gateway": {"settings": {"max_uploads": 1}}},
+        {"image": IMAGE, "settings": {"unknown-sizes": "warn"}},
+        {"image": IMAGE, "settings": {"registry-ca": "/ca.crt"}},
+        {"image": IMAGE, "files": {"registry-ca": {"key": "ca.crt"}}},
+        {"image": IMAGE, "docsUrl": "docs.example.com"},
     ],
 )
 def test_values_that_mean_nothing_are_refused(cluster: Cluster, wrong: dict[str, Any]) -> None:

@@ -12,7 +12,8 @@ from app.migration.conversion import Totals, convert
 from app.migration.regex_automaton import Automaton
 from app.migration.regex_syntax import UnsupportedRegexError
 from app.model.domain import ApiDomain
-from app.model.legacy import LegacyConfig, LegacyConfigError, parse
+from app.model.legacy import LegacyConfig, parse
+from app.model.legacy_rules import LegacyConfigError
 
 from .target import Target
 
@@ -46,9 +47,24 @@ def _check_config(data: dict[str, str]) -> None:
     try:
         config = parse(data)
     except LegacyConfigError as error:
-        assert len(str(error)) < 1000
+        assert len(str(error)) < 8000
         return
+    _check_rules(config, data.get("rules", ""))
     _check_conversion(config)
+
+
+def _check_rules(config: LegacyConfig, text: str) -> None:
+    """Rules that are text for another reader of YAML are the same text for this one."""
+    try:
+        content = yaml.safe_load(text) or []
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return
+    assert len(content) == len(config.rules)
+    for rule, found in zip(content, config.rules, strict=True):
+        assert not isinstance(rule["path"], str) or rule["path"] == found.path
+        assert rule["path"] is not None
+        tags = rule["limit"]["tag_count_limit"]
+        assert not isinstance(tags, str) or int(tags) == found.limits.tag_count_limit
 
 
 def _check_conversion(config: LegacyConfig) -> None:
@@ -71,15 +87,23 @@ _RULES = """
 - path: ^team-[ab]/app$
   limit: {max_image_size: 512.5 MB, tag_count_limit: "7"}
 """
+_OTHER_RULES = """
+- &rule {path: ^team-a/, limit: &a {max_image_size: 2GB, tag_count_limit: "5"}}
+- {<<: *rule, path: ^b/, limit: {<<: [{tag_count_limit: "7"}, *a]}}
+- {path: ~, limit: *a, limit: null}
+"""
 
 TARGET = Target(
     "legacy",
     check,
-    tuple(
-        f"{first}\n{_RULES}".encode()
-        for first in (
-            "^team-a/", "1GB", "10", "(a*)*b$", "((a{1,50}){1,50}){1,50}", "^team-(a|b)/.+$",
-            r"\d+[^/-z](?:x|)*?", "(?i)team", "[[:alpha:]]", "a{2,}{3}", "\\A.\\z", "^*",
-        )
+    (
+        f"^team-a/\n{_OTHER_RULES}".encode(),
+        *(
+            f"{first}\n{_RULES}".encode()
+            for first in (
+                "^team-a/", "1GB", "10", "(a*)*b$", "((a{1,50}){1,50}){1,50}", "^team-(a|b)/.+$",
+                r"\d+[^/-z](?:x|)*?", "(?i)team", "[[:alpha:]]", "a{2,}{3}", "\\A.\\z", "^*",
+            )
+        ),
     ),
 )  # fmt: skip

@@ -117,19 +117,22 @@ def lost_by_a_clock_that_is_fast(g: Guide) -> Iterator[None]:
     return hidden_claims(g, equal, ESCROW - 1.4, lambda: g.walk.give_back_by(g.a))
 
 
-def what_a_lost_escrow_has_hidden(g: Guide) -> Iterator[None]:
+def what_an_ended_escrow_has_hidden(g: Guide, *, gives_back: bool) -> Iterator[None]:
+    """Whether its replica gives it back late, or has crashed."""
     g.storage.make("app")
     g.look(g.a, g.b)
     g.take_escrow()
     g.wait(ESCROW - 2)
     g.push(g.a, "v1", "d1")
-    g.a.crash()
+    if not gives_back:
+        g.a.crash()
     yield
     g.wait(STORAGE - 1)
     g.push(g.b, "v1", "d1")
     g.store(1)
-    g.look(g.b)
+    g.look(g.a, g.b)
     g.walk.tidy_by(g.b)
+    g.walk.give_back_by(g.a)
     yield
     g.storage.delete_tag("app", "v1")
     g.wait(TIMING.expiry - STORAGE + 4)
@@ -142,6 +145,14 @@ def what_a_lost_escrow_has_hidden(g: Guide) -> Iterator[None]:
     yield
 
 
+def what_a_lost_escrow_has_hidden(g: Guide) -> Iterator[None]:
+    return what_an_ended_escrow_has_hidden(g, gives_back=False)
+
+
+def what_a_late_give_back_has_hidden(g: Guide) -> Iterator[None]:
+    return what_an_ended_escrow_has_hidden(g, gives_back=True)
+
+
 HIDDEN_PATHS: dict[str, tuple[Path, dict[str, int]]] = {
     "what is about to expire": (a_claim_of_what_is_about_to_expire, {"tags": 2}),
     "named in time": (named_in_time, {"tags": 2}),
@@ -151,5 +162,6 @@ HIDDEN_PATHS: dict[str, tuple[Path, dict[str, int]]] = {
     "a proof that another claim takes": (a_proof_that_another_claim_takes, {"tags": 3}),
     "lost by a clock that is fast": (lost_by_a_clock_that_is_fast, {"tags": 2}),
     "what a lost escrow has hidden": (what_a_lost_escrow_has_hidden, {"tags": 2}),
+    "what a late give-back has hidden": (what_a_late_give_back_has_hidden, {"tags": 2}),
 }
 """And the limits that each needs."""

@@ -168,7 +168,7 @@ class Replica:
         ledger = self.known[0].copy()
         if not ledger.covered_by(self.view, TIMING):
             return None
-        held = self.escrows.held_in("ns", ledger, sight.now)
+        held = self.escrows.held_in("ns", ledger)
         return ledger, begin(ledger, held, sight)
 
     def with_escrow(self, write: Write, sight: Sight, places: Callable[[int], int]) -> Write:

@@ -107,13 +107,20 @@ def admit_without_the_ledger(
     self._used |= claims.adds
 
 
-def give_back_late(ledger: Ledger, holding: Holding, now: float) -> None:
+def give_back_as_if_in_time(ledger: Ledger, holding: Holding, now: float) -> None:
     GIVE_BACK(ledger, holding, holding.escrow.usable_until)
 
 
+def keep_for_one_reservation(self: Ledger, holder: str, members: Members, until: float) -> None:
+    KEEP(self, holder, members, until - TIMING.expiry)
+
+
+def keep_until_it_is_seen(self: Ledger, holder: str, members: Members, until: float) -> None:
+    self.name(Reservation(holder, members, until))
+
+
 def give_back_nameless(ledger: Ledger, holding: Holding, now: float) -> None:
-    if now <= holding.escrow.usable_until:
-        ledger.escrows.pop(holding.escrow.key, None)
+    ledger.escrows.pop(holding.escrow.key, None)
 
 
 def settle_escrows_early(self: Ledger, usage: NamespaceUsage, view: View) -> bool:
@@ -157,8 +164,8 @@ def written_in_spite_of_doubt(self: Escrows, namespace: str, taken: Holding | No
     """The places are given out on, though a write may have given them back."""
 
 
-def held_in_any_ledger(self: Escrows, namespace: str, ledger: Ledger, now: float) -> Holding | None:
-    return HELD_IN(self, namespace, ledger, now) or self.held(namespace)
+def held_in_any_ledger(self: Escrows, namespace: str, ledger: Ledger) -> Holding | None:
+    return HELD_IN(self, namespace, ledger) or self.held(namespace)
 
 
 def is_certain_by_one_member(
@@ -176,7 +183,7 @@ def nothing_of_streams(self: Holding, usage: NamespaceUsage, streams: set[str]) 
     return Effective(NamespaceUsage())
 
 
-RESERVE, SETTLE, SHARE = Ledger.reserve, Ledger.settle, Ledger._share
+RESERVE, SETTLE, SHARE, KEEP = Ledger.reserve, Ledger.settle, Ledger._share, Ledger.keep
 ADMITS, ADMIT, GONE = Holding.admits, Holding.admit, Holding._gone
 HELD_IN = Escrows.held_in
 GIVE_BACK, TAKE = escrow.give_back, escrow.take
@@ -292,7 +299,15 @@ WITHOUT: dict[str, list[Rule]] = {
     ],
     "ample room counts what has left": [(Holding, "_states", states_of_now)],
     "what was admitted is named": [(escrow, "give_back", give_back_nameless)],
-    "an escrow that has ended is not given back": [(escrow, "give_back", give_back_late)],
+    "after its end an escrow is given back otherwise": [
+        (escrow, "give_back", give_back_as_if_in_time)
+    ],
+    "what an ended escrow has admitted counts as long as the escrow": [
+        (Ledger, "keep", keep_for_one_reservation)
+    ],
+    "what an ended escrow has admitted is proven by nothing": [
+        (Ledger, "keep", keep_until_it_is_seen)
+    ],
     "a lost escrow counts on": [(Ledger, "settle", settle_escrows_early)],
     "an escrow hides proofs": [(Ledger, "_is_certain", lambda *_: True)],
     "a lost escrow hides proofs": [(Ledger, "_is_certain", is_certain_by_one_member)],

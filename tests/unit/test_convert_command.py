@@ -103,6 +103,29 @@ def test_the_report_for_scripts(gateway: Path, output: str, load: Any) -> None:
     assert report["applied"] == []
 
 
+def test_keys_that_are_not_converted_are_named() -> None:
+    content = {**DATA, "max_image_sizes": "5GB", "config.yaml": "max_image_size: 5GB"}
+    found = config_map("registry-gateway-config", **content)
+
+    answer = run("-", *EXACT, stdin=json.dumps(found))
+    report = json.loads(run("-", *EXACT, "-o", "json", stdin=json.dumps(found)).stderr)
+
+    assert answer.exit_code == 0
+    for key in ("max_image_sizes", "config.yaml"):
+        assert f"Not converted: {key}: the gateway does not read it" in answer.stderr
+    assert report["unreadKeys"] == ["max_image_sizes", "config.yaml"]
+
+
+def test_everything_that_cannot_be_read_is_named() -> None:
+    content = {"max_image_size": "5G", "rules": "- {path: ^a/}\n- {limit: {}}"}
+
+    answer = run("-", *EXACT, stdin=json.dumps(config_map("registry-gateway-config", **content)))
+
+    assert answer.exit_code == 3
+    for problem in ("max_image_size: '5G'", "rules[0]: must be a mapping", "rules[1].path"):
+        assert problem in answer.stderr
+
+
 def test_convert_reads_a_config_map_list_from_standard_input() -> None:
     alerts = config_map("alerts", "monitoring", rules="groups: []")
     listed = {"kind": "List", "items": [alerts, config_map("registry-gateway-config", **DATA)]}

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from app.quota.members import NONE
 from app.quota.state import StateUnavailableError
 from tests.unit.ledgers import Away
 from tests.unit.test_escrows import Cluster
@@ -79,3 +80,31 @@ async def test_an_escrow_of_an_idle_namespace_is_not_renewed() -> None:
     await given_back(cluster)
 
     assert len(cluster.shared.ledger) == 20
+
+
+async def test_after_the_end_of_an_escrow_only_the_places_that_it_has_used_count() -> None:
+    cluster = Cluster(1000)
+    await cluster.heat(0)
+    [escrow] = cluster.shared.ledger.escrows.values()
+    named = {row.holder for row in cluster.shared.ledger}
+    cluster.state.now += 30
+    cluster.replicas[0]._give_back("ns")
+
+    await given_back(cluster)
+
+    [kept] = [row for row in cluster.shared.ledger if row.holder not in named]
+    assert len(kept.members.tags) == 20 - len(named)
+    assert (kept.expires_at, kept.proof) == (escrow.counted_until, NONE)
+
+
+async def test_an_ended_escrow_of_which_nothing_was_used_leaves_nothing() -> None:
+    cluster = Cluster(1000)
+    pushes = (cluster.allows(0, f"v{number}") for number in range(3))
+    assert all(await asyncio.gather(*pushes))
+    assert cluster.places > 0
+    cluster.state.now += 30
+    cluster.replicas[0]._give_back("ns")
+
+    await given_back(cluster)
+
+    assert len(cluster.shared.ledger) == 3

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from app.gateway.relay import Inbox, SlowClientError, patient, refuse, relay
+from app.gateway.relay import Inbox, SlowClientError, refuse, relay
 from app.gateway.transport import UpstreamError
 from app.gateway.upstream import Answer
 from app.registry.errors import RegistryError
@@ -75,7 +75,7 @@ async def test_http_1_0_client_gets_no_chunked_answer(
     client, response = Client(END), Response(b"ab", b"cd", headers=headers)
     answer = Answer(200, response.headers, response)
 
-    await relay(answer, {"http_version": version}, Inbox(client.receive), client.send)
+    await relay(answer, {"http_version": version}, Inbox(client.receive), client.send, 5)
 
     assert dict(client.got[0]["headers"]) == expected
     assert client.body == b"abcd"
@@ -87,7 +87,11 @@ async def test_http_1_0_answer_of_unknown_length_is_bounded() -> None:
 
     with pytest.raises(UpstreamError, match="unknown length"):
         await relay(
-            Answer(200, [], response), {"http_version": "1.0"}, Inbox(client.receive), client.send
+            Answer(200, [], response),
+            {"http_version": "1.0"},
+            Inbox(client.receive),
+            client.send,
+            5,
         )
 
     assert response.closed
@@ -97,7 +101,7 @@ async def test_answer_ends_when_the_client_disconnects() -> None:
     client, response = Client(END, GONE), Response(*[bytes(2**20)] * 100)
 
     await relay(
-        Answer(200, [], response), {"http_version": "1.1"}, Inbox(client.receive), client.send
+        Answer(200, [], response), {"http_version": "1.1"}, Inbox(client.receive), client.send, 5
     )
 
     assert len(client.body) < 10 * 2**20
@@ -109,7 +113,7 @@ async def test_refusal_reads_what_the_client_still_sends() -> None:
     client = Client(more, more, END)
     inbox = Inbox(client.receive)
 
-    await refuse(RegistryError("DENIED", "no"), inbox, client.send)
+    await refuse(RegistryError("DENIED", "no"), inbox, client.send, 5)
 
     assert inbox.ended
     assert client.got[0]["status"] == 403
@@ -122,12 +126,32 @@ async def test_refusal_of_a_request_that_was_read_waits_for_nothing() -> None:
     await inbox()
 
     async with asyncio.timeout(1):
-        await refuse(RegistryError("DENIED", "no"), inbox, client.send)
+        await refuse(RegistryError("DENIED", "no"), inbox, client.send, 5)
 
 
 async def test_client_that_reads_nothing_is_given_up() -> None:
     async def stuck(_message: Message) -> None:
         await asyncio.sleep(5)
 
+    inbox, response = Inbox(Client(END).receive), Response(b"ab")
     with pytest.raises(SlowClientError):
-        await patient(stuck, 0.01)(END)
+        await relay(Answer(200, [], response), {"http_version": "1.1"}, inbox, stuck, 0.01)
+    with pytest.raises(SlowClientError):
+        await refuse(RegistryError("DENIED", "no"), inbox, stuck, 0.01)
+
+    assert response.closed
+
+
+async def test_slow_registry_is_not_taken_for_a_slow_client() -> None:
+    class Slow(Response):
+        async def chunks(self) -> AsyncIterator[bytes]:
+            for chunk in (b"ab", b"cd"):
+                await asyncio.sleep(0.2)
+                yield chunk
+
+    client = Client(END)
+    answer = Answer(200, [], Slow())
+
+    await relay(answer, {"http_version": "1.1"}, Inbox(client.receive), client.send, 0.1)
+
+    assert client.body == b"abcd"

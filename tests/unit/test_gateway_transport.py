@@ -78,6 +78,24 @@ async def test_missing_answer_means_that_the_registry_may_have_acted(serve: Serv
     assert str(failure.value)
 
 
+@pytest.mark.parametrize(
+    ("method", "sent"), [("GET", 2), ("HEAD", 2), ("PUT", 1), ("DELETE", 1), ("POST", 1)]
+)
+async def test_only_a_read_is_sent_again_if_its_answer_is_lost(method: str, sent: int) -> None:
+    """The answer to a second DELETE would say that nothing was there."""
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await head(reader))
+
+    async with server(serve) as url, transport() as subject:
+        with pytest.raises(UpstreamError) as failure:
+            await subject.request(method, f"{url}/v2/x", (), None)
+
+    assert failure.value.maybe_done
+    assert len(seen) == sent
+
+
 async def test_refused_connection_means_that_the_registry_has_not_acted() -> None:
     async with server(silence) as url:
         pass

@@ -10,15 +10,14 @@ from app.model.core import ConfigMap
 from app.model.domain import ApiDomain
 from app.model.legacy import (
     LegacyConfig,
-    LegacyConfigError,
     LegacyLimits,
     LegacyRule,
     UnitBase,
-    is_rule_list,
     legacy_data,
     parse,
     quoted,
 )
+from app.model.legacy_rules import LegacyConfigError
 from app.model.quantity import Quantity
 
 RULES = """\
@@ -55,6 +54,7 @@ def limits(size: str, tags: int) -> LegacyLimits:
                     LegacyRule("^team-a/.+", limits("100Mi", 3)),
                     LegacyRule("^team-.*", limits("5Gi", 20)),
                 ),
+                ("other",),
             ),
             id="rules with text and numbers",
         ),
@@ -123,6 +123,33 @@ def rule(limit: str, path: str = "^a/") -> dict[str, str]:
         ({"tag_count_limit": "-1"}, f"tag_count_limit: '-1' {COUNT_HELP}"),
         ({"tag_count_limit": "1.5"}, f"tag_count_limit: '1.5' {COUNT_HELP}"),
         ({"tag_count_limit": "9" * 16}, f"tag_count_limit: '{'9' * 16}' {COUNT_HELP}"),
+        (
+            {"max_image_size": "1", "tag_count_limit": "x", "rules": "- {}\n- ^a/"},
+            f"max_image_size: '1' {SIZE_HELP}; tag_count_limit: 'x' {COUNT_HELP}; "
+            "rules[0]: must be a mapping with path and limit; "
+            "rules[1]: must be a mapping with path and limit",
+        ),
+        (
+            {"rules": "- a\n" * 22},
+            "; ".join(f"rules[{n}]: must be a mapping with path and limit" for n in range(20))
+            + "; and 2 more",
+        ),
+        (
+            rule("{max_image_size: 1GB, tag_count_limit: 1}", path="~"),
+            "rules[1].path: must be text",
+        ),
+        (
+            rule("{max_image_size: 1GB, tag_count_limit: null}"),
+            "rules[1].limit.tag_count_limit: must be text",
+        ),
+        (
+            rule("{max_image_size: 1GB, tag_count_limit: 1, tag_count_limit: 2}"),
+            "rules[1].limit.tag_count_limit: stands twice",
+        ),
+        (
+            {"rules": "- {path: ^a/, limit: {<<: 1, max_image_size: 1GB, tag_count_limit: 1}}"},
+            "rules[0].limit.<<: must be a mapping",
+        ),
         ({"rules": "a: b"}, "rules: must be a YAML list of {path, limit}"),
         ({"rules": "text"}, "rules: must be a YAML list of {path, limit}"),
         ({"rules": "- ^a/"}, "rules[0]: must be a mapping with path and limit"),
@@ -162,82 +189,6 @@ def test_unparsable_text_is_named_with_its_key(data: dict[str, str], problem: st
     with pytest.raises(LegacyConfigError) as caught:
         parse(data)
     assert str(caught.value) == problem
-
-
-@pytest.mark.parametrize(
-    "text", ["{", "- a\n b: [", "- \0", "\ud800", "--- a\n--- b\n", "? [a]\n: b", "- !x &a"]
-)
-def test_invalid_yaml_is_named(text: str) -> None:
-    with pytest.raises(LegacyConfigError, match=r"^rules(\[0\])?: (is not YAML: |must be)"):
-        parse({"rules": text})
-
-
-BOMB = "- &a [x, x]\n" + "".join(
-    f"- &{new} [*{old}, *{old}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
-)
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        pytest.param(BOMB, "rules: YAML aliases are not supported", id="alias bomb"),
-        pytest.param("&a [*a]", "rules: YAML aliases are not supported", id="a list in itself"),
-        pytest.param("[" * 200_000, "is no plain list", id="deep flow"),
-        pytest.param("- " * 100_000, "is no plain list", id="deep block"),
-        pytest.param("{a: " * 50_000, "is no plain list", id="deep mappings"),
-        pytest.param("{" + "a," * 130_000 + "}", "is no plain list", id="wide"),
-        pytest.param(" " * (256 * 1024 + 1), "is longer than 262144 characters", id="long"),
-        pytest.param("- a\n" * 10_001, "has 10001 rules, more than 10000", id="many rules"),
-    ],
-)
-def test_hostile_rules_are_refused(text: str, problem: str) -> None:
-    with pytest.raises(LegacyConfigError, match=problem):
-        parse({"rules": text})
-
-
-@pytest.mark.parametrize(
-    "text", ["- a\n" * 10_000, "- a" + " " * (256 * 1024 - 3)], ids=["rules", "characters"]
-)
-def test_rules_are_read_up_to_the_bounds(text: str) -> None:
-    with pytest.raises(LegacyConfigError, match=r"^rules\[0\]: must be a mapping"):
-        parse({"rules": text})
-
-
-def test_a_thousand_rules_are_read() -> None:
-    text = "".join(
-        f"- path: ^team-{i}/.+\n  limit: {{max_image_size: 1GB, tag_count_limit: {i}}}\n"
-        for i in range(1000)
-    )
-    config = parse({"rules": text})
-    assert config.by_namespace == {f"team-{i}": limits("1Gi", i) for i in range(1000)}
-
-
-@given(st.text())
-def test_any_rules_are_read_or_refused(text: str) -> None:
-    try:
-        config = parse({"rules": text})
-    except LegacyConfigError:
-        return
-    assert config.limits == limits("1Gi", 1000)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (RULES, True),
-        ("- {path: a, limit: b}", True),
-        ("- other\n- {path: a, limit: {}}", True),
-        ("", False),
-        ("[]", False),
-        ("path: a\nlimit: b", False),
-        ("- {path: a}", False),
-        ("- alert: Down\n  expr: up == 0", False),
-        ("groups:\n- rules: []", False),
-        ("not: [yaml", False),
-    ],
-)
-def test_gateway_rules_are_distinguished_from_other_rules(text: str, expected: bool) -> None:
-    assert is_rule_list(text) is expected
 
 
 @pytest.mark.parametrize("domain", [ApiDomain(), ApiDomain("openshift.io")], ids=lambda d: d.name)

@@ -1,5 +1,6 @@
 """A limit in a file that is not in force is never silent."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,46 @@ NOT_IN_FORCE: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+MODE = {"metadata": {"name": "it", "namespace": "team-a",
+                     "annotations": {DOMAIN.mode_annotation: "wrn"}}}  # fmt: skip
+INSTEAD: list[tuple[dict[str, Any], str]] = [
+    (
+        {**thing("LimitRange", spec={"limits": [ITEM]}), **MODE},
+        "annotation registry-admission.alauda.io/mode has the unknown value 'wrn': the setting "
+        "default-mode is in force instead; set it to one of enforce, warn, audit",
+    ),
+    (
+        {**thing("ResourceQuota", spec={"hard": HARD}), **MODE},
+        "annotation registry-admission.alauda.io/mode has the unknown value 'wrn': the setting "
+        "default-mode is in force instead; set it to one of enforce, warn, audit",
+    ),
+    (
+        thing("ResourceQuota", spec={"hard": {"alauda.io/images": "-1"}}),
+        'spec.hard["alauda.io/images"] is -1, below 0: 0 is in force instead; set it to 0 or more',
+    ),
+    (
+        thing("ResourceQuota", spec={"hard": {"alauda.io/images": "1.5"}}),
+        'spec.hard["alauda.io/images"] is 1500m, a fraction: the next lower whole number is in '
+        "force instead; set it to a whole number",
+    ),
+    (
+        thing("ResourceQuota", spec={"hard": {"alauda.io/images": "Ki"}}),
+        'spec.hard["alauda.io/images"] is 0, a suffix without a number: 0 is in force instead; '
+        "write the number before it",
+    ),
+    (
+        thing("ResourceQuota", spec={"hard": HARD, "scopes": ["BestEffort"]}),
+        "spec.scopes cannot apply to alauda.io/images: images have no scope: it is in force "
+        "without the scope; move these names to a ResourceQuota without scopes",
+    ),
+    (
+        thing("LimitRange", spec={"limits": [{**ITEM, "max": {"storage": "500m"}}]}),
+        'spec.limits[0].max["storage"] is 500m, less than one byte: it is in force, and no image '
+        "fits; m stands for thousandths: did you mean M or Mi?",
+    ),
+]
+
+
 @pytest.mark.parametrize("content", IN_FORCE, ids=lambda one: str(one["kind"]))
 def test_nothing_is_said_of_other_objects(content: dict[str, Any]) -> None:
     assert not_in_force(content, DOMAIN) == []
@@ -88,10 +129,17 @@ def test_nothing_is_said_of_other_objects(content: dict[str, Any]) -> None:
 def test_what_is_not_in_force_is_named_with_the_reason(
     tmp_path: Path, content: dict[str, Any], problem: str
 ) -> None:
-    assert not_in_force(content, DOMAIN) == [problem]
+    assert not_in_force(content, DOMAIN) == [f"not in force: {problem}"]
     file = tmp_path / "state.yaml"
     file.write_text(yaml.safe_dump(content))
     assert EmbeddedState(tmp_path, DOMAIN).warnings == [f"{file}:1: not in force: {problem}"]
+
+
+@pytest.mark.parametrize(("content", "problem"), INSTEAD, ids=[row[1] for row in INSTEAD])
+def test_what_is_in_force_instead_of_a_wrong_value_is_named(
+    content: dict[str, Any], problem: str
+) -> None:
+    assert not_in_force(content, DOMAIN) == [problem]
 
 
 def test_a_limit_that_another_file_replaces_is_named(tmp_path: Path) -> None:
@@ -108,12 +156,32 @@ def test_a_running_service_logs_each_change_of_it_once(
     state = EmbeddedState(tmp_path, DOMAIN)
     (tmp_path / "quota.yaml").write_text(yaml.safe_dump(NOT_IN_FORCE[0][0]))
 
-    state.reload()
-    state.reload()
+    for _ in range(2):
+        state.reload()
+    (tmp_path / "quota.yaml").unlink()
+    for _ in range(2):
+        state.reload()
 
-    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        "not in force"
+    problems = [getattr(one, "problem", "") for one in caplog.records if one.levelname == "WARNING"]
+    assert problems == [
+        f"{tmp_path / 'quota.yaml'}:1: not in force: hard: ResourceQuota has no such field",
+        f"{tmp_path}: no LimitRange or ResourceQuota, so that no push is refused",
     ]
+
+
+@pytest.mark.parametrize("limited", [True, False])
+async def test_a_folder_without_limits_is_told_at_the_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, limited: bool
+) -> None:
+    if limited:
+        (tmp_path / "quota.yaml").write_text(yaml.safe_dump(IN_FORCE[1]))
+    watching = asyncio.create_task(EmbeddedState(tmp_path, DOMAIN).watch())
+    await asyncio.sleep(0)
+    watching.cancel()
+
+    problems = [getattr(one, "problem", "") for one in caplog.records]
+    told = f"{tmp_path}: no LimitRange or ResourceQuota, so that no push is refused"
+    assert problems == ([] if limited else [told])
 
 
 @pytest.mark.parametrize("command", [["usage"], ["audit"], ["check", "FILE"]])

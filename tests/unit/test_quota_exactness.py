@@ -17,7 +17,7 @@ def first_excess(seed: int, steps: int = 1000) -> str:
         step = walk.step()
         for excess in walk.oracle.excess:
             return f"step {number}, {step}: {excess}"
-        latest = walk.now + MAX_ERROR + TIMING.expiry
+        latest = walk.now + 2 * (MAX_ERROR + TIMING.expiry)
         assert all(reservation.expires_at <= latest for reservation in walk.shared.ledger)
     return ""
 

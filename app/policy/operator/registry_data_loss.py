@@ -68,7 +68,8 @@ def _verdict(
     losses = list(found)
     annotation = domain.acknowledge_data_loss
     command = f"kubectl annotate configs.{domain.operator_group} cluster {annotation}"
-    acknowledged = config.metadata.annotations.get(annotation) == "true"
+    value = config.metadata.annotations.get(annotation)
+    acknowledged = value == "true"
     for reason, loss in losses:
         if guard == "deny" and not acknowledged:
             verdict.deny(
@@ -79,6 +80,10 @@ def _verdict(
             )
         else:
             verdict.warn(f"{loss}: copy the images first, or lose them")
+    if losses and value is not None and not acknowledged:
+        verdict.warn(
+            f"annotation {annotation} has the unknown value {value!r}: only true accepts the loss"
+        )
     if losses and acknowledged:
         verdict.warn(f"the loss is acknowledged; afterwards run `{command}-`")
     return verdict

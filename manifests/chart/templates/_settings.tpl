@@ -17,6 +17,25 @@ settings. */}}
 {{- end -}}
 {{- end -}}
 
+{{/* files: settings whose value is a file, each from a volume of its own, so that a changed Secret
+reaches the Pod. Context: pod, files. */}}
+{{- define "files" -}}
+{{- $container := first .pod.containers -}}
+{{- range $name, $file := .files -}}
+  {{- $folder := printf "/etc/registry-admission/%s" $name -}}
+  {{- $volume := dict "name" $name -}}
+  {{- if $file.secret -}}
+    {{- $_ := set $volume "secret" (dict "secretName" $file.secret) -}}
+  {{- else -}}
+    {{- $_ := set $volume "configMap" (dict "name" $file.configMap) -}}
+  {{- end -}}
+  {{- $_ := set $.pod "volumes" (append $.pod.volumes $volume) -}}
+  {{- $mount := dict "name" $name "mountPath" $folder "readOnly" true -}}
+  {{- $_ := set $container "volumeMounts" (append $container.volumeMounts $mount) -}}
+  {{- include "settings" (dict "container" $container "settings" (dict $name (printf "%s/%s" $folder $file.key))) -}}
+{{- end -}}
+{{- end -}}
+
 {{/* gateway.withoutCA: the registry's certificate is checked by the system's authorities. Context: the
 Pod's spec. */}}
 {{- define "gateway.withoutCA" -}}
