@@ -1,4 +1,4 @@
-"""Next steps for the errors that the registry answers the gateway's own requests with."""
+"""Next steps for errors of the gateway's own requests to the registry."""
 
 from app.registry.client import RegistryUnavailableError
 

@@ -1,4 +1,4 @@
-"""Which repositories and manifests the gateway could not read, and why."""
+"""The repositories and manifests that the gateway could not read, with the reasons."""
 
 import logging
 from collections.abc import Iterable
@@ -13,16 +13,16 @@ _SHOWN = 5
 
 
 class Coverage:
-    """What the gateway does not know of the registry.
+    """Tracks the repositories and manifests that are not read yet, or cannot be read.
 
     Pushes to a namespace wait while one of its repositories is unread.
     """
 
     def __init__(self) -> None:
         self.catalog_problem = _NOT_LISTED
-        """Why the catalog is not listed; empty once it is."""
+        """The reason why the catalog is not listed; "" once it is."""
         self.unread: dict[Repository, str] = {}
-        """Listed repositories that were not read, with the error of the latest attempt."""
+        """The unread repositories of the catalog, with the error of the last attempt."""
         self.unreadable: dict[tuple[Repository, str], str] = {}
         """Tags and digests that the registry fails to answer for, with the error. They count as
         stored."""
@@ -35,12 +35,12 @@ class Coverage:
         return coverage
 
     def listed(self, names: Iterable[Repository]) -> None:
-        """The catalog is listed. These of its repositories are not known yet."""
+        """Note that the catalog is listed. `names`: its repositories that are not known yet."""
         self.catalog_problem = ""
         self.unread = {name: self.unread.get(name, "") for name in names}
 
     def not_listed(self, problem: str) -> None:
-        """The catalog cannot be listed. What was known before stays in force."""
+        """Note that the catalog cannot be listed. An earlier list stays in force."""
         logger.warning("catalog not listed", extra={"problem": problem})
         if self.catalog_problem:
             self.catalog_problem = f"the registry's catalog cannot be listed: {problem}"
@@ -67,11 +67,14 @@ class Coverage:
             raise StateUnavailableError(self.catalog_problem)
 
     def problems(self) -> list[str]:
-        """Reasons to refuse every push."""
+        """The reasons to refuse every push; empty if there is none."""
         return [self.catalog_problem] if self.catalog_problem else []
 
     def warnings(self) -> list[str]:
-        """What is unread or unreadable while pushes to other namespaces go on, with some causes."""
+        """The repositories and manifests that are unread or unreadable, with some of the causes.
+
+        Pushes to other namespaces go on.
+        """
         failed = [f"repository {one}: {why}" for one, why in self.unread.items() if why]
         unreadable = [
             f"{repository}:{reference} counts as stored and cannot be read: {why}"

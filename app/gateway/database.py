@@ -1,7 +1,7 @@
-"""What a gateway knows of its registry, in one SQLite file that survives restarts.
+"""The usage store in one SQLite file, which survives restarts.
 
-An *intent* is written before a manifest is forwarded and removed with the outcome: whatever
-was in flight when the process died is known afterwards, and can be asked for.
+An *intent* is written before a manifest is forwarded, and removed when the outcome is known. So the
+gateway knows after a crash which pushes were in flight, and asks the registry about them.
 """
 
 import asyncio

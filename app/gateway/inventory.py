@@ -1,8 +1,8 @@
-"""Counts what a plain registry holds.
+"""Counts the tags and images of a plain registry.
 
-A successful push adds its members. After a delete, after a push without an answer, and when a
-comparison finds a difference, the gateway asks the registry, and the answer counts. Until then,
-what may be stored counts as stored.
+A successful push adds its members. The gateway asks the registry after a delete, after a push
+without an answer, and when a comparison finds a difference; then the answer counts. Until then,
+members that may be stored count as stored.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ class Inventory:
 
     @property
     def untagged(self) -> int:
-        """How many stored images do not count."""
+        """The number of stored images that do not count."""
         return sum(self.usage[namespace].untagged for namespace in self.usage)
 
     def brought(self, repository: Repository, digest: str, links: Links) -> Members:
@@ -101,11 +101,11 @@ class Inventory:
         return intent
 
     def stored(self, intent: Intent) -> None:
-        """The registry stored the manifest."""
+        """Count a manifest that the registry has stored."""
         self._finish(intent, stored=True)
 
     def not_stored(self, intent: Intent) -> None:
-        """The registry refused the manifest."""
+        """Note that the registry has refused the manifest."""
         self._finish(intent, stored=False)
 
     def unknown(self, intent: Intent) -> None:
@@ -122,14 +122,14 @@ class Inventory:
         self._ask_later(intent.repository, references)
 
     async def deleted(self, repository: Repository, reference: Reference) -> None:
-        """A tag, or a manifest and the tags that point at it, may be deleted.
+        """Ask the registry about a deleted tag, or a deleted manifest and its tags.
 
-        Returns when the registry has been asked. If that fails, it is asked again later.
+        If the registry does not answer, it is asked again later.
         """
         await self._ask_now(repository, self._touched_by(repository, reference))
 
     def doubt(self, repository: Repository, reference: Reference) -> None:
-        """A deletion had no answer, so the registry is asked later."""
+        """Ask the registry later about a deletion that had no answer."""
         self._ask_later(repository, self._touched_by(repository, reference))
 
     async def recover(self) -> None:

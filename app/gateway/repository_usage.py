@@ -23,10 +23,10 @@ class RepositoryUsage(StreamUsage):
         return super().packed_images | self._all_images
 
     def grow(self, tag: str, digest: str, images: Set[str], stored: int) -> set[Packed]:
-        """A tag, if there is one, points at this image now, and these images count, too. Nothing
-        stops counting. `stored`: how many images the repository has.
+        """Make a tag point at an image, and count these `images`. No image stops counting.
 
-        Returns the images that did not count before. The cost does not depend on the repository.
+        `tag`: "" for a push by digest. `stored`: the number of images in the repository. Returns
+        the images that did not count before. The cost does not depend on the repository's size.
         """
         new = set(map(pack, images)) - self._all_images
         self._all_images |= new

@@ -14,7 +14,7 @@ _PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*", re.ASCII)
 
 
 def _origin(text: str) -> str:
-    """`http(s)://host[:port]`, nothing after it but a `/`."""
+    """`http(s)://host[:port]`, without the `/` at its end."""
     origin = text.removesuffix("/")
     if _ORIGIN.fullmatch(origin) is None:
         raise ValueError(f"{text!r} is not of the form http(s)://host[:port]")

@@ -13,7 +13,7 @@ from app.registry.errors import RegistryError
 
 _RETRY_AFTER = 5
 _WAITING = 1000
-"""How many uploads may wait."""
+"""The number of uploads that may wait."""
 
 
 class Slots:

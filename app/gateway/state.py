@@ -43,5 +43,5 @@ class GatewayState:
         return await self._folder.image(digest)
 
     async def stored_image(self, digest: str) -> StoredImage | None:
-        """What an image keeps in storage, if the folder of limits says it."""
+        """The blobs that an image keeps in storage, if the folder has its Image."""
         return await self._folder.stored_image(digest)

@@ -125,8 +125,8 @@ class Upstream:
     async def is_token_service(self, path: str) -> bool:
         """Whether a path is that of a token service on the registry's own host.
 
-        A client may have learned the path from another process, so an unknown path makes this one
-        ask the registry for its challenge. Raises UpstreamError.
+        A client may have learned the path from another gateway process. So for an unknown path
+        this process asks the registry for its challenge. Raises UpstreamError.
         """
         realms = self.addresses.realms
         if path in realms or path.startswith("/v2/") or path == "/v2":

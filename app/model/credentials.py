@@ -31,7 +31,7 @@ def patch_command(namespace: str) -> str:
 
 
 class CredentialsSecret(KubeObject):
-    """The Secret with its values, as a request contains them."""
+    """The Secret with its values, as in a request."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 

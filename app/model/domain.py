@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 DOMAINS = ("alauda.io", "openshift.io")
-"""All that there are."""
+"""All API domains."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class DockerImageMetadata(KubeModel):
 
 @dataclass(frozen=True, slots=True)
 class ImageClaim:
-    """What one source says about an image: a request, a stored Image, or the registry."""
+    """The statement of one source about an image: of a request, a stored Image, or the registry."""
 
     digest: str
     size: int | None = None
@@ -52,10 +52,10 @@ class ImageClaim:
     contradictions: tuple[str, ...] = ()
     """Contradictions within the source; empty for an honest one."""
     others: tuple[str, ...] = ()
-    """Digests of what an index lists as no image. CRI-O pulls a listed image whatever its media
-    type says, so one that is a stored Image counts as an image."""
+    """Digests that an index lists with a media type of no image. CRI-O ignores the media type. So
+    one of these that is a stored Image counts as an image."""
     reference: str = ""
-    """The pull spec at which the image is, by a source that proves nothing."""
+    """The pull spec of the image, from a source without a proof."""
 
     @property
     def listed(self) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ class ImageClaim:
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """What an image keeps in storage."""
+    """The blobs that an image keeps in storage."""
 
     blobs: Mapping[str, int]
     """Bytes of its own layers and its config, by digest; empty if they are not known."""
@@ -126,13 +126,12 @@ class Image(KubeObject):
 
     @property
     def claimed_size(self) -> int | None:
-        """Bytes that `dockerImageMetadata.Size` declares; None for 0, which an unset Size looks
-        like."""
+        """Bytes that `dockerImageMetadata.Size` declares. None for 0: it may be an unset Size."""
         return self.docker_image_metadata.size or None
 
     @property
     def measured_size(self) -> int | None:
-        """Bytes by the object's layers and config, or by its manifest, whichever is more.
+        """Bytes by the object's layers and config, or by its manifest: the larger number.
 
         None if the object lists neither, or only layers without a size.
         """
@@ -152,7 +151,7 @@ class Image(KubeObject):
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Digests of what an index lists as no image, in its manifest or in its own fields."""
+        """Digests that an index lists as no image, in its manifest or in its own fields."""
         proven = self._manifest.others if self._manifest else ()
         listed = (item.digest for item in self._listed if not item.is_manifest and item.digest)
         return tuple(dict.fromkeys((*proven, *listed)))
@@ -182,7 +181,7 @@ class Image(KubeObject):
 
     @property
     def condensed(self) -> "Image":
-        """The same name, size and list, without the fields that they were computed from."""
+        """The image without the fields that its size and list were computed from."""
         return Image(
             metadata=self.metadata,
             docker_image_metadata=DockerImageMetadata(size=self.size),

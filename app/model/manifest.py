@@ -86,7 +86,7 @@ class Manifest:
     subject: str = ""
     """Digest of the manifest that this one refers to."""
     others: tuple[str, ...] = ()
-    """Digests of what an index lists as no manifest."""
+    """Digests that an index lists as no manifest."""
 
     @property
     def size(self) -> int:

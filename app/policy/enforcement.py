@@ -1,4 +1,4 @@
-"""What becomes of a request that passes a limit: by the limit's mode, and by who sends it."""
+"""Decides whether a violation refuses a request: by the limit's mode, and by exemptions."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from app.policy.verdict import Verdict, Violation
 
 @dataclass(frozen=True)
 class Sender:
-    """Who sends a request."""
+    """The user who sends a request."""
 
     user: str = ""
     groups: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class Enforcement:
     namespaces: tuple[str, ...] = ()
 
     def exemption(self, sender: Sender, namespace: str) -> str:
-        """Why a request is exempt, `user admin`; empty if it is not."""
+        """Why a request is exempt, such as `user admin`; "" if it is not."""
         for kind, names, patterns in (
             ("namespace", (namespace,), self.namespaces),
             ("user", (sender.user,), self.users),
@@ -40,7 +40,7 @@ class Enforcement:
         return ""
 
     def applied(self, verdict: Verdict, exemption: str) -> Verdict:
-        """The verdict; what passes a limit without being refused for it is only tolerated."""
+        """The verdict, in which violations of limits that are not enforced are tolerated."""
 
         def mode(found: Violation) -> Mode:
             if not found.passes_limit:

@@ -1,8 +1,8 @@
 """Tags that follow a tag of another namespace: small when they are admitted, large later.
 
-Whoever may push to the other namespace decides what such a tag points at. Each write that brings
-a new image into the stream is measured when it is admitted; a reader that resolves the reference
-by itself is not, so a reference like that is told of, and can be refused.
+Users of the other namespace decide what such a tag points at. A write that brings a new image into
+the stream is checked when it is admitted. But a client may resolve the reference by itself, without
+such a write. So the reference itself is warned about, or refused.
 """
 
 from collections.abc import Mapping
@@ -19,9 +19,10 @@ _MAX_NOTED = 20
 def check(
     follows: Mapping[str, str], limit: Limit | None, *, namespace: str, mode: FollowedTags
 ) -> Verdict:
-    """Judge references, `<stream>:<tag>` to the label of what it follows.
+    """Check references to tags of other namespaces.
 
-    Where no image size is limited there is nothing that a later image could pass.
+    `follows` maps `<stream>:<tag>` to the name of the followed tag. Without a limit on image sizes,
+    a later image exceeds none.
     """
     verdict = Verdict()
     if limit is None or not follows:
@@ -47,7 +48,7 @@ def check(
 
 
 def _listed(follows: Mapping[str, str]) -> str:
-    """For the audit log, which is no place for thousands of tags."""
+    """The first references as one text, for the audit log."""
     shown = [f"{tag} -> {target}" for tag, target in islice(follows.items(), _MAX_NOTED)]
     more = len(follows) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")

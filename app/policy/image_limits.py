@@ -1,4 +1,4 @@
-"""How large a single image may be, and whether an image tells the truth about itself."""
+"""Checks the size of single images, and whether an image's object contradicts itself."""
 
 from dataclasses import dataclass
 
@@ -22,25 +22,25 @@ class SizedImage:
     """An image that a request brings into a namespace."""
 
     label: str
-    """How messages name it, such as `image sha256:… of tag app:v1`."""
+    """Its name in messages, such as `image sha256:… of tag app:v1`."""
     weight: Weight
     may_be_unknown: bool = False
-    """True for an image that will come from another registry: its size is known only after
-    the import, and unknown is no sign of anything being hidden."""
+    """True for an image of another registry, whose size is known only after its import."""
     digest: str = ""
     expected_in: str = ""
     """The ImageStream that should hold the image, if a reference names one."""
 
     def label_of(self, digest: str) -> str:
-        """How messages name this image, or the one that it lists."""
+        """The name in messages of this image, or of an image that it lists."""
         listed = digest not in ("", self.digest)
         return f"image {digest} (listed by {self.label})" if listed else self.label
 
 
 def check_truth(image: ImageClaim, old: ImageClaim | None = None) -> Verdict:
-    """An object that contradicts itself is not believed.
+    """Refuse an object that contradicts itself.
 
-    `old` is the object before an update: what is stored can still be labelled and signed.
+    `old` is the object before an update. A contradiction that is stored already is a warning, so
+    that the object can still be labelled and signed.
     """
     verdict = Verdict()
     stored = old.contradictions if old else ()
@@ -65,7 +65,7 @@ def check_size(
     domain: ApiDomain,
     unknown_size: UnknownSize,
 ) -> Verdict:
-    """Hold one image, and every image that it lists, against the lowest `max.storage`."""
+    """Compare one image, and every image that it lists, with the lowest `max.storage`."""
     verdict, weight = Verdict(), image.weight
     for one in limit.each if limit else ():
         source = f"LimitRange {namespace}/{one.source}"

@@ -1,7 +1,8 @@
-"""How many streams, images and tags a namespace and each of its streams may hold.
+"""Checks the number of streams, images and tags of a namespace and of each stream.
 
-Namespace: every ResourceQuota by itself. Stream: the lowest LimitRange maximum. The message
-shapes are those of the API server's own quota and of OpenShift's image limits.
+For a namespace, every ResourceQuota applies by itself. For a stream, the lowest maximum of all
+LimitRanges applies. Messages have the form of the API server's own quota and of OpenShift's image
+limits.
 """
 
 from app.model.domain import ApiDomain
@@ -16,7 +17,7 @@ from app.quota.members import Claims
 def check(
     claims: Claims, assessment: Assessment, limits: NamespaceLimits, domain: ApiDomain
 ) -> Verdict:
-    """Hold a request's claims against everything that limits its namespace."""
+    """Compare a request's claims with all limits of its namespace."""
     verdict = Verdict()
     for quota in limits.quotas:
         _check_quota(verdict, claims, assessment.namespace, quota, domain)
@@ -95,7 +96,7 @@ def _check_stream(
 
 
 def _plain(limit: Quantity) -> str:
-    """A limit as counts are written: `1000` for `1k`."""
+    """A limit as a plain number: `1000` for `1k`."""
     return str(limit.value if limit.is_integer else limit)
 
 

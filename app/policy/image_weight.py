@@ -1,7 +1,7 @@
-"""What an image weighs: an index as much as the largest image that it lists.
+"""The weight of an image: the size that is compared with `max.storage`.
 
-A node pulls one image of an index. What an index lists that is no image, such as the layers of a
-build cache, counts as one image.
+An index weighs as much as the largest image that it lists, because a node pulls one of them. The
+listed blobs that are no images, such as the layers of a build cache, count together as one image.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,16 +13,16 @@ from app.model.image import ImageClaim
 @dataclass(frozen=True)
 class Weight:
     size: int | None
-    """Bytes, as far as they are known; None if nothing is."""
+    """The largest known size in bytes; None if no size is known."""
     heaviest: str = ""
-    """The digest that is so large: the image itself, or one that it lists."""
+    """The digest of the image with that size: the image itself, or one that it lists."""
     unknown: str = ""
-    """A digest whose size nobody knows: the image itself, or one that it lists; empty if every
-    size is known."""
+    """The digest of an image of unknown size: the image itself, or one that it lists; "" if all
+    sizes are known."""
 
 
 def weigh(digest: str, claims: Mapping[str, ImageClaim]) -> Weight:
-    """Weigh an image by what is known of it and of the images that it lists."""
+    """Weigh an image by the claims on it and on the images that it lists."""
     size, heaviest, unknown = None, "", ""
     seen, waiting = {digest}, [digest]
     while waiting:
@@ -41,7 +41,7 @@ def weigh(digest: str, claims: Mapping[str, ImageClaim]) -> Weight:
 
 
 def known_sizes(claims: Mapping[str, ImageClaim], digests: Iterable[str]) -> dict[str, int]:
-    """Bytes of each of these images whose weight is wholly known."""
+    """Bytes of each of these images for which all sizes are known."""
     weights = {digest: weigh(digest, claims) for digest in digests}
     return {
         digest: weight.size

@@ -196,5 +196,5 @@ def _is_private(address: IPv4Address | IPv6Address) -> bool:
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
-    """Whether a name is like one of the patterns, such as `kube-*`."""
+    """Whether a name matches one of the patterns, such as `kube-*`."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class NewLimit:
-    """The lowest numbers with which one object would allow the request."""
+    """The lowest limits with which one object would allow the request."""
 
     kind: Literal["LimitRange", "ResourceQuota"]
     namespace: str
@@ -20,5 +20,5 @@ class NewLimit:
 
 
 def storage_for(size: int) -> str:
-    """The lowest whole number of Mi in which so many bytes fit."""
+    """A number of bytes, rounded up to whole Mi."""
     return f"{-(-size // 2**20)}Mi"

@@ -1,4 +1,4 @@
-"""The answer of a policy."""
+"""The verdict of a policy: violations, warnings and notes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -9,13 +9,14 @@ from app.policy.new_limit import NewLimit
 MAX_WARNING = 256
 """Characters of one warning; the API server cuts longer ones."""
 MAX_VIOLATIONS = 32
-"""Violations that are told; more are counted. One request can have thousands."""
+"""The number of violations in a text. Further ones are only counted: a request can have
+thousands."""
 WOULD_BE_REFUSED = "would be refused: "
 """The start of a text about a violation that is tolerated."""
 
 
 def shortened(text: str, length: int) -> str:
-    """A text of at most so many characters."""
+    """The text, cut to at most `length` characters."""
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
@@ -30,11 +31,11 @@ class Violation:
     exact: str = ""
     """The numbers that the message rounds, such as `1258291200 > 1073741824 bytes`."""
     passes_limit: bool = False
-    """Whether it passes a limit, whose mode says what becomes of it."""
+    """Whether it is about a limit. Then the limit's mode decides whether it refuses."""
     mode: Mode | None = None
-    """That of the limit; None: the mode of limits that name none."""
+    """The mode of the limit; None: the default mode."""
     remedy: NewLimit | None = None
-    """The limit that would allow the request; None if no limit alone would."""
+    """The limit that would allow the request; None if no single limit would."""
 
     def __str__(self) -> str:
         return f"{self.message}; {self.next_step}"
@@ -54,11 +55,11 @@ class Verdict:
     notes: dict[str, str] = field(default_factory=dict)
     """Names and texts of audit annotations, for allowed and refused requests."""
     more: int = 0
-    """Violations beyond those that are told."""
+    """The number of further violations."""
     tolerated: list[Violation] = field(default_factory=list)
-    """What passes a limit and is allowed all the same; each has the mode that allows it."""
+    """Violations of limits that are not enforced. Each has the mode that allows it."""
     exemption: str = ""
-    """Who or what is exempt from limits, if that is why something is tolerated."""
+    """Why the request is exempt from limits, such as `user admin`; "" if it is not exempt."""
 
     @property
     def allowed(self) -> bool:
@@ -82,11 +83,11 @@ class Verdict:
         exact: str = "",
         remedy: NewLimit | None = None,
     ) -> None:
-        """A limit of that mode is passed."""
+        """Add a violation of a limit of this mode."""
         self.violations.append(Violation(message, next_step, reason, exact, True, mode, remedy))
 
     def under(self, mode_of: Callable[[Violation], Mode], exemption: str = "") -> "Verdict":
-        """The same findings; what passes a limit that is not enforced is tolerated."""
+        """The same verdict, in which violations whose mode is not `enforce` are tolerated."""
         if not (self.violations or self.tolerated):
             return self
         enforced, tolerated = [], list(self.tolerated)
@@ -115,7 +116,7 @@ class Verdict:
 
     @property
     def would_refuse(self) -> str:
-        """Some dozens of tolerated violations, each in a line of its own."""
+        """The first tolerated violations, one a line."""
         return "\n".join(f"{WOULD_BE_REFUSED}{found}" for found in self.tolerated[:MAX_VIOLATIONS])
 
     def warn(self, message: str) -> None:
@@ -131,7 +132,7 @@ class Verdict:
 
     @property
     def explanation(self) -> str:
-        """Some dozens of violations, each in a line of its own, and how many more there are."""
+        """The first violations, one a line, and the number of further ones."""
         lines = [str(violation) for violation in self.violations[:MAX_VIOLATIONS]]
         more = self.more + len(self.violations[MAX_VIOLATIONS:])
         return "\n".join([*lines, f"… and {more} more"] if more else lines)

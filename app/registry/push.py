@@ -59,8 +59,8 @@ class PushChecks:
         tolerated: Callable[[Repository, Verdict], None] = lambda _repository, _verdict: None,
         refused: Callable[[Repository, Verdict], None] = lambda _repository, _verdict: None,
     ) -> None:
-        """`tolerated` is told of each manifest that passes a limit and is allowed all the same,
-        `refused` of each verdict that `require` refuses."""
+        """`tolerated`: called for each allowed manifest that exceeds a limit which is not enforced.
+        `refused`: called for each verdict that `require` refuses."""
         self._admission = admission
         self._tolerated = tolerated
         self._refused = refused
@@ -185,8 +185,8 @@ class PushChecks:
         brings: Members = NONE,
         frees: Members = NONE,
     ) -> ManifestCheck:
-        # A reservation of its own for each push: when one of two equal pushes fails, the place
-        # that the other one relies on stays taken.
+        # Each push has its own reservation. If one of two equal pushes fails, the other keeps its
+        # place.
         reservation = f"{PUSH_CHECK}{secrets.token_hex(16)}"
         change = changes.of_push(repository.namespace, repository.stream, reference.tag, image)
         adds = change.claims.adds | brings

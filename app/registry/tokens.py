@@ -65,7 +65,7 @@ class Tokens:
         self._headers: TLRUCache[str, tuple[str, float]] = TLRUCache(
             _CAPACITY, lambda _, value, now: now + value[1], timer=clock
         )
-        """Headers by scope, and the seconds that they hold."""
+        """Headers by scope, and the seconds for which they are valid."""
 
     def header(self, scope: str) -> str:
         """The header to send without a challenge; empty if none is known."""

@@ -16,13 +16,13 @@ from app.reporting.inventory import Inventory
 from app.reporting.usage_collector import UsageCollector
 
 SETTINGS = ("state", "kubeconfig", "context", "api_domain")
-"""What the commands that look somewhere can be told of it."""
+"""The settings that name a folder or a cluster."""
 
 _EXAMPLES = "these are the examples of this project, not a cluster"
 
 
 class NoNamespaceError(UnusableError):
-    """A namespace was asked for that does not exist."""
+    """A named namespace does not exist."""
 
 
 @asynccontextmanager
@@ -37,12 +37,12 @@ async def opened(
     ledgers: bool = True,
     of_folder: Callable[[Path, ApiDomain, str], FolderInventory] = FolderInventory,
 ) -> AsyncIterator[Inventory]:
-    """The examples if asked for; else the folder that `state` names; else the cluster that
-    kubectl would take.
+    """Open the inventory of the examples, of the folder `settings.state`, or of the cluster that
+    kubectl uses.
 
-    Of a cluster, only the namespaces given are read, or all, or those whose labels match, and
-    ledgers if wanted. A namespace that is neither there nor `proposed` is an error. `of_folder`
-    makes the inventory of a folder. Raises UnusableError.
+    `on_examples`: open the examples. `namespaces`: the ones to read in a cluster; empty: all, or
+    those with these `labels`. Each must exist, or be among the `proposed` ones. `ledgers`: whether
+    ledgers are read. `of_folder`: makes the inventory of a folder. Raises UnusableError.
     """
     if on_examples or settings.state is not None:
         if labels:
@@ -77,7 +77,10 @@ async def opened(
 
 
 async def _require_namespace(api: KubeApi, name: str) -> None:
-    """A tenant may not be allowed to look, then its objects have to do."""
+    """Raises NoNamespaceError for a namespace that does not exist.
+
+    A tenant may lack the right to get namespaces. Then the check is left out.
+    """
     if not is_label(name):
         raise NoNamespaceError(f"{name!r} is not the name of a namespace")
     try:

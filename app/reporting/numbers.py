@@ -18,7 +18,7 @@ def amount(level: Level, number: int) -> str:
 
 
 def percent(level: Level) -> str:
-    """How full it is: `25%`; `<1%` rather than nothing for a little, `-` if nothing limits it."""
+    """The used part of a limit: `25%`; `<1%` for a small part; `-` without a limit."""
     if level.percent is None:
         return "-"
     if level.percent == 0 and level.used + level.reserved > 0:
@@ -32,13 +32,13 @@ def counted(number: int, singular: str, plural: str = "") -> str:
 
 
 def in_flight(pushes: int, places: int) -> str:
-    """What counts as used besides what is stored."""
+    """A sentence on pushes in flight and places in escrow."""
     text = f"{counted(pushes, 'push', 'pushes')} in flight"
     return f"{text} and {counted(places, 'place')} in escrow count as used as well"
 
 
 def untagged(number: int) -> str:
-    """What images without a tag are, and the next step."""
+    """A sentence on images without a tag, with the next step."""
     return (
         f"{counted(number, 'image')} without a tag, left by refused or replaced pushes; they do "
         "not count, and the registry's garbage collection removes them"

@@ -18,9 +18,9 @@ class StoredBytes:
 @dataclass(frozen=True)
 class NamespaceBytes:
     total: StoredBytes
-    """What all images of the namespace store together."""
+    """The bytes of all images of the namespace."""
     streams: Mapping[str, StoredBytes]
-    """What the images of each ImageStream store. Streams may share layers: the sum may exceed the
+    """The bytes of each ImageStream's images. Streams may share layers, so the sum may exceed the
     total."""
 
 
@@ -36,7 +36,7 @@ def namespace_bytes(
 
 
 def stored_bytes(digests: Iterable[str], blobs: Mapping[str, Blobs]) -> StoredBytes:
-    """Add up what these images store together."""
+    """Add up the distinct blobs of these images."""
     distinct: dict[str, int] = {}
     unknown = 0
     for digest in digests:
@@ -50,8 +50,10 @@ def stored_bytes(digests: Iterable[str], blobs: Mapping[str, Blobs]) -> StoredBy
 def with_children(
     own: Mapping[str, Blobs], children: Mapping[str, tuple[str, ...]]
 ) -> Mapping[str, Blobs]:
-    """The blobs of each image, and of the images that it lists. An index is left out if one of
-    those is not known."""
+    """The blobs of each image together with those of the images that it lists.
+
+    An index is left out if the blobs of a listed image are not known.
+    """
     found: dict[str, Blobs] = {}
     for digest, blobs in own.items():
         listed = _listed(digest, children)

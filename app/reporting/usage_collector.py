@@ -51,7 +51,8 @@ class UsageCollector:
         only: Collection[str] | None = None,
         ledgers: bool = True,
     ) -> None:
-        """`namespaces`: the ones to read, or all; `only`: of these, the ones to tell of."""
+        """`namespaces`: the ones to read; empty: all. `only`: the ones of these to report; None:
+        all."""
         self._only = only
         self._changed = asyncio.Event()
         self._followed = False

@@ -68,7 +68,7 @@ class Sources:
     objects: ObjectReader | None = None
     """Reads the objects that Config/cluster refers to."""
     visibility: Visibility | None = None
-    """Which namespaces the user of a review may see; None: every one."""
+    """The namespaces that the user of a review may see; None: all."""
 
 
 @dataclass(frozen=True)
@@ -82,25 +82,25 @@ class Observations:
     refused: Refused
     """Called for every refused review."""
     stored_image: Callable[[str], Awaitable[StoredImage | None]]
-    """What an image keeps in storage, by its digest; None if no Image says it."""
+    """The blobs that an image keeps in storage, by its digest; None if they are not known."""
     broken: Callable[[], bool]
     """Whether the last reading of the state failed, so that an older one stays in force."""
     unready: Callable[[], list[str]] | None = None
-    """Why another replica should be asked; None: for every problem of the state."""
+    """The reasons why requests should go to another replica; None: all problems of the state."""
     unreadable: Callable[[], Mapping[str, int]] = dict
-    """How many objects cannot be read, by kind."""
+    """The number of objects that cannot be read, by kind."""
 
 
 @dataclass(frozen=True)
 class Backend:
-    """The sources, jobs and credentials that a serving process is built from."""
+    """The parts from which a serving process is built."""
 
     sources: Sources
     observations: Observations
     jobs: Sequence[Job]
-    """Work that lives as long as the service does."""
+    """Jobs that run until the service ends."""
     authenticator: Authenticator | None = None
-    """Decides who may ask for push checks and see the page; None: nobody may."""
+    """Authenticates users of push checks and of the page; None: there are no such users."""
     certificates: ClusterCertificates | None = None
     """The self-signed certificates that all replicas share."""
     controllers: Controllers | None = None
@@ -108,8 +108,8 @@ class Backend:
 
 @asynccontextmanager
 async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
-    """The backend for the settings: the folder `state`; else the cluster of the kubeconfig or the
-    one that the process runs in; else the examples.
+    """Open the backend that the settings name: the folder `state`; else the cluster of the
+    kubeconfig, or the one that the process runs in; else the examples.
 
     Raises ManifestError for an unusable folder, NoClusterError for an unusable kubeconfig, and
     CredentialsError for an unusable docker config.
@@ -126,7 +126,7 @@ async def _registry(settings: Settings) -> AsyncIterator[RegistryImage | None]:
 
 
 def uses_examples(settings: Settings) -> bool:
-    """Whether nothing names a folder or a cluster, and there is none around this process."""
+    """Whether the settings name no folder and no cluster, and the process runs outside of one."""
     named = (settings.state, settings.kubeconfig, settings.context)
     return named == (None, None, None) and not connection.is_inside()
 
@@ -200,7 +200,7 @@ class ClusterUsage:
 
 
 def cluster_usage(api: KubeApi, settings: SharedSettings) -> ClusterUsage:
-    """The parts that every process needs that decides pushes in a cluster."""
+    """The parts for deciding pushes in a cluster: state, ledgers and their jobs."""
     identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}-{os.getpid()}"
     namespace, silence = settings.namespace, settings.watch_silence
     state = KubernetesState(

@@ -94,7 +94,8 @@ async def check(
 
 
 def _warnings(outcome: Outcome) -> Iterator[str]:
-    """Each tolerated violation once and whole: the API server gets a long one in two parts."""
+    """The warnings of an outcome. A tolerated violation is one text here; for the API server, a
+    long one is two warnings."""
     told = set[str]()
     for found in outcome.tolerated[:MAX_VIOLATIONS]:
         told.update(found.as_warnings(WOULD_BE_REFUSED))

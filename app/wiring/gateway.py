@@ -60,7 +60,7 @@ class _Source:
     state: ClusterState
     ledgers: LedgerStore
     jobs: Sequence[Job]
-    """Work that lives as long as the gateway does."""
+    """Jobs that run until the gateway ends."""
     store: UsageStore | None = None
     coverage: Coverage = field(default_factory=Coverage.whole)
     traffic: Traffic = field(default_factory=Traffic)

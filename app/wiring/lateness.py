@@ -1,7 +1,7 @@
-"""Notices that this process gets too little CPU, before its answers come too late.
+"""Detects that this process gets too little CPU.
 
-A starved replica reads its watches late, and its view becomes too old to decide on. It is then not
-ready, so that reviews go to replicas that keep up.
+A replica without enough CPU reads its watches late, and its view becomes too old to decide on. It
+turns unready before that, so that reviews go to other replicas.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ CALM = 8
 
 
 class Lateness:
-    """How late the event loop wakes up."""
+    """Measures how late the event loop wakes up."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -30,7 +30,7 @@ class PageError(UnusableError):
 class Page:
     api: PageApi
     jobs: Sequence[Job]
-    """Work that lives as long as the service does."""
+    """Jobs that run until the service ends."""
 
 
 def build(settings: Settings, backend: Backend, key: Callable[[], bytes]) -> Page:

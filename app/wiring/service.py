@@ -1,4 +1,4 @@
-"""Builds the application out of settings and a backend."""
+"""Builds the application from settings and a backend."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ class Service:
     metrics: Metrics
     app: FastAPI
     jobs: Sequence[Job] = ()
-    """Work that lives as long as the service does, besides that of the backend."""
+    """Jobs that run until the service ends, besides those of the backend."""
     is_late: Callable[[], bool] = lambda: False
     """Whether requests should go to another replica now."""
 
@@ -43,7 +43,7 @@ class Service:
 def build(
     settings: Settings, backend: Backend, draining: Callable[[], bool] = lambda: False
 ) -> Service:
-    """The service on any backend. `draining` tells whether it is about to stop."""
+    """Build the service on a backend. `draining`: whether the process is about to stop."""
     sources, observations, domain = backend.sources, backend.observations, settings.domain
     state, enforcement = sources.state, settings.enforcement
     enforcer = Enforcer(state, sources.ledgers, domain, settings.timing, enforcement=enforcement)
@@ -80,7 +80,7 @@ def build(
     lateness = Lateness()
 
     def undecided() -> list[str]:
-        """Why some requests cannot be decided by this or any other replica."""
+        """The problems of the state that other replicas have as well."""
         return [] if unready() else state.problems()
 
     def not_ready() -> list[str]:

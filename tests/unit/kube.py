@@ -18,7 +18,9 @@ class FakeKube(FakeApi):
         await self._request_of("PATCH", path)
         if path not in self.objects:
             raise NotFoundError(404, f"{path} not found")
-        return self._put(path, merged(self.objects[path], patch))
+        present, wanted = self.objects[path], merged(self.objects[path], patch)
+        # A patch that changes nothing is no write: there is no new version, and no event.
+        return present if wanted == present else self._put(path, wanted)
 
     async def delete(self, path: str, content: Content | None = None) -> None:
         await self._request_of("DELETE", path)

@@ -37,6 +37,9 @@ class FakeState:
     def limits(self, namespace: str) -> NamespaceLimits:
         return self._limits
 
+    def set_limits(self, limits: NamespaceLimits) -> None:
+        self._limits = limits
+
     def limited_namespaces(self) -> list[str]:
         return [] if self._limits == NO_LIMITS else list(self.index)
 

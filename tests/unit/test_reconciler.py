@@ -76,7 +76,7 @@ async def test_namespace_unknown_to_the_watch_keeps_its_reservations(
 async def test_changed_ledger_is_not_deleted(leader: Leader) -> None:
     await leader.reserve("gone")
     path = f"/api/v1/namespaces/{OWN}/configmaps/ledger-gone"
-    await leader.api.merge(path, {"data": {"reservations": "[]"}})
+    await leader.api.merge(path, {"data": {"writes": "9"}})
 
     await leader.reconciler.tidy("gone")
 
