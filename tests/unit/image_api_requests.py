@@ -10,7 +10,7 @@ from tests.unit.image_api_model import (
     STREAMS,
     TAGS,
     Json,
-    Limits,
+    Limit,
     Namespace,
     Request,
     Stream,
@@ -26,16 +26,15 @@ class World:
         self.sources: Namespace = {
             name: Stream(status={tag: [self._digest()] for tag in TAGS}) for name in STREAMS[:2]
         }
-        pick = self.random.choice
-        self.limits = Limits(
-            pick([None, 800, 1000, 1400]),
-            pick([None, 0, 1, 2]),
-            pick([None, 0, 2, 3, 4]),
-            pick([None, 0, 2, 4, 6]),
-            pick([None, 0, 1, 2, 3]),
-            pick([None, 0, 1, 2, 3]),
-        )
+        self.limits = [self._limit() for _ in range(self.random.randint(1, 6))]
         self._serial = 0
+
+    def _limit(self) -> Limit:
+        pick = self.random.choice
+        what = pick(["storage", "imagestreams", "images", "image-tags", "images", "image-tags"])
+        number = pick([700, 1000, 1024, 1400]) if what == "storage" else self.random.randint(0, 5)
+        of_stream = what in ("images", "image-tags") and self.random.random() < 0.5
+        return Limit(what, number, of_stream, pick(["enforce", "enforce", "warn", "audit"]))
 
     def request(self) -> Request:
         makers = (
