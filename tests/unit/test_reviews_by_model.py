@@ -55,10 +55,10 @@ async def test_a_request_is_decided_as_the_model_decides(seed: int) -> None:
     world = World(seed)
     pushes = Pushes(objects(world))
     pushes.state.sizes = dict(SIZES)
-    show(pushes, SOURCE, world.sources)
     for step in range(STEPS):
         if step % 7 == 0:
-            world.delete()
+            world.change_by_others()
+            show(pushes, SOURCE, world.sources)
         show(pushes, LIMITED, world.streams)
         request = world.request()
         verdict = await review(
