@@ -54,7 +54,7 @@ audit-service: $(VENV)/.hardening
 # A real kube-apiserver and etcd: built with Go, kept outside the tree, or KUBEBUILDER_ASSETS. All
 # tests for Registry v2, and once more for OKD those that depend on the API domain. Twenty hostile
 # clients and 10,000 pushes need the machine for themselves: they are part of `make faults`.
-OKD := quota image_api webhook_scope kubectl service
+OKD := quota image_api image_imports webhook_scope kubectl service
 e2e: $(VENV)/.installed e2e-tools
 	$(BIN)/pytest tests/e2e --ignore tests/e2e/test_adversary.py \
 		--ignore tests/e2e/test_pushes_under_faults.py

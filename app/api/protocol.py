@@ -1,11 +1,12 @@
 """HTTP/1.1 with bounds on the head of a request."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.api.connections import Connection
+from app.api.writes import JoinedWrites
 
 MAX_HEAD = 64 * 1024
 """Bytes of request line and headers together."""
@@ -31,7 +32,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", JoinedWrites(transport, self.loop)))
         self.connection.end = transport.abort
         self.connection.waits()
         self._start_timer(self.first_byte_timeout)

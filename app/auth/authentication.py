@@ -5,12 +5,12 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
 
 from app.model.bounded_file import read_bounded
 from app.model.errors import UnusableError
+from app.policy.names import matches
 from app.registry.names import Repository
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,4096}=*", re.ASCII)
@@ -116,7 +116,7 @@ class StaticTokens:
 
 
 def _fits(subject: Subject, namespace: str) -> bool:
-    return any(fnmatchcase(namespace, pattern) for pattern in subject.namespaces)
+    return matches(namespace, subject.namespaces)
 
 
 def _read(path: Path) -> dict[bytes, Subject]:

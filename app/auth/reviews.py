@@ -49,17 +49,10 @@ class Api(Protocol):
     async def create(self, path: str, content: Content) -> Content: ...
 
 
-class _User(KubeModel):
-    username: str = ""
-    uid: str = ""
-    groups: list[str] = Field(default_factory=list)
-    extra: Mapping[str, list[str]] = Field(default_factory=dict)
-
-
 class _Status(KubeModel):
     authenticated: bool = False
     allowed: bool = False
-    user: _User = Field(default_factory=_User)
+    user: UserInfo = Field(default_factory=UserInfo)
 
 
 class _Review(KubeModel):
@@ -105,9 +98,7 @@ class KubernetesAccess:
     async def seen_by(self, user: UserInfo, namespaces: Collection[str]) -> frozenset[str]:
         """The namespaces that the user of an admission review may see, out of these. At most
         _REVIEW_BUDGET are checked."""
-        extra = {name: tuple(values) for name, values in user.extra.items()}
-        subject = Subject(user.username, user.uid, tuple(user.groups), extra)
-        return (await self.visible(subject, sorted(namespaces), _REVIEW_BUDGET)).namespaces
+        return (await self.visible(_subject(user), sorted(namespaces), _REVIEW_BUDGET)).namespaces
 
     async def visible(
         self, subject: Subject, namespaces: Sequence[str], budget: int = _BUDGET
@@ -142,11 +133,7 @@ class KubernetesAccess:
             raise StateUnavailableError(
                 f"no TokenReview was answered in {_TOKEN_PATIENCE:g} s"
             ) from None
-        if not status.authenticated:
-            return None
-        user = status.user
-        extra = {name: tuple(values) for name, values in user.extra.items()}
-        return Subject(user.username, user.uid, tuple(user.groups), extra)
+        return _subject(status.user) if status.authenticated else None
 
     async def _may(self, subject: Subject, attributes: Mapping[str, str]) -> bool:
         """Whether a user has a right on ImageStreams."""
@@ -170,6 +157,11 @@ class KubernetesAccess:
             return _Review.model_validate(answer).status
         except (ApiError, ValidationError) as error:
             raise StateUnavailableError(f"{kind} failed: {error}") from None
+
+
+def _subject(user: UserInfo) -> Subject:
+    extra = {name: tuple(values) for name, values in user.extra.items()}
+    return Subject(user.username, user.uid, tuple(user.groups), extra)
 
 
 def _key(subject: Subject) -> Hashable:

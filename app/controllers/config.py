@@ -1,13 +1,13 @@
 """Config/cluster: its settings for the controllers, and their conditions in its status."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from app.cluster.api import ApiError, ConflictError, Content, KubeApi, NotFoundError
-from app.cluster.event import new_event
+from app.cluster.event import new_event, timestamp
 from app.cluster.informer import Informer, Key
 from app.controllers.ownership import OURS, Claim, ManagementState, mark_of_config
 from app.model.domain import ApiDomain
@@ -198,4 +198,4 @@ class ConfigStatus:
 
 
 def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return timestamp(time.time())

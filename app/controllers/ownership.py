@@ -10,8 +10,9 @@ says so, or if more than half of the namespaces are claimed.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
+
+from app.policy.names import matches
 
 OURS = "registry-admission"
 _REFERENCE = "internal-registry-pull-secret-ref"
@@ -41,7 +42,7 @@ def mark_of_account(metadata: Mapping[str, Any], ours: str, rivals: Sequence[str
         if key.rpartition("/")[2] == _REFERENCE and value not in ("", ours):
             return f"annotation {key}"
     for manager, _, fields in _managers(metadata):
-        if "f:imagePullSecrets" in fields and _is_one_of(manager, rivals):
+        if "f:imagePullSecrets" in fields and matches(manager, rivals):
             return f"field manager {manager}"
     return ""
 
@@ -53,7 +54,7 @@ def mark_of_secret(metadata: Mapping[str, Any], ours: str, rivals: Sequence[str]
     repaired. A manager that *applies* the data declares to own it.
     """
     for manager, operation, fields in _managers(metadata):
-        declares = operation == "Apply" or _is_one_of(manager, rivals)
+        declares = operation == "Apply" or matches(manager, rivals)
         if "f:data" in fields and manager != ours and declares:
             return f"field manager {manager}"
     return ""
@@ -107,7 +108,3 @@ def management_state(
 def _managers(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     for entry in metadata.get("managedFields") or []:
         yield entry.get("manager", ""), entry.get("operation", ""), entry.get("fieldsV1") or {}
-
-
-def _is_one_of(manager: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(manager, pattern) for pattern in patterns)

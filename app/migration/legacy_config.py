@@ -6,7 +6,6 @@ deployments." (Registry v2: Setting Up and Configuring the Registry)
 """
 
 from collections.abc import Collection, Sized
-from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any, Literal
 
@@ -25,9 +24,11 @@ from app.model.legacy import (
     limit_range,
     parse,
     quoted,
+    resource_quota,
 )
 from app.model.legacy_rules import RULES, LegacyConfigError
-from app.policy.verdict import Verdict
+from app.policy.names import matches
+from app.policy.verdict import MAX_WARNING, Verdict, shortened
 
 Mode = Literal["enforce", "warn", "off"]
 
@@ -35,7 +36,7 @@ KEY_NAMESPACES = ("cpaas-system",)
 
 _ANY_NAMESPACE = "<namespace>"
 _MAX_SHOWN = 5
-_MAX_WARNING = 256
+
 _WHY = (
     "In Registry v2, image size and tag-count limits are represented with Kubernetes LimitRange "
     "and ResourceQuota objects"
@@ -70,7 +71,7 @@ def check(
     else:
         content, remedy = _summary(config), _remedy(config, domain)
     if mode == "warn":
-        verdict.warn(_bounded(_warning(config_map, content)))
+        verdict.warn(shortened(_warning(config_map, content), MAX_WARNING))
     else:
         verdict.deny(
             "LegacyLimits",
@@ -93,7 +94,7 @@ def is_legacy(
     if config_map.metadata.name in names:
         return True
     namespace = config_map.metadata.namespace
-    if not data or not any(fnmatchcase(namespace, pattern) for pattern in key_namespaces):
+    if not data or not matches(namespace, key_namespaces):
         return False
     return MAX_IMAGE_SIZE in data or TAG_COUNT_LIMIT in data or is_rule_list(data[RULES])
 
@@ -111,11 +112,6 @@ def _warning(config_map: ConfigMap, content: str) -> str:
         "Registry v2 does not read limits of the legacy gateway, use LimitRange and ResourceQuota: "
         f"{config_map.title} ({content})"
     )
-
-
-def _bounded(warning: str) -> str:
-    """Characters of one warning; the API server cuts longer ones."""
-    return warning if len(warning) <= _MAX_WARNING else f"{warning[: _MAX_WARNING - 1]}…"
 
 
 def _remedy(config: LegacyConfig, domain: ApiDomain) -> str:
@@ -147,14 +143,8 @@ def _generic_remedy(domain: ApiDomain) -> str:
 
 
 def _for_each_namespace(limits: dict[str, Any], domain: ApiDomain) -> str:
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "image-registry-quota", "namespace": _ANY_NAMESPACE},
-        "spec": {
-            "hard": {domain.imagestreams: "20", domain.images: "200", domain.image_tags: "200"}
-        },
-    }
+    hard = {domain.imagestreams: "20", domain.images: "200", domain.image_tags: "200"}
+    quota = resource_quota(_ANY_NAMESPACE, hard)
     return (
         f"apply this to each {_ANY_NAMESPACE} that holds images instead:\n"
         f"---\n{_dump(limits)}"

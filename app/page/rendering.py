@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment
 
+from app.cluster.event import timestamp
 from app.page.bars import bar
 from app.page.rows import COLUMNS
 from app.policy.fullness import Level
@@ -94,7 +95,7 @@ def _templates() -> Environment:
         time=_time,
         clock_time=_clock_time,
         sentences=_sentences,
-        rfc3339=_rfc3339,
+        rfc3339=timestamp,
         ago=_ago,
         age=_age,
     )
@@ -124,10 +125,6 @@ def _time(seconds: float) -> str:
 def _clock_time(seconds: float) -> str:
     """The time of day, without the date."""
     return f"{datetime.fromtimestamp(seconds, UTC):%H:%M} UTC"
-
-
-def _rfc3339(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _age(seconds: float) -> str:

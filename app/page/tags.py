@@ -1,13 +1,13 @@
 """The tags of one stream, and the sizes of their images."""
 
 import asyncio
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.cluster.image_claims import with_listed
 from app.model.image import ImageClaim
 from app.model.limits import NamespaceLimits
+from app.page.rows import natural
 from app.policy import fullness
 from app.policy.fullness import Level
 from app.policy.image_weight import known_sizes
@@ -17,7 +17,6 @@ from app.quota.usage import StreamUsage
 _AT_ONCE = 10
 _WITHIN = 3.0
 """Seconds to read sizes. Later ones are shown as unknown."""
-_NUMBER = re.compile(r"(\d+)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Tag:
 def names(stream: StreamUsage, text: str) -> list[str]:
     """The tags whose names contain a text, in natural order: `v9` before `v10`."""
     text = text.lower()
-    return sorted((tag for tag in stream.tags if text in tag.lower()), key=_natural)
+    return sorted((tag for tag in stream.tags if text in tag.lower()), key=natural)
 
 
 def tags(
@@ -76,8 +75,3 @@ def _tag(stream: StreamUsage, name: str, sizes: Mapping[str, int], limits: Names
     size = None if digest is None else sizes.get(digest)
     level = None if digest is None or size is None else fullness.of_image(digest, size, limits)
     return Tag(name, digest, max(len(history) - 1, 0), level)
-
-
-def _natural(tag: str) -> list[tuple[int, str]]:
-    """A sort key that compares digits by their value."""
-    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in _NUMBER.split(tag)]

@@ -4,6 +4,7 @@ from array import array
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from app.model.stored import time_of
 from app.model.stream import CountedStream, ImageStream
 from app.quota.members import StreamTag
 from app.quota.usage import NamespaceUsage, StreamUsage
@@ -46,9 +47,5 @@ class PushTimes:
 
 def _seconds(text: str) -> int:
     """Seconds since the epoch of an RFC 3339 time; 0 if the text is no time."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return _UNKNOWN
-    seconds = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
-    return min(max(int(seconds), _UNKNOWN), _LATEST)
+    time = time_of(text)
+    return min(max(int(time.timestamp()), _UNKNOWN), _LATEST) if time else _UNKNOWN

@@ -1,7 +1,7 @@
 """One control plane for all end-to-end tests: starting it takes longer than most of them."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,9 +10,11 @@ from app.model.credentials import SECRET
 
 from . import broken
 from .cluster import Cluster, build_tools
+from .image_api import ImageApi
 from .overlays import remove_webhooks
 from .replicas import Replicas
 from .storage import IN_REGISTRY, Answering
+from .tags import Tags
 
 _SERIAL = itertools.count()
 
@@ -35,6 +37,20 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     cluster.kubectl("create", "namespace", name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+async def api(cluster: Cluster) -> AsyncIterator[ImageApi]:
+    running = ImageApi(cluster)
+    await running.start()
+    yield running
+    await running.stop()
+    assert running.failures == []
+
+
+@pytest.fixture
+def tags(api: ImageApi, replicas: Replicas) -> Tags:
+    return Tags(api, replicas.running[0])
 
 
 @pytest.fixture

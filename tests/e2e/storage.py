@@ -51,4 +51,5 @@ def tried(cluster: Cluster, spec: dict[str, Any], kind: str = "Config") -> tuple
 
 
 def s3(**trust: str) -> dict[str, Any]:
-    return {"storage": {"s3": {"bucket": "images", **({"trustedCA": trust} if trust else {})}}}
+    s3 = {"bucket": "images", "region": "eu-1", **({"trustedCA": trust} if trust else {})}
+    return {"storage": {"s3": s3}}

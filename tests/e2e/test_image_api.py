@@ -1,18 +1,20 @@
-"""How the Image API behaves, and that no limit is passed by it."""
+"""How the Image API behaves, and that no limit is passed by pushes, tags and streams."""
 
 import asyncio
-import hashlib
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
 from .cluster import Cluster
-from .domain import DOMAIN
-from .history import Json
-from .image_api import Answer, ImageApi
-from .observed import quota
+from .image_api import ImageApi
+from .image_requests import (
+    digest,
+    limited,
+    limited_images_of_a_stream,
+    mapping,
+    push,
+    stored,
+)
 from .pushes import Push, Pusher
 from .replicas import Replicas
 from .tags import Tags
@@ -24,74 +26,6 @@ pytestmark = pytest.mark.e2e
 def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
     with Replicas(cluster, tmp_path_factory.mktemp("replicas"), 1) as running:
         yield running
-
-
-@pytest.fixture
-async def api(cluster: Cluster) -> AsyncIterator[ImageApi]:
-    running = ImageApi(cluster)
-    await running.start()
-    yield running
-    await running.stop()
-    assert running.failures == []
-
-
-@pytest.fixture
-def tags(api: ImageApi, replicas: Replicas) -> Tags:
-    return Tags(api, replicas.running[0])
-
-
-def digest(name: str) -> str:
-    return f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"
-
-
-def image(name: str, size: int = 7, **content: Any) -> Json:
-    return {
-        "metadata": {"name": digest(name)},
-        "dockerImageLayers": [{"name": digest(f"{name}/1"), "size": size, "mediaType": "layer"}],
-        **content,
-    }
-
-
-def mapping(namespace: str, stream: str, tag: str, name: str) -> Json:
-    return {
-        "apiVersion": f"image.{DOMAIN}/v1",
-        "kind": "ImageStreamMapping",
-        "metadata": {"name": stream, "namespace": namespace},
-        "image": image(name),
-        **({"tag": tag} if tag else {}),
-    }
-
-
-def imported(namespace: str, stream: str, *images: Json) -> Json:
-    return {
-        "apiVersion": f"image.{DOMAIN}/v1",
-        "kind": "ImageStreamImport",
-        "metadata": {"name": stream, "namespace": namespace},
-        "spec": {"import": True, "images": list(images)},
-    }
-
-
-def from_registry(pull_spec: str, to: str = "", **policy: str) -> Json:
-    found: Json = {"from": {"kind": "DockerImage", "name": pull_spec}, "importPolicy": policy}
-    return {**found, "to": {"name": to}} if to else found
-
-
-async def push(api: ImageApi, namespace: str, stream: str, tag: str, name: str) -> Answer:
-    return await api.create("imagestreammappings", mapping(namespace, stream, tag, name))
-
-
-async def stored(api: ImageApi, namespace: str, stream: str) -> dict[str, list[str]]:
-    """The digests of every tag, newest first."""
-    found = await api.stream(namespace, stream) or {}
-    tags = found.get("status", {}).get("tags", [])
-    return {tag["tag"]: [item["image"] for item in tag["items"]] for tag in tags}
-
-
-async def limited(
-    cluster: Cluster, replicas: Replicas, namespace: str, name: str, value: int
-) -> None:
-    cluster.kubectl("apply", "-f", "-", input=quota(namespace, name, value))
-    await asyncio.to_thread(replicas.wait_until_limited, namespace)
 
 
 async def eventually(look: Callable[[], Awaitable[object]], expected: object) -> None:
@@ -166,25 +100,6 @@ async def test_dry_runs_of_mappings_store_and_pass_no_limit(
     assert len(await stored(api, namespace, "app")) == 5
 
 
-async def test_dry_runs_of_imports_store_and_pass_no_limit(
-    cluster: Cluster, replicas: Replicas, api: ImageApi, namespace: str
-) -> None:
-    await limited(cluster, replicas, namespace, "images", 2)
-    api.remote = {f"quay.io/team/app:v{n}": image(str(n)) for n in range(6)}
-    api.delay = 0.5
-    answers = await asyncio.gather(
-        *(
-            api.create(
-                "imagestreamimports",
-                imported(namespace, f"app-{n}", from_registry(f"quay.io/team/app:v{n}")),
-                dry_run=True,
-            )
-            for n in range(6)
-        )
-    )
-    assert sum(answer.admitted for answer in answers) == 2
-
-
 async def test_a_tag_is_followed_again_when_its_import_mode_changes_and_passes_no_limit(
     cluster: Cluster, replicas: Replicas, api: ImageApi, tags: Tags, namespace: str
 ) -> None:
@@ -202,20 +117,6 @@ async def test_a_tag_is_followed_again_when_its_import_mode_changes_and_passes_n
     assert refused.code == 403, refused
     assert (await tags.put_tag(namespace, "app:f", {"annotations": {"a": "b"}})).admitted
     assert await stored(api, namespace, "app") == {"f": [digest("small")]}
-
-
-async def limited_images_of_a_stream(
-    cluster: Cluster, replicas: Replicas, namespace: str, images: int
-) -> None:
-    limits = [{"type": f"{DOMAIN}/ImageStream", "max": {f"{DOMAIN}/images": str(images)}}]
-    limit_range = {
-        "apiVersion": "v1",
-        "kind": "LimitRange",
-        "metadata": {"name": "limits", "namespace": namespace},
-        "spec": {"limits": limits},
-    }
-    cluster.kubectl("apply", "-f", "-", input=json.dumps(limit_range))
-    await asyncio.to_thread(replicas.wait_until_limited, namespace)
 
 
 @pytest.mark.parametrize("kind", ["ImageStreamTag", "ImageTag"])
@@ -261,70 +162,3 @@ async def test_a_stream_comes_with_its_computed_status_and_is_counted(
     assert (await tags.put_stream(namespace, "app", both)).code == 403
     assert (await tags.put_stream(namespace, "app", both[:1])).code == 201
     assert await stored(api, namespace, "app") == {"a": [digest("a")]}
-
-
-async def test_an_import_by_digest_without_to_stores_no_tag_and_is_not_counted(
-    cluster: Cluster, replicas: Replicas, api: ImageApi, namespace: str
-) -> None:
-    await limited(cluster, replicas, namespace, "image-tags", 0)
-    source = f"quay.io/team/app@{digest('a')}"
-    api.remote = {source: image("a")}
-    answer = await api.create(
-        "imagestreamimports", imported(namespace, "app", from_registry(source))
-    )
-    assert answer.code == 201, answer
-    assert await stored(api, namespace, "app") == {}
-
-
-async def test_several_digests_imported_to_one_tag_are_all_counted(
-    cluster: Cluster, replicas: Replicas, api: ImageApi, namespace: str
-) -> None:
-    api.remote = {f"quay.io/team/app@{digest(name)}": image(name) for name in "abc"}
-    sources = [from_registry(source, "all") for source in api.remote]
-    await limited(cluster, replicas, namespace, "images", 2)
-    refused = await api.create("imagestreamimports", imported(namespace, "app", *sources))
-    assert refused.code == 403, refused
-
-    allowed = await api.create("imagestreamimports", imported(namespace, "app", *sources[:2]))
-
-    assert allowed.code == 201, allowed
-    assert await stored(api, namespace, "app") == {"all": [digest("b"), digest("a")]}
-
-
-async def test_an_import_of_a_list_in_mode_legacy_stores_its_child_and_counts_one(
-    cluster: Cluster, replicas: Replicas, api: ImageApi, tags: Tags, namespace: str
-) -> None:
-    child = {"digest": digest("amd64"), "os": "linux", "architecture": "amd64", "manifestSize": 7}
-    child["mediaType"] = "application/vnd.oci.image.manifest.v1+json"
-    listed = image("list", dockerImageManifests=[child], dockerImageLayers=None)
-    api.remote = {
-        f"quay.io/team/app@{digest('list')}": listed,
-        f"quay.io/team/app@{digest('amd64')}": image("amd64"),
-    }
-    await limited(cluster, replicas, namespace, "images", 1)
-    source = from_registry(f"quay.io/team/app@{digest('list')}", "v1")
-
-    answer = await api.create("imagestreamimports", imported(namespace, "app", source))
-
-    assert answer.code == 201, answer
-    assert await stored(api, namespace, "app") == {"v1": [digest("amd64")]}
-    await tags.put_stream(namespace, "other", [])
-    assert (await push(api, namespace, "other", "v1", "another")).code == 403
-
-
-async def test_the_children_of_a_list_come_first_and_then_a_mapping_of_size_0(
-    cluster: Cluster, replicas: Replicas, api: ImageApi, tags: Tags, namespace: str
-) -> None:
-    await limited(cluster, replicas, namespace, "images", 1)
-    await tags.put_stream(namespace, "app", [])
-    assert (await tags.create_image(image("child"))).code == 201
-    body = mapping(namespace, "app", "v1", "pushed-list")
-    body["image"]["dockerImageLayers"] = None
-    body["image"]["dockerImageMetadata"] = {"Size": 0}
-
-    answer = await api.create("imagestreammappings", body)
-
-    assert answer.code == 201, answer
-    assert await stored(api, namespace, "app") == {"v1": [digest("pushed-list")]}
-    await tags.put_stream(namespace, "other", [])
-    assert (await push(api, namespace, "other", "v1", "another")).code == 403

@@ -65,16 +65,14 @@ def test_a_config_gets_its_defaults(cluster: Cluster, replicas: Replicas) -> Non
     assert spec["storage"]["managementState"] == "Unmanaged"
 
 
-async def test_registry_names_come_from_config(
-    cluster: Cluster, replicas: Replicas, namespace: str
-) -> None:
-    """What a tag of a registry that is not ours leads to is not known beforehand."""
+def stream(namespace: str, name: str, **content: Any) -> str:
+    metadata = {"name": name, "namespace": namespace}
+    kind = {"apiVersion": f"image.{DOMAIN}/v1", "kind": "ImageStream"}
+    return json.dumps({**kind, "metadata": metadata, **content})
 
-    def stream(name: str, **content: Any) -> str:
-        metadata = {"name": name, "namespace": namespace}
-        kind = {"apiVersion": f"image.{DOMAIN}/v1", "kind": "ImageStream"}
-        return json.dumps({**kind, "metadata": metadata, **content})
 
+def store_image(cluster: Cluster, namespace: str) -> None:
+    """Store an image as source:v1."""
     item = {
         "created": "2026-01-01T00:00:00Z",
         "dockerImageReference": "",
@@ -82,11 +80,41 @@ async def test_registry_names_come_from_config(
         "image": f"sha256:{'0' * 64}",
     }
     status = {"status": {"tags": [{"tag": "v1", "items": [item]}]}}
-    cluster.kubectl("create", "-f", "-", input=stream("source"))
+    cluster.kubectl("create", "-f", "-", input=stream(namespace, "source"))
     cluster.kubectl(
         "-n", namespace, "patch", "imagestream", "source", "--subresource=status",
         "--type=merge", f"--patch={json.dumps(status)}",
     )  # fmt: skip
+
+
+async def test_deleting_a_config_warns_of_the_images_that_go_with_it(
+    cluster: Cluster, replicas: Replicas, namespace: str
+) -> None:
+    config = {
+        "apiVersion": f"imageregistry.operator.{DOMAIN}/v1",
+        "kind": "Config",
+        "metadata": {"name": "cluster"},
+        "spec": {"storage": {"emptyDir": {}}},
+    }
+    name = (f"configs.imageregistry.operator.{DOMAIN}", "cluster")
+    store_image(cluster, namespace)
+    cluster.kubectl("create", "-f", "-", input=json.dumps(config))
+
+    def warned() -> bool:
+        tried = cluster.kubectl("delete", *name, "--dry-run=server")
+        return "Warning: Config cluster is deleted, and the emptyDir ends with" in tried.stderr
+
+    await becomes(60, "the warning", warned, True)
+    deleted = cluster.kubectl("delete", *name)
+
+    assert "copy the images first, or lose them" in deleted.stderr
+
+
+async def test_registry_names_come_from_config(
+    cluster: Cluster, replicas: Replicas, namespace: str
+) -> None:
+    """What a tag of a registry that is not ours leads to is not known beforehand."""
+    store_image(cluster, namespace)
     # Of an image of the internal registry, a size that nobody knows is refused.
     sizes = {"type": f"{DOMAIN}/Image", "max": {"storage": "1Ki"}}
     counts = {"type": f"{DOMAIN}/ImageStream", "max": {f"{DOMAIN}/images": "0"}}
@@ -100,7 +128,7 @@ async def test_registry_names_come_from_config(
     cluster.kubectl("create", "-f", "-", input=json.dumps(limit_range))
     await asyncio.to_thread(replicas.wait_until_limited, namespace)
     image = {"kind": "DockerImage", "name": f"images.example.com/{namespace}/source:v1"}
-    copy = stream("copy", spec={"tags": [{"name": "v1", "from": image}]})
+    copy = stream(namespace, "copy", spec={"tags": [{"name": "v1", "from": image}]})
     create = ("create", "--dry-run=server", "-f", "-")
 
     def refused() -> int:

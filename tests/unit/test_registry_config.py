@@ -203,7 +203,11 @@ def test_requests_stay_within_limits(
         ({"storage": {"pvc": {"claim": "<claim>"}}}, "spec.storage.pvc.claim"),
         ({"storage": {"gcs": {"bucket": "<claim>"}}}, "spec.storage.gcs.bucket"),
         (
-            {"storage": {"s3": {"bucket": "abc", "encrypt": True, "keyID": "<claim>"}}},
+            {
+                "storage": {
+                    "s3": {"bucket": "abc", "region": "eu-1", "encrypt": True, "keyID": "<claim>"}
+                }
+            },
             "spec.storage.s3.keyID",
         ),
         (
@@ -225,7 +229,7 @@ def test_placeholder_gets_a_warning(spec: dict[str, Any], path: str) -> None:
 
 @pytest.mark.parametrize("bucket", ["<>", "<bucket", "bucket>", f"<{'x' * 101}>"])
 def test_other_values_are_checked(bucket: str) -> None:
-    verdict = check_spec({"storage": {"s3": {"bucket": bucket}}})
+    verdict = check_spec({"storage": {"s3": {"bucket": bucket, "region": "eu-1"}}})
     assert reasons(verdict) == ["InvalidBucketName"]
     assert verdict.warnings == []
 

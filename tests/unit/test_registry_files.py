@@ -56,7 +56,7 @@ def secret(**values: str) -> str:
 
 async def test_refused_secret_does_not_count_for_later_files(tmp_path: Path) -> None:
     s3 = yaml.safe_dump(
-        {**config({"storage": {"s3": {"bucket": "images"}}}),
+        {**config({"storage": {"s3": {"bucket": "images", "region": "e"}}}),
          "apiVersion": "imageregistry.operator.alauda.io/v1"}
     )  # fmt: skip
     good = secret(**{S3_ACCESS_KEY: VALUE, S3_SECRET_KEY: VALUE})
@@ -76,7 +76,7 @@ async def test_referenced_objects_are_read_from_the_state_folder(tmp_path: Path)
     (tmp_path / "state" / "secret.yaml").write_text(
         secret(**{S3_ACCESS_KEY: VALUE, S3_SECRET_KEY: VALUE})
     )
-    s3 = yaml.safe_dump(config({"storage": {"s3": {"bucket": "images"}}}))
+    s3 = yaml.safe_dump(config({"storage": {"s3": {"bucket": "images", "region": "e"}}}))
 
     [result] = await check_text(tmp_path, s3, reference_checks="deny")
 

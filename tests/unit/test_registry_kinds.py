@@ -25,7 +25,9 @@ Model = TypeVar("Model", bound=KubeObject)
 
 VALUE = "Xq7unguessable"
 PVC = {"storage": {"pvc": {"claim": "images"}}}
-S3 = {"storage": {"s3": {"bucket": "images", "trustedCA": {"name": "storage-ca"}}}}
+S3 = {
+    "storage": {"s3": {"bucket": "images", "region": "eu-1", "trustedCA": {"name": "storage-ca"}}}
+}
 
 
 class Api(KubeApi):

@@ -9,7 +9,7 @@ from tests.unit.registry_configs import check, check_spec, config, reasons, with
 
 
 def check_s3(**fields: object) -> Verdict:
-    return check_spec({"storage": {"s3": {"bucket": "images", **fields}}})
+    return check_spec({"storage": {"s3": {"bucket": "images", "region": "eu-1", **fields}}})
 
 
 def test_the_operator_of_okd_makes_a_bucket_where_none_is_named() -> None:
@@ -162,12 +162,31 @@ def test_an_unencrypted_endpoint_is_warned_about() -> None:
 def test_redirects_to_unreachable_storage_get_a_warning(
     endpoint: str, redirect_disabled: bool | None, warned: bool
 ) -> None:
-    s3 = {"bucket": "images", "regionEndpoint": endpoint}
+    s3 = {"bucket": "images", "region": "eu-1", "regionEndpoint": endpoint}
     verdict = check_spec({"disableRedirect": redirect_disabled, "storage": {"s3": s3}})
     assert verdict.allowed
     assert [text.partition(",")[0] for text in verdict.warnings] == [
         "spec.disableRedirect is false"
     ] * warned
+
+
+@pytest.mark.parametrize(
+    ("domain", "s3", "warned"),
+    [
+        ("alauda.io", {"region": "eu-1"}, False),
+        ("alauda.io", {}, True),
+        ("alauda.io", {"region": "", "regionEndpoint": "https://s3.example.com"}, True),
+        ("openshift.io", {}, False),
+        ("openshift.io", {"regionEndpoint": "https://s3.example.com"}, True),
+    ],
+)
+def test_a_registry_that_does_not_start_without_a_region_gets_a_warning(
+    domain: str, s3: dict[str, str], warned: bool
+) -> None:
+    verdict = check(config({"storage": {"s3": {"bucket": "images", **s3}}}), domain=domain)
+    assert verdict.allowed
+    assert len(verdict.warnings) == warned
+    assert all(text.startswith("spec.storage.s3.region is empty") for text in verdict.warnings)
 
 
 FRONT: dict[str, Any] = {
@@ -181,7 +200,7 @@ FRONT: dict[str, Any] = {
     "front", [FRONT, {**FRONT, "duration": "1h"}, {**FRONT, "baseURL": "https://<distribution>"}]
 )
 def test_clients_are_sent_to_cloud_front(front: dict[str, Any]) -> None:
-    s3 = {"bucket": "images", "trustedCA": {"name": "ca"}, "cloudFront": front}
+    s3 = {"bucket": "b-1", "region": "e", "trustedCA": {"name": "ca"}, "cloudFront": front}
     verdict = check_spec({"disableRedirect": False, "storage": {"s3": s3}})
     assert verdict.allowed
     assert not [text for text in verdict.warnings if "placeholder" not in text]
@@ -189,7 +208,7 @@ def test_clients_are_sent_to_cloud_front(front: dict[str, Any]) -> None:
 
 
 def test_cloud_front_without_redirects_gets_a_warning() -> None:
-    s3 = {"bucket": "images", "cloudFront": FRONT}
+    s3 = {"bucket": "images", "region": "eu-1", "cloudFront": FRONT}
     assert check_spec({"disableRedirect": True, "storage": {"s3": s3}}).warnings == [
         "spec.storage.s3.cloudFront has no effect, since spec.disableRedirect is true"
     ]

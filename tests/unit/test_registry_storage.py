@@ -10,6 +10,7 @@ from tests.unit.registry_configs import check, check_spec, config, reasons
 PATCH = "kubectl patch configs.imageregistry.operator.alauda.io cluster --type=merge -p "
 
 PVC = {"pvc": {"claim": "x"}}
+S3 = {"s3": {"bucket": "images", "region": "eu-1"}}
 
 
 @pytest.mark.parametrize(
@@ -112,8 +113,8 @@ def test_empty_dir_needs_one_replica(replicas: int | None, expected: list[str]) 
         ({"rolloutStrategy": "Recreate"}, PVC, ""),
         ({"replicas": 2, "rolloutStrategy": "RollingUpdate"}, PVC, "spec.replicas is 2"),
         ({"replicas": 3, "rolloutStrategy": "Recreate"}, {"pvc": {}}, "spec.replicas is 3"),
-        ({"replicas": 2}, {"s3": {"bucket": "images"}}, ""),
-        ({"rolloutStrategy": "RollingUpdate"}, {"s3": {"bucket": "images"}}, ""),
+        ({"replicas": 2}, S3, ""),
+        ({"rolloutStrategy": "RollingUpdate"}, S3, ""),
     ],
     ids=["rolling", "recreate", "two Pods", "three Pods", "two Pods on s3", "rolling on s3"],
 )

@@ -17,8 +17,10 @@ from tests.unit.stores import DOMAIN
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 PVC = {"storage": {"managementState": "Unmanaged", "pvc": {"claim": "images"}}}
-S3 = {"storage": {"s3": {"bucket": "images"}}}
-WITH_CA = {"storage": {"s3": {"bucket": "images", "trustedCA": {"name": "storage-ca"}}}}
+S3 = {"storage": {"s3": {"bucket": "images", "region": "eu-1"}}}
+WITH_CA = {
+    "storage": {"s3": {"bucket": "images", "region": "eu-1", "trustedCA": {"name": "storage-ca"}}}
+}
 KEYS = Secret.model_validate({"data": {S3_ACCESS_KEY: "eA==", S3_SECRET_KEY: "eA=="}})
 HALF = Secret.model_validate({"data": {S3_ACCESS_KEY: "eA=="}})
 UNREAD = Unread("the API server did not answer")
@@ -271,7 +273,7 @@ def test_invalid_names_are_not_read(storage: dict[str, Any], expected: Names) ->
 
 
 def test_warnings_with_the_longest_names_are_not_cut() -> None:
-    storage = {"s3": {"bucket": "images", "trustedCA": {"name": "n" * 253}}}
+    storage = {"s3": {"bucket": "images", "region": "eu-1", "trustedCA": {"name": "n" * 253}}}
     spec = Config.model_validate(config({"storage": storage})).spec
     found = storage_references.check(spec, referenced()).tolerant()
 

@@ -8,12 +8,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from zlib import crc32
 
 from app.cluster.api import Content
 from app.controllers.ownership import mark_of_account, mark_of_secret
 from app.model.domain import ApiDomain
+from app.model.stored import time_of
 
 MANAGER = "registry-admission-pull-secrets"
 """Our field manager."""
@@ -156,7 +156,5 @@ def _owner(metadata: Content, account: str) -> str:
 
 def _seconds(text: str) -> float:
     """The time in seconds since the epoch; 0, which is long past, for text that is no time."""
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        return 0.0
+    time = time_of(text)
+    return time.timestamp() if time else 0.0

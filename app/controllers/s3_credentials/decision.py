@@ -5,12 +5,12 @@ Values are in base64, as in the API, and are never shown.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 from app.cluster.api import Content
 from app.controllers.ownership import Claim, managers_of_data
 from app.model.credentials import SECRET, CredentialsSecret
 from app.model.registry import ServedConfig
+from app.policy.names import matches
 from app.policy.operator import storage_credentials
 
 MANAGER = "registry-admission-s3-credentials"
@@ -108,7 +108,7 @@ def claim_on(target: PrivateConfiguration | None, wanted: Mapping[str, str]) -> 
         return Claim(title, target.mark)
     for key in sorted(wanted):
         for manager in sorted(target.owners.get(key, ())):
-            if not any(fnmatchcase(manager, pattern) for pattern in _PEOPLE):
+            if not matches(manager, _PEOPLE):
                 return Claim(title, f"field manager {manager} on {key}")
     return None
 

@@ -26,6 +26,11 @@ def check(
 ) -> None:
     _check_bucket(verdict, s3, domain)
     _check_endpoint(verdict, s3)
+    if not s3.region and (s3.region_endpoint or domain.is_registry_v2):
+        verdict.warn(
+            "spec.storage.s3.region is empty, and the registry does not start without one: set it "
+            "to the region of the bucket, or to us-east-1 for storage without regions"
+        )
     _check_trusted_ca(verdict, s3.trusted_ca.name)
     if s3.chunk_size is not None and s3.chunk_size not in _CHUNKS:
         verdict.deny(

@@ -1,0 +1,225 @@
+"""Random requests to the Image API, with what it stores of each."""
+
+import copy
+import random
+
+from tests.unit.image_api_model import (
+    DIGESTS,
+    SIZES,
+    SOURCE,
+    STREAMS,
+    TAGS,
+    Json,
+    Limits,
+    Namespace,
+    Request,
+    Stream,
+)
+
+
+class World:
+    """Streams of two namespaces, and requests for one of them in random order."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.streams: Namespace = {}
+        self.sources: Namespace = {
+            name: Stream(status={tag: [self._digest()] for tag in TAGS}) for name in STREAMS[:2]
+        }
+        pick = self.random.choice
+        self.limits = Limits(
+            pick([None, 800, 1000, 1400]),
+            pick([None, 0, 1, 2]),
+            pick([None, 0, 2, 3, 4]),
+            pick([None, 0, 2, 4, 6]),
+            pick([None, 0, 1, 2, 3]),
+            pick([None, 0, 1, 2, 3]),
+        )
+        self._serial = 0
+
+    def request(self) -> Request:
+        makers = (
+            self._mapping, self._mapping, self._create, self._update, self._update,
+            self._status, self._tag, self._tag, self._import,
+        )  # fmt: skip
+        while True:
+            request = self.random.choice(makers)()
+            if request is not None:
+                return request
+
+    def delete(self) -> None:
+        """A tag or a stream, about which nobody is asked."""
+        for name in list(self.streams):
+            if self.random.random() < 0.2:
+                del self.streams[name]
+            elif self.streams[name].tags and self.random.random() < 0.4:
+                tag = self.random.choice(sorted(self.streams[name].tags))
+                self.streams[name].spec.pop(tag, None)
+                self.streams[name].status.pop(tag, None)
+
+    def _mapping(self) -> Request | None:
+        """A push. If the stream is missing, nothing is stored."""
+        name, tag, digest = self.random.choice(STREAMS), self._tag_name(), self._digest()
+        after = copy.deepcopy(self.streams)
+        after.setdefault(name, Stream()).add(tag or "latest", digest)
+        image: Json = {"metadata": {"name": digest}}
+        if digest in SIZES and self.random.random() < 0.5:
+            image["dockerImageMetadata"] = {"Size": self.random.choice([1, SIZES[digest]])}
+        content = {"metadata": {"name": name}, "image": image, "tag": tag}
+        stored = after if name in self.streams else self.streams
+        return Request("ImageStreamMapping", content, None, after, stored, {digest})
+
+    def _create(self) -> Request | None:
+        missing = [name for name in STREAMS if name not in self.streams]
+        if not missing:
+            return None
+        name, new = self.random.choice(missing), Stream()
+        new.spec = self._references()
+        brought = self._follow(new, Stream(), name)
+        after = {**copy.deepcopy(self.streams), name: new}
+        return Request("ImageStream", new.content(name), None, after, after, brought)
+
+    def _update(self) -> Request | None:
+        """Other `spec.tags`. What leaves the spec stays in the status."""
+        if not self.streams:
+            return None
+        name = self._existing()
+        old = self.streams[name]
+        new = copy.deepcopy(old)
+        kept = {tag: ref for tag, ref in old.spec.items() if self.random.random() < 0.7}
+        new.spec = kept | self._references()
+        brought = self._follow(new, old, name)
+        after = {**copy.deepcopy(self.streams), name: new}
+        return Request("ImageStream", new.content(name), old.content(name), after, after, brought)
+
+    def _status(self) -> Request | None:
+        """Another status. The object has another spec as well, which is not stored."""
+        if not self.streams:
+            return None
+        name = self._existing()
+        old = self.streams[name]
+        new = copy.deepcopy(old)
+        new.status = {tag: list(h) for tag, h in old.status.items() if self.random.random() < 0.7}
+        for tag in self.random.sample(TAGS, self.random.randint(0, 2)):
+            new.add(tag, self._digest())
+        after = {**copy.deepcopy(self.streams), name: new}
+        content = new.content(name)
+        brought = (new.images - old.images) & SIZES.keys()
+        return Request("ImageStream", content, old.content(name), after, after, brought, "status")
+
+    def _tag(self) -> Request | None:
+        name, tag = self.random.choice(STREAMS), self.random.choice(TAGS)
+        kind = self.random.choice(["ImageStreamTag", "ImageTag"])
+        field_ = "tag" if kind == "ImageStreamTag" else "spec"
+        reference = self._reference()
+        old = self.streams.get(name)
+        new = copy.deepcopy(old) if old else Stream()
+        before = new.spec.get(tag)
+        if old is not None and self.random.random() < 0.3:
+            reference = {**(before or {}), "annotations": {"a": "b"}}
+        new.spec[tag] = reference
+        brought = self._follow(new, old or Stream(), name, only=tag)
+        after = {**copy.deepcopy(self.streams), name: new}
+        metadata = {"metadata": {"name": f"{name}:{tag}"}}
+        content = {**metadata, field_: {"name": tag, **reference}}
+        made_up = {**metadata, field_: {"name": tag, **before} if before is not None else None}
+        return Request(kind, content, made_up if old else None, after, after, brought)
+
+    def _import(self) -> Request | None:
+        """Images of another registry. Which ones come is known only if they are named whole."""
+        sized: set[str] = set()
+        name = self.random.choice(STREAMS)
+        after, stored = copy.deepcopy(self.streams), copy.deepcopy(self.streams)
+        items = []
+        for tag in self.random.sample(TAGS, self.random.randint(1, 3)):
+            digest = self._digest()
+            whole = self.random.random() < 0.5
+            source = f"quay.io/team/app@{digest}" if whole else f"quay.io/team/app:{tag}"
+            policy = {"importMode": "PreserveOriginal"} if whole else {}
+            items.append({"from": {"kind": "DockerImage", "name": source}, "to": {"name": tag}})
+            items[-1]["importPolicy"] = policy
+            sized |= {digest} & SIZES.keys() if whole else set()
+            self._serial += 1
+            may_come = digest if whole else f"sha256:f{self._serial:063d}"
+            for namespace, brought in ((after, may_come), (stored, digest)):
+                stream = namespace.setdefault(name, Stream())
+                stream.spec[tag] = {"from": {"kind": "DockerImage", "name": source}}
+                stream.add(tag, brought)
+        content = {"metadata": {"name": name}, "spec": {"import": True, "images": items}}
+        return Request("ImageStreamImport", content, None, after, stored, sized)
+
+    def _follow(self, new: Stream, old: Stream, name: str, only: str = "") -> set[str]:
+        """Store what changed tags point at; the images that count for the size."""
+        brought = set()
+        for tag, reference in new.spec.items():
+            before = old.spec.get(tag, {})
+            changed = _pointer(reference) != _pointer(before)
+            again = reference.get("generation") not in (None, before.get("generation"))
+            again = again or _mode(reference) != _mode(before)
+            if only not in ("", tag) or "from" not in reference or not (changed or again):
+                continue
+            digest = self._target(reference["from"], name)
+            if digest:
+                if changed or digest not in old.images:
+                    brought.add(digest)
+                new.add(tag, digest)
+        return brought
+
+    def _target(self, source: Json, home: str) -> str:
+        if source["kind"] == "ImageStreamImage":
+            return str(source["name"]).partition("@")[2]
+        if source["kind"] == "DockerImage":
+            return ""  # Its import comes later.
+        streams = self.sources if source.get("namespace") == SOURCE else self.streams
+        stream, _, tag = source["name"].rpartition(":")
+        history = streams.get(stream or home, Stream()).status.get(tag, [])
+        return history[0] if history else ""
+
+    def _references(self) -> dict[str, Json]:
+        tags = self.random.sample(TAGS, self.random.randint(0, 2))
+        return {tag: self._reference() for tag in tags}
+
+    def _reference(self) -> Json:
+        pick = self.random.choice
+        more: Json = pick(
+            [
+                {},
+                {"generation": 1},
+                {"generation": 2},
+                {"reference": True},
+                {"importPolicy": {"importMode": "PreserveOriginal"}},
+                {"importPolicy": {"importMode": "Legacy", "scheduled": True}},
+            ]
+        )
+        source: Json = pick(
+            [
+                {"kind": "ImageStreamTag", "name": f"{pick(STREAMS)}:{pick(TAGS)}"},
+                {"kind": "ImageStreamTag", "name": pick(TAGS)},
+                {
+                    "kind": "ImageStreamTag",
+                    "name": f"{pick(STREAMS)}:{pick(TAGS)}",
+                    "namespace": SOURCE,
+                },
+                {"kind": "ImageStreamImage", "name": f"{pick(STREAMS)}@{self._digest()}"},
+                {"kind": "DockerImage", "name": "quay.io/team/app:v1"},
+            ]
+        )
+        return {"from": source, **more} if self.random.random() < 0.9 else {}
+
+    def _existing(self) -> str:
+        return self.random.choice(sorted(self.streams))
+
+    def _digest(self) -> str:
+        return self.random.choice(DIGESTS)
+
+    def _tag_name(self) -> str:
+        return self.random.choice([*TAGS, ""])
+
+
+def _pointer(reference: Json) -> tuple[Json | None, bool]:
+    return reference.get("from"), reference.get("reference", False)
+
+
+def _mode(reference: Json) -> str:
+    mode: str = reference.get("importPolicy", {}).get("importMode", "Legacy")
+    return mode
