@@ -70,6 +70,19 @@ def is_unanswered(error: Exception) -> bool:
     return unable or isinstance(error, TimeoutError)
 
 
+def concerns_one_object(error: ApiError) -> bool:
+    """Whether a response may be about the requested object alone: a stored object that cannot be
+    decoded is a 500. No response, missing rights and overload concern all objects."""
+    return error.status not in (
+        0,
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    )
+
+
 _ERRORS: dict[int, type[ApiError]] = {
     HTTPStatus.CONFLICT: ConflictError,
     HTTPStatus.FORBIDDEN: ForbiddenError,
