@@ -14,7 +14,7 @@ from app.quota.effective import Effective
 from app.quota.escrow import Holding
 from app.quota.ledger import Floor, Ledger, Timing, View
 from app.quota.members import Claims
-from app.quota.usage import NamespaceUsage
+from app.quota.usage import EarlierStreams, NamespaceUsage
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,18 @@ def admit_from(holding: Holding, holder: str, claims: Claims, sight: Sight) -> b
         return False
     if holding.has_admitted(holder, claims):
         return False  # The ledger must name both requests, or they would look like one.
-    if sight.limits.stream_images or sight.limits.stream_tags:
-        of_streams = replace(sight.limits, quotas=())
-        effective = holding.effective(sight.usage, claims.adds.touched_streams)
-        verdict = image_quota.check(claims, effective.assess(claims), of_streams, sight.domain)
-        if not verdict.allowed:
-            return False
+    if not (holding.has_ample_streams(claims, sight.usage) or _fits(holding, claims, sight)):
+        return False
     holding.admit(holder, claims, sight.usage, sight.expiry)
     return True
+
+
+def _fits(holding: Holding, claims: Claims, sight: Sight) -> bool:
+    """Whether the streams of a request have room for it, as far as this replica knows."""
+    of_streams = replace(sight.limits, quotas=())
+    effective = holding.effective(sight.usage, claims.adds.touched_streams)
+    verdict = image_quota.check(claims, effective.assess(claims), of_streams, sight.domain)
+    return verdict.allowed
 
 
 def begin(ledger: Ledger, holding: Holding | None, sight: Sight) -> Effective:
@@ -147,5 +151,5 @@ def take_escrow(ledger: Ledger, key: str, places: int, life: float, sight: Sight
     # The places rest on this view, which may be newer than the one that the write began with.
     ledger.floor = Floor(sight.view.position, sight.now)
     limited = sight.limits.stream_images or sight.limits.stream_tags
-    stored = dict(sight.usage.streams) if limited else {}
-    return Holding(taken, sight.limits, ledger.copy(), stored=stored)
+    earlier = sight.usage.remember() if limited else EarlierStreams()
+    return Holding(taken, sight.limits, ledger.copy(), earlier=earlier)

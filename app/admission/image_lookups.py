@@ -88,15 +88,16 @@ class ImageLookups:
             if stored is not None:
                 await find(digest)
 
-        async def find_all(digests: Collection[str]) -> Claims:
+        async def find_listed(digests: Collection[str]) -> Claims:
             images = stated.keys() | images_of(found.values())
             await _side_by_side(
                 [find(one) if one in images else find_stored(one) for one in digests]
             )
             return found
 
-        await find_all(stated)
-        found |= await with_listed(found, find_all, _MAX_LISTED)
+        await _side_by_side([find(digest) for digest in stated])
+        if any(claim.listed for claim in found.values()):
+            found |= await with_listed(found, find_listed, _MAX_LISTED)
 
     async def _known(
         self, repository: str, digest: str, stated: ImageClaim | None

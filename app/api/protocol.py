@@ -1,11 +1,12 @@
 """HTTP/1.1 with bounds on the head of a request."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.api.connections import Connection
+from app.api.writes import JoinedWrites
 
 MAX_HEAD = 64 * 1024
 """Bytes of request line and headers together."""
@@ -28,10 +29,11 @@ class BoundedProtocol(HttpToolsProtocol):
     _arrived = 0
     """Bytes of the latest data that belong to no body."""
     _header_bytes = 0
+    _in_head = True
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", JoinedWrites(transport, self.loop)))
         self.connection.end = transport.abort
         self.connection.waits()
         self._start_timer(self.first_byte_timeout)
@@ -51,17 +53,21 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._bare_bytes, self._header_bytes = self._arrived, 0
+        self._in_head = True
         self._start_timer(HEAD_TIMEOUT)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer after the last chunk."""
+        """A header, or a trailer after the last chunk. Trailers are dropped: the application has
+        decided on the headers when they come."""
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > MAX_HEAD:
             raise ValueError("the request's headers are too large")
-        super().on_header(name, value)
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._stop_timer()
+        self._in_head = False
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

@@ -93,7 +93,7 @@ class Addresses:
         origin, whole, query = self._resolved(location, asked, external)
         path = whole.removeprefix(self._origin.prefix)
         plain = upload_of(path)
-        if plain and str(plain.repository) == repository and not _is_sealed(plain.session):
+        if plain and str(plain.repository) == repository and not is_sealed(plain.session):
             known = path + query
         elif origin in (self._origin.base, external):
             known = self._sealed(repository, whole + query)
@@ -142,7 +142,7 @@ class Addresses:
     def _opened(self, path: str) -> str:
         """The registry's own address of a sealed session; empty for any other path."""
         upload = upload_of(path)
-        if upload is None or not _is_sealed(upload.session):
+        if upload is None or not is_sealed(upload.session):
             return ""
         seal, _, address = upload.session.removeprefix(_SEALED).partition(".")
         try:
@@ -162,7 +162,7 @@ class Addresses:
         return hmac.digest(self._key, message, "sha256")[:_SEAL_BYTES]
 
 
-def _is_sealed(session: str) -> bool:
+def is_sealed(session: str) -> bool:
     return session.startswith(_SEALED)
 
 

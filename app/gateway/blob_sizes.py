@@ -21,6 +21,8 @@ logger = logging.getLogger("registry_admission.gateway")
 _CAPACITY = 100_000
 _CONCURRENT = 8
 _NOT_FOUND = 404
+_Blob = tuple[str, str]
+"""Repository and digest. Who may read one repository learns nothing about blobs of another."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -35,28 +37,30 @@ class BlobSizes:
         """`unknown_size`: what to do with a manifest if the registry does not tell a size."""
         self._upstream = upstream
         self._unknown_size = unknown_size
-        self._sizes: LRUCache[str, int] = LRUCache(_CAPACITY)
+        self._known: LRUCache[_Blob, int] = LRUCache(_CAPACITY)
+        self._counted: LRUCache[_Blob, int] = LRUCache(_CAPACITY)
+        """Believed only if the registry does not say how large a blob is."""
         self._questions = asyncio.Semaphore(_CONCURRENT)
 
-    def learn(self, digest: str, size: int) -> None:
-        """Remember the size of a blob. This process must have counted every byte of its upload."""
-        self._sizes[digest] = size
+    def learn(self, repository: Repository, digest: str, size: int) -> None:
+        """Remember the size of a blob. This process must have computed its digest."""
+        self._known[str(repository), digest] = size
 
-    async def size(self, repository: str, digest: str, credentials: RawHeaders) -> int | None:
-        """Bytes; None if the registry has no such blob.
+    def count(self, repository: Repository, digest: str, size: int) -> None:
+        """Remember the size of a blob whose bytes this process has counted."""
+        self._counted[str(repository), digest] = size
+
+    async def ask(self, repository: str, digest: str, credentials: RawHeaders) -> int | None:
+        """The registry's answer: bytes; None if the repository has no such blob.
 
         Raises SizeUnknownError and UpstreamError.
         """
-        known = self._sizes.get(digest)
-        if known is not None:
-            return known
         async with self._questions:
             answer = await self._head(repository, digest, credentials)
         if answer.status == _NOT_FOUND:
             return None
         length = answer.header("content-length")
         if answer.status == 200 and length.isdecimal():
-            self._sizes[digest] = int(length)
             return int(length)
         raise SizeUnknownError(f"HEAD of the blob: status {answer.status}")
 
@@ -77,10 +81,11 @@ class BlobSizes:
         """Raises RegistryError for a manifest that understates the size of a blob, or names a blob
         that is not there or whose size the registry does not say, and UpstreamError."""
         required = manifest.media_type not in INDEXES
-        unknown = {}
+        unknown: dict[str, Descriptor] = {}
         for blob in manifest.blobs:
-            if (size := self._sizes.get(blob.digest)) is None:
-                unknown[blob.digest] = blob
+            if (size := self._known.get((str(repository), blob.digest))) is None:
+                same = unknown.get(blob.digest, blob)
+                unknown[blob.digest] = min(blob, same, key=lambda one: one.size)
             else:
                 _require_declared(blob, size)
         if unknown:
@@ -95,10 +100,14 @@ class BlobSizes:
     ) -> None:
         """`required`: refuse a missing blob. An index may list objects that are not blobs."""
         try:
-            size = await self.size(repository, blob.digest, credentials)
+            size = await self.ask(repository, blob.digest, credentials)
+            if size is not None:
+                self._known[repository, blob.digest] = size
         except SizeUnknownError as error:
-            self._tolerate(blob.digest, error)
-            return
+            size = self._counted.get((repository, blob.digest))
+            if size is None:
+                self._tolerate(blob.digest, error)
+                return
         if size is None and required:
             raise RegistryError(
                 "MANIFEST_BLOB_UNKNOWN",

@@ -1,11 +1,15 @@
 """Blob uploads, which are checked against `max.storage` while their bytes pass."""
 
-from dataclasses import dataclass
+import asyncio
+import hashlib
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qs
+from weakref import WeakValueDictionary
 
 from cachetools import LRUCache
 from starlette.requests import Request
 
+from app.gateway.addresses import is_sealed
 from app.gateway.blob_sizes import BlobSizes, SizeUnknownError
 from app.gateway.cancel import cancel
 from app.gateway.rights import PushRights
@@ -13,7 +17,7 @@ from app.gateway.slots import Slots, client_of
 from app.gateway.uploads import MeteredBody
 from app.gateway.upstream import Answer, Upstream, authorization, has_body, header
 from app.registry.errors import RegistryError
-from app.registry.names import Repository
+from app.registry.names import Repository, is_digest
 from app.registry.push import PushChecks
 from app.registry.routes import ContinueUpload, StartUpload, upload_of
 
@@ -28,8 +32,8 @@ class _Session:
 
     total: int
     """Bytes so far."""
-    metered: bool
-    """Whether all of them passed through this process."""
+    counted: bool
+    """Whether all of them passed through this process, one request after another."""
 
 
 class BlobUploads:
@@ -55,6 +59,7 @@ class BlobUploads:
         self._sizes = sizes
         self._idle_timeout = idle_timeout
         self._sessions: LRUCache[str, _Session] = LRUCache(_SESSIONS)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.slots = Slots(max_uploads, upload_wait)
 
     async def start(self, request: Request, start: StartUpload) -> Answer:
@@ -67,22 +72,31 @@ class BlobUploads:
             self._checks.require(
                 start.repository, self._checks.blob(start.repository, 0, size).verdict
             )
+        nothing = _Session(0, counted=self._alone)
         if has_body(request):
-            answer = await self._pass(request, start.repository, "", _Session(0, metered=True))
+            answer = await self._pass(request, start.repository, "", nothing)
         else:
             answer = await self._upstream.forward(request, None)
-            self._note(request, answer, "", _Session(0, metered=True))
+            self._note(request, answer, start.repository, "", nothing)
         if answer.status in (201, 202):
             self._rights.learn(request, start.repository)
         return answer
 
     async def go_on(self, request: Request, upload: ContinueUpload) -> Answer:
-        """Continue an upload session, or finish it."""
-        if not has_body(request):
+        """Continue an upload session, or finish it.
+
+        Requests on one session take turns: a registry may take several at once, and then nobody
+        knows how large the blob is.
+        """
+        async with self._turns.setdefault(upload.session, asyncio.Lock()):
+            if has_body(request):
+                return await self._continue(request, upload)
             answer = await self._upstream.forward(request, None)
             known = self._sessions.get(upload.session) if self._alone else None
-            self._note(request, answer, upload.session, known)
+            self._note(request, answer, upload.repository, upload.session, known)
             return answer
+
+    async def _continue(self, request: Request, upload: ContinueUpload) -> Answer:
         if (refusal := await self._rights.refusal(request, upload.repository)) is not None:
             return refusal
         session = await self._session(request, upload.session)
@@ -93,9 +107,7 @@ class BlobUploads:
         known = self._sessions.get(name)
         if known is not None and self._alone:
             return known
-        total = await self._uploaded(request)
-        metered = known is not None and known.metered and known.total == total
-        return _Session(total, metered)
+        return _Session(await self._uploaded(request), counted=False)
 
     async def _pass(
         self, request: Request, repository: Repository, name: str, session: _Session
@@ -112,37 +124,55 @@ class BlobUploads:
                 request, start=session.total, allowance=allowance, idle_timeout=self._idle_timeout
             )
             self._sessions.pop(name, None)
-            is_small = size is not None and size - session.total <= _SMALL
-            answer = await self._upstream.forward(request, await body.whole() if is_small else body)
+            if size is not None and size - session.total <= _SMALL:
+                content = await body.whole()
+                answer = await self._upstream.forward(request, content)
+                self._learn(request, answer, repository, content)
+            else:
+                answer = await self._upstream.forward(request, body)
             if body.is_too_large:
                 await answer.close()
                 session_now = answer.path if answer.status == 202 else _address(request)
                 await self._require_or_give_up(request, repository, body.total, None, session_now)
                 raise RegistryError("SIZE_INVALID", "the limit has changed; try again")
-            self._note(request, answer, name, _Session(body.total, session.metered))
+            self._note(request, answer, repository, name, replace(session, total=body.total))
             return answer
 
-    def _note(self, request: Request, answer: Answer, name: str, session: _Session | None) -> None:
+    def _learn(
+        self, request: Request, answer: Answer, repository: Repository, content: bytes
+    ) -> None:
+        """Remember the size of a blob that one request had as a whole."""
+        if answer.status == 201 and (digest := _finished(request)):
+            kind, _, value = digest.partition(":")
+            if is_digest(digest) and hashlib.new(kind, content).hexdigest() == value:
+                self._sizes.learn(repository, digest, len(content))
+
+    def _note(
+        self,
+        request: Request,
+        answer: Answer,
+        repository: Repository,
+        name: str,
+        session: _Session | None,
+    ) -> None:
         """Remember the size of an upload session, or of the blob that it became."""
         self._sessions.pop(name, None)
         if session is None:
             return
-        if answer.status == 201 and session.metered:
-            query = request.scope["query_string"].decode("latin-1")
-            parameters = parse_qs(query, keep_blank_values=True)
-            digests = parameters.get("digest", [])
-            # The answer to a mount is 201, too. Its blob is not the one that the client sent.
-            if len(digests) == 1 and "mount" not in parameters:
-                self._sizes.learn(digests[0], session.total)
+        if answer.status == 201 and session.counted and (digest := _finished(request)):
+            self._sizes.count(repository, digest, session.total)
         if answer.status == 202 and (following := upload_of(answer.path.partition("?")[0])):
-            self._sessions[following.session] = session
+            # Under another name, requests on one session would not take turns.
+            same = following.session == name or not (name or is_sealed(following.session))
+            counted = session.counted and same
+            self._sessions[following.session] = replace(session, counted=counted)
 
     async def _mounted_size(self, request: Request, start: StartUpload) -> int | None:
         """Bytes of a blob to be mounted; None if unknown. The check of the manifest follows."""
         if not (start.mount and start.mount_from):
             return None
         try:
-            return await self._sizes.size(start.mount_from, start.mount, authorization(request))
+            return await self._sizes.ask(start.mount_from, start.mount, authorization(request))
         except SizeUnknownError:
             return None
 
@@ -166,6 +196,15 @@ class BlobUploads:
             await cancel(self._upstream, path, authorization(request))
         self._checks.require(repository, check.verdict)
         return check.remaining
+
+
+def _finished(request: Request) -> str:
+    """The digest of the blob that a request finishes; empty if it names several. The answer to a
+    mount is 201, too, and its blob is not the one that the client sent."""
+    query = request.scope["query_string"].decode("latin-1")
+    parameters = parse_qs(query, keep_blank_values=True)
+    digests = parameters.get("digest", [])
+    return digests[0] if len(digests) == 1 and "mount" not in parameters else ""
 
 
 def _address(request: Request) -> str:

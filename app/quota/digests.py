@@ -1,6 +1,7 @@
 """Packs digests: a cluster may have a million, and they take most of the usage index's memory."""
 
 import re
+from functools import lru_cache
 
 _SHA256 = "sha256:"
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -11,6 +12,7 @@ _PADDED = b"+"
 Packed = bytes
 
 
+@lru_cache(4096)
 def pack(digest: str) -> Packed:
     """32 bytes for a sha256 digest. Any other name is kept in full, and is never 32 bytes long."""
     if digest.startswith(_SHA256) and _HEX.fullmatch(digest, len(_SHA256)):

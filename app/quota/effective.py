@@ -12,6 +12,7 @@ Three things make it more than a union:
 """
 
 from collections import Counter
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 
 from app.quota.members import NONE, Claims, Members, StreamImage, StreamTag
@@ -169,7 +170,9 @@ class Effective:
         wanted = {d for d in digests | self._unmade_images(made) if not self._is_sure(d)} - used
         counted = sum(1 for digest in wanted if self._counts(digest))
         freed = {digest for name, digest in claims.removes.images if self._frees(name, digest)}
-        unsure_tags = sum(1 for pair in claims.adds.tags if self._is_unsure_tag(pair))
+        unsure_tags = sum(
+            self.counts_of(name)[1] - change.image_tags.used for name, change in changes.items()
+        )
         return NamespaceChange(
             Change(streams, sum(1 for name in claims.adds.streams if not self._is_known(name))),
             Change(images + len(used) - counted, len(wanted), len(freed - digests)),
@@ -183,18 +186,27 @@ class Effective:
 
     def _stream_change(self, name: str, adds: Members, removes: Members) -> StreamChange:
         """`adds` has only members of this stream; `removes` may have others as well."""
+        usage, reserved = self._usage, self._reserved(name)
         images, tags = self.counts_of(name)
-        unsure_images = sum(1 for pair in adds.images if self._is_unsure_image(pair))
-        unsure_tags = sum(1 for pair in adds.tags if self._is_unsure_tag(pair))
+        new_images, unsure_images = _new_and_unsure(
+            adds.images,
+            reserved.new_images,
+            reserved.sure_images,
+            self._leaving_images,
+            usage.has_image,
+        )
+        new_tags, unsure_tags = _new_and_unsure(
+            adds.tags, reserved.new_tags, reserved.sure_tags, self._leaving_tags, usage.has_tag
+        )
         return StreamChange(
             Change(
                 images - unsure_images,
-                unsure_images + sum(1 for pair in adds.images if not self._counts_image(pair)),
+                new_images + unsure_images,
                 sum(1 for pair in removes.images if pair[0] == name and self._frees_image(pair)),
             ),
             Change(
                 tags - unsure_tags,
-                unsure_tags + sum(1 for pair in adds.tags if not self._counts_tag(pair)),
+                new_tags + unsure_tags,
                 sum(1 for pair in removes.tags if pair[0] == name and self._frees_tag(pair)),
             ),
         )
@@ -266,22 +278,6 @@ class Effective:
     def _reserved(self, stream: str) -> _Reserved:
         return self._by_stream.get(stream, _NOTHING)
 
-    def _counts_image(self, pair: StreamImage) -> bool:
-        return pair[1] in self._reserved(pair[0]).new_images or self._usage.has_image(*pair)
-
-    def _counts_tag(self, pair: StreamTag) -> bool:
-        return pair[1] in self._reserved(pair[0]).new_tags or self._usage.has_tag(*pair)
-
-    def _is_unsure_image(self, pair: StreamImage) -> bool:
-        if not self._counts_image(pair) or pair[1] in self._reserved(pair[0]).sure_images:
-            return False
-        return pair in self._leaving_images or not self._usage.has_image(*pair)
-
-    def _is_unsure_tag(self, pair: StreamTag) -> bool:
-        if not self._counts_tag(pair) or pair[1] in self._reserved(pair[0]).sure_tags:
-            return False
-        return pair in self._leaving_tags or not self._usage.has_tag(*pair)
-
     def _frees_image(self, pair: StreamImage) -> bool:
         taken = pair in self._leaving_images or pair[1] in self._reserved(pair[0]).images
         return not (taken or self._places) and self._usage.has_image(*pair)
@@ -289,3 +285,24 @@ class Effective:
     def _frees_tag(self, pair: StreamTag) -> bool:
         taken = pair in self._leaving_tags or pair[1] in self._reserved(pair[0]).tags
         return not (taken or self._places) and self._usage.has_tag(*pair)
+
+
+def _new_and_unsure(
+    pairs: Iterable[tuple[str, str]],
+    new: Container[str],
+    sure: Container[str],
+    leaving: Container[tuple[str, str]],
+    is_stored: Callable[[str, str], bool],
+) -> tuple[int, int]:
+    """How many claimed pairs of one stream do not count yet, and how many may stop to count.
+
+    The other arguments are what the stream has reserved, see `_Reserved`, and what leaves it.
+    """
+    added = unsure = 0
+    for pair in pairs:
+        name, stored = pair[1], is_stored(*pair)
+        if not (stored or name in new):
+            added += 1
+        elif name not in sure and (pair in leaving or not stored):
+            unsure += 1
+    return added, unsure

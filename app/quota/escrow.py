@@ -15,17 +15,36 @@ docs/reference/ledger.md has the rules and their reasons.
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from math import inf
 
 from app.model.limits import NamespaceLimits
 from app.quota.effective import Effective
 from app.quota.ledger import Escrow, Ledger, Reservation, Timing
 from app.quota.members import NONE, Claims, Members
-from app.quota.usage import NamespaceUsage, StreamUsage
+from app.quota.usage import EarlierStreams, NamespaceUsage, StreamUsage
 
 _SHARE = 8
 """An escrow has at most 1/_SHARE of the room under each quota, and of each limit of streams."""
 _LEAST, _MOST = 4, 512
 """The smallest and the largest number of places of one escrow."""
+
+
+@dataclass
+class _InStream:
+    """The reservations that touch one stream."""
+
+    rows: list[Reservation] = field(default_factory=list)
+    images: int = 0
+    tags: int = 0
+    """How many they hold in all their streams. One that two of them hold counts twice."""
+
+    def add(self, row: Reservation) -> None:
+        self.rows.append(row)
+        self.images += len(row.members.images)
+        self.tags += len(row.members.tags)
+
+
+_NOTHING = _InStream()
 
 
 @dataclass
@@ -39,22 +58,22 @@ class Holding:
     """The ledger as it was written, with the escrow in it."""
     unwritten: Ledger = field(default_factory=Ledger)
     """The reservations that were admitted since, which no write has named yet."""
-    stored: dict[str, StreamUsage] = field(default_factory=dict)
-    """The streams as they were seen when it was taken. Empty if streams have no limits."""
+    earlier: EarlierStreams = field(default_factory=EarlierStreams)
+    """The streams that have changed since it was taken. Unused if streams have no limits."""
     before: "Holding | None" = None
     """The escrow that its write replaces, while that write is on its way."""
     _used: Members = NONE
-    _by_stream: dict[str, list[Reservation]] | None = field(default=None, init=False)
+    _by_stream: dict[str, _InStream] | None = field(default=None, init=False)
     """All reservations by the streams that they touch. None until they are needed."""
     _compared: dict[str, tuple[StreamUsage | None, Members]] = field(
         default_factory=dict, init=False
     )
-    """By stream: its state when it was last compared with `stored`, and the members it had lost."""
+    """By stream: its state when it was last compared with `earlier`, and what it had lost."""
 
     def admits(self, claims: Claims, limits: NamespaceLimits, now: float) -> bool:
         """Whether a request may be admitted in the places that are left.
 
-        Limits of single streams are not checked here, see `effective`.
+        Limits of single streams are not checked here, see `has_ample_streams` and `effective`.
         """
         usable_until = (self.before or self).escrow.usable_until
         if now > usable_until or claims.removes or limits != self.limits:
@@ -94,6 +113,26 @@ class Holding:
         self._used |= after._used
         self._by_stream = None
 
+    def has_ample_streams(self, claims: Claims, usage: NamespaceUsage) -> bool:
+        """Whether the streams of a request have room for it, however its members overlap with
+        stored and reserved ones.
+
+        This costs little. Without ample room, `effective` tells.
+        """
+        images, tags = self.limits.stream_images, self.limits.stream_tags
+        most_images = images.max.floor if images is not None else inf
+        most_tags = tags.max.floor if tags is not None else inf
+        others = self.ledger.places - self.escrow.places
+        for name in claims.adds.touched_streams:
+            reserved, states = self._reserved_in(name), self._states(usage, name)
+            of_images = sum(state.image_count for state in states) + reserved.images
+            of_tags = sum(state.tag_count for state in states) + reserved.tags
+            if of_images + others + len(claims.adds.images) > most_images:
+                return False
+            if of_tags + others + len(claims.adds.tags) > most_tags:
+                return False
+        return True
+
     def effective(self, usage: NamespaceUsage, streams: Collection[str]) -> Effective:
         """The usage of these streams, to compare with the limits of streams.
 
@@ -102,22 +141,31 @@ class Holding:
         replica may not have seen the deletion and may admit a push of such a member at no cost.
         A request of this replica that claims one claims it anew.
         """
-        if self._by_stream is None:
-            self._by_stream = {}
-            for row in (*self.ledger, *self.unwritten):
-                self._note(row, self._by_stream)
         effective = Effective(usage, self.ledger.places - self.escrow.places)
         for name in streams:
-            for row in self._by_stream.get(name, ()):
+            for row in self._reserved_in(name).rows:
                 effective.add(row.members.of_stream(name), row.removes.of_stream(name))
             gone = self._gone(usage, name)
             effective.add(gone, removes=gone)
         return effective
 
+    def _reserved_in(self, stream: str) -> _InStream:
+        if self._by_stream is None:
+            self._by_stream = {}
+            for row in (*self.ledger, *self.unwritten):
+                self._note(row, self._by_stream)
+        return self._by_stream.get(stream, _NOTHING)
+
+    def _states(self, usage: NamespaceUsage, name: str) -> set[StreamUsage]:
+        """The stream as it is, and as it was at the writes that may not have arrived."""
+        states = set() if self.before is None else self.before._states(usage, name)
+        states.update(filter(None, (self.earlier.get(name), usage.streams.get(name))))
+        return states
+
     def _gone(self, usage: NamespaceUsage, name: str) -> Members:
         """The members that have left a stream since the last stored write of this replica."""
         gone = NONE if self.before is None else self.before._gone(usage, name)
-        then, now = self.stored.get(name), usage.streams.get(name)
+        then, now = self.earlier.get(name), usage.streams.get(name)
         if then is None or then is now:
             return gone
         known = self._compared.get(name)
@@ -135,9 +183,9 @@ class Holding:
         self._used |= claims.adds
 
     @staticmethod
-    def _note(row: Reservation, by_stream: dict[str, list[Reservation]]) -> None:
+    def _note(row: Reservation, by_stream: dict[str, _InStream]) -> None:
         for name in row.members.touched_streams:
-            by_stream.setdefault(name, []).append(row)
+            by_stream.setdefault(name, _InStream()).add(row)
 
 
 def give_back(ledger: Ledger, holding: Holding, now: float) -> None:

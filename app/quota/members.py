@@ -44,11 +44,17 @@ class Members:
             yield ("tag", *pair)
 
     def __or__(self, other: "Members") -> "Members":
+        if not other:
+            return self
+        if not self:
+            return other
         return Members(
             self.streams | other.streams, self.images | other.images, self.tags | other.tags
         )
 
     def __sub__(self, other: "Members") -> "Members":
+        if not (self and other):
+            return self
         return Members(
             self.streams - other.streams, self.images - other.images, self.tags - other.tags
         )

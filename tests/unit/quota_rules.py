@@ -7,12 +7,12 @@ from math import inf
 from app.admission import escrows
 from app.admission.escrows import Escrows
 from app.model.limits import NamespaceLimits
-from app.quota import escrow
+from app.quota import effective, escrow
 from app.quota.effective import Effective
 from app.quota.escrow import Holding
 from app.quota.ledger import Escrow, Ledger, Reservation, Timing, View
 from app.quota.members import NONE, Claims, Member, Members
-from app.quota.usage import NamespaceUsage
+from app.quota.usage import EarlierStreams, NamespaceUsage, StreamUsage
 from tests.unit.quota_replica import Replica, SharedLedger
 from tests.unit.quota_world import TIMING
 
@@ -62,7 +62,7 @@ def gone_since_the_last_write(self: Holding, usage: NamespaceUsage, name: str) -
 def effective_as_if_nothing_had_left(
     self: Holding, usage: NamespaceUsage, streams: set[str]
 ) -> Effective:
-    found = EFFECTIVE(replace(self, stored={}, before=None), usage, streams)
+    found = EFFECTIVE(replace(self, earlier=EarlierStreams(), before=None), usage, streams)
     for name in streams:
         found.add(self._gone(usage, name))
     return found
@@ -175,6 +175,10 @@ def is_certain_by_one_member(
     return all(row.lost_at <= view.time for row in hiding)
 
 
+def states_of_now(self: Holding, usage: NamespaceUsage, name: str) -> set[StreamUsage]:
+    return {usage.streams[name]} if name in usage.streams else set()
+
+
 def nothing_of_streams(self: Holding, usage: NamespaceUsage, streams: set[str]) -> Effective:
     return Effective(NamespaceUsage())
 
@@ -184,6 +188,7 @@ ADMITS, ADMIT, GONE = Holding.admits, Holding.admit, Holding._gone
 HELD_IN = Escrows.held_in
 GIVE_BACK, TAKE = escrow.give_back, escrow.take
 FREES, FREES_IMAGE, FREES_TAG = Effective._frees, Effective._frees_image, Effective._frees_tag
+NEW_AND_UNSURE = effective._new_and_unsure
 COUNTS_OF, EFFECTIVE = Effective.counts_of, Holding.effective
 Rule = tuple[object, str, object]
 
@@ -208,8 +213,7 @@ WITHOUT: dict[str, list[Rule]] = {
     "a later claim takes the proof away": [(Ledger, "_share", lambda *_: None)],
     "what was claimed before is no proof": [(Ledger, "_index", lambda _: {})],
     "removed members are relied on by nobody": [
-        (Effective, "_is_unsure_image", lambda *_: False),
-        (Effective, "_is_unsure_tag", lambda *_: False),
+        (effective, "_new_and_unsure", lambda *given: (NEW_AND_UNSURE(*given)[0], 0)),
     ],
     "reserved images are freed by nobody": [
         (Effective, "_frees_image", lambda self, pair: self._usage.has_image(*pair)),
@@ -290,6 +294,10 @@ WITHOUT: dict[str, list[Rule]] = {
     "what is stored uses a place as well": [(Holding, "admit", use_places_for_what_is_missing)],
     "what the ledger reserves is no proof": [(Holding, "admit", admit_without_the_ledger)],
     "streams have limits of their own": [(Holding, "effective", nothing_of_streams)],
+    "ample room is room in the limits of streams": [
+        (Holding, "has_ample_streams", lambda *_: True),
+    ],
+    "ample room counts what has left": [(Holding, "_states", states_of_now)],
     "what was admitted is named": [(escrow, "give_back", give_back_nameless)],
     "after its end an escrow is given back otherwise": [
         (escrow, "give_back", give_back_as_if_in_time)
