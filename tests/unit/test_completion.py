@@ -1,5 +1,7 @@
 """What a shell offers on TAB, and what kubectl asks for its plugin."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,10 +9,11 @@ import pytest
 from app.cli import completion
 from app.cli.main import complete_for_kubectl, main
 
+HEAVY = ("aiohttp", "cryptography", "fastapi", "httpx", "kubernetes_asyncio", "uvicorn")
 CONFIG = """\
 apiVersion: v1
 kind: Config
-contexts: [{name: staging, context: {}}, {name: production, context: {}}]
+contexts: [{name: staging, context: {namespace: team-b}}, {name: production, context: {}}]
 """
 
 
@@ -53,3 +56,54 @@ def test_kubectl_gets_values_and_a_directive(
     )
     complete_for_kubectl()
     assert capsys.readouterr().out == "warning\n:4\n"
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kubectl that is alone on the PATH, and prints how it was called."""
+    program = tmp_path / "bin/kubectl"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\necho "$@" > {tmp_path}/called\n'
+        "echo namespace/team-a; echo namespace/team-b; echo namespace/other\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/bin:/usr/bin")
+    return program
+
+
+def test_kubectl_lists_the_namespaces_of_the_cluster_that_is_named(
+    kubectl: Path, tmp_path: Path
+) -> None:
+    words = ["usage", "--kubeconfig", "file", "--context", "staging", "-n", "team-"]
+    assert completion.values(main, words)[0] == ["team-a", "team-b"]
+    assert (tmp_path / "called").read_text() == (
+        "get namespaces --output=name --request-timeout=2s --kubeconfig=file --context=staging\n"
+    )
+
+
+def test_a_user_who_may_not_list_namespaces_is_offered_those_of_contexts(kubectl: Path) -> None:
+    kubectl.write_text("#!/bin/sh\nexit 1\n")
+    assert completion.values(main, ["usage", ""])[0] == ["team-b"]
+
+
+def test_without_kubectl_the_own_client_asks_and_may_fail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert completion.values(main, ["usage", "team"])[0] == ["team-b"]
+
+
+def test_a_tab_imports_no_client_of_clusters(kubectl: Path) -> None:
+    script = f"""
+import sys
+from app.cli import completion
+from app.cli.main import main
+found, _ = completion.values(main, ["usage", "-n", ""])
+heavy = {HEAVY!r}
+print(len(found), [name for name in heavy if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "3 []\n"
