@@ -43,7 +43,8 @@ async def opened(
 
     `on_examples`: open the examples. `namespaces`: the ones to read in a cluster; empty: all, or
     those with these `labels`. Each must exist, or be among the `proposed` ones. `ledgers` and
-    `times`: whether ledgers and the times of pushes are read. `of_folder`: makes the inventory of a folder. Raises UnusableError.
+    `times`: whether ledgers and the times of pushes are read. `of_folder`: makes the inventory of a
+    folder. Raises UnusableError.
     """
     if on_examples or settings.state is not None:
         if labels:
