@@ -57,7 +57,7 @@ class Cluster(KubeApi):
             metadata["continue"] = str(start + limit)
         numbers = range(first + start, first + min(total, start + limit))
         items = [make(number) for number in numbers]
-        return {"metadata": metadata, "items": items}
+        return {"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": items}
 
     def _stream(self, number: int) -> Content:
         namespace, place = divmod(number, self._streams)
@@ -72,7 +72,8 @@ class Cluster(KubeApi):
 
 
 def _namespace(number: int) -> Content:
-    return {"metadata": {"name": f"ns-{number:05}"}}
+    metadata = {"name": f"ns-{number:05}"}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
 def _digest(number: int) -> str:

@@ -1,5 +1,6 @@
 """Values that a shell offers on TAB."""
 
+import json
 import os
 import subprocess
 from collections.abc import Sequence
@@ -70,8 +71,9 @@ def namespaces(
 
 
 def _listed_by_kubectl(ctx: click.Context) -> list[str] | None:
-    """kubectl starts in a tenth of the time that our own client takes to be imported."""
-    command = ["kubectl", "get", "namespaces", "--output=name", f"--request-timeout={_WITHIN}s"]
+    """kubectl starts in a tenth of the time that our own client takes to be imported. With --raw, it
+    does not ask for the kinds of the cluster first."""
+    command = ["kubectl", "get", "--raw=/api/v1/namespaces", f"--request-timeout={_WITHIN}s"]
     command += [
         f"--{option}={ctx.params[option]}"
         for option in ("kubeconfig", "context")
@@ -81,11 +83,10 @@ def _listed_by_kubectl(ctx: click.Context) -> list[str] | None:
         done = subprocess.run(  # noqa: S603 - a fixed command with options of the user
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * _WITHIN
         )
-    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        items = json.loads(done.stdout)["items"] if done.returncode == 0 else None
+    except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, TypeError):
         return None
-    if done.returncode:
-        return None
-    return [line.removeprefix("namespace/") for line in done.stdout.split()]
+    return None if items is None else [item["metadata"]["name"] for item in items]
 
 
 def _listed(ctx: click.Context) -> list[str] | None:

@@ -1,5 +1,6 @@
 """What a shell offers on TAB, and what kubectl asks for its plugin."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -61,11 +62,11 @@ def test_kubectl_gets_values_and_a_directive(
 @pytest.fixture
 def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A kubectl that is alone on the PATH, and prints how it was called."""
+    items = [{"metadata": {"name": name}} for name in ("team-a", "team-b", "other")]
     program = tmp_path / "bin/kubectl"
     program.parent.mkdir()
     program.write_text(
-        f'#!/bin/sh\necho "$@" > {tmp_path}/called\n'
-        "echo namespace/team-a; echo namespace/team-b; echo namespace/other\n"
+        f"#!/bin/sh\necho \"$@\" > {tmp_path}/called\necho '{json.dumps({'items': items})}'\n"
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:/bin:/usr/bin")
@@ -78,12 +79,15 @@ def test_kubectl_lists_the_namespaces_of_the_cluster_that_is_named(
     words = ["usage", "--kubeconfig", "file", "--context", "staging", "-n", "team-"]
     assert completion.values(main, words)[0] == ["team-a", "team-b"]
     assert (tmp_path / "called").read_text() == (
-        "get namespaces --output=name --request-timeout=2s --kubeconfig=file --context=staging\n"
+        "get --raw=/api/v1/namespaces --request-timeout=2s --kubeconfig=file --context=staging\n"
     )
 
 
-def test_a_user_who_may_not_list_namespaces_is_offered_those_of_contexts(kubectl: Path) -> None:
-    kubectl.write_text("#!/bin/sh\nexit 1\n")
+@pytest.mark.parametrize("answer", ["exit 1", "echo no JSON", "echo 7", "echo '{}'"])
+def test_a_user_who_may_not_list_namespaces_is_offered_those_of_contexts(
+    kubectl: Path, answer: str
+) -> None:
+    kubectl.write_text(f"#!/bin/sh\n{answer}\n")
     assert completion.values(main, ["usage", ""])[0] == ["team-b"]
 
 
