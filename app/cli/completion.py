@@ -71,8 +71,8 @@ def namespaces(
 
 
 def _listed_by_kubectl(ctx: click.Context) -> list[str] | None:
-    """kubectl starts in a tenth of the time that our own client takes to be imported. With --raw, it
-    does not ask for the kinds of the cluster first."""
+    """kubectl starts in a tenth of the time that our own client takes to be imported. With --raw,
+    it does not ask for the kinds of the cluster first."""
     command = ["kubectl", "get", "--raw=/api/v1/namespaces", f"--request-timeout={_WITHIN}s"]
     command += [
         f"--{option}={ctx.params[option]}"
