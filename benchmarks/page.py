@@ -10,6 +10,7 @@ import httpx
 from fastapi import FastAPI
 
 from app.auth.authentication import Subject, Visible
+from app.config import runtime
 from app.model.domain import ApiDomain
 from app.model.image import StoredImage
 from app.model.limits import HardLimits, Limit, NamespaceLimits
@@ -68,12 +69,15 @@ class Loop:
 
     def __init__(self) -> None:
         self.longest = 0.0
+        self.longest_work = 0.0
+        """The same in CPU seconds of this process, which other processes do not lengthen."""
 
     async def watch(self) -> None:
         while True:
-            before = time.perf_counter()
+            before, worked = time.perf_counter(), time.thread_time()
             await asyncio.sleep(_TICK)
             self.longest = max(self.longest, time.perf_counter() - before - _TICK)
+            self.longest_work = max(self.longest_work, time.thread_time() - worked)
 
 
 async def no_image(_: str) -> StoredImage | None:
@@ -107,13 +111,14 @@ async def measure(title: str, viewer: httpx.AsyncClient, path: str, pause: float
     watching.cancel()
     print(
         f"{title}: {statistics.median(times) * 1e3:.0f} ms, others waited at most "
-        f"{loop.longest * 1e3:.0f} ms"
+        f"{loop.longest * 1e3:.0f} ms ({loop.longest_work * 1e3:.0f} ms of CPU)"
     )
 
 
 async def main() -> None:
     state = Limited()
     state.fill(_NAMESPACES, _STREAMS)
+    runtime.calm_collector()
     gc.collect()
     gc.freeze()
     print(f"{_NAMESPACES:,} namespaces, {_NAMESPACES * _STREAMS:,} streams of 10 tags")

@@ -14,7 +14,7 @@ from app.quota.effective import Effective
 from app.quota.escrow import Holding
 from app.quota.ledger import Floor, Ledger, Timing, View
 from app.quota.members import Claims
-from app.quota.usage import NamespaceUsage
+from app.quota.usage import EarlierStreams, NamespaceUsage
 
 
 @dataclass(frozen=True)
@@ -151,5 +151,5 @@ def take_escrow(ledger: Ledger, key: str, places: int, life: float, sight: Sight
     # The places rest on this view, which may be newer than the one that the write began with.
     ledger.floor = Floor(sight.view.position, sight.now)
     limited = sight.limits.stream_images or sight.limits.stream_tags
-    stored = dict(sight.usage.streams) if limited else {}
-    return Holding(taken, sight.limits, ledger.copy(), stored=stored)
+    earlier = sight.usage.remember() if limited else EarlierStreams()
+    return Holding(taken, sight.limits, ledger.copy(), earlier=earlier)

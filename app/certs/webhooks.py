@@ -5,7 +5,7 @@ from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 
 from app.certs import trust
-from app.cluster.api import Content, KubeApi, NotFoundError
+from app.cluster.api import ApiError, Content, KubeApi, NotFoundError
 
 logger = logging.getLogger("registry_admission.certs")
 
@@ -37,11 +37,13 @@ class WebhookTrust:
     async def publish(self, trusted: bytes, *, always: bool = False) -> bool:
         """Write the bundle to every webhook. Returns whether anything changed.
 
-        `always`: write the bundle even if it is there already, so that it stays if another field
-        manager drops it. A configuration that does not exist needs nothing. Raises ApiError.
+        A configuration that cannot be written does not keep the others from it; its error is raised
+        in the end. `always`: write the bundle even if it is there already, so that it stays if
+        another field manager drops it. A configuration that does not exist needs nothing. Raises
+        ApiError.
         """
         bundle = b64encode(trusted).decode()
-        changed = False
+        changed, failed = False, None
         async for path, configuration in self._configurations():
             webhooks = _webhooks(configuration)
             known = (webhook["clientConfig"].get("caBundle") for webhook in webhooks)
@@ -56,9 +58,15 @@ class WebhookTrust:
                     for webhook in webhooks
                 ],
             }
-            await self._api.apply(path, wanted, _MANAGER)
+            try:
+                await self._api.apply(path, wanted, _MANAGER)
+            except ApiError as error:
+                failed = failed or error
+                continue
             logger.info("caBundle written", extra={"kind": configuration["kind"]})
             changed = True
+        if failed is not None:
+            raise failed
         return changed
 
     async def _configurations(self) -> AsyncIterator[tuple[str, Content]]:

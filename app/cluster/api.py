@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
@@ -69,6 +70,19 @@ def is_unanswered(error: Exception) -> bool:
     return unable or isinstance(error, TimeoutError)
 
 
+def concerns_one_object(error: ApiError) -> bool:
+    """Whether a response may be about the requested object alone: a stored object that cannot be
+    decoded is a 500. No response, missing rights and overload concern all objects."""
+    return error.status not in (
+        0,
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    )
+
+
 _ERRORS: dict[int, type[ApiError]] = {
     HTTPStatus.CONFLICT: ConflictError,
     HTTPStatus.FORBIDDEN: ForbiddenError,
@@ -78,6 +92,19 @@ _ERRORS: dict[int, type[ApiError]] = {
 
 Content = dict[str, Any]
 Query = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Request:
+    method: str
+    path: str
+    query: Query | None = None
+    content: Content | None = None
+    content_type: str = _JSON
+    accept: str = _JSON
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
 
 
 class KubeApi:
@@ -118,7 +145,7 @@ class KubeApi:
         await self.client.close()
 
     async def get(self, path: str, query: Query | None = None) -> Content:
-        return await self._request("GET", path, query)
+        return await self._answer(_Request("GET", path, query))
 
     async def pages(
         self, path: str, query: Query | None = None, limit: int = PAGE
@@ -143,17 +170,17 @@ class KubeApi:
 
     async def metadata(self, path: str) -> Content:
         """Only the metadata of an object, such as a Secret whose data we may not read."""
-        return await self._request("GET", path, None, accept=_METADATA_ONLY)
+        return await self._answer(_Request("GET", path, accept=_METADATA_ONLY))
 
     async def create(self, path: str, content: Content, query: Query | None = None) -> Content:
-        return await self._request("POST", path, query, content)
+        return await self._answer(_Request("POST", path, query, content))
 
     async def replace(self, path: str, content: Content) -> Content:
-        return await self._request("PUT", path, None, content)
+        return await self._answer(_Request("PUT", path, None, content))
 
     async def merge(self, path: str, patch: Content, query: Query | None = None) -> Content:
         """Apply a JSON merge patch: fields that the patch does not name stay as they are."""
-        return await self._request("PATCH", path, query, patch, MERGE_PATCH)
+        return await self._answer(_Request("PATCH", path, query, patch, MERGE_PATCH))
 
     async def apply(
         self,
@@ -171,56 +198,40 @@ class KubeApi:
         query = {"fieldManager": manager, "force": str(force).lower()}
         if dry_run:
             query["dryRun"] = "All"
-        return await self._request("PATCH", path, query, content, APPLY_PATCH)
+        return await self._answer(_Request("PATCH", path, query, content, APPLY_PATCH))
 
     async def delete(self, path: str, content: Content | None = None) -> None:
-        await self._request("DELETE", path, None, content)
+        await self._answer(_Request("DELETE", path, None, content))
 
     async def watch(self, path: str, query: Query) -> AsyncGenerator[Content, None]:
         """The events of a watch until the API server ends it. There is no limit on silence."""
         bounds = aiohttp.ClientTimeout(sock_connect=_REQUEST_TIMEOUT)
-        async with self._open("GET", path, {**query, "watch": "true"}, bounds) as response:
+        request = _Request("GET", path, {**query, "watch": "true"})
+        async with self._open(request, bounds) as response:
             async for line in _lines(response.content, self._max_event):
                 yield from_json(line)
 
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        query: Query | None,
-        content: Content | None = None,
-        content_type: str = _JSON,
-        accept: str = _JSON,
-    ) -> Content:
+    async def _answer(self, request: _Request) -> Content:
         bounds = aiohttp.ClientTimeout(total=_REQUEST_TIMEOUT)
-        async with self._open(
-            method, path, query, bounds, content, content_type, accept
-        ) as response:
+        async with self._open(request, bounds) as response:
             answer: Content = from_json(await response.read())
             return answer
 
     @asynccontextmanager
     async def _open(
-        self,
-        method: str,
-        path: str,
-        query: Query | None,
-        bounds: aiohttp.ClientTimeout,
-        content: Content | None = None,
-        content_type: str = _JSON,
-        accept: str = _JSON,
+        self, request: _Request, bounds: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        method, path = request.method, request.path
         if _PATH.fullmatch(path) is None or _DOTS.search(path):
             raise NotFoundError(HTTPStatus.NOT_FOUND, f"{method} {path!r}: no path of the API")
-        headers = {"Accept": accept, "Content-Type": content_type}
         sent = time.time()
         try:
             response: aiohttp.ClientResponse = await self.client.call_api(
                 path,
                 method,
-                query_params=list((query or {}).items()),
-                header_params=headers,
-                body=content,
+                query_params=list((request.query or {}).items()),
+                header_params={"Accept": request.accept, "Content-Type": request.content_type},
+                body=request.content,
                 auth_settings=["BearerToken"],
                 _preload_content=False,
                 _request_timeout=bounds,
@@ -228,16 +239,16 @@ class KubeApi:
         except aiohttp.ClientConnectorError as error:
             raise ApiError(0, self._unreachable(error)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ApiError(0, f"{method} {path}: {error or type(error).__name__}") from error
+            raise ApiError(0, f"{request}: {error or type(error).__name__}") from error
         with contextlib.suppress(ValueError, TypeError):
             date = parsedate_to_datetime(response.headers.get("Date", ""))
             self.clock.observe(date.timestamp(), sent=sent, received=time.time())
         try:
             if response.status >= HTTPStatus.BAD_REQUEST:
-                raise await _error(method, path, response)
+                raise await _error(request, response)
             yield response
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise ApiError(0, f"{method} {path}: {error or type(error).__name__}") from error
+            raise ApiError(0, f"{request}: {error or type(error).__name__}") from error
         finally:
             response.release()
 
@@ -269,11 +280,11 @@ async def _lines(stream: aiohttp.StreamReader, max_bytes: int) -> AsyncGenerator
         yield b"".join(pieces)
 
 
-async def _error(method: str, path: str, response: aiohttp.ClientResponse) -> ApiError:
+async def _error(request: _Request, response: aiohttp.ClientResponse) -> ApiError:
     text = await response.text(errors="replace")
     try:
         message = from_json(text)["message"]
     except (ValueError, KeyError, TypeError):
         message = text[:200]
     kind = _ERRORS.get(response.status, ApiError)
-    return kind(response.status, f"{method} {path}: {message}")
+    return kind(response.status, f"{request}: {message}")

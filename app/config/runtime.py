@@ -17,5 +17,10 @@ _OLDER = 50
 def run(server: Coroutine[Any, Any, None]) -> None:
     """Run a server until it ends. Ctrl-C lets it finish what is in flight."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    gc.set_threshold(_YOUNG, _OLDER, _OLDER)
+    calm_collector()
     uvloop.run(server)
+
+
+def calm_collector() -> None:
+    """Collect garbage rarely enough for a server."""
+    gc.set_threshold(_YOUNG, _OLDER, _OLDER)

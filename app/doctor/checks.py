@@ -70,6 +70,10 @@ def diagnose(snapshot: Snapshot, examined: Sequence[Examined] | str) -> Diagnosi
             findings.extend(check(snapshot))
         except NotReadError as error:
             not_checked.append(NotChecked(name, str(error)))
+    if snapshot.unreadable:
+        first, count = snapshot.unreadable[0], len(snapshot.unreadable)
+        others = f" and {count - 1} more" if count > 1 else ""
+        not_checked.append(NotChecked("objects that are not understood", f"{first}{others}"))
     if isinstance(examined, str):
         not_checked.append(NotChecked(IMAGE_DATA, examined))
     else:

@@ -51,6 +51,8 @@ class Snapshot:
     """The namespaces whose limits and images are checked; empty: all."""
     inventory: Inventory = field(default_factory=Inventory)
     """A summary of the ImageStreams: keeping all of them would take too much memory."""
+    unreadable: tuple[str, ...] = ()
+    """Single objects of tenants that could not be read, each with the reason."""
     read: bool = True
     """Whether anything at all could be read."""
     installation: tuple[dict[str, Any], ...] = ()

@@ -25,12 +25,13 @@ from app.model.core import Secret
 from app.model.domain import ApiDomain
 from app.model.errors import UnusableError
 from app.model.image import Image
-from app.model.limits import LimitRange
+from app.model.limits import LimitRange, ResourceQuota
 from app.model.stream import ImageStream
 from app.model.webhooks import WebhookConfiguration
 
 _AT_ONCE = 8
 _MAX_EMPTY_LIST = 4096
+_OF_TENANTS = (LimitRange, ResourceQuota, ImageStream, Image)
 
 
 class NothingToLookAtError(UnusableError):
@@ -118,6 +119,7 @@ class _Reading:
     options: SnapshotOptions
     objects: dict[tuple[type[KubeObject], str, str], KubeObject] = field(default_factory=dict)
     unread: dict[Scope, str] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
     answered: bool = False
     """Whether the API server has answered at all, if only that something is forbidden."""
     read: bool = False
@@ -135,6 +137,21 @@ class _Reading:
         else:
             key = (type(item), item.metadata.namespace, item.metadata.name)
             self.objects[key] = item.condensed if isinstance(item, Image) else item
+
+    def skip(self, scope: Scope, content: Content, error: ValidationError) -> None:
+        """Leave an object out that is not understood, and only that one.
+
+        The registry's own objects are few, and a check of one needs it. So their kind counts as
+        unread.
+        """
+        name = self.resources[scope.model].full_name
+        problem = next(problems(error))
+        if scope.model not in _OF_TENANTS:
+            self.unread[scope] = f"{name}: {problem}"
+            return
+        metadata = content["metadata"]
+        title = "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))
+        self.unreadable.append(f"{name} {title}: {problem}")
 
     @property
     def service_namespace(self) -> str:
@@ -171,6 +188,7 @@ class _Reading:
             ca_namespace=self.options.ca_namespace,
             namespaces=self.options.namespaces,
             inventory=self._inventory,
+            unreadable=tuple(self.unreadable),
             read=self.read,
         )
 
@@ -180,7 +198,10 @@ async def _read(api: KubeApi, reading: _Reading, scope: Scope) -> None:
     resource = reading.resources[scope.model]
     try:
         async for content in _contents(api, resource.path(scope), scope):
-            reading.add(scope.model.model_validate(content))
+            try:
+                reading.add(scope.model.model_validate(content))
+            except ValidationError as error:
+                reading.skip(scope, content, error)
         reading.answered = reading.read = True
     except NotFoundError as error:
         reading.answered = True
@@ -188,8 +209,6 @@ async def _read(api: KubeApi, reading: _Reading, scope: Scope) -> None:
     except ApiError as error:
         reading.answered |= error.status == HTTPStatus.FORBIDDEN
         reading.unread[scope] = str(error)
-    except ValidationError as error:
-        reading.unread[scope] = f"{resource.full_name}: {next(problems(error))}"
 
 
 async def _contents(api: KubeApi, path: str, scope: Scope) -> AsyncIterator[Content]:

@@ -4,7 +4,6 @@ Reviews are decided on the same event loop. So rows are made in short steps, bet
 run, and at most once in a few seconds.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -13,7 +12,8 @@ from app.cluster.kept_answers import KeptAnswers
 from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
 from app.page.growth import Growth
-from app.page.rows import Fullest, Row, natural, of_namespace, of_stream
+from app.page.rows import Fullest, Row, StreamRow, natural, of_namespace
+from app.page.steps import Pace, ordered, paced
 from app.page.stored_sizes import StoredSizes
 from app.quota.state import StateUnavailableError
 from app.quota.usage import NamespaceUsage, StreamUsage
@@ -23,10 +23,6 @@ FRESH = 5.0
 """Seconds for which rows are kept."""
 _KEPT = 8
 """The number of lists that are kept."""
-_SLICE = 0.002
-"""Seconds of work, after which reviews may run."""
-_STRIDE = 100
-"""The number of streams between two looks at the clock."""
 
 
 class State(Protocol):
@@ -53,17 +49,20 @@ class OverviewCache:
         self._domain = domain
         self._sizes = sizes
         self._growth = growth
-        self._rows = KeptAnswers(
-            self._make, lambda _: FRESH, capacity=_KEPT, at_once=_KEPT, clock=clock
+        self._namespace_rows = KeptAnswers(
+            self._make_namespaces, lambda _: FRESH, capacity=1, at_once=1, clock=clock
+        )
+        self._stream_rows = KeptAnswers(
+            self._make_streams, lambda _: FRESH, capacity=_KEPT, at_once=_KEPT, clock=clock
         )
 
     async def namespaces(self) -> list[Row]:
         """The row of every namespace."""
-        return await self._rows.of(None)
+        return await self._namespace_rows.of(None)
 
-    async def streams(self, namespace: str) -> list[Row]:
+    async def streams(self, namespace: str) -> list[StreamRow]:
         """The row of every stream of a namespace."""
-        return await self._rows.of(namespace)
+        return await self._stream_rows.of(namespace)
 
     @property
     def growth_since(self) -> float | None:
@@ -78,24 +77,17 @@ class OverviewCache:
         """The bytes that the images of one stream store."""
         return await self._sizes.of(stream.packed_images)
 
-    async def _make(self, namespace: str | None) -> list[Row]:
-        if namespace is None:
-            return await self._make_namespaces()
-        return await self._make_streams(namespace)
-
-    async def _make_namespaces(self) -> list[Row]:
-        pace, rows = _Pace(), []
-        for namespace in sorted(self._namespaces(), key=natural):
+    async def _make_namespaces(self, _: None) -> list[Row]:
+        pace, rows = Pace(), []
+        for namespace in await ordered(list(self._namespaces()), natural):
             try:
                 usage, limits = self._state.usage(namespace), self._state.limits(namespace)
             except StateUnavailableError:
                 continue  # The page of the namespace shows the reason.
             fullest = Fullest()
             if limits.stream_images or limits.stream_tags:
-                for number, (name, stream) in enumerate(list(usage.streams.items()), start=1):
+                async for name, stream in paced(list(usage.streams.items())):
                     fullest.see(name, stream)
-                    if number % _STRIDE == 0:
-                        await pace.rest()
             levels = fullest.levels(limits, self._domain)
             images = usage.image_count
             stored = self._sizes.of_namespace(namespace, images)
@@ -106,23 +98,13 @@ class OverviewCache:
             await pace.rest()
         return rows
 
-    async def _make_streams(self, namespace: str) -> list[Row]:
-        pace, rows = _Pace(), []
-        usage, limits = self._state.usage(namespace), self._state.limits(namespace)
-        for name, stream in sorted(usage.streams.items(), key=lambda item: natural(item[0])):
-            stored = await self._sizes.of(stream.packed_images)
-            rows.append(of_stream(name, stream, limits, self._domain, stored))
+    async def _make_streams(self, namespace: str) -> list[StreamRow]:
+        pace, rows = Pace(), []
+        limits, streams = self._state.limits(namespace), self._state.usage(namespace).streams
+        for name in await ordered(list(streams), natural):
+            stream = streams.get(name)
+            if stream is not None:
+                stored = await self._sizes.of(stream.packed_images)
+                rows.append(StreamRow.of(name, stream, limits, stored))
             await pace.rest()
         return rows
-
-
-class _Pace:
-    """Lets reviews run after each slice of work."""
-
-    def __init__(self) -> None:
-        self._started = time.perf_counter()
-
-    async def rest(self) -> None:
-        if time.perf_counter() - self._started > _SLICE:
-            await asyncio.sleep(0)
-            self._started = time.perf_counter()

@@ -1,5 +1,6 @@
 """The filter, order and page of a list, as the query of an address has them."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -7,7 +8,8 @@ from typing import Generic, Literal, TypeVar, get_args
 from urllib.parse import urlencode
 
 from app.page.bars import HIGH
-from app.page.rows import COLUMNS, UNLIMITED, Column, Row
+from app.page.rows import COLUMNS, UNLIMITED, Column, Listed
+from app.page.steps import ordered, paced
 
 Show = Literal["all", "full", "over", "high", "unlimited"]
 Sort = Literal["fullest", "over", "refusals", "growth", "size", "name"]
@@ -25,6 +27,7 @@ _MAX_TEXT = 255
 _MAX_PAGE = 1_000_000
 
 Item = TypeVar("Item")
+AnyRow = TypeVar("AnyRow", bound=Listed)
 
 
 @dataclass(frozen=True)
@@ -83,37 +86,42 @@ class Query:
         return bool(self.text) or self.show != "all"
 
 
-def select(
-    rows: Iterable[Row], query: Query, refusals: Mapping[str, int] = MappingProxyType({})
-) -> list[Row]:
+async def select(
+    rows: Iterable[AnyRow], query: Query, refusals: Mapping[str, int] = MappingProxyType({})
+) -> list[AnyRow]:
     """The rows that fit the query, in its order.
 
     `rows` are ordered by name, and rows that are equal keep that order. `refusals`: the number of
     refused pushes by the name of a row.
     """
     text, column = query.text.lower(), query.column
-    found = [row for row in rows if text in row.name.lower()] if text else list(rows)
+    found = list(rows)
+    if text:
+        found = [row async for row in paced(found) if text in row.name.lower()]
     if query.show != "all":
         fits = _FITS[query.show]
-        found = [row for row in found if fits(row.share(column))]
-    match query.sort:
-        case "fullest":
-            found.sort(key=lambda row: row.share(column), reverse=True)
-        case "over":
-            found.sort(key=lambda row: row.over, reverse=True)
-        case "growth":
-            found.sort(key=lambda row: row.growth, reverse=True)
-        case "size":
-            found.sort(key=lambda row: row.stored.known, reverse=True)
-        case "refusals":
-            found.sort(key=lambda row: refusals.get(row.name, 0), reverse=True)
-    return found
+        found = [row async for row in paced(found) if fits(row.share(column))]
+    keys: dict[Sort, Callable[[AnyRow], float]] = {
+        "fullest": lambda row: row.share(column),
+        "over": lambda row: row.over,
+        "growth": lambda row: row.growth,
+        "size": lambda row: row.size,
+        "refusals": lambda row: refusals.get(row.name, 0),
+    }
+    if query.sort == "name":
+        return found
+    return await ordered(found, keys[query.sort], reverse=True)
 
 
-def counts(rows: Iterable[Row], column: Column | None) -> dict[Show, int]:
+async def counts(rows: Iterable[Listed], column: Column | None) -> dict[Show, int]:
     """The number of rows for each filter."""
-    shares = [row.share(column) for row in rows]
-    return {show: sum(map(fits, shares)) for show, fits in _FITS.items()}
+    counted = Counter[float]()
+    async for row in paced(list(rows)):
+        counted[row.share(column)] += 1
+    return {
+        show: sum(number for share, number in counted.items() if fits(share))
+        for show, fits in _FITS.items()
+    }
 
 
 @dataclass(frozen=True)

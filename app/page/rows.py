@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
-from typing import Literal
+from typing import Literal, Protocol
 
 from app.model.domain import ApiDomain
 from app.model.limits import Limit, NamespaceLimits
@@ -22,7 +21,26 @@ COLUMNS: Mapping[Column, str] = {
     "stream-tags": "Tags of one stream",
 }
 UNLIMITED = -1.0
+_NUMBER = re.compile(r"[0-9]+")
 _NOTHING = StoredBytes(0, 0)
+
+
+class Listed(Protocol):
+    """What a list is filtered and sorted by."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def over(self) -> int: ...
+
+    @property
+    def growth(self) -> int: ...
+
+    @property
+    def size(self) -> int: ...
+
+    def share(self, column: Column | None) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +75,11 @@ class Row:
         """The largest excess over a limit."""
         return max((level.over for level in self.levels.values()), default=0)
 
+    @property
+    def size(self) -> int:
+        """The known bytes that its images store."""
+        return self.stored.known
+
     def share(self, column: Column | None) -> float:
         """The share of one column, or the highest share."""
         return self.peak if column is None else self.shares.get(column, UNLIMITED)
@@ -70,12 +93,64 @@ class Row:
         return self.levels[max(found, key=self.share)] if found else None
 
 
-def natural(name: str) -> tuple[tuple[str, int, str], ...]:
-    """A key that orders `stream-2` before `stream-10`."""
-    parts = re.split(r"([0-9]+)", name)
-    return tuple(
-        (text, int(number or 0), number) for text, number in zip_longest(parts[::2], parts[1::2])
-    )
+@dataclass(slots=True)
+class StreamRow:
+    """The numbers that lists of streams are sorted by. There are many, so each is small."""
+
+    name: str
+    image_count: int
+    tag_count: int
+    over: int
+    size: int
+    """The known bytes that its images store."""
+    unknown: int
+    """The number of images whose bytes are unknown."""
+    images: float
+    tags: float
+    """The shares of the two columns."""
+
+    @classmethod
+    def of(
+        cls, name: str, stream: StreamUsage, limits: NamespaceLimits, stored: StoredBytes
+    ) -> "StreamRow":
+        counts = (
+            (stream.image_count, limits.stream_images),
+            (stream.tag_count, limits.stream_tags),
+        )
+        over = max(0 if limit is None else used - limit.max.floor for used, limit in counts)
+        images, tags = (
+            UNLIMITED if limit is None else _share(used, limit.max.floor) for used, limit in counts
+        )
+        used = (stream.image_count, stream.tag_count)
+        return cls(name, *used, max(over, 0), stored.known, stored.unknown, images, tags)
+
+    @property
+    def growth(self) -> int:
+        return 0
+
+    @property
+    def stored(self) -> StoredBytes:
+        return StoredBytes(self.size, self.unknown)
+
+    def share(self, column: Column | None) -> float:
+        """The share of one column, or the highest share."""
+        if column is None:
+            return max(self.images, self.tags)
+        return {"images": self.images, "tags": self.tags}.get(column, UNLIMITED)
+
+
+def natural(name: str) -> str:
+    """A key that orders `stream-2` before `stream-10`.
+
+    Each number is written as the count of its digits and its digits. Names whose numbers differ in
+    leading zeros alone are ordered by their text.
+    """
+    return f"{_NUMBER.sub(_with_length, name)}\0{name}"
+
+
+def _with_length(match: re.Match[str]) -> str:
+    digits = match[0].lstrip("0")
+    return f"{len(digits):03d}{digits}"
 
 
 def share(level: Level) -> float:
@@ -84,10 +159,13 @@ def share(level: Level) -> float:
     left = level.left
     if level.hard is None or left is None:
         return UNLIMITED
-    hard = max(level.hard.floor, 0)
-    if hard == 0:
-        return 1.0 if left >= 0 else float("inf")
-    return (hard - left) / hard
+    return _share(level.hard.floor - left, level.hard.floor)
+
+
+def _share(used: int, hard: int) -> float:
+    if hard <= 0:
+        return 1.0 if used <= hard else float("inf")
+    return used / hard
 
 
 def of_namespace(
@@ -113,7 +191,7 @@ def of_namespace(
 
 def of_stream(
     name: str,
-    stream: StreamUsage,
+    stream: StreamUsage | StreamRow,
     limits: NamespaceLimits,
     domain: ApiDomain,
     stored: StoredBytes = _NOTHING,

@@ -36,6 +36,10 @@ _SHARE = 0.1
 """The fraction of the time in which Images are read."""
 _ABSENT_FOR = 3600.0
 """Seconds until an Image that could not be read is asked for again."""
+_FAILED_FOR = 600.0
+"""Seconds until an Image that was answered with an error is asked for again."""
+_IN_A_ROW = 20
+"""After this number of errors in a row, a round asks for no more Images: the API is down."""
 _STRIDE = 200
 """After this number of streams or images, reviews may run."""
 
@@ -71,6 +75,10 @@ class StoredSizes:
         self._held = 0
         """The number of blobs and listed images that are kept."""
         self._absent: dict[Packed, float] = {}
+        """Images that could not be read, and when they are asked for again."""
+        self._failing: dict[Packed, ApiError] = {}
+        """Those of them whose last answer was an error."""
+        self._errors_in_a_row = 0
         self._totals: dict[str, StoredBytes] = {}
 
     def of_namespace(self, namespace: str, images: int) -> StoredBytes:
@@ -89,19 +97,17 @@ class StoredSizes:
 
     async def run(self) -> None:
         """Read until cancelled."""
-        problem = ""
         while True:
-            try:
-                await self.round()
-                problem = ""
-            except ApiError as error:
-                if str(error) != problem:
-                    logger.warning("sizes of images are not read", extra={"problem": str(error)})
-                problem = str(error)
+            await self.round()
             await asyncio.sleep(_PAUSE)
 
     async def round(self) -> None:
-        """Read the new images, and add up each namespace. Raises ApiError."""
+        """Read the new images, and add up each namespace.
+
+        An Image that is answered with an error counts as unknown, and its first error is logged.
+        """
+        failed_before = set(self._failing)
+        self._errors_in_a_row = 0
         totals: dict[str, StoredBytes] = {}
         seen: set[Packed] = set()
         for namespace in list(self._namespaces()):
@@ -124,6 +130,8 @@ class StoredSizes:
             self._held -= _weight(self._kept.pop(image))
         for image in self._absent.keys() - seen:
             del self._absent[image]
+            self._failing.pop(image, None)
+        _log([error for image, error in self._failing.items() if image not in failed_before])
 
     def _add_up(self, images: Iterable[Packed], distinct: dict[int, int]) -> int:
         """Put the blobs of images into `distinct`. Returns the number of unknown images."""
@@ -161,8 +169,10 @@ class StoredSizes:
                 seen.add(one)
 
     def _wanted(self, image: Packed) -> bool:
+        if self._errors_in_a_row >= _IN_A_ROW:
+            return False
         if image in self._absent:
-            return self._clock() > self._absent[image] + _ABSENT_FOR
+            return self._clock() > self._absent[image]
         return not self._is_full()
 
     def _is_full(self) -> bool:
@@ -171,10 +181,18 @@ class StoredSizes:
 
     async def _ask(self, image: Packed) -> None:
         started = time.perf_counter()
-        found = await self._read(unpack(image))
+        try:
+            found = await self._read(unpack(image))
+        except ApiError as error:
+            found, self._failing[image] = None, error
+            self._errors_in_a_row += 1
+        else:
+            self._failing.pop(image, None)
+            self._errors_in_a_row = 0
         entries = len(found.blobs) + len(found.children) if found else 0
         if found is None or not 0 < entries <= MOST_BLOBS:
-            self._absent[image] = self._clock()
+            wait = _FAILED_FOR if image in self._failing else _ABSENT_FOR
+            self._absent[image] = self._clock() + wait
         else:
             self._absent.pop(image, None)
             self._kept[image] = _packed(found)
@@ -196,6 +214,12 @@ class StoredSizes:
             waiting += [child for child in children if child not in seen]
             seen.update(children)
         return found
+
+
+def _log(errors: Sequence[ApiError]) -> None:
+    if errors:
+        more = {"problem": str(errors[0]), "images": len(errors)}
+        logger.warning("sizes of images are not read", extra=more)
 
 
 def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:

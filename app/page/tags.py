@@ -8,6 +8,7 @@ from app.cluster.image_claims import with_listed
 from app.model.image import ImageClaim
 from app.model.limits import NamespaceLimits
 from app.page.rows import natural
+from app.page.steps import ordered, paced
 from app.policy import fullness
 from app.policy.fullness import Level
 from app.policy.image_weight import known_sizes
@@ -30,10 +31,11 @@ class Tag:
     """The size of its image and the size limit; None if the size is unknown."""
 
 
-def names(stream: StreamUsage, text: str) -> list[str]:
+async def names(stream: StreamUsage, text: str) -> list[str]:
     """The tags whose names contain a text, in natural order: `v9` before `v10`."""
     text = text.lower()
-    return sorted((tag for tag in stream.tags if text in tag.lower()), key=natural)
+    found = [tag async for tag in paced(list(stream.tags)) if text in tag.lower()]
+    return await ordered(found, natural)
 
 
 def tags(

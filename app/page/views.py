@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from app.auth.authentication import Authenticator, Subject
 from app.model.domain import ApiDomain
-from app.page import rows, tags
+from app.page import rows, steps, tags
 from app.page.bars import HIGH
 from app.page.overview_cache import OverviewCache
 from app.page.query import Query, counts, part, select
@@ -62,7 +62,7 @@ class Views:
         query = Query.parse(request.query_params)
         every = await self._lists.namespaces()
         refusals = self._refused_in_namespaces()
-        wanted = select(every, query, refusals)
+        wanted = await select(every, query, refusals)
         # Check the filtered namespaces first: they may be far down in a long list.
         order = dict.fromkeys([*(row.name for row in wanted), *(row.name for row in every)])
         visible = await self._authenticator.visible(subject, list(order))
@@ -74,7 +74,7 @@ class Views:
             subject,
             query=query,
             part=part(shown, query.page, _ROWS),
-            counts=counts(seen, query.column),
+            counts=await counts(seen, query.column),
             unchecked=visible.unchecked,
             sees=self._authenticator.sees,
             refused=len(await self._refused(subject)),
@@ -93,6 +93,7 @@ class Views:
             raise NothingThereError
         streams = await self._lists.streams(name)
         by_stream = _by_stream(refusals)
+        wanted = await select(streams, query, by_stream)
         return self._render(
             "namespace",
             request,
@@ -102,15 +103,16 @@ class Views:
             levels=list(fullness.of_namespace(name, usage, limits, self._domain)),
             image_size=limits.image_size,
             unlimited=not (limits.limits_members or limits.image_size),
-            untagged=usage.untagged,
+            untagged=await steps.total(stream.untagged for stream in list(usage.streams.values())),
             in_flight=await self._in_flight(name, usage),
             limits_streams=bool(limits.stream_images or limits.stream_tags),
             stream_columns=_STREAM_COLUMNS,
             stored=self._lists.stored_in(name, usage.image_count),
             image_count=usage.image_count,
             refused_in=by_stream,
-            part=part(select(streams, query, by_stream), query.page, _ROWS),
-            counts=counts(streams, query.column),
+            part=part(wanted, query.page, _ROWS),
+            levels_of=lambda row: rows.of_stream(row.name, row, limits, self._domain).levels,
+            counts=await counts(streams, query.column),
             refusals=refusals[:_FEW],
             refused=len(refusals),
         )
@@ -136,7 +138,7 @@ class Views:
                 raise NothingThereError
             stream = StreamUsage({})
         query = Query.parse(request.query_params)
-        chosen = part(tags.names(stream, query.text), query.page, _TAGS)
+        chosen = part(await tags.names(stream, query.text), query.page, _TAGS)
         latest = [digest for tag in chosen.items if (digest := stream.latest(tag))]
         sizes = await tags.sizes(self._state, latest)
         return self._render(

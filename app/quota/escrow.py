@@ -21,7 +21,7 @@ from app.model.limits import NamespaceLimits
 from app.quota.effective import Effective
 from app.quota.ledger import Escrow, Ledger, Reservation, Timing
 from app.quota.members import NONE, Claims, Members
-from app.quota.usage import NamespaceUsage, StreamUsage
+from app.quota.usage import EarlierStreams, NamespaceUsage, StreamUsage
 
 _SHARE = 8
 """An escrow has at most 1/_SHARE of the room under each quota, and of each limit of streams."""
@@ -58,8 +58,8 @@ class Holding:
     """The ledger as it was written, with the escrow in it."""
     unwritten: Ledger = field(default_factory=Ledger)
     """The reservations that were admitted since, which no write has named yet."""
-    stored: dict[str, StreamUsage] = field(default_factory=dict)
-    """The streams as they were seen when it was taken. Empty if streams have no limits."""
+    earlier: EarlierStreams = field(default_factory=EarlierStreams)
+    """The streams that have changed since it was taken. Unused if streams have no limits."""
     before: "Holding | None" = None
     """The escrow that its write replaces, while that write is on its way."""
     _used: Members = NONE
@@ -68,7 +68,7 @@ class Holding:
     _compared: dict[str, tuple[StreamUsage | None, Members]] = field(
         default_factory=dict, init=False
     )
-    """By stream: its state when it was last compared with `stored`, and the members it had lost."""
+    """By stream: its state when it was last compared with `earlier`, and what it had lost."""
 
     def admits(self, claims: Claims, limits: NamespaceLimits, now: float) -> bool:
         """Whether a request may be admitted in the places that are left.
@@ -159,13 +159,13 @@ class Holding:
     def _states(self, usage: NamespaceUsage, name: str) -> set[StreamUsage]:
         """The stream as it is, and as it was at the writes that may not have arrived."""
         states = set() if self.before is None else self.before._states(usage, name)
-        states.update(filter(None, (self.stored.get(name), usage.streams.get(name))))
+        states.update(filter(None, (self.earlier.get(name), usage.streams.get(name))))
         return states
 
     def _gone(self, usage: NamespaceUsage, name: str) -> Members:
         """The members that have left a stream since the last stored write of this replica."""
         gone = NONE if self.before is None else self.before._gone(usage, name)
-        then, now = self.stored.get(name), usage.streams.get(name)
+        then, now = self.earlier.get(name), usage.streams.get(name)
         if then is None or then is now:
             return gone
         known = self._compared.get(name)

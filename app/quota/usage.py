@@ -6,6 +6,7 @@ The cost of an update is the size of the stream. The cost of a question is the s
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from sys import intern
+from weakref import WeakSet
 
 from app.model.stream import CountedStream, ImageStream
 from app.quota.digests import Packed, pack, unpack
@@ -120,6 +121,20 @@ def _each(history: _History) -> tuple[Packed, ...]:
     return (history,) if isinstance(history, bytes) else history
 
 
+class EarlierStreams:
+    """The streams of a namespace that have changed since a moment, as they were at that moment."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, StreamUsage | None] = {}
+
+    def get(self, name: str) -> StreamUsage | None:
+        """None for a stream that has not changed, or that did not exist."""
+        return self._streams.get(name)
+
+    def note(self, name: str, before: StreamUsage | None) -> None:
+        self._streams.setdefault(name, before)
+
+
 class NamespaceUsage:
     """The observed sets of one namespace."""
 
@@ -128,6 +143,8 @@ class NamespaceUsage:
         self.tag_count = 0
         self._holders: dict[Packed, str | set[str]] = {}
         """The streams that hold an image; most images are in one."""
+        self._earlier: WeakSet[EarlierStreams] | None = None
+        """Those that are in use."""
 
     @property
     def stream_count(self) -> int:
@@ -145,6 +162,8 @@ class NamespaceUsage:
     def put(self, name: str, stream: StreamUsage | None) -> None:
         """Replace the known state of a stream; None for a deleted stream."""
         old = self.streams.pop(name, None)
+        for earlier in self._earlier or ():
+            earlier.note(name, old)
         if old is not None:
             self.tag_count -= old.tag_count
             for digest in old.packed_images:
@@ -154,6 +173,15 @@ class NamespaceUsage:
             self.tag_count += stream.tag_count
             for digest in stream.packed_images:
                 self._remember(digest, name)
+
+    def remember(self) -> EarlierStreams:
+        """Keep what changes from now on as it is now, for as long as the result is in use. This
+        costs nothing for streams that do not change."""
+        if self._earlier is None:
+            self._earlier = WeakSet()
+        earlier = EarlierStreams()
+        self._earlier.add(earlier)
+        return earlier
 
     def grown(self, name: str, tags: int, images: Iterable[Packed]) -> None:
         """Count `tags` more tags and these images of a stream."""

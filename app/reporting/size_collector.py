@@ -1,19 +1,27 @@
 """Reads the sizes of many images with a bounded number of concurrent requests."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from pydantic import ValidationError
 
-from app.cluster.api import Content, ForbiddenError, GoneError, KubeApi, NotFoundError
+from app.cluster.api import (
+    ApiError,
+    Content,
+    ForbiddenError,
+    GoneError,
+    KubeApi,
+    NotFoundError,
+    concerns_one_object,
+)
 from app.cluster.image_claims import Claims, with_listed
 from app.model.domain import ApiDomain
 from app.model.image import Image, ImageClaim
 from app.policy.image_weight import known_sizes
 from app.quota.digests import Packed, pack
+from app.reporting.numbers import counted
 from app.reporting.stored_bytes import Blobs, with_children
 
 _FEW = 500
@@ -39,8 +47,17 @@ class SizeCollector:
         self._blobs: dict[Packed, Blobs] = {}
         self.keeps_blobs = False
         """Whether `blobs` will be asked for; those of many images take a lot of memory."""
-        self.problem = ""
+        self._forbidden = ""
+        self._unreadable: dict[str, ApiError] = {}
+        """Errors about single images."""
+
+    @property
+    def problem(self) -> str:
         """The reason why sizes cannot be read; empty if they can."""
+        if self._forbidden or not self._unreadable:
+            return self._forbidden
+        error = next(iter(self._unreadable.values()))
+        return f"{counted(len(self._unreadable), 'image size')} not readable: {error}"
 
     async def expect(self, count: int) -> None:
         """Announce how many images will be read; for many, read the list of all images now.
@@ -49,10 +66,16 @@ class SizeCollector:
         """
         if count <= _FEW:
             return
-        # If the list expires half-way (410 Gone), the rest is read by name.
-        with contextlib.suppress(GoneError), self._noting_what_is_forbidden():
-            async for content in self._api.items(self._path, limit=_PAGE):
-                self._known[pack(content["metadata"]["name"])] = self._claim(content)
+        with self._noting_what_is_forbidden():
+            try:
+                async for content in self._api.items(self._path, limit=_PAGE):
+                    self._known[pack(content["metadata"]["name"])] = self._claim(content)
+            except GoneError:
+                return  # The list has expired half-way. The rest is read by name.
+            except ApiError as error:
+                # One stored Image that cannot be decoded fails the list. It is found by name.
+                if not concerns_one_object(error):
+                    raise
 
     async def of(self, digests: Collection[str]) -> Mapping[str, int]:
         """Bytes of each image with a known size, by digest. Raises ApiError. See `expect`."""
@@ -70,7 +93,7 @@ class SizeCollector:
     async def _claims(self, digests: Collection[str]) -> Claims:
         unknown = [digest for digest in digests if pack(digest) not in self._known]
         with self._noting_what_is_forbidden():
-            for start in range(0, len(unknown) if not self.problem else 0, _AT_ONCE):
+            for start in range(0, len(unknown) if not self._forbidden else 0, _AT_ONCE):
                 batch = unknown[start : start + _AT_ONCE]
                 claims = await asyncio.gather(*map(self._get, batch))
                 self._known.update(zip(map(pack, batch), claims, strict=True))
@@ -89,7 +112,7 @@ class SizeCollector:
         try:
             yield
         except ForbiddenError as error:
-            self.problem = f"image sizes are not readable: {error}"
+            self._forbidden = f"image sizes are not readable: {error}"
 
     async def _get(self, digest: str) -> ImageClaim | None:
         if "/" in digest:
@@ -97,6 +120,11 @@ class SizeCollector:
         try:
             return self._claim(await self._api.get(f"{self._path}/{digest}"))
         except NotFoundError:
+            return None
+        except ApiError as error:
+            if not concerns_one_object(error):
+                raise
+            self._unreadable[digest] = error
             return None
 
     def _claim(self, content: Content) -> ImageClaim | None:

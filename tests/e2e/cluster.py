@@ -191,8 +191,13 @@ class Cluster:
         return result
 
     def image_api_client(self) -> httpx.AsyncClient:
-        """A client of the API server with the rights of the Image API."""
+        """A client of the API server with the rights of the Image API.
+
+        It has no bound on connections: httpx loses a connection when a request is cancelled while
+        it waits for one, and after a hundred of them it answers nothing any more.
+        """
         return httpx.AsyncClient(
+            limits=httpx.Limits(max_connections=None),
             base_url=self.url,
             headers={"Authorization": f"Bearer {self._image_api_token}"},
             verify=ssl.create_default_context(cafile=self.ca_file),

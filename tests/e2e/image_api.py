@@ -120,7 +120,8 @@ class ImageApi:
     async def watch(self, path: str, version: str = "") -> AsyncIterator[Json]:
         """Every event, of what exists first if no version is given. Raises HTTPError."""
         query = {"watch": "1", **({"resourceVersion": version} if version else {})}
-        async with self._client.stream("GET", path, params=query, timeout=None) as events:
+        patience = httpx.Timeout(60, read=None)
+        async with self._client.stream("GET", path, params=query, timeout=patience) as events:
             events.raise_for_status()
             async for line in events.aiter_lines():
                 yield json.loads(line)

@@ -3,7 +3,15 @@
 from collections import Counter
 from typing import Any
 
-from app.cluster.api import Content, ForbiddenError, GoneError, KubeApi, NotFoundError, Query
+from app.cluster.api import (
+    ApiError,
+    Content,
+    ForbiddenError,
+    GoneError,
+    KubeApi,
+    NotFoundError,
+    Query,
+)
 
 
 class ListedCluster(KubeApi):
@@ -15,12 +23,16 @@ class ListedCluster(KubeApi):
         self.forbidden: set[str] = set()
         self.forgotten: set[str] = set()
         """Lists whose second page is too old the first time."""
+        self.broken: set[str] = set()
+        """Objects that cannot be decoded, by path. A list with one of them fails as well."""
 
     async def get(self, path: str, query: Query | None = None) -> Content:
         self.asked[path] += 1
         parent, _, name = path.rpartition("/")
         if path in self.forbidden or parent in self.forbidden:
             raise ForbiddenError(403, f"GET {path}: forbidden")
+        if path in self.broken or any(one.startswith(f"{path}/") for one in self.broken):
+            raise ApiError(500, f"GET {path}: cannot be decoded")
         if path in self.lists:
             return self._page(path, query or {})
         for item in self.lists.get(parent, []):

@@ -10,7 +10,8 @@ from app.quota.effective import Effective
 from app.quota.escrow import Holding, headroom
 from app.quota.ledger import Ledger, View
 from app.quota.members import Claims, holder_of
-from tests.unit.quota_storage import Count, Storage
+from app.quota.usage import NamespaceUsage, StreamUsage
+from tests.unit.quota_storage import Count, Storage, Stored
 from tests.unit.quota_world import ESCROW, MAX_LAG, TIMING, Limits
 from tests.unit.stores import DOMAIN
 
@@ -94,6 +95,10 @@ class Replica:
     error: float = 0.0
     seen: int = 0
     heard: float = 0.0
+    stored: Stored = field(default_factory=dict)
+    """As it has seen it."""
+    usage: NamespaceUsage = field(default_factory=NamespaceUsage)
+    """The same, counted."""
     known: tuple[Ledger, int] = field(default_factory=lambda: (Ledger(), 0))
     escrows: Escrows = field(default_factory=lambda: Escrows("replica"))
     frozen: Write | None = None
@@ -115,18 +120,26 @@ class Replica:
             self.seen += 1
             if isinstance(event, float):
                 self.heard = max(self.heard, event)
+            else:
+                self._see(event)
+
+    def _see(self, stored: Stored) -> None:
+        for name in {*self.stored, *stored}:
+            tags = stored.get(name)
+            if tags is not self.stored.get(name):
+                self.usage.put(name, None if tags is None else StreamUsage(tags))
+        self.stored = stored
 
     def crash(self) -> None:
         """Forget what was admitted and not written."""
         self.escrows, self.frozen, self.sent = Escrows("replica"), None, None
 
-    def sight(self, storage: Storage, time: float) -> Sight | None:
+    def sight(self, time: float) -> Sight | None:
         """None if its view is too old to decide on, or it is frozen."""
         now = time + self.error
         if now - self.heard > MAX_LAG or self.frozen:
             return None
-        usage = storage.usage(self.seen)
-        return Sight(usage, self.view, now, self.limits.objects, TIMING, DOMAIN)
+        return Sight(self.usage, self.view, now, self.limits.objects, TIMING, DOMAIN)
 
     def load(self, shared: SharedLedger) -> None:
         self.known = shared.ledger, shared.version

@@ -12,7 +12,7 @@ from app.quota.effective import Effective
 from app.quota.escrow import Holding
 from app.quota.ledger import Escrow, Ledger, Reservation, Timing, View
 from app.quota.members import NONE, Claims, Member, Members
-from app.quota.usage import NamespaceUsage, StreamUsage
+from app.quota.usage import EarlierStreams, NamespaceUsage, StreamUsage
 from tests.unit.quota_replica import Replica, SharedLedger
 from tests.unit.quota_world import TIMING
 
@@ -62,7 +62,7 @@ def gone_since_the_last_write(self: Holding, usage: NamespaceUsage, name: str) -
 def effective_as_if_nothing_had_left(
     self: Holding, usage: NamespaceUsage, streams: set[str]
 ) -> Effective:
-    found = EFFECTIVE(replace(self, stored={}, before=None), usage, streams)
+    found = EFFECTIVE(replace(self, earlier=EarlierStreams(), before=None), usage, streams)
     for name in streams:
         found.add(self._gone(usage, name))
     return found

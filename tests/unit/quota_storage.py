@@ -1,7 +1,5 @@
 """What the Image API stores, in miniature, and the log of it that replicas read."""
 
-from collections.abc import Iterator
-
 from app.quota.usage import NamespaceUsage, StreamUsage
 
 Tags = dict[str, tuple[str, ...]]
@@ -51,7 +49,9 @@ class Storage:
         self._put(name, None)
 
     def counts(self) -> dict[Count, int]:
-        usage = self.usage(len(self.log))
+        usage = NamespaceUsage()
+        for name, tags in self.stored.items():
+            usage.put(name, StreamUsage(tags))
         counts = {
             ("streams", ""): usage.stream_count,
             ("images", ""): usage.image_count,
@@ -61,16 +61,6 @@ class Storage:
             counts["images_of_stream", name] = usage.image_count_of(name)
             counts["tags_of_stream", name] = usage.tag_count_of(name)
         return counts
-
-    def usage(self, seen: int) -> NamespaceUsage:
-        """As seen by one who has read so many entries of the log."""
-        usage = NamespaceUsage()
-        for name, tags in next(self._before(seen), {}).items():
-            usage.put(name, StreamUsage(tags))
-        return usage
-
-    def _before(self, seen: int) -> Iterator[Stored]:
-        return (entry for entry in reversed(self.log[:seen]) if isinstance(entry, dict))
 
     def _put(self, name: str, tags: Tags | None) -> None:
         self.stored = {key: kept for key, kept in self.stored.items() if key != name}

@@ -153,7 +153,7 @@ class Walk(Requests):
         self.tidy_by(asked)
 
     def tidy_by(self, asked: Replica) -> None:
-        sight = asked.sight(self.storage, self.now)
+        sight = asked.sight(self.now)
         if sight is None or not asked.may_read(self.shared):
             return
         asked.load(self.shared)
@@ -172,7 +172,7 @@ class Walk(Requests):
         self.give_back_by(asked, take=self._takes())
 
     def give_back_by(self, asked: Replica, *, take: bool = False) -> None:
-        sight = asked.sight(self.storage, self.now)
+        sight = asked.sight(self.now)
         if sight is None or asked.holding is None or asked.sent:
             return
         asked.load(self.shared)
@@ -226,7 +226,7 @@ class Walk(Requests):
     ) -> InFlight | None:
         """None for a request that is not admitted, or not yet. `stale`: the replica has not heard
         of the last writes of the ledger."""
-        sight = asked.sight(self.storage, self.now)
+        sight = asked.sight(self.now)
         if sight is None:
             return None
         admitted = asked.from_escrow(request, sight)

@@ -1,5 +1,8 @@
 """What the service wrote outside of its namespace is removed, and nothing else."""
 
+import pytest
+
+from app.cluster.api import ApiError, ConflictError, NotFoundError
 from app.controllers.cleanup import remove_everything_written
 from app.controllers.pull_secrets.objects import Marks, secret_name
 from app.model.domain import ApiDomain
@@ -56,6 +59,28 @@ async def test_a_second_time_changes_nothing() -> None:
 
     assert await remove_everything_written(api, DOMAIN, lambda _: None) == 0
     assert len(api.requests) == before
+
+
+async def test_an_object_that_cannot_be_changed_keeps_no_other() -> None:
+    api = cluster()
+    api.refuse = lambda path: (
+        ConflictError(409, f"{path} has been modified") if "/serviceaccounts/" in path else None
+    )
+    told: list[str] = []
+
+    with pytest.raises(ApiError, match="builder has been modified; run it again"):
+        await remove_everything_written(api, DOMAIN, told.append)
+
+    assert len(told) == 3
+    api.refuse = lambda _: None
+    assert await remove_everything_written(api, DOMAIN, told.append) == 1
+
+
+async def test_a_secret_that_is_gone_meanwhile_needs_nothing() -> None:
+    api = cluster()
+    api.refuse = lambda path: NotFoundError(404, path) if "/secrets/" in path else None
+
+    assert await remove_everything_written(api, DOMAIN, lambda _: None) == 3
 
 
 async def test_a_cluster_without_the_registry_has_nothing_to_remove() -> None:

@@ -1,9 +1,11 @@
 """What a replica does about the certificates that it shares with others."""
 
 import asyncio
+import contextlib
 import copy
 from base64 import b64decode
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -127,6 +129,25 @@ async def test_removed_ca_bundle_is_restored(api: FakeApi, replica: Replica) -> 
     await replica.settle()
 
     assert api.bundles() == bundles
+
+
+async def test_a_configuration_that_cannot_be_written_keeps_no_other_from_its_bundle(
+    api: FakeApi, replica: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = api.apply
+
+    async def apply(path: str, *content: Any, **options: Any) -> Content:
+        if path == VALIDATING:
+            raise ApiError(422, "another webhook is invalid")
+        return await write(path, *content, **options)
+
+    monkeypatch.setattr(api, "apply", apply)
+    for _ in range(3):
+        with contextlib.suppress(ApiError):
+            await replica.certificates.step()
+
+    assert "caBundle" in api.objects[MUTATING]["webhooks"][0]["clientConfig"]
+    assert not replica.ready
 
 
 async def test_missing_webhook_configuration_is_ignored(

@@ -140,6 +140,25 @@ async def test_malformed_object_is_not_checked(api: tuple[Api, str], tmp_path: P
     )
 
 
+async def test_a_malformed_object_of_a_tenant_is_left_out_alone(
+    api: tuple[Api, str], tmp_path: Path
+) -> None:
+    answers, server = api
+    for name, hard in (("bad", {"alauda.io/images": {}}), ("full", {"alauda.io/imges": "1"})):
+        answers.manifests.append(
+            {
+                "apiVersion": "v1",
+                "kind": "ResourceQuota",
+                "metadata": {"name": name, "namespace": "team-a"},
+                "spec": {"hard": hard},
+            }
+        )
+    found = await ask(server, tmp_path)
+    assert [finding.reason for finding in found.findings] == ["MisspelledName"]
+    why = {item.check: item.why for item in found.not_checked}
+    assert why["objects that are not understood"].startswith("resourcequotas team-a/bad: spec.hard")
+
+
 async def test_service_namespace_is_taken_from_the_webhooks(
     api: tuple[Api, str], tmp_path: Path
 ) -> None:

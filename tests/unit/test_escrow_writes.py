@@ -1,6 +1,8 @@
 """Writes of escrows that are late, fail, or whose outcome nobody knows."""
 
 import asyncio
+from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 
@@ -8,9 +10,9 @@ from app.admission.decision import Sight, take_escrow
 from app.model.limits import NamespaceLimits
 from app.quota.ledger import Ledger, View
 from app.quota.state import StateUnavailableError
-from app.quota.usage import NamespaceUsage
+from app.quota.usage import NamespaceUsage, StreamUsage
 from tests.unit.ledgers import Doubtful, Held
-from tests.unit.stores import DOMAIN, quota
+from tests.unit.stores import DOMAIN, limit, quota
 from tests.unit.test_escrows import TIMING, Cluster
 
 
@@ -156,3 +158,30 @@ def test_who_decides_beside_an_escrow_has_seen_what_it_rests_on() -> None:
 
     assert not ledger.covered_by(View(1, 1000.0), TIMING)
     assert ledger.covered_by(View(2, 1001.0), TIMING)
+
+
+class Uncounted(dict[str, StreamUsage]):
+    """Notes how many streams somebody looks at."""
+
+    looked = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for name in super().__iter__():
+            self.looked += 1
+            yield name
+
+    def keys(self) -> NoReturn:
+        raise AssertionError("all streams are copied")
+
+
+def test_taking_an_escrow_does_not_depend_on_the_number_of_streams() -> None:
+    usage, ledger = NamespaceUsage(), Ledger()
+    streams = Uncounted({f"app-{number}": StreamUsage({}) for number in range(100)})
+    usage.streams = streams
+    limits = NamespaceLimits(stream_tags=limit("9"))
+
+    take_escrow(
+        ledger, "one", 4, 3.0, Sight(usage, View(1, 1000.0), 1000.0, limits, TIMING, DOMAIN)
+    )
+
+    assert streams.looked == 0

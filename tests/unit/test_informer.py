@@ -150,6 +150,16 @@ async def test_silent_watch_is_listed_again_after_the_silence(
         await until(lambda: things.names == {"b"})
 
 
+async def test_clock_that_is_set_back_does_not_extend_the_silence() -> None:
+    server, things, times = Server([["a"], ["b"]]), Things(), iter([NOW])
+    informer = Informer(
+        server, PATH, "things", things, silence=0.3, clock=lambda: next(times, NOW - 3600)
+    )
+    task = asyncio.create_task(informer.run())
+    await until(lambda: things.names == {"b"})
+    task.cancel()
+
+
 async def test_lists_are_spaced_while_every_watch_is_too_old() -> None:
     server = Server([["a"]], *[[GoneError(410, "too old")]] * 1000)
     async with following(server, retries=Retries(first=1000, longest=1000)):
@@ -220,6 +230,12 @@ async def test_missing_api_is_a_problem_until_installed() -> None:
         await until(lambda: informer.problem() is None)
 
         assert things.names == {"a"}
+
+
+async def test_an_api_that_goes_away_is_a_problem_at_once() -> None:
+    server = Server([["a"]], [MISSING])
+    async with following(server, retries=Retries(first=1000, longest=1000)) as (informer, _):
+        await until(lambda: informer.problem() == "things: the API is not installed")
 
 
 async def test_an_optional_api_that_is_not_installed_has_no_objects() -> None:

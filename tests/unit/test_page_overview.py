@@ -38,7 +38,7 @@ async def test_rows_are_in_alphabetical_order() -> None:
     rows = await cluster.board.namespaces()
     assert [(row.name, row.peak) for row in rows] == [("team-a", 0.2), ("team-b", 0.1)]
     [stream] = await cluster.board.streams("team-a")
-    assert (stream.name, stream.levels["tags"].used) == ("app", 2)
+    assert (stream.name, stream.tag_count) == ("app", 2)
 
 
 async def test_rows_are_cached_until_they_are_old() -> None:

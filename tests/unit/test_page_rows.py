@@ -133,21 +133,26 @@ ROWS = [
         pytest.param("none", "all", None, "fullest", "", id="nothing fits"),
     ],
 )
-def test_query_filters_and_sorts_rows(
+async def test_query_filters_and_sorts_rows(
     text: str, show: Show, column: Column | None, sort: str, names: str
 ) -> None:
     query = Query(text, show, column, Query.parse({"sort": sort}).sort)
 
-    assert [found.name for found in select(ROWS, query, {"gamma": 2, "alpha": 1})] == names.split()
+    found = await select(ROWS, query, {"gamma": 2, "alpha": 1})
+
+    assert [row.name for row in found] == names.split()
 
 
 def test_names_with_numbers_are_ordered_by_the_numbers() -> None:
-    names = ["stream-10", "stream-2", "a2b", "a", "stream", "a10", "a02"]
+    names = ["stream-10", "stream-2", "a2b", "a", "a0", "a00", "stream", "a10", "a02", "a" * 9]
     assert sorted(names, key=natural) == [
         "a",
+        "a0",
+        "a00",
         "a02",
         "a2b",
         "a10",
+        "aaaaaaaaa",
         "stream",
         "stream-2",
         "stream-10",
@@ -155,9 +160,9 @@ def test_names_with_numbers_are_ordered_by_the_numbers() -> None:
 
 
 @pytest.mark.parametrize(("used", "full"), [(9, 0), (10, 1), (11, 1)])
-def test_a_full_namespace_is_one_whose_next_push_is_refused(used: int, full: int) -> None:
+async def test_a_full_namespace_is_one_whose_next_push_is_refused(used: int, full: int) -> None:
     found = Row.of("a", {"images": level(used, "10")})
-    assert counts([found], None)["full"] == full
+    assert (await counts([found], None))["full"] == full
 
 
 def test_links_keep_what_is_asked_for() -> None:
@@ -181,8 +186,10 @@ def test_links_keep_what_is_asked_for() -> None:
         ),
     ],
 )
-def test_summary_counts_rows_by_state(column: Column | None, expected: dict[Show, int]) -> None:
-    assert counts(ROWS, column) == expected
+async def test_summary_counts_rows_by_state(
+    column: Column | None, expected: dict[Show, int]
+) -> None:
+    assert await counts(ROWS, column) == expected
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ class Cluster:
         }
         self.asked: list[str] = []
         self.down = False
+        self.broken: set[str] = set()
         self.sizes = StoredSizes(
             self.state, lambda: self.state.index, self._read, capacity, lambda: self.now
         )
@@ -41,9 +42,11 @@ class Cluster:
         self.state.store("team-b", "all", {"v1": (INDEX,), "v2": (GONE,)})
 
     async def _read(self, image: str) -> StoredImage | None:
+        self.asked.append(image)
         if self.down:
             raise ApiError(503, "the Image API is away")
-        self.asked.append(image)
+        if image in self.broken:
+            raise ApiError(500, f"{image} cannot be decoded")
         return self.images.get(image)
 
     def of(self, namespace: str) -> StoredBytes:
@@ -129,12 +132,45 @@ async def test_images_that_nothing_refers_to_are_forgotten() -> None:
     assert cluster.of("team-a") == StoredBytes(103, 0)
 
 
-async def test_a_failed_round_keeps_what_is_known() -> None:
+async def test_an_image_that_is_answered_with_an_error_is_unknown_and_stops_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     cluster = Cluster()
-    await cluster.sizes.round()
-    cluster.down = True
-    cluster.state.store("team-a", "app", {"v1": (A,), "v2": (C,), "v3": (digest("f"),)})
-    with pytest.raises(ApiError):
+    cluster.broken = {A}
+    for _ in range(3):
         await cluster.sizes.round()
 
+    assert cluster.of("team-a") == StoredBytes(102, 1)
+    assert cluster.of("team-b") == StoredBytes(106, 1)
+    [record] = caplog.records
+    assert getattr(record, "problem", "") == f"{A} cannot be decoded"
+
+    cluster.broken, cluster.now = set(), 601.0
+    await cluster.sizes.round()
     assert cluster.of("team-a") == StoredBytes(103, 0)
+    assert cluster.asked.count(A) == 2
+
+
+async def test_many_errors_in_a_row_end_the_questions_of_a_round_and_keep_what_is_known(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cluster = Cluster()
+    await cluster.sizes.round()
+    cluster.down, asked = True, len(cluster.asked)
+    late: dict[str, tuple[str, ...]] = {
+        f"v{number}": (f"sha256:{number:064}",) for number in range(50)
+    }
+    cluster.state.store("team-a", "late", late)
+    await cluster.sizes.round()
+
+    assert cluster.of("team-a") == StoredBytes(103, 50)
+    assert cluster.of("team-b") == StoredBytes(106, 1)
+    assert len(cluster.asked) == asked + 20
+    assert [getattr(record, "images", 0) for record in caplog.records] == [20]
+
+    await cluster.sizes.round()
+    assert len(cluster.asked) == asked + 40
+
+    cluster.down = False
+    await cluster.sizes.round()
+    assert len(cluster.asked) == asked + 50

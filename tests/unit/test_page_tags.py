@@ -24,8 +24,8 @@ STREAM = StreamUsage({"v10": (A, B, C), "v9": (B,), "latest": (), "release-2": (
         pytest.param("x", "", id="none"),
     ],
 )
-def test_tags_are_found_and_sorted(text: str, names: str) -> None:
-    assert tags.names(STREAM, text) == names.split()
+async def test_tags_are_found_and_sorted(text: str, names: str) -> None:
+    assert await tags.names(STREAM, text) == names.split()
 
 
 def test_tag_shows_the_size_of_its_latest_image_and_the_limit() -> None:

@@ -93,7 +93,7 @@ def test_registry_names_come_from_its_configuration() -> None:
     ):
         hosts.put(("", "cluster"), {"metadata": {"name": "cluster"}, "spec": spec})
         assert not references.target(image, "team-a", "app").external
-        hosts.retain(set())
+        hosts.retain({("", "other")})
         assert references.target(image, "team-a", "app").external
 
 

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.cluster.clock import ServerClock
@@ -59,18 +59,32 @@ def test_changed_clock_is_noticed() -> None:
     assert 60.0 <= clock.error <= 61.0
 
 
+@pytest.mark.parametrize(("fraction", "behind"), [(0.2, True), (0.8, False)])
+def test_the_larger_possible_error_tells_the_direction(fraction: float, behind: bool) -> None:
+    clock = ServerClock()
+
+    answered(clock, NOON + fraction, offset=0.0)
+
+    assert clock.error == pytest.approx(0.8)
+    assert clock.behind is behind
+
+
 @settings(deadline=None)
 @given(
     offset=st.floats(-100, 100),
-    answers=st.lists(st.tuples(st.floats(0.01, 30), st.floats(0, 10)), min_size=1, max_size=30),
+    drift=st.floats(-0.001, 0.001),
+    answers=st.lists(st.tuples(st.floats(0.01, 300), st.floats(0, 10)), min_size=1, max_size=30),
 )
+@example(offset=0.0, drift=0.001, answers=[(0.95, 0.0), (100.0, 0.0)])
 def test_the_true_offset_is_never_outside_the_bounds(
-    offset: float, answers: list[tuple[float, float]]
+    offset: float, drift: float, answers: list[tuple[float, float]]
 ) -> None:
+    """`drift`: seconds that the server's clock gains in each second."""
     clock, now = ServerClock(), NOON
 
     for pause, took in answers:
         now += pause + took
-        answered(clock, now, offset=offset, took=took)
+        true_offset = offset + drift * (now - NOON)
+        answered(clock, now, offset=true_offset, took=took)
 
-    assert clock.error >= abs(offset) - 1e-6
+    assert clock.error >= abs(true_offset) - 1e-6

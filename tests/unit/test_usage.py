@@ -133,3 +133,33 @@ def test_any_digest_is_packed_and_unpacked_without_loss(digest: str) -> None:
     assert unpack(packed) == digest
     is_sha256 = digest.startswith("sha256:") and len(digest) == 71 and digest == digest.lower()
     assert (len(packed) == 32) is is_sha256
+
+
+def test_streams_that_change_are_remembered_as_they_were() -> None:
+    usage = NamespaceUsage()
+    first, second = StreamUsage({"v1": ("d1",)}), StreamUsage({"v2": ("d2",)})
+    for name in ("changed", "deleted", "same"):
+        usage.put(name, first)
+
+    earlier = usage.remember()
+    usage.put("changed", second)
+    usage.put("changed", StreamUsage({}))
+    usage.put("deleted", None)
+    usage.put("deleted", second)
+    usage.put("new", first)
+    usage.put("new", second)
+
+    assert {name: earlier.get(name) for name in ("changed", "deleted", "same", "new")} == {
+        "changed": first, "deleted": first, "same": None, "new": None,
+    }  # fmt: skip
+
+
+def test_streams_are_remembered_after_the_last_of_a_namespace_is_gone() -> None:
+    index, stored = UsageIndex(), StreamUsage({"v1": ("d1",)})
+    index.put("ns", "app", stored)
+    earlier = index["ns"].remember()
+
+    index.put("ns", "app", None)
+    index.put("ns", "app", StreamUsage({}))
+
+    assert earlier.get("app") is stored

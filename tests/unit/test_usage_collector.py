@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.cluster.api import ApiError, ForbiddenError, GoneError
+from app.cluster.api import ApiError, Content, ForbiddenError, GoneError, Query
 from app.cluster.heartbeat import NAME as HEARTBEAT
 from app.cluster.ledger_format import encode
 from app.quota.in_flight import InFlight, StreamInFlight
@@ -217,6 +217,31 @@ async def test_images_missing_from_an_expired_list_are_read_by_name(
     wanted = [digest(i) for i in range(600)]
     assert len(await read.sizes(wanted)) == 600
     assert cluster.asked[IMAGES] == 2
+
+
+@pytest.mark.parametrize("count", [1, 1000])
+async def test_an_image_that_is_answered_with_an_error_stops_no_other(
+    cluster: ListedCluster, count: int
+) -> None:
+    cluster.broken = {f"{IMAGES}/{digest(1)}"}
+    read = await collector(cluster)
+    await read.expect_sizes(count)
+    assert await read.sizes([digest(1), digest(2)]) == {digest(2): 20}
+    assert read.notes() == [
+        f"1 image size not readable: GET {IMAGES}/{digest(1)}: cannot be decoded"
+    ]
+
+
+@pytest.mark.parametrize("status", [0, 429, 503])
+async def test_no_answer_about_images_is_an_error(cluster: ListedCluster, status: int) -> None:
+    read = await collector(cluster)
+
+    async def get(path: str, query: Query | None = None) -> Content:
+        raise ApiError(status, "no answer")
+
+    cluster.get = get  # type: ignore[method-assign]
+    with pytest.raises(ApiError, match="no answer"):
+        await read.sizes([digest(1)])
 
 
 @pytest.mark.parametrize("count", [1, 1000])
