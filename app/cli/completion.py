@@ -26,10 +26,12 @@ def values(program: click.Command, words: Sequence[str]) -> tuple[list[str], boo
 
 def contexts(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The contexts of the kubeconfig; none if it cannot be read."""
+    listed = (content.get("contexts") for content in map(_content, _kubeconfigs(ctx)))
     names = {
         str(context["name"])
-        for content in map(_content, _kubeconfigs(ctx))
-        for context in content.get("contexts") or ()
+        for contexts in listed
+        if isinstance(contexts, list)
+        for context in contexts
         if isinstance(context, dict) and "name" in context
     }
     return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]

@@ -17,6 +17,8 @@ logger = logging.getLogger("registry_admission.controllers")
 
 _BACKOFF = (0.5, 300.0)
 """Seconds before the first retry, and the longest pause between retries."""
+_REPLACED = 1000
+"""The number of replaced plans that are kept. A plan may be hours ahead, and be replaced often."""
 
 
 class WorkQueue(Generic[Item]):
@@ -57,6 +59,9 @@ class WorkQueue(Generic[Item]):
         self._due[key] = due
         self._serial += 1
         heapq.heappush(self._heap, (due, self._serial, key))
+        if len(self._heap) > 2 * len(self._due) + _REPLACED:
+            self._heap = [entry for entry in self._heap if self._due.get(entry[2]) == entry[0]]
+            heapq.heapify(self._heap)
         self._wake.set()
 
     async def run(self, work: Work[Item], workers: int) -> None:

@@ -15,7 +15,7 @@ from app.model.quantity import Quantity
 from app.policy.names import nearest
 from app.policy.verdict import Verdict
 
-_ZERO, _ONE = Quantity.of_count(0), Quantity.of_count(1)
+_ZERO, _ONE, _MEBIBYTE = Quantity.of_count(0), Quantity.of_count(1), Quantity.of_bytes(2**20)
 _CONSEQUENCE = "nothing is deleted, but a push that adds more is refused"
 
 
@@ -183,6 +183,8 @@ class _Check:
                 f"{entry}, less than one byte",
                 "m stands for thousandths: did you mean M or Mi?",
             )
+        elif name == STORAGE and _ZERO < limit < _MEBIBYTE:
+            self.warn(f"{entry}, and few images are smaller than 1Mi: is its unit missing?")
         elif name != STORAGE and not limit.is_integer:
             self.deny("NotAnInteger", f"{entry}, a fraction", "set it to a whole number")
         elif limit < Quantity.of_count(count):

@@ -10,6 +10,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from . import state
+from .pictures import OVERFLOWING, pictures
 from .site import Theme
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -39,12 +40,15 @@ async def opened(browser: Browser, report: Path, theme: Theme = "light", width: 
 
 
 @pytest.mark.parametrize("theme", get_args(Theme))
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [1920, 1280, 390])
 async def test_axe_finds_no_violation_and_the_report_fits(
     browser: Browser, report: Path, theme: Theme, width: int
 ) -> None:
     page = await opened(browser, report, theme, width)
+    await page.screenshot(path=pictures() / f"report-{width}-{theme}.png", full_page=True)
     await page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    await page.screenshot(path=pictures() / f"report-open-{width}-{theme}.png", full_page=True)
+    assert await page.evaluate(OVERFLOWING) == []
     assert (await Axe().run(page)).response["violations"] == []
     assert await page.evaluate("document.documentElement.scrollWidth") == width
     for table in await page.get_by_role("table").all():

@@ -1,31 +1,29 @@
 """Pictures to look at, in `build/screenshots`; what a test can check of them is checked, too."""
 
-from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from . import state
 from .conftest import Sites
+from .pictures import OVERFLOWING, pictures
 from .site import Theme
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-_FOLDER = Path(__file__).parents[2] / "build" / "screenshots"
 _BACKGROUNDS: dict[Theme, str] = {"light": "rgb(255, 255, 255)", "dark": "rgb(17, 19, 24)"}
 
 
 @pytest.mark.parametrize("theme", get_args(Theme))
 @pytest.mark.parametrize("count", [10, 300, 5000])
 async def test_overview_is_drawn_in_both_themes(sites: Sites, count: int, theme: Theme) -> None:
-    _FOLDER.mkdir(parents=True, exist_ok=True)
     site = await sites.of(count)
     async with site.visitor(theme=theme) as visitor:
         page = visitor.page
 
         async def picture(name: str, path: str) -> None:
             await page.goto(path)
-            await page.screenshot(path=_FOLDER / f"{count}-{name}-{theme}.png", full_page=True)
+            await page.screenshot(path=pictures() / f"{count}-{name}-{theme}.png", full_page=True)
 
         await visitor.open("/page")
         await picture("overview", "/page")
@@ -39,14 +37,13 @@ async def test_overview_is_drawn_in_both_themes(sites: Sites, count: int, theme:
 @pytest.mark.parametrize("theme", get_args(Theme))
 async def test_pages_of_a_namespace_are_drawn_in_both_themes(sites: Sites, theme: Theme) -> None:
     """They are the same however many namespaces there are."""
-    _FOLDER.mkdir(parents=True, exist_ok=True)
     site = await sites.of(300)
     async with site.visitor(theme=theme) as visitor:
         page = visitor.page
 
         async def picture(name: str, path: str) -> None:
             await page.goto(path)
-            await page.screenshot(path=_FOLDER / f"{name}-{theme}.png", full_page=True)
+            await page.screenshot(path=pictures() / f"{name}-{theme}.png", full_page=True)
 
         await picture("sign-in", "/page")
         await visitor.sign_in()
@@ -57,16 +54,15 @@ async def test_pages_of_a_namespace_are_drawn_in_both_themes(sites: Sites, theme
         await picture("nothing", "/page/namespaces/none")
         await page.goto(namespace)
         await page.get_by_role("table").get_by_role("link").last.click()
-        await page.screenshot(path=_FOLDER / f"stream-{theme}.png", full_page=True)
+        await page.screenshot(path=pictures() / f"stream-{theme}.png", full_page=True)
         assert visitor.complaints == []
 
 
 @pytest.mark.parametrize("theme", get_args(Theme))
-@pytest.mark.parametrize(("count", "width"), [(10, 360), (300, 390), (300, 1920)])
+@pytest.mark.parametrize(("count", "width"), [(10, 360), (300, 390), (300, 1280), (300, 1920)])
 async def test_every_page_fits_a_phone_and_a_wide_screen(
     sites: Sites, count: int, width: int, theme: Theme
 ) -> None:
-    _FOLDER.mkdir(parents=True, exist_ok=True)
     site = await sites.of(count)
     async with site.visitor(theme=theme, width=width) as visitor:
         page = visitor.page
@@ -74,11 +70,14 @@ async def test_every_page_fits_a_phone_and_a_wide_screen(
         paths = {
             "overview": "/page",
             "namespace": "/page/namespaces/hostile",
+            "streams": f"/page/namespaces/{state.name_of(0)}",
+            "stream": f"/page/namespaces/{state.name_of(0)}/streams/api",
             "refusals": "/page/refusals",
         }
         for name, path in paths.items():
             await page.goto(path)
-            file = _FOLDER / f"{count}-{name}-{width}-{theme}.png"
+            file = pictures() / f"{count}-{name}-{width}-{theme}.png"
             await page.screenshot(path=file, full_page=True)
             assert await page.evaluate("document.documentElement.scrollWidth") == width, path
             assert await page.get_by_role("row").count() > 1, path
+            assert await page.evaluate(OVERFLOWING) == [], path

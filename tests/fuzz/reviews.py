@@ -123,6 +123,12 @@ def _push(manifest: dict[str, Any]) -> bytes:
     return json.dumps(review).encode()
 
 
+def _config(**spec: Any) -> bytes:
+    review: dict[str, Any] = payloads.load("config-create")
+    review["request"]["object"]["spec"] |= spec
+    return json.dumps(review).encode()
+
+
 def _mutate(data: bytes, random: Random) -> bytes:
     """Change a review, or the manifest in it: then the image is named after what comes out."""
     try:
@@ -149,6 +155,29 @@ TARGET = Target(
         _push({"schemaVersion": 2, "config": _CONFIG, "layers": [_LARGE]}),
         _push({"schemaVersion": 2, "manifests": [_LARGE]}),
         _push({"schemaVersion": 2, "config": _CONFIG, "layers": [blob("small", 5)]}),
+        _config(
+            routes=[{"name": "a", "hostname": "a.example.com"}],
+            nodeSelector={"a.example/b": "c"},
+            tolerations=[{"key": "a", "operator": "Equal", "value": "b", "tolerationSeconds": 1}],
+            requests={"read": {"maxRunning": 1, "maxInQueue": 1, "maxWaitInQueue": "1s"}},
+            proxy={"http": "http://u:p@a:1", "https": "https://b", "noProxy": ".svc,10.0.0.0/8"},
+        ),
+        _config(
+            storage={
+                "s3": {
+                    "bucket": "images",
+                    "regionEndpoint": "http://minio.storage.svc",
+                    "chunkSizeMiB": 5,
+                    "keyID": "a",
+                    "cloudFront": {
+                        "baseURL": "https://a.example.com",
+                        "keypairID": "a",
+                        "privateKey": {"name": "a", "key": "b"},
+                        "duration": "1m",
+                    },
+                }
+            },
+        ),
     ),
     _mutate,
 )

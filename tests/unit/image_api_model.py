@@ -50,15 +50,14 @@ Namespace = dict[str, Stream]
 
 
 @dataclass
-class Limits:
-    """None: there is no limit."""
+class Limit:
+    """A number, as the page names what it limits."""
 
-    size: int | None
-    streams: int | None
-    images: int | None
-    tags: int | None
-    images_of_stream: int | None
-    tags_of_stream: int | None
+    what: str
+    """`storage` of one image, or a resource of the namespace or of one stream."""
+    number: int
+    of_stream: bool = False
+    mode: str = "enforce"
 
 
 @dataclass
@@ -75,42 +74,38 @@ class Request:
     sub_resource: str = ""
 
 
-def reasons(request: Request, before: Namespace, limits: Limits) -> set[str]:
-    """Why the page's limits refuse a request."""
-    after, found = request.after, set[str]()
-    if limits.size is not None:
-        for digest in request.brought:
-            size = SIZES.get(digest)
-            if size is None:
-                found.add("ImageSizeUnknown")
-            elif size > limits.size:
-                found.add("ImageTooLarge")
-    rows = (
-        (limits.streams, len(before), len(request.stored)),
-        (limits.images, len(_images(before)), len(_images(after))),
-        (limits.tags, _tags(before), _tags(after)),
-    )
-    if any(_passed(*row) for row in rows):
-        found.add("QuotaExceeded")
-    for name, stream in after.items():
-        old = before.get(name, Stream())
-        of_stream = (
-            (limits.images_of_stream, len(old.images), len(stream.images)),
-            (limits.tags_of_stream, len(old.tags), len(stream.tags)),
+def reasons(request: Request, before: Namespace, limits: list[Limit]) -> set[str]:
+    """Why limits refuse a request."""
+    return set().union(*(_reasons(request, before, limit) for limit in limits))
+
+
+def _reasons(request: Request, before: Namespace, limit: Limit) -> set[str]:
+    if limit.what == "storage":
+        sizes = [SIZES.get(digest) for digest in request.brought]
+        too_large = any(size is not None and size > limit.number for size in sizes)
+        found = {"ImageTooLarge"} if too_large else set[str]()
+        return found | {"ImageSizeUnknown"} if None in sizes else found
+    after = request.after
+    if limit.of_stream:
+        passed = any(
+            _passed(limit, {name: before.get(name, Stream())}, {name: stream})
+            for name, stream in after.items()
         )
-        if any(_passed(*row) for row in of_stream):
-            found.add("StreamLimitExceeded")
-    return found
+        return {"StreamLimitExceeded"} if passed else set()
+    if limit.what == "imagestreams":
+        after = request.stored
+    return {"QuotaExceeded"} if _passed(limit, before, after) else set()
 
 
-def _images(streams: Namespace) -> set[str]:
-    return set().union(*(stream.images for stream in streams.values()))
-
-
-def _tags(streams: Namespace) -> int:
-    return sum(len(stream.tags) for stream in streams.values())
-
-
-def _passed(limit: int | None, before: int, after: int) -> bool:
+def _passed(limit: Limit, before: Namespace, after: Namespace) -> bool:
     """Whether a request passes a limit. One that raises nothing passes none."""
-    return limit is not None and after > limit and after > before
+    old, new = (_count(limit.what, streams) for streams in (before, after))
+    return new > limit.number and new > old
+
+
+def _count(what: str, streams: Namespace) -> int:
+    if what == "imagestreams":
+        return len(streams)
+    if what == "images":
+        return len(set().union(*(stream.images for stream in streams.values())))
+    return sum(len(stream.tags) for stream in streams.values())

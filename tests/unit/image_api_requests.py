@@ -10,7 +10,7 @@ from tests.unit.image_api_model import (
     STREAMS,
     TAGS,
     Json,
-    Limits,
+    Limit,
     Namespace,
     Request,
     Stream,
@@ -26,16 +26,15 @@ class World:
         self.sources: Namespace = {
             name: Stream(status={tag: [self._digest()] for tag in TAGS}) for name in STREAMS[:2]
         }
-        pick = self.random.choice
-        self.limits = Limits(
-            pick([None, 800, 1000, 1400]),
-            pick([None, 0, 1, 2]),
-            pick([None, 0, 2, 3, 4]),
-            pick([None, 0, 2, 4, 6]),
-            pick([None, 0, 1, 2, 3]),
-            pick([None, 0, 1, 2, 3]),
-        )
+        self.limits = [self._limit() for _ in range(self.random.randint(1, 6))]
         self._serial = 0
+
+    def _limit(self) -> Limit:
+        pick = self.random.choice
+        what = pick(["storage", "imagestreams", "images", "image-tags", "images", "image-tags"])
+        number = pick([700, 1000, 1024, 1400]) if what == "storage" else self.random.randint(0, 5)
+        of_stream = what in ("images", "image-tags") and self.random.random() < 0.5
+        return Limit(what, number, of_stream, pick(["enforce", "enforce", "warn", "audit"]))
 
     def request(self) -> Request:
         makers = (
@@ -47,8 +46,10 @@ class World:
             if request is not None:
                 return request
 
-    def delete(self) -> None:
-        """A tag or a stream, about which nobody is asked."""
+    def change_by_others(self) -> None:
+        """Deletions, about which nobody is asked, and pushes into the other namespace."""
+        for stream in self.sources.values():
+            stream.add(self.random.choice(TAGS), self._digest())
         for name in list(self.streams):
             if self.random.random() < 0.2:
                 del self.streams[name]
@@ -93,7 +94,7 @@ class World:
         return Request("ImageStream", new.content(name), old.content(name), after, after, brought)
 
     def _status(self) -> Request | None:
-        """Another status. The object has another spec as well, which is not stored."""
+        """Another status, with the spec as it is."""
         if not self.streams:
             return None
         name = self._existing()
@@ -115,8 +116,13 @@ class World:
         old = self.streams.get(name)
         new = copy.deepcopy(old) if old else Stream()
         before = new.spec.get(tag)
-        if old is not None and self.random.random() < 0.3:
-            reference = {**(before or {}), "annotations": {"a": "b"}}
+        if before is not None and self.random.random() < 0.5:
+            more: list[Json] = [
+                {"annotations": {"a": "b"}},
+                {"generation": self.random.randint(1, 3)},
+                {"importPolicy": {"importMode": "PreserveOriginal"}},
+            ]
+            reference = {**before, **self.random.choice(more)}
         new.spec[tag] = reference
         brought = self._follow(new, old or Stream(), name, only=tag)
         after = {**copy.deepcopy(self.streams), name: new}

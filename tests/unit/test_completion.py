@@ -19,7 +19,8 @@ def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "config").write_text(CONFIG)
     (tmp_path / "broken").write_text("[")
     (tmp_path / "deep").write_text("[" * 60_000)
-    files = (tmp_path / name for name in ("config", "broken", "deep", "none"))
+    (tmp_path / "odd").write_text("contexts: 7")
+    files = (tmp_path / name for name in ("config", "broken", "deep", "odd", "none"))
     monkeypatch.setenv("KUBECONFIG", ":".join(map(str, files)))
 
 

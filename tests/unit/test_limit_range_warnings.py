@@ -3,6 +3,7 @@
 import pytest
 
 from app.model.domain import ApiDomain
+from app.model.quantity import Quantity
 from app.policy.limit_objects import check_limit_range
 from app.policy.verdict import Verdict
 from tests.unit.limit_names import (
@@ -84,4 +85,25 @@ def test_a_maximum_below_the_largest_stream_is_warned_about(
         f'LimitRange team-a/limits: spec.limits[0].max["{resource}"] is {limit}, but ImageStream '
         f"app has {count}; nothing is deleted, but a push that adds more is refused"
     )
+    assert verdict == Verdict(warnings=[warning] if warned else [])
+
+
+@pytest.mark.parametrize(
+    ("limit", "warned"),
+    [
+        ("0", False),
+        ("1", True),
+        ("1001m", True),
+        ("1000k", True),
+        ("1023Ki", True),
+        ("1Mi", False),
+        ("1G", False),
+    ],
+)
+def test_an_image_size_that_lacks_its_unit_is_warned_about(limit: str, warned: bool) -> None:
+    warning = (
+        f'LimitRange team-a/limits: spec.limits[0].max["storage"] is {Quantity(limit)}, and few '
+        "images are smaller than 1Mi: is its unit missing?"
+    )
+    verdict = check_items(item(IMAGE, max={"storage": limit}))
     assert verdict == Verdict(warnings=[warning] if warned else [])

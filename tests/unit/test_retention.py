@@ -144,8 +144,10 @@ def test_warnings_with_long_names_are_not_cut() -> None:
     limits = NamespaceLimits(stream_images=limit("1"), stream_tags=limit("1"))
 
     levels = list(retention.staying_full("n" * 40, found, limits, 2, DOMAIN))
+    warnings = retention.warnings(levels, 2)
 
-    assert all(len(text) <= MAX_WARNING for text in retention.warnings(levels, 2))
+    assert len(warnings) == 2
+    assert all(len(text) <= MAX_WARNING for text in warnings)
 
 
 def test_pruner_keeps_three_revisions_by_default() -> None:

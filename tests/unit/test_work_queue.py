@@ -48,6 +48,20 @@ async def test_waiting_key_is_handled_once() -> None:
     assert queue.depth == 0
 
 
+async def test_replaced_plans_take_no_memory_and_the_last_one_counts() -> None:
+    clock, seen = Clock(), list[str]()
+    queue: WorkQueue[str] = WorkQueue(clock)
+    for number in range(10_000):
+        queue.add_after("a", 20_000.0 - number)
+    queue.add_after("b", 10_002.0)
+
+    clock.now += 10_001
+    await worked(queue, seen.append, until=1)
+
+    assert seen == ["a"]
+    assert len(queue._heap) < 2000
+
+
 async def test_key_has_one_worker_and_later_changes_are_kept() -> None:
     queue: WorkQueue[str] = WorkQueue()
     running = most = rounds = 0
