@@ -203,6 +203,8 @@ class Enforcer:
         if not waiting.in_escrow or self._escrows.held(namespace) is None:
             return False
         try:
+            # The request may have waited since its limits were read.
+            require_available(self._state)
             sight = self._sight(namespace, waiting.limits)
         except StateUnavailableError:
             return False

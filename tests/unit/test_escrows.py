@@ -239,3 +239,17 @@ async def test_an_escrow_is_renewed_before_it_is_used_up() -> None:
     assert cluster.places > 0
     await cluster.replicas[0].close()
     assert (cluster.places, len(cluster.shared.ledger)) == (0, places)
+
+
+async def test_an_escrow_admits_nothing_while_the_state_is_not_to_be_trusted(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await cluster.heat(0)
+    assert cluster.places > 0
+
+    with monkeypatch.context() as wrong:
+        wrong.setattr(cluster.state, "reasons", ["clock is up to 60.0 s behind the API server"])
+        with pytest.raises(StateUnavailableError, match="clock is up to"):
+            await cluster.allows(0, "late")
+
+    assert await cluster.allows(0, "late")
