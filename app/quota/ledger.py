@@ -157,10 +157,6 @@ class Ledger:
         held = self._by_holder or self.escrows
         return not held and now >= self.floor.set_at + timing.lag + 2 * timing.skew
 
-    def is_given_out(self, view: View) -> bool:
-        """Whether a replica may still use an escrow at the time of a view."""
-        return any(escrow.lost_at > view.time for escrow in self.escrows.values())
-
     def reserve(
         self, holder: str, claims: Claims, usage: NamespaceUsage, expires_at: float
     ) -> None:
