@@ -110,6 +110,7 @@ def test_the_version_before_decides_on_no_ledger_with_rows_of_today(
         pytest.param(content([["holder", 1.0]]), id="a row that is too short"),
         pytest.param(content([["h", 1.0, [], [], [], [], [], [], []]]), id="a row of the future"),
         pytest.param(content([["key", 64, 1, 2.0, 3.0]]), id="half an escrow"),
+        pytest.param(content([["key", -64, 1, 2.0, 3.0, 4.0]]), id="places that make room"),
         pytest.param(content([["h", "x", [], [], []]]), id="a time that is none"),
         pytest.param(content([["h", float("nan"), [], [], []]]), id="a time that never is"),
         pytest.param(content([[["h"], 1.0, [], [], []]]), id="a holder that is none"),
