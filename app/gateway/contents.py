@@ -24,7 +24,7 @@ class Links:
 NO_LINKS = Links()
 
 
-@dataclass
+@dataclass(slots=True)
 class Contents:
     """The tags of one repository, and every known manifest in it."""
 
