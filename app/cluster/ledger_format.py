@@ -7,8 +7,9 @@ from pydantic_core import to_json
 
 from app.cluster.api import Content
 from app.model.base import problems
-from app.quota.ledger import Escrow, Floor, Ledger, Reservation
+from app.quota.ledger import Escrow, Ledger, Reservation
 from app.quota.members import Members
+from app.quota.view import Floor
 
 _Time = Annotated[float, Field(allow_inf_nan=False)]
 _Pairs = list[tuple[str, str]]

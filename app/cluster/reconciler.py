@@ -9,10 +9,10 @@ from app.cluster.api import ApiError, KubeApi, NotFoundError
 from app.cluster.kubernetes import KubernetesState
 from app.cluster.ledgers import KubernetesLedgers
 from app.model.domain import ApiDomain
-from app.quota.ledger import Timing
 from app.quota.state import StateUnavailableError
 from app.quota.status import status_patch
 from app.quota.store import LedgerConflictError
+from app.quota.view import Timing
 
 logger = logging.getLogger("registry_admission.reconciler")
 

@@ -23,8 +23,9 @@ from app.install import installing
 from app.model import credentials
 from app.model.core import ConfigMap, Secret
 from app.model.volumes import PersistentVolumeClaim, StorageClass
-from app.quota.ledger import Ledger, Timing
+from app.quota.ledger import Ledger
 from app.quota.store import LedgerConflictError
+from app.quota.view import Timing
 from app.registry.names import Repository
 
 from .cluster import AUDITED, Cluster

@@ -8,9 +8,10 @@ from app.model.limits import NamespaceLimits
 from app.quota import effective, escrow
 from app.quota.effective import Effective
 from app.quota.escrow import Holding
-from app.quota.ledger import Escrow, Ledger, Reservation, Timing, View
+from app.quota.ledger import Escrow, Ledger, Reservation
 from app.quota.members import NONE, Claims, Member, Members
 from app.quota.usage import EarlierStreams, NamespaceUsage, StreamUsage
+from app.quota.view import Timing, View
 from tests.unit.quota_world import TIMING
 
 

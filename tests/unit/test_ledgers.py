@@ -9,10 +9,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.cluster.ledger_format import decode, encode
 from app.cluster.ledgers import KubernetesLedgers
-from app.quota.ledger import Escrow, Floor, Ledger, Reservation
+from app.quota.ledger import Escrow, Ledger, Reservation
 from app.quota.members import Members
 from app.quota.state import StateUnavailableError
 from app.quota.store import LedgerConflictError
+from app.quota.view import Floor
 from tests.unit.kube import FakeKube
 
 OWN = "registry-admission"

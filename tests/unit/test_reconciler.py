@@ -9,8 +9,9 @@ from app.cluster.kubernetes import KubernetesState
 from app.cluster.ledgers import KubernetesLedgers
 from app.cluster.reconciler import Reconciler
 from app.model.domain import ApiDomain
-from app.quota.ledger import Floor, Ledger, Reservation, Timing, View
+from app.quota.ledger import Ledger, Reservation
 from app.quota.members import Members
+from app.quota.view import Floor, Timing, View
 from tests.unit.cluster_certs import always
 from tests.unit.kube import FakeKube
 
