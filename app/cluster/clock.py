@@ -1,9 +1,16 @@
 """Measures how far our clock is from the API server's, by the `Date` header of its responses."""
 
 import math
+import time
+from collections.abc import Callable
 
 _DRIFT = 0.001
 """Drift of two clocks, in seconds per second. NTP slews a clock by half of that."""
+
+
+def _ahead() -> float:
+    """How far our clock is ahead of one that nobody can set, in seconds."""
+    return time.time() - time.monotonic()
 
 
 class ServerClock:
@@ -15,7 +22,10 @@ class ServerClock:
     them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ahead: Callable[[], float] = _ahead) -> None:
+        self._ahead = ahead
+        self._ahead_then = ahead()
+        """At the time that the bounds are for. What has been added since, somebody has set."""
         self._least = -math.inf
         self._most = math.inf
         self._observed_at = 0.0
@@ -23,19 +33,31 @@ class ServerClock:
     def observe(self, date: float, *, sent: float, received: float) -> None:
         """Take a response into account: its `Date`, and when it was sent and received by our
         clock."""
+        self._least, self._most = self._bounds
+        self._ahead_then = self._ahead()
         least, most = date - received, date + 1.0 - sent
         drift = _DRIFT * abs(received - self._observed_at)
         closer = max(least, self._least - drift), min(most, self._most + drift)
         self._least, self._most = closer if closer[0] <= closer[1] else (least, most)
         self._observed_at = received
 
+    def doubt(self) -> None:
+        """Something else shows that a clock is wrong: nothing is known until the next response."""
+        self._least, self._most = -math.inf, math.inf
+
     @property
     def error(self) -> float:
         """The largest possible error of our clock in seconds; infinite before the first
         response."""
-        return max(abs(self._least), abs(self._most))
+        return max(map(abs, self._bounds))
 
     @property
     def behind(self) -> bool:
         """Whether our clock is behind the API server's rather than ahead."""
-        return self._least + self._most > 0
+        return sum(self._bounds) > 0
+
+    @property
+    def _bounds(self) -> tuple[float, float]:
+        """For our clock as it is now: somebody may have set it, or the machine was suspended."""
+        added = self._ahead() - self._ahead_then
+        return self._least - added, self._most - added

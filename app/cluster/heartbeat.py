@@ -76,14 +76,17 @@ class Heartbeat:
         """Take in a heartbeat from the watch.
 
         One from the future is ignored: it would make every view look fresh, and every reservation
-        expired.
+        expired. Our own clock may be the wrong one, if the machine was stopped together with it.
         """
         annotations = content["metadata"].get("annotations") or {}
         try:
             written_at = float(annotations.get(self._annotation, 0))
         except ValueError:
             return
-        if written_at <= self._clock() + 2 * self._max_error:
+        if written_at > self._clock() + 2 * self._max_error:
+            self._api.clock.doubt()
+            self._asked_at = -math.inf
+        else:
             self.seen_at = max(self.seen_at, written_at)
             if self._unseen_since is not None and self.seen_at >= self._unseen_since:
                 self._unseen_since = None

@@ -61,6 +61,16 @@ class BackendStorage(KubeModel):
 
     model_config = ConfigDict(extra="allow")
 
+    @property
+    def known(self) -> list[str]:
+        """The names of its fields."""
+        return [str(field.alias) for field in type(self).model_fields.values()]
+
+    @property
+    def unknown(self) -> list[str]:
+        """Names of other fields that are set."""
+        return list(self.model_extra or {})
+
 
 class ClaimStorage(BackendStorage):
     claim: str = ""

@@ -35,6 +35,7 @@ Result = TypeVar("Result")
 GROUP = f"image.{DOMAIN}"
 ROOT = f"/apis/{GROUP}/v1"
 RETRY_DELAY = 0.1
+_MOST = 48
 _TIMED_OUT = 504
 _BY_FRONT = "e2e/by-front"
 _REQUESTS = ("imagestreammappings", "imagestreamimports")
@@ -86,6 +87,14 @@ class ImageApi:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._client.aclose()
+
+    async def room(self) -> None:
+        """Wait while many requests that came straight to the API server are on their way.
+
+        Their clients have an answer already. Those of the real Image API wait until it has stored.
+        """
+        while len(self._stores) >= _MOST:
+            await asyncio.sleep(RETRY_DELAY)
 
     async def create(self, plural: str, body: Json, *, dry_run: bool = False) -> Answer:
         """An ImageStreamMapping or ImageStreamImport, as the Image API takes it."""

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import random
 import ssl
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,8 +56,17 @@ class Pusher:
     As a registry does, it makes the stream first: the Image API stores no mapping without one.
     """
 
-    def __init__(self, cluster: Cluster, clients: int = 20, domain: str = DOMAIN) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        clients: int = 20,
+        domain: str = DOMAIN,
+        *,
+        room: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`room` is awaited before each push: it returns once the Image API can take one more."""
         self._cluster = cluster
+        self._room = room
         self._clients = clients
         self._domain = domain
         self._streams: set[tuple[str, str]] = set()
@@ -74,6 +83,8 @@ class Pusher:
 
             async def one(push: Push) -> Answer:
                 async with turns:
+                    if self._room is not None:
+                        await self._room()
                     return await self._until_decided(client, push, patience)
 
             return await asyncio.gather(*map(one, pushes))

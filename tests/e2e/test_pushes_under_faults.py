@@ -112,7 +112,8 @@ async def fill(cluster: Cluster, pusher: Pusher, counter: TagCounter) -> None:
 async def test_10_000_pushes_pass_no_limit_whatever_happens(
     cluster: Cluster, replicas: Replicas, image_api: ImageApi
 ) -> None:
-    counter, harm, pusher = TagCounter(image_api), Harm(cluster, replicas), Pusher(cluster, 24)
+    counter, harm = TagCounter(image_api), Harm(cluster, replicas)
+    pusher = Pusher(cluster, 24, room=image_api.room)
     pushes = [
         Push(NAMESPACES[number % 10], f"app-{number % STREAMS}", f"v{number}")
         for number in range(PUSHES)

@@ -246,4 +246,13 @@ STORAGE: dict[str, Case] = {
         (created("2025-08-01T00:00:00Z", bound(objects.claim(), volumeName="kept")),
          created("2025-08-01T00:00:00Z", owned(objects.volume("kept")))), "1 of 1 tags",
     ),
+    "storage: the claim is younger than its volume": Case(
+        (), (created("2025-08-01T00:00:00Z", bound(objects.claim(), volumeName="kept")),),
+    ),
+    "storage: the images that are older are in another registry": Case(
+        (),
+        (created("2025-08-01T00:00:00Z", bound(objects.claim(), volumeName="kept")),
+         created("2025-08-01T00:00:00Z", owned(objects.volume("kept"))),
+         objects.stream("app", {"v1": snapshots.DIGEST}, DAY, host="quay.example.com")),
+    ),
 }  # fmt: skip

@@ -156,8 +156,10 @@ def test_replacements_by_a_small_address_are_not_rate_limited() -> None:
     for number in range(100):
         assert opened.admit(f"b/{number}")
         opened[f"b/{number}"].gone()
-        opened.admit(f"c{number}/1")
+        opened.admit(f"a/more-{number}")
+        assert opened.admit(f"c{number}/1")
         opened[f"c{number}/1"].gone()
+        opened.admit(f"a/even-more-{number}")
 
 
 def test_ended_connection_frees_its_place(opened: Opened) -> None:

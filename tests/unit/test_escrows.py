@@ -7,9 +7,10 @@ import pytest
 
 from app.admission.enforcer import Enforcer
 from app.model.limits import NamespaceLimits
-from app.quota.ledger import Ledger, Timing
+from app.quota.ledger import Ledger
 from app.quota.members import Claims, Members
 from app.quota.state import NamespaceView, StateUnavailableError
+from app.quota.view import Timing
 from tests.unit.ledgers import Held, Replica, Versioned
 from tests.unit.stores import DOMAIN, FakeState, quota
 
@@ -239,3 +240,17 @@ async def test_an_escrow_is_renewed_before_it_is_used_up() -> None:
     assert cluster.places > 0
     await cluster.replicas[0].close()
     assert (cluster.places, len(cluster.shared.ledger)) == (0, places)
+
+
+async def test_an_escrow_admits_nothing_while_the_state_is_not_to_be_trusted(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await cluster.heat(0)
+    assert cluster.places > 0
+
+    with monkeypatch.context() as wrong:
+        wrong.setattr(cluster.state, "reasons", ["clock is up to 60.0 s behind the API server"])
+        with pytest.raises(StateUnavailableError, match="clock is up to"):
+            await cluster.allows(0, "late")
+
+    assert await cluster.allows(0, "late")

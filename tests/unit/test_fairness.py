@@ -99,11 +99,20 @@ async def test_turn_of_a_cancelled_caller_goes_to_the_next() -> None:
     assert work.begun == ["a", "c"]
 
 
-async def test_caller_at_its_timeout_is_refused_and_the_next_gets_the_turn() -> None:
+@pytest.mark.parametrize(
+    ("length", "patience"),
+    [
+        pytest.param(0.02, 0.005, id="its time ends before its turn comes"),
+        pytest.param(0, 0.09, id="its turn comes before its time ends"),
+    ],
+)
+async def test_caller_at_its_timeout_is_refused_and_the_next_gets_the_turn(
+    length: float, patience: float
+) -> None:
     work = Work()
     [first] = await started(work, "a")
-    await asyncio.sleep(0.02)
-    second = asyncio.create_task(work.do("b", patience=0.005))
+    await asyncio.sleep(length)
+    second = asyncio.create_task(work.do("b", patience))
     await asyncio.sleep(0)
     work.end.set()
     for _ in range(3):

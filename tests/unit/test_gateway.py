@@ -65,6 +65,21 @@ async def test_push_right_is_checked_once_for_many_pushes() -> None:
     assert registry.asked.count(f"DELETE {UPLOADS}1") == 1
 
 
+async def test_push_right_of_one_client_is_not_used_for_another() -> None:
+    def upload(request: httpx.Request) -> httpx.Response:
+        pushes = request.headers.get("authorization") == "Basic pusher"
+        return httpx.Response(202 if pushes else 403)
+
+    registry = FakeRegistry(POST_upload=upload)
+    client = gateway(registry, NamespaceLimits(image_size=limit("1Ki")))
+    for user in ("pusher", "reader"):
+        client.headers["Authorization"] = f"Basic {user}"
+        answer = await client.post(UPLOADS, content=bytes(2048))
+
+    assert answer.status_code == 403
+    assert "Ki" not in answer.text
+
+
 @pytest.mark.parametrize(
     ("outcome", "status", "kept"),
     [

@@ -122,5 +122,13 @@ def test_token_service_on_the_registrys_host_is_reached_through_the_gateway(
         assert subject.inside(path, "service=r") == f"{asked_at}?service=r"
 
 
+def test_only_the_first_sixteen_token_services_are_reached_through_the_gateway() -> None:
+    subject = addresses()
+    for number in range(20):
+        subject.challenge(f'Bearer realm="{REGISTRY}/token-{number}"', GATE)
+
+    assert list(subject.realms) == [f"/token-{number}" for number in range(16)]
+
+
 def test_basic_challenge_is_unchanged() -> None:
     assert addresses().challenge('Basic realm="registry"', GATE) == 'Basic realm="registry"'

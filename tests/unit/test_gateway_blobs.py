@@ -196,6 +196,31 @@ async def test_blob_size_is_learned_only_from_bytes_that_have_the_digest(
     assert answer.json()["errors"][0]["code"] == "SIZE_INVALID"
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param({"mount": digest_of(b"small"), "digest": digest_of(LAYER)}, id="a mount"),
+        pytest.param([("digest", digest_of(LAYER)), ("digest", digest_of(b"c"))], id="two digests"),
+    ],
+)
+async def test_bytes_are_not_counted_for_a_digest_that_may_be_another_blobs(
+    store: UsageStore, query: Any
+) -> None:
+    def head(request: httpx.Request) -> httpx.Response:
+        is_layer = request.url.path.endswith(digest_of(LAYER))
+        return httpx.Response(401) if is_layer else head_of(50)(request)
+
+    registry = FakeRegistry(head=head)
+    client = gateway(registry, NamespaceLimits(image_size=limit("1Ki")), store=store)
+    await client.post(UPLOADS)
+    registry.answers["POST_upload"] = lambda _: httpx.Response(201)
+    await client.post(UPLOADS, params=query)
+
+    answer = await push(client, "v1", layered(1))
+
+    assert "does not say how large" in answer.text
+
+
 async def test_small_blobs_need_no_head_request(store: UsageStore) -> None:
     registry = FakeRegistry()
     client = gateway(registry, NamespaceLimits(image_size=limit("1Ki")), store=store)

@@ -50,6 +50,40 @@ def test_an_image_without_a_tag_counts_until_its_grace_period_is_over() -> None:
     assert subject.counted() == {"a"}
 
 
+def test_nothing_is_kept_of_a_removed_referrer() -> None:
+    subject = Contents()
+    subject.put("b", Links(subject="a"))
+    subject.put("c", Links(subject="a"))
+    subject.drop("b")
+    assert subject.reach(["a"]) == {"c"}
+    subject.drop("c")
+
+    assert subject == Contents()
+
+
+def test_an_image_in_its_grace_period_is_not_freed_with_its_tag() -> None:
+    subject = contents(a=NO_LINKS, b=Links(frozenset("c")), c=NO_LINKS)
+    subject.tags["only"] = "b"
+    subject.counts_until["c"] = NOW + 1
+
+    assert subject.freed("only", "x", NO_LINKS) == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("tag", "frees"),
+    [
+        pytest.param("new", False, id="a new tag"),
+        pytest.param("v1", False, id="another tag stays"),
+        pytest.param("only", True, id="the only tag"),
+    ],
+)
+def test_moving_the_only_tag_of_an_image_may_free_images(tag: str, frees: bool) -> None:
+    subject = contents(a=NO_LINKS, b=NO_LINKS, x=NO_LINKS)
+    subject.tags["only"] = "b"
+
+    assert subject.point(tag, "x") is frees
+
+
 def test_a_grace_period_ends_when_a_tag_reaches_the_image() -> None:
     subject = contents(a=Links(frozenset("b")), b=NO_LINKS)
     subject.counts_until["b"] = NOW + 1

@@ -1,5 +1,7 @@
 """A heartbeat is believed, and written, only by the right time."""
 
+import math
+
 import pytest
 
 from app.cluster.api import ApiError, Content, Query
@@ -180,3 +182,18 @@ async def test_only_missing_or_5xx_responses_count_as_unanswered(
     await replica.heartbeat.beat()
 
     assert replica.heartbeat.unanswered is unanswered
+
+
+async def test_a_heartbeat_from_the_future_has_our_own_clock_compared(replica: Replica) -> None:
+    """The machine may have been stopped for an hour, and its clock with it."""
+    await replica.heartbeat.beat()
+    asked = len(replica.api.asked)
+    metadata = {"annotations": {ANNOTATION: repr(NOW + 3600)}}
+    replica.server_ahead = 3600
+
+    replica.heartbeat.see({"metadata": metadata})
+    assert replica.api.clock.error == math.inf
+
+    await replica.heartbeat.beat()
+    assert len(replica.api.asked) == asked + 1
+    assert 3599 < replica.api.clock.error < 3602

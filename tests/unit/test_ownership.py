@@ -95,6 +95,7 @@ CLAIM = Claim("ServiceAccount team-a/default", "annotation x")
         pytest.param({"a": 1, "b": 1}, {"a": 3, "b": 3, "c": 3}, False, True, id="few of each"),
         pytest.param({"a": 2, "b": 2}, {"a": 3, "b": 3, "c": 3}, True, False, id="most namespaces"),
         pytest.param({"a": 1, "b": 1}, {"a": 1, "b": 1, "c": 9, "d": 9}, False, True, id="half"),
+        pytest.param({"a": 1, "b": 1}, {"a": 2, "b": 2}, True, False, id="half of each"),
         pytest.param({"a": 1}, {"a": 1}, True, False, id="the only namespace"),
     ],
 )

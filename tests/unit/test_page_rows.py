@@ -143,6 +143,22 @@ async def test_query_filters_and_sorts_rows(
     assert [row.name for row in found] == names.split()
 
 
+@pytest.mark.parametrize(
+    ("show", "used"),
+    [
+        pytest.param("over", [11], id="over"),
+        pytest.param("full", [10, 11], id="full or over"),
+        pytest.param("high", [8, 10, 11], id="high, full or over"),
+    ],
+)
+async def test_full_is_not_over(show: Show, used: list[int]) -> None:
+    rows = [Row.of(f"{count}", {"images": level(count, "10")}) for count in (7, 8, 10, 11)]
+
+    found = await select(rows, Query(show=show, sort="name"), {})
+
+    assert [int(row.name) for row in found] == used
+
+
 def test_names_with_numbers_are_ordered_by_the_numbers() -> None:
     names = ["stream-10", "stream-2", "a2b", "a", "a0", "a00", "stream", "a10", "a02", "a" * 9]
     assert sorted(names, key=natural) == [

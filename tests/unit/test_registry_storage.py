@@ -98,6 +98,35 @@ def test_null_backend_is_ignored(storage: object) -> None:
 
 
 @pytest.mark.parametrize(
+    ("backend", "field", "meant"),
+    [
+        ("pvc", "claimName", "claim"),
+        ("pvc", "Claim", "claim"),
+        ("pvc", "storageClass", ""),
+        ("s3", "bucketName", "bucket"),
+        ("s3", "endpoint", "regionEndpoint"),
+        ("s3", "regionendpoint", "regionEndpoint"),
+        ("s3", "trustedCa", "trustedCA"),
+        ("s3", "secure", ""),
+    ],
+)
+def test_a_misspelled_field_of_a_backend_is_warned_about(
+    backend: str, field: str, meant: str
+) -> None:
+    content = {"bucket": "images", "region": "eu-1"} if backend == "s3" else {}
+    verdict = check_spec({"storage": {backend: {**content, field: "x"}}})
+    assert verdict.allowed
+    assert verdict.warnings == (
+        [
+            f'spec.storage.{backend} has no field "{field}", and the operator ignores it: '
+            f"did you mean {meant}?"
+        ]
+        if meant
+        else []
+    )
+
+
+@pytest.mark.parametrize(
     ("replicas", "expected"), [(0, []), (1, []), (None, []), (2, ["EmptyDirWithReplicas"])]
 )
 def test_empty_dir_needs_one_replica(replicas: int | None, expected: list[str]) -> None:

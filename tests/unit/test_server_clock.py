@@ -59,6 +59,42 @@ def test_changed_clock_is_noticed() -> None:
     assert 60.0 <= clock.error <= 61.0
 
 
+@pytest.mark.parametrize("seconds", [60.0, -60.0])
+def test_a_clock_that_somebody_sets_is_noticed_before_the_next_answer(seconds: float) -> None:
+    ahead = [NOON]
+    clock = ServerClock(lambda: ahead[0])
+    answered(clock, NOON + 0.5, offset=0.0)
+
+    ahead[0] += seconds
+
+    assert clock.error == 60.5
+    assert clock.behind is (seconds < 0)
+
+
+def test_a_wrong_clock_that_is_set_right_is_right_at_once() -> None:
+    ahead = [NOON]
+    clock = ServerClock(lambda: ahead[0])
+    answered(clock, NOON + 0.5, offset=60.0)
+    assert clock.error == 60.5
+
+    ahead[0] += 60
+    assert clock.error == 0.5
+
+    answered(clock, NOON + 61.2, offset=0.0)
+    assert clock.error < 0.81
+
+
+def test_a_doubtful_clock_is_compared_anew() -> None:
+    clock = ServerClock()
+    answered(clock, NOON + 0.5, offset=0.0)
+
+    clock.doubt()
+
+    assert clock.error == math.inf
+    answered(clock, NOON + 1.5, offset=0.0)
+    assert clock.error == 0.5
+
+
 @pytest.mark.parametrize(("fraction", "behind"), [(0.2, True), (0.8, False)])
 def test_the_larger_possible_error_tells_the_direction(fraction: float, behind: bool) -> None:
     clock = ServerClock()

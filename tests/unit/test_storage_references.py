@@ -77,7 +77,7 @@ def check(
         (PVC, {"claim": PersistentVolumeClaim()}),
         ({"replicas": 2, **PVC}, {"claim": claim(modes=("ReadWriteOnce", "ReadWriteMany"))}),
         ({"rolloutStrategy": "RollingUpdate", **PVC}, {"claim": claim(modes=("ReadWriteMany",))}),
-        ({"rolloutStrategy": "Recreate", **PVC}, {"claim": claim(modes=("ReadWriteOncePod",))}),
+        ({"rolloutStrategy": "Recreate", **PVC}, {"claim": claim()}),
         (S3, {"secret": KEYS}),
     ],
     ids=[
@@ -111,7 +111,12 @@ def test_suitable_objects_give_no_findings(spec: dict[str, Any], objects: dict[s
             "spec.replicas to 1, or name a claim with access mode ReadWriteMany",
         ]),
         ({"replicas": 2, "rolloutStrategy": "RollingUpdate", **PVC},
-         {"claim": claim(modes=("ReadWriteOncePod",))}, "ClaimNotShared", ["ReadWriteOncePod"]),
+         {"claim": claim()}, "ClaimNotShared", ["spec.replicas is 2", "ReadWriteOnce"]),
+        ({"rolloutStrategy": "Recreate", **PVC}, {"claim": claim(modes=("ReadWriteOncePod",))},
+         "ClaimModeUnsupported", [
+            'PersistentVolumeClaim "images" is ReadWriteOncePod, and the operator takes '
+            "ReadWriteOnce and ReadWriteMany only; name a claim with one of these access modes",
+        ]),
         ({"rolloutStrategy": "RollingUpdate", **PVC}, {"claim": claim()},
          "ClaimNotShared", ["spec.rolloutStrategy is RollingUpdate", "set it to Recreate"]),
         (S3, {}, "CredentialsMissing", [f"create it: {create_command('registry')}"]),

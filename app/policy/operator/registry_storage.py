@@ -5,10 +5,10 @@ import shlex
 from typing import Any
 
 from app.model.domain import ApiDomain
-from app.model.registry import ConfigSpec, Storage
+from app.model.registry import BackendStorage, ConfigSpec, Storage
 from app.policy.names import is_subdomain, nearest, placeholders
 from app.policy.operator import s3_storage
-from app.policy.operator.field_checks import check_choice, shown
+from app.policy.operator.field_checks import check_choice, close_to, shown
 from app.policy.verdict import Verdict
 
 _BACKENDS = {
@@ -24,6 +24,7 @@ _BACKENDS = {
     "swift": "swift",
 }
 """The fields of spec.storage, by the spellings that `nearest` compares."""
+_SIMILAR = 0.7
 
 
 def check(
@@ -57,9 +58,20 @@ def check(
 
 def _check_unknown_fields(verdict: Verdict, storage: Storage) -> None:
     for name in storage.unknown:
-        meant = nearest(name, _BACKENDS)
-        hint = f": did you mean {meant}?" if meant else ""
-        verdict.warn(f"spec.storage has no field {shown(name)}, and the operator ignores it{hint}")
+        _ignored(verdict, "spec.storage", name, nearest(name, _BACKENDS))
+    checked: dict[str, BackendStorage | None] = {"pvc": storage.pvc, "s3": storage.s3}
+    for field, backend in checked.items():
+        if backend is None:
+            continue
+        for name in backend.unknown:
+            # Newer operators may have other fields.
+            if meant := close_to(name, backend.known, _SIMILAR):
+                _ignored(verdict, f"spec.storage.{field}", name, meant)
+
+
+def _ignored(verdict: Verdict, path: str, name: str, meant: str | None) -> None:
+    hint = f": did you mean {meant}?" if meant else ""
+    verdict.warn(f"{path} has no field {shown(name)}, and the operator ignores it{hint}")
 
 
 def _check_backends(

@@ -154,6 +154,13 @@ def _check_access(
             f"{title} is {', '.join(modes)}, and the registry writes to it",
             "name a claim with access mode ReadWriteOnce or ReadWriteMany",
         )
+    elif "ReadWriteOnce" not in modes:
+        verdict.deny(
+            "ClaimModeUnsupported",
+            f"{title} is {', '.join(modes)}, and the operator takes ReadWriteOnce and "
+            "ReadWriteMany only",
+            "name a claim with one of these access modes",
+        )
     elif replicas > 1:
         verdict.deny(
             "ClaimNotShared",

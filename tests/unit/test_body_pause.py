@@ -1,0 +1,50 @@
+"""What happens to an address whose large bodies take all memory."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+
+from app.api.body import AT_ONCE, STEP, BodyReader
+
+LARGE, SMALL = STEP, 1000
+
+
+def post(address: str, size: int, rest: asyncio.Event | None = None) -> Request:
+    """A request whose body has so many bytes. If `rest` is given, its end comes after that."""
+    messages = [{"type": "http.request", "body": b"x" * size, "more_body": rest is not None}]
+
+    async def receive() -> Any:
+        if messages:
+            return messages.pop()
+        if rest is not None:
+            await rest.wait()
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    return Request({"type": "http", "headers": [], "client": (address, 1)}, receive)
+
+
+@pytest.mark.parametrize(
+    ("address", "size", "is_late"),
+    [
+        pytest.param("a", LARGE, True, id="a large body"),
+        pytest.param("a", SMALL, False, id="a small body"),
+        pytest.param("b", LARGE, False, id="a large body of another address"),
+    ],
+)
+async def test_large_bodies_of_an_address_wait_after_one_gave_way(
+    address: str, size: int, is_late: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.api.body.PAUSE", 0.3)
+    reader, rest = BodyReader(LARGE), asyncio.Event()
+    held = [asyncio.create_task(reader.read(post("a", LARGE, rest))) for _ in range(AT_ONCE + 1)]
+    await asyncio.wait(held, return_when=asyncio.FIRST_COMPLETED)
+
+    started = asyncio.get_running_loop().time()
+    await reader.read(post(address, size))
+    took = asyncio.get_running_loop().time() - started
+    rest.set()
+    await asyncio.gather(*held, return_exceptions=True)
+
+    assert (took >= 0.25) is is_late

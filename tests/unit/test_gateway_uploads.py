@@ -1,0 +1,67 @@
+"""Bytes of an upload are counted while they pass, and a client that stops sending is cut off."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from starlette.requests import ClientDisconnect, Request
+
+from app.gateway.uploads import PROGRESS, IdleError, MeteredBody
+
+IDLE = 0.2
+
+
+def body(
+    *chunks: int, every: float = 0, ends: bool = True, allowance: int | None = None
+) -> MeteredBody:
+    """A body that comes in chunks of these sizes. Without an end, the client goes away."""
+    messages: list[dict[str, Any]] = [
+        {"type": "http.request", "body": bytes(size), "more_body": True} for size in chunks
+    ]
+    messages.append({"type": "http.request" if ends else "http.disconnect"})
+
+    async def receive() -> Any:
+        await asyncio.sleep(every)
+        return messages.pop(0)
+
+    request = Request({"type": "http", "headers": []}, receive)
+    return MeteredBody(request, start=10, allowance=allowance, idle_timeout=IDLE)
+
+
+async def test_bytes_are_counted_from_the_start_of_the_session() -> None:
+    subject = body(5, 0, 7)
+
+    assert len(await subject.whole()) == 12
+    assert (subject.total, subject.is_too_large) == (22, False)
+
+
+@pytest.mark.parametrize(
+    ("allowance", "passed", "is_too_large"),
+    [
+        pytest.param(22, 12, False, id="the last byte that fits"),
+        pytest.param(21, 5, True, id="one byte more"),
+    ],
+)
+async def test_no_chunk_passes_beyond_the_allowance(
+    allowance: int, passed: int, is_too_large: bool
+) -> None:
+    subject = body(5, 7, 9 * is_too_large, allowance=allowance)
+
+    assert len(await subject.whole()) == passed
+    assert subject.is_too_large is is_too_large
+
+
+async def test_a_slow_client_that_makes_progress_may_take_longer_than_the_timeout() -> None:
+    subject = body(*[PROGRESS] * 6, every=IDLE / 4)
+
+    assert len(await subject.whole()) == 6 * PROGRESS
+
+
+async def test_single_bytes_are_no_progress() -> None:
+    with pytest.raises(IdleError):
+        await body(*[1] * 20, every=IDLE / 4).whole()
+
+
+async def test_a_client_that_goes_away_does_not_end_the_body() -> None:
+    with pytest.raises(ClientDisconnect):
+        await body(5, ends=False).whole()
