@@ -224,7 +224,7 @@ def test_html_report_is_one_file_and_escapes_names(state: Path, proposed: Path) 
     page = run("--state", state, "--proposed", proposed, "-o", "html").stdout
     assert HOSTILE not in page
     assert page.count("<script") == 1  # the search of the file itself
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;, alauda.io/image-tags" in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;, alauda.io/<wbr>image-tags" in page
     assert not re.search(r"(src|href|url)\s*[=(]", page)
     assert "prefers-color-scheme: dark" in page
     assert "1 of 2 namespaces over a limit" in page
