@@ -1,7 +1,8 @@
 """Requests to the API server, in plain JSON.
 
 kubernetes-asyncio provides configuration, authentication and connections. Its generated models are
-not used: a watch of a hundred thousand objects should parse only what is needed.
+not used: a watch of a hundred thousand objects should parse only what is needed. The library takes
+some 35 MB, so a process imports it when it connects.
 """
 
 import contextlib
@@ -13,15 +14,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
-from kubernetes_asyncio import config
-from kubernetes_asyncio.client import ApiClient, Configuration
 from pydantic_core import from_json
 
 from app.cluster.clock import ServerClock
 from app.model.errors import UnusableError
+
+if TYPE_CHECKING:
+    from kubernetes_asyncio.client import ApiClient
 
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
@@ -110,7 +112,7 @@ class _Request:
 class KubeApi:
     """Requests by path, such as `/api/v1/limitranges`. Every failure is an ApiError."""
 
-    def __init__(self, client: ApiClient, max_event: int = MAX_EVENT) -> None:
+    def __init__(self, client: "ApiClient", max_event: int = MAX_EVENT) -> None:
         """`max_event`: bytes of one watch event."""
         self.client = client
         self._max_event = max_event
@@ -122,6 +124,9 @@ class KubeApi:
 
         Raises kubernetes_asyncio.config.ConfigException if there is neither.
         """
+        from kubernetes_asyncio import config
+        from kubernetes_asyncio.client import ApiClient, Configuration
+
         configuration = Configuration()
         if kubeconfig is None and context is None:
             config.load_incluster_config(client_configuration=configuration)

@@ -5,20 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from kubernetes_asyncio.config import ConfigException, list_kube_config_contexts
-from kubernetes_asyncio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
 from yaml import MarkedYAMLError, YAMLError
 
 from app.cluster.api import KubeApi
 from app.model.errors import NothingNamedError, UnusableError
 
-_UNUSABLE = (
-    ConfigException, OSError, YAMLError, ValueError, KeyError, TypeError, AttributeError,
-    RecursionError,
-)  # fmt: skip
-"""Exceptions of the library for a kubeconfig with wrong content."""
-
-
+KUBE_CONFIG_DEFAULT_LOCATION = os.environ.get("KUBECONFIG", "~/.kube/config")
 FOLDER = ", or a folder with --state"
 FOLDER_OR_EXAMPLES = ", a folder with --state, or use --examples"
 
@@ -73,7 +65,7 @@ async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterat
         file = KUBE_CONFIG_DEFAULT_LOCATION
     try:
         api = await KubeApi.connect(file, context)
-    except _UNUSABLE as error:
+    except _unusable() as error:
         raise NoClusterError(
             f"the kubeconfig {file or 'of this Pod'} cannot be used: {_reason(error)}; "
             "name another with --kubeconfig"
@@ -93,8 +85,20 @@ def context_name(kubeconfig: Path | None, context: str | None) -> str:
         return f"context {context}"
     active = None
     if kubeconfig is not None or not is_inside():
+        from kubernetes_asyncio.config import list_kube_config_contexts
+
         _, active = list_kube_config_contexts(str(kubeconfig) if kubeconfig else None)
     return f"context {active['name']}" if active else "this cluster"
+
+
+def _unusable() -> tuple[type[Exception], ...]:
+    """Exceptions of the library for a kubeconfig with wrong content."""
+    from kubernetes_asyncio.config import ConfigException
+
+    return (
+        ConfigException, OSError, YAMLError, ValueError, KeyError, TypeError, AttributeError,
+        RecursionError,
+    )  # fmt: skip
 
 
 def _reason(error: Exception) -> str:

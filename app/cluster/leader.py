@@ -4,10 +4,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from kubernetes_asyncio.leaderelection.electionconfig import Config
-from kubernetes_asyncio.leaderelection.leaderelection import LeaderElection
-from kubernetes_asyncio.leaderelection.resourcelock.leaselock import LeaseLock
-
 from app.cluster.api import ApiError, KubeApi
 
 logger = logging.getLogger("registry_admission.leader")
@@ -22,6 +18,10 @@ async def lead(
     api: KubeApi, namespace: str, identity: str, work: Callable[[], Awaitable[None]]
 ) -> None:
     """Run `work` whenever this replica holds the Lease. Never returns."""
+    from kubernetes_asyncio.leaderelection.electionconfig import Config
+    from kubernetes_asyncio.leaderelection.leaderelection import LeaderElection
+    from kubernetes_asyncio.leaderelection.resourcelock.leaselock import LeaseLock
+
     while True:
         leading: set[asyncio.Task[None]] = set()
 

@@ -21,6 +21,8 @@ from app.registry.names import (
 )
 
 _MAX_QUOTED = 300
+_NAMES_IN_QUERY = frozenset({"tag", "digest"})
+"""What names a manifest in newer drafts of the spec."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PLAIN = re.compile(r"[A-Za-z0-9/_.:=~+-]*", re.ASCII)
 _STEPS = re.compile(r"//|\\|[\x00-\x20]|%(?:2f|5c|00|25)|/(?:\.|%2e){1,2}(?:[/;]|$)", re.IGNORECASE)
@@ -85,8 +87,9 @@ def route(method: str, path: str, query: str) -> Route:
         case "PATCH" | "PUT" if found := _UPLOAD.fullmatch(path):
             return ContinueUpload(parse_repository(found[1]), found[2])
         case "PUT" if found := _MANIFEST.fullmatch(path):
-            if query and "tag" in parse_qs(query, keep_blank_values=True):
-                raise RegistryError("UNSUPPORTED", "one push is one tag; push each tag by itself")
+            if query and _NAMES_IN_QUERY & parse_qs(query, keep_blank_values=True).keys():
+                message = "a push has one tag or one digest, in its path; push each tag by itself"
+                raise RegistryError("UNSUPPORTED", message)
             return PutManifest(parse_repository(found[1]), parse_reference(found[2]))
         case "DELETE" if found := _MANIFEST.fullmatch(path):
             return DeleteManifest(parse_repository(found[1]), parse_reference(found[2]))

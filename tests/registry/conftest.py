@@ -7,7 +7,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from .programs import Clients, Gateway, Registry, build_tools, gateway, registry
+from .programs import PROGRAMS, Clients, Gateway, Registry, build_tools, gateway, registry
 
 
 @pytest.fixture(scope="session")
@@ -21,9 +21,12 @@ def clients(tools: Path, tmp_path: Path) -> Clients:
 
 
 @pytest_asyncio.fixture
-async def upstream(tools: Path, tmp_path: Path) -> AsyncIterator[Registry]:
+async def upstream(
+    request: pytest.FixtureRequest, tools: Path, tmp_path: Path
+) -> AsyncIterator[Registry]:
+    """Debian's docker-registry. A test with `ON_BOTH` runs on distribution v3 as well."""
     (tmp_path / "limits").mkdir(exist_ok=True)
-    async with registry(tools, tmp_path) as running:
+    async with registry(tools, tmp_path, getattr(request, "param", PROGRAMS[0])) as running:
         yield running
 
 

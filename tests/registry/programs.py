@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import yaml
 
 _ANNOUNCED = re.compile(r"listens on (http://\S+)")
 _START_TIMEOUT = 120
+PROGRAMS = ("docker-registry", "distribution")
+ON_BOTH = pytest.mark.parametrize("upstream", PROGRAMS, indirect=True)
+"""For tests with the fixture `upstream`."""
 
 
 def build_tools() -> Path:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from . import images
-from .programs import Clients, Gateway
+from .programs import ON_BOTH, Clients, Gateway
 
 MIB = 2**20
 OVER_10_MIB = re.compile(r"> (10Mi|10240Ki|10485760)\)")
@@ -40,6 +40,7 @@ async def test_clients_print_size_limit_and_what_to_do(
         assert "raise max.storage in LimitRange team-a/limits" in result.output
 
 
+@ON_BOTH
 async def test_an_upload_ends_at_the_byte_that_passes_the_limit(
     gate: Gateway, client: httpx.AsyncClient, direct: httpx.AsyncClient
 ) -> None:
@@ -74,6 +75,7 @@ async def test_an_upload_that_declares_too_much_is_refused_before_it_starts(
     assert "(10485761 > 10485760)" in answer.json()["errors"][0]["message"]
 
 
+@ON_BOTH
 async def test_a_resumed_upload_counts_what_was_there(client: httpx.AsyncClient) -> None:
     started = await client.post("/v2/team-a/app/blobs/uploads/")
     first = await client.patch(started.headers["location"], content=bytes(6 * MIB))
@@ -87,6 +89,7 @@ async def test_a_resumed_upload_counts_what_was_there(client: httpx.AsyncClient)
     assert OVER_10_MIB.search(second.json()["errors"][0]["message"])
 
 
+@ON_BOTH
 async def test_a_session_that_the_gateway_has_not_seen_is_asked_for(
     client: httpx.AsyncClient, direct: httpx.AsyncClient
 ) -> None:
@@ -100,6 +103,7 @@ async def test_a_session_that_the_gateway_has_not_seen_is_asked_for(
     assert f"({11 * MIB >> 20}Mi > 10Mi)" in answer.json()["errors"][0]["message"]
 
 
+@ON_BOTH
 async def test_a_mounted_blob_counts_as_an_uploaded_one(
     client: httpx.AsyncClient, direct: httpx.AsyncClient
 ) -> None:
@@ -113,6 +117,7 @@ async def test_a_mounted_blob_counts_as_an_uploaded_one(
     assert "(11Mi > 10Mi)" in answer.json()["errors"][0]["message"]
 
 
+@ON_BOTH
 async def test_a_manifest_is_as_large_as_all_its_layers(client: httpx.AsyncClient) -> None:
     layers = [bytes([n]) * 6 * MIB for n in (1, 2)]
     for content in layers:
@@ -130,6 +135,7 @@ async def test_a_manifest_is_as_large_as_all_its_layers(client: httpx.AsyncClien
     assert await images.tags(client, "team-a/app") == set()
 
 
+@ON_BOTH
 async def test_a_manifest_cannot_understate_its_layers(
     client: httpx.AsyncClient, direct: httpx.AsyncClient
 ) -> None:
@@ -148,6 +154,7 @@ async def test_a_manifest_cannot_understate_its_layers(
     assert "has 1 bytes, but it has 11534336" in error["message"]
 
 
+@ON_BOTH
 async def test_every_image_of_an_index_is_held_against_the_limit(
     client: httpx.AsyncClient, direct: httpx.AsyncClient
 ) -> None:
@@ -173,6 +180,7 @@ async def test_every_image_of_an_index_is_held_against_the_limit(
     assert "> 10Mi): image " + images.digest_of(children[1]) + " (listed by image " in message
 
 
+@ON_BOTH
 async def test_layers_that_an_index_lists_are_held_against_the_limit(
     client: httpx.AsyncClient, direct: httpx.AsyncClient
 ) -> None:
@@ -188,6 +196,7 @@ async def test_layers_that_an_index_lists_are_held_against_the_limit(
     assert "(11Mi > 10Mi)" in answer.json()["errors"][0]["message"]
 
 
+@ON_BOTH
 async def test_200_concurrent_pushes_of_new_tags_leave_exactly_as_many_as_fit(
     client: httpx.AsyncClient, direct: httpx.AsyncClient
 ) -> None:
@@ -205,6 +214,7 @@ async def test_200_concurrent_pushes_of_new_tags_leave_exactly_as_many_as_fit(
     assert len(await images.tags(direct, "team-c/app")) == 50
 
 
+@ON_BOTH
 async def test_a_deleted_image_gives_its_place_back_at_once(client: httpx.AsyncClient) -> None:
     await images.push_blob(client, "team-a/app")
     for tag in ("v1", "v2", "v3"):
@@ -222,6 +232,7 @@ async def test_a_deleted_image_gives_its_place_back_at_once(client: httpx.AsyncC
     assert await images.tags(client, "team-a/app") == {"v1", "v3", "v4"}
 
 
+@ON_BOTH
 async def test_a_manifest_that_the_registry_refuses_takes_no_place(
     client: httpx.AsyncClient,
 ) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import httpx
 
 from . import images
-from .programs import Gateway, Registry, gateway, gateway_refusal, registry
+from .programs import ON_BOTH, Gateway, Registry, gateway, gateway_refusal, registry
 
 
+@ON_BOTH
 async def test_counts_are_exact_after_the_gateway_was_killed(
     upstream: Registry, direct: httpx.AsyncClient, tmp_path: Path
 ) -> None:
@@ -39,6 +40,7 @@ async def test_counts_are_exact_after_the_gateway_was_killed(
     assert len(await images.tags(direct, "team-a/app")) == 250
 
 
+@ON_BOTH
 async def test_push_without_an_answer_is_counted_by_its_outcome(
     upstream: Registry, direct: httpx.AsyncClient, tmp_path: Path
 ) -> None:
@@ -62,6 +64,7 @@ async def test_push_without_an_answer_is_counted_by_its_outcome(
     assert [answer.status_code for answer in answers] == [201, 403]
 
 
+@ON_BOTH
 async def test_full_registry_is_read_at_the_first_start(
     upstream: Registry, direct: httpx.AsyncClient, tmp_path: Path
 ) -> None:
@@ -88,6 +91,7 @@ async def test_full_registry_is_read_at_the_first_start(
     assert "used: alauda.io/images=2" in image.json()["errors"][0]["message"]
 
 
+@ON_BOTH
 async def test_changes_that_bypass_the_gateway_are_found(
     upstream: Registry, direct: httpx.AsyncClient, tmp_path: Path
 ) -> None:

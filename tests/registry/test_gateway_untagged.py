@@ -9,12 +9,13 @@ from typing import Any
 import httpx
 
 from . import images
-from .programs import Registry, gateway, run
+from .programs import ON_BOTH, Registry, gateway, run
 
 TOKEN = "0123456789abcdef"
 APP = "team-a/app"
 
 
+@ON_BOTH
 async def test_untagged_images_are_in_usage_and_on_the_page(
     upstream: Registry, tmp_path: Path
 ) -> None:

@@ -1,5 +1,7 @@
 """The cluster or folder that commands use."""
 
+import subprocess
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -135,3 +137,12 @@ async def test_kubeconfig_that_nests_too_deeply_is_named(tmp_path: Path) -> None
     with pytest.raises(NoClusterError, match="nested too deeply"):
         async with connection.connected(path, None):
             pass
+
+
+def test_library_of_the_cluster_is_imported_to_connect_only() -> None:
+    """It takes 35 MB, which a gateway before a plain registry does not need."""
+    script = "import sys, app.wiring.gateway; print('kubernetes_asyncio' in sys.modules)"
+
+    printed = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
+
+    assert printed.stdout == b"False\n"

@@ -10,7 +10,7 @@ import pytest
 from app.gateway.contents import NO_LINKS
 from app.gateway.database import Database, DatabaseError
 from app.registry.names import Reference
-from tests.unit.test_inventory import APP, ORIGIN
+from tests.unit.inventories import APP, ORIGIN
 
 
 async def test_database_of_version_1_is_filled_again(tmp_path: Path) -> None:

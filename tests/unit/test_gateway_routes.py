@@ -103,6 +103,9 @@ def test_request_is_recognised(method: str, path: str, query: str, expected: Rou
         pytest.param("PUT", "/v2/team-a/app/manifests/", "", "UNSUPPORTED", id="no reference"),
         pytest.param("PUT", "/v2/team-a/app/manifests/-", "", "MANIFEST_INVALID", id="no tag"),
         pytest.param("PUT", "/v2/team-a/app/manifests/v1", "tag=v2", "UNSUPPORTED", id="two tags"),
+        pytest.param(
+            "PUT", "/v2/team-a/app/manifests/v1", "x&%64igest=a", "UNSUPPORTED", id="a digest"
+        ),
         pytest.param("PUT", "/v2/team-a/app/manifests/v1", "%74ag=", "UNSUPPORTED", id="hidden"),
         pytest.param("PUT", "/v2/team-a/app/blobs/uploads/..", "", "UNSUPPORTED", id="dot session"),
         pytest.param("PUT", "/v2/team-a/app/blobs/uploads/", "", "UNSUPPORTED", id="no session"),

@@ -1,67 +1,31 @@
 """The inventory follows the registry, and counts too much rather than too little."""
 
 import asyncio
-import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-import httpx
 import pytest
 
 from app.gateway.contents import Contents, Links
-from app.gateway.coverage import Coverage
-from app.gateway.database import Database, DatabaseError
+from app.gateway.database import Database
 from app.gateway.inventory import Inventory
-from app.gateway.questions import Questioner
 from app.gateway.repository_usage import RepositoryUsage
-from app.gateway.traffic import Traffic, Turns
-from app.model.manifest import OCI_INDEX, OCI_MANIFEST
-from app.registry.client import RegistryClient, RegistryUnavailableError
+from app.registry.client import RegistryUnavailableError
 from app.registry.names import Reference, Repository
+from tests.unit.inventories import (
+    APP,
+    GRACE,
+    ORIGIN,
+    V1,
+    V2,
+    FakeRegistry,
+    counts,
+    inventory_of,
+    push,
+)
 from tests.unit.pushes import digest_of, image, index
-
-ORIGIN = "http://10.1.2.3:5000"
-APP = Repository("ns", "app")
-GRACE = 900.0
-V1, V2 = Reference(tag="v1"), Reference(tag="v2")
-
-
-class FakeRegistry:
-    """Manifests by reference. Questions can be delayed or fail."""
-
-    def __init__(self) -> None:
-        self.stored: dict[str, bytes] = {}
-        self.down = False
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.asked: list[str] = []
-        self.holds: dict[str, asyncio.Event] = {}
-        """The next answer for each of these references waits for the event."""
-
-    def store(self, content: bytes, *tags: str) -> str:
-        for reference in (digest_of(content), *tags):
-            self.stored[reference] = content
-        return digest_of(content)
-
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
-        if self.down:
-            raise httpx.ConnectError("down")
-        reference = request.url.path.rpartition("/")[2]
-        content = self.stored.get(reference)
-        tags = [name for name in self.stored if ":" not in name]
-        self.asked.append(reference)
-        await self.gate.wait()
-        if hold := self.holds.pop(reference, None):
-            await hold.wait()
-        if reference == "list":
-            return httpx.Response(200, json={"tags": tags})
-        if content is None:
-            return httpx.Response(404)
-        media_type = OCI_INDEX if b'"manifests"' in content else OCI_MANIFEST
-        headers = {"Content-Type": media_type, "Docker-Content-Digest": digest_of(content)}
-        return httpx.Response(200, content=content, headers=headers)
 
 
 @pytest.fixture
@@ -79,24 +43,6 @@ def database(tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture
 def inventory(database: Database, registry: FakeRegistry) -> Inventory:
     return inventory_of(database, registry)
-
-
-def inventory_of(
-    database: Database, registry: FakeRegistry, clock: Callable[[], float] = time.time
-) -> Inventory:
-    """Asks the second time after a hundredth of a second instead of five seconds."""
-    client = RegistryClient(ORIGIN, transport=httpx.MockTransport(registry))
-    questioner = Questioner(client, Turns(Traffic()))
-    return Inventory(database, questioner, Coverage(), grace=GRACE, settle=0.01, clock=clock)
-
-
-def counts(inventory: Inventory) -> tuple[int, int, int]:
-    usage = inventory.usage["ns"]
-    return usage.stream_count, usage.image_count, usage.tag_count
-
-
-async def push(inventory: Inventory, reference: Reference, content: bytes) -> None:
-    inventory.stored(await inventory.begin(APP, reference, digest_of(content)))
 
 
 async def test_stored_manifest_counts_and_refused_one_does_not(inventory: Inventory) -> None:
@@ -210,105 +156,6 @@ async def test_comparison_asks_only_for_differing_tags(
     assert counts(inventory) == (1, 19, 20)
 
 
-async def test_counts_survive_a_restart(
-    database: Database, registry: FakeRegistry, tmp_path: Path
-) -> None:
-    first = inventory_of(database, registry)
-    await push(first, V1, image(1))
-    await push(first, Reference(digest=digest_of(image(2))), image(2))
-    database.close()
-
-    reopened = Database(tmp_path / "gateway.db", ORIGIN)
-    assert counts(inventory_of(reopened, registry)) == (1, 2, 1)
-    reopened.close()
-
-
-@pytest.mark.parametrize("stored", [True, False])
-async def test_interrupted_push_counts_until_the_registry_has_answered(
-    database: Database,
-    registry: FakeRegistry,
-    tmp_path: Path,
-    stored: bool,
-) -> None:
-    await inventory_of(database, registry).begin(APP, V1, digest_of(image(1)))
-    database.close()
-    if stored:
-        registry.store(image(1), "v1")
-    registry.down = True
-    reopened = Database(tmp_path / "gateway.db", ORIGIN)
-    inventory = inventory_of(reopened, registry)
-
-    await inventory.recover()
-    assert not await inventory.ask_due()
-    assert counts(inventory) == (1, 1, 1)
-    registry.down = False
-    assert await inventory.ask_due()
-    assert reopened.intents() == []
-
-    # A registry that was held up may store it after its first answer.
-    assert counts(inventory) == (1, 1, 1)
-    if not stored:
-        await asyncio.wait_for(inventory.something_due.wait(), 10)
-    assert await inventory.ask_due()
-    assert counts(inventory) == ((1, 1, 1) if stored else (0, 0, 0))
-    reopened.close()
-
-
-INDEXED = Links(frozenset([digest_of(image(1))]))
-REFERRER = Links(subject=digest_of(image(1)))
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "content", "links"),
-    [
-        pytest.param("", "v1", index(image(1)), INDEXED, id="an index after its child"),
-        pytest.param("v1", "", image(2), REFERRER, id="a referrer of a tagged image"),
-    ],
-)
-async def test_links_of_an_interrupted_push_are_known_after_a_restart(
-    database: Database,
-    registry: FakeRegistry,
-    tmp_path: Path,
-    first: str,
-    second: str,
-    content: bytes,
-    links: Links,
-) -> None:
-    before = inventory_of(database, registry)
-    await push(before, _reference(first, image(1)), image(1))
-    await before.begin(APP, _reference(second, content), digest_of(content), links)
-    database.close()
-    registry.store(image(1), *filter(None, [first]))
-    registry.store(content, *filter(None, [second]))
-
-    reopened = Database(tmp_path / "gateway.db", ORIGIN)
-    inventory = inventory_of(reopened, registry, clock=lambda: time.time() + 2 * GRACE)
-    await inventory.recover()
-    assert await inventory.ask_due()
-
-    assert counts(inventory) == (1, 2, 1)
-    assert reopened.contents()[APP].images[digest_of(content)] == links
-    reopened.close()
-
-
-def _reference(tag: str, content: bytes) -> Reference:
-    return Reference(tag, "" if tag else digest_of(content))
-
-
-async def test_push_that_is_stored_after_the_first_404_counts(
-    database: Database, registry: FakeRegistry
-) -> None:
-    inventory = inventory_of(database, registry)
-    inventory.unknown(await inventory.begin(APP, V1, digest_of(image(1))))
-    assert await inventory.ask_due()
-
-    registry.store(image(1), "v1")
-    await asyncio.wait_for(inventory.something_due.wait(), 10)
-    assert await inventory.ask_due()
-
-    assert counts(inventory) == (1, 1, 1)
-
-
 async def test_deleted_manifest_removes_its_tags(
     inventory: Inventory, registry: FakeRegistry
 ) -> None:
@@ -382,39 +229,6 @@ async def test_failed_comparison_changes_nothing(
         await inventory.compare(APP, thorough=True)
 
     assert counts(inventory) == (1, 1, 1)
-
-
-async def test_stored_manifest_counts_while_the_database_cannot_be_written(
-    inventory: Inventory,
-    database: Database,
-    registry: FakeRegistry,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def full(_actions: object) -> sqlite3.Error:
-        return sqlite3.OperationalError("database or disk is full")
-
-    intents = [await inventory.begin(APP, tag, digest_of(image(1))) for tag in (V1, V2)]
-    registry.store(image(1), "v1")
-    with monkeypatch.context() as patched:
-        patched.setattr(database._transactions, "_run", full)
-        inventory.stored(intents[0])
-        inventory.not_stored(intents[1])
-        assert counts(inventory) == (1, 1, 1)
-        await asyncio.wait_for(inventory.something_due.wait(), 10)
-        assert not await inventory.ask_due()
-
-    assert await inventory.ask_due()
-    assert counts(inventory) == (1, 1, 1)
-    assert len(database.intents()) == 2
-
-
-async def test_a_database_is_about_one_registry(database: Database, tmp_path: Path) -> None:
-    database.close()
-
-    with pytest.raises(
-        DatabaseError, match=r"is about http://10\.1\.2\.3:5000, not about http://b"
-    ):
-        Database(tmp_path / "gateway.db", "http://b")
 
 
 async def test_counts_after_each_of_many_pushes_are_those_of_the_whole_repository(
