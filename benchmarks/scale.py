@@ -14,11 +14,12 @@ from app.model.image import ImageClaim
 from app.model.limits import HardLimits, Limit, NamespaceLimits
 from app.model.quantity import Quantity
 from app.model.stream import ImageStream
-from app.quota.ledger import Ledger, Timing, View
+from app.quota.ledger import Ledger
 from app.quota.members import Claims, Members
 from app.quota.state import view_of
 from app.quota.store import MemoryLedgers
 from app.quota.usage import NamespaceUsage, StreamUsage, UsageIndex
+from app.quota.view import Timing, View
 
 _TAGS = 10
 _DECISIONS = 2000

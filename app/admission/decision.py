@@ -12,9 +12,10 @@ from app.policy.verdict import Verdict
 from app.quota import escrow
 from app.quota.effective import Effective
 from app.quota.escrow import Holding
-from app.quota.ledger import Floor, Ledger, Timing, View
+from app.quota.ledger import Ledger
 from app.quota.members import Claims
 from app.quota.usage import EarlierStreams, NamespaceUsage
+from app.quota.view import Floor, Timing, View
 
 
 @dataclass(frozen=True)

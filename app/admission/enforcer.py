@@ -26,10 +26,11 @@ from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
 from app.policy.enforcement import ENFORCED, Enforcement
 from app.policy.verdict import Verdict
-from app.quota.ledger import Ledger, Timing
+from app.quota.ledger import Ledger
 from app.quota.members import Claims, holder_of
 from app.quota.state import ClusterState, NamespaceView, StateUnavailableError, require_available
 from app.quota.store import LedgerConflictError, LedgerStore
+from app.quota.view import Timing
 
 logger = logging.getLogger("registry_admission.quota")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import from_json
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from app.api.errors import BadRequestError
 
@@ -112,18 +112,20 @@ class BodyReader:
         length = declared_length(request.headers.get("content-length", ""))
         if length is not None and length > self._max_bytes:
             raise too_large
-        try:
-            async for chunk in request.stream():
-                was_small = len(body.content) < STEP
-                self._held += len(chunk)
-                body.add(chunk)
-                if len(body.content) > self._max_bytes:
-                    raise too_large
-                self._make_room()
-                if was_small and len(body.content) >= STEP:
-                    await self._pause(body)
-        except ClientDisconnect:
-            raise BadRequestError("the body ended early") from None
+        more = True
+        while more:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise BadRequestError("the body ended early")
+            chunk, more = message.get("body", b""), message.get("more_body", False)
+            was_small = len(body.content) < STEP
+            self._held += len(chunk)
+            body.add(chunk)
+            if len(body.content) > self._max_bytes:
+                raise too_large
+            self._make_room()
+            if was_small and len(body.content) >= STEP:
+                await self._pause(body)
 
     def _make_room(self) -> None:
         if self._held <= AT_ONCE * self._max_bytes:

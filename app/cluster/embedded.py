@@ -18,10 +18,10 @@ from app.model.domain import ApiDomain
 from app.model.image import Image, ImageClaim, StoredImage
 from app.model.limits import NO_LIMITS, LimitRange, NamespaceLimits, ResourceQuota, namespace_limits
 from app.model.stream import ImageStream
-from app.quota.ledger import View
 from app.quota.members import StreamTag
 from app.quota.push_times import PushTimes
 from app.quota.usage import NamespaceUsage, StreamUsage, UsageIndex
+from app.quota.view import View
 
 logger = logging.getLogger("registry_admission.state")
 

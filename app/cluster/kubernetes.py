@@ -14,8 +14,8 @@ from app.cluster.unreadable import UnreadableEvents, UnreadableObjects
 from app.model.domain import ApiDomain
 from app.model.image import ImageClaim, StoredImage
 from app.model.limits import NamespaceLimits
-from app.quota.ledger import Timing, View
 from app.quota.usage import NamespaceUsage
+from app.quota.view import Timing, View
 
 
 class KubernetesState:

@@ -7,8 +7,9 @@ from pydantic_core import to_json
 
 from app.cluster.api import Content
 from app.model.base import problems
-from app.quota.ledger import Escrow, Floor, Ledger, Reservation
+from app.quota.ledger import Escrow, Ledger, Reservation
 from app.quota.members import Members
+from app.quota.view import Floor
 
 _Time = Annotated[float, Field(allow_inf_nan=False)]
 _Pairs = list[tuple[str, str]]
@@ -22,9 +23,10 @@ _UnmarkedRow = tuple[
 """A row from before there were escrows: the write that has seen its proof is missing."""
 _OldRow = tuple[str, _Time, list[str], _Pairs, _Pairs]
 """A row from before that: what it proves and removes is missing as well."""
-_EscrowRow = tuple[str, int, int, _Time, _Time, _Time]
+_Count = Annotated[int, Field(ge=0)]
+_EscrowRow = tuple[str, _Count, _Count, _Time, _Time, _Time]
 _ROWS = TypeAdapter(list[_Row | _UnmarkedRow | _OldRow | _EscrowRow])
-_WRITES = TypeAdapter(int)
+_WRITES = TypeAdapter(_Count)
 _FLOOR = TypeAdapter(tuple[int, _Time])
 
 

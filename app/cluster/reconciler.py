@@ -9,10 +9,10 @@ from app.cluster.api import ApiError, KubeApi, NotFoundError
 from app.cluster.kubernetes import KubernetesState
 from app.cluster.ledgers import KubernetesLedgers
 from app.model.domain import ApiDomain
-from app.quota.ledger import Timing
 from app.quota.state import StateUnavailableError
 from app.quota.status import status_patch
 from app.quota.store import LedgerConflictError
+from app.quota.view import Timing
 
 logger = logging.getLogger("registry_admission.reconciler")
 
@@ -49,10 +49,10 @@ class Reconciler:
         state.on_change(self.notice)
 
     def notice(self, namespace: str) -> None:
-        """Note that a namespace changed or is gone."""
+        """Note that a namespace changed."""
         if self._changed is None:
             return
-        if self._state.quotas.in_namespace(namespace) or namespace not in self._state.namespaces:
+        if self._state.quotas.in_namespace(namespace):
             self._changed.add(namespace)
             self._wake.set()
 
@@ -76,8 +76,6 @@ class Reconciler:
             changed.clear()
             for namespace in namespaces:
                 await self._write_status(namespace)
-                if namespace not in self._state.namespaces:
-                    await self.tidy(namespace)
 
     async def _resync(self) -> None:
         while True:
@@ -115,17 +113,15 @@ class Reconciler:
     async def tidy(self, namespace: str) -> None:
         """Remove stored and expired members from the ledger of a namespace.
 
-        An empty ledger is deleted once every replica has seen its floor. The ledger of a deleted
-        namespace is deleted at once, unless a replica may still use an escrow: the namespace may
-        come back.
+        An empty ledger is deleted once every replica has seen its floor. So the ledger of a deleted
+        namespace stays until its requests have ended: the namespace may be made again meanwhile.
         """
         try:
-            gone = await self._is_gone(namespace)
             if self._state.problems():
                 return
             ledger, version = await self._ledgers.load(namespace)
             now, usage, view = self._clock(), self._state.usage(namespace), self._state.view()
-            if (gone and not ledger.is_given_out(view)) or ledger.is_spent(now, self._timing):
+            if ledger.is_spent(now, self._timing):
                 await self._ledgers.discard(namespace, version)
             elif ledger.covered_by(view, self._timing) and ledger.begin(usage, view, now):
                 await self._ledgers.save(namespace, ledger, version)
@@ -135,13 +131,3 @@ class Reconciler:
             logger.warning(
                 "ledger not tidied", extra={"namespace": namespace, "problem": str(error)}
             )
-
-    async def _is_gone(self, namespace: str) -> bool:
-        """Ask the API server: our watch may not have seen a new namespace yet."""
-        if namespace in self._state.namespaces:
-            return False
-        try:
-            await self._api.get(f"/api/v1/namespaces/{namespace}")
-        except NotFoundError:
-            return True
-        return False

@@ -28,7 +28,7 @@ from app.model.mode import Mode
 from app.policy.choices import UnknownSize
 
 if TYPE_CHECKING:
-    from app.quota.ledger import Timing
+    from app.quota.view import Timing
 
 ENV_PREFIX = "REGISTRY_ADMISSION_"
 
@@ -161,7 +161,7 @@ class SharedSettings(BaseSettings):
     def timing(self) -> "Timing":
         """Seconds that a reservation lasts: the longest way of a request to storage, the age of
         the view, and twice the clock skew, because two replicas may differ to either side."""
-        from app.quota.ledger import Timing  # `--help` does not need it
+        from app.quota.view import Timing  # `--help` does not need it
 
         skew = 2 * self.clock_skew
         return Timing(self.request_timeout + self.watch_lag + skew, self.watch_lag, skew)

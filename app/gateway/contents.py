@@ -49,7 +49,10 @@ class Contents:
         links = self.images.pop(digest, NO_LINKS)
         self.counts_until.pop(digest, None)
         if links.subject:
-            self._referrers[links.subject].discard(digest)
+            referrers = self._referrers[links.subject]
+            referrers.discard(digest)
+            if not referrers:
+                del self._referrers[links.subject]
 
     def point(self, tag: str, digest: str) -> bool:
         """Make a tag point at a known manifest, and end the grace periods of what it reaches.

@@ -5,8 +5,8 @@ from app.gateway.coverage import Coverage
 from app.gateway.inventory import Inventory
 from app.model.image import ImageClaim, StoredImage
 from app.model.limits import NamespaceLimits
-from app.quota.ledger import View
 from app.quota.usage import NamespaceUsage
+from app.quota.view import View
 
 
 class GatewayState:

@@ -10,7 +10,7 @@ from app.model.limits import HardLimits, Limit, NamespaceLimits
 from app.model.quantity import Quantity
 from app.policy.new_limit import NewLimit
 from app.policy.verdict import Verdict
-from app.quota.effective import Assessment, Change, NamespaceChange, StreamChange
+from app.quota.change import Assessment, Change, NamespaceChange, StreamChange
 from app.quota.members import Claims
 
 

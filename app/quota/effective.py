@@ -13,52 +13,10 @@ Three things make it more than a union:
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass
 
+from app.quota.change import Assessment, Change, NamespaceChange, StreamChange
 from app.quota.members import NONE, Claims, Members, StreamImage, StreamTag
 from app.quota.usage import NamespaceUsage
-
-
-@dataclass(frozen=True)
-class Change:
-    """The effect of a request on one count: its use before, new members, and freed members."""
-
-    used: int
-    requested: int
-    freed: int = 0
-
-    @property
-    def after(self) -> int:
-        return self.used + self.requested - self.freed
-
-    def exceeds(self, hard: int) -> bool:
-        """Whether this request passes the limit `hard`. Use may be equal to the limit.
-
-        A request that does not raise the use is always allowed, even over the limit, so that
-        violations can be repaired.
-        """
-        return self.after > hard and self.after > self.used
-
-
-@dataclass(frozen=True)
-class NamespaceChange:
-    imagestreams: Change
-    images: Change
-    image_tags: Change
-
-
-@dataclass(frozen=True)
-class StreamChange:
-    images: Change
-    image_tags: Change
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """The effect of one request on its namespace, and on each stream that it touches."""
-
-    namespace: NamespaceChange
-    streams: dict[str, StreamChange]
 
 
 class _Reserved:

@@ -19,9 +19,10 @@ from math import inf
 
 from app.model.limits import NamespaceLimits
 from app.quota.effective import Effective
-from app.quota.ledger import Escrow, Ledger, Reservation, Timing
+from app.quota.ledger import Escrow, Ledger, Reservation
 from app.quota.members import NONE, Claims, Members
 from app.quota.usage import EarlierStreams, NamespaceUsage, StreamUsage
+from app.quota.view import Timing
 
 _SHARE = 8
 """An escrow has at most 1/_SHARE of the room under each quota, and of each limit of streams."""

@@ -28,30 +28,11 @@ from dataclasses import dataclass, replace
 from app.quota.effective import Effective
 from app.quota.members import NONE, Claims, Member, Members
 from app.quota.usage import NamespaceUsage
+from app.quota.view import Floor, Timing, View
 
 PUSH_CHECK = "push-"
 """The prefix of the holders of push checks. A push check stores nothing. Its push ends with an
 ImageStreamMapping, and the review of that mapping takes over the reservation of the push check."""
-
-
-@dataclass(frozen=True)
-class View:
-    """How far a replica has seen the ImageStreams."""
-
-    position: int
-    """The `resourceVersion` up to which every change is seen, and no later change."""
-    time: float
-    """Seconds since the epoch. Every change until this time is seen; later ones may be."""
-
-
-@dataclass(frozen=True)
-class Floor:
-    """How far a replica must have seen the ImageStreams before it decides with a ledger."""
-
-    position: int = 0
-    """As in View."""
-    set_at: float = 0.0
-    """Seconds since the epoch: when the replica that wrote the floor had seen that position."""
 
 
 _GROUND = Floor()
@@ -75,19 +56,6 @@ class Reservation:
     @property
     def proof(self) -> Members:
         return self.members - self.shared if self.shared else self.members
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Durations in seconds."""
-
-    expiry: float = 90.0
-    """How long a reservation lasts: the longest time from admission to storage (60 s by default),
-    the lag, and the error of the clocks."""
-    lag: float = 0.0
-    """The age of the oldest view that may decide."""
-    skew: float = 0.0
-    """The largest difference between the clocks of two replicas."""
 
 
 @dataclass(frozen=True)
@@ -156,10 +124,6 @@ class Ledger:
         to decide covers its floor."""
         held = self._by_holder or self.escrows
         return not held and now >= self.floor.set_at + timing.lag + 2 * timing.skew
-
-    def is_given_out(self, view: View) -> bool:
-        """Whether a replica may still use an escrow at the time of a view."""
-        return any(escrow.lost_at > view.time for escrow in self.escrows.values())
 
     def reserve(
         self, holder: str, claims: Claims, usage: NamespaceUsage, expires_at: float

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from app.model.image import ImageClaim
 from app.model.limits import NamespaceLimits
-from app.quota.ledger import View
 from app.quota.usage import NamespaceUsage
+from app.quota.view import View
 
 
 class StateUnavailableError(Exception):

@@ -19,13 +19,13 @@ from app.cluster.connection import connected
 from app.cluster.kubernetes import KubernetesState
 from app.cluster.ledgers import KubernetesLedgers
 from app.cluster.objects import KubernetesObjects
-from app.cluster.reconciler import Reconciler
 from app.install import installing
 from app.model import credentials
 from app.model.core import ConfigMap, Secret
 from app.model.volumes import PersistentVolumeClaim, StorageClass
-from app.quota.ledger import Ledger, Timing
+from app.quota.ledger import Ledger
 from app.quota.store import LedgerConflictError
+from app.quota.view import Timing
 from app.registry.names import Repository
 
 from .cluster import AUDITED, Cluster
@@ -163,8 +163,8 @@ def shown_events(cluster: Cluster) -> str:
 
 
 async def meet_at_a_ledger(api: KubeApi) -> None:
-    """One replica writes, another one loses twice and asks for a turn; then the ledger of a
-    namespace that does not exist is tidied away."""
+    """One replica writes, another one loses twice and asks for a turn; then the ledger is tidied
+    away."""
     winner, loser = (KubernetesLedgers(api, NAMESPACE, identity) for identity in ("a", "b"))
     await winner.save("nowhere", Ledger(), "")
     for _ in range(2):
@@ -173,8 +173,6 @@ async def meet_at_a_ledger(api: KubeApi) -> None:
     ledger, version = await loser.load("nowhere")
     await loser.save("nowhere", ledger, version)
     _, version = await loser.load("nowhere")
-    state = KubernetesState(api, API, namespace=NAMESPACE, timing=Timing(), silence=150)
-    await Reconciler(api, state, loser, API, Timing()).tidy("nowhere")
     await loser.discard("nowhere", version)
 
 

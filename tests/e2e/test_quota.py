@@ -260,7 +260,8 @@ async def test_a_namespace_that_is_made_anew_starts_empty(
 
     await becomes(180, "the namespace", partial(left, "namespace", namespace), "")
     ledger = ("-n", "registry-admission", "configmap", f"ledger-{namespace}")
-    await becomes(60, "its ledger", partial(left, *ledger), "")
+    # As long as a push may last that was admitted before, and until all replicas have seen its end.
+    await becomes(120, "its ledger", partial(left, *ledger), "")
     limit(cluster, replicas, [namespace], LIMIT)
     pushes = [Push(namespace, "other", f"v{number}") for number in range(LIMIT + 1)]
     assert sum(answer.admitted for answer in await pusher.push(pushes)) == LIMIT

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from app.admission.decision import Sight, admit_from, begin, decide_on, take_escrow
 from app.model.limits import NamespaceLimits
 from app.quota.escrow import Holding, headroom
-from app.quota.ledger import Ledger, Timing, View
+from app.quota.ledger import Ledger
 from app.quota.members import Claims, Members, holder_of
 from app.quota.usage import NamespaceUsage, StreamUsage
+from app.quota.view import Timing, View
 from tests.unit.stores import DOMAIN, quota
 
 LIMIT = 2

@@ -11,8 +11,8 @@ from app.admission.references import References
 from app.model.limits import NamespaceLimits
 from app.model.manifest import OCI_INDEX, OCI_MANIFEST, Manifest, parse
 from app.policy.enforcement import ENFORCED, Enforcement
-from app.quota.ledger import Timing
 from app.quota.store import MemoryLedgers
+from app.quota.view import Timing
 from app.registry.push import PushChecks
 from tests.unit.stores import DOMAIN, FakeState
 

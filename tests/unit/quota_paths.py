@@ -6,6 +6,7 @@ from dataclasses import replace
 from tests.unit.quota_guide import Guide, Path
 from tests.unit.quota_hidden_paths import HIDDEN_PATHS
 from tests.unit.quota_world import ESCROW, MAX_ERROR, MAX_LAG, STORAGE, TIMING
+from tests.unit.quota_write_paths import WRITE_PATHS
 
 
 def stored_members_use_places(g: Guide) -> Iterator[None]:
@@ -138,49 +139,6 @@ def a_push_check_that_is_cancelled(g: Guide) -> Iterator[None]:
     yield
 
 
-def a_write_that_nobody_hears_of(g: Guide) -> Iterator[None]:
-    g.storage.make("app")
-    g.look(g.a, g.b)
-    g.take_escrow()
-    yield
-    g.walk.world.doubts = 1.0
-    g.walk.give_back_by(g.a)
-    g.walk.world.doubts = 0.0
-    g.walk.arrive()
-    yield
-    g.push(g.b, "v1")
-    g.push(g.b, "v2")
-    g.push(g.a, "v3")
-    for number in range(1, len(g.flying)):
-        g.store(number)
-    yield
-
-
-def named_by_a_write_that_nobody_hears_of(g: Guide) -> Iterator[None]:
-    g.storage.make("app")
-    g.look(g.a, g.b)
-    g.take_escrow()
-    yield
-    g.push(g.a, "v1", "d1")
-    g.walk.world.doubts = 1.0
-    g.walk.give_back_by(g.a)
-    g.walk.world.doubts = 0.0
-    g.walk.arrive()
-    yield
-    g.store(1)
-    g.look(g.a, g.b)
-    g.walk.tidy_by(g.b)
-    g.storage.delete_tag("app", "v1")
-    g.look(g.a, g.b)
-    g.push(g.b, "v2")
-    yield
-    g.walk.give_back_by(g.a)
-    g.push(g.b, "v1", "d2")
-    for number in range(2, len(g.flying)):
-        g.store(number)
-    yield
-
-
 def a_replica_of_the_version_before(g: Guide) -> Iterator[None]:
     g.c.old = True
     g.storage.make("app")
@@ -218,59 +176,6 @@ def spent_by_a_clock_that_is_fast(g: Guide) -> Iterator[None]:
     yield
 
 
-def more_than_is_left_of_the_escrow_before(g: Guide) -> Iterator[None]:
-    g.storage.make("app")
-    g.look(g.a, g.b)
-    g.take_escrow()
-    g.push(g.a, "v1")
-    g.send(g.a)
-    yield
-    g.push(g.a, "v2")
-    g.push(g.b, "v3")
-    g.walk.hear_back()
-    for number in range(1, len(g.flying)):
-        g.store(number)
-    yield
-
-
-def more_than_the_next_escrow_has(g: Guide) -> Iterator[None]:
-    g.storage.make("app")
-    g.look(g.a, g.b)
-    g.walk.places = 2
-    g.take_escrow()
-    g.walk.places = 1
-    g.send(g.a)
-    yield
-    g.push(g.a, "v1")
-    g.push(g.a, "v2")
-    g.walk.hear_back()
-    yield
-    g.push(g.b, "v3")
-    g.push(g.b, "v4")
-    for number in range(1, len(g.flying)):
-        g.store(number)
-    yield
-
-
-def admitted_beside_a_write_that_meets_another(g: Guide) -> Iterator[None]:
-    g.storage.make("app")
-    g.look(g.a, g.b)
-    g.walk.places = 2
-    g.take_escrow()
-    g.send(g.a)
-    yield
-    g.push(g.a, "v1")
-    g.push(g.b, "v2")
-    g.walk.hear_back()
-    yield
-    g.walk.give_back_by(g.a)
-    g.push(g.b, "v3")
-    g.push(g.b, "v4")
-    for number in range(1, len(g.flying)):
-        g.store(number)
-    yield
-
-
 def a_place_that_only_one_has_seen_free(g: Guide) -> Iterator[None]:
     g.storage.bring("app", {"v1": "d1"})
     g.look(g.a, g.b)
@@ -280,22 +185,6 @@ def a_place_that_only_one_has_seen_free(g: Guide) -> Iterator[None]:
     g.look(g.a)
     g.push(g.a, "v2")
     g.push(g.b, "v1", "d1")
-    for number in range(1, len(g.flying)):
-        g.store(number)
-    yield
-
-
-def seen_free_by_a_write_that_meets_another(g: Guide) -> Iterator[None]:
-    g.storage.bring("app", {"v1": "d1"})
-    g.look(g.a, g.b)
-    g.take_escrow()
-    yield
-    g.storage.delete_tag("app", "v1")
-    g.look(g.a)
-    g.send(g.a)
-    g.push(g.a, "v2")
-    g.push(g.b, "v1", "d1")
-    g.walk.hear_back()
     for number in range(1, len(g.flying)):
         g.store(number)
     yield
@@ -339,6 +228,7 @@ def a_review_that_comes_twice_after_its_check(g: Guide) -> Iterator[None]:
 
 PATHS: dict[str, tuple[Path, dict[str, int]]] = {
     **HIDDEN_PATHS,
+    **WRITE_PATHS,
     "what is stored uses places": (stored_members_use_places, {"tags": 2}),
     "a repair beside an escrow": (a_repair_beside_an_escrow, {"images": 1}),
     "a view from before the floor": (a_view_from_before_the_floor, {"tags": 1}),
@@ -347,13 +237,7 @@ PATHS: dict[str, tuple[Path, dict[str, int]]] = {
     "under other limits": (under_other_limits, {"tags": 2}),
     "an update from an escrow": (an_update_from_an_escrow, {"tags_of_stream": 1}),
     "a push check that is cancelled": (a_push_check_that_is_cancelled, {"tags": 2}),
-    "a write that nobody hears of": (a_write_that_nobody_hears_of, {"tags": 2}),
-    "named by a write": (named_by_a_write_that_nobody_hears_of, {"tags": 1}),
-    "more than is left": (more_than_is_left_of_the_escrow_before, {"tags": 2}),
-    "more than comes": (more_than_the_next_escrow_has, {"tags": 3}),
-    "beside a write": (admitted_beside_a_write_that_meets_another, {"tags": 3}),
     "seen free by one": (a_place_that_only_one_has_seen_free, {"tags_of_stream": 1}),
-    "seen free by a write": (seen_free_by_a_write_that_meets_another, {"tags_of_stream": 1}),
     "what has left comes again": (what_has_left_is_claimed_again, {"tags_of_stream": 1}),
     "a review that comes twice": (a_review_that_comes_twice_after_its_check, {"tags": 2}),
     "a replica of the version before": (a_replica_of_the_version_before, {"tags": 2}),

@@ -8,9 +8,10 @@ from app.admission.decision import Sight, begin, decide_on, take_escrow
 from app.admission.escrows import Escrows
 from app.quota.effective import Effective
 from app.quota.escrow import Holding, headroom
-from app.quota.ledger import Ledger, View
+from app.quota.ledger import Ledger
 from app.quota.members import Claims, holder_of
 from app.quota.usage import NamespaceUsage, StreamUsage
+from app.quota.view import View
 from tests.unit.quota_storage import Count, Storage, Stored
 from tests.unit.quota_world import ESCROW, MAX_LAG, TIMING, Limits
 from tests.unit.stores import DOMAIN

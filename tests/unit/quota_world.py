@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 
 from app.model.limits import NamespaceLimits
-from app.quota.ledger import Timing
+from app.quota.view import Timing
 from tests.unit.stores import limit, quota
 
 STORAGE = 60.0

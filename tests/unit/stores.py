@@ -4,8 +4,8 @@ from app.model.domain import ApiDomain
 from app.model.image import ImageClaim
 from app.model.limits import NO_LIMITS, HardLimits, Limit, NamespaceLimits
 from app.model.quantity import Quantity
-from app.quota.ledger import View
 from app.quota.usage import NamespaceUsage, StreamUsage, UsageIndex
+from app.quota.view import View
 
 DOMAIN = ApiDomain()
 

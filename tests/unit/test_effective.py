@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.quota.effective import Change, Effective, StreamChange
+from app.quota.change import Change, StreamChange
+from app.quota.effective import Effective
 from app.quota.ledger import Ledger, Reservation
 from app.quota.members import Claims, Members
 from app.quota.usage import NamespaceUsage, StreamUsage

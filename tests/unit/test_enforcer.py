@@ -8,10 +8,10 @@ import pytest
 from app.admission.enforcer import Enforcer
 from app.model.limits import NO_LIMITS, NamespaceLimits
 from app.policy.verdict import Verdict
-from app.quota.ledger import Timing
 from app.quota.members import Claims, Members
 from app.quota.state import StateUnavailableError, view_of
 from app.quota.store import MemoryLedgers
+from app.quota.view import Timing
 from tests.unit.ledgers import Replica, Untouchable, Versioned
 from tests.unit.stores import DOMAIN, FakeState, quota
 

@@ -8,9 +8,10 @@ import pytest
 
 from app.admission.decision import Sight, take_escrow
 from app.model.limits import NamespaceLimits
-from app.quota.ledger import Ledger, View
+from app.quota.ledger import Ledger
 from app.quota.state import StateUnavailableError
 from app.quota.usage import NamespaceUsage, StreamUsage
+from app.quota.view import View
 from tests.unit.ledgers import Doubtful, Held
 from tests.unit.stores import DOMAIN, limit, quota
 from tests.unit.test_escrows import TIMING, Cluster

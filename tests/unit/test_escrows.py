@@ -7,9 +7,10 @@ import pytest
 
 from app.admission.enforcer import Enforcer
 from app.model.limits import NamespaceLimits
-from app.quota.ledger import Ledger, Timing
+from app.quota.ledger import Ledger
 from app.quota.members import Claims, Members
 from app.quota.state import NamespaceView, StateUnavailableError
+from app.quota.view import Timing
 from tests.unit.ledgers import Held, Replica, Versioned
 from tests.unit.stores import DOMAIN, FakeState, quota
 

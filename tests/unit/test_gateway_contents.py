@@ -50,6 +50,17 @@ def test_an_image_without_a_tag_counts_until_its_grace_period_is_over() -> None:
     assert subject.counted() == {"a"}
 
 
+def test_nothing_is_kept_of_a_removed_referrer() -> None:
+    subject = Contents()
+    subject.put("b", Links(subject="a"))
+    subject.put("c", Links(subject="a"))
+    subject.drop("b")
+    assert subject.reach(["a"]) == {"c"}
+    subject.drop("c")
+
+    assert subject == Contents()
+
+
 def test_an_image_in_its_grace_period_is_not_freed_with_its_tag() -> None:
     subject = contents(a=NO_LINKS, b=Links(frozenset("c")), c=NO_LINKS)
     subject.tags["only"] = "b"

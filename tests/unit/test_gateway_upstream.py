@@ -82,6 +82,12 @@ async def test_headers_pass_except_those_of_one_connection() -> None:
     }  # fmt: skip
 
 
+async def test_length_of_a_chunked_body_is_not_believed() -> None:
+    headers = await sent({"transfer-encoding": "chunked", "content-length": "5"})
+
+    assert not headers.keys() & {"transfer-encoding", "content-length"}
+
+
 @pytest.mark.parametrize(
     ("status", "location", "expected"),
     [

@@ -160,6 +160,11 @@ def test_children_are_those_of_the_manifest_and_those_of_the_object() -> None:
     assert both.claim.children == (child, "sha256:n")
 
 
+def test_layers_of_unknown_size_are_no_blobs() -> None:
+    listed = image(dockerImageLayers=[layer("a", 5), layer("b", 0), {"name": "c"}])
+    assert listed.blobs == {"a": 5}
+
+
 def test_condensed_image_keeps_its_size() -> None:
     index = image(**embedded(CACHE), dockerImageManifests=[{"digest": "sha256:n"}])
     kept = index.condensed.claim

@@ -2,9 +2,10 @@
 
 import pytest
 
-from app.quota.ledger import Floor, Ledger, Reservation, Timing, View
+from app.quota.ledger import Ledger, Reservation
 from app.quota.members import Claims, Members, holder_of
 from app.quota.usage import NamespaceUsage, StreamUsage
+from app.quota.view import Floor, Timing, View
 
 TAG = Members(frozenset({"app"}), tags=frozenset({("app", "v1")}))
 TIMING = Timing(lag=8, skew=2)

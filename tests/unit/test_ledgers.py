@@ -9,10 +9,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.cluster.ledger_format import decode, encode
 from app.cluster.ledgers import KubernetesLedgers
-from app.quota.ledger import Escrow, Floor, Ledger, Reservation
+from app.quota.ledger import Escrow, Ledger, Reservation
 from app.quota.members import Members
 from app.quota.state import StateUnavailableError
 from app.quota.store import LedgerConflictError
+from app.quota.view import Floor
 from tests.unit.kube import FakeKube
 
 OWN = "registry-admission"
@@ -110,6 +111,7 @@ def test_the_version_before_decides_on_no_ledger_with_rows_of_today(
         pytest.param(content([["holder", 1.0]]), id="a row that is too short"),
         pytest.param(content([["h", 1.0, [], [], [], [], [], [], []]]), id="a row of the future"),
         pytest.param(content([["key", 64, 1, 2.0, 3.0]]), id="half an escrow"),
+        pytest.param(content([["key", -64, 1, 2.0, 3.0, 4.0]]), id="places that make room"),
         pytest.param(content([["h", "x", [], [], []]]), id="a time that is none"),
         pytest.param(content([["h", float("nan"), [], [], []]]), id="a time that never is"),
         pytest.param(content([[["h"], 1.0, [], [], []]]), id="a holder that is none"),

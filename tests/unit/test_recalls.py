@@ -103,3 +103,35 @@ async def test_a_recall_is_answered_after_a_failed_write(
 
     assert await cluster.first.push(100) == 80
     assert await cluster.places() == 0
+
+
+async def test_a_ledger_that_somebody_deletes_is_made_again_by_who_holds_an_escrow(
+    cluster: Cluster,
+) -> None:
+    """What no escrow has admitted is not counted any more until it is stored."""
+    assert await cluster.second.push(20) == 20
+    named, _ = await cluster.first.ledgers.refresh("ns")
+    cluster.api.objects.clear()
+    for replica in (cluster.first, cluster.second):
+        replica.ledgers.remove((OWN, "ledger-ns"))
+
+    await cluster.second.enforcer.close()
+
+    ledger, _ = await cluster.first.ledgers.refresh("ns")
+    assert (len(named) + len(ledger), ledger.places) == (20, 0)
+    assert await cluster.first.push(100) == 100 - len(ledger)
+
+
+async def test_a_ledger_that_is_too_large_is_written_again_once_pushes_have_ended(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object above 1 MiB cannot be stored."""
+    cluster.limit(1000)
+    assert await cluster.second.push(20) == 20
+    [stored] = cluster.api.objects.values()
+    monkeypatch.setattr("app.cluster.ledgers._MAX_BYTES", len(stored["data"]["reservations"]))
+    with pytest.raises(StateUnavailableError, match="too many pushes in flight in namespace ns"):
+        await cluster.first.push()
+
+    cluster.state.now += 3 + 2 * TIMING.expiry
+    assert await cluster.first.push(3) == 3

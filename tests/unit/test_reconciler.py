@@ -1,6 +1,7 @@
 """The leader's work on ledgers, also while requests fail."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -8,8 +9,9 @@ from app.cluster.kubernetes import KubernetesState
 from app.cluster.ledgers import KubernetesLedgers
 from app.cluster.reconciler import Reconciler
 from app.model.domain import ApiDomain
-from app.quota.ledger import Floor, Ledger, Reservation, Timing, View
+from app.quota.ledger import Ledger, Reservation
 from app.quota.members import Members
+from app.quota.view import Floor, Timing, View
 from tests.unit.cluster_certs import always
 from tests.unit.kube import FakeKube
 
@@ -45,6 +47,9 @@ class Leader:
     async def reserve(self, namespace: str, *reservations: Reservation) -> None:
         await self.ledgers.save(namespace, Ledger(reservations), "")
 
+    async def reserved(self, namespace: str) -> list[Reservation]:
+        return list((await self.ledgers.load(namespace))[0])
+
     def stored(self) -> list[str]:
         return sorted(path.rpartition("/")[2] for path in self.api.objects if "configmaps" in path)
 
@@ -54,23 +59,18 @@ def leader() -> Leader:
     return Leader()
 
 
-async def test_ledger_of_a_deleted_namespace_is_deleted(leader: Leader) -> None:
-    await leader.reserve("gone", RESERVATION)
-
-    await leader.reconciler.tidy("gone")
-
-    assert leader.stored() == []
-
-
-async def test_namespace_unknown_to_the_watch_keeps_its_reservations(
+async def test_the_ledger_of_a_deleted_namespace_stays_until_its_requests_have_ended(
     leader: Leader,
 ) -> None:
-    await leader.reserve("new", RESERVATION)
-    leader.api.objects["/api/v1/namespaces/new"] = {"metadata": {"name": "new"}}
+    """The namespace may be made again before they are stored."""
+    await leader.reserve("gone", RESERVATION)
+    await leader.reserve("long-gone", replace(RESERVATION, expires_at=NOW - 30))
 
-    await leader.reconciler.tidy("new")
+    for namespace in ("gone", "long-gone"):
+        await leader.reconciler.tidy(namespace)
 
-    assert leader.stored() == ["ledger-new"]
+    assert await leader.reserved("gone") == [RESERVATION]
+    assert await leader.reserved("long-gone") == []
 
 
 async def test_changed_ledger_is_not_deleted(leader: Leader) -> None:
@@ -84,7 +84,6 @@ async def test_changed_ledger_is_not_deleted(leader: Leader) -> None:
 
 
 async def test_expired_reservations_leave_the_ledger(leader: Leader) -> None:
-    leader.state.namespaces.put(("", "ns"), {})
     old = Reservation("old", MEMBERS, NOW - 30)
     await leader.reserve("ns", old, RESERVATION)
 
@@ -104,7 +103,6 @@ async def test_expired_reservations_leave_the_ledger(leader: Leader) -> None:
 async def test_empty_ledger_is_deleted_when_its_floor_is_covered(
     leader: Leader, set_at: float, stored: list[str]
 ) -> None:
-    leader.state.namespaces.put(("", "ns"), {})
     await leader.ledgers.save("ns", Ledger(floor=Floor(10, set_at)), "")
 
     await leader.reconciler.tidy("ns")
@@ -113,7 +111,6 @@ async def test_empty_ledger_is_deleted_when_its_floor_is_covered(
 
 
 async def test_ledger_with_an_uncovered_floor_is_not_tidied(leader: Leader) -> None:
-    leader.state.namespaces.put(("", "ns"), {})
     expired = Reservation("old", MEMBERS, NOW - 30)
     await leader.ledgers.save("ns", Ledger([expired], Floor(11, NOW)), "")
 
@@ -123,31 +120,37 @@ async def test_ledger_with_an_uncovered_floor_is_not_tidied(leader: Leader) -> N
     assert list(ledger) == [expired]
 
 
-async def test_changes_before_a_replica_leads_are_not_kept(leader: Leader) -> None:
-    """Another replica leads and follows them. A new leader looks at all ledgers anyway."""
-    asked: list[str] = []
+async def test_changes_before_a_replica_leads_are_not_kept(
+    leader: Leader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another replica leads and follows them. A new leader looks at all quotas anyway."""
+    written: list[str] = []
 
-    def note(path: str) -> bool:
-        asked.append(path)
-        return False
+    async def note(namespace: str) -> None:
+        written.append(namespace)
 
-    leader.api.failing = note
-    leader.reconciler.notice("before")
+    def put(namespace: str) -> None:
+        hard = {"alauda.io/images": "3"}
+        content = {"metadata": {"name": "quota", "namespace": namespace}, "spec": {"hard": hard}}
+        leader.state.quotas.put((namespace, "quota"), content)
+
+    monkeypatch.setattr(leader.reconciler, "_write_status", note)
+    put("before")
+    leader.state.quotas.remove(("before", "quota"))
 
     leading = asyncio.create_task(leader.reconciler.run())
     await asyncio.sleep(0)
-    leader.reconciler.notice("later")
+    put("later")
     async with asyncio.timeout(20):
-        while "/api/v1/namespaces/later" not in asked:
+        while "later" not in written:
             await asyncio.sleep(0.01)
     leading.cancel()
 
-    assert "/api/v1/namespaces/before" not in asked
+    assert "before" not in written
 
 
 @pytest.mark.parametrize("broken", ["no answer", "not understood"])
 async def test_failure_on_one_ledger_does_not_stop_others(leader: Leader, broken: str) -> None:
-    leader.state.namespaces.put(("", "ns"), {})
     await leader.reserve("ns", Reservation("holder", MEMBERS, NOW - 30))
     if broken == "no answer":
         leader.api.failing = always

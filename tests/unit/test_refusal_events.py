@@ -122,6 +122,17 @@ async def test_a_refusal_that_found_no_budget_becomes_an_event_later() -> None:
     assert len(refusals.written()) == 11
 
 
+async def test_refusals_beyond_the_queue_are_not_written() -> None:
+    refusals = Refusals()
+    for number in range(150):
+        refusals.now += 60
+        refusals.events.refused(*of_stream("ns", f"app-{number}"))
+
+    await refusals.events.write_waiting()
+
+    assert len(refusals.written()) == 100
+
+
 def test_waiting_event_does_not_keep_the_refused_object() -> None:
     class Large:
         pass

@@ -21,13 +21,21 @@ class Api(KubeApi):
     """An API server whose Deployment becomes ready after some looks."""
 
     def __init__(
-        self, looks: int, *, secret: bool = True, waiting: str = "", ended: str = ""
+        self,
+        looks: int,
+        *,
+        secret: bool = True,
+        waiting: str = "",
+        ended: str = "",
+        status: dict[str, int] | None = None,
     ) -> None:
+        """`status`: differences from the status of a Deployment that is ready."""
         self.applied: list[Content] = []
         self._looks = looks
         self._secret = secret
         self._waiting = waiting
         self._ended = ended
+        self._status = status or {}
 
     async def apply(
         self,
@@ -46,6 +54,7 @@ class Api(KubeApi):
             self._looks -= 1
             ready = 3 if self._looks < 0 else 1
             status = {"observedGeneration": 2, "updatedReplicas": 3, "readyReplicas": ready}
+            status |= self._status
             return {"metadata": {"generation": 2}, "spec": {"replicas": 3}, "status": status}
         if path.endswith("/pods"):
             state = {"waiting": {"reason": "ErrImagePull", "message": self._waiting}}
@@ -107,6 +116,20 @@ async def test_without_a_ready_service_there_is_no_webhook(api: Api, problem: st
     assert problem in str(raised.value)
     assert "no webhook was registered" in str(raised.value)
     assert api.webhooks == []
+
+
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [
+        pytest.param({"observedGeneration": 1}, "has not observed it yet", id="the state before"),
+        pytest.param({"updatedReplicas": 1}, "1 of 3 replicas are ready", id="old replicas"),
+        pytest.param({"readyReplicas": 2}, "2 of 3 replicas are ready", id="not all are ready"),
+    ],
+)
+async def test_new_replicas_must_be_ready(status: dict[str, int], problem: str) -> None:
+    api = Api(looks=0, status=status)
+    with pytest.raises(RolloutError, match=problem):
+        await install(api)
 
 
 def test_waiting_needs_something_to_wait_for() -> None:

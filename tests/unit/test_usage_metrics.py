@@ -35,6 +35,18 @@ async def test_the_fullest_namespaces_have_their_counts_and_tightest_limits() ->
     ]
 
 
+async def test_a_namespace_is_as_full_as_its_fullest_resource() -> None:
+    state = FakeState(NamespaceLimits(quotas=(quota(image_tags=100, imagestreams=4),)))
+    for team, streams, tags in (("many-tags", 1, 50), ("many-streams", 3, 1)):
+        for number in range(streams):
+            state.store(team, f"app-{number}", {f"v{tag}": (DIGEST,) for tag in range(tags)})
+    usage = UsageMetrics(state, DOMAIN, 1)
+    await usage.refresh()
+
+    [used, _] = usage.collect()
+    assert {sample.labels["namespace"] for sample in used.samples} == {"many-streams"}
+
+
 async def test_the_number_of_series_is_bounded() -> None:
     assert len(await lines(2)) == 8
     assert len(await lines(10)) == 12

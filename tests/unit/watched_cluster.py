@@ -9,7 +9,7 @@ from app.cluster.api import ApiError, ConflictError, Content, Query
 from app.cluster.clock import ServerClock
 from app.cluster.heartbeat import NAME as HEARTBEAT
 from app.cluster.kubernetes import KubernetesState
-from app.quota.ledger import Timing
+from app.quota.view import Timing
 from tests.unit.listed_cluster import ListedCluster
 from tests.unit.stores import DOMAIN
 
