@@ -16,44 +16,68 @@ from app.reporting import auditing
 from app.reporting.usage_collector import UsageCollector
 from benchmarks.scale import resident_megabytes
 
-_NAMESPACES, _STREAMS, _TAGS = 5_000, 20, 10
-"""Streams of each namespace, tags of each stream; each tag has an image of its own."""
+NAMESPACES = 5_000
 _GROUP = "/apis/image.alauda.io/v1"
 
 
 class Cluster(KubeApi):
     """Makes its lists up as they are asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, streams: int = 20, tags: int = 10) -> None:
+        """Streams of each namespace, tags of each stream; each tag has an image of its own."""
         self.requests: Counter[str] = Counter()
+        self._streams, self._tags = streams, tags
 
     async def get(self, path: str, query: Query | None = None) -> Content:
         self.requests[path] += 1
-        make, total = {
-            f"{_GROUP}/imagestreams": (_stream, _NAMESPACES * _STREAMS),
-            f"{_GROUP}/images": (_image, _NAMESPACES * _STREAMS * _TAGS),
-            "/api/v1/limitranges": (_limit_range, _NAMESPACES),
-        }.get(path, (_stream, 0))
+        streams = NAMESPACES * self._streams
+        parent, _, namespace = path.partition("/namespaces/")
+        namespace, _, kind = namespace.partition("/")
+        if namespace and not kind:
+            return {"metadata": {"name": namespace}}
+        lists = {
+            f"{_GROUP}/imagestreams": (self._stream, streams),
+            f"{_GROUP}/images": (_image, streams * self._tags),
+            "/api/v1/limitranges": (_limit_range, NAMESPACES),
+            "/api/v1/namespaces": (_namespace, NAMESPACES),
+        }
+        make, total = lists.get(f"{parent}/{kind}" if kind else path, (_namespace, 0))
+        first = 0
+        if kind and total:
+            each = total // NAMESPACES
+            first, total = int(namespace.removeprefix("ns-")) * each, each
+        if path.startswith(f"{_GROUP}/images/"):
+            return {
+                "metadata": {"name": path.rpartition("/")[2]},
+                "dockerImageMetadata": {"Size": 1},
+            }
         start, limit = int((query or {}).get("continue", 0)), int((query or {})["limit"])
         metadata = {"resourceVersion": "1"}
         if start + limit < total:
             metadata["continue"] = str(start + limit)
-        items = [make(number) for number in range(start, min(total, start + limit))]
-        return {"metadata": metadata, "items": items}
+        numbers = range(first + start, first + min(total, start + limit))
+        items = [make(number) for number in numbers]
+        return {"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": items}
+
+    def _stream(self, number: int) -> Content:
+        namespace, place = divmod(number, self._streams)
+        metadata = {"namespace": f"ns-{namespace:05}", "name": f"stream-{place}"}
+        created = "2026-01-02T03:04:05Z"
+        images = (_digest(number * self._tags + tag) for tag in range(self._tags))
+        tags = [
+            {"tag": f"v{tag}", "items": [{"image": image, "created": created}]}
+            for tag, image in enumerate(images)
+        ]
+        return {"metadata": metadata, "status": {"tags": tags}}
+
+
+def _namespace(number: int) -> Content:
+    metadata = {"name": f"ns-{number:05}"}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
 def _digest(number: int) -> str:
     return "sha256:" + hashlib.sha256(str(number).encode()).hexdigest()
-
-
-def _stream(number: int) -> Content:
-    metadata = {"namespace": f"ns-{number // _STREAMS:05}", "name": f"stream-{number % _STREAMS}"}
-    created = "2026-01-02T03:04:05Z"
-    tags = [
-        {"tag": f"v{tag}", "items": [{"image": _digest(number * _TAGS + tag), "created": created}]}
-        for tag in range(_TAGS)
-    ]
-    return {"metadata": metadata, "status": {"tags": tags}}
 
 
 def _image(number: int) -> Content:

@@ -124,7 +124,7 @@ def cli() -> str:
         "The same commands are `kubectl registry-limits …` if `kubectl-registry_limits` is on the "
         "PATH, as it is in an environment with this package. `completion` prints the completion "
         "script of a shell; kubectl completes its plugin by itself. A TAB, and `--help`, take 0.05 "
-        "to 0.25 seconds of CPU on the machine of the benchmarks: only the command that runs is "
+        "to 0.3 seconds of CPU on the machine of the benchmarks: only the command that runs is "
         "imported.",
         "## Exit codes",
         _table(

@@ -92,6 +92,7 @@ def look(
     *,
     proposed: Collection[str] = (),
     ledgers: bool = True,
+    times: bool = True,
     database: Path | None = None,
 ) -> Result:
     """Run `work` on the inventory of the folder or cluster that the settings name.
@@ -120,6 +121,7 @@ def look(
                         on_examples=selection.examples,
                         proposed=proposed,
                         ledgers=ledgers,
+                        times=times,
                         of_folder=of_folder,
                     )
                 )

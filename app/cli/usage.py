@@ -105,4 +105,5 @@ def usage(
                     click.clear()
                 await show(inventory)
 
-    read_only_command.look(settings, selection, follow if watch else show, database=database)
+    work = follow if watch else show
+    read_only_command.look(settings, selection, work, times=False, database=database)

@@ -35,14 +35,16 @@ async def opened(
     on_examples: bool = False,
     proposed: Collection[str] = (),
     ledgers: bool = True,
+    times: bool = True,
     of_folder: Callable[[Path, ApiDomain, str], FolderInventory] = FolderInventory,
 ) -> AsyncIterator[Inventory]:
     """Open the inventory of the examples, of the folder `settings.state`, or of the cluster that
     kubectl uses.
 
     `on_examples`: open the examples. `namespaces`: the ones to read in a cluster; empty: all, or
-    those with these `labels`. Each must exist, or be among the `proposed` ones. `ledgers`: whether
-    ledgers are read. `of_folder`: makes the inventory of a folder. Raises UnusableError.
+    those with these `labels`. Each must exist, or be among the `proposed` ones. `ledgers` and
+    `times`: whether ledgers and the times of pushes are read. `of_folder`: makes the inventory of a
+    folder. Raises UnusableError.
     """
     if on_examples or settings.state is not None:
         if labels:
@@ -71,6 +73,7 @@ async def opened(
             namespaces=namespaces,
             only=await _with_labels(api, labels) if labels else None,
             ledgers=ledgers,
+            times=times,
         )
         await collector.read()
         yield collector

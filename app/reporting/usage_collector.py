@@ -50,9 +50,10 @@ class UsageCollector:
         namespaces: Collection[str] = (),
         only: Collection[str] | None = None,
         ledgers: bool = True,
+        times: bool = True,
     ) -> None:
         """`namespaces`: the ones to read; empty: all. `only`: the ones of these to report; None:
-        all."""
+        all. `times`: whether `pushed` will be asked for."""
         self._only = only
         self._changed = asyncio.Event()
         self._followed = False
@@ -60,7 +61,8 @@ class UsageCollector:
             api, group=domain.image_group, namespace=service_namespace, max_error=0.0
         )
         self._scopes = {
-            name: _Scope(api, domain, heartbeat, name, self._notice) for name in namespaces or ("",)
+            name: _Scope(api, domain, heartbeat, name, self._notice, times)
+            for name in namespaces or ("",)
         }
         self._sizes = SizeCollector(api, domain)
         self._ledgers = KubernetesLedgers(api, service_namespace, identity="")
@@ -175,11 +177,12 @@ class _Scope:
         heartbeat: Heartbeat,
         name: str,
         changed: Changed,
+        times: bool,
     ) -> None:
         self.limits = LimitObjects(domain, changed)
         self.times = PushTimes()
         unreadable = UnreadableObjects(f"{domain.image_group}/v1", "ImageStream")
-        self.streams = Streams(heartbeat, changed, unreadable, self.times)
+        self.streams = Streams(heartbeat, changed, unreadable, self.times if times else None)
         self._group = domain.image_group
         inside = f"namespaces/{name}/" if name else ""
 

@@ -1,5 +1,8 @@
 """What a shell offers on TAB, and what kubectl asks for its plugin."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,10 +10,11 @@ import pytest
 from app.cli import completion
 from app.cli.main import complete_for_kubectl, main
 
+HEAVY = ("aiohttp", "cryptography", "fastapi", "httpx", "kubernetes_asyncio", "uvicorn")
 CONFIG = """\
 apiVersion: v1
 kind: Config
-contexts: [{name: staging, context: {}}, {name: production, context: {}}]
+contexts: [{name: staging, context: {namespace: team-b}}, {name: production, context: {}}]
 """
 
 
@@ -53,3 +57,57 @@ def test_kubectl_gets_values_and_a_directive(
     )
     complete_for_kubectl()
     assert capsys.readouterr().out == "warning\n:4\n"
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kubectl that is alone on the PATH, and prints how it was called."""
+    items = [{"metadata": {"name": name}} for name in ("team-a", "team-b", "other")]
+    program = tmp_path / "bin/kubectl"
+    program.parent.mkdir()
+    program.write_text(
+        f"#!/bin/sh\necho \"$@\" > {tmp_path}/called\necho '{json.dumps({'items': items})}'\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/bin:/usr/bin")
+    return program
+
+
+def test_kubectl_lists_the_namespaces_of_the_cluster_that_is_named(
+    kubectl: Path, tmp_path: Path
+) -> None:
+    words = ["usage", "--kubeconfig", "file", "--context", "staging", "-n", "team-"]
+    assert completion.values(main, words)[0] == ["team-a", "team-b"]
+    assert (tmp_path / "called").read_text() == (
+        "get --raw=/api/v1/namespaces --request-timeout=2s --kubeconfig=file --context=staging\n"
+    )
+
+
+@pytest.mark.parametrize("answer", ["exit 1", "echo no JSON", "echo 7", "echo '{}'"])
+def test_a_user_who_may_not_list_namespaces_is_offered_those_of_contexts(
+    kubectl: Path, answer: str
+) -> None:
+    kubectl.write_text(f"#!/bin/sh\n{answer}\n")
+    assert completion.values(main, ["usage", ""])[0] == ["team-b"]
+
+
+def test_without_kubectl_the_own_client_asks_and_may_fail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert completion.values(main, ["usage", "team"])[0] == ["team-b"]
+
+
+def test_a_tab_imports_no_client_of_clusters(kubectl: Path) -> None:
+    script = f"""
+import sys
+from app.cli import completion
+from app.cli.main import main
+found, _ = completion.values(main, ["usage", "-n", ""])
+heavy = {HEAVY!r}
+print(len(found), [name for name in heavy if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "3 []\n"
