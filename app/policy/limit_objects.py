@@ -16,6 +16,8 @@ from app.policy.names import nearest
 from app.policy.verdict import Verdict
 
 _ZERO, _ONE, _MEBIBYTE = Quantity.of_count(0), Quantity.of_count(1), Quantity.of_bytes(2**20)
+UNIT_MISSING = "is its unit missing?"
+"""The end of a warning about a limit that is in force, and that may not be meant."""
 _CONSEQUENCE = "nothing is deleted, but a push that adds more is refused"
 
 
@@ -184,7 +186,7 @@ class _Check:
                 "m stands for thousandths: did you mean M or Mi?",
             )
         elif name == STORAGE and _ZERO < limit < _MEBIBYTE:
-            self.warn(f"{entry}, and few images are smaller than 1Mi: is its unit missing?")
+            self.warn(f"{entry}, and few images are smaller than 1Mi: {UNIT_MISSING}")
         elif name != STORAGE and not limit.is_integer:
             self.deny("NotAnInteger", f"{entry}, a fraction", "set it to a whole number")
         elif limit < Quantity.of_count(count):

@@ -17,7 +17,7 @@ from app.model.limits import (
     ResourceQuota,
     ResourceQuotaSpec,
 )
-from app.policy.limit_objects import check_limit_range, check_resource_quota
+from app.policy.limit_objects import UNIT_MISSING, check_limit_range, check_resource_quota
 from app.policy.verdict import Violation
 
 _LIMITS = ("LimitRange", "ResourceQuota")
@@ -59,7 +59,8 @@ def unread(content: Mapping[str, Any], domain: ApiDomain) -> list[str]:
 
 
 def not_in_force(content: Mapping[str, Any], domain: ApiDomain) -> list[str]:
-    """The parts that are not in force, and the values with something else in force instead.
+    """The parts that are not in force, the values with something else in force instead, and limits
+    that may not be meant.
 
     Besides the parts that are not read, they are what a LimitRange or ResourceQuota says that an
     API server would refuse. Raises ValidationError for one whose shape is wrong.
@@ -72,7 +73,7 @@ def not_in_force(content: Mapping[str, Any], domain: ApiDomain) -> list[str]:
         verdict = check_limit_range(LimitRange.model_validate(content), domain=domain)
     else:
         verdict = check_resource_quota(ResourceQuota.model_validate(content), domain=domain)
-    return [*map(_effect, verdict.violations), *map(_without_effect, verdict.warnings)]
+    return [*map(_effect, verdict.violations), *map(_warning, verdict.warnings)]
 
 
 def _effect(violation: Violation) -> str:
@@ -80,6 +81,10 @@ def _effect(violation: Violation) -> str:
     if instead is None:
         return _without_effect(str(violation))
     return f"{violation.message}: {instead}; {violation.next_step}"
+
+
+def _warning(warning: str) -> str:
+    return warning if warning.endswith(UNIT_MISSING) else _without_effect(warning)
 
 
 def _without_effect(problem: str) -> str:

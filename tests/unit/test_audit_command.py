@@ -166,10 +166,10 @@ def test_audit_shows_what_images_store(tmp_path: Path) -> None:
 
 def test_audit_prints_policy_reports(state: Path, proposed: Path) -> None:
     answer = run("--state", state, "--proposed", proposed, "-o", "policyreport")
-    reports = list(yaml.safe_load_all(answer.output))
+    reports = list(yaml.safe_load_all(answer.stdout))
     assert [report["metadata"]["namespace"] for report in reports] == ["team-a", "team-b"]
     assert [report["summary"]["fail"] for report in reports] == [2, 0]
-    assert "&id" not in answer.output
+    assert "&id" not in answer.stdout
 
 
 @pytest.mark.parametrize("arguments", [("--apply",), ("--apply", "-o", "policyreport")])
@@ -221,10 +221,10 @@ def test_audit_reads_only_the_given_namespace(state: Path, proposed: Path) -> No
 def test_html_report_is_one_file_and_escapes_names(state: Path, proposed: Path) -> None:
     strict = yaml.safe_dump(limit_range("1", "0"))
     (proposed / "team-a.yaml").write_text(strict)
-    page = run("--state", state, "--proposed", proposed, "-o", "html").output
+    page = run("--state", state, "--proposed", proposed, "-o", "html").stdout
     assert HOSTILE not in page
     assert page.count("<script") == 1  # the search of the file itself
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;, alauda.io/image-tags" in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;, alauda.io/<wbr>image-tags" in page
     assert not re.search(r"(src|href|url)\s*[=(]", page)
     assert "prefers-color-scheme: dark" in page
     assert "1 of 2 namespaces over a limit" in page

@@ -80,6 +80,39 @@ def test_check_counts_earlier_files(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("first", "second_is_allowed"),
+    [
+        pytest.param({}, False, id="created"),
+        pytest.param({"dryRun": True}, True, id="dry run"),
+        pytest.param({"operation": "DELETE", "object": None}, True, id="deleted"),
+    ],
+)
+def test_check_counts_reviews_that_store_an_object(
+    first: dict[str, object], second_is_allowed: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "limits.yaml").write_text(ONE_STREAM)
+    no_limits(tmp_path / "state")
+    files = [str(tmp_path / "limits.yaml")]
+    for name, differences in (("one", first), ("two", {})):
+        stream = yaml.safe_load(manifest("ImageStream", f"name: {name}", "{}").strip("-\n"))
+        kind = {"group": "image.alauda.io", "version": "v1", "kind": "ImageStream"}
+        request = {
+            "uid": name, "kind": kind, "name": name, "namespace": "default",
+            "operation": "CREATE", "object": stream, **differences,
+        }  # fmt: skip
+        review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
+        files.append(str(tmp_path / f"{name}.json"))
+        Path(files[-1]).write_text(json.dumps({**review, "request": request}))
+
+    answer = run("check", *files, "--state", str(tmp_path / "state"), "-o", "json")
+
+    assert verdicts(answer)[1:] == [
+        ("ImageStream default/one", True),
+        ("ImageStream default/two", second_is_allowed),
+    ]
+
+
 def test_check_holds_an_image_against_a_limit_that_comes_with_it(tmp_path: Path) -> None:
     no_limits(tmp_path / "state")
     file = tmp_path / "limits.yaml"

@@ -94,6 +94,13 @@ INSTEAD: list[tuple[dict[str, Any], str]] = [
         "default-mode is in force instead; set it to one of enforce, warn, audit",
     ),
     (
+        thing(
+            "LimitRange", spec={"limits": [{"type": "alauda.io/Image", "max": {"storage": "10"}}]}
+        ),
+        'LimitRange team-a/it: spec.limits[0].max["storage"] is 10, and few images are smaller '
+        "than 1Mi: is its unit missing?",
+    ),
+    (
         thing("ResourceQuota", spec={"hard": {"alauda.io/images": "-1"}}),
         'spec.hard["alauda.io/images"] is -1, below 0: 0 is in force instead; set it to 0 or more',
     ),
@@ -136,7 +143,7 @@ def test_what_is_not_in_force_is_named_with_the_reason(
 
 
 @pytest.mark.parametrize(("content", "problem"), INSTEAD, ids=[row[1] for row in INSTEAD])
-def test_what_is_in_force_instead_of_a_wrong_value_is_named(
+def test_a_wrong_value_or_one_that_may_not_be_meant_is_named_with_what_is_in_force(
     content: dict[str, Any], problem: str
 ) -> None:
     assert not_in_force(content, DOMAIN) == [problem]
