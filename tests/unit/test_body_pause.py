@@ -39,14 +39,17 @@ async def test_large_bodies_of_an_address_wait_after_one_gave_way(
     monkeypatch.setattr("app.api.body.PAUSE", 3600.0)
     reader, rest = BodyReader(LARGE), asyncio.Event()
     held = [asyncio.create_task(reader.read(post("a", LARGE, rest))) for _ in range(AT_ONCE + 1)]
-    await asyncio.wait(held, return_when=asyncio.FIRST_COMPLETED)
+    _, waiting = await asyncio.wait(held, return_when=asyncio.FIRST_COMPLETED)
+    ended = waiting.pop()  # Its room is enough for one more.
+    ended.cancel()
+    await asyncio.wait([ended])
 
     reading = asyncio.create_task(reader.read(post(address, size)))
     for _ in range(10):
         await asyncio.sleep(0)
     is_read = reading.done()
-    reading.cancel()
-    rest.set()
+    for task in (reading, *held):
+        task.cancel()
     await asyncio.gather(reading, *held, return_exceptions=True)
 
     assert is_read is not is_late
