@@ -158,7 +158,11 @@ class ImageAdmission:
             weights = await lookups.weights(images)
             for image, weight in zip(images, weights, strict=True):
                 verdict.include(self._check_size(image, weight, limit, view.namespace))
+            is_late = lookups.late
         verdict = self.enforcement.applied(verdict, exemption)
+        if is_late and verdict.reasons == (image_limits.UNKNOWN,):
+            # A client takes a refusal for final. With an answer in time there may be none.
+            raise StateUnavailableError(f"sizes of images are not known after {within / 2:.3g} s")
         reserve = reserve and verdict.allowed
         verdict.include(await self._count(change, view, deadline, reserve, holder, exemption))
         return verdict

@@ -1,7 +1,6 @@
 """Looks up the images of one request in the Image API and in the registry."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from typing import Any
 
@@ -41,7 +40,9 @@ class ImageLookups:
         until: float,
     ) -> None:
         """`repository_of`: the repository of the internal registry that a pull spec names, or "".
-        `until`: the deadline in the event loop's time. Later answers count as unknown."""
+        `until`: the deadline in the event loop's time. A size that is not known by then counts as
+        unknown, and `late` says that there is one."""
+        self.late = False
         self._state = state
         self._registry_image = registry_image
         self._repository_of = repository_of
@@ -56,7 +57,7 @@ class ImageLookups:
                 by_repository.setdefault(_repository(image), []).append(image)
         found: dict[str, dict[str, ImageClaim]] = {repository: {} for repository in by_repository}
         if found:
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout_at(self._until):
                     await _side_by_side(
                         [
@@ -64,6 +65,8 @@ class ImageLookups:
                             for repository, together in by_repository.items()
                         ]
                     )
+            except TimeoutError:
+                self.late = True
         return [
             _weight_by_request(image)
             if is_settled(image) or image.hidden

@@ -9,6 +9,7 @@ import pytest
 
 from app.admission.image_lookups import SizeUnknownError
 from app.model.image import Image, ImageClaim
+from app.quota.state import StateUnavailableError
 from tests.unit.pushes import Pushes, blob, digest_of, image, index, pushed
 from tests.unit.reviews import REGISTRY, causes, decide, service
 
@@ -256,17 +257,27 @@ async def test_registry_is_not_asked_for_layers_that_an_index_lists() -> None:
     assert asked == []
 
 
-async def test_hanging_registry_leaves_time_to_decide() -> None:
-    async def registry_image(repository: str, digest: str) -> ImageClaim | None:
-        await asyncio.Event().wait()
-        raise AssertionError("never")
+async def never(*_image: str) -> ImageClaim | None:
+    await asyncio.Event().wait()
+    raise AssertionError("never")
 
+
+@pytest.mark.parametrize("hangs", ["registry", "Image API"])
+async def test_a_size_that_is_not_known_in_time_refuses_nothing_for_good(hangs: str) -> None:
     pushes = service()
-    pushes.admission = replace(pushes.admission, registry_image=registry_image)
+    if hangs == "registry":
+        pushes.admission = replace(pushes.admission, registry_image=never)
+    else:
+        pushes.state.image = never  # type: ignore[assignment]
+    sent = mapping(LARGE, **CLAIM)
 
-    verdict = await decide(pushes, "ImageStreamMapping", mapping(LARGE, **CLAIM), within=0.5)
+    with pytest.raises(StateUnavailableError, match="not known after"):
+        await decide(pushes, "ImageStreamMapping", sent, within=0.2)
 
-    assert causes(verdict) == ["ImageSizeUnknown"]
+    pushes.admission = replace(pushes.admission, unknown_size="warn")
+    verdict = await decide(pushes, "ImageStreamMapping", sent, within=0.2)
+    assert verdict.allowed
+    assert "is unknown" in verdict.warnings[0]
 
 
 LIE = {"dockerImageMetadata": {"Size": 5}, "dockerImageLayers": [{"name": "l", "size": 9}]}
