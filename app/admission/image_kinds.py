@@ -141,6 +141,9 @@ class ImageAdmission:
                 change.follows, limit, namespace=view.namespace, mode=self.followed_tags
             )
         )
+        lookups = ImageLookups(
+            self.state, self.registry_image, self.references.repository_of, deadline - within / 2
+        )
         if limit is not None:
             images = list(dict.fromkeys(change.images))
             if len(images) > _FEW and not all(map(is_settled, images)):
@@ -149,18 +152,11 @@ class ImageAdmission:
                 if not room.allowed:
                     verdict.include(room)
                     return self.enforcement.applied(verdict, exemption)
-            lookups = ImageLookups(
-                self.state,
-                self.registry_image,
-                self.references.repository_of,
-                deadline - within / 2,
-            )
             weights = await lookups.weights(images)
             for image, weight in zip(images, weights, strict=True):
                 verdict.include(self._check_size(image, weight, limit, view.namespace))
-            is_late = lookups.late
         verdict = self.enforcement.applied(verdict, exemption)
-        if is_late and verdict.reasons == (image_limits.UNKNOWN,):
+        if lookups.late and verdict.reasons == ("ImageSizeUnknown",):
             # A client takes a refusal for final. With an answer in time there may be none.
             raise StateUnavailableError(f"sizes of images are not known after {within / 2:.3g} s")
         reserve = reserve and verdict.allowed

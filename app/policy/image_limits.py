@@ -11,8 +11,6 @@ from app.policy.image_weight import Weight
 from app.policy.new_limit import NewLimit, storage_for
 from app.policy.verdict import Verdict
 
-UNKNOWN = "ImageSizeUnknown"
-"""The reason to refuse an image because nobody knows its size."""
 _SAY_SIZE = (
     "push the image through the registry, or set dockerImageMetadata.Size, "
     "dockerImageLayers or dockerImageManifest in the request"
@@ -107,7 +105,7 @@ def _check_unknown(
         f"the size of {label} is unknown, and {source} allows {limit.max} per {domain.image_type}"
     )
     if unknown_size == "deny" and not image.may_be_unknown:
-        verdict.exceed(UNKNOWN, problem, _advice(image), limit.mode)
+        verdict.exceed("ImageSizeUnknown", problem, _advice(image), limit.mode)
     elif unknown_size != "allow":
         verdict.warn(problem)
 
