@@ -258,7 +258,7 @@ async def test_registry_is_not_asked_for_layers_that_an_index_lists() -> None:
 
 
 async def never(*_image: str) -> ImageClaim | None:
-    return await asyncio.Future[None]()
+    return await asyncio.Future[ImageClaim | None]()
 
 
 @pytest.mark.parametrize("hangs", ["registry", "Image API"])
