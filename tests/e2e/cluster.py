@@ -66,7 +66,7 @@ class Cluster:
         self.directory = directory
         self._flags = flags
         self._address = address
-        self.token, self._image_api_token = secrets.token_hex(16), secrets.token_hex(16)
+        self.token, self.image_api_token = secrets.token_hex(16), secrets.token_hex(16)
         self.kubeconfig = directory / "kubeconfig"
         self.ca_file = directory / "apiserver" / "apiserver.crt"
         self.audit_log = directory / "audit.log"
@@ -88,7 +88,7 @@ class Cluster:
         """Starts etcd and the API server, and returns when requests can be made."""
         try:
             apiserver_files.write_service_account_key(self.directory)
-            tokens = {"admin": self.token, IMAGE_API: self._image_api_token}
+            tokens = {"admin": self.token, IMAGE_API: self.image_api_token}
             rows = [f"{token},{name},{name},system:masters\n" for name, token in tokens.items()]
             (self.directory / "tokens.csv").write_text("".join(rows))
             apiserver_files.write_audit_policy(self.directory, AUDITED)
@@ -189,21 +189,6 @@ class Cluster:
         if check and result.returncode:
             raise RuntimeError(f"kubectl {' '.join(args)}: {result.stderr}")
         return result
-
-    def image_api_client(self) -> httpx.AsyncClient:
-        """A client of the API server with the rights of the Image API.
-
-        It has no bound on connections: httpx loses a connection when a request is cancelled while
-        it waits for one, and after a hundred of them it answers nothing any more.
-        """
-        return httpx.AsyncClient(
-            limits=httpx.Limits(max_connections=None),
-            base_url=self.url,
-            headers={"Authorization": f"Bearer {self._image_api_token}"},
-            verify=ssl.create_default_context(cafile=self.ca_file),
-            timeout=60,
-            trust_env=False,
-        )
 
     def install_crds(self, domain: str = DOMAIN) -> None:
         """Creates the stand-ins for the registry's APIs and waits until they are served."""

@@ -30,6 +30,7 @@ import httpx
 from .cluster import Cluster
 from .domain import DOMAIN
 from .history import Json, add_image, digest_of
+from .image_api_client import image_api_client
 
 Result = TypeVar("Result")
 GROUP = f"image.{DOMAIN}"
@@ -74,7 +75,7 @@ class ImageApi:
 
     async def start(self) -> None:
         """Start to take requests, those that exist already first."""
-        self._client = self.cluster.image_api_client()
+        self._client = image_api_client(self.cluster)
         self._locks: defaultdict[tuple[str, ...], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._stores: set[asyncio.Task[Answer]] = set()
         self._taken: set[str] = set()
