@@ -11,6 +11,10 @@ from app.cluster.clock import ServerClock
 NOON = 1_800_000_000.0
 
 
+def clock_that_nobody_sets() -> ServerClock:
+    return ServerClock(lambda: NOON)
+
+
 def answered(clock: ServerClock, at: float, *, offset: float, took: float = 0.0) -> None:
     """A response that is sent just before it arrives, by a server that is `offset` seconds
     ahead."""
@@ -18,12 +22,12 @@ def answered(clock: ServerClock, at: float, *, offset: float, took: float = 0.0)
 
 
 def test_nothing_is_known_before_the_first_answer() -> None:
-    assert ServerClock().error == math.inf
+    assert clock_that_nobody_sets().error == math.inf
 
 
 @pytest.mark.parametrize(("offset", "behind"), [(7.0, True), (-7.0, False)])
 def test_one_answer_bounds_the_offset_to_a_second(offset: float, behind: bool) -> None:
-    clock = ServerClock()
+    clock = clock_that_nobody_sets()
 
     answered(clock, NOON + 0.3, offset=offset)
 
@@ -32,7 +36,7 @@ def test_one_answer_bounds_the_offset_to_a_second(offset: float, behind: bool) -
 
 
 def test_more_answers_narrow_the_offset() -> None:
-    clock = ServerClock()
+    clock = clock_that_nobody_sets()
 
     for number in range(10):
         answered(clock, NOON + number * 1.1, offset=0.0)
@@ -41,7 +45,7 @@ def test_more_answers_narrow_the_offset() -> None:
 
 
 def test_slow_answer_does_not_mean_a_wrong_clock() -> None:
-    clock = ServerClock()
+    clock = clock_that_nobody_sets()
     answered(clock, NOON, offset=0.0)
 
     answered(clock, NOON + 6.5, offset=0.0, took=5.0)
@@ -50,7 +54,7 @@ def test_slow_answer_does_not_mean_a_wrong_clock() -> None:
 
 
 def test_changed_clock_is_noticed() -> None:
-    clock = ServerClock()
+    clock = clock_that_nobody_sets()
     for number in range(10):
         answered(clock, NOON + number * 1.1, offset=0.0)
 
@@ -85,7 +89,7 @@ def test_a_wrong_clock_that_is_set_right_is_right_at_once() -> None:
 
 
 def test_a_doubtful_clock_is_compared_anew() -> None:
-    clock = ServerClock()
+    clock = clock_that_nobody_sets()
     answered(clock, NOON + 0.5, offset=0.0)
 
     clock.doubt()
@@ -97,7 +101,7 @@ def test_a_doubtful_clock_is_compared_anew() -> None:
 
 @pytest.mark.parametrize(("fraction", "behind"), [(0.2, True), (0.8, False)])
 def test_the_larger_possible_error_tells_the_direction(fraction: float, behind: bool) -> None:
-    clock = ServerClock()
+    clock = clock_that_nobody_sets()
 
     answered(clock, NOON + fraction, offset=0.0)
 
@@ -116,7 +120,7 @@ def test_the_true_offset_is_never_outside_the_bounds(
     offset: float, drift: float, answers: list[tuple[float, float]]
 ) -> None:
     """`drift`: seconds that the server's clock gains in each second."""
-    clock, now = ServerClock(), NOON
+    clock, now = clock_that_nobody_sets(), NOON
 
     for pause, took in answers:
         now += pause + took
