@@ -1,5 +1,7 @@
 """The usage index counts what is stored, however it got there."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -163,3 +165,15 @@ def test_streams_are_remembered_after_the_last_of_a_namespace_is_gone() -> None:
     index.put("ns", "app", StreamUsage({}))
 
     assert earlier.get("app") is stored
+
+
+def test_long_names_that_users_choose_are_not_kept() -> None:
+    usage = NamespaceUsage()
+    tracemalloc.start()
+
+    for number in range(50):
+        assert not usage.has_image("app", f"{number}".ljust(2**20, "x"))
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert kept < 2**20
