@@ -28,6 +28,8 @@ _SHARE = 8
 """An escrow has at most 1/_SHARE of the room under each quota, and of each limit of streams."""
 _LEAST, _MOST = 4, 512
 """The smallest and the largest number of places of one escrow."""
+_MOST_TEXT = 200_000
+"""Characters of the members that one escrow admits. Its next write has to fit into the ledger."""
 
 
 @dataclass
@@ -37,7 +39,7 @@ class _InStream:
     rows: list[Reservation] = field(default_factory=list)
     images: int = 0
     tags: int = 0
-    """How many they hold in all their streams. One that two of them hold counts twice."""
+    """The images and tags of all rows, in any stream. A member of two rows counts twice."""
 
     def add(self, row: Reservation) -> None:
         self.rows.append(row)
@@ -64,6 +66,8 @@ class Holding:
     before: "Holding | None" = None
     """The escrow that its write replaces, while that write is on its way."""
     _used: Members = NONE
+    _text: int = field(default=0, init=False)
+    """Characters of the admitted members."""
     _by_stream: dict[str, _InStream] | None = field(default=None, init=False)
     """All reservations by the streams that they touch. None until they are needed."""
     _compared: dict[str, tuple[StreamUsage | None, Members]] = field(
@@ -78,6 +82,8 @@ class Holding:
         """
         usable_until = (self.before or self).escrow.usable_until
         if now > usable_until or claims.removes or limits != self.limits:
+            return False
+        if self._text + claims.adds.text_length > _MOST_TEXT:
             return False
         used, more, most = self._used, claims.adds - self._used, self._most
         return (
@@ -112,13 +118,14 @@ class Holding:
         for row in after.unwritten:
             self.unwritten.name(row)
         self._used |= after._used
+        self._text += after._text
         self._by_stream = None
 
     def has_ample_streams(self, claims: Claims, usage: NamespaceUsage) -> bool:
-        """Whether the streams of a request have room for it, however its members overlap with
-        stored and reserved ones.
+        """Whether the limits of streams have room even if no two members are the same one.
 
-        This costs little. Without ample room, `effective` tells.
+        It compares no members, so it is cheap. If it returns False, `effective` has the exact
+        usage.
         """
         images, tags = self.limits.stream_images, self.limits.stream_tags
         if images is None and tags is None:
@@ -160,7 +167,8 @@ class Holding:
         return self._by_stream.get(stream, _NOTHING)
 
     def _states(self, usage: NamespaceUsage, name: str) -> set[StreamUsage]:
-        """The stream as it is, and as it was at the writes that may not have arrived."""
+        """The present state of a stream, and its state when this escrow and the one before it were
+        taken, where the stream has changed since."""
         states = set() if self.before is None else self.before._states(usage, name)
         states.update(filter(None, (self.earlier.get(name), usage.streams.get(name))))
         return states
@@ -184,6 +192,7 @@ class Holding:
         if self._by_stream is not None:
             self._note(made, self._by_stream)
         self._used |= claims.adds
+        self._text += claims.adds.text_length
 
     @staticmethod
     def _note(row: Reservation, by_stream: dict[str, _InStream]) -> None:

@@ -68,6 +68,11 @@ class Members:
         )
 
     @property
+    def text_length(self) -> int:
+        """The number of characters in all names."""
+        return sum(len(name) for member in self for name in member[1:])
+
+    @property
     def touched_streams(self) -> set[str]:
         """Every stream that a member belongs to."""
         return {*self.streams, *(s for s, _ in self.images), *(s for s, _ in self.tags)}

@@ -74,6 +74,18 @@ async def test_a_hot_namespace_needs_few_writes(cluster: Cluster) -> None:
     assert cluster.places > 0
 
 
+async def test_names_that_are_too_long_for_one_write_are_decided_on_the_ledger(
+    cluster: Cluster,
+) -> None:
+    await cluster.heat(0)
+    before = cluster.shared.version
+
+    assert await cluster.allows(0, "x" * 100_000)
+    assert cluster.shared.version == before
+    assert await cluster.allows(0, "y" * 100_000)
+    assert cluster.shared.version == before + 1
+
+
 async def test_many_clients_at_once_need_few_writes_as_well(cluster: Cluster) -> None:
     async def client(number: int) -> None:
         for push in range(8):
