@@ -41,7 +41,7 @@ class ImageLookups:
     ) -> None:
         """`repository_of`: the repository of the internal registry that a pull spec names, or "".
         `until`: the deadline in the event loop's time. A size that is not known by then counts as
-        unknown, and `late` says that there is one."""
+        unknown, and `late` becomes True."""
         self.late = False
         self._state = state
         self._registry_image = registry_image

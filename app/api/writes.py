@@ -42,5 +42,5 @@ class JoinedWrites:
             self._transport.write(b"".join(waiting))
 
     def __getattr__(self, name: str) -> Any:
-        """Everything else is a matter of the transport."""
+        """All other methods are those of the transport."""
         return getattr(self._transport, name)

@@ -33,7 +33,8 @@ def calm_collector() -> None:
 def keep_free_memory() -> None:
     """Let the C library reuse the buffers of requests.
 
-    By default it returns 128 KiB to the system and asks for them again, which makes a large upload
-    cost the gateway twice the CPU. glibc adapts to the largest block that was mapped and freed.
+    By default it returns each freed block of 128 KiB or more to the system, which makes a large
+    upload cost the gateway twice the CPU. glibc raises that size to the largest block that was
+    freed, so this allocates and frees one.
     """
     bytearray(_KEPT)

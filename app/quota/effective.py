@@ -252,9 +252,10 @@ def _new_and_unsure(
     leaving: Container[tuple[str, str]],
     is_stored: Callable[[str, str], bool],
 ) -> tuple[int, int]:
-    """How many claimed pairs of one stream do not count yet, and how many may stop to count.
+    """The number of claimed pairs that do not count yet, and of those that count but are unsure.
 
-    The other arguments are what the stream has reserved, see `_Reserved`, and what leaves it.
+    All pairs belong to one stream. `new` and `sure`: its reserved members, see `_Reserved`.
+    `leaving`: the members that updates remove.
     """
     added = unsure = 0
     for pair in pairs:
