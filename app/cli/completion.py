@@ -83,10 +83,11 @@ def _listed_by_kubectl(ctx: click.Context) -> list[str] | None:
         done = subprocess.run(  # noqa: S603 - a fixed command with options of the user
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * _WITHIN
         )
-        items = json.loads(done.stdout)["items"] if done.returncode == 0 else None
+        if done.returncode:
+            return None
+        return [item["metadata"]["name"] for item in json.loads(done.stdout)["items"]]
     except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, TypeError):
         return None
-    return None if items is None else [item["metadata"]["name"] for item in items]
 
 
 def _listed(ctx: click.Context) -> list[str] | None:

@@ -83,7 +83,9 @@ def test_kubectl_lists_the_namespaces_of_the_cluster_that_is_named(
     )
 
 
-@pytest.mark.parametrize("answer", ["exit 1", "echo no JSON", "echo 7", "echo '{}'"])
+@pytest.mark.parametrize(
+    "answer", ["exit 1", "echo no JSON", "echo 7", "echo '{}'", "echo '{\"items\": [{}]}'"]
+)
 def test_a_user_who_may_not_list_namespaces_is_offered_those_of_contexts(
     kubectl: Path, answer: str
 ) -> None:
