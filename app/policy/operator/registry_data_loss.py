@@ -33,6 +33,7 @@ _ADDRESSES = ("regionEndpoint", "authURL")
 
 
 _POD_FIELDS = {
+    "affinity": None,
     "disable_redirect": False,
     "log_level": "Normal",
     "node_selector": {},
@@ -41,6 +42,7 @@ _POD_FIELDS = {
     "requests": Requests(),
     "resources": None,
     "tolerations": [],
+    "topology_spread_constraints": [],
 }
 """The fields that the registry's Pod is made from, and what the operator reads if one is absent."""
 
