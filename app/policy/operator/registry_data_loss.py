@@ -4,7 +4,7 @@ The operator never copies images from one storage to another, and it deletes man
 together with the registry. The images' metadata is then left without data.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic.alias_generators import to_camel
@@ -32,7 +32,7 @@ _IDENTITY: dict[str, tuple[str, ...]] = {
 _ADDRESSES = ("regionEndpoint", "authURL")
 
 
-_POD_FIELDS = {
+_POD_FIELDS: Mapping[str, object] = {
     "affinity": None,
     "disable_redirect": False,
     "log_level": "Normal",
