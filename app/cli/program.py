@@ -77,8 +77,11 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except (NothingNamedError, click.ClickException) as error:
-        known = isinstance(error, click.ClickException)
-        shown = error if known else click.UsageError(_line(str(error)))
+        shown = (
+            error
+            if isinstance(error, click.ClickException)
+            else click.UsageError(_line(str(error)))
+        )
         with contextlib.suppress(OSError):
             shown.show()
         streams.drop_output()
