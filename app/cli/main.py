@@ -8,6 +8,7 @@ from click.shell_completion import get_completion_class
 
 from app.cli import streams
 from app.cli.program import Lazy, Program
+from app.config.garbage import collect_rarely
 from app.version import VERSION
 
 PROGRAM = "registry-admission"
@@ -73,6 +74,7 @@ def completion(shell: str) -> None:
 
 def start() -> None:
     """The entry point of the console scripts."""
+    collect_rarely()
     streams.stop_at_once()
     streams.require_output()
     plugin = Path(sys.argv[0]).name == _PLUGIN

@@ -15,9 +15,6 @@ from app.reporting.folder_inventory import FolderInventory
 from app.reporting.inventory import Inventory
 from app.reporting.usage_collector import UsageCollector
 
-SETTINGS = ("state", "kubeconfig", "context", "api_domain")
-"""The settings that name a folder or a cluster."""
-
 _EXAMPLES = "these are the examples of this project, not a cluster"
 
 

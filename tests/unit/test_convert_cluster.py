@@ -38,17 +38,10 @@ class Cluster(KubeApi):
         ]
         return {"metadata": {}, "items": [{"metadata": item} for item in metadata]}
 
-    async def apply(
-        self,
-        path: str,
-        content: Content,
-        manager: str,
-        *,
-        force: bool = True,
-        dry_run: bool = False,
-    ) -> Content:
+    async def apply(self, path: str, content: Content, manager: str, **options: bool) -> Content:
         if path in self.taken:
             raise ConflictError(409, f"PATCH {path}: conflict with kubectl")
+        force, dry_run = options.get("force", True), options.get("dry_run", False)
         self.applied.append((path, content, manager, force, dry_run))
         return content
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -26,23 +25,6 @@ from tests.unit.inventories import (
     push,
 )
 from tests.unit.pushes import digest_of, image, index
-
-
-@pytest.fixture
-def registry() -> FakeRegistry:
-    return FakeRegistry()
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(tmp_path / "gateway.db", ORIGIN)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def inventory(database: Database, registry: FakeRegistry) -> Inventory:
-    return inventory_of(database, registry)
 
 
 async def test_stored_manifest_counts_and_refused_one_does_not(inventory: Inventory) -> None:

@@ -128,21 +128,6 @@ def test_webhooks_exclude_kube_system_and_the_service(namespace: str) -> None:
         assert 1 <= webhook["timeoutSeconds"] <= 10
 
 
-def test_the_pod_is_restricted() -> None:
-    pod = only("Deployment")["spec"]["template"]["spec"]
-    [container] = pod["containers"]
-
-    assert pod["securityContext"]["runAsNonRoot"] is True
-    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    labels = only("Namespace")["metadata"]["labels"]
-    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
-
-
 def test_the_environment_of_the_pod_makes_valid_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     pod = only("Deployment", api_domain="openshift.io")["spec"]["template"]["spec"]
     [container] = pod["containers"]

@@ -37,15 +37,7 @@ class Api(KubeApi):
         self._ended = ended
         self._status = status or {}
 
-    async def apply(
-        self,
-        path: str,
-        content: Content,
-        manager: str,
-        *,
-        force: bool = True,
-        dry_run: bool = False,
-    ) -> Content:
+    async def apply(self, path: str, content: Content, manager: str, **_options: bool) -> Content:
         self.applied.append(content)
         return content
 

@@ -4,7 +4,7 @@ The operator never copies images from one storage to another, and it deletes man
 together with the registry. The images' metadata is then left without data.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic.alias_generators import to_camel
@@ -32,7 +32,8 @@ _IDENTITY: dict[str, tuple[str, ...]] = {
 _ADDRESSES = ("regionEndpoint", "authURL")
 
 
-_POD_FIELDS = {
+_POD_FIELDS: Mapping[str, object] = {
+    "affinity": None,
     "disable_redirect": False,
     "log_level": "Normal",
     "node_selector": {},
@@ -41,6 +42,7 @@ _POD_FIELDS = {
     "requests": Requests(),
     "resources": None,
     "tolerations": [],
+    "topology_spread_constraints": [],
 }
 """The fields that the registry's Pod is made from, and what the operator reads if one is absent."""
 
