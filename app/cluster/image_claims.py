@@ -13,6 +13,7 @@ from app.model.image import Image, ImageClaim, StoredImage
 from app.quota.state import StateUnavailableError
 
 _CAPACITY = 50_000
+"""Digests: those of images, and those that indexes list."""
 _AT_ONCE = 32
 _FRESH = 3.0
 """Seconds for which an answer that may change is kept: an Image that does not exist yet, or an
@@ -34,7 +35,7 @@ class ImageClaims:
         self._api = api
         self._path = f"/apis/{domain.image_group}/v1/images"
         self._answers = KeptAnswers(
-            self._ask, _seconds, capacity=capacity, at_once=_AT_ONCE, clock=clock
+            self._ask, _seconds, capacity=capacity, at_once=_AT_ONCE, space=digests_in, clock=clock
         )
 
     async def of(self, digest: str) -> ImageClaim | None:
@@ -67,6 +68,12 @@ class ImageClaims:
 
 def _seconds(claim: ImageClaim | None) -> float:
     return math.inf if claim is not None and claim.proven else _FRESH
+
+
+def digests_in(claim: ImageClaim | None) -> int:
+    """The number of digests that a cache keeps with a claim. Tenants choose how many images an
+    index lists."""
+    return 1 + (len(claim.listed) if claim else 0)
 
 
 async def with_listed(

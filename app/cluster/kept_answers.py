@@ -22,12 +22,14 @@ class KeptAnswers(Generic[Key, Value]):
         *,
         capacity: int,
         at_once: int,
+        space: Callable[[Value], int] = lambda _: 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`seconds`: how long an answer holds. An exception is passed on and not kept."""
+        """`seconds`: how long an answer holds. `space`: the part of the capacity that an answer
+        takes. An exception is passed on and not kept."""
         self._ask = ask
         self._kept: TLRUCache[Key, Value] = TLRUCache(
-            capacity, lambda _, value, now: now + seconds(value), timer=clock
+            capacity, lambda _, value, now: now + seconds(value), clock, space
         )
         self._asked: dict[Key, asyncio.Task[Value]] = {}
         self._turns = asyncio.Semaphore(at_once)
@@ -45,5 +47,6 @@ class KeptAnswers(Generic[Key, Value]):
     async def _answer(self, key: Key) -> Value:
         async with self._turns:
             answer = await self._ask(key)
-        self._kept[key] = answer
+        with contextlib.suppress(ValueError):  # It takes more space than there is.
+            self._kept[key] = answer
         return answer

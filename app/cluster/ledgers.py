@@ -50,6 +50,9 @@ class KubernetesLedgers:
         self.path = f"/api/v1/namespaces/{namespace}/configmaps"
         self._known: dict[str, _Known] = {}
 
+    def own(self, namespace: str) -> None:
+        """Every replica writes every ledger."""
+
     async def load(self, namespace: str) -> tuple[Ledger, str]:
         """The ledger as last seen. A stale one costs a conflict, never a wrong admission."""
         known = self._known.get(namespace)
