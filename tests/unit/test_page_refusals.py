@@ -1,4 +1,4 @@
-"""What the page remembers of refusals, and tells the other replicas."""
+"""The refusals that the page keeps and shares with other replicas."""
 
 import json
 from typing import Any
@@ -198,7 +198,7 @@ async def test_expired_refusals_are_deleted(clock: Clock) -> None:
 
 
 def test_refusals_of_an_older_version_are_shown(clock: Clock) -> None:
-    """During an upgrade, other replicas tell less."""
+    """During an upgrade, other replicas write fewer fields."""
     refusals = Refusals(DOMAIN, clock)
     sharing = SharedRefusals(FakeApi(), "registry-admission", "here", refusals)
     old = {"namespace": "team-a", "stream": "app", "reasons": ["ImageTooLarge"],
@@ -214,7 +214,7 @@ def test_refusals_of_an_older_version_are_shown(clock: Clock) -> None:
 async def test_refusals_that_are_not_understood_are_left_out_and_never_deleted(
     text: str, clock: Clock
 ) -> None:
-    """They may be those of a replica of a newer version that is alive."""
+    """The ConfigMap may be that of a running replica of a newer version."""
     api, refusals = FakeApi(), Refusals(DOMAIN, clock)
     sharing = SharedRefusals(api, "registry-admission", "here", refusals)
     unknown = config_map("refusals-there", text)
