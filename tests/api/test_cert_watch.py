@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import time
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -112,6 +111,5 @@ async def test_changes_are_polled_without_inotify(
 async def test_the_watcher_stops_at_once_when_it_is_cancelled(tmp_path: Path) -> None:
     files.make(tmp_path, NAMES)
 
-    async with serving(tmp_path, by_events):
-        start = time.monotonic()
-    assert time.monotonic() - start < 2
+    async with asyncio.timeout(TIMEOUT), serving(tmp_path, by_events):
+        pass
