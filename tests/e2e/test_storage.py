@@ -1,4 +1,4 @@
-"""What the storage of Config/cluster refers to, on a real API server: claims, Secrets, CAs."""
+"""Claims, Secrets and CAs to which the storage of Config/cluster refers, on a real API server."""
 
 import json
 from collections.abc import Iterator
@@ -131,7 +131,7 @@ def test_missing_read_right_refuses_nothing(cluster: Cluster, warns: Replicas) -
 
 @pytest.fixture
 def refuses(cluster: Cluster, warns: Replicas, tmp_path: Path) -> Iterator[Replicas]:
-    """A strict service in the place of the one that warns."""
+    """A service that refuses, in place of the one that warns."""
     with Answering(cluster, tmp_path, 1, "--reference-checks", "deny") as running:
         yield running
     warns._register()
