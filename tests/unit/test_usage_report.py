@@ -8,6 +8,7 @@ from app.cli.usage_report import Shown, show
 from app.model.quantity import Quantity
 from app.policy.fullness import Level
 from app.reporting.auditing import NamespaceFullness
+from app.reporting.images import LargeImage
 from app.reporting.stored_bytes import NamespaceBytes, StoredBytes
 
 NAMES = Shown(streams=False, top=0, sort_by="name", output="name", headers=True)
@@ -54,6 +55,18 @@ def test_the_largest_number_comes_first_and_names_order_the_rest(
 
     others = [one.namespace for one in LARGEST if one.namespace != sort]
     assert capsys.readouterr().out.split() == [f"namespace/{name}" for name in (sort, *others)]
+
+
+def test_an_image_names_three_of_its_tags(capsys: pytest.CaptureFixture[str]) -> None:
+    image = LargeImage(f"sha256:{'a' * 64}", 2048, ("app:v1", "app:v2", "app:v3", "app:v4"))
+    rows = [dataclasses.replace(row("ns"), largest=(image,))]
+    for output, digest, tags in (
+        ("table", "sha256:aaaaaaaaaaaa", "app:v1, app:v2, app:v3 and 1 more"),
+        ("wide", image.digest, "app:v1, app:v2, app:v3, app:v4"),
+    ):
+        show(rows, dataclasses.replace(TABLE, output=output))
+
+        assert capsys.readouterr().out.splitlines()[-1] == f"ns   2 KiB   {digest}   {tags}"
 
 
 def test_of_several_quotas_the_one_with_the_least_room_is_shown(
