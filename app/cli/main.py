@@ -31,7 +31,8 @@ COMMANDS = {
 
 @click.group(
     cls=Program, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 fine, 1 findings, 2 wrong use, 3 failed, 130 Ctrl-C, 141 unread.",
+    epilog="Exit codes: 0 success, 1 findings, 2 wrong usage, 3 failure, 130 Ctrl-C, 141 closed "
+    "pipe.",
 )  # fmt: skip
 @click.version_option(VERSION, prog_name=PROGRAM, message="%(prog)s %(version)s")
 def main() -> None:

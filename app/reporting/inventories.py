@@ -62,7 +62,7 @@ async def opened(
     ) as api:
         for name in namespaces:
             if name not in proposed:
-                await _require_namespace(api, name)
+                await require_namespace(api, name)
         collector = UsageCollector(
             api,
             settings.domain,
@@ -76,7 +76,7 @@ async def opened(
         yield collector
 
 
-async def _require_namespace(api: KubeApi, name: str) -> None:
+async def require_namespace(api: KubeApi, name: str) -> None:
     """Raises NoNamespaceError for a namespace that does not exist.
 
     A tenant may lack the right to get namespaces. Then the check is left out.

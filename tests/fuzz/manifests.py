@@ -60,9 +60,9 @@ def _compare(manifest: Manifest, content: bytes) -> None:
     if manifest.media_type in INDEXES:
         listed = _listed(document, "manifests")
         children = [each for each in listed if _is_manifest(each)]
-        blobs = [each for each in listed if not _is_manifest(each)]
+        blobs = others = [each for each in listed if not _is_manifest(each)]
     else:
-        children = []
+        children, others = [], []
         artifact = manifest.media_type == OCI_ARTIFACT
         names = ("blobs",) if artifact else ("layers", "config")
         blobs = [each for name in names for each in _listed(document, name)]
@@ -71,6 +71,7 @@ def _compare(manifest: Manifest, content: bytes) -> None:
         sizes[each["digest"]] = max(sizes.get(each["digest"], 0), each["size"])
     assert manifest.size == sum(sizes.values())
     assert list(manifest.children) == [each["digest"] for each in children]
+    assert sorted(manifest.listed) == sorted(each["digest"] for each in (*children, *others))
 
 
 def _listed(document: dict[str, Any], name: str) -> list[dict[str, Any]]:

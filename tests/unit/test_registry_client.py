@@ -15,7 +15,7 @@ from app.registry import credentials
 from app.registry.client import RegistryClient, RegistryUnavailableError, StoredManifest
 from app.registry.credentials import Credentials
 from app.registry.sizes import RegistryImages
-from tests.unit.pushes import digest_of, image
+from tests.unit.pushes import digest_of, image, index, pushed
 
 ORIGIN = "http://10.1.2.3:5000"
 MANIFEST = image(100)
@@ -215,21 +215,34 @@ async def test_size_is_read_once_and_from_allowed_registries_only() -> None:
     assert asked == 1
 
 
-async def test_size_cache_is_bounded() -> None:
-    manifests = {digest_of(image(n)): image(n) for n in range(3)}
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        pytest.param(image(1), [image(2), image(3)], True, id="room for three images"),
+        pytest.param(image(1), [image(2), image(3), image(4)], False, id="a fourth image"),
+        pytest.param(index(image(1)), [image(2)], True, id="room for what an index lists"),
+        pytest.param(index(image(1)), [image(2), image(3)], False, id="no room for it"),
+        pytest.param(image(1), [index(image(2), image(3))], False, id="an index in its place"),
+        pytest.param(index(image(1), image(2), image(3)), [], False, id="too large at all"),
+    ],
+)
+async def test_size_cache_is_bounded_by_the_digests_in_it(
+    first: bytes, second: list[bytes], kept: bool
+) -> None:
+    manifests = {digest_of(content): content for content in (first, *second)}
     asked: list[str] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
         asked.append(request.url.path.rpartition("/")[2])
-        headers = {"Content-Type": OCI_MANIFEST}
-        return httpx.Response(200, content=manifests[asked[-1]], headers=headers)
+        content = manifests[asked[-1]]
+        headers = {"Content-Type": pushed(content).media_type}
+        return httpx.Response(200, content=content, headers=headers)
 
-    images = RegistryImages(client(handler), capacity=2)
-    first, *others = manifests
-    for digest in (first, *others, first):
+    images = RegistryImages(client(handler), capacity=3)
+    for digest in (*manifests, digest_of(first)):
         await images.of("team-a/app", digest)
 
-    assert asked == [first, *others, first]
+    assert asked == [*manifests, *([] if kept else [digest_of(first)])]
 
 
 async def test_missing_image_is_asked_for_again_after_seconds() -> None:
