@@ -22,9 +22,9 @@ LEDGERS = f"{NAMESPACES}/registry-admission/configmaps"
 def cluster(monkeypatch: pytest.MonkeyPatch) -> ListedCluster:
     """It has the namespace team-a, and no objects in any."""
     places = ("", "/namespaces/team-a", "/namespaces/new")
-    empty = {path.format(place): [] for path in LISTS for place in places}
     names = [{"metadata": {"name": "team-a"}}]
-    fake = ListedCluster({NAMESPACES: names, LEDGERS: [], **empty})
+    fake = ListedCluster({NAMESPACES: names, LEDGERS: []})
+    fake.lists.update((path.format(place), []) for path in LISTS for place in places)
     find(fake, monkeypatch)
     return fake
 
