@@ -1,4 +1,4 @@
-"""The registry's storage on the cluster of the tests, and the answers to what describes it."""
+"""The registry's storage on the cluster of the tests, and the answers to writes of it."""
 
 import json
 import shlex
@@ -16,7 +16,7 @@ ACCESS, CONFIDENTIAL = "AKIAunguessable", "Xq7unguessable"
 
 
 class Answering(Replicas):
-    """Replicas whose answer must not be missing, or it would pass for a good one."""
+    """Replicas with `failurePolicy: Fail`: a missing answer must not count as an admission."""
 
     def _configuration(self, manifest: Manifest) -> Manifest:
         found = super()._configuration(manifest)

@@ -1,4 +1,4 @@
-"""What the storage of Config/cluster refers to, on a real API server: claims, Secrets, CAs."""
+"""Claims, Secrets and CAs to which the storage of Config/cluster refers, on a real API server."""
 
 import json
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def claim(cluster: Cluster, name: str, mode: str = "ReadWriteOnce", **spec: Any)
 
 
 def released(cluster: Cluster, name: str) -> None:
-    """Nothing but a controller that is not here would let the claim go."""
+    """Remove the finalizer of the claim: its controller does not run here."""
     patch = '--patch={"metadata":{"finalizers":null}}'
     cluster.kubectl("patch", "pvc", name, IN_REGISTRY, "--type=merge", patch)
 
@@ -133,7 +133,7 @@ def test_missing_read_right_refuses_nothing(cluster: Cluster, warns: Replicas) -
 
 @pytest.fixture
 def refuses(cluster: Cluster, warns: Replicas, tmp_path: Path) -> Iterator[Replicas]:
-    """A strict service in the place of the one that warns."""
+    """A service that refuses, in place of the one that warns."""
     with Answering(cluster, tmp_path, 1, "--reference-checks", "deny") as running:
         yield running
     warns._register()

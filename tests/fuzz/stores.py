@@ -1,4 +1,4 @@
-"""Stored objects of any content: each stops its own namespace at most."""
+"""Stored objects with arbitrary content: each stops its own namespace at most."""
 
 import json
 from typing import Any
@@ -52,7 +52,7 @@ def check(data: bytes) -> None:
 
 
 def _stored(content: dict[str, Any], key: tuple[str, str]) -> dict[str, Any]:
-    """The API server vouches for the names of an object and for nothing else."""
+    """The API server guarantees the names of an object and nothing else."""
     metadata = content.get("metadata")
     names = {"namespace": key[0], "name": key[1]}
     return {**content, "metadata": {**(metadata if isinstance(metadata, dict) else {}), **names}}
