@@ -113,7 +113,7 @@ class UsageCollector:
         return in_flight(ledger, self.usage(namespace), time.time())
 
     async def expect_sizes(self, count: int, *, blobs: bool = False) -> None:
-        self._sizes.keeps_blobs |= blobs
+        self._sizes.keeps_blobs = blobs
         if "" in self._scopes:
             await self._sizes.expect(count)
 

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from random import Random
 
+import httpx
 import pytest
 
 from app.gateway.contents import Contents, Links
@@ -136,6 +137,24 @@ async def test_comparison_asks_only_for_differing_tags(
 
     assert sorted(registry.asked) == sorted(["list", "list", "v3", "new", digest_of(image(3))])
     assert counts(inventory) == (1, 19, 20)
+
+
+async def test_few_questions_wait_however_many_tags_there_are(
+    database: Database, registry: FakeRegistry
+) -> None:
+    most = 0
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal most
+        most = max(most, len(asyncio.all_tasks()))
+        return await registry(request)
+
+    registry.store(image(1), *(f"v{number}" for number in range(300)))
+    inventory = inventory_of(database, answer)
+    await inventory.compare(APP, thorough=True)
+
+    assert counts(inventory) == (1, 1, 300)
+    assert most < 20
 
 
 async def test_deleted_manifest_removes_its_tags(
