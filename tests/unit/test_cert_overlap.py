@@ -28,7 +28,7 @@ class World:
         self.replicas = [Replica(self.api, folder / name, SHORT) for name in "abc"]
         self.due = dict.fromkeys(range(3), NOW)
         self.history: list[tuple[datetime, list[bytes]]] = []
-        """The bundles of the webhook configurations with their start times; the last is in force."""
+        """The bundles of the webhook configurations and their start times, oldest first."""
         self.authorities: set[bytes] = set()
 
     async def run(self, until: datetime) -> None:

@@ -16,8 +16,8 @@ from app.install import installing, kustomization
 from tests.unit.manifests import all_webhooks, manifests, only
 
 EVERYTHING = len(manifests(controllers=CONTROLLERS, policy_reports=True)) - 1 + 4
-"""The number of objects that `uninstall` tries to delete, without the namespace. Two Roles and their
-bindings are tried in two namespaces, one for each API domain."""
+"""The number of objects that `uninstall` tries to delete, without the namespace. It tries two Roles
+and their bindings in two namespaces, one for each API domain."""
 SERVICE_NAME = "registry-admission.registry-admission.svc"
 
 
