@@ -41,6 +41,18 @@ def created(cluster: Cluster, kind: str, name: str, **content: Any) -> None:
     cluster.kubectl("create", "--filename=-", input=json.dumps(manifest))
 
 
+def claim(cluster: Cluster, name: str, mode: str = "ReadWriteOnce", **spec: Any) -> None:
+    request = {"accessModes": [mode], "resources": {"requests": {"storage": "1Gi"}}, **spec}
+    created(cluster, "PersistentVolumeClaim", name, spec=request)
+    released(cluster, name)
+
+
+def released(cluster: Cluster, name: str) -> None:
+    """Remove the finalizer of the claim: its controller does not run here."""
+    patch = '--patch={"metadata":{"finalizers":null}}'
+    cluster.kubectl("patch", "pvc", name, IN_REGISTRY, "--type=merge", patch)
+
+
 def tried(cluster: Cluster, spec: dict[str, Any], kind: str = "Config") -> tuple[int, list[str]]:
     """The exit code of kubectl when it creates an object, and the lines that it warns with."""
     content = {"apiVersion": CONFIG, "kind": kind, "metadata": {"name": "cluster"}, "spec": spec}

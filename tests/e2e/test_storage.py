@@ -15,23 +15,21 @@ from tests import page
 from .cluster import Cluster
 from .domain import DOMAIN, REGISTRY
 from .replicas import Replicas
-from .storage import CONFIG, IN_REGISTRY, Answering, created, created_by, s3, tried
+from .storage import (
+    CONFIG,
+    IN_REGISTRY,
+    Answering,
+    claim,
+    created,
+    created_by,
+    released,
+    s3,
+    tried,
+)
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("no_storage_left")]
 
 DAY = timedelta(days=1)
-
-
-def claim(cluster: Cluster, name: str, mode: str = "ReadWriteOnce", **spec: Any) -> None:
-    request = {"accessModes": [mode], "resources": {"requests": {"storage": "1Gi"}}, **spec}
-    created(cluster, "PersistentVolumeClaim", name, spec=request)
-    released(cluster, name)
-
-
-def released(cluster: Cluster, name: str) -> None:
-    """Remove the finalizer of the claim: its controller does not run here."""
-    patch = '--patch={"metadata":{"finalizers":null}}'
-    cluster.kubectl("patch", "pvc", name, IN_REGISTRY, "--type=merge", patch)
 
 
 def pvc(name: str, **spec: Any) -> dict[str, Any]:

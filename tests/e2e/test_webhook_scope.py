@@ -152,6 +152,36 @@ def test_only_one_secret_is_sent_to_the_webhook(unanswered: Cluster) -> None:
     assert asked(unanswered, generated, registry) == ""
 
 
+def test_only_deletions_of_claims_of_the_registry_are_sent_to_the_webhook(
+    unanswered: Cluster,
+) -> None:
+    claim = {
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "probe"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
+        },
+    }  # fmt: skip
+    controllers = "system:serviceaccount:kube-system:namespace-controller"
+
+    def deleted(namespace: str, *flags: str) -> str:
+        answer = unanswered.kubectl(
+            "delete", "pvc", "probe", f"--namespace={namespace}", "--dry-run=server", *flags,
+            check=False,
+        )  # fmt: skip
+        return answer.stderr.partition('failed calling webhook "')[2].partition(".")[0]
+
+    for namespace, webhook in ((REGISTRY, "claims"), ("default", "")):
+        assert asked(unanswered, claim, namespace) == ""
+        unanswered.kubectl(
+            "create", f"--namespace={namespace}", "--filename=-", input=json.dumps(claim)
+        )
+        assert deleted(namespace) == webhook
+        assert deleted(namespace, f"--as={controllers}", "--as-group=system:masters") == ""
+    remove_webhooks(unanswered)
+    for namespace in (REGISTRY, "default"):
+        unanswered.kubectl("delete", "pvc", "probe", f"--namespace={namespace}", "--wait=false")
+
+
 @pytest.mark.parametrize("namespace", ["kube-system", NAMESPACE])
 def test_system_namespaces_do_not_wait_for_the_service(unanswered: Cluster, namespace: str) -> None:
     for manifest in (config_map(rules="-"), quota(hard={f"{DOMAIN}/images": "1"})):

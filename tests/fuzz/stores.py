@@ -5,7 +5,7 @@ from typing import Any
 
 from app.cluster.api import KubeApi
 from app.cluster.heartbeat import Heartbeat
-from app.cluster.stores import LimitObjects, RegistryHosts, Streams
+from app.cluster.stores import LimitObjects, Streams, WatchedConfig
 from app.cluster.unreadable import Unreadable, UnreadableObjects
 from app.model.domain import ApiDomain
 from app.quota.push_times import PushTimes
@@ -34,12 +34,12 @@ def check(data: bytes) -> None:
         UnreadableObjects("v1", "ImageStream", noticed.append),
         PushTimes(),
     )
-    hosts = RegistryHosts(UnreadableObjects("v1", "Config", noticed.append))
+    config = WatchedConfig(UnreadableObjects("v1", "Config", noticed.append))
     for kind, key, store in (
         ("LimitRange", _KEY, limits.limit_ranges),
         ("ResourceQuota", _KEY, limits.quotas),
         ("ImageStream", _KEY, streams),
-        ("Config", ("", "cluster"), hosts),
+        ("Config", ("", "cluster"), config),
     ):
         content = document.get(kind)
         store.put(key, _stored(content if isinstance(content, dict) else {}, key))

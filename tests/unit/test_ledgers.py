@@ -78,7 +78,7 @@ _UnmarkedRow = tuple[
     str, float, list[str], _Pairs, _Pairs, tuple[list[str], _Pairs, _Pairs], tuple[_Pairs, _Pairs]
 ]
 BEFORE = TypeAdapter(list[_UnmarkedRow | _OldRow])
-"""The rows that the last version without escrows understands."""
+"""The rows that the last version without escrows can parse."""
 
 
 @pytest.mark.parametrize(

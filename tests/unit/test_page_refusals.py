@@ -1,4 +1,4 @@
-"""What the page remembers of refusals, and tells the other replicas."""
+"""The refusals that the page keeps and shares with other replicas."""
 
 import json
 from dataclasses import replace
@@ -215,7 +215,7 @@ async def test_refusals_are_kept_while_one_of_them_is_shown(clock: Clock) -> Non
 
 
 def test_refusals_of_an_older_version_are_shown(clock: Clock) -> None:
-    """During an upgrade, other replicas tell less."""
+    """During an upgrade, other replicas write fewer fields."""
     refusals = Refusals(DOMAIN, clock)
     sharing = SharedRefusals(FakeApi(), "registry-admission", "here", refusals)
     old = {"namespace": "team-a", "stream": "app", "reasons": ["ImageTooLarge"],
@@ -231,7 +231,7 @@ def test_refusals_of_an_older_version_are_shown(clock: Clock) -> None:
 async def test_refusals_that_are_not_understood_are_left_out_and_never_deleted(
     text: str, clock: Clock
 ) -> None:
-    """They may be those of a replica of a newer version that is alive."""
+    """The ConfigMap may be that of a running replica of a newer version."""
     api, refusals = FakeApi(), Refusals(DOMAIN, clock)
     sharing = SharedRefusals(api, "registry-admission", "here", refusals)
     unknown = config_map("refusals-there", text)

@@ -63,7 +63,7 @@ def leader() -> Leader:
 async def test_the_ledger_of_a_deleted_namespace_stays_until_its_requests_have_ended(
     leader: Leader,
 ) -> None:
-    """The namespace may be made again before they are stored."""
+    """The namespace may be created again before the requests are stored."""
     await leader.reserve("gone", RESERVATION)
     await leader.reserve("long-gone", replace(RESERVATION, expires_at=NOW - 30))
 
@@ -124,7 +124,7 @@ async def test_ledger_with_an_uncovered_floor_is_not_tidied(leader: Leader) -> N
 async def test_changes_before_a_replica_leads_are_not_kept(
     leader: Leader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another replica leads and follows them. A new leader looks at all quotas anyway."""
+    """Another replica leads and follows the changes. A new leader reads all quotas anyway."""
     written: list[str] = []
 
     async def note(namespace: str) -> None:

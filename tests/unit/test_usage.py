@@ -1,4 +1,4 @@
-"""The usage index counts what is stored, however it got there."""
+"""The usage index counts the stored members after any sequence of updates."""
 
 import re
 import tracemalloc
