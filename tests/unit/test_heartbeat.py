@@ -75,7 +75,8 @@ def replica() -> Replica:
     ("written", "seen"),
     [
         pytest.param(NOW - 1, NOW - 1, id="just written"),
-        pytest.param(NOW + 3, NOW + 3, id="by a clock that may be as wrong as ours"),
+        pytest.param(NOW + 4, NOW + 4, id="by two clocks that are as wrong as they may be"),
+        pytest.param(NOW + 4.25, 0, id="by a clock that is a bit more wrong than that"),
         pytest.param(NOW + 3600, 0, id="by a clock that is wrong"),
         pytest.param("soon", 0, id="by hand"),
     ],

@@ -1,6 +1,7 @@
 """The refusals that the page keeps and shares with other replicas."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -195,6 +196,22 @@ async def test_expired_refusals_are_deleted(clock: Clock) -> None:
     await sharing.share()
     assert "refusals-gone" not in api.stored
     await sharing.share()
+
+
+async def test_refusals_are_kept_while_one_of_them_is_shown(clock: Clock) -> None:
+    api, there = FakeApi(), Refusals(DOMAIN, clock)
+    there.push(APP, too_large())
+    clock.now += WINDOW
+    there.push(replace(APP, stream="web"), too_large())
+    left_behind = config_map("refusals-gone", there)
+    api.stored["refusals-gone"] = left_behind
+    sharing = SharedRefusals(api, "registry-admission", "here", Refusals(DOMAIN, clock))
+    sharing.put(("registry-admission", "refusals-gone"), left_behind)
+
+    clock.now += 1
+    await sharing.share()
+
+    assert "refusals-gone" in api.stored
 
 
 def test_refusals_of_an_older_version_are_shown(clock: Clock) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from app.cluster.api import Content
 from app.cluster.kubernetes import KubernetesState
 from app.cluster.ledgers import KubernetesLedgers
 from app.cluster.reconciler import Reconciler
@@ -147,6 +148,54 @@ async def test_changes_before_a_replica_leads_are_not_kept(
     leading.cancel()
 
     assert "before" not in written
+
+
+STATUS = "/api/v1/namespaces/ns/resourcequotas/quota/status"
+
+
+@pytest.fixture
+def counting(leader: Leader) -> Leader:
+    """A leader with a quota whose status has no counts yet."""
+    content: Content = {
+        "metadata": {"name": "quota", "namespace": "ns", "resourceVersion": "1"},
+        "spec": {"hard": {"alauda.io/images": "3"}},
+    }
+    leader.state.quotas.put(("ns", "quota"), content)
+    leader.api.objects[STATUS] = content
+    return leader
+
+
+async def becomes_counted(leader: Leader) -> None:
+    async with asyncio.timeout(20):
+        while "status" not in leader.api.objects[STATUS]:
+            await asyncio.sleep(0.01)
+
+
+async def test_counts_that_may_be_wrong_are_not_written(
+    counting: Leader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as stale:
+        stale.setattr(counting.state, "problems", lambda: ["imagestreams: not listed yet"])
+        await counting.reconciler._write_status("ns")
+        assert "status" not in counting.api.objects[STATUS]
+
+    await counting.reconciler._write_status("ns")
+    await becomes_counted(counting)
+
+
+async def test_counts_that_could_not_be_written_are_written_soon(
+    counting: Leader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sooner than with the next round over all quotas."""
+    monkeypatch.setattr("app.cluster.reconciler._RETRY", 0.01)
+    failures = iter([True])
+    counting.api.failing = lambda *_: next(failures, False)
+
+    leading = asyncio.create_task(counting.reconciler.run())
+    await becomes_counted(counting)
+    leading.cancel()
+
+    assert next(failures, None) is None
 
 
 @pytest.mark.parametrize("broken", ["no answer", "not understood"])
