@@ -49,8 +49,9 @@ def _config_map(
 )
 @click.option(
     "--namespaces-file",
-    type=click.File(encoding="utf-8"),
-    help="File with the namespaces to convert for, one a line; - is stdin.",
+    type=click.File(encoding="utf-8-sig"),
+    help="File with the namespaces to convert for, one a line, as `kubectl get ns -o name` prints "
+    "them or without `namespace/`; - is stdin.",
 )
 @click.option(
     "--size-unit",

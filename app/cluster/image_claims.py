@@ -1,4 +1,4 @@
-"""Reads from the Image API what stored Images say of their size, by digest."""
+"""Reads the sizes and layers that stored Images state from the Image API, by digest."""
 
 import math
 import time
@@ -23,7 +23,7 @@ Claims = Mapping[str, ImageClaim]
 
 
 class ImageClaims:
-    """Reads Images by digest, and caches a claim that the digest proves. Others last seconds."""
+    """Reads Images by digest. A claim that the digest proves is cached, any other for seconds."""
 
     def __init__(
         self,
@@ -81,10 +81,10 @@ async def with_listed(
     ask: Callable[[Collection[str]], Awaitable[Claims]],
     at_most: float = math.inf,
 ) -> dict[str, ImageClaim]:
-    """The claims, and those of all that they list, directly or through another index.
+    """The claims, and the claims of all entries that they list, directly or through an index.
 
-    At most `at_most` entries are asked for; the others stay unknown. An entry that is listed as no
-    image, and that nobody knows as one, has no size beside that of its index.
+    At most `at_most` entries are asked for; further entries stay unknown. An entry that no index
+    lists as an image, and that `ask` does not know, counts with size 0: the index counts its bytes.
     """
     found = dict(claims)
     asked: set[str] = set(found)
@@ -99,7 +99,7 @@ async def with_listed(
 
 
 def images_of(claims: Collection[ImageClaim]) -> set[str]:
-    """Digests of what is listed as an image."""
+    """The digests of the entries that are listed as images."""
     return {child for claim in claims for child in claim.children}
 
 

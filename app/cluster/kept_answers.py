@@ -13,7 +13,7 @@ Value = TypeVar("Value")
 
 
 class KeptAnswers(Generic[Key, Value]):
-    """Callers that wait for the same key cost one question, and few questions are open at once."""
+    """Callers that wait for the same key share one question. Few questions are open at once."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class KeptAnswers(Generic[Key, Value]):
         self._turns = asyncio.Semaphore(at_once)
 
     async def of(self, key: Key) -> Value:
-        """Raises what the question raises."""
+        """The answer for a key. Raises the exception of the question."""
         with contextlib.suppress(KeyError):
             return self._kept[key]
         task = self._asked.get(key)

@@ -43,7 +43,7 @@ class KubernetesLedgers:
     def __init__(self, api: KubeApi, namespace: str, identity: str) -> None:
         self._api = api
         self._identity = identity
-        # A process that starts again in the same Pod knows nothing of what it held before.
+        # A process that starts again in the same Pod does not know the escrows that it held before.
         self.replica = f"{identity}-{secrets.token_hex(4)}"
         self._listeners: list[Callable[[str], None]] = []
         self._lost: Counter[str] = Counter()
@@ -155,7 +155,7 @@ class KubernetesLedgers:
                 listener(namespace)
 
     def remove(self, key: Key) -> None:
-        # It may have been created again since. A missing ledger costs one conflict at most.
+        # The ledger may have been created again. Forgetting it costs one conflict at most.
         self._known.pop(key[1].removeprefix(_PREFIX), None)
 
     def retain(self, keys: set[Key]) -> None:

@@ -84,7 +84,9 @@ class Settings(SharedSettings):
         "gateway counts as its limit ConfigMap, whatever its name.",
     )
     data_loss_guard: Literal["warn", "deny"] = Field(
-        "warn", description="What to do with a change of Config/cluster that can lose images."
+        "warn",
+        description="What to do with a change of Config/cluster, or a deletion of the registry's "
+        "claim, that can lose images.",
     )
     reference_checks: ReferenceChecks = Field(
         "warn",

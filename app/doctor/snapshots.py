@@ -40,7 +40,7 @@ class NothingToLookAtError(UnusableError):
 
 @dataclass(frozen=True)
 class SnapshotOptions:
-    """What to read."""
+    """The objects to read."""
 
     domain: ApiDomain
     registry_namespace: str
@@ -127,9 +127,9 @@ class _Reading:
     unread: dict[Scope, str] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
     answered: bool = False
-    """Whether the API server has answered at all, if only that something is forbidden."""
+    """Whether the API server has answered at least once. A 403 counts as an answer."""
     read: bool = False
-    """Whether it has shown anything."""
+    """Whether at least one kind was read."""
 
     def __post_init__(self) -> None:
         self.resources = {item.model: item for item in resources(self.options.domain)}
@@ -145,10 +145,10 @@ class _Reading:
             self.objects[key] = item.condensed if isinstance(item, Image) else item
 
     def skip(self, scope: Scope, content: Content, error: ValidationError) -> None:
-        """Leave an object out that is not understood, and only that one.
+        """Leave out one object that cannot be parsed.
 
-        The registry's own objects are few, and a check of one needs it. So their kind counts as
-        unread.
+        If the object is one of the registry's own, its whole kind counts as unread: these kinds
+        have few objects, and the checks need every one of them.
         """
         name = self.resources[scope.model].full_name
         problem = next(problems(error))

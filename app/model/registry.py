@@ -186,6 +186,13 @@ class Config(ServedConfig):
 
     spec: ConfigSpec = Field(default_factory=ConfigSpec)
 
+    @property
+    def claim(self) -> str:
+        """The claim that holds the registry's images; "" for other storage, or if the registry is
+        removed."""
+        going = self.metadata.deletion_timestamp or self.spec.management_state == "Removed"
+        return self.spec.storage.pvc.claim if self.spec.storage.pvc and not going else ""
+
 
 class ConfigStatus(KubeModel):
     """The operator's status of the registry."""

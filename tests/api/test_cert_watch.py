@@ -1,4 +1,4 @@
-"""A change of the certificates' files is noticed, however they are mounted."""
+"""A change of the certificate files is noticed for every kind of mount."""
 
 import asyncio
 import shutil
@@ -61,7 +61,7 @@ async def test_a_mounted_secret_is_followed(tmp_path: Path) -> None:
 
 
 async def test_change_without_an_event_is_found_by_polling(tmp_path: Path) -> None:
-    """The folder itself is a link: what happens beside it is no event in it."""
+    """The folder itself is a link. A change of the link causes no event in the folder."""
     authorities, current = tmp_path / "ca", tmp_path / "current"
     for version in ("v1", "v2"):
         (tmp_path / version).mkdir()

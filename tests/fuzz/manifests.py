@@ -1,5 +1,4 @@
-"""Manifests as they are pushed and as they stand in an Image, held against how a registry written
-in Go reads them."""
+"""Pushed manifests and manifests in an Image, compared with the reading of a registry in Go."""
 
 import hashlib
 import json
@@ -54,8 +53,8 @@ def _embedded(content: bytes, media_type: str) -> Manifest | None:
 
 
 def _compare(manifest: Manifest, content: bytes) -> None:
-    """Bytes of the distinct blobs and the children, with names of fields in any case and the
-    last of two taken."""
+    """Bytes of the distinct blobs and the children. Field names match in any case, and the last of
+    two equal names counts."""
     document = json.loads(content, object_pairs_hook=_folded)
     if manifest.media_type in INDEXES:
         listed = _listed(document, "manifests")

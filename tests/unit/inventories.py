@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 import httpx
 
@@ -22,8 +22,11 @@ GRACE = 900.0
 V1, V2 = Reference(tag="v1"), Reference(tag="v2")
 
 
+Handler = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
+
+
 class FakeRegistry:
-    """Manifests by reference. Questions can be delayed or fail."""
+    """A registry: manifests by reference. Requests can be delayed or fail."""
 
     def __init__(self) -> None:
         self.stored: dict[str, bytes] = {}
@@ -59,9 +62,9 @@ class FakeRegistry:
 
 
 def inventory_of(
-    database: Database, registry: FakeRegistry, clock: Callable[[], float] = time.time
+    database: Database, registry: Handler, clock: Callable[[], float] = time.time
 ) -> Inventory:
-    """Asks the second time after a hundredth of a second instead of five seconds."""
+    """Asks the registry again after 0.01 seconds instead of five seconds."""
     client = RegistryClient(ORIGIN, transport=httpx.MockTransport(registry))
     questioner = Questioner(client, Turns(Traffic()))
     return Inventory(database, questioner, Coverage(), grace=GRACE, settle=0.01, clock=clock)

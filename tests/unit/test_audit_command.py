@@ -1,4 +1,4 @@
-"""`registry-admission audit`: what goes in, what comes out, and how it ends."""
+"""`registry-admission audit`: input, output and exit codes."""
 
 import json
 import re
@@ -95,6 +95,11 @@ def test_audit_exits_with_1_if_proposed_limits_are_exceeded(state: Path, propose
         assert re.search(words, answer.output), words
 
 
+def test_details_are_not_advertised_where_they_are_shown(state: Path, proposed: Path) -> None:
+    answer = run("--state", state, "--proposed", proposed, "--details")
+    assert answer.stderr.endswith("2 namespaces: 1 over a limit.\n")
+
+
 def test_audit_table_lists_exceeded_limits_worst_first(state: Path, proposed: Path) -> None:
     answer = run("--state", state, "--proposed", proposed, "-n", "team-a")
     for words in (
@@ -140,7 +145,7 @@ def with_layers(char: str, **layers: int) -> dict[str, Any]:
 
 
 def test_audit_shows_what_images_store(tmp_path: Path) -> None:
-    """Images a and b share a layer; nobody knows the layers of image c."""
+    """Images a and b share a layer. The layers of image c are unknown."""
     objects = [
         stream("app", v1="a", v2="b"),
         stream("web", v1="a", v2="c"),

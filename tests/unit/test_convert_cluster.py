@@ -1,20 +1,18 @@
-"""`registry-admission convert` on a cluster: what it reads there, and what it applies."""
+"""`registry-admission convert` on a cluster: the objects that it reads and applies."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.cluster import connection
 from app.cluster.api import ConflictError, Content, KubeApi, Query
 from tests.legacy_gateway import CONFIG_MAP
 from tests.unit.conversions import DATA, EXACT, config_map, run
+from tests.unit.listed_cluster import find
 
 
 class Cluster(KubeApi):
-    """An API server that has ConfigMaps and namespaces, and remembers what is applied."""
+    """An API server with ConfigMaps and namespaces, which records the applied objects."""
 
     def __init__(self, config_maps: list[dict[str, Any]], namespaces: dict[str, bool]) -> None:
         self.applied: list[tuple[str, Content, str, bool, bool]] = []
@@ -52,12 +50,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
         [config_map("image-registry-limit-config", **DATA)],
         {"team-a": False, "shared-x": False, "going": True},
     )
-
-    @asynccontextmanager
-    async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterator[KubeApi]:
-        yield fake
-
-    monkeypatch.setattr(connection, "found", connected)
+    find(fake, monkeypatch)
     return fake
 
 

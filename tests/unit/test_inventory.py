@@ -1,10 +1,11 @@
-"""The inventory follows the registry, and counts too much rather than too little."""
+"""The inventory follows the registry. In doubt, it counts too much and never too little."""
 
 import asyncio
 import time
 from pathlib import Path
 from random import Random
 
+import httpx
 import pytest
 
 from app.gateway.contents import Contents, Links
@@ -138,6 +139,24 @@ async def test_comparison_asks_only_for_differing_tags(
     assert counts(inventory) == (1, 19, 20)
 
 
+async def test_few_questions_wait_however_many_tags_there_are(
+    database: Database, registry: FakeRegistry
+) -> None:
+    most = 0
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal most
+        most = max(most, len(asyncio.all_tasks()))
+        return await registry(request)
+
+    registry.store(image(1), *(f"v{number}" for number in range(300)))
+    inventory = inventory_of(database, answer)
+    await inventory.compare(APP, thorough=True)
+
+    assert counts(inventory) == (1, 1, 300)
+    assert most < 20
+
+
 async def test_deleted_manifest_removes_its_tags(
     inventory: Inventory, registry: FakeRegistry
 ) -> None:
@@ -216,7 +235,7 @@ async def test_failed_comparison_changes_nothing(
 async def test_counts_after_each_of_many_pushes_are_those_of_the_whole_repository(
     inventory: Inventory,
 ) -> None:
-    """A push that frees nothing is counted without a look at the rest of the repository."""
+    """A push that frees no image is counted without reading the rest of the repository."""
     chosen = Random(7)
     digests = [f"sha256:{number:064x}" for number in range(40)]
     whole = Contents()

@@ -16,7 +16,7 @@ DIGEST = "sha256:" + "a" * 64
 
 
 def report(limits: NamespaceLimits, size: int | None = None) -> dict[str, Any]:
-    """Of a namespace with one stream whose two tags hold one image."""
+    """The audit of a namespace with one stream, whose two tags hold one image."""
     usage = NamespaceUsage()
     usage.put("app", StreamUsage({"v1": (DIGEST,), "v2": (DIGEST,)}))
     known = {} if size is None else {DIGEST: size}
@@ -86,6 +86,7 @@ def test_results_add_up_to_the_summary(
     counts = {"pass": 0, "fail": 0, "warn": 0, "error": 0, "skip": 0}
     assert found["summary"] == {**counts, **summary}
     assert [(r["result"], r["policy"], r["rule"]) for r in found["results"]] == results
+    assert all(r["scored"] is (r["result"] != "warn") for r in found["results"])
 
 
 @pytest.mark.parametrize(

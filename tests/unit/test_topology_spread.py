@@ -20,72 +20,70 @@ def check(*constraints: object) -> Verdict:
     return check_spec({"topologySpreadConstraints": list(constraints)})
 
 
-@pytest.mark.parametrize(
-    "constraints",
-    [
-        [],
-        [ZONES],
-        [ZONES, {**ZONES, "whenUnsatisfiable": "ScheduleAnyway"}],
-        [ZONES, {**ZONES, "topologyKey": "kubernetes.io/hostname"}],
-        [{**ZONES, "minDomains": 1, "nodeAffinityPolicy": "Honor", "nodeTaintsPolicy": "Ignore"}],
-        [{**ZONES, "matchLabelKeys": ["pod-template-hash"]}],
-        [{**ZONES, "minDomains": None, "nodeAffinityPolicy": None, "matchLabelKeys": None}],
-    ],
-    ids=str,
-)
+ALLOWED: list[list[Any]] = [
+    [],
+    [ZONES],
+    [ZONES, {**ZONES, "whenUnsatisfiable": "ScheduleAnyway"}],
+    [ZONES, {**ZONES, "topologyKey": "kubernetes.io/hostname"}],
+    [{**ZONES, "minDomains": 1, "nodeAffinityPolicy": "Honor", "nodeTaintsPolicy": "Ignore"}],
+    [{**ZONES, "matchLabelKeys": ["pod-template-hash"]}],
+    [{**ZONES, "minDomains": None, "nodeAffinityPolicy": None, "matchLabelKeys": None}],
+]
+
+
+@pytest.mark.parametrize("constraints", ALLOWED, ids=str)
 def test_constraints_of_a_pod_are_allowed(constraints: list[object]) -> None:
     assert check(*constraints) == Verdict()
 
 
-@pytest.mark.parametrize(
-    ("changed", "message", "next_step"),
-    [
-        ({"maxSkew": 0}, ".maxSkew is 0, below 1", "set it to 1 or more"),
-        ({"maxSkew": None}, ".maxSkew is 0, below 1", "set it to 1 or more"),
-        (
-            {"topologyKey": None},
-            ".topologyKey is empty",
-            "name a label of nodes, such as kubernetes.io/hostname or topology.kubernetes.io/zone",
-        ),
-        (
-            {"topologyKey": "Zone/"},
-            '.topologyKey has "Zone/", which no label can be named',
-            "write it as `kubectl get --show-labels` shows it",
-        ),
-        (
-            {"whenUnsatisfiable": "DoNotschedule"},
-            '.whenUnsatisfiable is "DoNotschedule", not one of DoNotSchedule, ScheduleAnyway',
-            "did you mean DoNotSchedule?",
-        ),
-        (
-            {"whenUnsatisfiable": None},
-            '.whenUnsatisfiable is "", not one of DoNotSchedule, ScheduleAnyway',
-            "set it to one of them",
-        ),
-        ({"minDomains": 0}, ".minDomains is 0, below 1", "set it to 1 or more"),
-        (
-            {"minDomains": 2, "whenUnsatisfiable": "ScheduleAnyway"},
-            " has minDomains and whenUnsatisfiable ScheduleAnyway",
-            "remove minDomains, or set whenUnsatisfiable to DoNotSchedule",
-        ),
-        (
-            {"nodeTaintsPolicy": "honor"},
-            '.nodeTaintsPolicy is "honor", not one of Honor, Ignore',
-            "did you mean Honor?",
-        ),
-        (
-            {"labelSelector": {"matchExpressions": [{"key": "app", "operator": "In"}]}},
-            ".labelSelector.matchExpressions[0] has operator In and no values",
-            "name the values",
-        ),
-        (
-            {"matchLabelKeys": ["docker-registry"]},
-            '.matchLabelKeys and labelSelector both have "docker-registry"',
-            "keep one of them",
-        ),
-    ],
-    ids=str,
-)
+REFUSED: list[tuple[dict[str, Any], str, str]] = [
+    ({"maxSkew": 0}, ".maxSkew is 0, below 1", "set it to 1 or more"),
+    ({"maxSkew": None}, ".maxSkew is 0, below 1", "set it to 1 or more"),
+    (
+        {"topologyKey": None},
+        ".topologyKey is empty",
+        "name a label of nodes, such as kubernetes.io/hostname or topology.kubernetes.io/zone",
+    ),
+    (
+        {"topologyKey": "Zone/"},
+        '.topologyKey has "Zone/", which no label can be named',
+        "write it as `kubectl get --show-labels` shows it",
+    ),
+    (
+        {"whenUnsatisfiable": "DoNotschedule"},
+        '.whenUnsatisfiable is "DoNotschedule", not one of DoNotSchedule, ScheduleAnyway',
+        "did you mean DoNotSchedule?",
+    ),
+    (
+        {"whenUnsatisfiable": None},
+        '.whenUnsatisfiable is "", not one of DoNotSchedule, ScheduleAnyway',
+        "set it to one of them",
+    ),
+    ({"minDomains": 0}, ".minDomains is 0, below 1", "set it to 1 or more"),
+    (
+        {"minDomains": 2, "whenUnsatisfiable": "ScheduleAnyway"},
+        " has minDomains and whenUnsatisfiable ScheduleAnyway",
+        "remove minDomains, or set whenUnsatisfiable to DoNotSchedule",
+    ),
+    (
+        {"nodeTaintsPolicy": "honor"},
+        '.nodeTaintsPolicy is "honor", not one of Honor, Ignore',
+        "did you mean Honor?",
+    ),
+    (
+        {"labelSelector": {"matchExpressions": [{"key": "app", "operator": "In"}]}},
+        ".labelSelector.matchExpressions[0] has operator In and no values",
+        "name the values",
+    ),
+    (
+        {"matchLabelKeys": ["docker-registry"]},
+        '.matchLabelKeys and labelSelector both have "docker-registry"',
+        "keep one of them",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changed", "message", "next_step"), REFUSED, ids=str)
 def test_a_constraint_that_no_pod_can_have_is_refused(
     changed: dict[str, Any], message: str, next_step: str
 ) -> None:
