@@ -133,7 +133,8 @@ async def test_unreadable_object_makes_its_namespace_undecidable(
 def test_object_that_stays_unreadable_is_told_once_and_again_with_another_problem() -> None:
     told: list[str] = []
     quotas = UnreadableObjects("v1", "ResourceQuota", lambda found: told.append(found.problem))
-    for text in ("much", "much", [], "much"):
+    texts: list[object] = ["much", "much", [], "much"]
+    for text in texts:
         content = {"metadata": {}, "spec": {"hard": {"alauda.io/images": text}}}
         assert quotas.read(ResourceQuota, ("ns", "odd"), content) is None
 
