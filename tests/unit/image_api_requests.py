@@ -1,4 +1,4 @@
-"""Random requests to the Image API, with what it stores of each."""
+"""Random requests to the Image API, with the result that it stores."""
 
 import copy
 import random
@@ -56,7 +56,7 @@ class World:
                 return request
 
     def change_by_others(self) -> None:
-        """Deletions, about which nobody is asked, and pushes into the other namespace."""
+        """Deletions, which no webhook reviews, and pushes into the other namespace."""
         for stream in self.sources.values():
             stream.add(self.random.choice(TAGS), self._digest())
         for name in list(self.streams):
@@ -90,7 +90,7 @@ class World:
         return Request("ImageStream", new.content(name), None, after, after, brought)
 
     def _update(self) -> Request | None:
-        """Other `spec.tags`. What leaves the spec stays in the status."""
+        """Other `spec.tags`. A tag that leaves the spec stays in the status."""
         if not self.streams:
             return None
         name = self._existing()
@@ -103,7 +103,7 @@ class World:
         return Request("ImageStream", new.content(name), old.content(name), after, after, brought)
 
     def _status(self) -> Request | None:
-        """Another status, with the spec as it is."""
+        """Another status with the same spec."""
         if not self.streams:
             return None
         name = self._existing()
@@ -141,7 +141,7 @@ class World:
         return Request(kind, content, made_up if old else None, after, after, brought)
 
     def _import(self) -> Request | None:
-        """Images of another registry. Which ones come is known only if they are named whole."""
+        """Images of another registry. They are known in advance only if named by digest."""
         sized: set[str] = set()
         name = self.random.choice(STREAMS)
         after, stored = copy.deepcopy(self.streams), copy.deepcopy(self.streams)
@@ -164,7 +164,7 @@ class World:
         return Request("ImageStreamImport", content, None, after, stored, sized)
 
     def _follow(self, new: Stream, old: Stream, name: str, only: str = "") -> set[str]:
-        """Store what changed tags point at; the images that count for the size."""
+        """Store the images of changed tags. Returns the images whose size is checked."""
         brought = set()
         for tag, reference in new.spec.items():
             before = old.spec.get(tag, {})
@@ -181,7 +181,7 @@ class World:
             counts = digest in SIZES if is_imported else bool(digest)
             if counts and (changed or digest not in old.images):
                 brought.add(digest)
-            if digest and not is_imported:  # An import comes later.
+            if digest and not is_imported:  # The import of the tag comes later.
                 new.add(tag, digest)
         return brought
 

@@ -1,4 +1,4 @@
-"""A folder of certificates that keeps its CA and loses nobody's files."""
+"""A folder of certificates keeps its CA, and files of other origin are not replaced."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""What becomes of the shared certificates next, by what they are and what time it is."""
+"""The next step of the shared certificates, by their state and the time."""
 
 from base64 import b64encode
 from dataclasses import replace

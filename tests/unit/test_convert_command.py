@@ -1,4 +1,4 @@
-"""`registry-admission convert`: what goes in, what comes out, and how it ends."""
+"""`registry-admission convert`: input, output and exit codes."""
 
 import json
 from pathlib import Path

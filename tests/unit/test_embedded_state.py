@@ -1,4 +1,4 @@
-"""The state from a folder: what is read, how problems are reported, and what stays in force."""
+"""The state from a folder: the objects that are read, and the behaviour for broken files."""
 
 import asyncio
 import time

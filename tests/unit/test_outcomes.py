@@ -1,4 +1,4 @@
-"""Answers are bounded, however much a request has brought."""
+"""The size of an answer is bounded for requests of any size."""
 
 from typing import Any
 

@@ -46,7 +46,7 @@ class Api(KubeApi):
 
 
 class Silent:
-    """Never answers."""
+    """A reader that never answers."""
 
     async def read(self, model: type[Model], namespace: str, name: str) -> Model | None:
         await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""An object with odd content stops its own namespace at most, and never those of others."""
+"""An object with odd content stops its own namespace at most, and no other namespace."""
 
 import logging
 from typing import Any

@@ -45,9 +45,9 @@ def check(
     loss.
 
     `old` is the object before an update, None on create. `images_exist` tells whether the cluster
-    has images that could be lost. `registry_namespace`: by default, that of the domain. `referenced`
-    are the objects that the Config refers to, None if they were not read. `strict` refuses
-    references to unusable objects.
+    has images that could be lost. `registry_namespace`: by default, that of the domain.
+    `referenced` are the objects that the Config refers to, None if they were not read. `strict`
+    refuses references to unusable objects.
     """
     verdict = Verdict()
     spec = config.spec
