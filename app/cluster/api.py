@@ -19,7 +19,8 @@ import aiohttp
 from pydantic_core import from_json
 
 from app.cluster.clock import ServerClock
-from app.model.errors import UnusableError, connection_problem
+from app.cluster.connection_errors import connection_problem
+from app.model.errors import UnusableError
 
 if TYPE_CHECKING:
     from kubernetes_asyncio.client import ApiClient

@@ -15,8 +15,9 @@ from app.certs import files
 from app.cluster import connection
 from app.cluster.api import ApiError, Content, KubeApi, NotFoundError, Query
 from app.cluster.connection import NoClusterError, connected
+from app.cluster.connection_errors import connection_problem
 from app.config.settings import Settings
-from app.model.errors import NothingNamedError, connection_problem
+from app.model.errors import NothingNamedError
 from app.reporting import inventories
 from app.wiring.backends import require_namespace
 
