@@ -10,7 +10,7 @@ import httpx
 from fastapi import FastAPI
 
 from app.auth.authentication import Subject, Visible
-from app.config import runtime
+from app.config.garbage import collect_rarely
 from app.model.domain import ApiDomain
 from app.model.image import StoredImage
 from app.model.limits import HardLimits, Limit, NamespaceLimits
@@ -118,7 +118,7 @@ async def measure(title: str, viewer: httpx.AsyncClient, path: str, pause: float
 async def main() -> None:
     state = Limited()
     state.fill(_NAMESPACES, _STREAMS)
-    runtime.calm_collector()
+    collect_rarely()
     gc.collect()
     gc.freeze()
     print(f"{_NAMESPACES:,} namespaces, {_NAMESPACES * _STREAMS:,} streams of 10 tags")

@@ -1,7 +1,7 @@
-"""What all tests have in common."""
+"""Settings of all tests."""
 
 from hypothesis import settings
 
-# A property holds or not; how long a busy machine takes to find out proves nothing.
+# No deadlines: a slow example on a busy machine is no fault.
 settings.register_profile("registry-admission", deadline=None)
 settings.load_profile("registry-admission")

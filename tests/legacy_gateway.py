@@ -1,4 +1,4 @@
-"""The legacy gateway as a model, and pushes that it and its replacement are both asked about."""
+"""A model of the legacy gateway, and pushes on which it and its replacement both decide."""
 
 from dataclasses import dataclass
 
@@ -45,9 +45,9 @@ class Push:
 
     repository: str
     size: str
-    """As Kubernetes writes quantities."""
+    """The size as a quantity of Kubernetes."""
     tags: int
-    """Tags that the repository has already."""
+    """The number of tags that the repository has already."""
 
     def __str__(self) -> str:
         return f"{self.repository} {self.size} with {self.tags} tags"

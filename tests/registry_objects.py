@@ -1,4 +1,4 @@
-"""What a registry consists of in its cluster: manifests, with the status that controllers write."""
+"""Manifests of the objects of a registry, with the status that controllers write."""
 
 from base64 import b64encode
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ def storage_class(name: str, provisioner: str, binding: str = "Immediate") -> Ma
 
 
 def pod(name: str, node: str, start: str = "", claim: str = "image-registry") -> Manifest:
-    """Of the registry; with a start it runs, without one it waits for its storage."""
+    """A Pod of the registry. With a start it runs, without one it waits for its storage."""
     source = {"persistentVolumeClaim": {"claimName": claim}} if claim else {"emptyDir": {}}
     ready = {"type": "Ready", "status": "True" if start else "False"}
     status = {"phase": "Running" if start else "Pending", "conditions": [ready]}
@@ -92,7 +92,7 @@ def event(on: Manifest, reason: str, message: str) -> Manifest:
 
 
 def stream(name: str, digests: Mapping[str, str], created: str, host: str = "") -> Manifest:
-    """In namespace team-a, with its tags' digests; pushed to the registry itself."""
+    """An ImageStream in team-a, with its tags' digests. Its images were pushed to the registry."""
     host = host or f"image-registry.{REGISTRY}.svc:5000"
     return {
         "apiVersion": "image.alauda.io/v1",
@@ -156,7 +156,7 @@ def endpoints(*, ready: bool = True) -> Manifest:
 
 
 def quota(used: Mapping[str, str], **hard: str) -> Manifest:
-    """In team-a; `image_tags="5"` and the like."""
+    """A ResourceQuota in team-a; `image_tags="5"` sets the limit of `alauda.io/image-tags`."""
     named = {f"alauda.io/{name.replace('_', '-')}": count for name, count in hard.items()}
     return {
         "apiVersion": "v1",
@@ -168,7 +168,7 @@ def quota(used: Mapping[str, str], **hard: str) -> Manifest:
 
 
 def limit_range(item_type: str, **most: str) -> Manifest:
-    """In team-a; `storage="1Gi"`, `image_tags="5"`."""
+    """A LimitRange in team-a; arguments are such as `storage="1Gi"` and `image_tags="5"`."""
     named = {
         name if name == "storage" else f"alauda.io/{name.replace('_', '-')}": value
         for name, value in most.items()

@@ -1,5 +1,7 @@
 """The quota enforcer: decides the requests for a namespace one after another.
 
+A service that runs alone decides each request at once, on its own ledger. With several replicas:
+
 1. If this replica holds an escrow for the namespace and the request fits into it, the request is
    admitted at once, without a write.
 2. Otherwise the request waits. One worker for each namespace takes all waiting requests as a batch.
@@ -17,6 +19,7 @@ import time
 from collections.abc import Callable
 
 from app.admission.cancelling import cancel
+from app.admission.catching_up import covered_ledger, covers
 from app.admission.decision import Sight, decide_all
 from app.admission.escrows import Escrows, renew_at
 from app.admission.pauses import ConflictPauses, Retries
@@ -33,9 +36,6 @@ from app.quota.store import LedgerConflictError, LedgerStore
 from app.quota.view import Timing
 
 logger = logging.getLogger("registry_admission.quota")
-
-_CATCH_UP = 0.005
-"""Seconds between two checks that this replica's view has reached the ledger's floor."""
 
 
 class Enforcer:
@@ -92,6 +92,9 @@ class Enforcer:
         # Another replica may cancel a named holder's reservation, so the ledger must have it.
         in_escrow = reserve and not holder
         waiting = Waiting(claims, view.limits, name, reserve, in_escrow, exemption)
+        verdict = self._decide_alone(waiting)
+        if verdict is not None:
+            return verdict
         self._escrows.count(namespace, self._clock())
         closed = namespace in self._deciding and not self._escrows.is_arriving(namespace)
         if not closed and self._admit(waiting):
@@ -211,13 +214,28 @@ class Enforcer:
             return False
         return self._escrows.admit(namespace, waiting.holder, waiting.claims, sight)
 
+    def _decide_alone(self, waiting: Waiting) -> Verdict | None:
+        """Decide a request on a ledger that only this process writes.
+
+        Returns None if other replicas write it, or if the request must wait: for others, or for
+        this replica's view. Raises StateUnavailableError.
+        """
+        namespace = waiting.claims.namespace
+        ledger = self._ledgers.own(namespace)
+        if ledger is None or namespace in self._waiting:
+            return None
+        if not covers(self._state, ledger, self._timing):
+            return None
+        [verdict] = self._decide_on(ledger, namespace, [waiting])
+        return verdict
+
     async def _decide_batch(self, namespace: str, batch: list[Waiting]) -> list[Verdict | None]:
         """Decide a batch and write its reservations.
 
         Returns one verdict for each request; None if only escrows of others are in its way.
         Raises LedgerConflictError if the batch must be decided again.
         """
-        ledger, version = await self._covered_ledger(namespace)
+        ledger, version = await covered_ledger(self._ledgers, namespace, self._state, self._timing)
         self._escrows.meet(namespace, len(batch))
         self._deciding.add(namespace)
         # A recall that comes from now on means the next escrow.
@@ -228,7 +246,9 @@ class Enforcer:
             if not all(verdict and verdict.allowed for verdict in verdicts):
                 _, latest = await self._ledgers.refresh(namespace)
                 if latest != version:
-                    ledger, version = await self._covered_ledger(namespace)
+                    ledger, version = await covered_ledger(
+                        self._ledgers, namespace, self._state, self._timing
+                    )
                     verdicts = self._decide_on(ledger, namespace, batch)
             pairs = zip(batch, verdicts, strict=True)
             reserved = any(one.reserve and verdict and verdict.allowed for one, verdict in pairs)
@@ -264,18 +284,6 @@ class Enforcer:
             # The escrow's time has run since before the write.
             wait = max(renew_at(taken) - self._clock(), 0.0)
             asyncio.get_running_loop().call_later(wait, self._renew, namespace, key)
-
-    async def _covered_ledger(self, namespace: str) -> tuple[Ledger, str]:
-        """Load the ledger, and wait until this replica's view covers its floor.
-
-        Raises StateUnavailableError.
-        """
-        while True:
-            ledger, version = await self._ledgers.load(namespace)
-            require_available(self._state)
-            if ledger.covered_by(self._state.view(), self._timing):
-                return ledger, version
-            await asyncio.sleep(_CATCH_UP)
 
     def _decide_on(
         self, ledger: Ledger, namespace: str, batch: list[Waiting]

@@ -53,7 +53,7 @@ class Kind:
     resource: str
     namespaced: bool
     decide: Decide | None = None
-    """None for a kind that is only defaulted."""
+    """None for a kind of which no creation and no update is decided."""
     fill_in: FillIn | None = None
     at_deletion: Decide | None = None
     """None for a kind whose deletion loses nothing."""
@@ -96,6 +96,12 @@ async def _config_deletion(
     return deciders.registry.config_deletion(request)
 
 
+async def _claim_deletion(
+    deciders: Deciders, request: AdmissionRequest, _within: float
+) -> Verdict | None:
+    return deciders.registry.claim_deletion(request)
+
+
 def _fill_in_service_account(deciders: Deciders, request: AdmissionRequest) -> Outcome:
     if deciders.service_accounts is None:
         return not_handled("pull secrets are not managed")
@@ -131,6 +137,10 @@ KINDS = (
     ),
     Kind(Group.CORE, "ConfigMap", "configmaps", True, _checked(lambda d: d.objects.config_map)),
     Kind(Group.CORE, "Secret", "secrets", True, _checked(lambda d: d.registry.secret)),
+    Kind(
+        Group.CORE, "PersistentVolumeClaim", "persistentvolumeclaims", True,
+        at_deletion=_claim_deletion,
+    ),
     Kind(
         Group.CORE, "ServiceAccount", "serviceaccounts", True, fill_in=_fill_in_service_account
     ),

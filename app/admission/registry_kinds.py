@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -60,15 +60,18 @@ class RegistryAdmission:
         settings: Settings,
         objects: ObjectReader | None,
         read_timeout: float = _READ_TIMEOUT,
+        claim: Callable[[], str] = str,
     ) -> None:
         """`objects` reads what a Config refers to; None: that is not checked.
 
-        `read_timeout` is in seconds.
+        `read_timeout` is in seconds. `claim`: the name of the PersistentVolumeClaim that holds the
+        registry's images, "" if there is none.
         """
         self._state = state
         self._settings = settings
         self._objects = objects
         self._read_timeout = read_timeout
+        self._claim = claim
 
     async def config(self, request: AdmissionRequest) -> Verdict:
         """Check a Config. Raises ValidationError.
@@ -98,6 +101,20 @@ class RegistryAdmission:
             return Verdict()
         return registry_data_loss.check_deletion(
             config, domain=self._settings.domain, guard=self._settings.data_loss_guard
+        )
+
+    def claim_deletion(self, request: AdmissionRequest) -> Verdict | None:
+        """Check the deletion of a claim; None for one that does not hold the registry's images."""
+        claim = request.old(PersistentVolumeClaim)
+        if claim is None or request.sub_resource or claim.metadata.deletion_timestamp is not None:
+            return None
+        namespace = self._settings.registry_namespace
+        if (request.namespace, claim.metadata.name) != (namespace, self._claim()):
+            return None
+        if not self._images_exist():
+            return Verdict()
+        return registry_data_loss.check_claim_deletion(
+            claim, domain=self._settings.domain, guard=self._settings.data_loss_guard
         )
 
     def _images_exist(self) -> bool:

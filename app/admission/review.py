@@ -72,8 +72,18 @@ class AdmissionRequest(KubeModel):
     @property
     def title(self) -> str:
         """`Kind namespace/name`, for refusals and logs."""
-        name = f"{self.namespace}/{self.name}" if self.namespace else self.name
-        return f"{self.kind.kind} {name}"
+        name = self.name or self._given_name
+        return f"{self.kind.kind} " + (f"{self.namespace}/{name}" if self.namespace else name)
+
+    @property
+    def _given_name(self) -> str:
+        """The name in the object, or `<generateName>*`. The request leaves out a generated name."""
+        metadata = (self.object or {}).get("metadata")
+        known = metadata if isinstance(metadata, dict) else {}
+        name, beginning = known.get("name"), known.get("generateName")
+        if isinstance(name, str) and name:
+            return name
+        return f"{beginning}*" if isinstance(beginning, str) else "*"
 
     @property
     def is_being_deleted(self) -> bool:

@@ -21,6 +21,7 @@ from app.api.contract import REVIEW_ERRORS, ReviewAnswer, request_body
 from app.api.errors import BadRequestError, too_many_requests
 from app.api.fairness import OverloadedError, Shares, Turns
 from app.api.metrics import Metrics
+from app.config import logs
 from app.model.base import problems
 from app.policy.verdict import shortened
 
@@ -193,22 +194,20 @@ def owner_of(body: bytes) -> str:
 
 
 def _log(endpoint: str, request: AdmissionRequest, outcome: Outcome, seconds: float) -> None:
-    logger.info(
-        "allowed" if outcome.allowed else "denied",
-        extra={
-            "endpoint": endpoint,
-            "uid": request.uid,
-            "operation": request.operation,
-            "kind": request.kind.kind[:_MAX_LOGGED],
-            "namespace": request.namespace[:_MAX_LOGGED],
-            "object": request.name[:_MAX_LOGGED],
-            "user": request.user_info.username[:_MAX_LOGGED],
-            "dry_run": request.dry_run,
-            "reasons": list(outcome.causes),
-            **_tolerated(outcome),
-            "milliseconds": round(seconds * 1000, 3),
-        },
-    )
+    about = {
+        "endpoint": endpoint,
+        "uid": request.uid,
+        "operation": request.operation,
+        "kind": request.kind.kind[:_MAX_LOGGED],
+        "namespace": request.namespace[:_MAX_LOGGED],
+        "object": request.name[:_MAX_LOGGED],
+        "user": request.user_info.username[:_MAX_LOGGED],
+        "dry_run": request.dry_run,
+        "reasons": list(outcome.causes),
+        **_tolerated(outcome),
+        "milliseconds": round(seconds * 1000, 3),
+    }
+    logs.info(logger, "allowed" if outcome.allowed else "denied", about)
 
 
 def _tolerated(outcome: Outcome) -> dict[str, object]:

@@ -118,7 +118,7 @@ def bundle(*certificates: bytes) -> bytes:
 
 
 def expires_at(certificate: bytes) -> datetime:
-    """When the (first) certificate ends, in UTC."""
+    """When the (first) certificate expires, in UTC."""
     return _chain(certificate)[0].not_valid_after_utc
 
 

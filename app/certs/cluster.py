@@ -62,7 +62,7 @@ class ClusterCertificates:
         self._problem = "not checked yet"
 
     def problems(self) -> list[str]:
-        """Why API servers cannot trust this replica yet. Empty for ever once they can."""
+        """Why API servers cannot trust this replica yet. Empty once they trust it."""
         return [] if self._ready else [f"certificates: {self._problem}"]
 
     async def prepare(self) -> None:

@@ -76,6 +76,11 @@ def save(folder: Path, serving: KeyPair) -> None:
 
 def read(certificate: Path, key: Path) -> KeyPair:
     """A certificate and the key that belongs to it. Raises CertificateError."""
+    if not certificate.exists() and not key.exists():
+        raise CertificateError(
+            f"{certificate} and {key} are missing; make them with `registry-admission certs make "
+            f"--out {certificate.parent}`, or choose another folder"
+        )
     pair = KeyPair(_read(certificate), _read(key))
     try:
         authority.check(pair)

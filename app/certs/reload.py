@@ -37,7 +37,8 @@ class ServingContext:
     """
 
     def __init__(self, certificate: Path, key: Path, *client_cas: Path) -> None:
-        """Clients may show a certificate of `client_cas`, where any are given, and no other.
+        """`client_cas`: files with the CAs whose client certificates are accepted. Without them, no
+        client certificate is accepted.
 
         Raises CertificateError if the files cannot be used from the start.
         """
@@ -74,8 +75,8 @@ class ServingContext:
     async def watch(self, poll: float = 60.0) -> None:
         """Reload on changes in the files' folders, and look every `poll` seconds in any case.
 
-        A mounted Secret changes by a swapped link in its folder; a file system without change
-        events, or a folder that was replaced as a whole, is what the poll is for. Runs until
+        A mounted Secret changes by a swapped link in its folder. Polling finds changes on a file
+        system without change events, and folders that are replaced as a whole. Runs until
         cancelled.
         """
         folders = {path.parent for path in self._files}
@@ -104,8 +105,8 @@ class ServingContext:
     def _load(self, present: _Loaded | None = None) -> _Loaded:
         """The files' content, ready to serve; `present` again if it is the same.
 
-        The content is read before OpenSSL opens the files once more: if they change in between,
-        the next look sees another content than the one remembered here and loads again.
+        The content is read before OpenSSL opens the files again. If the files change in between,
+        the next look finds content that differs from the remembered one, and loads again.
         """
         pair = files.read(self._certificate, self._key)
         client_cas = tuple(_content(path) for path in self._client_cas)

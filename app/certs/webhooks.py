@@ -37,10 +37,10 @@ class WebhookTrust:
     async def publish(self, trusted: bytes, *, always: bool = False) -> bool:
         """Write the bundle to every webhook. Returns whether anything changed.
 
-        A configuration that cannot be written does not keep the others from it; its error is raised
-        in the end. `always`: write the bundle even if it is there already, so that it stays if
-        another field manager drops it. A configuration that does not exist needs nothing. Raises
-        ApiError.
+        If one configuration cannot be written, the others are still written, and the error is
+        raised in the end. A configuration that does not exist is skipped. `always`: write the
+        bundle even if it is there already, so that it stays if another field manager drops it.
+        Raises ApiError.
         """
         bundle = b64encode(trusted).decode()
         changed, failed = False, None

@@ -89,10 +89,11 @@ def make(out: Path, names: tuple[str, ...]) -> None:
     help="Absolute path of the folder on the machines of API servers.",
 )  # fmt: skip
 def client(out: Path, name: str, server: str, mounted: str) -> None:
-    """Make a client certificate for API servers, for reviews with client-ca.
+    """Make a client certificate for API servers.
 
-    Besides the certificate it writes admission.yaml, for the flag --admission-control-config-file
-    of API servers. An existing CA is used again.
+    A service with the setting client-ca accepts reviews only from clients with such a certificate.
+    The command also writes admission.yaml, for the flag --admission-control-config-file of API
+    servers. An existing CA is used again.
     """
     from app.certs import client as certificates
 

@@ -23,12 +23,13 @@ image = click.option(
     help="Image of the service, in a registry that the nodes reach.",
 )  # fmt: skip
 service_namespace = click.option(
-    "--service-namespace", "namespace", default=SERVICE, show_default=True,
+    "--service-namespace", "namespace", metavar=flags.NAMESPACE, default=SERVICE,
+    show_default=True,
     callback=flags.namespace, shell_complete=completion.namespaces,
     help="Namespace of the service.",
 )  # fmt: skip
 registry_namespace = click.option(
-    "--registry-namespace", default="", callback=flags.optional_namespace,
+    "--registry-namespace", metavar=flags.NAMESPACE, default="", callback=flags.optional_namespace,
     shell_complete=completion.namespaces,
     help="Namespace of the internal registry.  [default: image-registry-system, or "
     "openshift-image-registry for openshift.io]",

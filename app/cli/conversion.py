@@ -121,13 +121,19 @@ async def _namespaces(options: Options, config: LegacyConfig, api: KubeApi | Non
     names = [name.strip() for name in named if name.strip()]
     if names:
         checked = converting.check_namespaces(names)
-        return [name for name in checked if not matches(name, options.exclude)]
+        return _without_excluded(checked, options.exclude)
     listed = list(config.by_namespace) if api is None else await converting.namespaces_in(api)
     patterns = (*_PROTECTED, *options.own_namespaces)
     found = [name for name in listed if not matches(name, patterns)]
-    found = [name for name in found if not matches(name, options.exclude)]
     if not found:
         raise ConversionError("no rule names a namespace: list them with --namespaces")
+    return _without_excluded(found, options.exclude)
+
+
+def _without_excluded(names: list[str], patterns: tuple[str, ...]) -> list[str]:
+    found = [name for name in names if not matches(name, patterns)]
+    if not found:
+        raise ConversionError("--exclude leaves no namespace")
     return found
 
 

@@ -30,8 +30,9 @@ _LEVELS = ("error", "warning")
 )  # fmt: skip
 @click.option(
     "--service-namespace",
+    metavar=flags.NAMESPACE,
     callback=flags.optional_namespace,
-    help="Namespace of this service.  [default: the one that its webhooks call]",
+    help="Namespace of the service.  [default: the namespace that its webhooks call]",
 )
 @click.option(
     "--samples",

@@ -14,6 +14,9 @@ Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 DURATION = "DURATION"
 """A duration in the help: `5s`, `1m30s`, `500ms` or a number of seconds."""
+NAMESPACE = "NAMESPACE"
+WORDS = "A,B"
+"""A list of words in the help."""
 
 
 def _duration(_context: click.Context, _parameter: click.Parameter, value: str) -> float:
@@ -74,7 +77,7 @@ def words(
     text: str,
     default: tuple[str, ...] = (),
     choices: Sequence[str] = (),
-    metavar: str = "A,B",
+    metavar: str = WORDS,
     complete: Complete | None = None,
     check: Callable[[click.Context, click.Parameter, tuple[str, ...]], tuple[str, ...]]
     | None = None,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from app.cli import cluster_options, flags, output, read_only_command
 from app.config.setting_types import CONTROLLERS
@@ -74,9 +75,12 @@ def install(
     """
     if wait and only_print:
         raise click.UsageError("--wait needs --apply")
+    source = click.get_current_context().get_parameter_source("timeout")
+    if source is not ParameterSource.DEFAULT and not wait:
+        raise click.UsageError("--timeout needs --wait")
     from app.cluster import connection
     from app.install import installing, rollout
-    from app.model.errors import NothingNamedError, UnusableError
+    from app.model.errors import UnusableError
 
     certificate = installing.read_certificate(tls_dir, namespace) if tls_dir else None
     manifests = installing.manifests(
@@ -94,20 +98,27 @@ def install(
         click.echo(output.as_yaml(manifests, explicit_start=True), nl=False)
         return
 
+    applied = False
+
+    def done(line: str) -> None:
+        nonlocal applied
+        applied = True
+        click.echo(line)
+
     async def apply() -> None:
         async with connection.found(kubeconfig, context) as api:
             if wait:
                 await rollout.apply_and_wait(
-                    api, manifests, click.echo, namespace=namespace, seconds=timeout
+                    api, manifests, done, namespace=namespace, seconds=timeout
                 )
             else:
-                await installing.apply(api, manifests, click.echo)
+                await installing.apply(api, manifests, done)
 
     try:
         read_only_command.run(apply())
-    except NothingNamedError:
-        raise
     except UnusableError as error:
+        if not applied:
+            raise
         raise UnusableError(
             f"{error}; to go back: registry-admission uninstall --yes --service-namespace "
             f"{namespace}"

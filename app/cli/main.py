@@ -8,6 +8,7 @@ from click.shell_completion import get_completion_class
 
 from app.cli import streams
 from app.cli.program import Lazy, Program
+from app.config.garbage import collect_rarely
 from app.version import VERSION
 
 PROGRAM = "registry-admission"
@@ -30,7 +31,8 @@ COMMANDS = {
 
 @click.group(
     cls=Program, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 fine, 1 findings, 2 wrong use, 3 failed, 130 Ctrl-C, 141 unread.",
+    epilog="Exit codes: 0 success, 1 findings, 2 wrong usage, 3 failure, 130 Ctrl-C, 141 closed "
+    "pipe.",
 )  # fmt: skip
 @click.version_option(VERSION, prog_name=PROGRAM, message="%(prog)s %(version)s")
 def main() -> None:
@@ -73,6 +75,7 @@ def completion(shell: str) -> None:
 
 def start() -> None:
     """The entry point of the console scripts."""
+    collect_rarely()
     streams.stop_at_once()
     streams.require_output()
     plugin = Path(sys.argv[0]).name == _PLUGIN

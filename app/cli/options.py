@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import click
-import yaml
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from app.cli import completion, flags
 from app.config import durations
 from app.config.setting_types import is_duration
-from app.config.settings import Settings, load
+from app.config.settings import Settings, SettingsFileError, load
 from app.config.shared_settings import SharedSettings
 from app.model.base import problems
 
@@ -20,6 +19,7 @@ _FLAGS = {"namespace": "service-namespace"}
 """`-n` and `--namespace` name a tenant's namespace in every command."""
 _SOURCE = ("state", "examples", "kubeconfig", "context", "service_namespace", "namespace")
 """Options that choose where limits and images are read."""
+_NUMBERS: dict[Any, str] = {int: "INTEGER", float: "NUMBER"}
 _COMPLETIONS = {"context": completion.contexts, "namespace": completion.namespaces}
 
 
@@ -82,7 +82,7 @@ def _option(name: str, field: FieldInfo) -> click.Option:
     return click.Option(
         [flag(name), name],
         type=_type(field),
-        metavar=flags.DURATION if is_duration(field) else None,
+        metavar=_metavar(name, field),
         help=f"{text}  [default: {default}]" if default else text,
         multiple=isinstance(_default(field), list),
         shell_complete=_COMPLETIONS.get(name),
@@ -127,6 +127,17 @@ def _type(field: FieldInfo) -> Any:
     return str
 
 
+def _metavar(name: str, field: FieldInfo) -> str | None:
+    """How the help names the value; None: by its type in click."""
+    if is_duration(field):
+        return flags.DURATION
+    if name.endswith("namespace"):
+        return flags.NAMESPACE
+    if isinstance(_default(field), list):
+        return flags.WORDS
+    return _NUMBERS.get(field.annotation)
+
+
 def _load(
     flags: dict[str, Any], config: Path | None, model: type[SharedSettings]
 ) -> SharedSettings:
@@ -138,5 +149,5 @@ def _load(
             if problem["type"] == "missing":
                 raise click.UsageError(f"{flag(str(problem['loc'][0]))} is required") from None
         raise click.UsageError("\n".join(problems(error))) from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise click.UsageError(f"{config}: {error}") from None
+    except SettingsFileError as error:
+        raise click.UsageError(" ".join(str(error).split())) from None

@@ -10,7 +10,7 @@ import click
 
 from app.cli import streams
 from app.cli.exit_codes import ExitCode
-from app.model.errors import NothingNamedError, UnusableError
+from app.model.errors import NothingNamedError, UnusableError, file_problem
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,11 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except (NothingNamedError, click.ClickException) as error:
-        shown = error if isinstance(error, click.ClickException) else click.UsageError(_line(error))
+        shown = (
+            error
+            if isinstance(error, click.ClickException)
+            else click.UsageError(_line(str(error)))
+        )
         with contextlib.suppress(OSError):
             shown.show()
         streams.drop_output()
@@ -87,10 +91,17 @@ def _one_line() -> Iterator[None]:
         streams.drop_output()
         raise SystemExit(ExitCode.NO_READER) from None
     except (UnusableError, OSError, UnicodeDecodeError) as error:
-        streams.complain(streams.lost_output(error) or _line(error))
+        streams.complain(streams.lost_output(error) or _line(_problem(error)))
         streams.drop_output()
         raise SystemExit(ExitCode.FAILED) from None
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def _problem(error: UnusableError | OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, UnusableError):
+        return str(error)
+    file = getattr(error, "filename", None)
+    return f"{file}: {file_problem(error)}" if file else file_problem(error)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

@@ -62,7 +62,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--examples", is_flag=True, help="Look at the examples of this project."),
         click.option(
-            "--service-namespace", metavar="NAMESPACE", shell_complete=completion.namespaces,
+            "--service-namespace", metavar=flags.NAMESPACE, shell_complete=completion.namespaces,
             callback=flags.optional_namespace,
             help="Namespace of the service, with its ledgers.  [default: registry-admission]",
         ),

@@ -37,7 +37,7 @@ _METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _REQUEST_TIMEOUT = 10.0
 _PATH = re.compile(r"(?:/[A-Za-z0-9_.:@+=~-]+)+/?", re.ASCII)
 _DOTS = re.compile(r"/\.\.?(?:/|$)")
-"""Rejects paths that a tenant's choice of name could lead elsewhere."""
+"""Matches paths in which a tenant's choice of name would change the target."""
 
 
 class ApiError(UnusableError):
@@ -49,7 +49,7 @@ class ApiError(UnusableError):
 
 
 class ConflictError(ApiError):
-    """409: somebody else has changed the object meanwhile."""
+    """409: another client has changed the object since it was read."""
 
 
 class NotFoundError(ApiError):
@@ -65,7 +65,7 @@ class GoneError(ApiError):
 
 
 def is_unanswered(error: Exception) -> bool:
-    """Whether there was no response, or one that says that the API behind it is down (5xx)."""
+    """Whether there was no response, or a response that says that the API is down (5xx)."""
     unable = isinstance(error, ApiError) and (
         error.status == 0 or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     )

@@ -9,7 +9,7 @@ _DRIFT = 0.001
 
 
 def _ahead() -> float:
-    """How far our clock is ahead of one that nobody can set, in seconds."""
+    """How far the wall clock is ahead of the monotonic clock, in seconds."""
     return time.time() - time.monotonic()
 
 
@@ -25,7 +25,7 @@ class ServerClock:
     def __init__(self, ahead: Callable[[], float] = _ahead) -> None:
         self._ahead = ahead
         self._ahead_then = ahead()
-        """At the time that the bounds are for. What has been added since, somebody has set."""
+        """The value when the bounds were found. If it differs now, somebody has set the clock."""
         self._least = -math.inf
         self._most = math.inf
         self._observed_at = 0.0
@@ -42,7 +42,7 @@ class ServerClock:
         self._observed_at = received
 
     def doubt(self) -> None:
-        """Something else shows that a clock is wrong: nothing is known until the next response."""
+        """Forget the bounds until the next response, because a clock seems to be wrong."""
         self._least, self._most = -math.inf, math.inf
 
     @property
@@ -58,6 +58,6 @@ class ServerClock:
 
     @property
     def _bounds(self) -> tuple[float, float]:
-        """For our clock as it is now: somebody may have set it, or the machine was suspended."""
+        """The bounds for our present clock, which may have been set since the last response."""
         added = self._ahead() - self._ahead_then
         return self._least - added, self._most - added

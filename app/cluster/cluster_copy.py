@@ -1,4 +1,4 @@
-"""Reads what a cluster holds in some namespaces once, so that `check` can try objects on it."""
+"""Reads the limits and ImageStreams of some namespaces once, so that `check` can decide on them."""
 
 import asyncio
 from collections.abc import Collection, Iterable

@@ -8,7 +8,7 @@ from pathlib import Path
 from yaml import MarkedYAMLError, YAMLError
 
 from app.cluster.api import KubeApi
-from app.model.errors import NothingNamedError, UnusableError
+from app.model.errors import NothingNamedError, UnusableError, file_problem
 
 KUBE_CONFIG_DEFAULT_LOCATION = os.environ.get("KUBECONFIG", "~/.kube/config")
 FOLDER = ", or a folder with --state"
@@ -24,9 +24,9 @@ def is_inside() -> bool:
     return "KUBERNETES_SERVICE_HOST" in os.environ
 
 
-def has_default() -> bool:
-    """Whether kubectl would find a cluster without any option."""
-    return is_inside() or _any_exists(KUBE_CONFIG_DEFAULT_LOCATION)
+def has_default(context: str | None = None) -> bool:
+    """Whether kubectl would find a cluster without --kubeconfig. A context needs a kubeconfig."""
+    return (is_inside() and context is None) or _any_exists(KUBE_CONFIG_DEFAULT_LOCATION)
 
 
 def _any_exists(files: str) -> bool:
@@ -43,7 +43,7 @@ async def found(
 
     Raises NothingNamedError if kubectl would find none, and NoClusterError.
     """
-    if kubeconfig is None and context is None and not has_default():
+    if kubeconfig is None and not has_default(context):
         raise NothingNamedError(
             f"no cluster: there is no kubeconfig {KUBE_CONFIG_DEFAULT_LOCATION}; name one with "
             f"--kubeconfig{otherwise}"
@@ -110,4 +110,6 @@ def _reason(error: Exception) -> str:
         return "it is nested too deeply"
     if isinstance(error, KeyError | TypeError | AttributeError):
         return "it is not a kubeconfig"
+    if isinstance(error, OSError | UnicodeDecodeError):
+        return file_problem(error)
     return str(error).partition("\n")[0][:200] or type(error).__name__

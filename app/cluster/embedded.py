@@ -85,16 +85,16 @@ class SnapshotState:
         self._read_at = time.time()
         self._snapshot = snapshot
         self.warnings = snapshot.objects.warnings
-        """Limits in the files that are not in force as written, as of their reading."""
+        """Limits that are not in force as written, found at the last reading."""
 
     def problems(self) -> list[str]:
         return []
 
     def view(self) -> View:
-        """Now; while the folder is broken, the time of its last good reading.
+        """A view of the present time; while the folder is broken, of its last good reading.
 
-        Later changes are not seen, so that reservations have to last. Only this process decides on
-        the folder, so that its changes need no order.
+        While the folder is broken, later changes are not seen, so reservations must not expire.
+        The position is always 0, because only this process decides on the folder.
         """
         return View(0, time.time() if self.broken is None else self._read_at)
 
@@ -112,7 +112,7 @@ class SnapshotState:
         return self._snapshot.objects.quotas.get(namespace, ())
 
     def pushed(self, namespace: str) -> Mapping[StreamTag, datetime]:
-        """When each tag of a namespace was last pushed, where that is known."""
+        """The time of the last push to each tag of a namespace, if it is known."""
         return self._snapshot.times.of(namespace, self.usage(namespace))
 
     def limited_namespaces(self) -> list[str]:
@@ -132,7 +132,7 @@ class SnapshotState:
         return self._snapshot.blobs.get(digest, {})
 
     async def stored_image(self, digest: str) -> StoredImage | None:
-        """What an image keeps in storage; None if the folder does not have it."""
+        """The blobs and listed images of an image; None if the folder does not have the image."""
         claim = self._snapshot.images.get(digest)
         return StoredImage(self.image_blobs(digest), claim.children) if claim else None
 

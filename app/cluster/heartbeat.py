@@ -75,8 +75,8 @@ class Heartbeat:
     def see(self, content: Content) -> None:
         """Take in a heartbeat from the watch.
 
-        One from the future is ignored: it would make every view look fresh, and every reservation
-        expired. Our own clock may be the wrong one, if the machine was stopped together with it.
+        A heartbeat from the future is ignored: every view would look fresh, and every reservation
+        would look expired. The wrong clock may be our own, if the machine was suspended.
         """
         annotations = content["metadata"].get("annotations") or {}
         try:
@@ -100,8 +100,9 @@ class Heartbeat:
     async def beat(self) -> None:
         """Write a heartbeat if the last one that was seen is too old.
 
-        A replica whose clock is wrong or not yet compared writes none: others would misjudge the
-        age of their view. It sends another request instead, to learn when its clock is right again.
+        A replica whose clock is wrong, or not compared yet, writes no heartbeat: other replicas
+        would misjudge the age of their view. It sends another request instead, to learn when its
+        clock is right again.
         """
         now = self._clock()
         if self._api.clock.error > self._max_error:
@@ -120,8 +121,8 @@ class Heartbeat:
                 self._unseen_since = now
 
     async def _tolerate(self, request: Awaitable[object]) -> Exception | None:
-        """Send a request that another beat repeats if it fails. Returns its error; a conflict is
-        none."""
+        """Send a request. If it fails, the next beat repeats it. Returns the error; a conflict is
+        not an error."""
         try:
             async with asyncio.timeout(_PATIENCE):
                 await request

@@ -1,4 +1,4 @@
-"""Reads from the Image API what stored Images say of their size, by digest."""
+"""Reads the sizes and layers that stored Images state from the Image API, by digest."""
 
 import math
 import time
@@ -13,6 +13,7 @@ from app.model.image import Image, ImageClaim, StoredImage
 from app.quota.state import StateUnavailableError
 
 _CAPACITY = 50_000
+"""Digests: those of images, and those that indexes list."""
 _AT_ONCE = 32
 _FRESH = 3.0
 """Seconds for which an answer that may change is kept: an Image that does not exist yet, or an
@@ -22,7 +23,7 @@ Claims = Mapping[str, ImageClaim]
 
 
 class ImageClaims:
-    """Reads Images by digest, and caches a claim that the digest proves. Others last seconds."""
+    """Reads Images by digest. A claim that the digest proves is cached, any other for seconds."""
 
     def __init__(
         self,
@@ -34,7 +35,7 @@ class ImageClaims:
         self._api = api
         self._path = f"/apis/{domain.image_group}/v1/images"
         self._answers = KeptAnswers(
-            self._ask, _seconds, capacity=capacity, at_once=_AT_ONCE, clock=clock
+            self._ask, _seconds, capacity=capacity, at_once=_AT_ONCE, space=digests_in, clock=clock
         )
 
     async def of(self, digest: str) -> ImageClaim | None:
@@ -69,15 +70,21 @@ def _seconds(claim: ImageClaim | None) -> float:
     return math.inf if claim is not None and claim.proven else _FRESH
 
 
+def digests_in(claim: ImageClaim | None) -> int:
+    """The number of digests that a cache keeps with a claim. Tenants choose how many images an
+    index lists."""
+    return 1 + (len(claim.listed) if claim else 0)
+
+
 async def with_listed(
     claims: Claims,
     ask: Callable[[Collection[str]], Awaitable[Claims]],
     at_most: float = math.inf,
 ) -> dict[str, ImageClaim]:
-    """The claims, and those of all that they list, directly or through another index.
+    """The claims, and the claims of all entries that they list, directly or through an index.
 
-    At most `at_most` entries are asked for; the others stay unknown. An entry that is listed as no
-    image, and that nobody knows as one, has no size beside that of its index.
+    At most `at_most` entries are asked for; further entries stay unknown. An entry that no index
+    lists as an image, and that `ask` does not know, counts with size 0: the index counts its bytes.
     """
     found = dict(claims)
     asked: set[str] = set(found)
@@ -92,7 +99,7 @@ async def with_listed(
 
 
 def images_of(claims: Collection[ImageClaim]) -> set[str]:
-    """Digests of what is listed as an image."""
+    """The digests of the entries that are listed as images."""
     return {child for claim in claims for child in claim.children}
 
 

@@ -42,8 +42,8 @@ class Retries:
 
 
 class Failures:
-    """Failures in a row of one kind. An API server that refuses while it starts has not refused for
-    as long as it was away."""
+    """Counts failures in a row. Failures without an answer and refusals are counted apart: the
+    first refusal of an API server that starts again is not the last of many."""
 
     def __init__(self, retries: Retries) -> None:
         self._retries = retries
@@ -58,7 +58,7 @@ class Failures:
         return self._retries.pause(self._count, error)
 
     def end(self) -> None:
-        """Something worked: the next failure is the first one."""
+        """Start again from zero after a success."""
         self._count = 0
 
 
@@ -67,7 +67,7 @@ Key = tuple[str, str]
 
 
 class Store(Protocol):
-    """What an informer fills. Objects come as the API has them, always with metadata."""
+    """The store that an informer fills. Objects have the form of the API, always with metadata."""
 
     def put(self, key: Key, content: Content) -> None: ...
 
@@ -153,8 +153,8 @@ class Informer:
                 try:
                     await self._watch()
                 finally:
-                    # A watch that was open for some time ends a series of failures, however it ends
-                    # itself.
+                    # A watch that was open for some time ends a series of failures, whatever ended
+                    # the watch.
                     held = time.monotonic() - started >= self._retries.short
                     if held:
                         failures.end()

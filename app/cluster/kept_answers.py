@@ -13,7 +13,7 @@ Value = TypeVar("Value")
 
 
 class KeptAnswers(Generic[Key, Value]):
-    """Callers that wait for the same key cost one question, and few questions are open at once."""
+    """Callers that wait for the same key share one question. Few questions are open at once."""
 
     def __init__(
         self,
@@ -22,18 +22,20 @@ class KeptAnswers(Generic[Key, Value]):
         *,
         capacity: int,
         at_once: int,
+        space: Callable[[Value], int] = lambda _: 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`seconds`: how long an answer holds. An exception is passed on and not kept."""
+        """`seconds`: how long an answer holds. `space`: the part of the capacity that an answer
+        takes. An exception is passed on and not kept."""
         self._ask = ask
         self._kept: TLRUCache[Key, Value] = TLRUCache(
-            capacity, lambda _, value, now: now + seconds(value), timer=clock
+            capacity, lambda _, value, now: now + seconds(value), clock, space
         )
         self._asked: dict[Key, asyncio.Task[Value]] = {}
         self._turns = asyncio.Semaphore(at_once)
 
     async def of(self, key: Key) -> Value:
-        """Raises what the question raises."""
+        """The answer for a key. Raises the exception of the question."""
         with contextlib.suppress(KeyError):
             return self._kept[key]
         task = self._asked.get(key)
@@ -45,5 +47,6 @@ class KeptAnswers(Generic[Key, Value]):
     async def _answer(self, key: Key) -> Value:
         async with self._turns:
             answer = await self._ask(key)
-        self._kept[key] = answer
+        with contextlib.suppress(ValueError):  # It takes more space than there is.
+            self._kept[key] = answer
         return answer

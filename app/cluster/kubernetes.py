@@ -9,7 +9,7 @@ from app.cluster.api import KubeApi
 from app.cluster.heartbeat import Heartbeat
 from app.cluster.image_claims import ImageClaims
 from app.cluster.informer import Informer, Store
-from app.cluster.stores import Changed, LimitObjects, Namespaces, RegistryHosts, Streams
+from app.cluster.stores import Changed, LimitObjects, Namespaces, Streams, WatchedConfig
 from app.cluster.unreadable import UnreadableEvents, UnreadableObjects
 from app.model.domain import ApiDomain
 from app.model.image import ImageClaim, StoredImage
@@ -56,7 +56,7 @@ class KubernetesState:
         self._limits = LimitObjects(domain, self._notify, noticed)
         self.quotas = self._limits.quotas
         self.namespaces = Namespaces(self._notify)
-        self._registry_hosts = RegistryHosts(
+        self._config = WatchedConfig(
             UnreadableObjects(
                 f"{domain.operator_group}/v1",
                 "Config",
@@ -78,7 +78,7 @@ class KubernetesState:
             informer("/api/v1/limitranges", "limitranges", self._limits.limit_ranges),
             informer("/api/v1/resourcequotas", "resourcequotas", self.quotas),
             self._images,
-            informer(configs_path, configs, self._registry_hosts, optional=True),
+            informer(configs_path, configs, self._config, optional=True),
         ]
 
     def on_change(self, listener: Changed) -> None:
@@ -123,7 +123,11 @@ class KubernetesState:
 
     def registry_hosts(self) -> frozenset[str]:
         """The host names of the internal registry in Config/cluster."""
-        return self._registry_hosts.names
+        return self._config.hosts
+
+    def registry_claim(self) -> str:
+        """The PersistentVolumeClaim that holds the registry's images; "" if there is none."""
+        return self._config.claim
 
     def holds_images(self) -> bool:
         return self._streams.usage.holds_images or len(self._streams.unreadable) > 0
@@ -134,7 +138,7 @@ class KubernetesState:
             self._limits.limit_ranges.unreadable,
             self.quotas.unreadable,
             self._streams.unreadable,
-            self._registry_hosts.unreadable,
+            self._config.unreadable,
         )
         return {objects.kind: len(objects) for objects in found}
 

@@ -20,9 +20,9 @@ _Row = tuple[
 _UnmarkedRow = tuple[
     str, _Time, list[str], _Pairs, _Pairs, tuple[list[str], _Pairs, _Pairs], tuple[_Pairs, _Pairs]
 ]
-"""A row from before there were escrows: the write that has seen its proof is missing."""
+"""A row of a version without escrows. It lacks the number of the write that saw its proof."""
 _OldRow = tuple[str, _Time, list[str], _Pairs, _Pairs]
-"""A row from before that: what it proves and removes is missing as well."""
+"""A row of a still older version. It lacks the unproven and the removed members as well."""
 _Count = Annotated[int, Field(ge=0)]
 _EscrowRow = tuple[str, _Count, _Count, _Time, _Time, _Time]
 _ROWS = TypeAdapter(list[_Row | _UnmarkedRow | _OldRow | _EscrowRow])

@@ -43,12 +43,15 @@ class KubernetesLedgers:
     def __init__(self, api: KubeApi, namespace: str, identity: str) -> None:
         self._api = api
         self._identity = identity
-        # A process that starts again in the same Pod knows nothing of what it held before.
+        # A process that starts again in the same Pod does not know the escrows that it held before.
         self.replica = f"{identity}-{secrets.token_hex(4)}"
         self._listeners: list[Callable[[str], None]] = []
         self._lost: Counter[str] = Counter()
         self.path = f"/api/v1/namespaces/{namespace}/configmaps"
         self._known: dict[str, _Known] = {}
+
+    def own(self, namespace: str) -> None:
+        """Every replica writes every ledger."""
 
     async def load(self, namespace: str) -> tuple[Ledger, str]:
         """The ledger as last seen. A stale one costs a conflict, never a wrong admission."""
@@ -152,7 +155,7 @@ class KubernetesLedgers:
                 listener(namespace)
 
     def remove(self, key: Key) -> None:
-        # It may have been created again since. A missing ledger costs one conflict at most.
+        # The ledger may have been created again. Forgetting it costs one conflict at most.
         self._known.pop(key[1].removeprefix(_PREFIX), None)
 
     def retain(self, keys: set[Key]) -> None:

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from app.cluster.yaml_loader import Loader
 from app.model.base import KubeObject
-from app.model.errors import UnusableError
+from app.model.errors import UnusableError, file_problem
 from app.model.nesting import is_deeper_than
-from app.model.yaml_bounds import MAX_DEPTH, require_bounds
+from app.model.yaml_bounds import MAX_DEPTH, line_of, require_bounds
 
 STANDARD_INPUT = Path("-")
 MAX_BYTES = 64 * 2**20
@@ -117,7 +117,7 @@ def text_of(path: Path, max_bytes: int = MAX_BYTES) -> str:
             raise ManifestError(f"{shown}:1: larger than {max_bytes // 2**20} MiB")
         return content.decode(_encoding(content))
     except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{shown}:1: {error}") from None
+        raise ManifestError(f"{shown}:1: {file_problem(error)}") from None
 
 
 def read_text(text: str, path: Path) -> Iterator[Manifest]:
@@ -178,9 +178,7 @@ def _yaml_documents(text: str, path: Path) -> Iterator[tuple[yaml.Node, Any]]:
             if node is not None and content is not None:
                 yield node, content
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = min(mark.line + 1, len(text.splitlines())) if mark else 1
-        raise ManifestError(f"{path}:{line}: {error.problem or error}") from None
+        raise ManifestError(f"{path}:{line_of(error, text)}: {error.problem or error}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ManifestError(f"{path}:1: {error}") from None
 

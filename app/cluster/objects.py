@@ -28,7 +28,7 @@ _REASONS = {0: "the API server did not answer", 403: "registry-admission may not
 
 
 class UnreadableError(Exception):
-    """Why an object could not be read; it may or may not exist."""
+    """An object could not be read. It may or may not exist. The text gives the reason."""
 
 
 class ObjectReader(Protocol):

@@ -1,8 +1,11 @@
 """The stores that informers fill: small objects as they are, ImageStreams as usage."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Generic, TypeVar
+
+from pydantic import ValidationError
 
 from app.cluster import unreadable
 from app.cluster.api import Content
@@ -20,7 +23,7 @@ from app.model.limits import (
     own_part_of_limit_range,
     own_part_of_quota,
 )
-from app.model.registry import ServedConfig
+from app.model.registry import Config, ServedConfig
 from app.model.stream import CountedStream
 from app.quota.push_times import PushTimes
 from app.quota.usage import StreamUsage, UsageIndex
@@ -186,14 +189,15 @@ class Streams:
             self.remove(key)
 
 
-class RegistryHosts:
-    """The host names of the internal registry in Config/cluster.
+class WatchedConfig:
+    """The host names and the claim of the internal registry in Config/cluster.
 
     While Config/cluster cannot be read, the last known names stay.
     """
 
     def __init__(self, unreadable: UnreadableObjects) -> None:
-        self.names: frozenset[str] = frozenset()
+        self.hosts: frozenset[str] = frozenset()
+        self.claim = ""
         self.unreadable = unreadable
 
     def put(self, key: Key, content: Content) -> None:
@@ -201,12 +205,14 @@ class RegistryHosts:
             return
         config = self.unreadable.read(ServedConfig, key, content)
         if config is not None:
-            self.names = frozenset(config.registry_hosts)
+            self.hosts = frozenset(config.registry_hosts)
+            with contextlib.suppress(ValidationError):
+                self.claim = Config.model_validate(content).claim
 
     def remove(self, key: Key) -> None:
         if key[1] == _CONFIG:
             self.unreadable.forget(key)
-            self.names = frozenset()
+            self.hosts, self.claim = frozenset(), ""
 
     def retain(self, keys: set[Key]) -> None:
         if ("", _CONFIG) not in keys:

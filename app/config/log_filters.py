@@ -6,8 +6,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-
-from pythonjsonlogger.core import RESERVED_ATTRS
+from typing import Any
 
 _QUIET = 60.0
 """Seconds in which an equal warning is dropped."""
@@ -16,6 +15,7 @@ _KEPT = 200
 _LIBRARY = "kubernetes_asyncio"
 _DETAILS = "HTTP response headers"
 """Where the text of the library's errors becomes long."""
+_OF_EACH_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 class RepeatedWarnings(logging.Filter):
@@ -59,7 +59,12 @@ class LibraryErrors(logging.Filter):
 
 def _content(record: logging.LogRecord) -> bytes:
     """A short key for everything that a record says, apart from its time. A record may be long."""
-    extra = sorted((key, one) for key, one in vars(record).items() if key not in RESERVED_ATTRS)
+    extra = sorted(extra_fields(record).items())
     error = record.exc_info[1] if record.exc_info else None
     said = repr((record.name, record.levelno, record.getMessage(), extra, error))
     return hashlib.sha256(said.encode(errors="replace")).digest()
+
+
+def extra_fields(record: logging.LogRecord) -> dict[str, Any]:
+    """The fields that were given as `extra`."""
+    return {name: value for name, value in vars(record).items() if name not in _OF_EACH_RECORD}

@@ -22,7 +22,8 @@ from app.config.setting_types import (
 )
 from app.config.shared_settings import SharedSettings, settings_file
 from app.model.bounded_file import read_bounded
-from app.model.yaml_bounds import require_bounds
+from app.model.errors import UnusableError, file_problem
+from app.model.yaml_bounds import line_of, require_bounds
 from app.policy.choices import FollowedTags, ReferenceChecks
 
 if TYPE_CHECKING:
@@ -34,76 +35,84 @@ class Settings(SharedSettings):
 
     client_ca: Path | None = Field(
         None,
-        description="CA certificates of the API servers' client certificates; with it, reviews "
-        "from anybody else are refused.",
+        description="CA certificates of the API servers' client certificates. With this setting, "
+        "reviews from other clients are refused.",
     )
     client_names: Names = Field(
         default_factory=list,
-        description="Common names that such a certificate may have; any, if none is given.",
+        description="Common names that the client certificate of an API server may have; without "
+        "this setting, any.",
     )
     certificates: Literal["auto", "secret", "local"] = Field(
         "auto",
         description="Where self-made certificates are kept: in a Secret that all replicas share, "
-        "or in a local folder; auto is the Secret inside a cluster.",
+        "or in a local folder; auto: in the Secret inside a cluster, else in the folder.",
     )
     followed_tags: FollowedTags = Field(
         "warn",
-        description="What to do with a tag that follows a tag of another namespace, which may "
-        "point at a larger image later, where image sizes are limited.",
+        description="Where image sizes are limited: what to do with a tag that follows a tag of "
+        "another namespace, because that tag may point at a larger image later.",
     )
     exempt_users: Names = Field(
         default_factory=list,
-        description="Patterns of users whose pushes may pass limits; each such push is recorded.",
+        description="Patterns of users whose pushes may exceed limits; each such push is recorded.",
     )
     exempt_groups: Names = Field(
-        default_factory=list, description="Patterns of groups whose members may do so."
+        default_factory=list,
+        description="Patterns of groups whose members' pushes may exceed limits; each such push "
+        "is recorded.",
     )
     registry_url: RegistryUrl | None = Field(
         None,
-        description="Internal registry to ask for sizes that nothing else proves, "
-        "https://host[:port]; without it, it is not asked.",
+        description="Internal registry, https://host[:port], to ask for image sizes that no object "
+        "proves; without this setting, no registry is asked.",
     )
     registry_auth: Path | None = Field(
-        None, description="Docker config JSON with credentials for it."
+        None, description="Docker config JSON with credentials for registry-url."
     )
-    registry_ca: Path | None = Field(None, description="CA certificates to trust it by.")
+    registry_ca: Path | None = Field(
+        None, description="CA certificates that verify the certificate of registry-url."
+    )
     legacy_modes: LegacyModes = Field(
         default_factory=lambda: ["*=enforce"],
-        description="How the legacy gateway's limit ConfigMap is treated: "
-        "<namespace pattern>=enforce|warn|off, the first pattern that fits decides.",
+        description="How the limit ConfigMap of the legacy gateway is treated: "
+        "<namespace pattern>=enforce|warn|off; the first pattern that fits decides.",
     )
     legacy_namespaces: Names = Field(
         default_factory=lambda: ["cpaas-system"],
-        description="Namespace patterns in which that ConfigMap is also recognised by its keys.",
+        description="Patterns of namespaces in which a ConfigMap with the keys of the legacy "
+        "gateway counts as its limit ConfigMap, whatever its name.",
     )
     data_loss_guard: Literal["warn", "deny"] = Field(
-        "warn", description="What to do with a change of Config/cluster that can lose images."
+        "warn",
+        description="What to do with a change of Config/cluster, or a deletion of the registry's "
+        "claim, that can lose images.",
     )
     reference_checks: ReferenceChecks = Field(
         "warn",
         description="What to do with a Config/cluster whose claim, storage credentials or "
-        "trusted CA is missing or of no use; off looks at none of them.",
+        "trusted CA is missing or unusable; off: these objects are not read.",
     )
     trusted_ca_namespace: NamespaceName | None = Field(
         None,
-        description="Namespace of the ConfigMap that trustedCA names; "
-        "without it, that of the registry, or openshift-config for openshift.io.",
+        description="Namespace of the ConfigMap that trustedCA names.  [default: the "
+        "registry's, or openshift-config for openshift.io]",
     )
     controllers: Controllers = Field(
         default_factory=list,
-        description="Opt-in controllers, of pull-secrets, s3-credentials and "
-        "namespace-limits; none by default.",
+        description="Opt-in controllers to run: pull-secrets, s3-credentials, namespace-limits.",
     )
     pull_secret_life: WholeSeconds = Field(
         8 * 3600,
         ge=600,
-        description="How long a pull secret's token is good for; the API server takes 10m or more.",
+        description="How long the token of a pull secret is valid; the API server accepts 10m or "
+        "more.",
     )
     pull_secret_refresh: float = Field(
         0.6,
         gt=0,
         le=0.9,
-        description="Share of that life after which it is refreshed at the latest.",
+        description="Share of pull-secret-life after which a token is refreshed at the latest.",
     )
     system_namespaces: Names = Field(
         default_factory=lambda: ["kube-*", "openshift", "openshift-*", "cpaas-*"],
@@ -113,59 +122,62 @@ class Settings(SharedSettings):
     limits_selector: LabelSelector = Field(
         "",
         description="Labels of the namespaces in which namespace-limits creates limits, such as "
-        "team=a; without it, in every new one but system namespaces.",
+        "team=a; without this setting, in every new namespace that is not a system namespace.",
     )
     rival_managers: Names = Field(
         default_factory=lambda: ["*image-registry-operator*", "openshift-controller-manager*"],
-        description="Patterns of field managers that are other controllers of pull secrets: "
-        "what they manage is left to them.",
+        description="Patterns of field managers of other pull secret controllers. Objects that "
+        "they manage are not changed.",
     )
     controller_rate: float = Field(
         40.0,
         ge=1,
         allow_inf_nan=False,
-        description="Requests per second that a controller makes at most.",
+        description="Most requests per second of one controller.",
     )
     push_tokens: Path | None = Field(
         None,
-        description="File of bearer tokens for push checks and the page without a cluster, a "
-        "line each: <token> <subject> <namespace pattern>,…",
+        description="File of bearer tokens for push checks and the page without a cluster. Each "
+        "line is <token> <user> <namespace pattern>,…",
     )
     push_proxy: PushProxy = Field(
         "off",
-        description="Proxy that asks /v1/push/authorize, which refuses the questions of others.",
+        description="Proxy that calls /v1/push/authorize. Calls in the form of another proxy are "
+        "refused.",
     )
     page: Literal["off", "on"] = Field(
-        "off", description="Whether people can look at limits and refusals, on /page."
+        "off", description="Serve a page with limits and refusals at /page."
     )
     cluster_name: str = Field(
         "", description="Name of the cluster in the title of the page and of HTML reports."
     )
     docs_url: WebAddress = Field(
         "",
-        description="Where the built documentation is served, such as "
-        "https://docs.example.com/registry-admission: on the page, reasons of refusals lead to "
-        "their entries in it.",
+        description="Address of the built documentation, such as "
+        "https://docs.example.com/registry-admission. On the page, the reason of a refusal links "
+        "to its entry there.",
     )
     usage_metrics: int = Field(
         0,
         ge=0,
         le=10_000,
-        description="Of how many namespaces, the fullest, /metrics has used and hard counts; "
-        "0: of none.",
+        description="Number of namespaces, the fullest first, whose used and hard counts are in "
+        "/metrics.",
     )
     push_client_ca: Path | None = Field(
         None,
-        description="CA certificates for clients of push checks: a client certificate that one "
-        "of them has signed is as good as a token; its common name is the user, its "
-        "organizations are the groups.",
+        description="CA certificates for clients of push checks. A client certificate that one of "
+        "these CAs signed replaces a token: its common name is the user, and its organizations "
+        "are the groups.",
     )
-    max_body_bytes: PositiveInt = Field(8 * 2**20, description="Largest request body.")
+    max_body_bytes: PositiveInt = Field(8 * 2**20, description="Largest request body, in bytes.")
     max_concurrent_reviews: PositiveInt = Field(
-        256, description="Reviews decided at once; more are refused at once with 429."
+        256, description="Most reviews at the same time; further reviews are refused with 429."
     )
     review_timeout: Seconds = Field(
-        8.0, gt=0, description="Longest time for one review, if the API server names no shorter."
+        8.0,
+        gt=0,
+        description="Longest time for one review; the API server may ask for a shorter time.",
     )
 
     @property
@@ -195,6 +207,10 @@ class Settings(SharedSettings):
         return "enforce"
 
 
+class SettingsFileError(UnusableError):
+    """A settings file that cannot be read. The text names the file, and the line if known."""
+
+
 Model = TypeVar("Model", bound=SharedSettings)
 
 _MODES: dict[str, LegacyMode] = {"enforce": "enforce", "warn": "warn", "off": "off"}
@@ -203,16 +219,29 @@ _MODES: dict[str, LegacyMode] = {"enforce": "enforce", "warn": "warn", "off": "o
 def load(flags: dict[str, Any], file: Path | None, model: type[Model]) -> Model:
     """Settings from flags over environment over file over defaults.
 
-    Raises ValidationError that names every wrong setting, OSError, ValueError or
-    yaml.YAMLError for a file that cannot be read.
+    Raises ValidationError that names every wrong setting, and SettingsFileError.
     """
     token = settings_file.set(file)
     try:
         if file:
-            text = read_bounded(file).decode()
-            require_bounds(text)
-            if not isinstance(yaml.safe_load(text) or {}, dict):
-                raise ValueError("it has to be `setting: value` lines")
+            _require_readable(file)
         return model(**flags)
     finally:
         settings_file.reset(token)
+
+
+def _require_readable(file: Path) -> None:
+    """Raises SettingsFileError for a file that is not a map in YAML."""
+    try:
+        text = read_bounded(file).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsFileError(f"{file}: {file_problem(error)}") from None
+    try:
+        require_bounds(text)
+        content = yaml.safe_load(text) or {}
+    except yaml.MarkedYAMLError as error:
+        raise SettingsFileError(f"{file}:{line_of(error, text)}: {error.problem}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise SettingsFileError(f"{file}: {error}") from None
+    if not isinstance(content, dict):
+        raise SettingsFileError(f"{file}: it has to be `setting: value` lines")

@@ -62,7 +62,7 @@ class SharedSettings(BaseSettings):
         "Without it, a self-made certificate is used.",
     )
     kubeconfig: Path | None = Field(
-        None, description="Kubeconfig of the cluster; inside a cluster none is needed."
+        None, description="Kubeconfig of the cluster; not needed inside a cluster."
     )
     context: str | None = Field(None, description="Context of the kubeconfig.")
     namespace: NamespaceName = Field(
@@ -72,22 +72,24 @@ class SharedSettings(BaseSettings):
     )
     state: Path | None = Field(
         None,
-        description="Folder of manifests that is the state (LimitRanges, ResourceQuotas, "
-        "ImageStreams, Images); watched for changes.",
+        description="Folder to read instead of a cluster: manifests of LimitRanges, "
+        "ResourceQuotas, ImageStreams and Images.",
     )
     api_domain: Literal["alauda.io", "openshift.io"] = Field(
         "alauda.io", description="Domain of the registry's API groups and resource names."
     )
     unknown_size: UnknownSize = Field(
-        "deny", description="What to do with an image whose size no source knows."
+        "deny", description="What to do with an image whose size is unknown."
     )
     default_mode: Mode = Field(
         "enforce",
-        description="What limits without a mode annotation do to a push that passes them: enforce "
-        "refuses it, warn allows it with a warning, audit allows and records it.",
+        description="Mode of limits without a mode annotation. A push that exceeds such a limit is "
+        "refused (enforce), allowed with a warning (warn), or allowed and recorded (audit).",
     )
     exempt_namespaces: Names = Field(
-        default_factory=list, description="Patterns of namespaces in which everybody may do so."
+        default_factory=list,
+        description="Patterns of namespaces in which every push may exceed limits; each such push "
+        "is recorded.",
     )
     registry_hosts: Hosts = Field(
         default_factory=list,
@@ -95,35 +97,37 @@ class SharedSettings(BaseSettings):
     )
     registry_namespace: NamespaceName = Field(
         "",
-        description="Namespace of the internal registry: its Service, its claim, its Secrets.  "
+        description="Namespace of the internal registry, with its Service, claim and Secrets.  "
         "[default: image-registry-system, or openshift-image-registry for openshift.io]",
     )
     request_timeout: Seconds = Field(
         60.0,
         gt=0,
-        description="The API server's --request-timeout: the longest way of a request "
-        "from admission to storage.",
+        description="The API server's --request-timeout: the longest time from the admission of a "
+        "request to its storage.",
     )
     watch_lag: Seconds = Field(
-        5.0, gt=0, description="How old the view of the ImageStreams may be to decide on it."
+        5.0,
+        gt=0,
+        description="Greatest age of the view of the ImageStreams on which a replica decides.",
     )
     clock_skew: Seconds = Field(
         2.0,
         gt=1,
-        description="How far this replica's clock may be from the API server's, "
-        "which tells its time to the second.",
+        description="Greatest difference between the clocks of this replica and of the API server, "
+        "which gives its time in whole seconds.",
     )
     watch_silence: Seconds = Field(
         150.0,
         gt=60,
-        description="How long a watch may be silent before it is not trusted; "
-        "the API server sends bookmarks every minute.",
+        description="Longest silence of a watch before its objects are listed again; the API "
+        "server sends bookmarks every minute.",
     )
     shutdown_delay: Seconds = Field(
         0.0, ge=0, description="Time between failing readiness and closing the listener."
     )
     shutdown_timeout: WholeSeconds = Field(
-        20, gt=0, description="Longest time that reviews in flight have to finish on shutdown."
+        20, gt=0, description="Longest time on shutdown for reviews in flight to finish."
     )
     log_level: LogLevel = Field("info", description="Log level.")
     log_format: LogFormat = Field("json", description="Log format.")

@@ -15,11 +15,11 @@ _CONDITIONS = (PULL_SECRETS, S3_CREDENTIALS)
 
 
 async def remove_everything_written(api: KubeApi, domain: ApiDomain, done: Done) -> int:
-    """Remove pull secrets, counts in quota status and conditions; say how many objects changed.
+    """Remove pull secrets, counts in quota status and conditions. Returns the number of changes.
 
-    To be called when the service has no rights any more: it would write them again. A pull secret's
-    tokens are revoked with it. An object that cannot be changed does not stop the removal of the
-    others: an ApiError about it is raised in the end.
+    Call it after the service has lost its rights; before that, the service would write them again.
+    Deleting a pull secret revokes its tokens. If an object cannot be changed, the others are still
+    removed, and an ApiError is raised in the end.
     """
     removal = _Removal(done)
     await _pull_secrets(api, domain, removal)
@@ -38,7 +38,7 @@ class _Removal:
         self.changed = 0
 
     async def attempt(self, work: Awaitable[object], text: str) -> None:
-        """Do one change, and say so. An object that is gone needs none."""
+        """Make one change and report it. A deleted object is skipped."""
         try:
             await work
         except NotFoundError:

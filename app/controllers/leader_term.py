@@ -1,4 +1,4 @@
-"""The time during which this replica leads, for one controller."""
+"""Runs one controller while this replica leads."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

@@ -17,6 +17,7 @@ from app.install import installing
 from app.model.core import Secret
 from app.model.domain import ApiDomain
 from app.registry.connection import open_registry
+from app.reporting.inventories import require_namespace
 
 _NOT_ASKED = (
     "the registry was not asked: name it with --registry-url, and if need be with "
@@ -31,8 +32,8 @@ async def diagnose(
 
     `samples` is the number of images that the registry is asked about.
 
-    Raises NothingToLookAtError, NoClusterError and ManifestError for a cluster or folder,
-    CredentialsError for an unusable docker config and OSError for an unusable CA file.
+    Raises NothingToLookAtError, NoClusterError, NoNamespaceError and ManifestError for a cluster
+    or folder, CredentialsError for an unusable docker config and OSError for an unusable CA file.
     """
     options = SnapshotOptions(
         settings.domain,
@@ -74,6 +75,8 @@ async def _snapshot(settings: Settings, options: SnapshotOptions) -> Snapshot:
     async with connection.found(
         settings.kubeconfig, settings.context, otherwise=connection.FOLDER
     ) as api:
+        for name in options.namespaces:
+            await require_namespace(api, name)
         return await snapshots.of_cluster(api, options)
 
 

@@ -40,7 +40,7 @@ class NothingToLookAtError(UnusableError):
 
 @dataclass(frozen=True)
 class SnapshotOptions:
-    """What to read."""
+    """The objects to read."""
 
     domain: ApiDomain
     registry_namespace: str
@@ -87,7 +87,8 @@ def of_folder(folder: Path, options: SnapshotOptions) -> Snapshot:
 
     A file with the name of a kind, such as `persistentvolumes.yaml`, says that this kind was
     read, even if the file is empty. Secrets count as read only with such a file. Raises
-    ManifestError, and NothingToLookAtError for a folder without any object of these kinds.
+    ManifestError, and NothingToLookAtError for a folder without any object of these kinds, or
+    without any of a namespace in `options`.
     """
     if not folder.is_dir():
         problem = "is not a folder" if folder.exists() else "does not exist"
@@ -96,6 +97,7 @@ def of_folder(folder: Path, options: SnapshotOptions) -> Snapshot:
     known = {(item.group, item.kind): item for item in reading.resources.values()}
     named = {name: item for item in known.values() for name in (item.plural, item.full_name)}
     complete: set[type[KubeObject]] = set()
+    namespaces: set[str] = set()
     for path in manifests.files(folder):
         objects = list(manifests.read(path))
         if path.stem in named and (objects or _is_empty_list(path)):
@@ -103,11 +105,15 @@ def of_folder(folder: Path, options: SnapshotOptions) -> Snapshot:
         for manifest in objects:
             resource = known.get((manifest.api_version.rpartition("/")[0], manifest.kind))
             if resource:
-                reading.add(manifest.parse(resource.model))
+                item = manifest.parse(resource.model)
+                reading.add(item)
+                namespaces.add(item.metadata.namespace)
                 if resource.model is not Secret:
                     complete.add(resource.model)
     if not complete and not reading.objects:
-        raise NothingToLookAtError(f"{folder} holds nothing that is looked at")
+        raise NothingToLookAtError(f"{folder}: no object in this folder is checked")
+    for name in options.namespaces - namespaces:
+        raise NothingToLookAtError(f"{folder} has nothing of namespace {name}")
     for model, resource in reading.resources.items():
         if model not in complete:
             _note_absent(reading, resource, folder)
@@ -121,9 +127,9 @@ class _Reading:
     unread: dict[Scope, str] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
     answered: bool = False
-    """Whether the API server has answered at all, if only that something is forbidden."""
+    """Whether the API server has answered at least once. A 403 counts as an answer."""
     read: bool = False
-    """Whether it has shown anything."""
+    """Whether at least one kind was read."""
 
     def __post_init__(self) -> None:
         self.resources = {item.model: item for item in resources(self.options.domain)}
@@ -139,10 +145,10 @@ class _Reading:
             self.objects[key] = item.condensed if isinstance(item, Image) else item
 
     def skip(self, scope: Scope, content: Content, error: ValidationError) -> None:
-        """Leave an object out that is not understood, and only that one.
+        """Leave out one object that cannot be parsed.
 
-        The registry's own objects are few, and a check of one needs it. So their kind counts as
-        unread.
+        If the object is one of the registry's own, its whole kind counts as unread: these kinds
+        have few objects, and the checks need every one of them.
         """
         name = self.resources[scope.model].full_name
         problem = next(problems(error))

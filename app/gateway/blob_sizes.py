@@ -6,6 +6,7 @@ that understates its sizes would pass `max.storage`.
 
 import asyncio
 import logging
+from hashlib import sha256
 
 from cachetools import LRUCache
 
@@ -21,8 +22,6 @@ logger = logging.getLogger("registry_admission.gateway")
 _CAPACITY = 100_000
 _CONCURRENT = 8
 _NOT_FOUND = 404
-_Blob = tuple[str, str]
-"""Repository and digest. Who may read one repository learns nothing about blobs of another."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -37,18 +36,17 @@ class BlobSizes:
         """`unknown_size`: what to do with a manifest if the registry does not tell a size."""
         self._upstream = upstream
         self._unknown_size = unknown_size
-        self._known: LRUCache[_Blob, int] = LRUCache(_CAPACITY)
-        self._counted: LRUCache[_Blob, int] = LRUCache(_CAPACITY)
-        """Believed only if the registry does not say how large a blob is."""
+        self._sizes: LRUCache[bytes, int] = LRUCache(_CAPACITY)
         self._questions = asyncio.Semaphore(_CONCURRENT)
 
     def learn(self, repository: Repository, digest: str, size: int) -> None:
         """Remember the size of a blob. This process must have computed its digest."""
-        self._known[str(repository), digest] = size
+        self._sizes[_known(str(repository), digest)] = size
 
     def count(self, repository: Repository, digest: str, size: int) -> None:
-        """Remember the size of a blob whose bytes this process has counted."""
-        self._counted[str(repository), digest] = size
+        """Remember the size of a blob whose bytes this process has counted. It is believed only if
+        the registry does not say how large the blob is."""
+        self._sizes[_counted(str(repository), digest)] = size
 
     async def ask(self, repository: str, digest: str, credentials: RawHeaders) -> int | None:
         """The registry's answer: bytes; None if the repository has no such blob.
@@ -83,7 +81,7 @@ class BlobSizes:
         required = manifest.media_type not in INDEXES
         unknown: dict[str, Descriptor] = {}
         for blob in manifest.blobs:
-            if (size := self._known.get((str(repository), blob.digest))) is None:
+            if (size := self._sizes.get(_known(str(repository), blob.digest))) is None:
                 same = unknown.get(blob.digest, blob)
                 unknown[blob.digest] = min(blob, same, key=lambda one: one.size)
             else:
@@ -102,9 +100,9 @@ class BlobSizes:
         try:
             size = await self.ask(repository, blob.digest, credentials)
             if size is not None:
-                self._known[repository, blob.digest] = size
+                self._sizes[_known(repository, blob.digest)] = size
         except SizeUnknownError as error:
-            size = self._counted.get((repository, blob.digest))
+            size = self._sizes.get(_counted(repository, blob.digest))
             if size is None:
                 self._tolerate(blob.digest, error)
                 return
@@ -128,6 +126,17 @@ class BlobSizes:
                 "held against max.storage; push the blob again, or have the gateway's operator "
                 "name the registry's storage (upstream-storage-hosts)",
             )
+
+
+def _known(repository: str, digest: str) -> bytes:
+    """The key of a size that is certain. It is a hash, because clients choose how long names are.
+    It names the repository: who may read one learns nothing about blobs of another."""
+    return sha256(f"{repository}@{digest}".encode()).digest()
+
+
+def _counted(repository: str, digest: str) -> bytes:
+    """The key of a size that this process has counted."""
+    return sha256(f"counted {repository}@{digest}".encode()).digest()
 
 
 def _require_declared(blob: Descriptor, size: int) -> None:

@@ -16,7 +16,7 @@ class Links:
     """The other manifests that a manifest names."""
 
     children: frozenset[str] = frozenset()
-    """Digests that an index lists."""
+    """Digests that an index lists, under whatever media type."""
     subject: str = ""
     """Digest of the manifest that this one refers to."""
 

@@ -43,7 +43,7 @@ class _Push:
 
     @property
     def links(self) -> Links:
-        return Links(frozenset(self.manifest.children), self.manifest.subject)
+        return Links(frozenset(self.manifest.listed), self.manifest.subject)
 
     def freed(self, inventory: Inventory) -> Members:
         """The images that no longer count once the manifest is stored."""
@@ -139,9 +139,8 @@ class Manifests:
 
     async def _check(self, push: _Push, inventory: Inventory, frees: Members) -> ManifestCheck:
         brings = inventory.brought(push.repository, push.manifest.digest, push.links)
-        return await self._checks.manifest(
-            push.repository, push.reference, push.manifest, brings, frees
-        )
+        manifest = push.manifest.with_images({digest for _, digest in brings.images})
+        return await self._checks.manifest(push.repository, push.reference, manifest, brings, frees)
 
     async def _forward_and_count(
         self, push: _Push, check: ManifestCheck, inventory: Inventory

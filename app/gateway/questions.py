@@ -11,7 +11,7 @@ from typing import Any
 from app.gateway.causes import explain
 from app.gateway.contents import NO_LINKS, Contents, Links, unreadable_digest
 from app.gateway.database import Findings
-from app.gateway.traffic import Turns
+from app.gateway.traffic import AT_ONCE, Turns
 from app.model.base import DIGEST_PATTERN
 from app.model.manifest import INDEXES
 from app.registry.client import RegistryClient, RegistryUnavailableError, StoredManifest
@@ -109,15 +109,21 @@ class Questioner:
     async def _all(
         self, repository: Repository, references: set[str], known: Contents, urgent: bool
     ) -> dict[str, Answer]:
+        """A repository may have a million tags, so there is not a task for each of them."""
+        answers: dict[str, Answer] = {}
+        waiting = iter(references)
+
+        async def work() -> None:
+            for reference in waiting:
+                answers[reference] = await self._one(repository, reference, known, urgent)
+
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = {
-                    ref: group.create_task(self._one(repository, ref, known, urgent))
-                    for ref in references
-                }
+                for _ in range(min(AT_ONCE, len(references))):
+                    group.create_task(work())
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
-        return {ref: task.result() for ref, task in tasks.items()}
+        return answers
 
     async def _one(
         self, repository: Repository, reference: str, known: Contents, urgent: bool

@@ -23,16 +23,14 @@ _REMEMBERED = 60.0
 _CAPACITY = 20_000
 _ACCEPTED = 202
 
-_Key = tuple[bytes, Repository]
-
 
 class PushRights:
     """Remembers which clients may push to which repositories."""
 
     def __init__(self, upstream: Upstream, clock: Callable[[], float] = time.monotonic) -> None:
         self._upstream = upstream
-        self._granted: TTLCache[_Key, bool] = TTLCache(_CAPACITY, _REMEMBERED, timer=clock)
-        self._asking: WeakValueDictionary[_Key, asyncio.Lock] = WeakValueDictionary()
+        self._granted: TTLCache[bytes, bool] = TTLCache(_CAPACITY, _REMEMBERED, timer=clock)
+        self._asking: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
 
     def learn(self, request: Request, repository: Repository) -> None:
         """Remember that the registry let this client start an upload."""
@@ -67,6 +65,7 @@ class PushRights:
         return None
 
 
-def _key(request: Request, repository: Repository) -> _Key:
-    text = b"\n".join(value for _, value in authorization(request))
-    return hashlib.sha256(text).digest(), repository
+def _key(request: Request, repository: Repository) -> bytes:
+    """A hash: clients choose how long credentials and names are."""
+    lines = [str(repository).encode(), *(value for _, value in authorization(request))]
+    return hashlib.sha256(b"\n".join(lines)).digest()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-_AT_ONCE = 8
+AT_ONCE = 8
 _GIVE_WAY = 0.1
 """Seconds that a background question waits while clients are served. With eight at once, the
 registry gets at most 80 such questions a second."""
@@ -30,8 +30,8 @@ class Turns:
 
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
-        self._urgent = asyncio.Semaphore(_AT_ONCE)
-        self._background = asyncio.Semaphore(_AT_ONCE)
+        self._urgent = asyncio.Semaphore(AT_ONCE)
+        self._background = asyncio.Semaphore(AT_ONCE)
 
     @asynccontextmanager
     async def one(self, *, urgent: bool) -> AsyncIterator[None]:

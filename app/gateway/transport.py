@@ -148,6 +148,7 @@ class _WatchedBody:
 
     async def chunks(self, deadline: asyncio.Timeout) -> AsyncIterator[bytes]:
         self.deadline = deadline
+        self._answer_within(None)
         try:
             async for chunk in self._body:
                 self._answer_within(self._idle_timeout)

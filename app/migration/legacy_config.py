@@ -5,7 +5,7 @@ and ResourceQuota objects. Do not use the legacy Registry gateway limit ConfigMa
 deployments." (Registry v2: Setting Up and Configuring the Registry)
 """
 
-from collections.abc import Collection, Sized
+from collections.abc import Collection, Mapping, Sized
 from itertools import islice
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from app.model.legacy import (
     MAX_IMAGE_SIZE,
     TAG_COUNT_LIMIT,
     LegacyConfig,
+    LegacyRule,
     UnitBase,
     is_rule_list,
     legacy_data,
@@ -35,6 +36,10 @@ Mode = Literal["enforce", "warn", "off"]
 KEY_NAMESPACES = ("cpaas-system",)
 
 _ANY_NAMESPACE = "<namespace>"
+_EXAMPLE = "# Example numbers: those of the ConfigMap cannot be read.\n"
+_EVERY_RULE = (
+    "# For every rule: registry-admission convert FILE, where FILE holds this ConfigMap.\n"
+)
 _MAX_SHOWN = 5
 
 _WHY = (
@@ -119,16 +124,32 @@ def _remedy(config: LegacyConfig, domain: ApiDomain) -> str:
     return (
         _for_each_namespace(config.limits.limit_range(domain, _ANY_NAMESPACE), domain)
         + "".join(
-            f"---\n{_dump(limits.limit_range(domain, namespace))}"
-            for namespace, limits in islice(named.items(), _MAX_SHOWN)
+            "---\n"
+            + _earlier(others, index)
+            + _dump(config.rules[index].limits.limit_range(domain, namespace))
+            for namespace, index in islice(named.items(), _MAX_SHOWN)
         )
         + _more(named, "that name one namespace each")
         + "".join(
-            f"# Not expressible per namespace: {RULES}[{index}] {quoted(rule.path)}\n"
+            f"# Not expressible per namespace: {_rule(index, rule)}\n"
             for index, rule in islice(others.items(), _MAX_SHOWN)
         )
         + _more(others, "not expressible per namespace")
+        + (_EVERY_RULE if others or len(named) > _MAX_SHOWN else "")
     )
+
+
+def _earlier(others: Mapping[int, LegacyRule], index: int) -> str:
+    """A comment on the first rule that the gateway tries before the rule at `index`."""
+    first = next(iter(others), index)
+    if first >= index:
+        return ""
+    rule = _rule(first, others[first])
+    return f"# Repositories that match {rule} had the limits of that earlier rule.\n"
+
+
+def _rule(index: int, rule: LegacyRule) -> str:
+    return f"{RULES}[{index}] {quoted(rule.path)}"
 
 
 def _more(rules: Sized, which: str) -> str:
@@ -139,15 +160,16 @@ def _more(rules: Sized, which: str) -> str:
 def _generic_remedy(domain: ApiDomain) -> str:
     """The example objects of Registry v2's page, for limits that cannot be read."""
     per_stream = {domain.images: "100", domain.image_tags: "100"}
-    return _for_each_namespace(limit_range(domain, _ANY_NAMESPACE, "1Gi", per_stream), domain)
+    limits = limit_range(domain, _ANY_NAMESPACE, "1Gi", per_stream)
+    return _for_each_namespace(limits, domain, _EXAMPLE)
 
 
-def _for_each_namespace(limits: dict[str, Any], domain: ApiDomain) -> str:
+def _for_each_namespace(limits: dict[str, Any], domain: ApiDomain, comment: str = "") -> str:
     hard = {domain.imagestreams: "20", domain.images: "200", domain.image_tags: "200"}
     quota = resource_quota(_ANY_NAMESPACE, hard)
     return (
         f"apply this to each {_ANY_NAMESPACE} that holds images instead:\n"
-        f"---\n{_dump(limits)}"
+        f"---\n{comment}{_dump(limits)}"
         "---\n"
         "# Optional: a total for the namespace. The legacy limits have none to derive it from,\n"
         "# these are example numbers: choose your own.\n"

@@ -8,5 +8,12 @@ class UnusableError(Exception):
     """
 
 
+def file_problem(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file cannot be read or written. The text does not name the file."""
+    if isinstance(error, UnicodeDecodeError):
+        return "not text in UTF-8"
+    return error.strerror or str(error)
+
+
 class NothingNamedError(UnusableError):
     """The command was not told what to read, and finds nothing by itself."""

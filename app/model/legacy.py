@@ -73,14 +73,13 @@ class LegacyConfig:
     """Keys that the gateway does not read, such as `rules[0].limits`."""
 
     @property
-    def by_namespace(self) -> dict[str, LegacyLimits]:
-        """The limits of each namespace that a rule names. The first rule for a namespace
-        applies."""
-        found: dict[str, LegacyLimits] = {}
-        for rule in self.rules:
+    def by_namespace(self) -> dict[str, int]:
+        """The index of the first rule for each namespace that a rule names."""
+        found: dict[str, int] = {}
+        for index, rule in enumerate(self.rules):
             namespace = namespace_of(rule.path)
             if namespace is not None:
-                found.setdefault(namespace, rule.limits)
+                found.setdefault(namespace, index)
         return found
 
     @property

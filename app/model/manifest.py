@@ -9,8 +9,8 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.model.base import DIGEST_PATTERN
@@ -87,6 +87,20 @@ class Manifest:
     """Digest of the manifest that this one refers to."""
     others: tuple[str, ...] = ()
     """Digests that an index lists as no manifest."""
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """Digests that an index lists, under whatever media type. Registries and CRI-O serve a
+        manifest by its digest, and do not look how the index calls it."""
+        return self.children + self.others
+
+    def with_images(self, known: Collection[str]) -> "Manifest":
+        """The same manifest, with those of its `others` as children that are known as images."""
+        images = tuple(digest for digest in self.others if digest in known)
+        if not images:
+            return self
+        others = tuple(digest for digest in self.others if digest not in known)
+        return replace(self, children=self.children + images, others=others)
 
     @property
     def size(self) -> int:

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from app.model.base import KubeModel, KubeObject, TextMap, without_nulls
+from app.model.base import KubeModel, KubeObject, without_nulls
 from app.model.quantity import Quantity
+from app.model.scheduling import Placement, SpreadConstraint
 from app.model.stored import Condition
 
 Quantities = Annotated[dict[str, Quantity], BeforeValidator(without_nulls)]
@@ -17,21 +18,6 @@ Quantities = Annotated[dict[str, Quantity], BeforeValidator(without_nulls)]
 class Resources(KubeModel):
     requests: Quantities = Field(default_factory=dict)
     limits: Quantities = Field(default_factory=dict)
-
-
-class Toleration(KubeModel):
-    key: str = ""
-    operator: str = ""
-    value: str = ""
-    effect: str = ""
-    toleration_seconds: int | None = None
-
-
-class Placement(KubeModel):
-    """The nodes on which Pods may run."""
-
-    node_selector: TextMap = Field(default_factory=dict)
-    tolerations: list[Toleration] = Field(default_factory=list)
 
 
 class RequestLimits(KubeModel):
@@ -192,12 +178,20 @@ class ConfigSpec(ServedSpec, Placement):
     log_level: str = ""
     operator_log_level: str = ""
     resources: Resources | None = None
+    topology_spread_constraints: list[SpreadConstraint] = Field(default_factory=list)
 
 
 class Config(ServedConfig):
     """The registry's configuration, a singleton named `cluster`."""
 
     spec: ConfigSpec = Field(default_factory=ConfigSpec)
+
+    @property
+    def claim(self) -> str:
+        """The claim that holds the registry's images; "" for other storage, or if the registry is
+        removed."""
+        going = self.metadata.deletion_timestamp or self.spec.management_state == "Removed"
+        return self.spec.storage.pvc.claim if self.spec.storage.pvc and not going else ""
 
 
 class ConfigStatus(KubeModel):

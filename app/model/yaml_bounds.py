@@ -48,6 +48,12 @@ def require_bounds(text: str) -> None:
                 anchors[anchor] = nodes - before
 
 
+def line_of(error: yaml.MarkedYAMLError, text: str) -> int:
+    """The line of the problem in `text`, from 1. At the end of the text it is the last line."""
+    mark = error.problem_mark or error.context_mark
+    return max(min(mark.line + 1, len(text.splitlines())), 1) if mark else 1
+
+
 def _error(event: yaml.Event, problem: str) -> YamlBoundsError:
     mark: Any = event.start_mark
     return YamlBoundsError(problem=problem, problem_mark=mark)

@@ -108,7 +108,7 @@ class Refusals:
         self._note(repository.namespace, repository.stream, reasons, text, refused, user, found)
 
     def follow(self, others: Mapping[str, Iterable[Refusal]]) -> None:
-        """Show the refusals of other replicas as well. `others` is read at each question."""
+        """Show the refusals of other replicas as well. `others` is read for each list."""
         self._others = others
 
     @property

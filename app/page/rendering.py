@@ -29,7 +29,7 @@ ICON = "/page/icon.svg"
 _ABSENT: Mapping[str, Any] = MappingProxyType(
     {"problems": (), "query": None, "seen": 0, "session": False, "viewer": None}
 )
-"""Values for pages that do not need them."""
+"""The template's values for pages that do not set them."""
 
 
 @dataclass(frozen=True)

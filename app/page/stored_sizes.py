@@ -77,7 +77,7 @@ class StoredSizes:
         self._absent: dict[Packed, float] = {}
         """Images that could not be read, and when they are asked for again."""
         self._failing: dict[Packed, ApiError] = {}
-        """Those of them whose last answer was an error."""
+        """The images in `_absent` whose last answer was an error."""
         self._errors_in_a_row = 0
         self._totals: dict[str, StoredBytes] = {}
 
@@ -145,7 +145,7 @@ class StoredSizes:
         return unknown
 
     def _settled(self, image: Packed, seen: set[Packed]) -> bool:
-        """Whether an image needs no question, which is the usual case."""
+        """Whether an image and its listed images are known, which is the usual case."""
         kept = self._kept.get(image)
         if kept is None:
             return self._is_full() and image not in self._absent

@@ -24,11 +24,11 @@ _WITHIN = 3.0
 class Tag:
     name: str
     digest: str | None
-    """The image that it points at; None if no image was stored under it."""
+    """The image that the tag points at; None if the tag has no image."""
     older: int
-    """The number of images that it has pointed at before."""
+    """The number of images that the tag pointed at before."""
     size: Level | None
-    """The size of its image and the size limit; None if the size is unknown."""
+    """The size of the image and the size limit; None if the size is unknown."""
 
 
 async def names(stream: StreamUsage, text: str) -> list[str]:

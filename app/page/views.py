@@ -174,7 +174,7 @@ class Views:
         )
 
     async def elsewhere(self, request: Request, subject: Subject) -> str:
-        """Every other address."""
+        """The answer for an address without a page. Raises NothingThereError."""
         raise NothingThereError
 
     def _refused_in_namespaces(self) -> Mapping[str, int]:

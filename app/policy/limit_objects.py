@@ -11,13 +11,14 @@ from app.model.base import KubeObject
 from app.model.domain import DOMAINS, ApiDomain
 from app.model.limits import STORAGE, LimitRange, LimitRangeItem, ResourceQuota
 from app.model.mode import MODES
-from app.model.quantity import Quantity
+from app.model.quantity import Format, Quantity
 from app.policy.names import nearest
 from app.policy.verdict import Verdict
 
 _ZERO, _ONE, _MEBIBYTE = Quantity.of_count(0), Quantity.of_count(1), Quantity.of_bytes(2**20)
-UNIT_MISSING = "is its unit missing?"
-"""The end of a warning about a limit that is in force, and that may not be meant."""
+_UNIT_MISSING, _UNIT_GIVEN = "is its unit missing?", "is its unit meant?"
+MAY_NOT_BE_MEANT = (_UNIT_MISSING, _UNIT_GIVEN)
+"""The ends of warnings about a limit that is in force, and that may not be meant."""
 _CONSEQUENCE = "nothing is deleted, but a push that adds more is refused"
 
 
@@ -186,9 +187,11 @@ class _Check:
                 "m stands for thousandths: did you mean M or Mi?",
             )
         elif name == STORAGE and _ZERO < limit < _MEBIBYTE:
-            self.warn(f"{entry}, and few images are smaller than 1Mi: {UNIT_MISSING}")
+            self.warn(f"{entry}, and few images are smaller than 1Mi: {_UNIT_MISSING}")
         elif name != STORAGE and not limit.is_integer:
             self.deny("NotAnInteger", f"{entry}, a fraction", "set it to a whole number")
+        elif name != STORAGE and limit.format is Format.BINARY and limit > _ZERO:
+            self.warn(f"{entry}, and it is a count: {_UNIT_GIVEN}")
         elif limit < Quantity.of_count(count):
             self.warn(f"{entry}, but {use}; {_CONSEQUENCE}")
 

@@ -17,7 +17,7 @@ from app.model.limits import (
     ResourceQuota,
     ResourceQuotaSpec,
 )
-from app.policy.limit_objects import UNIT_MISSING, check_limit_range, check_resource_quota
+from app.policy.limit_objects import MAY_NOT_BE_MEANT, check_limit_range, check_resource_quota
 from app.policy.verdict import Violation
 
 _LIMITS = ("LimitRange", "ResourceQuota")
@@ -84,7 +84,7 @@ def _effect(violation: Violation) -> str:
 
 
 def _warning(warning: str) -> str:
-    return warning if warning.endswith(UNIT_MISSING) else _without_effect(warning)
+    return warning if warning.endswith(MAY_NOT_BE_MEANT) else _without_effect(warning)
 
 
 def _without_effect(problem: str) -> str:

@@ -14,6 +14,12 @@ class LedgerStore(Protocol):
     replica: str
     """The name of this process among those that write the same ledgers; "" if it is alone."""
 
+    def own(self, namespace: str) -> Ledger | None:
+        """The ledger itself if no other process writes it: to change it is to write it.
+
+        None if other processes write it. Then use `load` and `save`.
+        """
+
     async def load(self, namespace: str) -> tuple[Ledger, str]:
         """A copy of the ledger as last seen, and its version. It is empty if there is none.
 
@@ -49,6 +55,9 @@ class MemoryLedgers:
 
     def __init__(self) -> None:
         self._ledgers: dict[str, Ledger] = {}
+
+    def own(self, namespace: str) -> Ledger | None:
+        return self._ledgers.setdefault(namespace, Ledger())
 
     async def load(self, namespace: str) -> tuple[Ledger, str]:
         ledger = self._ledgers.get(namespace)

@@ -1,18 +1,17 @@
 """A client for one registry with bounded time and bytes, for allowed hosts only."""
 
 import asyncio
-import ipaddress
 import json
-import socket
 import ssl
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
 import httpx
 
-from app.model.manifest import MAX_BYTES, MEDIA_TYPES, Manifest, digest_of
+from app.model.manifest import MEDIA_TYPES, Manifest, digest_of
 from app.registry.credentials import NO_CREDENTIALS, Credentials
 from app.registry.errors import RegistryError
+from app.registry.hosts import AllowedHosts, host_of
 from app.registry.manifest import parse
 from app.registry.names import Reference
 from app.registry.tokens import Challenge, Tokens
@@ -22,6 +21,8 @@ _TIMEOUT = 10.0
 _MAX_HOPS = 3
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PAGE = 1000
+_MAX_ANSWER = 16 * 2**20
+"""Bytes. Some registries send all tags of a repository in one answer."""
 _BAD_REQUEST = 400
 _NO_CATALOG = frozenset({404, 405, 501})
 _ACCEPT = ", ".join(MEDIA_TYPES)
@@ -81,7 +82,7 @@ class RegistryClient:
         `timeout`: seconds for one question. `transport` replaces the network.
         """
         self._origin = httpx.URL(origin)
-        self._allowed = {host_of(self._origin), *allowed_hosts}
+        self._allowed = AllowedHosts({host_of(self._origin), *allowed_hosts})
         self._timeout = timeout
         self._http = httpx.AsyncClient(
             verify=context or True,
@@ -240,29 +241,14 @@ class RegistryClient:
         headers: dict[str, str],
         data: dict[str, str] | None = None,
     ) -> _Answer:
-        await self._check_host(url)
+        await self._allowed.require(url)
         async with self._http.stream(method, url, headers=headers, data=data) as response:
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk
-                if len(body) > MAX_BYTES:
-                    raise ValueError(f"answers with more than {MAX_BYTES} bytes")
+                if len(body) > _MAX_ANSWER:
+                    raise ValueError(f"answers with more than {_MAX_ANSWER} bytes")
             return _Answer(response.status_code, response.headers, bytes(body))
-
-    async def _check_host(self, url: httpx.URL) -> None:
-        """Refuse an allowed name that resolves to this machine or to a cloud's metadata address."""
-        if host_of(url) not in self._allowed:
-            raise ValueError(f"host {host_of(url)} is not on the allow-list")
-        if url.host == "localhost" or _is_address(url.host):
-            return
-        loop = asyncio.get_running_loop()
-        try:
-            found = await loop.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise ValueError(f"host {url.host}: {error}") from None
-        for *_, address in found:
-            if _is_local(str(address[0])):
-                raise ValueError(f"host {url.host} leads to {address[0]}, which is not asked")
 
 
 def _media_type(answer: _Answer) -> str:
@@ -276,24 +262,3 @@ def _next_page(path: str, headers: httpx.Headers) -> str | None:
     if address is None:
         return None
     return f"{path}?{address.partition('?')[2].partition('#')[0]}"
-
-
-def host_of(url: httpx.URL) -> str:
-    """`host[:port]`, the form of allow-lists and docker configs."""
-    return url.netloc.decode()
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_local(address: str) -> bool:
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(parsed, "ipv4_mapped", None) or parsed
-    return bool(
-        mapped.is_loopback or mapped.is_link_local or mapped.is_unspecified or mapped.is_multicast
-    )

@@ -30,7 +30,7 @@ _STEPS = re.compile(r"//|\\|[\x00-\x20]|%(?:2f|5c|00|25)|/(?:\.|%2e){1,2}(?:[/;]
 _MANIFEST = re.compile(r"/v2/(.+)/manifests/([^/]+)")
 _UPLOADS = re.compile(r"/v2/(.+)/blobs/uploads/?")
 _UPLOAD = re.compile(r"/v2/(.+)/blobs/uploads/([A-Za-z0-9_=~-][A-Za-z0-9_.=~-]*)")
-_BLOB = re.compile(r"/v2/(.+)/blobs/([^/]+:[^/]+)")
+_BLOB = re.compile(r"/v2/(.+)/blobs/([^/:]+:[^/:]+)")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from app.admission.image_lookups import SizeUnknownError
+from app.cluster.image_claims import digests_in
 from app.cluster.kept_answers import KeptAnswers
 from app.model.image import ImageClaim
 from app.registry.client import RegistryClient, RegistryUnavailableError
@@ -15,6 +16,7 @@ from app.registry.names import parse_digest, parse_repository
 logger = logging.getLogger("registry_admission.registry")
 
 _CAPACITY = 50_000
+"""Digests: those of images, and those that indexes list."""
 _AT_ONCE = 32
 _MISSING = 3.0
 """Seconds until a missing image is asked for again."""
@@ -31,7 +33,7 @@ class RegistryImages:
     ) -> None:
         self._client = client
         self._answers = KeptAnswers(
-            self._ask, _seconds, capacity=capacity, at_once=_AT_ONCE, clock=clock
+            self._ask, _seconds, capacity=capacity, at_once=_AT_ONCE, space=digests_in, clock=clock
         )
 
     async def of(self, repository: str, digest: str) -> ImageClaim | None:

@@ -15,9 +15,6 @@ from app.reporting.folder_inventory import FolderInventory
 from app.reporting.inventory import Inventory
 from app.reporting.usage_collector import UsageCollector
 
-SETTINGS = ("state", "kubeconfig", "context", "api_domain")
-"""The settings that name a folder or a cluster."""
-
 _EXAMPLES = "these are the examples of this project, not a cluster"
 
 
@@ -65,7 +62,7 @@ async def opened(
     ) as api:
         for name in namespaces:
             if name not in proposed:
-                await _require_namespace(api, name)
+                await require_namespace(api, name)
         collector = UsageCollector(
             api,
             settings.domain,
@@ -79,7 +76,7 @@ async def opened(
         yield collector
 
 
-async def _require_namespace(api: KubeApi, name: str) -> None:
+async def require_namespace(api: KubeApi, name: str) -> None:
     """Raises NoNamespaceError for a namespace that does not exist.
 
     A tenant may lack the right to get namespaces. Then the check is left out.

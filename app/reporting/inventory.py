@@ -44,7 +44,7 @@ class Inventory(Protocol):
         """Bytes by blob of each image whose blobs are known, by digest. Raises ApiError."""
 
     def notes(self) -> list[str]:
-        """What could not be read, with the reason; empty if everything was read."""
+        """The parts that could not be read, with the reason; empty if everything was read."""
 
     def changes(self) -> AsyncGenerator[None, None]:
         """Yield after each change, without end."""

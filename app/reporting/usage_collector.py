@@ -52,8 +52,8 @@ class UsageCollector:
         ledgers: bool = True,
         times: bool = True,
     ) -> None:
-        """`namespaces`: the ones to read; empty: all. `only`: the ones of these to report; None:
-        all. `times`: whether `pushed` will be asked for."""
+        """`namespaces`: the namespaces to read; empty: all. `only`: the namespaces to report; None:
+        all that are read. `times`: whether `pushed` will be asked for."""
         self._only = only
         self._changed = asyncio.Event()
         self._followed = False
@@ -113,7 +113,7 @@ class UsageCollector:
         return in_flight(ledger, self.usage(namespace), time.time())
 
     async def expect_sizes(self, count: int, *, blobs: bool = False) -> None:
-        self._sizes.keeps_blobs |= blobs
+        self._sizes.keeps_blobs = blobs
         if "" in self._scopes:
             await self._sizes.expect(count)
 

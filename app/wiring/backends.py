@@ -65,6 +65,8 @@ class Sources:
     """Sizes from the internal registry; None: it is not asked."""
     registry_hosts: Callable[[], Collection[str]] = tuple
     """The host names of the registry in Config/cluster."""
+    registry_claim: Callable[[], str] = str
+    """The claim that holds the registry's images; "" if there is none."""
     objects: ObjectReader | None = None
     """Reads the objects that Config/cluster refers to."""
     visibility: Visibility | None = None
@@ -246,6 +248,7 @@ def _cluster(api: KubeApi, settings: Settings, folder: Path, *, inside: bool) ->
             state,
             ledgers,
             registry_hosts=state.registry_hosts,
+            registry_claim=state.registry_claim,
             objects=KubernetesObjects(api),
             visibility=access.seen_by,
         ),

@@ -23,6 +23,7 @@ from app.cluster import connection
 from app.cluster.embedded import EmbeddedState
 from app.gateway.addresses import Origin
 from app.gateway.catalog import Catalog, read_names
+from app.gateway.client_transport import ClientTransport
 from app.gateway.coverage import Coverage
 from app.gateway.database import Database
 from app.gateway.inventory import Inventory
@@ -33,6 +34,7 @@ from app.gateway.reconciler import InventoryReconciler
 from app.gateway.settings import GatewaySettings
 from app.gateway.state import GatewayState
 from app.gateway.traffic import Traffic, Turns
+from app.gateway.transport import HttpTransport
 from app.gateway.upstream import Upstream
 from app.gateway.usage_store import UsageStore
 from app.model.errors import NothingNamedError
@@ -49,6 +51,9 @@ from app.registry.push import PushChecks
 from app.registry.sizes import RegistryImages
 from app.wiring import page
 from app.wiring.backends import Job, cluster_usage, require_namespace, running
+
+_QUESTION = 10.0
+"""Seconds that the registry may take to answer a question of the gateway's own."""
 
 logger = logging.getLogger("registry_admission.gateway")
 
@@ -186,7 +191,9 @@ def _client(settings: GatewaySettings, trust: ssl.SSLContext) -> RegistryClient:
         settings.upstream,
         known.get(Origin.parse(settings.upstream).host, NO_CREDENTIALS),
         allowed_hosts=settings.upstream_token_hosts,
-        context=trust,
+        transport=ClientTransport(
+            HttpTransport(answer_timeout=_QUESTION, idle_timeout=_QUESTION, context=trust)
+        ),
     )
 
 

@@ -64,7 +64,7 @@ def build(
     deciders = Deciders(
         images,
         ObjectAdmission(state, settings),
-        RegistryAdmission(state, settings, sources.objects),
+        RegistryAdmission(state, settings, sources.objects, claim=sources.registry_claim),
         hook,
     )
     admission = Admission(deciders, domain)

@@ -43,7 +43,7 @@ async def listening(
 
 
 class Client:
-    """One connection, byte by byte."""
+    """A connection that sends and receives raw bytes."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -54,7 +54,7 @@ class Client:
         await self._writer.drain()
 
     async def until_closed(self) -> bytes:
-        """All that comes until the other side ends the connection."""
+        """All bytes that arrive until the other side ends the connection."""
         async with asyncio.timeout(20):
             return await self._reader.read()
 

@@ -64,7 +64,7 @@ async def serve(folder: Path, *flags: str, **environment: str) -> AsyncIterator[
 
 
 async def _banner(process: asyncio.subprocess.Process, *, on_examples: bool) -> str:
-    """What the service prints at its start. On the examples, a command to try is its end."""
+    """The text that the service prints at its start. On the examples, it ends with a command."""
     assert process.stdout is not None
     assert process.stderr is not None
     lines = []

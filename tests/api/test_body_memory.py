@@ -13,7 +13,7 @@ from tests.memory import peak_bytes
 MIB = 2**20
 TOKEN = "0123456789abcdef"
 ENDED = 0
-"""For a connection that was ended before its client had read the answer."""
+"""The status for a connection that ended before its client had read the answer."""
 
 
 async def endless() -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""A server takes up new certificates while it runs, as its TLS clients see it."""
+"""A running server loads new certificates, as its TLS clients see."""
 
 import asyncio
 import logging

@@ -1,8 +1,7 @@
-"""A change of the certificates' files is noticed, however they are mounted."""
+"""A change of the certificate files is noticed for every kind of mount."""
 
 import asyncio
 import shutil
-import time
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -62,7 +61,7 @@ async def test_a_mounted_secret_is_followed(tmp_path: Path) -> None:
 
 
 async def test_change_without_an_event_is_found_by_polling(tmp_path: Path) -> None:
-    """The folder itself is a link: what happens beside it is no event in it."""
+    """The folder itself is a link. A change of the link causes no event in the folder."""
     authorities, current = tmp_path / "ca", tmp_path / "current"
     for version in ("v1", "v2"):
         (tmp_path / version).mkdir()
@@ -112,6 +111,5 @@ async def test_changes_are_polled_without_inotify(
 async def test_the_watcher_stops_at_once_when_it_is_cancelled(tmp_path: Path) -> None:
     files.make(tmp_path, NAMES)
 
-    async with serving(tmp_path, by_events):
-        start = time.monotonic()
-    assert time.monotonic() - start < 2
+    async with asyncio.timeout(TIMEOUT), serving(tmp_path, by_events):
+        pass

@@ -26,11 +26,11 @@ _START = 120
 _JSON = {"Content-Type": "application/json"}
 _ANNOUNCED = re.compile(r"listens on (http://\S+)")
 _PATIENT = httpx.AsyncHTTPTransport(retries=6)
-"""The address is announced a moment before it is listened on."""
+"""The server prints its address a moment before it listens."""
 
 
 def scraped(text: str) -> set[tuple[str, str, str]]:
-    """Name, type and help of every family; the times at which counters began are none of ours."""
+    """Name, type and help of every family, without the `_created` times of counters."""
     families = text_string_to_metric_families(text)
     return {
         (family.name, family.type, family.documentation)
@@ -88,7 +88,7 @@ def test_the_controllers_have_the_metrics_of_the_reference() -> None:
 
 
 async def test_the_gateway_has_the_metrics_of_the_reference(tmp_path: Path) -> None:
-    """Its registry does not answer, so it is not ready, and says so."""
+    """The gateway's registry does not answer, so `/readyz` is not ok."""
     (tmp_path / "limits").mkdir()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "app", "gateway", "--port", "0",

@@ -48,7 +48,7 @@ def document(app: FastAPI) -> BaseSchema:
 @pytest.mark.parametrize(
     ("operation", "mode"),
     [(operation, GenerationMode.POSITIVE) for operation in OPERATIONS]
-    # An operation without a body has nothing that could be wrong.
+    # An operation without a body cannot have a wrong body.
     + [(name, GenerationMode.NEGATIVE) for name in OPERATIONS if name.startswith("post")],
 )
 def test_answers_are_as_documented(
@@ -57,8 +57,8 @@ def test_answers_are_as_documented(
     """No 5xx, and only the status codes, headers and shapes that are documented; without a token,
     no push check is answered.
 
-    What a document allows may still be refused, such as a repository without a namespace, and
-    what it does not have, such as `null` for an absent field, may be taken.
+    A request that the document allows may be refused, such as a repository without a namespace. A
+    request that it does not allow may be accepted, such as `null` for an absent field.
     """
     method, path = operation.split()
 

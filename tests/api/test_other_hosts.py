@@ -22,7 +22,7 @@ PATHS = {
 async def answers_of(
     client: httpx.AsyncClient, headers: dict[str, str]
 ) -> dict[str, httpx.Response]:
-    """By path: the known paths and every path that an answer links to."""
+    """The answers by path: the known paths, and every path to which an answer links."""
     answers: dict[str, httpx.Response] = {}
     waiting = set(PATHS)
     while waiting:

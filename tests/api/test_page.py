@@ -1,4 +1,4 @@
-"""The page of the real command over TLS: who gets in, what is sent, and what never is."""
+"""The page of the real command over TLS: sign-in, and the headers and content of answers."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""What the listener makes of the bytes of a request."""
+"""How the listener parses the bytes of a request."""
 
 import asyncio
 import re
@@ -16,7 +16,7 @@ CHUNKED = b"PUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\
 
 
 async def told(scope: Scope, receive: Receive, send: Send) -> None:
-    """An application that answers with what it was told of the request."""
+    """An application that answers with the request that it received."""
     request = Request(scope, receive)
     body = (await request.body()).decode()
     headers = [(name.decode(), value.decode()) for name, value in scope["headers"]]
@@ -36,7 +36,7 @@ async def port() -> AsyncIterator[int]:
 
 
 async def answers(port: int, *parts: bytes) -> bytes:
-    """All that comes on one connection. The last request should ask for its end."""
+    """All bytes that arrive on one connection. The last request must ask to close it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for part in parts:
         writer.write(part)

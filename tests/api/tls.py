@@ -13,9 +13,9 @@ from app.certs.authority import KeyPair
 from app.certs.reload import ServingContext
 
 SOON = 0.05
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 NEVER = 3600.0
-"""A poll that no test waits for: what is seen with it was seen by a change event."""
+"""A poll interval longer than any test: a change that is seen was seen by an event."""
 
 
 def ca(folder: Path) -> bytes:
@@ -101,7 +101,7 @@ async def serving(
     certificates = ServingContext(folder / files.CERTIFICATE, folder / files.KEY)
     listener = await asyncio.start_server(_echo, "127.0.0.1", 0, ssl=certificates.ssl)
     job = asyncio.create_task(background(certificates)) if background else None
-    await asyncio.sleep(0)  # the job has begun, so that a watcher misses nothing from here on
+    await asyncio.sleep(0)  # the job has started, so the watcher sees every later change
     try:
         yield Server(certificates, listener.sockets[0].getsockname()[1])
     finally:

@@ -1,4 +1,4 @@
-"""Somebody who goes through a page of the documentation, and does what it says."""
+"""A reader who follows a page of the documentation and runs its commands."""
 
 import os
 import shlex
@@ -16,7 +16,7 @@ _TIMEOUT = 180.0
 
 
 class Reader:
-    """Follows the blocks of one mark, in a folder in which all files of the page are."""
+    """Runs the blocks with one mark, in a folder with all files of the page."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class Reader:
         environment: Mapping[str, str],
         words: Mapping[str, str] | None = None,
     ) -> None:
-        """`mark`: `run` or `needs a cluster`. `words`: what stands in the place of placeholders."""
+        """`mark`: `run` or `needs a cluster`. `words`: the values of placeholders."""
         self._folder = folder
         self._mark = mark
         self._words = {_PORT: str(free_port()), **(words or {})}
@@ -56,7 +56,7 @@ class Reader:
             self.run(block.content, int(rest.removeprefix("exit code ") or 0))
 
     def run(self, commands: str, code: int = 0) -> None:
-        """Run commands, of which the last one ends with a code and the others with 0."""
+        """Run commands. The last one must end with a code, the others with 0."""
         script = f"set -e -o pipefail\n{self._local(commands)}"
         done = subprocess.run(
             ["bash", "-c", script],
@@ -72,7 +72,7 @@ class Reader:
             process.communicate()
 
     def _start(self, block: Block, announced: str) -> None:
-        """Start one command that ends with the page. It has printed a line when this returns."""
+        """Start a command that runs until the page ends, and wait for its first line."""
         process = subprocess.Popen(
             ["bash", "-c", f"exec {self._local(block.content)}"],
             cwd=self._folder, env=self._environment,

@@ -1,4 +1,4 @@
-"""What the code says when it refuses or warns, read off the code itself."""
+"""The texts of refusals and warnings, read from the source code."""
 
 import ast
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 
 APP = Path(__file__).parents[2] / "app"
 _SHORTEST = 10
-"""Characters of a piece of text that tells one message from others."""
+"""Smallest length of a piece of text that identifies a message."""
 _CALLS = {
     "deny": 0,
     "exceed": 0,
@@ -16,14 +16,14 @@ _CALLS = {
     "hold": 0,
     "_failure": 2,
 }
-"""Functions that are given a reason, and the place of it among their arguments."""
+"""Functions with a reason among their arguments, and the position of the reason."""
 
 
 @dataclass(frozen=True)
 class Refusal:
     reason: str
     pieces: tuple[str, ...]
-    """What its message and next step say whatever they are about."""
+    """The fixed parts of its message and next step."""
 
 
 def refusals() -> Iterator[Refusal]:
@@ -49,7 +49,7 @@ def warnings() -> Iterator[str]:
 
 
 def unresolved() -> Iterator[str]:
-    """Reasons that are put together when they are needed, so that no reader finds them."""
+    """Reasons that the code assembles at run time, so a search of the source misses them."""
     for node in _nodes():
         if isinstance(node, ast.Call) and _called(node) in _CALLS:
             reason = node.args[_CALLS[_called(node)]]
@@ -79,7 +79,7 @@ def _strings(node: ast.expr) -> list[str]:
 
 
 def _pieces(text: ast.expr) -> Iterator[str]:
-    """The fixed parts of a text; how a name in it is made is none of them."""
+    """The fixed parts of a text, without the expressions in it."""
     match text:
         case ast.Constant(value=str(piece)):
             if len(piece.strip()) >= _SHORTEST:

@@ -1,4 +1,4 @@
-"""Every command of the tutorial and the how-tos works as printed, or is at least a command."""
+"""Every command of the tutorial and the how-tos works as printed, or has known flags."""
 
 import os
 import re
@@ -43,7 +43,7 @@ def test_every_command_block_has_a_marker(page: Path) -> None:
 
 
 def commands() -> list[str]:
-    """Every call of the program in the pages, up to where its output goes."""
+    """Every call of the program in the pages, without pipes and redirections."""
     return [
         piece
         for page in [*PAGES, ROOT / "certs" / "README.md"]

@@ -1,4 +1,4 @@
-"""The reference says everything that the code has."""
+"""The reference pages have every setting, command, endpoint and metric of the code."""
 
 from app.api.metrics import OF_GATEWAY, OF_SERVICE
 from app.cli import options

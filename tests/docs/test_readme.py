@@ -1,4 +1,4 @@
-"""The README is short, and what it names exists."""
+"""The README is short, and every file and command in it exists."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ _LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
 
 
 def anchors(page: Path) -> set[str]:
-    """Of the headings, as GitHub and mkdocs make them."""
+    """The anchors of the headings, as GitHub and mkdocs make them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^a-z0-9 -]", "", one.lower()).replace(" ", "-") for one in headings}
 

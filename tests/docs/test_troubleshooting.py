@@ -1,4 +1,4 @@
-"""The troubleshooting page knows every text that the code can answer with."""
+"""The troubleshooting page has every refusal and warning of the code."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the API server of the tests reads at its start: a key, and whom it is to others."""
+"""The files that the API server of the tests reads at its start: key, tokens, certificate."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def write_service_account_key(folder: Path) -> None:
 
 
 def write_audit_policy(folder: Path, user: str) -> None:
-    """What this user asks for is written down, and what anybody does in some namespaces."""
+    """Log all requests of this user, and the requests of all users in some namespaces."""
     policy = {
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",
@@ -40,12 +40,12 @@ def write_audit_policy(folder: Path, user: str) -> None:
 
 
 def write_client_certificate(folder: Path, name: str) -> None:
-    """The API server shows a certificate to every webhook that asks for one."""
+    """Make the API server show a client certificate to every webhook that asks for one."""
     client.make(folder / CLIENT, name, "*", str(folder / CLIENT))
 
 
 def write_kubeconfig(path: Path, url: str, authority: Path, token: str) -> None:
-    """For the owner of a token."""
+    """A kubeconfig for the owner of a token."""
     cluster = {"server": url, "certificate-authority": str(authority)}
     config = {
         "apiVersion": "v1",

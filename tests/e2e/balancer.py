@@ -1,4 +1,4 @@
-"""What a Service does: one address that spreads connections over the replicas that answer."""
+"""A balancer in place of a Service: one address that spreads connections over the replicas."""
 
 import asyncio
 import threading

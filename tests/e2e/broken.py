@@ -1,4 +1,4 @@
-"""What `doctor` says of a cluster, and bringing registries to it that are broken."""
+"""Runs `doctor` on a cluster, and creates broken registries in it."""
 
 import json
 import time
@@ -28,7 +28,7 @@ CONTROLLERS = (
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What `doctor -o json` printed."""
+    """The output of `doctor -o json`."""
 
     code: int
     content: dict[str, Any]
@@ -62,7 +62,7 @@ def doctor(*arguments: str | Path) -> Diagnosis:
 
 
 def create(cluster: Cluster, *objects: Manifest) -> None:
-    """Each with its `status`, where it has one: written as its controller would."""
+    """Create the objects. The `status` of each is written as its controller would."""
     cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(objects))
     for item in objects:
         if item.get("status"):
@@ -94,7 +94,7 @@ def _namespace(metadata: Mapping[str, Any]) -> list[str]:
 
 @contextmanager
 def registry_cluster(directory: Path) -> Iterator[Cluster]:
-    """A cluster with a binder of volumes, the registry's namespaces, and the account to look."""
+    """A cluster with a volume binder, the registry's namespaces and the account of `doctor`."""
     with Cluster(build_tools(), directory) as running:
         running.start_controller_manager(*CONTROLLERS)
         running.install_crds()
@@ -106,7 +106,7 @@ def registry_cluster(directory: Path) -> Iterator[Cluster]:
 
 @contextmanager
 def existing(cluster: Cluster, *parts: Manifest) -> Iterator[None]:
-    """Objects for the time of a test."""
+    """Create objects, and delete them after the test."""
     try:
         create(cluster, *parts)
         yield
@@ -115,7 +115,7 @@ def existing(cluster: Cluster, *parts: Manifest) -> Iterator[None]:
 
 
 def settled(viewer: Path, reason: str, evidence: str = "") -> Diagnosis:
-    """What doctor says once controllers have done their part."""
+    """Run `doctor` until it finds this reason, because controllers need a moment."""
     deadline = time.monotonic() + _FOREVER
     while True:
         found = doctor("--kubeconfig", viewer)
@@ -125,5 +125,5 @@ def settled(viewer: Path, reason: str, evidence: str = "") -> Diagnosis:
 
 
 def viewer(cluster: Cluster, directory: Path) -> Path:
-    """A kubeconfig of the account that may look, and change nothing."""
+    """A kubeconfig of the account that may read and not write."""
     return cluster.account_kubeconfig(directory / "kubeconfig", *ACCOUNT)

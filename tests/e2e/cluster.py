@@ -1,7 +1,7 @@
 """A Kubernetes control plane without nodes, run as child processes of the tests.
 
-What admission webhooks, quotas and RBAC do is decided by the API server, so the tests ask a real
-one; no pod ever runs. Everything listens on one address and lives in one directory.
+The API server decides how admission webhooks, quotas and RBAC work, so the tests use a real one. No
+Pod ever runs. All programs listen on one address and keep their files in one directory.
 """
 
 import json
@@ -27,10 +27,10 @@ STOP_TIMEOUT = 2.0
 KUBECTL_TIMEOUT = 60.0
 _ALONE = ("--leader-elect=false", "--secure-port=0")
 AUDITED = "system:serviceaccount:registry-admission:registry-admission"
-"""Whose requests are written down: what the service asks for in its own name."""
+"""The user whose requests are in the audit log: the service itself."""
 CLIENT_NAME = "kube-apiserver"
 IMAGE_API = "image-api"
-"""The user who stores what the Image API stores; the webhooks of `Replicas` do not ask for it."""
+"""The user of the stand-in for the Image API; webhooks of `Replicas` do not see its requests."""
 CONTROLLERS = (
     "clusterrole-aggregation-controller",
     "garbage-collector-controller",
@@ -43,14 +43,14 @@ CONTROLLERS = (
 
 
 def build_tools() -> Path:
-    """The directory with the control plane's programs, built first where they are missing."""
+    """The directory with the control plane's programs. Missing programs are built first."""
     build = HERE / "tools" / "build"
     built = subprocess.run([build], stdout=subprocess.PIPE, text=True, check=True)
     return Path(built.stdout.strip())
 
 
 class Cluster:
-    """etcd, kube-apiserver and, where a test asks for them, the controllers."""
+    """etcd and kube-apiserver, and the controllers if a test starts them."""
 
     def __init__(
         self,
@@ -101,18 +101,18 @@ class Cluster:
             raise
 
     def stop(self) -> None:
-        """Ends every process; what they stored is not needed any more, so at once."""
+        """Kills every process: the stored data is not needed any more."""
         for process in self._processes.values():
             process.kill()
             process.wait()
         self._processes.clear()
 
     def pid(self, name: str) -> int:
-        """Of `kube-apiserver`, `etcd` or `kube-controller-manager`."""
+        """The process id of `kube-apiserver`, `etcd` or `kube-controller-manager`."""
         return self._processes[name].pid
 
     def start_controller_manager(self, *more: str, flags: Sequence[str] = ()) -> None:
-        """Starts the controllers that a cluster without nodes needs, and those that a test does.
+        """Starts the controllers that a cluster without nodes needs, and those in `more`.
 
         A second call does nothing.
         """
@@ -131,7 +131,7 @@ class Cluster:
         self._wait_for(name, "/api/v1/namespaces/default/serviceaccounts/default")
 
     def start_scheduler(self) -> None:
-        """Starts what gives Pods their nodes."""
+        """Starts the scheduler, which assigns Pods to nodes."""
         self._spawn("kube-scheduler", f"--kubeconfig={self.kubeconfig}", *_ALONE)
 
     def restart_apiserver(self) -> None:
@@ -140,14 +140,14 @@ class Cluster:
         process.terminate()
         try:
             process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:  # open watches hold it up
+        except subprocess.TimeoutExpired:  # open watches delay its end
             process.kill()
             process.wait()
         self._start_apiserver()
         self._wait_for_custom_resources()
 
     def kill(self, name: str) -> None:
-        """Ends a process without a warning."""
+        """Kills a process with SIGKILL."""
         process = self._processes.pop(name)
         process.kill()
         process.wait()
@@ -201,7 +201,7 @@ class Cluster:
         self._wait_for_custom_resources()
 
     def remove_crds(self, domain: str) -> None:
-        """Takes the APIs away again, and what is stored of them."""
+        """Deletes the stand-ins for the registry's APIs, with all objects of them."""
         names = self.kubectl("get", "crds", "--output=name").stdout.split()
         self.kubectl("delete", *(name for name in names if name.endswith(f".{domain}")))
 
@@ -258,7 +258,7 @@ class Cluster:
         self._wait_for("kube-apiserver", "/api/v1/namespaces/default")
 
     def _wait_for_custom_resources(self) -> None:
-        """Until their watch caches are filled, "storage is (re)initializing" is all they answer."""
+        """Wait for the watch caches; until then the answer is "storage is (re)initializing"."""
         crds = json.loads(self.kubectl("get", "crds", "--output=json").stdout)["items"]
         for spec in (crd["spec"] for crd in crds):
             path = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
@@ -274,7 +274,7 @@ class Cluster:
         return self.directory / f"{name}.log"
 
     def _wait_for(self, name: str, path: str) -> None:
-        """Waits until the API answers a path, which says that the named process does its work."""
+        """Waits until the API serves a path, which shows that the named process works."""
         deadline = time.monotonic() + START_TIMEOUT
         while not self._answers(path):
             dead = [key for key, process in self._processes.items() if process.poll() is not None]

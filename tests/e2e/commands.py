@@ -1,4 +1,4 @@
-"""The commands, run as people do, against the cluster of the tests."""
+"""Runs the commands against the cluster of the tests."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from .cluster import Cluster
 def run(
     cluster: Cluster, *arguments: str, stdin: str = "", kubeconfig: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """As the cluster's administrator, or as the owner of another kubeconfig."""
+    """Run a command as the cluster's administrator, or as the owner of another kubeconfig."""
     return subprocess.run(
         [sys.executable, "-m", "app", *arguments],
         env=environment(kubeconfig or cluster.kubeconfig),
@@ -23,5 +23,5 @@ def run(
 
 
 def environment(kubeconfig: Path) -> dict[str, str]:
-    """That of a shell in which kubectl talks to a cluster."""
+    """The environment of a shell in which kubectl uses a cluster."""
     return {**os.environ, "KUBECONFIG": str(kubeconfig)}

@@ -32,7 +32,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture
 def namespace(cluster: Cluster) -> Iterator[str]:
-    """One that no other test has."""
+    """A namespace that no other test uses."""
     name = f"test-{next(_SERIAL)}"
     cluster.kubectl("create", "namespace", name)
     yield name
@@ -55,21 +55,21 @@ def tags(api: ImageApi, replicas: Replicas) -> Tags:
 
 @pytest.fixture
 def no_webhooks_left(cluster: Cluster) -> Iterator[None]:
-    """For tests that install the service's webhooks."""
+    """Removes the service's webhooks after a test that installs them."""
     yield
     remove_webhooks(cluster)
 
 
 @pytest.fixture(scope="module")
 def warns(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
-    """A service that warns of what Config/cluster refers to, as it does unless told otherwise."""
+    """A service with the default `reference-checks`: it warns about Config/cluster."""
     with Answering(cluster, tmp_path_factory.mktemp("warns")) as running:
         yield running
 
 
 @pytest.fixture
 def no_storage_left(cluster: Cluster) -> Iterator[None]:
-    """For tests that create what the registry's storage refers to."""
+    """Removes the objects to which the registry's storage refers after a test that creates them."""
     yield
     for resource in ("secrets", "configmaps", "persistentvolumeclaims"):
         cluster.kubectl(
@@ -81,12 +81,12 @@ def no_storage_left(cluster: Cluster) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def doctor_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One for `doctor` alone: what other tests leave behind would be found, too."""
+    """A cluster for `doctor` alone: it would also find the leftovers of other tests."""
     with broken.registry_cluster(tmp_path_factory.mktemp("doctor")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def viewer(doctor_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its kubeconfig for an account that may change nothing."""
+    """The kubeconfig of an account that may read `doctor_cluster` and not write."""
     return broken.viewer(doctor_cluster, tmp_path_factory.mktemp("viewer"))

@@ -12,7 +12,7 @@ _PAUSE = 0.3
 
 
 class FakeNodes:
-    """While it runs, every Pod on a node is Ready, and one that ends is gone at once."""
+    """While this runs, every Pod on a node is Ready, and a deleted Pod is gone at once."""
 
     def __init__(self, cluster: Cluster, namespace: str) -> None:
         self._cluster = cluster
@@ -72,7 +72,7 @@ class FakeNodes:
 
 
 def _ready() -> list[dict[str, str]]:
-    """Ready since now: `minReadySeconds` counts from the transition."""
+    """The condition Ready, from now on: `minReadySeconds` counts from the transition."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return [
         {

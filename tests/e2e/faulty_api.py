@@ -1,4 +1,4 @@
-"""An API server as a service sees it on a bad day: between both, and told what to get wrong."""
+"""A proxy between the service and the API server that causes the faults a test asks for."""
 
 import asyncio
 import ssl
@@ -18,7 +18,7 @@ class FaultyApi:
 
     def __init__(self, cluster: Cluster) -> None:
         self.status: int | None = None
-        """Answers everything with this."""
+        """The status with which every request is answered; None: requests are passed on."""
         self.delay = 0.0
         """Seconds before an answer begins."""
         self.gone = False
@@ -37,11 +37,11 @@ class FaultyApi:
         self._thread.join(10)
 
     def heal(self) -> None:
-        """Nothing goes wrong from now on."""
+        """Cause no fault from now on."""
         self.status, self.delay, self.gone = None, 0.0, False
 
     def cut(self) -> None:
-        """Ends every answer that is under way, watches above all."""
+        """Ends every answer that is in progress, which are mostly watches."""
         self._loop.call_soon_threadsafe(self._abort)
 
     def _abort(self) -> None:
@@ -74,7 +74,7 @@ class FaultyApi:
         try:
             return await self._answer(request)
         except aiohttp.ClientError:
-            # What the client would see without anything in between.
+            # The client sees the same as without a proxy.
             transport.abort()
             return web.Response(status=502)
         finally:

@@ -1,4 +1,4 @@
-"""What is done to replicas and the API server while pushes are on their way."""
+"""Harms replicas and the API server while pushes are in flight."""
 
 import asyncio
 import signal
@@ -19,13 +19,13 @@ class Harm:
     done: Counter[str] = field(default_factory=Counter)
 
     async def kill(self, index: int) -> None:
-        """SIGKILL, and a new process in its place."""
+        """Kill a replica, and start a new process in its place."""
         await asyncio.to_thread(self.replicas.running[index].kill)
         await asyncio.to_thread(self.replicas.start, index)
         self.done["replicas killed"] += 1
 
     async def freeze(self, index: int, seconds: float) -> None:
-        """SIGSTOP, and SIGCONT after so many seconds."""
+        """Stop a replica with SIGSTOP, and continue it after a number of seconds."""
         replica = self.replicas.running[index]
         replica.process.send_signal(signal.SIGSTOP)
         try:
@@ -39,14 +39,14 @@ class Harm:
         self.done[f"replicas frozen for {seconds:g} s"] += 1
 
     async def cut(self) -> None:
-        """Every connection of the replicas to the API server, again and again."""
+        """Cut every connection of the replicas to the API server, again and again."""
         for _ in range(5):
             self.replicas.way.cut()
             await asyncio.sleep(0.4)
         self.done["watches cut"] += 5
 
     async def lose_the_api_server(self, seconds: float) -> None:
-        """SIGKILL, and a new process after so many seconds."""
+        """Kill the API server, and start it again after a number of seconds."""
         await asyncio.to_thread(self.cluster.kill, "kube-apiserver")
         await asyncio.sleep(seconds)
         await asyncio.to_thread(self.cluster.revive_apiserver)

@@ -39,7 +39,7 @@ def find_tag(tags: list[Json], name: str, key: str = "name") -> Json | None:
 
 
 def is_followed_again(tag: Json, before: Json | None) -> bool:
-    """Whether the Image API looks again at what `from` of a tag leads to."""
+    """Whether the Image API resolves `from` of a tag again."""
     if tag.get("from", {}).get("kind") not in FOLLOWED:
         return False
 

@@ -21,7 +21,7 @@ import httpx
 from .pushes import Push
 
 CLIENTS = 5
-"""Of each kind."""
+"""The number of clients of each kind."""
 SILENT = 420
 """Connections of one client: 2,100 in all."""
 WIDE = 25_000
@@ -30,7 +30,7 @@ BODY = 8 * 2**20
 
 
 class Target:
-    """Where the clients of one process attack, and with which rights."""
+    """The address that the clients of one process attack, and their rights."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.server: str = arguments.server
@@ -43,7 +43,7 @@ class Target:
 
     @contextlib.asynccontextmanager
     async def api(self) -> AsyncIterator[httpx.AsyncClient]:
-        """The API server, as the tenant."""
+        """A client of the API server with the rights of the tenant."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         async with httpx.AsyncClient(
             base_url=f"{self.server}/apis/image.alauda.io/v1/namespaces/{self.namespace}",

@@ -93,7 +93,7 @@ class IdentityProvider(AbstractContextManager["IdentityProvider"]):
         return f"{signed}.{_encoded(signature)}"
 
     def _authorize(self, request: BaseHTTPRequestHandler, query: dict[str, list[str]]) -> None:
-        """Where a person would type a password."""
+        """The sign-in page, which asks for no password."""
         code = secrets.token_hex(16)
         self._nonces[code] = query.get("nonce", [""])[0]
         answer = urlencode({"code": code, "state": query["state"][0]})

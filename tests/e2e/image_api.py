@@ -1,17 +1,17 @@
-"""What the aggregated Image API does with requests that are admitted.
+"""A stand-in for the aggregated Image API, which stores admitted requests.
 
 The kinds are custom resources here, which the API server stores as they come. The Image API instead
 
-- takes ImageStreamMappings and ImageStreamImports as requests: nothing of them is stored, and it
-  ignores `dryRun` for both;
-- ends a request after `--request-timeout`: what is not stored by then never is;
+- takes ImageStreamMappings and ImageStreamImports as requests: it does not store these objects, and
+  it ignores `dryRun` for both;
+- ends a request after `--request-timeout`: a request that is not stored by then is never stored;
 - answers a mapping to a stream that does not exist with 404, after admission; a mapping without
   `tag` is tagged `latest`;
 - stores an import without `to`, whose source has no tag, without a tag; puts all digests that are
   imported `to` one tag into its history; stores the linux/amd64 child of a list that is imported by
   digest in mode Legacy.
 
-`tags.py` has what it does with ImageStreamTags and ImageStreams.
+`tags.py` stands in for it with ImageStreamTags and ImageStreams.
 """
 
 import asyncio
@@ -56,10 +56,10 @@ class Answer:
 
 @dataclass
 class ImageApi:
-    """Stores what is admitted after `delay` seconds, or never if that is None.
+    """Stores an admitted request after `delay` seconds, or never if `delay` is None.
 
-    Requests come through `create`, or straight to the API server, whose answer then says nothing
-    of a missing stream.
+    Requests come through `create`, or directly to the API server, whose answer then does not report
+    a missing stream.
     """
 
     cluster: Cluster
@@ -74,7 +74,7 @@ class ImageApi:
     is missing, or they were late."""
 
     async def start(self) -> None:
-        """Start to take requests, those that exist already first."""
+        """Start to take requests, the existing ones first."""
         self._client = image_api_client(self.cluster)
         self._locks: defaultdict[tuple[str, ...], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._stores: set[asyncio.Task[Answer]] = set()
@@ -82,7 +82,7 @@ class ImageApi:
         self._watchers = [asyncio.create_task(self._watch(plural)) for plural in _REQUESTS]
 
     async def stop(self) -> None:
-        """Stop at once: what was still to be stored is not stored."""
+        """Stop at once: waiting requests are not stored."""
         tasks = [*self._watchers, *self._stores]
         for task in tasks:
             task.cancel()
@@ -115,7 +115,7 @@ class ImageApi:
         return await self._store(plural, body, deadline)
 
     async def call(self, method: str, path: str, body: Json | None = None) -> tuple[int, Json]:
-        """A request to the storage, about which no webhook is asked.
+        """Send a request to the storage. No webhook reviews it.
 
         Raises HTTPError while the API server is not there or not ready.
         """
@@ -181,7 +181,7 @@ class ImageApi:
     async def _watch_once(self, plural: str) -> None:
         async for event in self.watch(f"{ROOT}/{plural}"):
             request = event["object"]
-            # A watch that begins anew tells again of what has not been deleted yet.
+            # A new watch repeats the objects that are not deleted yet.
             known = request["metadata"].get("uid") in self._taken
             if event["type"] == "ADDED" and not known and not _is_by_front(request):
                 self._taken.add(request["metadata"]["uid"])
@@ -231,7 +231,7 @@ class ImageApi:
         return Answer(201)
 
     async def _store_import(self, request: Json) -> Answer:
-        """An import makes its stream."""
+        """Create the stream of an import."""
         namespace, name = request["metadata"]["namespace"], request["metadata"]["name"]
         if not request["spec"]["import"]:
             return Answer(201)

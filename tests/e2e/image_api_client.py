@@ -1,4 +1,4 @@
-"""Speaks to the API server as the stand-in of the Image API does."""
+"""The client with which the stand-in for the Image API calls the API server."""
 
 import ssl
 

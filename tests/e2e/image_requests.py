@@ -1,4 +1,4 @@
-"""Requests to the Image API that tests make, and what is stored of them."""
+"""Requests of tests to the Image API, and the stored result."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""What the cluster shows of limits and use, and waiting for it to settle."""
+"""Reads limits and use from the cluster, and waits until they settle."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ def limits_of_the_page(cluster: Cluster, namespace: str) -> None:
 
 
 async def becomes(seconds: float, what: str, read: Callable[[], object], wanted: object) -> None:
-    """Wait until something that settles has settled."""
+    """Wait until a condition holds."""
     deadline = time.monotonic() + seconds
     while (seen := await asyncio.to_thread(read)) != wanted:
         assert time.monotonic() < deadline, f"{what}: {seen}, not {wanted}"
@@ -54,7 +54,7 @@ async def becomes(seconds: float, what: str, read: Callable[[], object], wanted:
 async def tells_the_truth(
     cluster: Cluster, namespace: str, tags: int, domain: str = DOMAIN
 ) -> None:
-    """What is stored, and what `kubectl describe quota` shows, come to be the same."""
+    """Wait until `kubectl describe quota` shows the stored counts."""
     counts = {f"{domain}/image-tags": str(tags), "pods": "0"}
     stored = partial(stored_tags, cluster, namespace, domain)
     await becomes(90, f"tags of {namespace}", stored, tags)
@@ -63,7 +63,7 @@ async def tells_the_truth(
 
 
 def reserved(cluster: Cluster, namespace: str) -> int:
-    """How many reservations of a namespace nobody has seen stored."""
+    """The number of reservations of a namespace that no replica has seen stored."""
     answer = cluster.kubectl(
         "-n", "registry-admission", "get", "configmap", f"ledger-{namespace}",
         "-o", "jsonpath={.data.reservations}", "--ignore-not-found",

@@ -13,12 +13,12 @@ from .cluster import Cluster
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 NAMESPACE = "registry-admission"
 IMAGE = "set-your-own.invalid/registry-admission"
-"""Of the manifests."""
+"""The folder of the manifests."""
 CONFIGURATIONS = ("validatingwebhookconfigurations", "mutatingwebhookconfigurations")
 
 
 def kustomize(cluster: Cluster, folder: Path) -> list[Manifest]:
-    """What `kubectl kustomize` prints for a folder."""
+    """The output of `kubectl kustomize` for a folder."""
     return list(yaml.safe_load_all(cluster.kubectl("kustomize", str(folder)).stdout))
 
 
@@ -27,7 +27,7 @@ def overlay(cluster: Cluster, name: str) -> list[Manifest]:
 
 
 def apply(cluster: Cluster, manifests: list[Manifest]) -> str:
-    """Applies manifests, whoever has applied them before; what the API server warns of."""
+    """Apply manifests, with force. Returns the warnings of the API server."""
     text = yaml.safe_dump_all(manifests)
     return cluster.kubectl(
         "apply", "--server-side", "--force-conflicts", "--filename=-", input=text
@@ -45,6 +45,6 @@ async def certify(api: KubeApi, folder: Path) -> ClusterCertificates:
 
 
 def remove_webhooks(cluster: Cluster) -> None:
-    """Nobody answers them, so pushes of other tests would wait for nothing."""
+    """Remove the webhooks: no service answers them, so pushes of other tests would fail."""
     for resource in CONFIGURATIONS:
         cluster.kubectl("delete", "--ignore-not-found", resource, NAMESPACE)

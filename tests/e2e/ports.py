@@ -4,7 +4,7 @@ import socket
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nothing listens on, all different because all are bound at the same time."""
+    """Free ports. All differ, because they are bound at the same time."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for sock in sockets:

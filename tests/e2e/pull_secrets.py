@@ -1,4 +1,4 @@
-"""What the cluster shows of managed pull secrets, and a service that manages them."""
+"""Reads managed pull secrets from the cluster, and runs a service that manages them."""
 
 import base64
 import json
@@ -96,7 +96,7 @@ def secrets(cluster: Cluster, namespace: str = "") -> dict[str, dict[str, Any]]:
 
 
 def logins(secret: dict[str, Any]) -> dict[str, str]:
-    """The token for each host of a Secret; none while there is none."""
+    """The token for each host of a Secret; empty without a token."""
     text = base64.b64decode(secret["data"][".dockerconfigjson"])
     return {
         host: base64.b64decode(entry["auth"]).decode().partition(":")[2]
@@ -111,7 +111,7 @@ def token_of(cluster: Cluster, namespace: str, account: str = "default") -> str:
 
 
 def ours(cluster: Cluster, namespace: str, account: str = "default") -> list[str]:
-    """What a ServiceAccount names besides the user's own."""
+    """The pull secrets of a ServiceAccount besides the user's own."""
     found = named(cluster, namespace, account)
     if account == "default":
         assert found[0] == "of-the-user", "the user's own entry is never touched"
@@ -130,13 +130,13 @@ def is_gone(cluster: Cluster, namespace: str) -> bool:
 
 
 def objects(replica: Replica, progress: str) -> int:
-    """How many ServiceAccounts are that far, as `/metrics` tells."""
+    """The number of ServiceAccounts in a state, from `/metrics`."""
     found = re.search(rf'controller_objects\{{.*progress="{progress}"\}} (\S+)', replica.metrics())
     return int(float(found[1])) if found else -1
 
 
 def who(cluster: Cluster, token: str) -> str:
-    """Whom the API server takes the owner of a token for, "" if for nobody."""
+    """The user of a token by TokenReview; "" for an invalid token."""
     review = {
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "TokenReview",
@@ -148,7 +148,7 @@ def who(cluster: Cluster, token: str) -> str:
 
 
 def hook(cluster: Cluster, replica: Replica, authority: bytes) -> None:
-    """Register the webhook of the component, at a replica of the tests."""
+    """Register the webhook of the component with the address of a replica of the tests."""
     [patch] = yaml.safe_load((MANIFESTS / "components/pull-secrets/webhooks.yaml").read_text())
     webhook = patch["value"]
     webhook["failurePolicy"] = "Fail"

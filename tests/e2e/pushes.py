@@ -1,4 +1,4 @@
-"""Pushes as a registry ends them: ImageStreamMappings, created one after another or at once."""
+"""Creates ImageStreamMappings, with which a registry ends a push, in sequence or concurrently."""
 
 import asyncio
 import hashlib
@@ -72,7 +72,7 @@ class Pusher:
         self._streams: set[tuple[str, str]] = set()
 
     async def push(self, pushes: Iterable[Push], *, patience: float = 60) -> list[Answer]:
-        """Every push once; what is not decided (409, 429, 5xx) is tried again."""
+        """Make every push once. A push without a decision (409, 429, 5xx) is tried again."""
         context = ssl.create_default_context(cafile=str(self._cluster.ca_file))
         limits = httpx.Limits(max_connections=self._clients)
         headers = {"Authorization": f"Bearer {self._cluster.token}"}

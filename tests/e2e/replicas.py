@@ -1,7 +1,7 @@
 """Replicas of the service as processes beside the API server, registered as its webhooks.
 
-They have the rights of the service account that is installed, and the webhooks are those that
-are installed, but for the address: there is no network of Services here.
+They have the rights of the installed service account. The webhooks are the installed ones with
+another address, because Services have no network here.
 """
 
 import base64
@@ -49,8 +49,8 @@ _MANY = 1000
 
 
 def service_kubeconfig(cluster: Cluster, path: Path, domain: str = DOMAIN) -> Path:
-    """Grants what `install` grants, and writes a kubeconfig for the service's account."""
-    # The registry's, in which some of the rights are.
+    """Grants the same rights as `install`, and writes a kubeconfig for the service's account."""
+    # Some of the rights are Roles in the registry's namespace.
     cluster.kubectl("create", "namespace", ApiDomain(domain).registry_namespace, check=False)
     rights = [manifest for manifest in _manifests(domain) if manifest["kind"] in _RIGHTS]
     text = yaml.safe_dump_all(rights)
@@ -65,7 +65,7 @@ def _manifests(domain: str) -> list[Manifest]:
 
 
 class Replica:
-    """One process."""
+    """One replica, as a process."""
 
     def __init__(self, kubeconfig: Path, folder: Path, index: int, flags: tuple[str, ...]) -> None:
         self._log = folder / f"replica-{index}.log"
@@ -98,7 +98,7 @@ class Replica:
         raise AssertionError(f"not ready: {reasons}\n{self._log.read_text()[-3000:]}")
 
     def reasons(self) -> list[str]:
-        """Why it is not ready, or cannot decide some requests."""
+        """Why the replica is not ready, or cannot decide some requests."""
         answer = httpx.get(f"{self.url}/readyz", verify=self.context()).json()
         return [*answer["reasons"], *answer["warnings"]]
 
@@ -106,7 +106,7 @@ class Replica:
         return httpx.get(f"{self.url}/metrics", verify=self.context()).text
 
     def review(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Its answer to an AdmissionReview that does not come from the API server."""
+        """The replica's answer to an AdmissionReview that the test sends."""
         review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
         answer = httpx.post(
             f"{self.url}/validate",
@@ -118,7 +118,7 @@ class Replica:
         return response
 
     def stranger(self) -> int:
-        """The HTTP code of a review that somebody sends who shows no certificate."""
+        """The HTTP code of a review from a client without a certificate."""
         return httpx.post(f"{self.url}/validate", json={}, verify=self.context()).status_code
 
     def log(self) -> str:
@@ -191,7 +191,7 @@ class Replicas(AbstractContextManager["Replicas"]):
         self._flags = (*certificates, *flags, "--api-domain", domain)
         kubeconfig = service_kubeconfig(cluster, folder / "kubeconfig", domain)
         self.way = Balancer(lambda: [urlsplit(cluster.url).port or 0])
-        """What the replicas reach the API server through."""
+        """The proxy between the replicas and the API server."""
         server = server or (cluster.url if front else f"https://127.0.0.1:{self.way.port}")
         kubeconfig.write_text(kubeconfig.read_text().replace(cluster.url, server))
         self._kubeconfig = kubeconfig
@@ -235,8 +235,10 @@ class Replicas(AbstractContextManager["Replicas"]):
         self.way.stop()
 
     def wait_until_limited(self, namespace: str, seconds: float = 60) -> None:
-        """Until every replica has heard of limits on a namespace that are far below 1000: a
-        request that nobody sees, for more tags and images than that, is refused by all."""
+        """Wait until every replica has seen the limits of a namespace, which are below 1000.
+
+        A replica that has seen them refuses a dry run that claims 1000 tags and images.
+        """
         request = {
             "uid": "1",
             "kind": {"group": f"image.{self._domain}", "version": "v1", "kind": "ImageStream"},
@@ -261,7 +263,7 @@ class Replicas(AbstractContextManager["Replicas"]):
                 time.sleep(0.1)
 
     def start(self, index: int) -> Replica:
-        """A new process in the place of one that has ended; ready when this returns."""
+        """Start a new process in place of an ended one, and wait until it is ready."""
         replica = Replica(self._kubeconfig, self.folder, index, self._flags)
         replica.wait_until_ready()
         self.running[index] = replica
@@ -279,14 +281,14 @@ class Replicas(AbstractContextManager["Replicas"]):
         self._cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(documents))
 
     def _configuration(self, manifest: Manifest) -> Manifest:
-        """What is installed, at another address."""
+        """The installed webhooks with another address."""
         path = _WEBHOOKS[manifest["kind"]]
         for webhook in manifest["webhooks"]:
             webhook["clientConfig"] = {
                 "url": f"https://127.0.0.1:{self._port}/{path}",
                 "caBundle": base64.b64encode(self._authority).decode(),
             }
-            # The Image API asks no webhook about what it stores.
+            # No webhook reviews the writes of the Image API.
             expression = f"request.userInfo.username != '{IMAGE_API}'"
             webhook.setdefault("matchConditions", []).append(
                 {"name": "not-the-storage", "expression": expression}

@@ -1,4 +1,4 @@
-"""The registry's storage on the cluster of the tests, and the answers to what describes it."""
+"""The registry's storage on the cluster of the tests, and the answers to writes of it."""
 
 import json
 import shlex
@@ -16,7 +16,7 @@ ACCESS, CONFIDENTIAL = "AKIAunguessable", "Xq7unguessable"
 
 
 class Answering(Replicas):
-    """Replicas whose answer must not be missing, or it would pass for a good one."""
+    """Replicas with `failurePolicy: Fail`: a missing answer must not count as an admission."""
 
     def _configuration(self, manifest: Manifest) -> Manifest:
         found = super()._configuration(manifest)
@@ -39,6 +39,18 @@ def created(cluster: Cluster, kind: str, name: str, **content: Any) -> None:
         "metadata": {"name": name, "namespace": REGISTRY, "labels": {"of": "test"}},
     }  # fmt: skip
     cluster.kubectl("create", "--filename=-", input=json.dumps(manifest))
+
+
+def claim(cluster: Cluster, name: str, mode: str = "ReadWriteOnce", **spec: Any) -> None:
+    request = {"accessModes": [mode], "resources": {"requests": {"storage": "1Gi"}}, **spec}
+    created(cluster, "PersistentVolumeClaim", name, spec=request)
+    released(cluster, name)
+
+
+def released(cluster: Cluster, name: str) -> None:
+    """Remove the finalizer of the claim: its controller does not run here."""
+    patch = '--patch={"metadata":{"finalizers":null}}'
+    cluster.kubectl("patch", "pvc", name, IN_REGISTRY, "--type=merge", patch)
 
 
 def tried(cluster: Cluster, spec: dict[str, Any], kind: str = "Config") -> tuple[int, list[str]]:

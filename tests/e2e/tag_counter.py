@@ -1,4 +1,4 @@
-"""How many tags are stored in each namespace, after every single change."""
+"""Counts the stored tags of each namespace after every change."""
 
 import asyncio
 import contextlib
@@ -14,26 +14,26 @@ from .image_api import RETRY_DELAY, ROOT, ImageApi
 
 
 class TagCounter:
-    """Follows all ImageStreams: a count that is read now and then would miss a short excess."""
+    """Follows all ImageStreams: polling would miss a short excess."""
 
     def __init__(self, image_api: ImageApi) -> None:
         self._image_api = image_api
         self._tags: dict[tuple[str, str], list[str]] = {}
         self.now: Counter[str] = Counter()
-        """By namespace."""
+        """The number of tags, by namespace."""
         self.most: Counter[str] = Counter()
         """The highest count that was seen."""
         self.deleted: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """Count until cancelled. After a lost connection it begins with a list."""
+        """Count until cancelled. After a lost connection, list the streams again."""
         while True:
             with contextlib.suppress(httpx.HTTPError, json.JSONDecodeError):
                 await self._follow()
             await asyncio.sleep(RETRY_DELAY)
 
     async def delete_a_tag(self, namespace: str) -> None:
-        """Any of those that are stored."""
+        """One of the stored tags."""
         stored = [
             (name, tag)
             for (owner, name), tags in self._tags.items()

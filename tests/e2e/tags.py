@@ -1,4 +1,4 @@
-"""What the aggregated Image API does with ImageStreamTags and ImageStreams.
+"""A stand-in for the aggregated Image API with ImageStreamTags and ImageStreams.
 
 The names of custom resources cannot have a colon, and their status is not part of a create, so
 these requests do not go through the API server: the service is asked as the Image API asks it. The
@@ -8,7 +8,7 @@ Image API
 - follows `from` again when source, reference, generation or `importPolicy.importMode` change;
 - sends a PUT or PATCH of a tag that does not exist, in a stream that does, as an UPDATE with a
   made-up oldObject;
-- asks nobody about the DELETE of a tag;
+- calls no webhook for the DELETE of a tag;
 - honours `dryRun` for both kinds.
 """
 
@@ -93,7 +93,7 @@ class Tags:
         return answer
 
     async def _follow(self, stream: Json, before: list[Json]) -> None:
-        """Write into the status what the tags lead to that are new or are followed again."""
+        """Write the images of new tags and of tags that are followed again into the status."""
         for tag in stream["spec"]["tags"]:
             if is_followed_again(tag, find_tag(before, tag["name"])):
                 digest = await self._target(stream["metadata"]["namespace"], tag["from"])

@@ -24,13 +24,13 @@ pytestmark = pytest.mark.e2e
 HONEST, HOSTILE = "honest", "hostile"
 PUSHERS = 2
 PUSHES = 150
-"""Of each pusher, one every 0.2 seconds."""
+"""The number of pushes of each honest client, one every 0.2 seconds."""
 PAUSE = 0.2
 
 
 @pytest.fixture(scope="module")
 def replica(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replica]:
-    """One replica, which the API server calls without anything between both."""
+    """One replica, which the API server calls directly."""
     folder = tmp_path_factory.mktemp("replicas")
     with Replicas(cluster, folder, 1, front=lambda ports: ports[0]) as running:
         for namespace in (HONEST, HOSTILE):
@@ -66,7 +66,7 @@ def token(cluster: Cluster, namespace: str) -> str:
 
 @dataclass
 class Seen:
-    """What honest clients saw."""
+    """The results of honest clients."""
 
     seconds: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Seen:
 
 
 async def push_honestly(cluster: Cluster, replica: Replica, prefix: str) -> Seen:
-    """Each push once, and the probes of a kubelet beside them."""
+    """Make each push once, and probe the replica meanwhile as a kubelet does."""
     seen = Seen()
     headers = {"Authorization": f"Bearer {token(cluster, HONEST)}"}
     context = ssl.create_default_context(cafile=str(cluster.ca_file))
@@ -102,7 +102,7 @@ async def push_honestly(cluster: Cluster, replica: Replica, prefix: str) -> Seen
             await asyncio.sleep(PAUSE)
 
     async def probe() -> None:
-        """As the kubelet does: a new connection each time, and two seconds of patience."""
+        """Probe as the kubelet does, with a new connection and a timeout of two seconds."""
         while True:
             async with httpx.AsyncClient(verify=replica.context(), timeout=2) as client:
                 try:

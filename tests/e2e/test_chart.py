@@ -1,4 +1,4 @@
-"""The Helm chart renders what kustomize builds, and a cluster takes it, upgrades and all."""
+"""The Helm chart renders the objects of kustomize, and installs and upgrades them on a cluster."""
 
 import json
 import os
@@ -23,7 +23,7 @@ CA = "Y2E="
 
 @pytest.fixture
 def release(cluster: Cluster) -> Iterator[str]:
-    """A namespace for a release, without anything that others left in the cluster."""
+    """A namespace for a release, in a cluster without leftovers of other tests."""
     commands.run(cluster, "uninstall", "--yes", "--delete-namespace")
     cluster.kubectl("wait", "--for=delete", f"namespace/{NAMESPACE}", "--timeout=50s")
     cluster.kubectl("create", "namespace", NAMESPACE)

@@ -1,4 +1,4 @@
-"""What the values of the Helm chart change, and which values are refused."""
+"""The effect of the values of the Helm chart, and the values that are refused."""
 
 import subprocess
 from typing import Any

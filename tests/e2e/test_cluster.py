@@ -1,4 +1,4 @@
-"""The control plane the end-to-end tests stand on does what they take for granted."""
+"""The control plane of the end-to-end tests has the features that these tests need."""
 
 import json
 import re

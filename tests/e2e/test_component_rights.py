@@ -1,4 +1,4 @@
-"""What each opt-in component lets the service do: what its controller does, and no more."""
+"""Each opt-in component grants the rights that its controller needs, and no more."""
 
 from pathlib import Path
 

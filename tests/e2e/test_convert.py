@@ -1,4 +1,4 @@
-"""Limits converted from a cluster's legacy gateway, applied to it, decide as they did before."""
+"""Limits that are converted and applied decide as the legacy gateway of the cluster did."""
 
 import subprocess
 from collections.abc import Iterator
@@ -93,7 +93,7 @@ async def test_pushes_keep_their_verdict_or_become_allowed_as_reported(
     cluster.kubectl("create", "-f", "-", input=yaml.dump_all(streams, Dumper=yaml.CSafeDumper))
 
     with Replicas(cluster, tmp_path, 1):
-        # The service has its say on the limits, too.
+        # The service reviews the limits as well.
         assert convert(cluster, "--apply").returncode == 1
         answers = await Pusher(cluster).push(cases)
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 MARK = "needs a cluster"
 NEEDING = [page for page in PAGES if any(one.mark.startswith(MARK) for one in blocks(page))]
 INSTALLS = "install"
-"""The page that creates the service's namespace; for the others it is there."""
+"""The page that creates the service's namespace. The other pages need it to exist."""
 NAMESPACES = ("cpaas-system", "image-registry-system", "openshift-image-registry", "team-a")
 WORDS = {
     "HOST/registry-admission:TAG": "registry.example.com/registry-admission:1",
@@ -50,7 +50,7 @@ def fresh(tmp_path: Path) -> Iterator[Cluster]:
 
 @pytest.fixture
 def reader(fresh: Cluster, tmp_path: Path) -> Iterator[Reader]:
-    """Who has the project's manifests, the CA of the registry, and a kubeconfig of two contexts."""
+    """A reader with the manifests, the registry's CA and a kubeconfig of two contexts."""
     folder = tmp_path / "page"
     folder.mkdir()
     (folder / "manifests").symlink_to(MANIFESTS)
@@ -78,7 +78,7 @@ def test_the_commands_of_a_page_work_on_a_cluster(
         fresh.kubectl("create", "namespace", NAMESPACE)
     for block in blocks(page):
         if f"namespace {NAMESPACE}" in block.content and block.mark.startswith(MARK):
-            # Another way to install it: the one before has to go.
+            # This installs the service in another way, so the previous installation is removed.
             reader.run("registry-admission uninstall --yes --delete-namespace")
             fresh.kubectl("wait", "--for=delete", f"namespace/{NAMESPACE}", "--timeout=50s")
         reader.follow(block)

@@ -1,7 +1,7 @@
-"""`doctor` on a real cluster, as an account that may change nothing: what is broken is named.
+"""`doctor` names the broken objects of a real cluster, with an account that may only read.
 
-Each case is a line of the page's "Common actions". PVCs and PVs are settled by Kubernetes' own
-binder; what a kubelet or an attacher would say is written by hand, there is no node.
+Each case is a line of the page's "Common actions". Kubernetes' own binder binds PVCs and PVs. The
+test writes the status that a kubelet or an attacher would write, because there is no node.
 """
 
 import os

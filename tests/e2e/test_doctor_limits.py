@@ -1,4 +1,4 @@
-"""`doctor` on a real cluster: limits, s3 storage, the Image API, and what is left behind."""
+"""`doctor` on a real cluster: limits, S3 storage, the Image API, and legacy ConfigMaps."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`doctor` on a real cluster with this service installed: whole, and with parts that are not."""
+"""`doctor` on a real cluster with this service installed, in a good state and with faults."""
 
 import asyncio
 import json
@@ -31,8 +31,8 @@ def installation(
 ) -> Iterator[None]:
     """A registry with an image on a bound volume, limits, and the service with its certificate.
 
-    No node runs its Pods, so what kubelets and controllers would write is written by hand; the
-    webhooks come last, because nobody answers them.
+    No node runs the Pods, so the test writes the status that kubelets and controllers would write.
+    The webhooks are created last, because no service answers them.
     """
     parts: list[Manifest] = [
         objects.on_claim(),

@@ -1,4 +1,4 @@
-"""What breaks around the service: what it does meanwhile, and how soon it is well again.
+"""Faults around the service: how it behaves during each, and how soon it recovers.
 
 `make faults` prints the times that docs/faults.md has.
 """
@@ -48,7 +48,7 @@ def replicas(
 
 @pytest.fixture
 def namespace(cluster: Cluster, replicas: Replicas) -> Iterator[str]:
-    """With room for a few tags; the service has heard of it."""
+    """A namespace with room for a few tags, whose limits the service has seen."""
     name = f"fault-{next(_SERIAL)}"
     cluster.kubectl("apply", "-f", "-", input=quota(name, "image-tags", LIMIT))
     replicas.wait_until_limited(name)
@@ -62,7 +62,7 @@ class Fault:
     begin: Callable[[Cluster, FaultyApi], None]
     end: Callable[[Cluster, FaultyApi], None]
     blinds: bool = True
-    """Whether the service can no longer know what is stored, and has to refuse."""
+    """Whether the service cannot know the stored objects, and has to refuse."""
 
 
 def _fails_with(status: int) -> Fault:
@@ -107,7 +107,7 @@ FAULTS = (
 
 
 def asked(replica: Replica, namespace: str) -> int:
-    """The code of a review that holds nothing: 200 for allowed."""
+    """The code of a review that reserves nothing; 200 if it is allowed."""
     push = Push(namespace, "app", "probe")
     answer: dict[str, Any] = replica.review(
         {
@@ -124,7 +124,7 @@ def asked(replica: Replica, namespace: str) -> int:
 
 
 async def until(replica: Replica, namespace: str, code: int, seconds: float = 120) -> float:
-    """Seconds until a review is answered like that; until then it is 200 or 503, never else."""
+    """Seconds until a review is answered with this code. Before, the code is 200 or 503 only."""
     started = time.monotonic()
     while (seen := await asyncio.to_thread(asked, replica, namespace)) != code:
         assert seen in (200, 503)
@@ -134,7 +134,7 @@ async def until(replica: Replica, namespace: str, code: int, seconds: float = 12
 
 
 async def told(replica: Replica, seconds: float = 60) -> None:
-    """Wait until the replica says why: between a list and its watch there is no reason to."""
+    """Wait until the replica gives a reason; between a list and its watch it has none."""
     async with asyncio.timeout(seconds):
         while not await asyncio.to_thread(replica.reasons):
             await asyncio.sleep(0.01)
@@ -179,7 +179,7 @@ async def test_expired_certificate_is_replaced(
     await asyncio.to_thread(files.save, tls, expired)
     started = time.monotonic()
     while await code("v1") != 500:
-        # API servers keep connections that they have; the certificate counts for new ones.
+        # API servers keep open connections; the certificate matters for new connections only.
         replicas.cut()
         assert time.monotonic() < started + 60
         await asyncio.sleep(0.2)

@@ -1,4 +1,4 @@
-"""kubectl reads files as the tables of the unit tests say."""
+"""kubectl reads each file of the unit tests' tables with the same result."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 
 
 def read(cluster: Cluster, file: Path, content: bytes) -> list[dict[str, Any]]:
-    """The objects that kubectl would send, without an annotation that it is told to add."""
+    """The objects that kubectl would send, without the annotation that `annotate` adds."""
     file.write_bytes(content)
     printed = cluster.kubectl("annotate", "--local", "-ojson", f"-f{file}", "of=test").stdout
     found, decoder = [], json.JSONDecoder()

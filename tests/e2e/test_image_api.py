@@ -1,4 +1,4 @@
-"""How the Image API behaves, and that no limit is passed by pushes, tags and streams."""
+"""Behaviour of the Image API; pushes, tags and streams do not exceed a limit."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator

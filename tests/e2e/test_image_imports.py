@@ -1,4 +1,4 @@
-"""What the Image API imports and lists of images, and that no limit is passed by them."""
+"""Imports and lists of images in the Image API do not exceed a limit."""
 
 import asyncio
 from collections.abc import Iterator

@@ -54,7 +54,7 @@ async def test_pruner_that_frees_no_room_gets_a_warning(cluster: Cluster, warns:
     ]
 
     def pruned(**spec: int) -> tuple[int, list[str]]:
-        """Other tests leave namespaces that are over their limits, too."""
+        """Other tests leave further namespaces behind that are over their limits."""
         code, warnings = tried(cluster, spec, "ImagePruner")
         return code, [warning for warning in warnings if namespace in warning]
 

@@ -1,4 +1,4 @@
-"""`install` and `uninstall` on a real API server, and what the service may do there then."""
+"""`install` and `uninstall` on a real API server, and the rights of the installed service."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("no_webhooks_left")]
 
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:registry-admission"
 IMAGE = "set-your-own.invalid/registry-admission"
-"""As in the manifests, so that applying those as well conflicts with nothing."""
+"""The image of the manifests, so that applying the manifests as well causes no conflict."""
 IN_REGISTRY = f"--namespace={REGISTRY}"
 
 

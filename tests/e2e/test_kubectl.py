@@ -1,4 +1,4 @@
-"""What users of kubectl see of the service: what is taken, what is filled in, what is refused."""
+"""What users of kubectl see: accepted objects, defaults and refusals."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ def test_the_api_server_is_of_the_version_that_was_asked_for(cluster: Cluster) -
 def test_every_example_of_the_page_is_applied(
     cluster: Cluster, replicas: Replicas, number: int
 ) -> None:
-    """As printed, but for the name of a storage class, which the API server itself checks."""
+    """The example with another storage class, because the API server checks its name."""
     cluster.kubectl("create", "namespace", "team-a", check=False)
     text = in_domain(page.examples()[number]).replace("<storage-class-name>", "standard")
 
@@ -113,9 +113,9 @@ async def test_deleting_a_config_warns_of_the_images_that_go_with_it(
 async def test_registry_names_come_from_config(
     cluster: Cluster, replicas: Replicas, namespace: str
 ) -> None:
-    """What a tag of a registry that is not ours leads to is not known beforehand."""
+    """The image of a tag in another registry is not known before its import."""
     store_image(cluster, namespace)
-    # Of an image of the internal registry, a size that nobody knows is refused.
+    # An image of the internal registry with an unknown size is refused.
     sizes = {"type": f"{DOMAIN}/Image", "max": {"storage": "1Ki"}}
     counts = {"type": f"{DOMAIN}/ImageStream", "max": {f"{DOMAIN}/images": "0"}}
     limits = {"limits": [sizes, counts]}

@@ -1,4 +1,4 @@
-"""An afternoon's work: 300 namespaces come from the legacy gateway to Registry v2's limits."""
+"""300 namespaces move from the limits of the legacy gateway to those of Registry v2."""
 
 import json
 import subprocess
@@ -27,7 +27,7 @@ CHOSEN = ("--from-cluster", "--namespaces", ",".join(NAMESPACES))
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One of its own: hundreds of namespaces take other tests, and their end, minutes."""
+    """A cluster for this test alone: other tests would be slow with hundreds of namespaces."""
     with Cluster(build_tools(), tmp_path_factory.mktemp("migration")) as running:
         running.install_crds()
         yield running
@@ -105,7 +105,7 @@ def tag(cluster: Cluster, namespace: str, name: str) -> subprocess.CompletedProc
 
 
 async def verdicts(cluster: Cluster, **wanted: str) -> None:
-    """Until the service decides as wanted: `refused`, `warned` or `allowed`, by namespace."""
+    """Wait for these decisions by namespace: `refused`, `warned` or `allowed`."""
 
     def seen() -> dict[str, str]:
         found = {}

@@ -1,4 +1,4 @@
-"""The service in a cluster whose Image API is not there yet."""
+"""The service in a cluster without the Image API."""
 
 from pathlib import Path
 

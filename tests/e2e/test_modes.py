@@ -1,4 +1,4 @@
-"""What each mode of a limit does, and where people see it, on a real API server."""
+"""The effect of each mode of a limit, and where users see it, on a real API server."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(scope="module", autouse=True)
 def namespaces(cluster: Cluster, replicas: Replicas) -> Iterator[None]:
-    """One for each mode, with an enforced quota of one ImageStream, and that one."""
+    """A namespace for each mode, with one ImageStream and an enforced quota of one."""
     for name in AUDITED_NAMESPACES:
         cluster.kubectl("create", "namespace", name)
         limit(cluster, name)

@@ -1,4 +1,4 @@
-"""The overlays on a real API server: it takes them, and `install` says the same as they do."""
+"""A real API server accepts the overlays, and `install` prints the same objects."""
 
 import json
 import os
@@ -41,7 +41,7 @@ spec:
 
 @pytest.fixture(scope="module", autouse=True)
 def _cert_manager(cluster: Cluster) -> Iterator[None]:
-    """What of cert-manager the API server has to know to store its objects."""
+    """The kinds of cert-manager, as custom resources, so that its objects can be stored."""
     crds = "".join(
         CERT_MANAGER % {"kind": kind, "singular": kind.lower(), "plural": f"{kind.lower()}s"}
         for kind in ("Issuer", "Certificate")

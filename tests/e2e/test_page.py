@@ -1,4 +1,4 @@
-"""The page in a cluster: the API server says who somebody is and what they may see."""
+"""The page in a cluster: the API server authenticates users and checks their rights."""
 
 import html
 import json

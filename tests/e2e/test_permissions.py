@@ -42,7 +42,7 @@ TEAM = "permissions"
 
 @dataclass(frozen=True, order=True)
 class Right:
-    """`name` and `namespace` are empty where a right is for all of them."""
+    """A right. Empty `name` and `namespace`: for all names or namespaces."""
 
     verb: str
     group: str
@@ -75,7 +75,7 @@ def granted() -> set[Right]:
 
 
 class Audit:
-    """What the service account has asked for from now on."""
+    """The requests of the service account from now on."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._log = cluster.audit_log
@@ -113,7 +113,7 @@ class Audit:
 
 @pytest.fixture
 def audit(cluster: Cluster) -> Iterator[Audit]:
-    """From a cluster in which the service has never run."""
+    """Start in a cluster in which the service never ran."""
     for target in ("secret/registry-admission-tls", "lease/registry-admission",
                    f"imagestreams.image.{DOMAIN}/registry-admission-heartbeat"):  # fmt: skip
         cluster.kubectl("delete", "--ignore-not-found", f"--namespace={NAMESPACE}", target)
@@ -124,7 +124,7 @@ def audit(cluster: Cluster) -> Iterator[Audit]:
 
 @pytest_asyncio.fixture
 async def api(cluster: Cluster, tmp_path: Path) -> AsyncIterator[KubeApi]:
-    """With the rights of the service account."""
+    """A client with the rights of the service account."""
     kubeconfig = service_kubeconfig(cluster, tmp_path / "account")
     async with connected(kubeconfig, None) as api:
         yield api
@@ -177,7 +177,7 @@ async def meet_at_a_ledger(api: KubeApi) -> None:
 
 
 async def count_refusals(api: KubeApi) -> None:
-    """Two refusals that are some minutes apart."""
+    """Cause two refusals that are some minutes apart."""
     request = AdmissionRequest.model_validate(
         {
             "uid": "1",
@@ -203,7 +203,7 @@ async def look_at_what_a_config_refers_to(api: KubeApi) -> None:
 
 
 async def renew_certificates(api: KubeApi, folder: Path) -> None:
-    """Long after those that the replica has made have ended."""
+    """A time at which all reservations of the replica have expired."""
     later = datetime.now(UTC) + timedelta(days=20 * 365)
     certificates = ClusterCertificates(
         api,

@@ -65,7 +65,7 @@ class Job:
         )  # fmt: skip
 
     def grant(self, rules: list[dict[str, Any]]) -> None:
-        """Give the account these rights."""
+        """Grant these rights to the account."""
         [role] = [one for one in self.rights if one["kind"] == "ClusterRole"]
         apply(self._cluster, [role | {"rules": rules}])
 

@@ -67,7 +67,7 @@ def start(cluster: Cluster, tmp_path: Path) -> Iterator[Callable[..., Replica]]:
 
 @pytest.fixture
 def team(cluster: Cluster) -> Iterator[Callable[[str], str]]:
-    """Makes namespaces whose ServiceAccount `default` has a pull secret of its user's."""
+    """Makes namespaces whose ServiceAccount `default` has a pull secret of the user's own."""
     made: list[str] = []
 
     def namespace(name: str) -> str:
@@ -120,7 +120,7 @@ async def test_lifecycle_of_a_pull_secret(
     await becomes(SOON, "the dropped host", names_dropped_host, False)
     assert who(cluster, token_of(cluster, a))
 
-    # What is edited is repaired, what is deleted is made again and its token is worth nothing.
+    # An edited Secret is repaired. A deleted Secret is made again, and its old token is invalid.
     name = secret["metadata"]["name"]
     edited = '{"stringData": {".dockerconfigjson": "{\\"auths\\":{}}"}}'
     cluster.kubectl("patch", "secret", name, f"--namespace={a}", "-p", edited)
@@ -134,7 +134,7 @@ async def test_lifecycle_of_a_pull_secret(
     cluster.kubectl("label", "secret", name, f"--namespace={a}", f"{LABEL.partition('=')[0]}-")
     await becomes(SOON, "the removed label", partial(is_complete, cluster, a), True)
 
-    # A ServiceAccount takes its Secret along.
+    # The Secret is deleted together with its ServiceAccount.
     cluster.kubectl("create", "serviceaccount", "builder", f"--namespace={a}")
     await becomes(SOON, "builder", lambda: bool(token_of(cluster, a, "builder")), True)
     cluster.kubectl("delete", "serviceaccount", "builder", f"--namespace={a}")
@@ -219,7 +219,7 @@ async def test_another_owner_turns_the_controller_off(
     for namespace in (a, b):
         await becomes(SOON, f"{namespace} managed", partial(is_complete, cluster, namespace), True)
 
-    # One tenant's mark is about the tenant's own ServiceAccount.
+    # A tenant's mark concerns the tenant's own ServiceAccount only.
     mark = "openshift.io/internal-registry-pull-secret-ref"
     cluster.kubectl("annotate", "sa", "default", f"--namespace={a}", f"{mark}=default-dockercfg")
     left = f"ServiceAccount {a}/default has the annotation {mark}"
@@ -231,7 +231,7 @@ async def test_another_owner_turns_the_controller_off(
     await becomes(SOON, "not in doubt", partial(is_complete, cluster, b), True)
     assert secrets(cluster, a) == {}
 
-    # Config/cluster speaks for the whole cluster.
+    # Config/cluster decides for the whole cluster.
     owner = f"imageregistry.operator.{DOMAIN}/pull-secrets-owner"
     cluster.kubectl("annotate", CONFIG, "cluster", f"{owner}=image-registry-operator")
     await becomes(SOON, "off", partial(stands, cluster), "False")

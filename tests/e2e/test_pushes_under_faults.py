@@ -1,5 +1,5 @@
-"""10,000 pushes to three replicas, of which some are killed or frozen, without their watches or
-without an API server at times: no limit is passed, and in the end nothing is held back.
+"""10,000 pushes to three replicas while replicas are killed and frozen, watches are cut and the API
+server is away: no limit is exceeded, and afterwards no place is held.
 
 Part of `make faults`, which prints the figures of docs/faults.md.
 """
@@ -34,7 +34,7 @@ REQUEST_TIMEOUT = 15
 """Seconds. Short ones, so that reservations and escrows of lost requests end during the run."""
 RESERVATION = REQUEST_TIMEOUT + 5 + 2 * 2.0
 COUNTED = LIFE + 2 * RESERVATION
-"""Seconds for which the places of an escrow count that nobody gives back."""
+"""Seconds for which the places of a lost escrow count."""
 FLAGS = ("--request-timeout", str(REQUEST_TIMEOUT), "--watch-lag", "5", "--clock-skew", "2")
 
 
@@ -96,7 +96,7 @@ async def nothing_is_held(cluster: Cluster) -> None:
 
 
 async def fill(cluster: Cluster, pusher: Pusher, counter: TagCounter) -> None:
-    """Push more than there is room for, and again what has ended before it was stored."""
+    """Push more than there is room for, and repeat pushes that ended before they were stored."""
     for turn in itertools.count():
         missing = {name: LIMIT - counter.now[name] for name in NAMESPACES}
         if not any(missing.values()):

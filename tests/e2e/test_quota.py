@@ -1,4 +1,4 @@
-"""Limits on a real API server: exact across replicas, and told truly."""
+"""Limits on a real API server: exact across replicas, with correct counts in the status."""
 
 import asyncio
 import itertools
@@ -47,7 +47,7 @@ def pusher(cluster: Cluster) -> Pusher:
 
 
 def limit(cluster: Cluster, replicas: Replicas, namespaces: list[str], tags: int) -> None:
-    """Lets each namespace have so many tags; returns when every replica knows."""
+    """Limit the tags of each namespace, and wait until every replica has seen the limit."""
     text = "---\n".join(quota(name, "image-tags", tags) for name in namespaces)
     cluster.kubectl("apply", "-f", "-", input=text)
     for name in namespaces:
@@ -70,7 +70,7 @@ def namespaces(cluster: Cluster, replicas: Replicas) -> Iterator[list[str]]:
 
 
 def many(namespaces: list[str]) -> list[Push]:
-    """300 pushes, 60 to each namespace."""
+    """Make 300 pushes, 60 to each namespace."""
     return [
         Push(namespaces[number % 5], f"app-{number % 7}", f"v{number}") for number in range(300)
     ]
@@ -99,7 +99,7 @@ async def kill_a_replica(cluster: Cluster, replicas: Replicas) -> None:
 
 
 async def cut_the_watches(cluster: Cluster, replicas: Replicas) -> None:
-    """Every connection of the replicas to the API server, again and again."""
+    """Cut every connection of the replicas to the API server, again and again."""
     for _ in range(8):
         await asyncio.sleep(0.4)
         replicas.way.cut()
@@ -134,7 +134,7 @@ async def test_no_limit_is_passed_when_things_break_midway(
         """On a busy machine a restart may outlast a request: what has ended is not stored, though
         the API server has answered 201."""
         ended = [one for one in image_api.ended if one["metadata"]["namespace"] == namespace]
-        # A create whose answer was lost with the API server is admitted all the same.
+        # A create is admitted even if its answer was lost with the API server.
         assert admitted[namespace] - len(ended) <= LIMIT
         return LIMIT - len(ended) <= stored_tags(cluster, namespace) <= LIMIT
 
@@ -146,8 +146,8 @@ async def test_no_limit_is_passed_when_things_break_midway(
 async def test_a_request_that_has_ended_is_never_stored(
     cluster: Cluster, image_api: ImageApi, namespaces: list[str], pusher: Pusher
 ) -> None:
-    """If the stand-in stored it later than a reservation lasts, a limit would be passed, and not by
-    the service."""
+    """If the stand-in stored a push after its reservation has expired, a limit would be exceeded
+    without a fault of the service."""
     image_api.timeout, image_api.delay = 1.0, 2.0
 
     [answer] = await pusher.push([Push(namespaces[0], "app", "late")])
@@ -232,7 +232,7 @@ async def test_a_refused_push_is_an_event_that_describe_shows(
     await pusher.push([Push(namespace, "app", f"v{number}") for number in range(30)])
 
     def described() -> list[str]:
-        """One line from each of the replicas that refused, however often they did."""
+        """Each replica that refused has logged one line, whatever the number of refusals."""
         shown = cluster.kubectl("-n", namespace, "describe", f"imagestreams.image.{DOMAIN}", "app")
         lines = shown.stdout.partition("\nEvents:")[2].splitlines()
         return [line for line in lines if "QuotaExceeded" in line]

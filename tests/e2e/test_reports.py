@@ -1,4 +1,4 @@
-"""`usage` and `audit` on a cluster: what is stored, what is in flight, and what RBAC hides."""
+"""`usage` and `audit` on a cluster: stored objects, pushes in flight, and missing rights."""
 
 import json
 import subprocess
@@ -79,7 +79,7 @@ def team(cluster: Cluster) -> Iterator[None]:
 
 @pytest.fixture
 async def image_api(cluster: Cluster, tmp_path: Path) -> AsyncIterator[ImageApi]:
-    """The service, and an Image API that stores nothing of what was admitted."""
+    """The service, with an Image API that stores no admitted request."""
     running = ImageApi(cluster, delay=None)
     await running.start()
     with Replicas(cluster, tmp_path, 1):

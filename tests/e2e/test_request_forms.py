@@ -1,4 +1,4 @@
-"""Every form of a write is held against the limits: apply, patch, replace, generated names."""
+"""Limits hold for every form of a write: apply, patch, replace, generated names."""
 
 import json
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def stream(namespace: str, *tags: str, **metadata: str) -> dict[str, Any]:
 
 
 def limited(cluster: Cluster, replicas: Replicas, namespace: str, most: int) -> None:
-    """Limit streams and tags; returns when every replica knows."""
+    """Limit streams and tags, and wait until every replica has seen the limits."""
     hard = {f"{DOMAIN}/{name}": str(most) for name in ("imagestreams", "image-tags")}
     quota = {
         "apiVersion": "v1",

@@ -28,7 +28,7 @@ ACCESS, SECRET = "REGISTRY_STORAGE_S3_ACCESSKEY", "REGISTRY_STORAGE_S3_SECRETKEY
 
 @pytest.fixture
 def service(cluster: Cluster, tmp_path: Path) -> Iterator[Replica]:
-    """One with no more rights than the component gives."""
+    """A service with no more rights than the component grants."""
     files.make(tmp_path / "tls", ["localhost", "127.0.0.1"])
     flags = ("--tls-dir", str(tmp_path / "tls"), "--controllers", "s3-credentials")
     with rights_of(cluster, tmp_path, "s3-credentials") as kubeconfig:

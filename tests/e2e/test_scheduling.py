@@ -55,12 +55,12 @@ def rolled_out(cluster: Cluster) -> None:
 
 
 def spread(nodes: FakeNodes) -> list[int]:
-    """How many Pods the nodes that have some have, the fewest first."""
+    """The number of Pods on each node that has any, in ascending order."""
     return sorted(Counter(map(node_of, staying(nodes))).values())
 
 
 def staying(nodes: FakeNodes) -> list[dict[str, Any]]:
-    """The Pods that are not ending."""
+    """The Pods that are not being deleted."""
     return [pod for pod in nodes.pods() if "deletionTimestamp" not in pod["metadata"]]
 
 

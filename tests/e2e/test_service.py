@@ -1,4 +1,4 @@
-"""The service on a real API server when things break, change or come from strangers."""
+"""The service on a real API server: faults, changes, and requests from strangers."""
 
 import asyncio
 import base64
@@ -22,7 +22,7 @@ from .replicas import Replica, Replicas
 pytestmark = pytest.mark.e2e
 
 EXPIRY = 17
-"""Seconds: what follows from these settings."""
+"""Seconds, by these settings."""
 SHORT = (
     *("--request-timeout", "3", "--watch-lag", "10", "--clock-skew", "2"),
     *("--shutdown-delay", "2"),
@@ -37,7 +37,7 @@ def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def another_webhook(cluster: Cluster, replicas: Replicas) -> Iterator[None]:
-    """One that refuses tags called `lost`, because nobody answers for it."""
+    """A webhook that refuses tags called `lost`, because no service answers it."""
     configuration = {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",
@@ -112,7 +112,7 @@ async def test_stale_view_refuses_with_a_reason_and_recovers(
 
 
 class Load:
-    """Creates all the time, and what of it failed for another reason than its name."""
+    """Creates streams all the time, and notes the failures that are not name conflicts."""
 
     def __init__(self, cluster: Cluster, namespace: str) -> None:
         self._pusher = Pusher(cluster, clients=8)
@@ -144,7 +144,7 @@ async def test_a_rolling_restart_and_new_certificates_under_load_fail_no_review(
     limits_of_the_page(cluster, namespace)
     async with Load(cluster, namespace) as load:
         for index in range(2):
-            # As a Deployment does: the new replica is ready before the old one is told to go.
+            # As in a Deployment, the new replica is ready before the old one gets SIGTERM.
             await asyncio.sleep(1)
             old = replicas.running[index]
             await asyncio.to_thread(replicas.start, index)

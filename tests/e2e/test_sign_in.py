@@ -45,7 +45,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IdentityProvi
 def cluster(
     provider: IdentityProvider, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
-    """One that trusts the provider, with two namespaces; a group may look into the first."""
+    """A cluster that trusts the provider, with two namespaces; a group may see the first one."""
     flags = [*flags_of(0, {ISSUER: provider.issuer}), f"--oidc-ca-file={provider.ca_file}"]
     folder = tmp_path_factory.mktemp("trusting")
     with Cluster(build_tools(), folder, flags=flags) as running:
@@ -80,7 +80,7 @@ def proxy(
         command = [
             str(build_tools() / "oauth2-proxy"),
             *flags_of(1, places),
-            # Here alone: no certificate for the proxy itself, and a provider of this machine.
+            # Only here, the proxy has no certificate, and the provider runs on this machine.
             f"--provider-ca-file={provider.ca_file}",
             f"--http-address={address}",
             "--cookie-secure=false",

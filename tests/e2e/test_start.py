@@ -1,4 +1,4 @@
-"""What a service that cannot work says when it starts."""
+"""The message of a service that cannot start."""
 
 import pytest
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 def test_a_service_without_its_namespace_says_so_in_one_line(
     cluster: Cluster, command: tuple[str, ...]
 ) -> None:
-    """In a Pod, the kubelet starts it again, with longer and longer pauses."""
+    """In a Pod, the kubelet starts the container again, with longer and longer pauses."""
     chosen = ("--kubeconfig", str(cluster.kubeconfig), "--service-namespace", "nowhere")
 
     ended = commands.run(cluster, *command, "--port", "0", *chosen)

@@ -1,4 +1,4 @@
-"""What the storage of Config/cluster refers to, on a real API server: claims, Secrets, CAs."""
+"""Claims, Secrets and CAs to which the storage of Config/cluster refers, on a real API server."""
 
 import json
 from collections.abc import Iterator
@@ -15,23 +15,21 @@ from tests import page
 from .cluster import Cluster
 from .domain import DOMAIN, REGISTRY
 from .replicas import Replicas
-from .storage import CONFIG, IN_REGISTRY, Answering, created, created_by, s3, tried
+from .storage import (
+    CONFIG,
+    IN_REGISTRY,
+    Answering,
+    claim,
+    created,
+    created_by,
+    released,
+    s3,
+    tried,
+)
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("no_storage_left")]
 
 DAY = timedelta(days=1)
-
-
-def claim(cluster: Cluster, name: str, mode: str = "ReadWriteOnce", **spec: Any) -> None:
-    request = {"accessModes": [mode], "resources": {"requests": {"storage": "1Gi"}}, **spec}
-    created(cluster, "PersistentVolumeClaim", name, spec=request)
-    released(cluster, name)
-
-
-def released(cluster: Cluster, name: str) -> None:
-    """Nothing but a controller that is not here would let the claim go."""
-    patch = '--patch={"metadata":{"finalizers":null}}'
-    cluster.kubectl("patch", "pvc", name, IN_REGISTRY, "--type=merge", patch)
 
 
 def pvc(name: str, **spec: Any) -> dict[str, Any]:
@@ -133,7 +131,7 @@ def test_missing_read_right_refuses_nothing(cluster: Cluster, warns: Replicas) -
 
 @pytest.fixture
 def refuses(cluster: Cluster, warns: Replicas, tmp_path: Path) -> Iterator[Replicas]:
-    """A strict service in the place of the one that warns."""
+    """A service that refuses, in place of the one that warns."""
     with Answering(cluster, tmp_path, 1, "--reference-checks", "deny") as running:
         yield running
     warns._register()

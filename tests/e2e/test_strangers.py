@@ -1,4 +1,4 @@
-"""What one tenant stores stops nobody else, and what one tenant owns no other is told."""
+"""The objects of one tenant do not stop other tenants, and are not shown to them."""
 
 import json
 from collections.abc import Iterator

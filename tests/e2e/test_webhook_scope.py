@@ -1,4 +1,4 @@
-"""What the API server asks the service about, shown by a service that does not answer."""
+"""The requests that the API server sends to the service, tested with a service that is away."""
 
 import json
 import time
@@ -17,7 +17,7 @@ from .overlays import CONFIGURATIONS, NAMESPACE, apply, remove_webhooks
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("no_webhooks_left")]
 
 NOWHERE = "https://127.0.0.1:1/"
-"""Nothing listens there: that a webhook is asked shows as a refused connection."""
+"""An address without a listener: a call of a webhook fails with a refused connection."""
 HEARD_WITHIN = 10.0
 
 
@@ -60,7 +60,7 @@ CONTAINER = {"type": "Container", "max": {"cpu": "1", "memory": "1Gi"}}
 
 @pytest.fixture
 def unanswered(cluster: Cluster) -> Cluster:
-    """The webhooks, all of them with `Fail`, and nobody who answers."""
+    """All webhooks with `failurePolicy: Fail`, and no service that answers."""
     apply(
         cluster,
         installing.manifests(
@@ -73,7 +73,7 @@ def unanswered(cluster: Cluster) -> Cluster:
             webhook["clientConfig"] = {"url": NOWHERE}
             webhook["failurePolicy"] = "Fail"
         cluster.kubectl("replace", "--filename=-", input=json.dumps(found))
-    # API servers hear of it a moment later.
+    # API servers see the change a moment later.
     for manifest in (config_map(rules="-"), registry_kind("Config")):
         deadline = time.monotonic() + HEARD_WITHIN
         while not asked(cluster, manifest) and time.monotonic() < deadline:
@@ -150,6 +150,36 @@ def test_only_one_secret_is_sent_to_the_webhook(unanswered: Cluster) -> None:
     ] == expected
     generated = {**secret(""), "metadata": {"generateName": user}}
     assert asked(unanswered, generated, registry) == ""
+
+
+def test_only_deletions_of_claims_of_the_registry_are_sent_to_the_webhook(
+    unanswered: Cluster,
+) -> None:
+    claim = {
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "probe"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
+        },
+    }  # fmt: skip
+    controllers = "system:serviceaccount:kube-system:namespace-controller"
+
+    def deleted(namespace: str, *flags: str) -> str:
+        answer = unanswered.kubectl(
+            "delete", "pvc", "probe", f"--namespace={namespace}", "--dry-run=server", *flags,
+            check=False,
+        )  # fmt: skip
+        return answer.stderr.partition('failed calling webhook "')[2].partition(".")[0]
+
+    for namespace, webhook in ((REGISTRY, "claims"), ("default", "")):
+        assert asked(unanswered, claim, namespace) == ""
+        unanswered.kubectl(
+            "create", f"--namespace={namespace}", "--filename=-", input=json.dumps(claim)
+        )
+        assert deleted(namespace) == webhook
+        assert deleted(namespace, f"--as={controllers}", "--as-group=system:masters") == ""
+    remove_webhooks(unanswered)
+    for namespace in (REGISTRY, "default"):
+        unanswered.kubectl("delete", "pvc", "probe", f"--namespace={namespace}", "--wait=false")
 
 
 @pytest.mark.parametrize("namespace", ["kube-system", NAMESPACE])

@@ -1,5 +1,5 @@
-"""Inputs nobody would think of: one module per target, run two ways.
+"""Fuzz tests: one module per target, run in two ways.
 
-The normal tests try seeds, past findings (corpus/) and some mutations of them; `make fuzz` lets
-coverage lead the way (atheris) and keeps what it finds as corpus/TARGET/crash-….
+The normal tests try seeds, past findings (corpus/) and some mutations of both. `make fuzz` is
+guided by coverage (atheris), and keeps its findings as corpus/TARGET/crash-….
 """

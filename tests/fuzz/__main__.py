@@ -1,7 +1,7 @@
-"""`python -m tests.fuzz TARGET SECONDS`: a run that coverage leads (needs atheris).
+"""`python -m tests.fuzz TARGET SECONDS`: a run guided by coverage (needs atheris).
 
-What is found is kept in corpus/TARGET, where the normal tests try it from then on; what is merely
-new to the coverage is kept in .fuzz/TARGET, where the next run begins.
+Findings are kept in corpus/TARGET, where the normal tests try them from then on. Inputs with new
+coverage are kept in .fuzz/TARGET, where the next run starts.
 """
 
 import sys
@@ -15,7 +15,7 @@ with atheris.instrument_imports(include=["app"]):
 
 
 def main(name: str, seconds: str) -> None:
-    """Ends the process: with 0 after so many seconds, with another code after a finding."""
+    """Fuzz, and end the process: with 0 after this number of seconds, else after a finding."""
     target = ALL[name]
     learned = Path(".fuzz") / name
     learned.mkdir(parents=True, exist_ok=True)

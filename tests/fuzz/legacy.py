@@ -32,7 +32,7 @@ def check(data: bytes) -> None:
 
 
 def _check_regex(regex: str) -> None:
-    """What is decided without running a regex is what RE2 finds when it runs it."""
+    """A decision about a regex without running it equals the result of RE2."""
     try:
         compiled = re2.compile(regex, _OPTIONS)
         automaton = Automaton(regex)
@@ -54,7 +54,7 @@ def _check_config(data: dict[str, str]) -> None:
 
 
 def _check_rules(config: LegacyConfig, text: str) -> None:
-    """Rules that are text for another reader of YAML are the same text for this one."""
+    """Rules that PyYAML reads as text are the same text for this parser."""
     try:
         content = yaml.safe_load(text) or []
     except (yaml.YAMLError, ValueError, RecursionError):
@@ -68,7 +68,7 @@ def _check_rules(config: LegacyConfig, text: str) -> None:
 
 
 def _check_conversion(config: LegacyConfig) -> None:
-    """Nothing that the gateway let through is refused afterwards."""
+    """The converted limits refuse no push that the gateway allowed."""
     conversion = convert(config, ["team-a"])
     [converted] = conversion.namespaces
     yaml.safe_dump_all(converted.manifests(ApiDomain(), Totals(images=1)))

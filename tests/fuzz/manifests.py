@@ -1,5 +1,4 @@
-"""Manifests as they are pushed and as they stand in an Image, held against how a registry written
-in Go reads them."""
+"""Pushed manifests and manifests in an Image, compared with the reading of a registry in Go."""
 
 import hashlib
 import json
@@ -54,15 +53,15 @@ def _embedded(content: bytes, media_type: str) -> Manifest | None:
 
 
 def _compare(manifest: Manifest, content: bytes) -> None:
-    """Bytes of the distinct blobs and the children, with names of fields in any case and the
-    last of two taken."""
+    """Bytes of the distinct blobs and the children. Field names match in any case, and the last of
+    two equal names counts."""
     document = json.loads(content, object_pairs_hook=_folded)
     if manifest.media_type in INDEXES:
         listed = _listed(document, "manifests")
         children = [each for each in listed if _is_manifest(each)]
-        blobs = [each for each in listed if not _is_manifest(each)]
+        blobs = others = [each for each in listed if not _is_manifest(each)]
     else:
-        children = []
+        children, others = [], []
         artifact = manifest.media_type == OCI_ARTIFACT
         names = ("blobs",) if artifact else ("layers", "config")
         blobs = [each for name in names for each in _listed(document, name)]
@@ -71,6 +70,7 @@ def _compare(manifest: Manifest, content: bytes) -> None:
         sizes[each["digest"]] = max(sizes.get(each["digest"], 0), each["size"])
     assert manifest.size == sum(sizes.values())
     assert list(manifest.children) == [each["digest"] for each in children]
+    assert sorted(manifest.listed) == sorted(each["digest"] for each in (*children, *others))
 
 
 def _listed(document: dict[str, Any], name: str) -> list[dict[str, Any]]:

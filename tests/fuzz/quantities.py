@@ -1,4 +1,4 @@
-"""Quantities, held against exact fractions and a grammar written a second time."""
+"""Quantities, compared with exact fractions and with a second, independent grammar."""
 
 from fractions import Fraction
 from math import ceil, floor
@@ -12,7 +12,7 @@ _BINARY = ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]
 _NANO = Fraction(1, 10**9)
 _DIGITS = "0123456789"
 _FAR = 10_000
-"""An exponent beyond every length of text that is tried."""
+"""An exponent larger than the length of every tried text."""
 
 
 def check(data: bytes) -> None:
@@ -38,7 +38,7 @@ def check(data: bytes) -> None:
 
 
 def _amount(text: str) -> Fraction | None:
-    """What a text stands for, to the nano, rounded away from zero; None if nothing."""
+    """The value of a text in billionths, rounded away from zero; None for an invalid text."""
     if not text:
         return None
     sign = -1 if text[:1] == "-" else 1

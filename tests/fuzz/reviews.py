@@ -38,7 +38,7 @@ def check(body: bytes) -> None:
 
 
 async def _post(path: str, body: bytes) -> tuple[int, bytes]:
-    """What a server would make of the answer; an exception inside the application comes out."""
+    """The answer of the application. An exception in the application is raised."""
     answer: list[Message] = []
 
     async def receive() -> Message:
@@ -76,7 +76,7 @@ def _check_review(path: str, asked: dict[str, Any], answered: dict[str, Any]) ->
 
 
 def _check_size(request: dict[str, Any]) -> None:
-    """No push into `team-a` is larger than its gibibyte, by its own word or by its layers."""
+    """No allowed push into `team-a` exceeds 1Gi by its declared size or by its layers."""
     mapping = request.get("object") or {}
     pushes = request["kind"].get("kind") == "ImageStreamMapping"
     if not pushes or request["operation"] not in ("CREATE", "UPDATE") or request.get("subResource"):
@@ -91,8 +91,8 @@ def _check_size(request: dict[str, Any]) -> None:
 
 
 def _size_in_go(image: dict[str, Any]) -> int:
-    """Bytes that a registry finds in the manifest that an image is named after; 0 for another
-    text, and for schema 1, which names no sizes."""
+    """Bytes that a registry finds in the manifest with the image's digest. 0 for another text, and
+    for schema 1, which has no sizes."""
     text = image.get("dockerImageManifest") or ""
     named = (image.get("metadata") or {}).get("name")
     if not isinstance(text, str) or digest_of(text.encode(errors="replace")) != named:
@@ -112,7 +112,7 @@ def _folded(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _push(manifest: dict[str, Any]) -> bytes:
-    """A mapping that carries a manifest, and claims to be small."""
+    """A mapping with a manifest and a small declared size."""
     review: dict[str, Any] = payloads.load("push-allowed")
     text = json.dumps(manifest)
     review["request"]["object"]["image"] = {
@@ -130,7 +130,7 @@ def _config(**spec: Any) -> bytes:
 
 
 def _mutate(data: bytes, random: Random) -> bytes:
-    """Change a review, or the manifest in it: then the image is named after what comes out."""
+    """Change a review, or the manifest in it. The image then has the digest of the new manifest."""
     try:
         review = json.loads(data)
         image = review["request"]["object"]["image"]

@@ -1,7 +1,7 @@
-"""Requests to the gateway, held against a registry that forgives every spelling.
+"""Requests to the gateway, compared with a registry that accepts every spelling.
 
-An input is a line `METHOD path?query`; what is a write for the most lenient reader must not be
-passed on unseen.
+An input is a line `METHOD path?query`. A request that is a write for the most lenient registry must
+not be passed on unchecked.
 """
 
 import posixpath
@@ -58,13 +58,13 @@ def _resolved(path: str) -> str:
 
 
 def _seen_leniently(path: str) -> str:
-    """What the last but one part of a path says to the most lenient reader."""
+    """The last but one part of a path, as the most lenient registry reads it."""
     parts = _resolved(path).split("/")
     return parts[-2] if len(parts) > 1 else ""
 
 
 def _check_pull_spec(name: str) -> None:
-    """What is taken apart is what was given, and only a host that looks like one is a host."""
+    """The parts of a reference make the reference again, and a host has the form of a host."""
     spec = parse_pull_spec(name)
     assert not spec.host or name.startswith(f"{spec.host}/")
     assert all(part in name for part in (spec.host, spec.path, spec.tag, spec.digest))

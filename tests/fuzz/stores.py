@@ -1,11 +1,11 @@
-"""Stored objects of any content: each stops its own namespace at most."""
+"""Stored objects with arbitrary content: each stops its own namespace at most."""
 
 import json
 from typing import Any
 
 from app.cluster.api import KubeApi
 from app.cluster.heartbeat import Heartbeat
-from app.cluster.stores import LimitObjects, RegistryHosts, Streams
+from app.cluster.stores import LimitObjects, Streams, WatchedConfig
 from app.cluster.unreadable import Unreadable, UnreadableObjects
 from app.model.domain import ApiDomain
 from app.quota.push_times import PushTimes
@@ -34,12 +34,12 @@ def check(data: bytes) -> None:
         UnreadableObjects("v1", "ImageStream", noticed.append),
         PushTimes(),
     )
-    hosts = RegistryHosts(UnreadableObjects("v1", "Config", noticed.append))
+    config = WatchedConfig(UnreadableObjects("v1", "Config", noticed.append))
     for kind, key, store in (
         ("LimitRange", _KEY, limits.limit_ranges),
         ("ResourceQuota", _KEY, limits.quotas),
         ("ImageStream", _KEY, streams),
-        ("Config", ("", "cluster"), hosts),
+        ("Config", ("", "cluster"), config),
     ):
         content = document.get(kind)
         store.put(key, _stored(content if isinstance(content, dict) else {}, key))
@@ -52,7 +52,7 @@ def check(data: bytes) -> None:
 
 
 def _stored(content: dict[str, Any], key: tuple[str, str]) -> dict[str, Any]:
-    """The API server vouches for the names of an object and for nothing else."""
+    """The API server guarantees the names of an object and nothing else."""
     metadata = content.get("metadata")
     names = {"namespace": key[0], "name": key[1]}
     return {**content, "metadata": {**(metadata if isinstance(metadata, dict) else {}), **names}}

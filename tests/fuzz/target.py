@@ -1,4 +1,4 @@
-"""What a fuzz target is, and how its inputs are changed."""
+"""The type of a fuzz target, and mutations of its inputs."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ Mutate = Callable[[bytes, Random], bytes]
 
 
 def mutate_bytes(data: bytes, random: Random) -> bytes:
-    """Cut, double, replace or insert somewhere."""
+    """Cut, double, replace or insert bytes at a random place."""
     content = bytearray(data)
     for _ in range(random.randint(1, 4)):
         start = random.randint(0, len(content))
@@ -30,7 +30,7 @@ def mutate_bytes(data: bytes, random: Random) -> bytes:
 
 
 def mutate_json(data: bytes, random: Random) -> bytes:
-    """Change values and keys of a document, so that what comes out is mostly one, too."""
+    """Change values and keys of a document, so that the result is mostly a document as well."""
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
@@ -39,7 +39,7 @@ def mutate_json(data: bytes, random: Random) -> bytes:
     for _ in range(random.randint(1, 3) if places else 0):
         parent, key = random.choice(places)
         _change(parent, key, random.choice(places), random)
-    # Lone surrogates stay escapes: that is how they come over the wire.
+    # Lone surrogates stay escaped, as in a request.
     return json.dumps(document).encode()
 
 
@@ -71,16 +71,16 @@ def _change(parent: Any, key: Any, other: tuple[Any, Any], random: Random) -> No
             case _:
                 parent[key] = random.choice(_ODD_VALUES)
     except (KeyError, IndexError):
-        return  # An earlier change took it away.
+        return  # An earlier change removed it.
 
 
 @dataclass(frozen=True)
 class Target:
-    """A function that must keep its word for all bytes, and bytes to begin with."""
+    """A function whose assertions hold for all bytes, and seeds."""
 
     name: str
     check: Callable[[bytes], None]
-    """Fails, as a test does, for an input that is handled wrongly."""
+    """Raises AssertionError, or another exception, for an input that is handled wrongly."""
     seeds: tuple[bytes, ...]
     mutate: Mutate = mutate_bytes
 
@@ -90,5 +90,5 @@ class Target:
 
     @property
     def findings(self) -> list[bytes]:
-        """Inputs that were handled wrongly once."""
+        """Inputs that were handled wrongly in the past."""
         return [path.read_bytes() for path in sorted(self.folder.glob("*"))]

@@ -1,4 +1,4 @@
-"""Every target on its seeds, on what was found before, and on some mutations of both."""
+"""Every target on its seeds, on past findings, and on some mutations of both."""
 
 from random import Random
 

@@ -57,7 +57,7 @@ def index(*children: bytes) -> bytes:
 
 
 def limits(folder: Path, namespace: str, *, storage: str = "", **hard: int) -> None:
-    """Write a LimitRange and a ResourceQuota for a namespace; `image_tags=5` and the like."""
+    """Write a LimitRange and a ResourceQuota for a namespace; arguments such as `image_tags=5`."""
     objects = folder / "limits"
     objects.mkdir(exist_ok=True)
     spec: dict[str, Any] = {"limits": [{"type": "alauda.io/Image", "max": {"storage": storage}}]}
@@ -111,6 +111,6 @@ async def tags(client: httpx.AsyncClient, repository: str) -> set[str]:
 
 
 async def chunks(total: int, size: int = 2**16) -> AsyncIterator[bytes]:
-    """A body that is sent without saying how long it is."""
+    """A body that is sent without a Content-Length."""
     for _ in range(total // size):
         yield bytes(size)

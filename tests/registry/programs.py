@@ -21,11 +21,11 @@ _ANNOUNCED = re.compile(r"listens on (http://\S+)")
 _START_TIMEOUT = 120
 PROGRAMS = ("docker-registry", "distribution")
 ON_BOTH = pytest.mark.parametrize("upstream", PROGRAMS, indirect=True)
-"""For tests with the fixture `upstream`."""
+"""Runs a test with the fixture `upstream` on both registries."""
 
 
 def build_tools() -> Path:
-    """The directory with the registry and its clients, built first where they are missing."""
+    """The directory with the registry and its clients. Missing programs are built first."""
     build = Path(__file__).parent / "tools" / "build"
     built = subprocess.run([build], stdout=subprocess.PIPE, text=True, check=True)
     return Path(built.stdout.strip())

@@ -15,7 +15,7 @@ from .programs import Result, run
 
 USER = "ci"
 REFUSED_LOGIN = re.compile("401|unauthorized|invalid username", re.IGNORECASE)
-"""What clients print after a wrong password."""
+"""The messages of clients after a wrong password."""
 _DAEMON_TIMEOUT = 30
 _CONTAINERD = """
 version = 2
@@ -70,10 +70,10 @@ async def _client(tools: Path, images_folder: Path) -> AsyncIterator[Client]:
 
 
 class Pusher(ABC):
-    """What a test does with a client."""
+    """The steps of a test with one client."""
 
     tells_why = True
-    """Whether it prints the message of a refusal."""
+    """Whether the client prints the message of a refusal."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -169,7 +169,7 @@ class Podman(Buildah):
 class Docker(Pusher):
     @asynccontextmanager
     async def daemon(self) -> AsyncIterator[None]:
-        """dockerd, which starts its own containerd and needs root. What it mounts goes with it."""
+        """dockerd, which starts its own containerd and needs root. Its mounts end with it."""
         folder = self.client.folder
         (folder / "daemon.json").write_text("{}")
         command = (

@@ -1,4 +1,4 @@
-"""`doctor` asks a real registry for the data of images, and names what is gone."""
+"""`doctor` asks a real registry for the data of images, and names missing data."""
 
 import json
 import shutil
@@ -44,7 +44,7 @@ async def diagnose(url: str, folder: Path, digests: dict[str, str]) -> Diagnosis
 
 
 def remove_blob(folder: Path, content: bytes) -> None:
-    """As storage does that was lost: the registry is not told."""
+    """Remove the data as lost storage does, without the registry."""
     digest = digest_of(content).partition(":")[2]
     shutil.rmtree(folder / "registry/docker/registry/v2/blobs/sha256" / digest[:2] / digest)
 

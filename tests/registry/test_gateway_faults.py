@@ -24,7 +24,7 @@ TIMEOUT = 2.0
 
 
 def _fill_disk(registry: Registry) -> None:
-    """Nothing more can be written, as on a disk without room."""
+    """The registry cannot write any more, as on a full disk."""
     _allow(registry, 0)
 
 
@@ -43,7 +43,7 @@ class Fault:
     begin: Callable[[Registry], None]
     end: Callable[[Registry], None]
     pushed: int
-    """How a push is answered meanwhile, and a pull."""
+    """The answers to a push and to a pull during the fault."""
     pulled: int
 
 

@@ -146,7 +146,7 @@ async def test_upload_ends_when_its_client_disconnects(
 
 
 async def metric(client: httpx.AsyncClient, name: str, value: int) -> None:
-    """Wait until the gateway counts so many."""
+    """Wait until the gateway counts this number of uploads."""
     async with asyncio.timeout(20):
         while f"registry_admission_{name} {value}.0" not in (await client.get("/metrics")).text:
             await asyncio.sleep(0.05)
@@ -154,7 +154,7 @@ async def metric(client: httpx.AsyncClient, name: str, value: int) -> None:
 
 @asynccontextmanager
 async def stalling_registry(upstream: Registry) -> AsyncIterator[str]:
-    """A way to the registry on which nothing of a PATCH is read after its head."""
+    """A proxy to the registry that reads nothing of a PATCH after its head."""
     host, port = upstream.host.split(":")
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

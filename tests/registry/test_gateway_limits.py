@@ -13,7 +13,7 @@ from .programs import ON_BOTH, Clients, Gateway
 
 MIB = 2**20
 OVER_10_MIB = re.compile(r"> (10Mi|10240Ki|10485760)\)")
-"""The unit of a refusal follows the bytes that had come, and those follow the network."""
+"""The unit of a refusal depends on the received bytes, and these depend on the network."""
 
 
 @pytest.fixture(autouse=True)

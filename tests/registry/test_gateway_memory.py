@@ -13,7 +13,7 @@ from .programs import Gateway
 MIB = 2**20
 SIZE = 1024 * MIB
 ENDED = 0
-"""For a connection that was ended before its client had read the answer."""
+"""The status for a connection that ended before its client had read the answer."""
 
 
 async def test_a_large_blob_does_not_stay_in_memory(

@@ -80,7 +80,7 @@ async def test_registry_without_a_catalog_does_not_count_as_empty(
 async def test_manifest_before_its_blobs_is_refused_under_a_size_limit(
     serve: Serve, tools: Path, tmp_path: Path
 ) -> None:
-    """docker-registry takes a layer with `urls` that it does not have."""
+    """docker-registry accepts a layer with `urls` that it does not store."""
     images.limits(tmp_path, "team-a", storage="100Ki")
     layer = bytes(410_000)
     foreign = {
@@ -130,7 +130,7 @@ async def _push(client: httpx.AsyncClient, repository: str, tag: str) -> httpx.R
 
 
 def _index_of_a_blob() -> bytes:
-    """What a build cache pushes: an index of layers."""
+    """The index of layers that a build cache pushes."""
     config = b'{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}'
     layer = images.descriptor(config, "application/vnd.oci.image.layer.v1.tar+gzip")
     return json.dumps(
@@ -148,7 +148,7 @@ def _without_delete(folder: Path) -> dict[str, object]:
 
 @asynccontextmanager
 async def _without_catalog(folder: Path, upstream: Registry, tools: Path) -> AsyncIterator[str]:
-    """A way to the registry on which the catalog is not found."""
+    """A proxy to the registry that answers 404 for the catalog."""
     address = f"127.0.0.1:{free_port()}"
     server = (
         f"listen {address}; client_max_body_size 0; location = /v2/_catalog {{ return 404; }} "

@@ -97,7 +97,7 @@ async def test_http_1_0_client_reads_a_list_that_the_registry_sends_in_chunks(
 
 
 async def _mount(client: httpx.AsyncClient, repository: str, query: str) -> int:
-    """The status. An upload that was started instead can be finished."""
+    """The status of a mount. If an upload was started instead, it can be finished."""
     answer = await client.post(f"/v2/{repository}/blobs/uploads/?{query}")
     if answer.status_code == 202:
         location = httpx.URL(answer.headers["location"])

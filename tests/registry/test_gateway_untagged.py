@@ -1,4 +1,4 @@
-"""What half-refused pushes leave behind is shown, and does not count."""
+"""Images that partly refused pushes leave behind are shown, and do not count."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""nginx, Debian's own, asks the service before it passes a push on to the registry."""
+"""nginx of Debian asks the service before it passes a push on to the registry."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The size of an image that a review only names is asked of the internal registry."""
+"""The service asks the internal registry for the size of an image that a review only names."""
 
 import ssl
 from pathlib import Path
@@ -20,7 +20,7 @@ LAYER = bytes(5000)
 
 
 def by_hand(digest: str) -> AdmissionRequest:
-    """What a migration runbook creates: a mapping that says nothing of the size."""
+    """A mapping without a size, as migration runbooks create it."""
     return AdmissionRequest.model_validate(
         {
             "uid": "1",

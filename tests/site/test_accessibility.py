@@ -20,7 +20,7 @@ __all__ = ["browser", "chromium"]
 
 PAGES = ("", "how-to/install/", "how-to/monitor/", "troubleshooting/", "reference/settings/")
 MADE_BY_THE_THEME = {"exclude": [[".md-code__nav"]]}
-"""Its script gives the buttons to copy a block a landmark each, and all the same name."""
+"""The theme's script gives each copy button a landmark, all with the same name."""
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -30,7 +30,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """Where the site is served."""
+    """The address at which the site is served."""
     handler = functools.partial(Quiet, directory=str(SITE))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -8,7 +8,7 @@ _FETCHED = {"script": "src", "img": "src", "iframe": "src", "source": "src"}
 
 
 class Page(HTMLParser):
-    """What a browser fetches for a page without being asked to."""
+    """The addresses that a browser fetches for a page by itself."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()

@@ -69,15 +69,7 @@ class FakeApi(KubeApi):
             raise ConflictError(409, f"{path} has been modified")
         return self._put(path, content)
 
-    async def apply(
-        self,
-        path: str,
-        content: Content,
-        manager: str,
-        *,
-        force: bool = True,
-        dry_run: bool = False,
-    ) -> Content:
+    async def apply(self, path: str, content: Content, manager: str, **_options: bool) -> Content:
         await self._request_of("PATCH", path)
         changed = copy.deepcopy(self.objects[path])
         bundles = {webhook["name"]: webhook["clientConfig"] for webhook in content["webhooks"]}

@@ -94,9 +94,11 @@ def gateway(
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gate")
 
 
-async def push(client: httpx.AsyncClient, tag: str, content: bytes) -> httpx.Response:
+async def push(
+    client: httpx.AsyncClient, reference: str, content: bytes, media_type: str = OCI_MANIFEST
+) -> httpx.Response:
     return await client.put(
-        MANIFESTS + tag, content=content, headers={"Content-Type": OCI_MANIFEST}
+        MANIFESTS + reference, content=content, headers={"Content-Type": media_type}
     )
 
 
@@ -127,12 +129,12 @@ def to_storage(_request: httpx.Request) -> httpx.Response:
 
 
 @contextmanager
-def usage_store(folder: Path) -> Iterator[UsageStore]:
+def usage_store(folder: Path, grace: float = 900) -> Iterator[UsageStore]:
     """The usage store of an empty registry."""
     database, coverage = Database(folder / "gateway.db", ORIGIN), Coverage()
     nothing = httpx.MockTransport(lambda _: httpx.Response(404))
     questioner = Questioner(RegistryClient("http://10.1.2.3", transport=nothing), Turns(Traffic()))
     coverage.listed([])
-    inventory = Inventory(database, questioner, coverage, grace=900)
+    inventory = Inventory(database, questioner, coverage, grace=grace)
     yield UsageStore(inventory, Reader(inventory, coverage))
     database.close()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 import httpx
 
@@ -20,6 +20,9 @@ ORIGIN = "http://10.1.2.3:5000"
 APP = Repository("ns", "app")
 GRACE = 900.0
 V1, V2 = Reference(tag="v1"), Reference(tag="v2")
+
+
+Handler = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
 
 
 class FakeRegistry:
@@ -59,7 +62,7 @@ class FakeRegistry:
 
 
 def inventory_of(
-    database: Database, registry: FakeRegistry, clock: Callable[[], float] = time.time
+    database: Database, registry: Handler, clock: Callable[[], float] = time.time
 ) -> Inventory:
     """Asks the second time after a hundredth of a second instead of five seconds."""
     client = RegistryClient(ORIGIN, transport=httpx.MockTransport(registry))

@@ -8,12 +8,19 @@ from app.quota.state import StateUnavailableError
 from app.quota.store import LedgerConflictError, MemoryLedgers
 
 
-class Untouchable(MemoryLedgers):
+class Shared(MemoryLedgers):
+    """Other processes may write the ledgers as well."""
+
+    def own(self, namespace: str) -> None:
+        """None of them."""
+
+
+class Untouchable(Shared):
     async def load(self, namespace: str) -> tuple[Ledger, str]:
         raise OSError("disk on fire")
 
 
-class Hanging(MemoryLedgers):
+class Hanging(Shared):
     async def load(self, namespace: str) -> tuple[Ledger, str]:
         if namespace == "ns":
             await asyncio.Event().wait()
@@ -29,7 +36,7 @@ class Versioned:
         self.replicas: list[Replica] = []
 
 
-class Replica(MemoryLedgers):
+class Replica(Shared):
     """Remembers what it has read and written; everything else it learns by a conflict."""
 
     def __init__(self, shared: Versioned) -> None:

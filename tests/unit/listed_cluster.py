@@ -1,8 +1,14 @@
 """An API server that lists objects in pages. Lists can be forbidden or too old."""
 
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from app.cluster import connection
 from app.cluster.api import (
     ApiError,
     Content,
@@ -12,6 +18,18 @@ from app.cluster.api import (
     NotFoundError,
     Query,
 )
+
+
+def find(cluster: KubeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands find this cluster, however it is named."""
+
+    @asynccontextmanager
+    async def found(
+        kubeconfig: Path | None, context: str | None, **_flags: str
+    ) -> AsyncIterator[KubeApi]:
+        yield cluster
+
+    monkeypatch.setattr(connection, "found", found)
 
 
 class ListedCluster(KubeApi):

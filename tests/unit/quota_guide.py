@@ -44,6 +44,14 @@ class Guide:
         self.walk.decide(replica, request, take=False)
         return request
 
+    def begin(self, tags: dict[str, str] | None = None) -> None:
+        """Store the stream with these tags, and have the first two replicas see it."""
+        if tags:
+            self.storage.bring("app", tags)
+        else:
+            self.storage.make("app")
+        self.look(self.a, self.b)
+
     def take_escrow(self) -> None:
         """The first replica takes all that is left, with a write that adds nothing."""
         self.admit(self.a, self.walk.making("app"), take=True)
@@ -58,6 +66,11 @@ class Guide:
         """The request that was admitted as this one, if it still may be."""
         if number < len(self.flying):
             self.walk.store_one(self.flying[number])
+
+    def store_from(self, first: int) -> None:
+        """This request and all that were admitted after it."""
+        for number in range(first, len(self.flying)):
+            self.store(number)
 
     def look(self, *replicas: Replica) -> None:
         self.walk.beat()

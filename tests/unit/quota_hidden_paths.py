@@ -8,8 +8,7 @@ from tests.unit.quota_world import ESCROW, MAX_ERROR, STORAGE, TIMING
 
 
 def a_claim_of_what_is_about_to_expire(g: Guide) -> Iterator[None]:
-    g.storage.make("app")
-    g.look(g.a, g.b)
+    g.begin()
     g.push(g.b, "v1", "d1")
     yield
     g.wait(STORAGE - 0.1)
@@ -26,8 +25,7 @@ def a_claim_of_what_is_about_to_expire(g: Guide) -> Iterator[None]:
     g.look(g.a, g.b)
     g.push(g.b, "v2")
     g.push(g.b, "v3")
-    for number in range(2, len(g.flying)):
-        g.store(number)
+    g.store_from(2)
     yield
 
 
@@ -35,8 +33,7 @@ def hidden_claims(
     g: Guide, second: Request, late: float, end: Callable[[], None]
 ) -> Iterator[None]:
     """The first replica's claim is hidden; the second one's seems to be stored by its being so."""
-    g.storage.make("app")
-    g.look(g.a, g.b)
+    g.begin()
     g.take_escrow()
     yield
     g.push(g.a, "v1", "d1")
@@ -54,8 +51,7 @@ def hidden_claims(
     g.walk.tidy_by(g.b)
     g.push(g.b, "v3")
     g.push(g.b, "v4")
-    for number in range(2, len(g.flying)):
-        g.store(number)
+    g.store_from(2)
     yield
 
 
@@ -80,8 +76,7 @@ def named_never_and_larger(g: Guide) -> Iterator[None]:
 
 
 def a_proof_that_another_claim_takes(g: Guide) -> Iterator[None]:
-    g.storage.make("app")
-    g.look(g.a, g.b)
+    g.begin()
     g.take_escrow()
     g.push(g.a, "v1", "d2")
     g.push(g.b, "v1", "d1")
@@ -119,8 +114,7 @@ def lost_by_a_clock_that_is_fast(g: Guide) -> Iterator[None]:
 
 def what_an_ended_escrow_has_hidden(g: Guide, *, gives_back: bool) -> Iterator[None]:
     """Whether its replica gives it back late, or has crashed."""
-    g.storage.make("app")
-    g.look(g.a, g.b)
+    g.begin()
     g.take_escrow()
     g.wait(ESCROW - 2)
     g.push(g.a, "v1", "d1")
@@ -140,8 +134,7 @@ def what_an_ended_escrow_has_hidden(g: Guide, *, gives_back: bool) -> Iterator[N
     yield
     g.push(g.b, "v2")
     g.push(g.b, "v3")
-    for number in range(2, len(g.flying)):
-        g.store(number)
+    g.store_from(2)
     yield
 
 

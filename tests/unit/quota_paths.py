@@ -10,8 +10,7 @@ from tests.unit.quota_write_paths import WRITE_PATHS
 
 
 def stored_members_use_places(g: Guide) -> Iterator[None]:
-    g.storage.bring("app", {"v1": "d1"})
-    g.look(g.a, g.b)
+    g.begin({"v1": "d1"})
     g.take_escrow()
     yield
     g.push(g.a, "v1", "d1")
@@ -21,14 +20,12 @@ def stored_members_use_places(g: Guide) -> Iterator[None]:
     g.push(g.b, "v2")
     yield
     g.push(g.a, "v3")
-    for number in range(len(g.flying)):
-        g.store(number)
+    g.store_from(0)
     yield
 
 
 def a_repair_beside_an_escrow(g: Guide) -> Iterator[None]:
-    g.storage.make("app")
-    g.look(g.a, g.b)
+    g.begin()
     g.take_escrow()
     yield
     g.push(g.a, "v1", "d1")
@@ -47,8 +44,7 @@ def a_repair_beside_an_escrow(g: Guide) -> Iterator[None]:
 
 
 def a_view_from_before_the_floor(g: Guide) -> Iterator[None]:
-    g.storage.bring("app", {"v1": "d1"})
-    g.look(g.a, g.b)
+    g.begin({"v1": "d1"})
     g.storage.delete_tag("app", "v1")
     g.look(g.a)
     g.push(g.a, "v2")
@@ -65,8 +61,7 @@ def a_view_from_before_the_floor(g: Guide) -> Iterator[None]:
 
 def stored_at_the_last_moment(g: Guide) -> Iterator[None]:
     """By the clock of the one replica it begins early, by that of the others time goes fast."""
-    g.storage.make("app")
-    g.look(g.a, g.b)
+    g.begin()
     for replica in g.walk.replicas:
         replica.error = MAX_ERROR
     g.a.error = -MAX_ERROR
@@ -83,8 +78,7 @@ def stored_at_the_last_moment(g: Guide) -> Iterator[None]:
 
 
 def an_escrow_of_long_ago(g: Guide) -> Iterator[None]:
-    g.storage.make("app")
-    g.look(g.a, g.b)
+    g.begin()
     g.take_escrow()
     yield
     g.wait(ESCROW + 3 * TIMING.expiry)
@@ -98,8 +92,7 @@ def an_escrow_of_long_ago(g: Guide) -> Iterator[None]:
 
 
 def under_other_limits(g: Guide) -> Iterator[None]:
-    g.storage.make("app")
-    g.look(g.a, g.b)
+    g.begin()
     g.take_escrow()
     g.push(g.b, "v2")
     yield
@@ -112,8 +105,7 @@ def under_other_limits(g: Guide) -> Iterator[None]:
 
 
 def an_update_from_an_escrow(g: Guide) -> Iterator[None]:
-    g.storage.bring("app", {"v1": "d1"})
-    g.look(g.a, g.b)
+    g.begin({"v1": "d1"})
     g.take_escrow()
     g.admit(g.a, g.walk.updating("app", "v1", "v2", "d2"))
     yield
@@ -124,8 +116,7 @@ def an_update_from_an_escrow(g: Guide) -> Iterator[None]:
 
 
 def a_push_check_that_is_cancelled(g: Guide) -> Iterator[None]:
-    g.storage.make("app")
-    g.look(g.a, g.b)
+    g.begin()
     checked = g.check(g.b, "v1")
     g.take_escrow()
     yield
@@ -134,8 +125,7 @@ def a_push_check_that_is_cancelled(g: Guide) -> Iterator[None]:
     g.walk.shared.ledger.cancel(checked.holder)
     yield
     g.push(g.b, "v3")
-    for number in range(1, len(g.flying)):
-        g.store(number)
+    g.store_from(1)
     yield
 
 
@@ -148,16 +138,14 @@ def a_replica_of_the_version_before(g: Guide) -> Iterator[None]:
     g.push(g.c, "v1")
     g.push(g.b, "v2")
     g.push(g.a, "v3")
-    for number in range(1, len(g.flying)):
-        g.store(number)
+    g.store_from(1)
     yield
 
 
 def spent_by_a_clock_that_is_fast(g: Guide) -> Iterator[None]:
     for replica in g.walk.replicas:
         replica.error = MAX_ERROR
-    g.storage.bring("app", {"v1": "d1"})
-    g.look(g.a, g.b)
+    g.begin({"v1": "d1"})
     g.a.error = g.b.error = -MAX_ERROR
     g.walk.now += 0.01
     g.storage.delete_tag("app", "v1")
@@ -177,22 +165,19 @@ def spent_by_a_clock_that_is_fast(g: Guide) -> Iterator[None]:
 
 
 def a_place_that_only_one_has_seen_free(g: Guide) -> Iterator[None]:
-    g.storage.bring("app", {"v1": "d1"})
-    g.look(g.a, g.b)
+    g.begin({"v1": "d1"})
     g.take_escrow()
     yield
     g.storage.delete_tag("app", "v1")
     g.look(g.a)
     g.push(g.a, "v2")
     g.push(g.b, "v1", "d1")
-    for number in range(1, len(g.flying)):
-        g.store(number)
+    g.store_from(1)
     yield
 
 
 def what_has_left_is_claimed_again(g: Guide) -> Iterator[None]:
-    g.storage.bring("app", {"v1": "d1"})
-    g.look(g.a, g.b)
+    g.begin({"v1": "d1"})
     g.admit(g.a, g.walk.updating("app", "v1", "v2", "d2"), take=True)
     yield
     g.store(0)
@@ -203,8 +188,7 @@ def what_has_left_is_claimed_again(g: Guide) -> Iterator[None]:
 
 
 def a_review_that_comes_twice_after_its_check(g: Guide) -> Iterator[None]:
-    g.storage.make("app")
-    g.look(g.a, g.b)
+    g.begin()
     checked = g.check(g.b, "v1")
     g.take_escrow()
     yield
@@ -221,8 +205,7 @@ def a_review_that_comes_twice_after_its_check(g: Guide) -> Iterator[None]:
     yield
     g.push(g.b, "v2")
     g.push(g.b, "v3")
-    for number in range(2, len(g.flying)):
-        g.store(number)
+    g.store_from(2)
     yield
 
 

@@ -6,8 +6,7 @@ from tests.unit.quota_guide import Guide, Path
 
 
 def a_write_that_nobody_hears_of(g: Guide) -> Iterator[None]:
-    g.storage.make("app")
-    g.look(g.a, g.b)
+    g.begin()
     g.take_escrow()
     yield
     g.walk.world.doubts = 1.0
@@ -18,14 +17,12 @@ def a_write_that_nobody_hears_of(g: Guide) -> Iterator[None]:
     g.push(g.b, "v1")
     g.push(g.b, "v2")
     g.push(g.a, "v3")
-    for number in range(1, len(g.flying)):
-        g.store(number)
+    g.store_from(1)
     yield
 
 
 def named_by_a_write_that_nobody_hears_of(g: Guide) -> Iterator[None]:
-    g.storage.make("app")
-    g.look(g.a, g.b)
+    g.begin()
     g.take_escrow()
     yield
     g.push(g.a, "v1", "d1")
@@ -43,14 +40,12 @@ def named_by_a_write_that_nobody_hears_of(g: Guide) -> Iterator[None]:
     yield
     g.walk.give_back_by(g.a)
     g.push(g.b, "v1", "d2")
-    for number in range(2, len(g.flying)):
-        g.store(number)
+    g.store_from(2)
     yield
 
 
 def more_than_is_left_of_the_escrow_before(g: Guide) -> Iterator[None]:
-    g.storage.make("app")
-    g.look(g.a, g.b)
+    g.begin()
     g.take_escrow()
     g.push(g.a, "v1")
     g.send(g.a)
@@ -58,14 +53,12 @@ def more_than_is_left_of_the_escrow_before(g: Guide) -> Iterator[None]:
     g.push(g.a, "v2")
     g.push(g.b, "v3")
     g.walk.hear_back()
-    for number in range(1, len(g.flying)):
-        g.store(number)
+    g.store_from(1)
     yield
 
 
 def more_than_the_next_escrow_has(g: Guide) -> Iterator[None]:
-    g.storage.make("app")
-    g.look(g.a, g.b)
+    g.begin()
     g.walk.places = 2
     g.take_escrow()
     g.walk.places = 1
@@ -77,14 +70,12 @@ def more_than_the_next_escrow_has(g: Guide) -> Iterator[None]:
     yield
     g.push(g.b, "v3")
     g.push(g.b, "v4")
-    for number in range(1, len(g.flying)):
-        g.store(number)
+    g.store_from(1)
     yield
 
 
 def admitted_beside_a_write_that_meets_another(g: Guide) -> Iterator[None]:
-    g.storage.make("app")
-    g.look(g.a, g.b)
+    g.begin()
     g.walk.places = 2
     g.take_escrow()
     g.send(g.a)
@@ -96,14 +87,12 @@ def admitted_beside_a_write_that_meets_another(g: Guide) -> Iterator[None]:
     g.walk.give_back_by(g.a)
     g.push(g.b, "v3")
     g.push(g.b, "v4")
-    for number in range(1, len(g.flying)):
-        g.store(number)
+    g.store_from(1)
     yield
 
 
 def seen_free_by_a_write_that_meets_another(g: Guide) -> Iterator[None]:
-    g.storage.bring("app", {"v1": "d1"})
-    g.look(g.a, g.b)
+    g.begin({"v1": "d1"})
     g.take_escrow()
     yield
     g.storage.delete_tag("app", "v1")
@@ -112,8 +101,7 @@ def seen_free_by_a_write_that_meets_another(g: Guide) -> Iterator[None]:
     g.push(g.a, "v2")
     g.push(g.b, "v1", "d1")
     g.walk.hear_back()
-    for number in range(1, len(g.flying)):
-        g.store(number)
+    g.store_from(1)
     yield
 
 

@@ -13,7 +13,6 @@ from app.quota.members import StreamTag
 from app.quota.usage import NamespaceUsage, StreamUsage
 from app.reporting.audit import NamespaceAudit, OldTag, audit, severity, worst_first
 from app.reporting.images import LargeImage
-from app.reporting.numbers import readable
 from tests.unit.stores import DOMAIN, limit, quota
 
 DIGESTS = {name: "sha256:" + name * 64 for name in "abcdef"}
@@ -166,15 +165,6 @@ def test_each_quota_is_one_row_and_unlimited_counts_are_shown() -> None:
         ("alauda.io/image-tags", 3, 6),
         ("alauda.io/imagestreams", 2, None),
     ]
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1 KiB"), (1536 * 2**20, "1.5 GiB"),
-     (2**30 + 2**29 + 2**25, "1.53 GiB"), (2**62, "4096 PiB")],
-)  # fmt: skip
-def test_sizes_are_readable(size: int, text: str) -> None:
-    assert readable(size) == text
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,11 @@ def test_audit_exits_with_1_if_proposed_limits_are_exceeded(state: Path, propose
         assert re.search(words, answer.output), words
 
 
+def test_details_are_not_advertised_where_they_are_shown(state: Path, proposed: Path) -> None:
+    answer = run("--state", state, "--proposed", proposed, "--details")
+    assert answer.stderr.endswith("2 namespaces: 1 over a limit.\n")
+
+
 def test_audit_table_lists_exceeded_limits_worst_first(state: Path, proposed: Path) -> None:
     answer = run("--state", state, "--proposed", proposed, "-n", "team-a")
     for words in (

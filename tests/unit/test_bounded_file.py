@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.auth.authentication import StaticTokens
-from app.config.settings import Settings, load
+from app.config.settings import Settings, SettingsFileError, load
 from app.gateway.catalog import RepositoryFileError, read_names
 from app.model import bounded_file
 from app.registry import credentials
@@ -19,7 +19,7 @@ from app.registry.credentials import CredentialsError
         pytest.param(credentials.read, CredentialsError, id="docker config"),
         pytest.param(StaticTokens, OSError, id="tokens"),
         pytest.param(read_names, RepositoryFileError, id="repositories"),
-        pytest.param(lambda path: load({}, path, Settings), OSError, id="settings"),
+        pytest.param(lambda path: load({}, path, Settings), SettingsFileError, id="settings"),
     ],
 )
 def test_file_without_end_is_refused(

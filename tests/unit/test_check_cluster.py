@@ -1,8 +1,6 @@
 """`registry-admission check` on the limits of a cluster."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.cli.main import main
-from app.cluster import connection
-from app.cluster.api import KubeApi
 from tests import payloads
-from tests.unit.listed_cluster import ListedCluster
+from tests.unit.listed_cluster import ListedCluster, find
 
 TEAM = "/api/v1/namespaces/team-a"
 STREAMS = "/apis/image.alauda.io/v1/namespaces/{}/imagestreams"
@@ -39,14 +35,7 @@ def limit_range(size: str) -> dict[str, Any]:
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> ListedCluster:
     fake = ListedCluster({**lists("team-a", limits=[limit_range("2Gi")]), IMAGES: []})
-
-    @asynccontextmanager
-    async def found(
-        kubeconfig: Path | None, context: str | None, **_flags: str
-    ) -> AsyncIterator[KubeApi]:
-        yield fake
-
-    monkeypatch.setattr(connection, "found", found)
+    find(fake, monkeypatch)
     return fake
 
 

@@ -1,16 +1,14 @@
 """`registry-admission convert` on a cluster: what it reads there, and what it applies."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.cluster import connection
 from app.cluster.api import ConflictError, Content, KubeApi, Query
 from tests.legacy_gateway import CONFIG_MAP
 from tests.unit.conversions import DATA, EXACT, config_map, run
+from tests.unit.listed_cluster import find
 
 
 class Cluster(KubeApi):
@@ -38,17 +36,10 @@ class Cluster(KubeApi):
         ]
         return {"metadata": {}, "items": [{"metadata": item} for item in metadata]}
 
-    async def apply(
-        self,
-        path: str,
-        content: Content,
-        manager: str,
-        *,
-        force: bool = True,
-        dry_run: bool = False,
-    ) -> Content:
+    async def apply(self, path: str, content: Content, manager: str, **options: bool) -> Content:
         if path in self.taken:
             raise ConflictError(409, f"PATCH {path}: conflict with kubectl")
+        force, dry_run = options.get("force", True), options.get("dry_run", False)
         self.applied.append((path, content, manager, force, dry_run))
         return content
 
@@ -59,12 +50,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
         [config_map("image-registry-limit-config", **DATA)],
         {"team-a": False, "shared-x": False, "going": True},
     )
-
-    @asynccontextmanager
-    async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterator[KubeApi]:
-        yield fake
-
-    monkeypatch.setattr(connection, "found", connected)
+    find(fake, monkeypatch)
     return fake
 
 

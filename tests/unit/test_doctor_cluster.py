@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -13,6 +14,7 @@ from app.doctor import diagnosing
 from app.doctor.finding import Diagnosis
 from app.doctor.resources import resources
 from app.model.domain import ApiDomain
+from app.reporting.inventories import NoNamespaceError
 from tests import registry_objects as objects
 from tests.registry_objects import REGISTRY, S3_SECRET, SERVICE, Manifest
 
@@ -70,12 +72,12 @@ async def api() -> AsyncIterator[tuple[Api, str]]:
         yield answers, str(server.make_url(""))
 
 
-async def ask(server: str, folder: Path) -> Diagnosis:
+async def ask(server: str, folder: Path, namespaces: tuple[str, ...] = ()) -> Diagnosis:
     (folder / "kubeconfig").write_text(kubeconfig(server))
     return await diagnosing.diagnose(
         Settings(kubeconfig=folder / "kubeconfig"),
         service_namespace=None,
-        namespaces=(),
+        namespaces=namespaces,
         samples=1,
     )
 
@@ -170,3 +172,14 @@ async def test_service_namespace_is_taken_from_the_webhooks(
     await ask(server, tmp_path)
     asked = {request.path for request in answers.asked}
     assert "/apis/apps/v1/namespaces/elsewhere/deployments" in asked
+
+
+async def test_namespace_that_does_not_exist_is_an_error(
+    api: tuple[Api, str], tmp_path: Path
+) -> None:
+    answers, server = api
+    answers.refuse = lambda request: (
+        _status(404, "not found") if request.path == "/api/v1/namespaces/team-x" else None
+    )
+    with pytest.raises(NoNamespaceError, match="the cluster has no namespace team-x"):
+        await ask(server, tmp_path, ("team-x",))

@@ -70,7 +70,10 @@ def test_warnings_fail_only_on_request(tmp_path: Path, level: str, code: int) ->
 
 def test_doctor_reads_only_the_given_namespaces(tmp_path: Path) -> None:
     full = objects.quota({"alauda.io/image-tags": "1"}, image_tags="0")
-    folder = write(tmp_path, *(item for item in healthy() if item["kind"] != full["kind"]), full)
+    others = objects.quota({})
+    others["metadata"] = {"name": "image-registry-quota", "namespace": "team-b"}
+    healthy_objects = (item for item in healthy() if item["kind"] != full["kind"])
+    folder = write(tmp_path, *healthy_objects, full, others)
     assert "QuotaExceeded" in run("--state", folder).output
     assert "QuotaExceeded" in run("--state", folder, "-n", "team-a").output
     assert "Findings: error: 0, warning: 0" in run("--state", folder, "-n", "team-b").output
@@ -101,8 +104,8 @@ def test_secret_in_a_folder_is_checked_and_not_shown(tmp_path: Path) -> None:
     [
         ("a.yaml", "kind: [", "a.yaml:1:"),
         ("a.yaml", "apiVersion: v1\nkind: Pod\nmetadata: 7\n", "a.yaml:3: metadata"),
-        ("a.yaml", "apiVersion: v1\nkind: Service\n", "holds nothing that is looked at"),
-        ("a.txt", "", "holds nothing that is looked at"),
+        ("a.yaml", "apiVersion: v1\nkind: Service\n", ": no object in this folder is checked"),
+        ("a.txt", "", ": no object in this folder is checked"),
     ],
 )
 def test_a_folder_that_cannot_be_used_ends_with_3(

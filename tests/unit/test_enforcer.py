@@ -45,6 +45,28 @@ async def test_500_concurrent_pushes_against_a_limit_of_100_give_exactly_100() -
     assert subject.reservations() == 100
 
 
+async def test_a_service_that_runs_alone_decides_without_waiting() -> None:
+    decision = decide(enforcer(FakeState(LIMITED)), tag("v1"))
+
+    with pytest.raises(StopIteration) as ended:
+        decision.send(None)
+    assert ended.value.value.allowed
+
+
+async def test_requests_that_wait_for_the_view_are_decided_in_their_order() -> None:
+    state = FakeState(LIMITED)
+    subject, state.position = enforcer(state), 20
+    assert await allowed(subject, tag("v1"))
+    state.position, state.lag = 10, 5
+    waiting = [asyncio.create_task(allowed(subject, tag("v2")))]
+    for _ in range(3):  # until the worker has looked at the view
+        await asyncio.sleep(0)
+    state.position = 20
+    waiting += [asyncio.create_task(allowed(subject, tag(name))) for name in ("v3", "v4")]
+
+    assert await asyncio.gather(*waiting) == [True, False, False]
+
+
 async def test_retry_claims_nothing_new() -> None:
     subject = enforcer(FakeState(LIMITED))
 

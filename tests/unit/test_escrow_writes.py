@@ -115,9 +115,9 @@ async def test_a_stream_that_cannot_be_read_ends_no_worker(monkeypatch: pytest.M
         broken.setattr(cluster.state, "usage", unreadable)
         held.may_arrive.set()
         with pytest.raises(StateUnavailableError, match="cannot be read"):
-            await asyncio.wait_for(waiting, 1)
+            await asyncio.wait_for(waiting, 20)
 
-    assert await asyncio.wait_for(cluster.allows(0, "later"), 1)
+    assert await asyncio.wait_for(cluster.allows(0, "later"), 20)
     for one in cluster.replicas:
         await one.close()
 
@@ -140,12 +140,12 @@ async def test_a_ledger_that_somebody_breaks_during_a_recall_ends_no_worker(
 
     monkeypatch.setattr(asking, "recall", recall)
     with pytest.raises(StateUnavailableError, match="cannot be parsed"):
-        await asyncio.wait_for(cluster.allows(1, "one-more"), 1)
+        await asyncio.wait_for(cluster.allows(1, "one-more"), 20)
     monkeypatch.undo()
     cluster.state.now += 3 + 2 * TIMING.expiry
 
     await asking.refresh("ns")
-    assert await asyncio.wait_for(cluster.allows(1, "one-more"), 1)
+    assert await asyncio.wait_for(cluster.allows(1, "one-more"), 20)
 
 
 def test_who_decides_beside_an_escrow_has_seen_what_it_rests_on() -> None:

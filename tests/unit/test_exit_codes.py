@@ -50,6 +50,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "gateway.yaml": CONFIG_MAP,
         "legacy/gateway.yaml": CONFIG_MAP,
         "kubeconfig": "[",
+        "list.yaml": "- [",
         "away": AWAY,
     }.items():
         path = tmp_path / name
@@ -58,6 +59,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty.yaml").touch()
     (tmp_path / "file").touch()
+    (tmp_path / "random").mkdir()
+    (tmp_path / "random" / "bytes.yaml").write_bytes(b"\xef\xff")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
@@ -158,6 +161,20 @@ def test_a_command_ends_with_the_code_of_the_table(place: Path, line: str, code:
         ("doctor", 2, "name one with --kubeconfig, or a folder with --state\n"),
         ("gateway --upstream http://localhost:1", 2, "name a folder of limits with --state"),
         ("gateway", 2, "Error: --upstream is required"),
+        ("check random --state fine", 3, "Error: random/bytes.yaml:1: not text in UTF-8\n"),
+        ("usage --state random", 3, "Error: random/bytes.yaml:1: not text in UTF-8\n"),
+        ("convert random/bytes.yaml", 3, "Error: random/bytes.yaml:1: not text in UTF-8\n"),
+        ("audit --examples --proposed random", 3, "random/bytes.yaml:1: not text in UTF-8\n"),
+        ("usage --kubeconfig random/bytes.yaml", 3, "cannot be used: not text in UTF-8; name"),
+        ("convert gateway.yaml --namespaces a --out file/x", 3, "Error: file/x: Not a directory\n"),
+        ("convert gateway.yaml --namespaces a --exclude a", 3, "--exclude leaves no namespace\n"),
+        ("usage --context a", 2, "there is no kubeconfig nowhere; name one with --kubeconfig"),
+        ("serve --config list.yaml", 2, "Error: list.yaml:1: did not find expected node content\n"),
+        ("serve --tls-dir nope", 3, "Error: nope/tls.crt and nope/tls.key are missing; make them"),
+        ("install --image a --tls-dir empty", 3, "make them with `registry-admission certs make"),
+        ("install --image a --apply --kubeconfig away", 3, ": Connection refused\n"),
+        ("install --image a --timeout 1m", 2, "Error: --timeout needs --wait"),
+        ("doctor --state fine -n team-x", 3, "Error: fine has nothing of namespace team-x\n"),
         ("audit --examples -o policyreport --apply", 2, "--apply needs a cluster"),
         ("convert gateway.yaml --from-cluster", 2, "use only one of FILE and --from-cluster"),
     ],

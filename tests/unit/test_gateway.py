@@ -1,6 +1,7 @@
 """Pushes through a gateway with a fake registry behind it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from app.gateway.transport import UpstreamError
 from app.gateway.usage_store import UsageStore
 from app.model.limits import NamespaceLimits
-from app.model.manifest import OCI_MANIFEST
+from app.model.manifest import OCI_INDEX, OCI_MANIFEST
 from tests.unit.gateways import (
     MANIFESTS,
     NEVER_SENT,
@@ -24,7 +25,7 @@ from tests.unit.gateways import (
     push,
     usage_store,
 )
-from tests.unit.pushes import image
+from tests.unit.pushes import digest_of, image
 from tests.unit.stores import limit, quota
 
 
@@ -122,6 +123,35 @@ async def test_the_only_tag_can_move_to_another_image_while_the_quota_is_full(
     assert [answer.status_code for answer in replaced] == [201, 201]
     assert shared.status_code == 201
     assert kept.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        pytest.param("", id="none"),
+        pytest.param(OCI_MANIFEST, id="its own"),
+        pytest.param(OCI_MANIFEST.upper(), id="in capitals"),
+        pytest.param(f"{OCI_MANIFEST}; charset=utf-8", id="with a parameter"),
+        pytest.param("application/vnd.oci.image.layer.v1.tar+gzip", id="that of a layer"),
+        pytest.param("application/octet-stream", id="unknown"),
+    ],
+)
+async def test_image_of_an_index_counts_under_any_media_type(
+    tmp_path: Path, media_type: str
+) -> None:
+    child = image(1)
+    listed = {"mediaType": media_type, "digest": digest_of(child), "size": len(child)}
+    both = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [listed]})
+    with usage_store(tmp_path, grace=0) as store:
+        client = gateway(FakeRegistry(), NamespaceLimits(quotas=(quota(images=2),)), store=store)
+
+        pushed = [
+            await push(client, digest_of(child), child),
+            await push(client, "v1", both.encode(), OCI_INDEX),
+            await push(client, "v2", image(2)),
+        ]
+
+    assert [answer.status_code for answer in pushed] == [201, 201, 403]
 
 
 async def test_concurrent_pushes_do_not_both_replace_one_image(store: UsageStore) -> None:

@@ -1,12 +1,10 @@
 """Registries without a catalog, and catalogs that cannot be listed."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from app.gateway.catalog import RepositoryFileError, read_names
 from app.gateway.database import Database
@@ -14,14 +12,7 @@ from app.gateway.traffic import Traffic, Turns
 from app.quota.state import StateUnavailableError
 from app.registry.names import Repository
 from tests.unit.fake_registry import FakeRegistry
-from tests.unit.reading_gateway import APP, CHILD, ORIGIN, ReadingGateway
-
-
-@pytest_asyncio.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = Database(tmp_path / "gateway.db", ORIGIN)
-    yield opened
-    opened.close()
+from tests.unit.reading_gateway import APP, CHILD, ReadingGateway
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])

@@ -1,5 +1,6 @@
 """The objects of the gateway's components."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from app.cli.gateway import gateway
 from app.cluster import heartbeat
 from app.config.shared_settings import ENV_PREFIX
 from app.gateway.settings import GatewaySettings
+from tests.unit.manifests import manifests
 
 FOLDER = Path(__file__).parents[2] / "manifests/components/gateway"
 LABELS = {"app.kubernetes.io/name": "registry-gateway"}
@@ -61,17 +63,6 @@ def test_the_environment_of_the_pod_makes_valid_settings(monkeypatch: pytest.Mon
     assert str(settings.upstream_ca and settings.upstream_ca.parent) in mounts
 
 
-def test_the_pod_is_restricted() -> None:
-    [container] = pod()["containers"]
-
-    assert pod()["securityContext"]["runAsNonRoot"] is True
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-
-
 def test_selectors_match_the_pods_of_the_gateway() -> None:
     found = objects()
     deployment = found["Deployment", "registry-gateway"]["spec"]
@@ -98,6 +89,25 @@ def test_gateway_may_write_only_ledgers_and_the_heartbeat() -> None:
         ("Role", "imagestreams"),
         ("Role", "imagestreams", heartbeat.NAME),
     }
+
+
+def rights(found: Iterable[dict[str, Any]]) -> set[tuple[str, ...]]:
+    """(kind of the role, API group, resource, its name or nothing, verb)"""
+    return {
+        (role["kind"], group, resource, name, verb)
+        for role in found
+        if role["kind"] in ("ClusterRole", "Role")
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for name in rule.get("resourceNames", [""])
+        for verb in rule["verbs"]
+    }
+
+
+def test_gateway_may_do_nothing_that_the_webhook_may_not() -> None:
+    """`tests/e2e/test_permissions.py` proves that the webhook uses each of its rights."""
+    assert rights(objects().values()) <= rights(manifests())
 
 
 def test_plain_component_mounts_limits_and_database() -> None:

@@ -1,27 +1,16 @@
 """The gateway reads registries with odd contents, and tells what it cannot read."""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from app.gateway.database import Database
 from app.quota.state import StateUnavailableError
 from app.registry.names import Repository, parse_repository
 from tests.unit.fake_registry import FakeRegistry
 from tests.unit.pushes import digest_of, image, index
-from tests.unit.reading_gateway import APP, CHILD, ORIGIN, ReadingGateway
-
-
-@pytest_asyncio.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = Database(tmp_path / "gateway.db", ORIGIN)
-    yield opened
-    opened.close()
-
+from tests.unit.reading_gateway import APP, CHILD, ReadingGateway
 
 INDEX_OF_A_BLOB = index(CHILD, b"a blob that a build cache lists")
 LOOSE_INDEX = json.dumps(

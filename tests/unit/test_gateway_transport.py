@@ -139,11 +139,10 @@ async def test_slow_client_does_not_time_out_the_registry() -> None:
         writer.write(HEAD + b"hello")
 
     async def body() -> AsyncIterator[bytes]:
-        for _ in range(5):
-            await asyncio.sleep(0.1)
-            yield b"x"
+        await asyncio.sleep(1.5)
+        yield b"x"
 
-    async with server(serve) as url, transport(idle=0.05, answer=0.3) as subject:
+    async with server(serve) as url, transport(idle=1, answer=1.2) as subject:
         response = await subject.request("PATCH", f"{url}/v2/x", (), body())
         await response.close()
 

@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+import httpx
 import pytest
 
 from app.gateway.contents import Contents, Links
@@ -26,23 +26,6 @@ from tests.unit.inventories import (
     push,
 )
 from tests.unit.pushes import digest_of, image, index
-
-
-@pytest.fixture
-def registry() -> FakeRegistry:
-    return FakeRegistry()
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(tmp_path / "gateway.db", ORIGIN)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def inventory(database: Database, registry: FakeRegistry) -> Inventory:
-    return inventory_of(database, registry)
 
 
 async def test_stored_manifest_counts_and_refused_one_does_not(inventory: Inventory) -> None:
@@ -154,6 +137,24 @@ async def test_comparison_asks_only_for_differing_tags(
 
     assert sorted(registry.asked) == sorted(["list", "list", "v3", "new", digest_of(image(3))])
     assert counts(inventory) == (1, 19, 20)
+
+
+async def test_few_questions_wait_however_many_tags_there_are(
+    database: Database, registry: FakeRegistry
+) -> None:
+    most = 0
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal most
+        most = max(most, len(asyncio.all_tasks()))
+        return await registry(request)
+
+    registry.store(image(1), *(f"v{number}" for number in range(300)))
+    inventory = inventory_of(database, answer)
+    await inventory.compare(APP, thorough=True)
+
+    assert counts(inventory) == (1, 1, 300)
+    assert most < 20
 
 
 async def test_deleted_manifest_removes_its_tags(

@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,23 +23,6 @@ from tests.unit.inventories import (
     push,
 )
 from tests.unit.pushes import digest_of, image, index
-
-
-@pytest.fixture
-def registry() -> FakeRegistry:
-    return FakeRegistry()
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(tmp_path / "gateway.db", ORIGIN)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def inventory(database: Database, registry: FakeRegistry) -> Inventory:
-    return inventory_of(database, registry)
 
 
 async def test_counts_survive_a_restart(

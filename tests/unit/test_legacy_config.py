@@ -224,6 +224,7 @@ def test_offered_replacement_is_valid_and_effective(
 def test_unreadable_legacy_limits_offer_the_example_objects() -> None:
     violation = refusal({"max_image_size": "1Gi"})
     assert "(unreadable: max_image_size: '1Gi' is not a size such as 1GB" in violation.message
+    assert "\n# Example numbers: those of the ConfigMap cannot be read.\n" in violation.next_step
     limits, quota = manifests(violation)
     assert limits["spec"]["limits"] == [
         {"type": "alauda.io/Image", "max": {"storage": "1Gi"}},
@@ -257,6 +258,35 @@ def test_rule_for_one_namespace_becomes_its_limit_range() -> None:
     assert {other["metadata"]["name"] for other in others} == {"image-registry-limits"}
 
 
+def test_a_limit_range_says_which_earlier_rule_may_take_its_place() -> None:
+    data = rules("^team-a/", "-dev/", "^team-b/", ".*-prod", "^team-c/")
+    *_, team_a, team_b, team_c = refusal(data).next_step.split("---\n")
+    earlier = "# Repositories that match rules[1] '-dev/' had the limits of that earlier rule.\n"
+    assert team_a.startswith("apiVersion: v1\n")
+    assert team_b.startswith(earlier + "apiVersion: v1\n")
+    assert team_c.startswith(earlier + "apiVersion: v1\n")
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (LIMITS, False),
+        (rules("^team-a/", "^team-b/.*$"), False),
+        (rules("^team-a/", "-dev/"), True),
+        (rules(*(f"^team-{i}/" for i in range(6))), True),
+        ({"max_image_size": "?"}, False),
+    ],
+    ids=["no rules", "all shown", "one is not expressible", "more than are shown", "unreadable"],
+)
+def test_a_refusal_that_does_not_show_everything_names_the_command_that_does(
+    data: dict[str, str], told: bool
+) -> None:
+    command = (
+        "# For every rule: registry-admission convert FILE, where FILE holds this ConfigMap.\n"
+    )
+    assert refusal(data).next_step.endswith(command) is told
+
+
 @pytest.mark.parametrize("namespace", ["123", "on", "null", "1e3"])
 def test_a_namespace_stays_text_in_yaml(namespace: str) -> None:
     *_, last = manifests(refusal(rules(f"^{namespace}/")))
@@ -273,13 +303,13 @@ def test_at_most_five_rules_of_each_kind_are_shown() -> None:
     assert [line for line in lines if line.startswith("# Not expressible per namespace: ")] == [
         f"# Not expressible per namespace: rules[{i + 8}] '^team-{i}/big'" for i in range(5)
     ]
-    assert lines[-1] == "# More rules not expressible per namespace: 2"
+    assert lines[-2] == "# More rules not expressible per namespace: 2"
 
 
 @pytest.mark.parametrize(("count", "said"), [(5, False), (6, True)])
 def test_hidden_rules_are_counted(count: int, said: bool) -> None:
     next_step = refusal(rules(*(f"^team-{i}/" for i in range(count)))).next_step
-    assert next_step.endswith("# More rules that name one namespace each: 1\n") is said
+    assert ("# More rules that name one namespace each: 1\n" in next_step) is said
     assert ("More rules" in next_step) is said
 
 
@@ -290,4 +320,4 @@ def test_a_rule_cannot_write_into_the_yaml(path: str) -> None:
         "LimitRange",
         "ResourceQuota",
     ]
-    assert len(violation.next_step.splitlines()[-1]) < 200
+    assert len(violation.next_step.splitlines()[-2]) < 200

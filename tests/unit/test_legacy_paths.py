@@ -95,5 +95,5 @@ def test_the_first_rule_of_a_namespace_wins() -> None:
             LegacyRule(".*", limits("4Mi", 4)),
         ),
     )
-    assert config.by_namespace == {"a": limits("1Mi", 1)}
+    assert config.by_namespace == {"a": 0}
     assert config.inexpressible == {1: config.rules[1], 3: config.rules[3]}

@@ -3,6 +3,9 @@
 import io
 import json
 import logging
+import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from kubernetes_asyncio.client.exceptions import ApiException
@@ -10,27 +13,42 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from app.config import logs
 from app.config.log_filters import LibraryErrors, RepeatedWarnings
-from app.config.setting_types import LogFormat
+from app.config.setting_types import LogFormat, LogLevel
+
+Log = Callable[[logging.Logger, str, dict[str, Any]], None]
+LOG_CALLS = pytest.mark.parametrize(
+    "log",
+    [
+        pytest.param(lambda logger, *said: logger.info(said[0], extra=said[1]), id="logging"),
+        pytest.param(logs.info, id="logs"),
+    ],
+)
+"""Both ways to write a line at level info."""
 
 
-def logged(log_format: LogFormat, monkeypatch: pytest.MonkeyPatch) -> str:
+def logged(
+    log_format: LogFormat, monkeypatch: pytest.MonkeyPatch, log: Log, least: LogLevel = "info"
+) -> str:
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:
-        logs.configure("info", log_format)
+        logs.configure(least, log_format)
         extra = {"uid": "u-1", "reasons": ["ImageTooLarge"], "problem": "limits.yaml:1: a\nb"}
-        logging.getLogger("registry_admission.test").info("denied", extra=extra)
+        log(logging.getLogger("registry_admission.test"), "denied", extra)
     finally:
         root.handlers[:], root.level = handlers, level
     return stream.getvalue()
 
 
-def test_json_has_one_object_per_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    record = json.loads(logged("json", monkeypatch))
+@LOG_CALLS
+def test_json_has_one_object_per_line(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = logged("json", monkeypatch, log)
+    record = json.loads(line)
 
-    assert record.pop("time")
+    assert line.count("\n") == 1
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", record.pop("time"))
     assert record == {
         "level": "INFO",
         "logger": "registry_admission.test",
@@ -41,8 +59,30 @@ def test_json_has_one_object_per_line(monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
-def test_text_log_has_all_fields_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    line = logged("text", monkeypatch)
+@LOG_CALLS
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_a_level_above_info_drops_the_line(
+    log_format: LogFormat, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not logged(log_format, monkeypatch, log, "warning")
+
+
+def test_json_has_the_traceback_of_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(logger: logging.Logger, *_: Any) -> None:
+        try:
+            raise OSError("disk on fire")
+        except OSError:
+            logger.exception("deciding failed", extra={"namespace": "team-a"})
+
+    record = json.loads(logged("json", monkeypatch, fail))
+
+    assert (record["level"], record["namespace"]) == ("ERROR", "team-a")
+    assert record["exc_info"].splitlines()[-1] == "OSError: disk on fire"
+
+
+@LOG_CALLS
+def test_text_log_has_all_fields_on_one_line(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = logged("text", monkeypatch, log)
 
     assert line.endswith(
         'INFO registry_admission.test denied uid="u-1" reasons=["ImageTooLarge"] '

@@ -59,8 +59,8 @@ def test_registry_namespace_is_replaced_everywhere() -> None:
     texts = list(leaves(manifests(registry_namespace="openshift-image-registry", **EVERYTHING)))
 
     assert "image-registry-system" not in " ".join(texts)
-    # the webhook's selector, the service's setting, two Roles and their bindings
-    assert texts.count("openshift-image-registry") == 6
+    # two webhooks' selectors, the service's setting, two Roles and their bindings
+    assert texts.count("openshift-image-registry") == 7
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ def test_no_manifest_names_an_image_that_somebody_else_could_publish() -> None:
             "imageregistry.operator.alauda.io/imagepruners",
         }),
         ("credentials", "Ignore", "None", {"/secrets"}),
+        ("claims", "Ignore", "None", {"/persistentvolumeclaims"}),
         ("registry-defaults", "Ignore", "None", {"imageregistry.operator.alauda.io/configs"}),
     ],
 )  # fmt: skip
@@ -61,7 +62,7 @@ def test_rules_and_failure_policy_of_each_webhook(
     assert {f"{group}/{name}" for group in rule["apiGroups"] for name in rule["resources"]} == (
         resources
     )
-    assert rule["operations"] == ["CREATE", "UPDATE"]
+    assert rule["operations"] == (["DELETE"] if webhook == "claims" else ["CREATE", "UPDATE"])
     assert [(one["operations"], one["resources"]) for one in at_deletion] == (
         [(["DELETE"], ["configs"])] if webhook == "registry" else []
     )
@@ -92,7 +93,10 @@ def test_webhooks_ask_about_exactly_the_kinds_that_are_decided() -> None:
     decided = {
         (path, kind.group.of(ApiDomain()), kind.resource)
         for kind in KINDS
-        for path, handler in (("/validate", kind.decide), ("/mutate", kind.fill_in))
+        for path, handler in (
+            ("/validate", kind.decide or kind.at_deletion),
+            ("/mutate", kind.fill_in),
+        )
         if handler is not None
     }
 
@@ -110,7 +114,7 @@ def test_scopes_of_webhooks_are_those_of_the_kinds() -> None:
 
 
 def test_there_are_no_other_webhooks() -> None:
-    assert len({webhook["name"] for webhook in all_webhooks()}) == len(all_webhooks()) == 7
+    assert len({webhook["name"] for webhook in all_webhooks()}) == len(all_webhooks()) == 8
 
 
 @pytest.mark.parametrize("namespace", ["registry-admission", "platform"])
@@ -123,24 +127,10 @@ def test_webhooks_exclude_kube_system_and_the_service(namespace: str) -> None:
     registry = {**expected, "operator": "In", "values": ["image-registry-system"]}
     for webhook in all_webhooks(namespace=namespace):
         [found] = webhook["namespaceSelector"]["matchExpressions"]
-        assert found == (registry if "credentials" in webhook["name"] else expected)
+        in_registry = webhook["name"].startswith(("credentials.", "claims."))
+        assert found == (registry if in_registry else expected)
         assert webhook["clientConfig"]["service"]["namespace"] == namespace
         assert 1 <= webhook["timeoutSeconds"] <= 10
-
-
-def test_the_pod_is_restricted() -> None:
-    pod = only("Deployment")["spec"]["template"]["spec"]
-    [container] = pod["containers"]
-
-    assert pod["securityContext"]["runAsNonRoot"] is True
-    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    labels = only("Namespace")["metadata"]["labels"]
-    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
 def test_the_environment_of_the_pod_makes_valid_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,11 @@ INSTEAD: list[tuple[dict[str, Any], str]] = [
         "than 1Mi: is its unit missing?",
     ),
     (
+        thing("ResourceQuota", spec={"hard": {"alauda.io/images": "10Gi"}}),
+        'ResourceQuota team-a/it: spec.hard["alauda.io/images"] is 10Gi, and it is a count: is its '
+        "unit meant?",
+    ),
+    (
         thing("ResourceQuota", spec={"hard": {"alauda.io/images": "-1"}}),
         'spec.hard["alauda.io/images"] is -1, below 0: 0 is in force instead; set it to 0 or more',
     ),

@@ -1,8 +1,10 @@
 """Answers are bounded, however much a request has brought."""
 
+from typing import Any
+
 import pytest
 
-from app.admission.review import Outcome, invalid, of_verdict
+from app.admission.review import AdmissionRequest, Outcome, invalid, of_verdict
 from app.policy.verdict import Verdict
 
 TITLE = "ImageStream team-a/app"
@@ -46,3 +48,31 @@ def test_an_audit_annotation_is_a_few_kibibytes() -> None:
     annotations = outcome.response("1")["response"]["auditAnnotations"]
     assert len(annotations["follows"]) == 4 * 1024
     assert annotations["verdict"] == "allowed"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "title"),
+    [
+        ("app", {"metadata": {"name": "app"}}, "ImageStream team-a/app"),
+        ("", {"metadata": {"generateName": "app-", "name": "app-x1"}}, "ImageStream team-a/app-x1"),
+        ("", {"metadata": {"generateName": "app-"}}, "ImageStream team-a/app-*"),
+        ("", {"metadata": {"name": None, "generateName": 7}}, "ImageStream team-a/*"),
+        ("", {"metadata": []}, "ImageStream team-a/*"),
+        ("", None, "ImageStream team-a/*"),
+    ],
+    ids=str,
+)
+def test_a_title_names_an_object_with_a_generated_name(
+    name: str, content: dict[str, Any] | None, title: str
+) -> None:
+    request = AdmissionRequest.model_validate(
+        {
+            "uid": "u",
+            "kind": {"group": "image.alauda.io", "version": "v1", "kind": "ImageStream"},
+            "operation": "CREATE",
+            "namespace": "team-a",
+            "name": name,
+            "object": content,
+        }
+    )
+    assert request.title == title

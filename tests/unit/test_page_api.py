@@ -42,10 +42,12 @@ class FakeAccess:
     def __init__(self) -> None:
         self.broken = False
         self.unchecked = 0
+        self.asked = 0
         self.answers = asyncio.Event()
         self.answers.set()
 
     async def authenticate(self, token: str) -> Subject | None:
+        self.asked += 1
         await self.answers.wait()
         if self.broken:
             raise StateUnavailableError("TokenReview failed: etcd is gone")
@@ -126,7 +128,8 @@ async def test_too_many_concurrent_readers_get_503(
 ) -> None:
     access.answers.clear()
     waiting = [asyncio.create_task(client.get("/page")) for _ in range(2)]
-    await asyncio.sleep(0.05)
+    while access.asked < 2:
+        await asyncio.sleep(0)
     refused = await client.get("/page")
     access.answers.set()
 

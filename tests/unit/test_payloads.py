@@ -111,6 +111,7 @@ EXPECTED: dict[str, Denied | Allowed] = {
     "config-two-backends": Denied(("emptyDir", "pvc"), ("TwoStorageBackends",)),
     "config-switch-storage": Allowed(("emptyDir",)),
     "config-delete": Allowed(("managed storage is deleted with its images",)),
+    "claim-delete": Allowed(skipped="kind PersistentVolumeClaim is not limited"),
     "imagepruner-create": Allowed(("team-full/nightly: pruning keeps all 100 tags",)),
     "imagepruner-bad-schedule": Denied(("every night",), ("InvalidSchedule",)),
     "secret-create": Allowed(),

@@ -84,3 +84,24 @@ def test_a_toleration_that_no_pod_can_have_is_refused(
 def test_a_node_selector_has_labels(key: str, value: str | None, valid: bool) -> None:
     verdict = check_both({"nodeSelector": {key: value}})
     assert reasons(verdict) == ([] if valid else ["InvalidNodeSelector"])
+
+
+@pytest.mark.parametrize(
+    ("spec", "warned"),
+    [
+        ({"replicas": 2}, True),
+        ({"replicas": 2, "managementState": "Managed"}, True),
+        ({"replicas": 2, "managementState": "Removed"}, False),
+        ({"replicas": 2, "affinity": {}}, False),
+        ({"replicas": 1}, False),
+        ({"replicas": 3}, False),
+    ],
+    ids=str,
+)
+def test_two_pods_on_one_node_are_warned_about(spec: dict[str, Any], warned: bool) -> None:
+    verdict = check_spec({**spec, "nodeSelector": {"kubernetes.io/hostname": "node-1"}})
+    warning = (
+        "spec.replicas is 2 and spec.nodeSelector names one node, and the operator runs two Pods "
+        "on different nodes: set spec.replicas to 1, or spec.affinity"
+    )
+    assert verdict == Verdict(warnings=[warning] if warned else [])

@@ -86,6 +86,7 @@ def test_results_add_up_to_the_summary(
     counts = {"pass": 0, "fail": 0, "warn": 0, "error": 0, "skip": 0}
     assert found["summary"] == {**counts, **summary}
     assert [(r["result"], r["policy"], r["rule"]) for r in found["results"]] == results
+    assert all(r["scored"] is (r["result"] != "warn") for r in found["results"])
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,9 @@ class Cluster:
 
 
 @pytest.fixture
-async def cluster() -> AsyncIterator[Cluster]:
+async def cluster(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cluster]:
+    """Its replicas wait for each other for as long as a busy machine makes them."""
+    monkeypatch.setattr("app.admission.recalling._LATE", 60.0)
     cluster = Cluster()
     yield cluster
     for replica in (cluster.first, cluster.second):

@@ -3,7 +3,7 @@
 import pytest
 
 from app.admission.references import References, Target, label_of
-from app.cluster.stores import RegistryHosts
+from app.cluster.stores import WatchedConfig
 from app.cluster.unreadable import UnreadableObjects
 from app.model.stream import ObjectReference
 from app.quota.usage import StreamUsage
@@ -81,8 +81,8 @@ def test_targets_of_references(
 
 
 def test_registry_names_come_from_its_configuration() -> None:
-    state, hosts = FakeState(), RegistryHosts(UnreadableObjects("v1", "Config"))
-    references = References(state, {REGISTRY}, lambda: hosts.names)
+    state, watched = FakeState(), WatchedConfig(UnreadableObjects("v1", "Config"))
+    references = References(state, {REGISTRY}, lambda: watched.hosts)
     image = ObjectReference(kind="DockerImage", name="images.example.com/team-b/big@sha256:x")
     routes = [{"name": "public", "hostname": "images.example.com"}]
 
@@ -91,9 +91,9 @@ def test_registry_names_come_from_its_configuration() -> None:
         {"routes": routes},
         {"imagePullSecret": {"additionalRegistryHosts": ["images.example.com"]}},
     ):
-        hosts.put(("", "cluster"), {"metadata": {"name": "cluster"}, "spec": spec})
+        watched.put(("", "cluster"), {"metadata": {"name": "cluster"}, "spec": spec})
         assert not references.target(image, "team-a", "app").external
-        hosts.retain({("", "other")})
+        watched.retain({("", "other")})
         assert references.target(image, "team-a", "app").external
 
 

@@ -8,13 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from app.admission.image_lookups import SizeUnknownError
-from app.model.image import ImageClaim
 from app.model.manifest import MAX_BYTES, OCI_MANIFEST
 from app.registry import credentials
 from app.registry.client import RegistryClient, RegistryUnavailableError, StoredManifest
 from app.registry.credentials import Credentials
-from app.registry.sizes import RegistryImages
 from tests.unit.pushes import digest_of, image
 
 ORIGIN = "http://10.1.2.3:5000"
@@ -98,6 +95,14 @@ async def test_lists_are_read_page_by_page() -> None:
         return httpx.Response(200, json={"tags": ["v1", "v2"]}, headers={"Link": following})
 
     assert [tag async for tag in client(handler).tags("team-a/app")] == ["v1", "v2", "v3"]
+
+
+async def test_a_list_of_tags_without_pages_may_be_larger_than_a_manifest() -> None:
+    """docker-registry 2.8 sends all tags at once, and a tag may have 128 characters."""
+    tags = [f"{number:0128}" for number in range(50_000)]
+    subject = client(lambda _: httpx.Response(200, json={"tags": tags}))
+
+    assert [tag async for tag in subject.tags("team-a/app")] == tags
 
 
 @pytest.mark.parametrize(
@@ -195,69 +200,19 @@ async def test_loopback_and_link_local_names_are_not_contacted(
         await subject.manifest("team-a/app", DIGEST)
 
 
-async def test_size_is_read_once_and_from_allowed_registries_only() -> None:
-    asked = 0
+async def test_name_is_resolved_once_for_many_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolved = 0
 
-    async def handler(request: httpx.Request) -> httpx.Response:
-        nonlocal asked
-        asked += 1
-        await asyncio.sleep(0.01)
-        return manifest_answer(request)
+    async def resolve(*_: Any, **__: Any) -> list[Any]:
+        nonlocal resolved
+        resolved += 1
+        return [(2, 1, 6, "", ("10.1.2.3", 5000))]
 
-    images = RegistryImages(client(handler))
-    names = ("team-a/app", DIGEST)
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    transport = httpx.MockTransport(manifest_answer)
+    subject = RegistryClient("http://registry.example.com:5000", transport=transport)
 
-    known = ImageClaim(DIGEST, 100, proven=True)
-    assert await asyncio.gather(*(images.of(*names) for _ in range(10))) == [known] * 10
-    assert await images.of(*names) == known
-    other = digest_of(b"other")
-    assert await images.of("team-a/../../app", other) is None
-    assert asked == 1
+    found = await asyncio.gather(*(subject.manifest("team-a/app", DIGEST) for _ in range(20)))
 
-
-async def test_size_cache_is_bounded() -> None:
-    manifests = {digest_of(image(n)): image(n) for n in range(3)}
-    asked: list[str] = []
-
-    def handler(request: httpx.Request) -> httpx.Response:
-        asked.append(request.url.path.rpartition("/")[2])
-        headers = {"Content-Type": OCI_MANIFEST}
-        return httpx.Response(200, content=manifests[asked[-1]], headers=headers)
-
-    images = RegistryImages(client(handler), capacity=2)
-    first, *others = manifests
-    for digest in (first, *others, first):
-        await images.of("team-a/app", digest)
-
-    assert asked == [first, *others, first]
-
-
-async def test_missing_image_is_asked_for_again_after_seconds() -> None:
-    asked, now = 0, 0.0
-
-    def handler(request: httpx.Request) -> httpx.Response:
-        nonlocal asked
-        asked += 1
-        return httpx.Response(404) if asked == 1 else manifest_answer(request)
-
-    images = RegistryImages(client(handler), clock=lambda: now)
-    assert await images.of("team-a/app", DIGEST) is None
-    assert await images.of("team-a/app", DIGEST) is None
-    now = 10.0
-    assert await images.of("team-a/app", DIGEST) == ImageClaim(DIGEST, 100, proven=True)
-    assert asked == 2
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        pytest.param(httpx.Response(502), id="an error"),
-        pytest.param(httpx.Response(200, content=b"{}"), id="no manifest"),
-        pytest.param(httpx.Response(200, content=image(5)), id="another manifest"),
-    ],
-)
-async def test_answer_without_a_size_is_unknown(answer: httpx.Response) -> None:
-    images = RegistryImages(client(lambda _: answer))
-
-    with pytest.raises(SizeUnknownError):
-        await images.of("team-a/app", DIGEST)
+    assert None not in found
+    assert resolved == 1

@@ -10,6 +10,12 @@ from tests.unit.test_registry_data_loss import ANNOTATE, ANNOTATION, MANAGED, ch
 
 DELETED = "managed storage is deleted with its images"
 ENDED = "the emptyDir ends with the registry's Pod"
+SPREAD = {
+    "maxSkew": 1,
+    "topologyKey": "kubernetes.io/hostname",
+    "whenUnsatisfiable": "ScheduleAnyway",
+    "labelSelector": {"matchLabels": {"docker-registry": "default"}},
+}
 UNMANAGED_DIR: dict[str, Any] = {"storage": {"managementState": "Unmanaged", "emptyDir": {}}}
 
 
@@ -70,6 +76,10 @@ def test_an_acknowledged_deletion_is_a_warning() -> None:
         ({"tolerations": [{"operator": "Exists"}]}, {}, "spec.tolerations"),
         ({"resources": {"limits": {"cpu": "1"}}}, {"resources": None}, "spec.resources"),
         ({}, {"proxy": {"http": "http://proxy:3128"}}, "spec.proxy"),
+        ({}, {"affinity": {}}, "spec.affinity"),
+        ({"topologySpreadConstraints": [SPREAD]}, {}, "spec.topologySpreadConstraints"),
+        ({"affinity": {}}, {"affinity": {"podAffinity": None}}, ""),
+        ({}, {"affinity": None, "topologySpreadConstraints": []}, ""),
         ({}, {"logLevel": "Normal", "disableRedirect": False, "readOnly": None}, ""),
         ({}, {"nodeSelector": {}, "tolerations": [], "requests": {"read": {}}}, ""),
         ({"replicas": 0}, {"replicas": 1}, ""),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from app.model.domain import ApiDomain
 from app.model.limits import ResourceQuota
+from app.model.quantity import Quantity
 from app.policy.limit_objects import check_resource_quota
 from app.policy.verdict import Verdict
 from tests.unit.limit_names import (
@@ -82,6 +83,27 @@ def test_a_namespace_is_limited_by_whole_numbers(
     assert refusals(check_hard({resource: number})) == [
         (reason, f'spec.hard["{resource}"] is {shown}, {rest}')
     ]
+
+
+@pytest.mark.parametrize(
+    ("limit", "warned"),
+    [
+        ("200", False),
+        ("1e3", False),
+        ("2k", False),
+        (" 5 ", False),
+        (5, False),
+        ("10Gi", True),
+        ("1Ki", True),
+        ("1024Mi", True),
+    ],
+)
+def test_a_count_in_bytes_is_warned_about(limit: object, warned: bool) -> None:
+    warning = (
+        f'ResourceQuota team-a/quota: spec.hard["{IMAGES}"] is {Quantity(str(limit).strip())}, '
+        "and it is a count: is its unit meant?"
+    )
+    assert check_hard({IMAGES: limit}) == Verdict(warnings=[warning] if warned else [])
 
 
 @pytest.mark.parametrize(

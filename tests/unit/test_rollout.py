@@ -2,6 +2,7 @@
 
 import asyncio
 from base64 import b64encode
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -37,15 +38,7 @@ class Api(KubeApi):
         self._ended = ended
         self._status = status or {}
 
-    async def apply(
-        self,
-        path: str,
-        content: Content,
-        manager: str,
-        *,
-        force: bool = True,
-        dry_run: bool = False,
-    ) -> Content:
+    async def apply(self, path: str, content: Content, manager: str, **_options: bool) -> Content:
         self.applied.append(content)
         return content
 
@@ -139,7 +132,8 @@ def test_waiting_needs_something_to_wait_for() -> None:
 
 
 def test_a_failed_install_says_how_to_go_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refused(*_arguments: Any, **_options: Any) -> None:
+    async def refused(_api: Any, _objects: Any, done: Callable[[str], None], **_: Any) -> None:
+        done("Namespace registry-admission applied")
         raise RolloutError("not ready")
 
     class Connected:

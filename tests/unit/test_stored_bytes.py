@@ -42,6 +42,8 @@ async def test_layers_are_not_kept_unless_they_are_asked_for() -> None:
 
 
 def test_an_index_is_known_if_all_that_it_lists_is() -> None:
-    own = {"index": {}, "half": {}, "a": {"layer": 1}}
-    children = {"index": ("a",), "half": ("a", "b"), "a": ()}
-    assert with_children(own, children) == {"index": {"layer": 1}, "a": {"layer": 1}}
+    own = {"index": {}, "half": {}, "outer": {}, "empty": {}, "a": {"layer": 1}}
+    children = {"index": ("a",), "half": ("a", "b"), "outer": ("index",), "empty": ()}
+    assert with_children(own, children) == {
+        "index": {"layer": 1}, "outer": {"layer": 1}, "a": {"layer": 1}
+    }  # fmt: skip

@@ -34,12 +34,7 @@ def created(number: int) -> str:
 def stream(namespace: str, name: str, **tags: int) -> dict[str, Any]:
     """An ImageStream with tags and the numbers of their images, pushed in January."""
     history = [
-        {
-            "tag": tag,
-            "items": [
-                {"image": digest(number), "created": f"2026-01-{number % 28 + 1:02}T00:00:00Z"}
-            ],
-        }
+        {"tag": tag, "items": [{"image": digest(number), "created": created(number)}]}
         for tag, number in tags.items()
     ]
     return {

@@ -4,8 +4,9 @@ The operator copies these fields into a Pod. The API server refuses a Pod whose 
 and the schema of the operator's objects does not check them.
 """
 
-from app.model.registry import Placement, Toleration
+from app.model.scheduling import Placement, Toleration
 from app.policy.names import is_label_name, is_label_value, placeholders
+from app.policy.operator import affinity
 from app.policy.operator.field_checks import check_choice, shown
 from app.policy.verdict import Verdict
 
@@ -33,6 +34,8 @@ def check(verdict: Verdict, spec: Placement) -> None:
         problem = _problem(toleration)
         if problem and not placeholders(toleration.key + toleration.value):
             verdict.deny("InvalidToleration", f"{path} {problem[0]}", problem[1])
+    if spec.affinity is not None:
+        affinity.check(verdict, spec.affinity)
 
 
 def _problem(toleration: Toleration) -> tuple[str, str] | None:

@@ -10,6 +10,7 @@ from app.policy.operator import (
     registry_storage,
     registry_traffic,
     storage_references,
+    topology_spread,
 )
 from app.policy.operator.field_checks import (
     LOG_LEVELS,
@@ -26,6 +27,7 @@ from app.policy.verdict import Verdict
 
 _HOSTS = "spec.imagePullSecret.additionalRegistryHosts"
 _NAMESPACES = "spec.imagePullSecret.ignoredNamespaces"
+_NODE_NAME = "kubernetes.io/hostname"
 
 
 def check(
@@ -62,6 +64,7 @@ def check(
     registry_traffic.check(verdict, spec)
     check_resources(verdict, spec.resources)
     placement.check(verdict, spec)
+    topology_spread.check(verdict, spec.topology_spread_constraints)
     _check_service(verdict, spec)
     if old is not None and images_exist:
         verdict.include(registry_data_loss.check(config, old, domain=domain, guard=data_loss_guard))
@@ -99,6 +102,11 @@ def _check_service(verdict: Verdict, spec: ConfigSpec) -> None:
         return
     if spec.replicas == 0:
         verdict.warn("spec.replicas is 0: no push and no pull succeeds until it is 1 or more")
+    if spec.replicas == 2 and spec.affinity is None and _NODE_NAME in spec.node_selector:
+        verdict.warn(
+            "spec.replicas is 2 and spec.nodeSelector names one node, and the operator runs two "
+            "Pods on different nodes: set spec.replicas to 1, or spec.affinity"
+        )
     if spec.read_only:
         verdict.warn("spec.readOnly is true: every push is refused, and pruning frees no storage")
 

@@ -1,16 +1,18 @@
-"""Finds changes of Config/cluster that may lose images.
+"""Finds changes of Config/cluster, and deletions, that may lose images.
 
 The operator never copies images from one storage to another, and it deletes managed storage
 together with the registry. The images' metadata is then left without data.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic.alias_generators import to_camel
 
+from app.model.base import KubeObject
 from app.model.domain import ApiDomain
 from app.model.registry import Config, ConfigSpec, Proxy, Requests
+from app.model.volumes import PersistentVolumeClaim
 from app.policy.names import without_credentials
 from app.policy.operator.field_checks import shown
 from app.policy.verdict import Verdict
@@ -32,7 +34,8 @@ _IDENTITY: dict[str, tuple[str, ...]] = {
 _ADDRESSES = ("regionEndpoint", "authURL")
 
 
-_POD_FIELDS = {
+_POD_FIELDS: Mapping[str, object] = {
+    "affinity": None,
     "disable_redirect": False,
     "log_level": "Normal",
     "node_selector": {},
@@ -41,13 +44,14 @@ _POD_FIELDS = {
     "requests": Requests(),
     "resources": None,
     "tolerations": [],
+    "topology_spread_constraints": [],
 }
 """The fields that the registry's Pod is made from, and what the operator reads if one is absent."""
 
 
 def check(config: Config, old: Config, *, domain: ApiDomain, guard: DataLossGuard) -> Verdict:
     """Check an update of a Config whose registry holds images."""
-    return _verdict(losses_between(config, old), config, domain, guard)
+    return _of_config(losses_between(config, old), config, domain, guard)
 
 
 def check_deletion(config: Config, *, domain: ApiDomain, guard: DataLossGuard) -> Verdict:
@@ -58,34 +62,67 @@ def check_deletion(config: Config, *, domain: ApiDomain, guard: DataLossGuard) -
     losses = []
     if going := _removed_storage(config.spec):
         losses.append(("RemovalLosesImages", f"Config cluster is deleted, and {going}"))
-    return _verdict(losses, config, domain, guard)
+    return _of_config(losses, config, domain, guard)
+
+
+def check_claim_deletion(
+    claim: PersistentVolumeClaim, *, domain: ApiDomain, guard: DataLossGuard
+) -> Verdict:
+    """Check the deletion of the claim that holds the images of the registry."""
+    metadata = claim.metadata
+    resource = f"-n {metadata.namespace} persistentvolumeclaims {metadata.name}"
+    return _verdict(_lost_with_claim(), claim, resource, "delete it again", domain, guard)
+
+
+def _lost_with_claim() -> Iterator[tuple[str, str]]:
+    yield (
+        "ClaimDeletionLosesImages",
+        "it holds the registry's images, and its volume is deleted with it unless the volume's "
+        "reclaim policy is Retain",
+    )
+
+
+def _of_config(
+    found: Iterable[tuple[str, str]], config: Config, domain: ApiDomain, guard: DataLossGuard
+) -> Verdict:
+    losses, annotation = list(found), domain.acknowledge_data_loss
+    resource = f"configs.{domain.operator_group} cluster"
+    verdict = _verdict(losses, config, resource, "send the change again", domain, guard)
+    if losses and config.metadata.annotations.get(annotation) == "true":
+        command = f"kubectl annotate {resource} {annotation}-"
+        verdict.warn(f"the loss is acknowledged; afterwards run `{command}`")
+    return verdict
 
 
 def _verdict(
-    found: Iterable[tuple[str, str]], config: Config, domain: ApiDomain, guard: DataLossGuard
+    losses: Iterable[tuple[str, str]],
+    annotated: KubeObject,
+    resource: str,
+    again: str,
+    domain: ApiDomain,
+    guard: DataLossGuard,
 ) -> Verdict:
-    verdict = Verdict()
-    losses = list(found)
-    annotation = domain.acknowledge_data_loss
-    command = f"kubectl annotate configs.{domain.operator_group} cluster {annotation}"
-    value = config.metadata.annotations.get(annotation)
-    acknowledged = value == "true"
+    """The verdict on losses that an annotation of an object accepts. `resource`: the words by
+    which kubectl finds the object; `again`: how to repeat the request."""
+    verdict, annotation = Verdict(), domain.acknowledge_data_loss
+    command = f"kubectl annotate {resource} {annotation}"
+    value = annotated.metadata.annotations.get(annotation)
+    unknown = False
     for reason, loss in losses:
-        if guard == "deny" and not acknowledged:
+        unknown = value not in (None, "true")
+        if guard == "deny" and value != "true":
             verdict.deny(
                 reason,
                 loss,
                 f"copy the images first, or accept the loss with `{command}=true --overwrite`, "
-                "and send the change again",
+                f"and {again}",
             )
         else:
             verdict.warn(f"{loss}: copy the images first, or lose them")
-    if losses and value is not None and not acknowledged:
+    if unknown:
         verdict.warn(
             f"annotation {annotation} has the unknown value {value!r}: only true accepts the loss"
         )
-    if losses and acknowledged:
-        verdict.warn(f"the loss is acknowledged; afterwards run `{command}-`")
     return verdict
 
 
