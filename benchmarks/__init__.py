@@ -1,1 +1,1 @@
-"""Figures that a stranger can repeat: `make bench`. Results are in RESULTS.md."""
+"""Benchmarks that anybody can repeat with `make bench`. The results are in RESULTS.md."""

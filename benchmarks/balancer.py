@@ -1,4 +1,4 @@
-"""nginx as a TCP balancer in front of several replicas: what a Service does, at little cost."""
+"""nginx as a TCP balancer in front of several replicas, in place of a Service."""
 
 import contextlib
 import socket

@@ -75,7 +75,7 @@ class _Setup:
 
 @dataclass
 class _Arm:
-    """What the creates into one namespace took."""
+    """The times and CPU of the creates in one namespace."""
 
     times: list[float] = field(default_factory=list)
     """Seconds of each create."""
@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--apart", action="store_true")
     apart = parser.parse_args().apart
     if apart:
-        # Processes inherit it: replicas, nginx and the controller manager.
+        # Replicas, nginx and the controller manager inherit the affinity.
         os.sched_setaffinity(0, {1})
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "cluster"

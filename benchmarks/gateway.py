@@ -1,7 +1,7 @@
 """d: pushes and pulls through the gateway, through nginx as a plain proxy, and directly.
 
-The ways take turns on one registry. Needs curl; with TMPDIR in memory (`/dev/shm`), the disk has no
-say in it. `python -m benchmarks.gateway PART…` runs some parts only: large, small, get, link. The
+The ways take turns on one registry. Needs curl. With TMPDIR in memory (`/dev/shm`), the disk has no
+influence. `python -m benchmarks.gateway PART…` runs some parts only: large, small, get, link. The
 part `link` limits the client's link: it needs root and tc, and has a network namespace of its own.
 """
 
@@ -81,7 +81,7 @@ class _Way:
 
 
 Work = Callable[[str, str], Awaitable[None]]
-"""Does something at the registry at this URL, in a repository of its own."""
+"""Makes requests to the registry at this URL, in a repository of its own."""
 
 
 async def main(parts: set[str]) -> None:
@@ -126,7 +126,7 @@ async def _large(ways: dict[str, _Way], folder: Path) -> None:
 
 
 async def _limited_pulls(ways: dict[str, _Way], folder: Path) -> None:
-    """Loopback, with what goes to the client's address limited to a rate."""
+    """Loopback with a limited rate to the client's address."""
     blob = Blob(folder)
     await blob.push(ways["direct"].url, "team-a/pulled")
 

@@ -31,7 +31,7 @@ HANDSHAKES, ROUNDS = 300, 3
 
 
 def certificate(key: Key, signer: Key, name: str, issuer: str) -> bytes:
-    """A CA's for a `name` that is not `localhost`. PEM."""
+    """A certificate of a CA for a `name` other than `localhost`, in PEM."""
     now = datetime.now(UTC)
     is_ca = name != "localhost"
     builder = (

@@ -1,4 +1,4 @@
-"""A webhook that decides nothing, on the same TLS and HTTP stack: what cannot be saved."""
+"""A webhook that decides nothing, on the same TLS and HTTP stack: the lower bound of the cost."""
 
 import sys
 from pathlib import Path

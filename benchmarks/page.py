@@ -1,4 +1,4 @@
-"""d: what the page costs on a large cluster, and how long it keeps reviews waiting."""
+"""d: the cost of the page on a large cluster, and how long it delays reviews."""
 
 import asyncio
 import gc
@@ -32,7 +32,7 @@ _TICK = 0.001
 
 
 class Everybody:
-    """Knows every token and lets its owner see everything."""
+    """Knows every token, and lets its owner see every namespace."""
 
     sees = hint = ""
 

@@ -36,7 +36,7 @@ async def serving(*arguments: str) -> AsyncIterator[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """What a process has taken so far."""
+    """The CPU time of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     user, system = fields[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")

@@ -2,7 +2,7 @@
 
     python -m benchmarks.pull_secrets [ACCOUNTS] [RATE]
 
-What others feel of it is measured by a client that lists ConfigMaps ten times a second.
+A client that lists ConfigMaps ten times a second measures the effect on others.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class Bench:
         await asyncio.gather(*(create(number) for number in range(count)))
 
     async def measure(self, what: str, count: int, progress: str, wanted: int) -> None:
-        """Wait until so many ServiceAccounts are that far, and print what it took."""
+        """Wait until this number of ServiceAccounts has a state, and print the time."""
         before, started = await self._writes(), time.perf_counter()
         latencies: list[float] = []
         while self._objects().get(progress, 0) < wanted or self._objects().get("pending"):
@@ -77,7 +77,7 @@ class Bench:
         return len(answer.json()["items"])
 
     def _objects(self) -> dict[str, float]:
-        """ServiceAccounts by how far they are; nothing while another replica would lead."""
+        """The number of ServiceAccounts by their state; nothing while another replica leads."""
         found = _OBJECTS.findall(self._replica.metrics())
         return {name: float(value) for name, value in found}
 

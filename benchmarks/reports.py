@@ -1,5 +1,5 @@
-"""What `usage` and `audit` cost in a cluster of 5,000 namespaces, 100,000 streams and a million
-images; the API server is played by this process."""
+"""The cost of `usage` and `audit` in a cluster of 5,000 namespaces, 100,000 streams and a million
+images. This process simulates the API server."""
 
 import asyncio
 import gc
@@ -21,7 +21,7 @@ _GROUP = "/apis/image.alauda.io/v1"
 
 
 class Cluster(KubeApi):
-    """Makes its lists up as they are asked for."""
+    """An API server that generates its lists on request."""
 
     def __init__(self, streams: int = 20, tags: int = 10) -> None:
         """Streams of each namespace, tags of each stream; each tag has an image of its own."""

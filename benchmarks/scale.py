@@ -1,4 +1,4 @@
-"""c: what a decision costs as the cluster grows, and what the usage index weighs."""
+"""c: the cost of a decision in a growing cluster, and the memory of the usage index."""
 
 import asyncio
 import gc
@@ -27,7 +27,7 @@ _ROUNDS = 9
 
 
 class State:
-    """As many streams as wanted, and a quota that is never reached."""
+    """A state with a number of streams, and a quota that is never reached."""
 
     def __init__(self) -> None:
         self.index = UsageIndex()
@@ -108,7 +108,7 @@ def escrow_seconds(state: State) -> float:
 
 
 async def compare(title: str, small: State, large: State) -> None:
-    """In turns, so that the machine's moods hit both."""
+    """Measure both in turns, so that changes of the machine's speed affect both."""
     seconds: dict[str, list[float]] = {"small": [], "large": []}
     for number in range(_ROUNDS):
         seconds["small"].append(await decision_seconds(small, number))

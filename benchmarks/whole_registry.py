@@ -1,6 +1,6 @@
 """d: a registry with many repositories, read at the first start of a gateway and compared later.
 
-`python -m benchmarks.whole_registry`; with TMPDIR in memory, the disk has no say in it.
+`python -m benchmarks.whole_registry`. With TMPDIR in memory, the disk has no influence.
 """
 
 import asyncio

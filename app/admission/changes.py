@@ -4,7 +4,7 @@ There is one function for each kind of `image.alauda.io/v1`. It takes a parsed o
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from app.admission.references import (
     References,
@@ -62,7 +62,8 @@ def of_mapping(mapping: ImageStreamMapping, namespace: str) -> Change:
     """A push: one image under one tag. The Image API answers 404 if the stream is missing."""
     tag = mapping.tag or "latest"
     change = of_push(namespace, mapping.metadata.name, tag, mapping.image.claim)
-    change.claims = Claims(namespace, replace(change.claims.adds, streams=frozenset()))
+    claimed = change.claims.adds
+    change.claims = Claims(namespace, Members(images=claimed.images, tags=claimed.tags))
     return change
 
 

@@ -17,14 +17,13 @@ MAX_REFERENCES = 2000
 class TooManyReferencesError(Exception):
     """The request has too many references."""
 
+    next_step = "send them in several requests"
+
 
 def require_few(count: int) -> None:
     """Raises TooManyReferencesError."""
     if count > MAX_REFERENCES:
-        raise TooManyReferencesError(
-            f"it brings more than {MAX_REFERENCES} images or references; send them in several "
-            "requests"
-        )
+        raise TooManyReferencesError(f"it brings more than {MAX_REFERENCES} images or references")
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,8 @@ class BodyReader:
 
     async def read(self, request: Request) -> bytes:
         """The whole body. Raises BadRequestError: 400, 408, 413 or 429."""
-        address = request.client.host if request.client else ""
+        client = request.client
+        address = client.host if client else ""
         try:
             async with asyncio.timeout(self._timeout) as deadline:
                 body = _Body(address, deadline)
@@ -108,10 +109,9 @@ class BodyReader:
             self._release(body)
 
     async def _read(self, request: Request, body: _Body) -> None:
-        too_large = _unread(413, f"the body is larger than {self._max_bytes} bytes")
         length = declared_length(request.headers.get("content-length", ""))
         if length is not None and length > self._max_bytes:
-            raise too_large
+            raise self._too_large()
         more = True
         while more:
             message = await request.receive()
@@ -122,10 +122,13 @@ class BodyReader:
             self._held += len(chunk)
             body.add(chunk)
             if len(body.content) > self._max_bytes:
-                raise too_large
+                raise self._too_large()
             self._make_room()
             if was_small and len(body.content) >= STEP:
                 await self._pause(body)
+
+    def _too_large(self) -> BadRequestError:
+        return _unread(413, f"the body is larger than {self._max_bytes} bytes")
 
     def _make_room(self) -> None:
         if self._held <= AT_ONCE * self._max_bytes:

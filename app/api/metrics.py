@@ -1,6 +1,7 @@
 """Prometheus metrics of one service."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -99,16 +100,17 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._reviews = Counter(
-            REVIEWS.family, REVIEWS.help, REVIEWS.labels, registry=self._registry
-        )
-        self._seconds = Histogram(
+        reviews = Counter(REVIEWS.family, REVIEWS.help, REVIEWS.labels, registry=self._registry)
+        seconds = Histogram(
             REVIEW_SECONDS.family,
             REVIEW_SECONDS.help,
             REVIEW_SECONDS.labels,
             buckets=_BUCKETS,
             registry=self._registry,
         )
+        # Their labels have few values, and looking a counter up takes longer than to count.
+        self._reviews = cache(reviews.labels)
+        self._seconds = cache(seconds.labels)
         self._would_refuse = Counter(
             WOULD_REFUSE.family, WOULD_REFUSE.help, WOULD_REFUSE.labels, registry=self._registry
         )
@@ -139,8 +141,8 @@ class Metrics:
         kind = _kind(request)
         verdict = "allowed" if outcome.allowed else "denied"
         for reason in outcome.causes or ("",):
-            self._reviews.labels(endpoint, kind, verdict, reason).inc()
-        self._seconds.labels(endpoint).observe(seconds)
+            self._reviews(endpoint, kind, verdict, reason).inc()
+        self._seconds(endpoint).observe(seconds)
         if outcome.allowed:
             self.count_tolerated(outcome.tolerated, outcome.exemption)
 
@@ -154,7 +156,7 @@ class Metrics:
 
     def count_failure(self, endpoint: str, request: AdmissionRequest) -> None:
         """A review that ended with a 500."""
-        self._reviews.labels(endpoint, _kind(request), "failed", "InternalError").inc()
+        self._reviews(endpoint, _kind(request), "failed", "InternalError").inc()
 
     def count_bad_request(self, code: int) -> None:
         self._rejected.labels(str(code)).inc()

@@ -1,10 +1,11 @@
 """The steps of `registry-admission convert`."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -39,7 +40,7 @@ class Options:
     from_cluster: bool
     config_map: str | None
     namespaces: tuple[str, ...]
-    namespaces_file: Iterable[str] | None
+    namespaces_file: TextIO | None
     size_unit: str
     flat: bool
     streams_per_namespace: int | None
@@ -117,11 +118,12 @@ async def _config(options: Options, api: KubeApi | None) -> LegacyConfig:
 
 
 async def _namespaces(options: Options, config: LegacyConfig, api: KubeApi | None) -> list[str]:
-    named = [*options.namespaces, *(options.namespaces_file or ())]
-    names = [name.strip() for name in named if name.strip()]
+    names = list(options.namespaces)
+    if options.namespaces_file is not None:
+        file = options.namespaces_file
+        names += converting.namespaces_of(file, file.name)
     if names:
-        checked = converting.check_namespaces(names)
-        return _without_excluded(checked, options.exclude)
+        return _without_excluded(names, options.exclude)
     listed = list(config.by_namespace) if api is None else await converting.namespaces_in(api)
     patterns = (*_PROTECTED, *options.own_namespaces)
     found = [name for name in listed if not matches(name, patterns)]

@@ -49,8 +49,9 @@ def _config_map(
 )
 @click.option(
     "--namespaces-file",
-    type=click.File(encoding="utf-8"),
-    help="File with the namespaces to convert for, one a line; - is stdin.",
+    type=click.File(encoding="utf-8-sig"),
+    help="File with the namespaces to convert for, one a line, as `kubectl get ns -o name` prints "
+    "them or without `namespace/`; - is stdin.",
 )
 @click.option(
     "--size-unit",
@@ -89,7 +90,9 @@ def _config_map(
     help="Apply the objects to the cluster; none if the API server refuses any of them.",
 )  # fmt: skip
 @click.option(
-    "--force-conflicts", is_flag=True, help="With --apply: overwrite what others have changed."
+    "--force-conflicts",
+    is_flag=True,
+    help="With --apply: overwrite fields that other managers have changed.",
 )
 @flags.words("--exclude", metavar="PATTERNS", text="Leave out namespaces such as test-*,demo-*.")
 @click.option(

@@ -12,7 +12,7 @@ from app.migration.legacy_config import is_legacy
 from app.model.core import ConfigMap
 from app.model.domain import ApiDomain
 from app.model.errors import UnusableError
-from app.model.legacy import LEGACY_NAMES, LegacyConfig, UnitBase, legacy_data, parse
+from app.model.legacy import LEGACY_NAMES, LegacyConfig, UnitBase, legacy_data, parse, quoted
 from app.model.mode import Mode
 from app.policy.names import is_label
 
@@ -69,13 +69,30 @@ def the_config(found: Collection[ConfigMap], chosen: str | None, unit: UnitBase)
     return parse(usable[0].data, unit_base=unit)
 
 
-def check_namespaces(names: Iterable[str]) -> list[str]:
-    """The same names. Raises ConversionError for a name that no namespace can have."""
-    names = list(names)
-    for name in names:
-        if not is_label(name):
-            raise ConversionError(f"{name!r} is not the name of a namespace")
-    return names
+def namespaces_of(lines: Iterable[str], source: str) -> list[str]:
+    """The namespaces in a text: one a line, also as `kubectl get -o name` prints them. Lines that
+    begin with `#` are comments.
+
+    Raises ConversionError for a text that names none, or something else.
+    """
+    found = []
+    try:
+        for number, line in enumerate(lines, start=1):
+            text = line.strip()
+            if not text or text.startswith("#"):
+                continue
+            name = text.removeprefix("namespace/")
+            if not is_label(name):
+                raise ConversionError(
+                    f"{source}: line {number}: {quoted(name)} is not the name of a namespace: use "
+                    "a-z, 0-9 and -"
+                )
+            found.append(name)
+    except UnicodeDecodeError:
+        raise ConversionError(f"{source}: not text in UTF-8") from None
+    if not found:
+        raise ConversionError(f"{source}: it names no namespace; write one a line")
+    return found
 
 
 def to_yaml(

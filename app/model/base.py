@@ -51,10 +51,7 @@ class KubeModel(BaseModel):
         strict=True,
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_absent(cls, data: Any) -> Any:
-        return without_nulls(data)
+    _null_is_absent = model_validator(mode="before")(staticmethod(without_nulls))
 
 
 class ObjectMeta(KubeModel):

@@ -20,6 +20,8 @@ MAX_BYTES = 4 * 2**20
 """The size that the distribution spec requires every registry to accept; most accept no more."""
 MAX_ENTRIES = 4096
 MAX_DEPTH = 32
+MAX_VALUES = 200_000
+"""JSON values. Reading four MiB of brackets would hold up all other requests for a second."""
 MAX_SIZE = 2**63 - 1
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -182,6 +184,8 @@ def _check_bytes(content: bytes, digest: str) -> None:
 
 
 def _decode(content: bytes) -> dict[str, Any]:
+    if sum(map(content.count, (b"[", b"{", b","))) > MAX_VALUES:
+        raise _invalid(f"has more than {MAX_VALUES} values")
     try:
         document = json.loads(content.decode(), object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:

@@ -16,7 +16,7 @@ class Change:
         return self.used + self.requested - self.freed
 
     def exceeds(self, hard: int) -> bool:
-        """Whether this request passes the limit `hard`. Use may be equal to the limit.
+        """Whether this request exceeds the limit `hard`. Use may be equal to the limit.
 
         A request that does not raise the use is always allowed, even over the limit, so that
         violations can be repaired.

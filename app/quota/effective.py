@@ -53,6 +53,8 @@ class Effective:
         `every_stream`: count the reserved members of missing streams as well.
         """
         self._usage = usage
+        self._uncounted: list[tuple[Members, Members]] = []
+        """The members and the removed members of reservations, until a question needs them."""
         self._places = places
         self._every_stream = every_stream or places > 0
         self._streams: set[str] = set()
@@ -67,7 +69,19 @@ class Effective:
         self._leaving_digests: Counter[str] = Counter()
 
     def add(self, members: Members, removes: Members = NONE) -> None:
-        """Count the members of one reservation. `removes`: the members that its request removes."""
+        """Count the members of one reservation. `removes`: the members that its request removes.
+
+        They are counted at the next question, until which the usage must not change. Most
+        decisions ask nothing after the last request.
+        """
+        self._uncounted.append((members, removes))
+
+    def _count(self) -> None:
+        uncounted, self._uncounted = self._uncounted, []
+        for members, removes in uncounted:
+            self._count_members(members, removes)
+
+    def _count_members(self, members: Members, removes: Members) -> None:
         for name in members.streams:
             if not self._is_known(name):
                 if not self._exists(name):
@@ -85,6 +99,7 @@ class Effective:
 
     def assess(self, claims: Claims) -> Assessment:
         """The effect of a request on the namespace, and on each stream that it touches."""
+        self._count()
         names = claims.adds.touched_streams
         if len(names) == 1:
             [name] = names
@@ -100,6 +115,7 @@ class Effective:
 
     def counts(self) -> tuple[int, int, int]:
         """The number of streams, images and tags of the namespace."""
+        self._count()
         usage = self._usage
         return (
             usage.stream_count + len(self._streams) + self._places,
@@ -109,6 +125,7 @@ class Effective:
 
     def counts_of(self, stream: str) -> tuple[int, int]:
         """The number of images and tags of one stream."""
+        self._count()
         usage, reserved = self._usage, self._reserved(stream)
         return (
             usage.image_count_of(stream) + len(reserved.new_images) + self._places,

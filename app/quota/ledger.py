@@ -207,7 +207,7 @@ class Ledger:
         for held in list(self):
             if held.expires_at <= view.time:
                 self._drop(held.holder)
-            elif usage.missing(held.proof) == held.proof:
+            elif not usage.holds_any(held.proof):
                 continue
             elif self._is_certain(held, usage, view):
                 self._drop(held.holder)

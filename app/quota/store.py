@@ -1,5 +1,6 @@
 """The port to the store of ledgers, which writes with compare-and-swap, and a store in memory."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Protocol
 
@@ -54,10 +55,10 @@ class MemoryLedgers:
     replica = ""
 
     def __init__(self) -> None:
-        self._ledgers: dict[str, Ledger] = {}
+        self._ledgers = defaultdict[str, Ledger](Ledger)
 
     def own(self, namespace: str) -> Ledger | None:
-        return self._ledgers.setdefault(namespace, Ledger())
+        return self._ledgers[namespace]
 
     async def load(self, namespace: str) -> tuple[Ledger, str]:
         ledger = self._ledgers.get(namespace)

@@ -218,6 +218,14 @@ class NamespaceUsage:
     def has_tag(self, stream: str, tag: str) -> bool:
         return stream in self.streams and self.streams[stream].has_tag(tag)
 
+    def holds_any(self, members: Members) -> bool:
+        """Whether any of these members is stored."""
+        return (
+            any(name in self.streams for name in members.streams)
+            or any(self.has_image(*pair) for pair in members.images)
+            or any(self.has_tag(*pair) for pair in members.tags)
+        )
+
     def missing(self, members: Members) -> Members:
         """The members that are not stored yet."""
         return Members(

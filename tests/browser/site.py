@@ -23,13 +23,13 @@ Theme = Literal["light", "dark"]
 
 @dataclass
 class Visitor:
-    """A browser window with nothing in it, and everything that went wrong in it."""
+    """A new browser window, and the errors in it."""
 
     page: Page
     complaints: list[str] = field(default_factory=list)
 
     def listen(self) -> None:
-        """Scripts that fail, what the Content-Security-Policy blocks, and dialogs."""
+        """Failed scripts, resources that the Content-Security-Policy blocks, and dialogs."""
         self.page.on("console", lambda message: self._complain(message.type, message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
@@ -40,12 +40,12 @@ class Visitor:
         await self.page.get_by_role("button", name="Sign in").click()
 
     async def open(self, path: str, token: str = ADMIN) -> None:
-        """Go to a page and sign in on the way."""
+        """Open a page, and sign in if it asks."""
         await self.page.goto(path)
         await self.sign_in(token)
 
     def _check(self, response: Response) -> None:
-        """A page may be an error on purpose; what belongs to it may not."""
+        """A page may be an error on purpose. Its style sheet and icon may not."""
         if not response.ok and response.request.resource_type != "document":
             self.complaints.append(f"{response.status} {response.url}")
 
@@ -78,7 +78,7 @@ class Site:
             await context.close()
 
     async def refuse(self, namespace: str, stream: str, times: int = 1) -> None:
-        """Have pushes refused for the size of their image."""
+        """Cause refusals by pushes of images that are too large."""
         review: dict[str, Any] = json.loads(_PUSH.read_text())
         request = review["request"]
         request["name"], request["namespace"] = stream, namespace

@@ -1,4 +1,4 @@
-"""State folders of any size, as varied as clusters are, and the same at each run."""
+"""State folders of any size, with varied namespaces, and the same in each run."""
 
 import hashlib
 import random
@@ -11,7 +11,7 @@ import yaml
 _FILE = 250
 """Namespaces in one file."""
 _LARGE = 300
-"""Namespaces with several streams and known sizes; the others are there to be many."""
+"""The number of namespaces with several streams and known sizes; the others are small."""
 _TEAMS = ("billing", "checkout", "data-lake", "fraud", "identity", "ledger", "maps", "notify",
           "orders", "payments", "platform", "reports", "search", "shipping", "web")  # fmt: skip
 _STAGES = ("dev", "test", "staging", "prod")
@@ -96,7 +96,7 @@ def _image(digest: str, rng: random.Random) -> dict[str, Any]:
 
 
 def _hostile() -> list[dict[str, Any]]:
-    """What a tenant might try to have shown."""
+    """Names and texts with which a tenant could try to change the page."""
     return [
         _quota("hostile", 4, 20, 20),
         _stream("hostile", HOSTILE_STREAM, [HOSTILE_TAG, "v1"]),

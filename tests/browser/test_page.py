@@ -1,4 +1,4 @@
-"""The page in a real browser: signing in, finding things, and what must not happen."""
+"""The page in a real browser: sign-in, search, and security."""
 
 import asyncio
 from typing import get_args
@@ -174,7 +174,7 @@ async def test_names_of_tenants_are_text(small: Site) -> None:
 @pytest.mark.parametrize("theme", get_args(Theme))
 @pytest.mark.parametrize("width", [1280, 360])
 async def test_axe_finds_no_violation(small: Site, theme: Theme, width: int) -> None:
-    """WCAG's rules as far as a program can check them, contrast of at least 4.5:1 among them."""
+    """The rules of WCAG that a program can check, such as a contrast of at least 4.5:1."""
     async with small.visitor(theme=theme, width=width) as visitor:
         page, axe = visitor.page, Axe()
         await page.goto("/page")

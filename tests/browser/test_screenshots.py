@@ -1,4 +1,4 @@
-"""Pictures to look at, in `build/screenshots`; what a test can check of them is checked, too."""
+"""Takes pictures in `build/screenshots`, and checks that no text is cut."""
 
 from typing import get_args
 
@@ -36,7 +36,7 @@ async def test_overview_is_drawn_in_both_themes(sites: Sites, count: int, theme:
 
 @pytest.mark.parametrize("theme", get_args(Theme))
 async def test_pages_of_a_namespace_are_drawn_in_both_themes(sites: Sites, theme: Theme) -> None:
-    """They are the same however many namespaces there are."""
+    """These pages are the same for any number of namespaces."""
     site = await sites.of(300)
     async with site.visitor(theme=theme) as visitor:
         page = visitor.page

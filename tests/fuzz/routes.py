@@ -64,7 +64,7 @@ def _seen_leniently(path: str) -> str:
 
 
 def _check_pull_spec(name: str) -> None:
-    """The parts of a reference make the reference again, and a host has the form of a host."""
+    """Every part occurs in the reference, and the host is its beginning."""
     spec = parse_pull_spec(name)
     assert not spec.host or name.startswith(f"{spec.host}/")
     assert all(part in name for part in (spec.host, spec.path, spec.tag, spec.digest))

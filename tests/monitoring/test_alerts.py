@@ -1,5 +1,5 @@
-"""Alert rules as Prometheus' own promtool reads them: each alert fires when it should, and only
-then."""
+"""promtool of Prometheus evaluates the alert rules: each alert fires in its case and not in a
+similar one."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -147,7 +147,7 @@ QUIET: dict[str, list[Series]] = {
         reviews("0+5x60", verdict="allowed", reason=""),
     ],
 }
-"""Series that come close."""
+"""Series that nearly make an alert fire."""
 
 
 def rules() -> dict[str, Any]:
@@ -158,7 +158,7 @@ def rules() -> dict[str, Any]:
 def check_alert(
     promtool: Path, folder: Path, alert: str, series: list[Series], labels: dict[str, str] | None
 ) -> None:
-    """Has promtool evaluate the rules on an hour of series; without labels no alert is expected."""
+    """Have promtool evaluate the rules on an hour of series. Without labels, expect no alert."""
     bare = deepcopy(rules())
     [rule] = [one for one in bare["groups"][0]["rules"] if one["alert"] == alert]
     del rule["annotations"]

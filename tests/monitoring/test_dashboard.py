@@ -1,4 +1,4 @@
-"""The dashboard as promtool reads it, and what its panels of namespaces tell."""
+"""The queries of the dashboard, evaluated by promtool, and its panels of namespaces."""
 
 import json
 from pathlib import Path

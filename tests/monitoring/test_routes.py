@@ -1,4 +1,4 @@
-"""The example route of the how-to as Alertmanager's own amtool reads it."""
+"""The example route of the how-to, read by amtool of Alertmanager."""
 
 import re
 from pathlib import Path

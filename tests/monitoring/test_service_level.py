@@ -1,4 +1,4 @@
-"""The query of the service level in the documentation counts what it says."""
+"""The query of the service level in the documentation counts the described reviews."""
 
 from pathlib import Path
 

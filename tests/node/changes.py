@@ -1,4 +1,4 @@
-"""What happens to the service, or to what is below it, while users push."""
+"""Changes of the service and of the node while users push."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ from tests.node.installation import (
 from tests.node.node import Node
 
 _STOPPED, _RUNNING = 1.5, 0.15
-"""Seconds: what a starved process gets is 9 % of one core."""
+"""Seconds of running and stopping: a starved process gets 9 % of one core."""
 
 
 def restart_in_turn(node: Node) -> None:
@@ -76,7 +76,7 @@ def containerd_is_down_for_20_seconds(node: Node) -> None:
 
 
 def restart_the_node(node: Node) -> None:
-    """Every process of the node and of its Pods ends at once; the control plane goes on."""
+    """Kill every process of the node and of its Pods. The control plane goes on."""
     before = restarts(node)
     node.end("kubelet", signal.SIGKILL)
     node.end("containerd", signal.SIGKILL)
@@ -88,7 +88,7 @@ def restart_the_node(node: Node) -> None:
 
 
 def restart_the_api_server(node: Node) -> None:
-    """And 10 seconds for the replicas to open their watches again."""
+    """Restart the API server, and wait 10 seconds for the replicas to open their watches again."""
     node.restart_apiserver()
     time.sleep(10)
 
@@ -99,7 +99,7 @@ def delete_the_certificate(node: Node) -> None:
 
 
 def renew_the_certificate(node: Node) -> None:
-    """The serving certificate has used up its time, so a replica makes another one."""
+    """Let the serving certificate reach its renewal time, so that a replica makes a new one."""
     found = rotation.decode(data_of_the_secret(node))
     issued = datetime.now(UTC) - timedelta(days=80)
     names = service_names(NAMESPACE, NAMESPACE)
@@ -123,7 +123,7 @@ def kill_one_process(node: Node) -> None:
 
 
 def hang_every_process(node: Node) -> None:
-    """They answer nobody, until the kubelet replaces them."""
+    """Stop every replica with SIGSTOP, until the kubelet replaces them."""
     before = restarts(node)
     for pod in pods(node):
         kill(node.processes(uid(pod)), signal.SIGSTOP)
@@ -132,7 +132,7 @@ def hang_every_process(node: Node) -> None:
 
 
 def starve_one_replica(node: Node) -> None:
-    """It gets too little of the CPU to keep up, turns unready, and is ready again afterwards."""
+    """Give a replica too little CPU. It turns unready, and is ready again afterwards."""
     starving = pods(node)[0]["metadata"]["name"]
     with starved(node.processes(uid(pods(node)[0]))):
         eventually(lambda: not is_ready(node, starving))
@@ -143,7 +143,7 @@ def starve_one_replica(node: Node) -> None:
 
 @contextmanager
 def starved(processes: Iterable[int]) -> Iterator[None]:
-    """They are stopped for most of the time."""
+    """Stop the processes for most of the time."""
     ended = threading.Event()
 
     def stop_and_go() -> None:

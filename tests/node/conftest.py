@@ -1,4 +1,4 @@
-"""One node for all of these tests, and what several of them start from."""
+"""One node for all of these tests, and fixtures that several of them use."""
 
 import os
 import shutil
@@ -46,7 +46,7 @@ def service(node: Node) -> Node:
 
 @pytest.fixture
 def empty(node: Node) -> Node:
-    """A node without the service, whatever the test before has left."""
+    """A node without the service. Leftovers of the previous test are removed."""
     installation.uninstalled(node)
     return node
 

@@ -1,4 +1,4 @@
-"""The service on the node: installed, asked, and removed."""
+"""Installs, queries and removes the service on the node."""
 
 import json
 import time
@@ -21,21 +21,21 @@ T = TypeVar("T")
 
 
 def present(node: Node) -> None:
-    """The service is installed, now or before, and every replica is ready."""
+    """Install the service if it is missing, and wait until every replica is ready."""
     if node.kubectl("get", DEPLOYMENT, IN_NAMESPACE, check=False).returncode:
         installed(node)
     rolled_out(node)
 
 
 def installed(node: Node, *options: str) -> None:
-    """`install --apply`, and every replica is ready."""
+    """Run `install --apply`, and wait until every replica is ready."""
     done = run(node, "install", "--image", IMAGE, *options, "--apply")
     assert done.returncode == 0, done.stdout + done.stderr
     rolled_out(node)
 
 
 def overlaid(node: Node, name: str) -> None:
-    """An overlay of kustomize with the image set, and every replica is ready."""
+    """Apply an overlay with the image set, and wait until every replica is ready."""
     manifests = [with_image(one) for one in overlays.overlay(node, name)]
     assert overlays.apply(node, manifests) == "", "the API server warns of nothing"
     rolled_out(node)
@@ -47,7 +47,7 @@ def rolled_out(node: Node, what: str = DEPLOYMENT) -> None:
 
 
 def uninstalled(node: Node) -> None:
-    """Everything of an installation is gone, the namespace as well."""
+    """Remove everything of an installation, the namespace as well."""
     node.end_pods(NAMESPACE)
     gone = installing.leftovers(NAMESPACE, and_namespace=True)
     text = yaml.safe_dump_all(gone)
@@ -56,7 +56,7 @@ def uninstalled(node: Node) -> None:
 
 
 def pods(node: Node) -> list[dict[str, Any]]:
-    """Those that are not ending."""
+    """The Pods of the service that are not being deleted."""
     listed = node.kubectl("get", "pods", IN_NAMESPACE, SELECTOR, "--output=json").stdout
     found = json.loads(listed)["items"]
     return [one for one in found if "deletionTimestamp" not in one["metadata"]]
@@ -69,13 +69,13 @@ def logs(node: Node) -> dict[str, list[str]]:
 
 
 def metrics(node: Node, pod: str) -> str:
-    """What a Pod serves on /metrics, fetched by the API server."""
+    """The content of a Pod's /metrics, read through the API server."""
     path = f"/api/v1/namespaces/{NAMESPACE}/pods/https:{pod}:8443/proxy/metrics"
     return node.kubectl("get", f"--raw={path}").stdout
 
 
 def eventually(ask: Callable[[], T], accept: Callable[[T], bool] = bool) -> T:
-    """The first answer that is accepted; the last one is shown if there is none in time."""
+    """Wait for an answer that is accepted. If none comes in time, show the last one."""
     deadline = time.monotonic() + PATIENCE
     while not accept(answer := ask()):
         assert time.monotonic() < deadline, answer
@@ -84,12 +84,12 @@ def eventually(ask: Callable[[], T], accept: Callable[[T], bool] = bool) -> T:
 
 
 def leftovers(node: Node, before: Iterable[str]) -> list[str]:
-    """What is in the cluster now and was not before, as `kind/namespace/name`."""
+    """The objects that were added to the cluster, as `kind/namespace/name`."""
     return sorted(set(everything(node)) - set(before))
 
 
 def everything(node: Node) -> list[str]:
-    """All objects of all kinds that can be listed, but Events and what Kubernetes makes itself."""
+    """All objects that can be listed, without Events and objects that Kubernetes makes itself."""
     kinds = node.kubectl("api-resources", "--verbs=list", "--output=name").stdout.split()
     wanted = ",".join(kind for kind in kinds if not kind.startswith(("events", "componentstatus")))
     columns = "custom-columns=K:.kind,NS:.metadata.namespace,N:.metadata.name"
@@ -100,7 +100,7 @@ def everything(node: Node) -> list[str]:
 
 
 def with_image(manifest: Manifest) -> Manifest:
-    """With the image that was built, if it runs one."""
+    """The manifest with the built image in its containers, if it has containers."""
     if manifest["kind"] == "Deployment":
         manifest["spec"]["template"]["spec"]["containers"][0]["image"] = IMAGE
     return manifest

@@ -1,4 +1,4 @@
-"""A steady load of creates, and how many of them no replica answered."""
+"""A steady load of creates, and the number of creates that no replica answered."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ _PAUSE = 0.15
 
 @dataclass(frozen=True)
 class Failure:
-    """A create that failed because its review did."""
+    """A create whose review failed."""
 
     at: float
     """Seconds after the load began."""
@@ -36,15 +36,15 @@ class Failure:
 
 @dataclass
 class Load:
-    """Creates ImageStreamMappings while the block runs; every one of them fits its limit."""
+    """Creates ImageStreamMappings while the block runs. Each of them fits its limit."""
 
     node: Node
     namespace: str
     prefix: str
     made: int = 0
-    """Creates that were reviewed, or whose review failed."""
+    """The number of creates that were reviewed, or whose review failed."""
     unreviewed: int = 0
-    """Creates that the API server did not take as far as that."""
+    """The number of creates that failed in the API server before a review."""
     failures: list[Failure] = field(default_factory=list)
 
     async def __aenter__(self) -> "Load":
@@ -106,7 +106,7 @@ def limited(node: Node) -> Iterator[str]:
 
 
 async def under_load(node: Node, namespace: str, change: Callable[[Node], None]) -> Load:
-    """Creates in a namespace before, while and after the change is made."""
+    """Create mappings before, during and after a change."""
     started = time.monotonic()
     async with Load(node, namespace, change.__name__.replace("_", "-")) as load:
         await asyncio.sleep(_BEFORE)
@@ -123,7 +123,7 @@ async def under_load(node: Node, namespace: str, change: Callable[[Node], None])
 
 
 def _by_message(failures: list[Failure]) -> dict[str, list[float]]:
-    """When each message came; numbers in it do not tell messages apart."""
+    """The times of each message. Messages that differ only in numbers count as equal."""
     found: dict[str, list[float]] = {}
     for failure in failures:
         text = re.sub(r"\d+", "…", f"{failure.code}: {failure.message}")[:300]

@@ -1,7 +1,7 @@
 """A Kubernetes node: containerd, kubelet, kube-proxy, scheduler and a firewall for NetworkPolicies.
 
-Everything runs in the namespaces that `tools/inside` makes, next to the tests themselves: one
-address, `172.30.0.1`, is the machine, its API server and its only node.
+Everything runs in the Linux namespaces that `tools/inside` makes, together with the tests. One
+address, `172.30.0.1`, stands for the machine, its API server and its only node.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ PODS = "10.244.0.0/16"
 IMAGE = "localhost/registry-admission:test"
 CLIENT_IMAGE = "localhost/busybox:test"
 PATIENCE = 240.0
-"""Seconds that anything may take: enough for a machine that does other work meanwhile."""
+"""The longest wait in seconds, which is enough for a busy machine."""
 
 
 class Node(Cluster):
@@ -33,7 +33,7 @@ class Node(Cluster):
         self._node_tools = Path(os.environ["NODE_TOOLS"])
 
     def start(self) -> None:
-        """Returns when the node takes Pods."""
+        """Start the node, and wait until it takes Pods."""
         super().start()
         try:
             self.start_controller_manager(
@@ -60,7 +60,7 @@ class Node(Cluster):
         super().stop()
 
     def end(self, name: str, by: signal.Signals = signal.SIGTERM) -> None:
-        """Ends one of the node's programs; Pods go on."""
+        """Ends one of the node's programs. Pods go on."""
         process = self._processes.pop(name)
         process.send_signal(by)
         process.wait()
@@ -102,7 +102,7 @@ class Node(Cluster):
         return super().kubectl(*args, input=input, check=check, timeout=timeout)
 
     def delete(self, *what: str, options: Sequence[str] = ("--ignore-not-found",)) -> None:
-        """Returns when it is gone. `kubectl delete` would wait with a watch, which may miss it."""
+        """Wait until an object is gone. The watch of `kubectl delete` may miss the deletion."""
         self.kubectl("delete", "--wait=false", *options, *what)
         deadline = time.monotonic() + PATIENCE
         while left := self.kubectl("get", "--ignore-not-found", "--output=name", *what).stdout:
@@ -110,9 +110,9 @@ class Node(Cluster):
             time.sleep(0.3)
 
     def end_pods(self, namespace: str) -> None:
-        """At once. A namespace would wait for half of the longest time that they may take.
+        """Delete the Pods of a namespace at once. A deleted namespace would wait for their end.
 
-        What makes Pods goes first, or there would be new ones.
+        The objects that make Pods are deleted first, so that no new Pods are made.
         """
         there = f"--namespace={namespace}"
         self.delete("deployments,cronjobs", there, options=("--all",))
@@ -125,13 +125,13 @@ class Node(Cluster):
         return f"--namespace={name}"
 
     def remove_namespace(self, name: str) -> None:
-        """Returns when nothing of it is left."""
+        """Delete a namespace, and wait until it is gone."""
         self.end_pods(name)
         self.delete("namespace", name)
 
     @contextmanager
     def cert_manager(self) -> Iterator[None]:
-        """While it runs, Certificates are issued and webhooks get their CA."""
+        """While cert-manager runs, Certificates are issued and webhooks get their CA."""
         crds = str(self._node_tools / "cert-manager-crds.yaml")
         self.kubectl("apply", "--server-side", "--filename", crds)
         self.wait("--for=condition=Established", "--filename", crds)
@@ -154,7 +154,7 @@ class Node(Cluster):
         ]
 
     def pod_processes(self) -> list[int]:
-        """Those of all containers, and the shims that watch over them."""
+        """The processes of all containers, and their shims."""
         of_pods = os.environ["NODE_CGROUP"]
         return [
             pid
@@ -169,7 +169,7 @@ class Node(Cluster):
             f"--hostname-override={NAME}",
             f"--cluster-cidr={PODS}",
             "--proxy-mode=iptables",
-            # The machine's own settings, which are not this network's to change.
+            # These are settings of the machine, which this network must not change.
             "--conntrack-max-per-core=0",
             "--conntrack-min=0",
             "--conntrack-tcp-timeout-established=0",

@@ -1,4 +1,4 @@
-"""With no replica at all, the cluster goes on; only what is documented is refused."""
+"""Without any replica the cluster goes on, and only the documented requests are refused."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Nothing is lost while the service, or what is below it, changes: the table in docs/faults.md."""
+"""Reviews during changes of the service and of the node: the table in docs/faults.md."""
 
 from collections.abc import Callable
 
@@ -33,7 +33,7 @@ async def test_no_review_fails_while_it_changes(
 async def test_a_killed_process_fails_reviews_only_until_its_service_knows(
     service: Node, team: str
 ) -> None:
-    """Those that it had, and new connections in the second or two until it is no endpoint."""
+    """Its reviews fail, and new connections until the killed replica is no endpoint any more."""
     load = await under_load(service, team, kill_one_process)
 
     assert load.made >= 10
@@ -43,7 +43,7 @@ async def test_a_killed_process_fails_reviews_only_until_its_service_knows(
 async def test_pushes_are_admitted_again_when_the_only_api_server_was_restarted(
     service: Node, team: str
 ) -> None:
-    """Replicas refuse while their view is too old: nobody knows what is stored."""
+    """Replicas refuse while their view is too old, because they cannot know the stored objects."""
     load = await under_load(service, team, restart_the_api_server)
 
     assert all("cannot decide now" in one.message for one in load.failures)

@@ -1,4 +1,4 @@
-"""`install --wait` refuses no push, whether the service starts or not."""
+"""During `install --wait` no push is refused, whether the service starts or not."""
 
 from collections.abc import Callable
 

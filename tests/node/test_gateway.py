@@ -59,7 +59,7 @@ def host(node: Node, upstream: None, tmp_path_factory: pytest.TempPathFactory) -
     service = ("get", "service", "registry-gateway", IN_NAMESPACE)
     address = node.kubectl(*service, "--output=jsonpath={.spec.clusterIP}").stdout
     yield f"{address}:80"
-    uninstalled(node)  # before its namespace, whose end would wait for long uploads
+    uninstalled(node)  # before its namespace is deleted, which would wait for long uploads
     text = yaml.safe_dump_all(manifests)
     node.kubectl("delete", "--ignore-not-found", "--wait=false", "--filename=-", input=text)
 

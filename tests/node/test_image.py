@@ -1,4 +1,4 @@
-"""The image: what it says of itself, and who may run it, and with how much memory."""
+"""The image: its labels, the users that may run it, and its memory."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def restricted(node: Node) -> Iterator[str]:
 
 
 def printed(node: Node, namespace: str, name: str, *command: str) -> str:
-    """What a command prints in a container of the image, as anybody and on a read-only disk."""
+    """The output of a command in a container of the image, as any user, on a read-only disk."""
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",

@@ -1,4 +1,4 @@
-"""The service as it is installed: every way of certificates, and what users see of it then."""
+"""The installed service with every source of certificates, as users see it."""
 
 import json
 import re
@@ -58,7 +58,7 @@ def limited_team(empty: Node) -> Iterator[None]:
 def in_its_ways(
     empty: Node, limited_team: None, request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[Node]:
-    """A node on which the service is installed in one of its ways."""
+    """A node with the service installed with one source of certificates."""
     install: Callable[[Node, Path, ExitStack], None] = request.param
     with ExitStack() as running:
         install(empty, tmp_path, running)
@@ -66,7 +66,7 @@ def in_its_ways(
 
 
 def ca_bundles(node: Node) -> set[str | None]:
-    """Of the webhooks that refuse pushes while nobody answers."""
+    """The CA bundles of the validating webhooks."""
     found = json.loads(
         node.kubectl("get", "validatingwebhookconfiguration", NAMESPACE, "--output=json").stdout
     )

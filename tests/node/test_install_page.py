@@ -11,7 +11,7 @@ from tests.node.node import IMAGE, Node
 
 PAGE = DOCS / "how-to" / "install.md"
 FINDINGS = ("registry-admission audit", "registry-admission doctor", "registry-admission usage")
-"""They end with 1 if something is found, as it is in a cluster without a registry."""
+"""These commands exit with 1 for findings, which a cluster without a registry has."""
 COMMANDS = [
     command
     for block in blocks(PAGE)
@@ -22,7 +22,7 @@ COMMANDS = [
 
 
 def follow(node: Node, command: str) -> None:
-    """What somebody types who read the page, in the project's folder."""
+    """The commands of a reader of the page, in the project's folder."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{node.tools}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command.replace("HOST/registry-admission:TAG", IMAGE)],

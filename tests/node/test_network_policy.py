@@ -1,4 +1,4 @@
-"""The NetworkPolicy as a firewall enforces it: what the service reaches, and what it does not."""
+"""The NetworkPolicy, enforced by a firewall: the addresses that the service reaches or not."""
 
 import json
 from collections.abc import Iterator
@@ -68,5 +68,5 @@ def test_api_servers_and_registries_are_reached(
 
 @pytest.mark.parametrize("port", NOBODY)
 def test_nothing_else_is_reached(node: Node, pod: str, server: str, port: int) -> None:
-    """The firewall hears of a new Pod a moment later."""
+    """Wait, because the firewall sees a new Pod a moment later."""
     eventually(lambda: not connects(node, pod, server, port))

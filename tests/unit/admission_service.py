@@ -17,7 +17,7 @@ from tests import payloads
 
 
 class Decisions:
-    """Decides when it is told to, and remembers how long it might have taken."""
+    """Decides when the test says so, and records the time that each decision was given."""
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
@@ -55,7 +55,7 @@ def client(
 
 
 async def noted() -> None:
-    """What is noted of an answer comes in the turn of the event loop after it."""
+    """Wait one turn of the event loop: the records about an answer come after it."""
     await asyncio.sleep(0)
 
 

@@ -1,4 +1,4 @@
-"""Certificates as tests look at them, and as somebody else may have made them."""
+"""Checks of certificates, and certificates that other programs could have made."""
 
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -42,7 +42,7 @@ def verify(certificate: bytes, trusted: bytes, name: str, at: datetime) -> None:
 
 
 def self_signed(key: Key, now: datetime, *extensions: x509.ExtensionType) -> KeyPair:
-    """A certificate that is nobody's but its own."""
+    """A self-signed certificate."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Example")])
     builder = (
         x509.CertificateBuilder()
@@ -63,7 +63,7 @@ def self_signed(key: Key, now: datetime, *extensions: x509.ExtensionType) -> Key
 
 
 def client_of(signer: KeyPair, name: str, now: datetime) -> KeyPair:
-    """A client certificate that a CA has signed, as API servers have one for their webhooks."""
+    """A client certificate signed by a CA, like that of an API server for its webhooks."""
     key = ec.generate_private_key(ec.SECP256R1())
     signing = load_pem_private_key(signer.key, None)
     assert isinstance(signing, ec.EllipticCurvePrivateKey)

@@ -1,4 +1,4 @@
-"""Replicas that look after one certificate, and the API server that they do it with."""
+"""Replicas that share one certificate, and their API server."""
 
 import asyncio
 import copy
@@ -38,7 +38,7 @@ def always(path: str) -> bool:
 
 
 class FakeApi(KubeApi):
-    """Objects by path; other tasks may come in between any two requests."""
+    """Objects by path. Other tasks may run between any two requests."""
 
     def __init__(self) -> None:
         self.objects: dict[str, Content] = {

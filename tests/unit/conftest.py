@@ -12,7 +12,7 @@ from tests.unit.inventories import ORIGIN, FakeRegistry, inventory_of
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    """In `gateway.db`, which a test may open again under the same ORIGIN."""
+    """A database in `gateway.db`. A test may open it again with the same ORIGIN."""
     opened = Database(tmp_path / "gateway.db", ORIGIN)
     yield opened
     opened.close()

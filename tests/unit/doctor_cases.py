@@ -1,4 +1,4 @@
-"""What can be wrong with a registry's storage: each case by itself, with what is found."""
+"""Faults of a registry's storage, one in each case, with the expected findings."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,12 +20,12 @@ DAY = "2025-06-01T00:00:00Z"
 @dataclass(frozen=True)
 class Case:
     found: tuple[str, ...]
-    """`severity Reason object`, everything that is found."""
+    """`severity Reason object` of every finding."""
     changes: tuple[Manifest, ...] = ()
     words: str = ""
-    """In the problem or the evidence of the first."""
+    """A text in the problem or the evidence of the first finding."""
     without: tuple[str, ...] = ()
-    """Kinds of which there is nothing."""
+    """Kinds without objects."""
     later: timedelta = timedelta(0)
     ca_namespace: str = ""
 

@@ -1,4 +1,4 @@
-"""What can be wrong with s3 storage: redirects, credentials, and the CA of its endpoint."""
+"""Faults of S3 storage: redirects, credentials, and the CA of its endpoint."""
 
 from datetime import timedelta
 

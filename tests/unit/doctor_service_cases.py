@@ -1,4 +1,4 @@
-"""What can be wrong with limits, the Image API, and the service that enforces limits."""
+"""Faults of limits, of the Image API, and of the service that enforces limits."""
 
 import copy
 from base64 import b64encode
@@ -23,7 +23,7 @@ TAGS = {f"v{number}": DIGEST for number in range(6)}
 
 
 def changed(**fields: Any) -> Manifest:
-    """The validating configuration, its first webhook changed."""
+    """The validating configuration with changes of its first webhook."""
     configuration = copy.deepcopy(snapshots.webhooks()[0])
     configuration["webhooks"][0] |= fields
     return configuration

@@ -18,25 +18,25 @@ from tests.unit.stores import DOMAIN, quota
 LIMIT = 2
 LIMITS = NamespaceLimits(quotas=(quota(image_tags=LIMIT),))
 STORAGE = LAG = LIFE = 1.0
-"""Ticks: for which a request may be stored, a view may be old, an escrow is usable."""
+"""Ticks for which a request may be stored, a view may be old, and an escrow is usable."""
 TIMING = Timing(expiry=STORAGE + LAG + 0.5, lag=LAG, skew=0.5)
-"""Less than a tick of skew: what happens in one tick has an order that no clock tells."""
+"""Less than a tick of skew: no clock shows the order of events in one tick."""
 TAGS = ("a", "b", "c")
 
 
 @dataclass(frozen=True)
 class Replica:
     stored: frozenset[str] = frozenset()
-    """As it has seen it."""
+    """The stored tags, as the replica has seen them."""
     position: int = 0
     heard: float = 0.0
     holding: Holding | None = None
     sent: Ledger | None = None
-    """Its write that renews the escrow and is on its way."""
+    """The write in flight that renews the escrow."""
     sent_on: int = 0
-    """The version of the ledger that it replaces."""
+    """The version of the ledger that the write replaces."""
     arriving: Holding | None = None
-    """The escrow that comes with it."""
+    """The escrow that the write takes."""
 
 
 FIRST = Replica(stored=frozenset({"a"}))
@@ -50,7 +50,7 @@ class State:
     position: int = 0
     stored: frozenset[str] = frozenset()
     flying: tuple[tuple[str, float], ...] = ()
-    """Requests on their way: tag, and until when each may be stored; then it has failed."""
+    """Requests in flight: the tag, and the last tick at which the request may be stored."""
     pushes: int = 0
     deletes: int = 0
     ticks: int = 0
@@ -60,8 +60,8 @@ class State:
 
     @property
     def key(self) -> object:
-        """States with equal keys have equal futures: of positions and writes only the order makes
-        a difference, and of times how far they are from now."""
+        """States with equal keys have equal futures. Of positions and writes only the order counts,
+        and of times only the distance from now."""
         now, ledger = self.now, self.ledger
         at = sorted({self.position, ledger.floor.position, *(r.position for r in self.replicas)})
         held = [one for r in self.replicas for one in (r.holding, r.arriving) if one]
@@ -118,7 +118,7 @@ class State:
 
 
 def successors(state: State, most: State) -> Iterator[State]:
-    """Whatever may happen next; `most` bounds how often some of it does."""
+    """Every possible next event. `most` bounds the number of some kinds of events."""
     for number, replica in enumerate(state.replicas):
         yield from of_replica(state, most, number, replica)
     for index, (tag, _) in enumerate(state.flying):
@@ -165,7 +165,7 @@ def written(state: State, ledger: Ledger) -> State:
 
 
 def renewing(state: State, number: int, sight: Sight, ledger: Ledger) -> State:
-    """A write that renews an escrow is on its way; both may be used meanwhile."""
+    """Start a write that renews an escrow. Until its answer, both escrows may be used."""
     replica = state.replicas[number]
     left = headroom(ledger, sight.usage, LIMITS)
     taken = None
@@ -177,7 +177,7 @@ def renewing(state: State, number: int, sight: Sight, ledger: Ledger) -> State:
 
 
 def arrived(state: State, number: int, replica: Replica, ledger: Ledger) -> State:
-    """Only on the version that it replaces; otherwise what was admitted is the old escrow's."""
+    """The write succeeds on its version only. If it fails, the old escrow keeps the tags."""
     told = replace(replica, sent=None, arriving=None)
     taken, held = copied(replica.arriving), copied(replica.holding)
     if replica.sent_on == state.version:
@@ -234,8 +234,8 @@ def copied(holding: Holding | None) -> Holding | None:
 
 
 def explore(most: State) -> Iterator[State]:
-    """Every state that can be reached, once: a tag is stored, and the first replica holds what is
-    left in escrow."""
+    """Every reachable state, once. At the start, a tag is stored, and the first replica holds all
+    other places in escrow."""
     ledger, sight = Ledger(), sight_of(State(Ledger(), (FIRST, FIRST)), FIRST)
     begin(ledger, None, sight)
     holding = take_escrow(ledger, "0/first", 1, LIFE, sight)
@@ -251,7 +251,7 @@ def explore(most: State) -> Iterator[State]:
 
 
 def places_in_the_end(state: State) -> int:
-    """The places that are free once all requests have ended and all that was held has expired."""
+    """The free places after all requests have ended and all reservations have expired."""
     now = state.now + LIFE + 2 * TIMING.expiry
     replica = Replica(state.stored, state.position, now)
     sight = sight_of(replace(state, now=now), replica)

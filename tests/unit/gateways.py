@@ -68,7 +68,7 @@ def gateway(
     storage: tuple[str, ...] = (),
     store: UsageStore | None = None,
 ) -> httpx.AsyncClient:
-    """A client of a gateway with this usage store, or with ImageStreams that never change."""
+    """A client of a gateway with this usage store, or with constant ImageStreams."""
     upstream = Upstream(
         ORIGIN,
         None,

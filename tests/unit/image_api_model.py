@@ -1,6 +1,6 @@
-"""The Image API and the limits of the page, in the plainest way: sets, counted again each time.
+"""A simple model of the Image API and the limits: sets, which are counted again each time.
 
-Nothing of the service is used here, so that a fault of the service is not repeated.
+It uses no code of the service, so that it does not repeat a fault of the service.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ LIMITED, SOURCE = "team-a", "team-b"
 STREAMS, TAGS = ("app", "web", "db"), ("v1", "v2", "v3", "v4")
 DIGESTS = tuple(f"sha256:{number:064x}" for number in range(6))
 SIZES = {digest: 600 + 200 * number for number, digest in enumerate(DIGESTS[:5])}
-"""Bytes of stored Images; nobody knows the size of the last one."""
+"""Bytes of stored Images. The size of the last one is unknown."""
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Stream:
         return {*self.spec, *(tag for tag, history in self.status.items() if history)}
 
     def add(self, tag: str, digest: str) -> None:
-        """Make a digest the newest of a tag."""
+        """Add a digest as the newest one of a tag."""
         history = self.status.setdefault(tag, [])
         if history[:1] != [digest]:
             history.insert(0, digest)
@@ -51,7 +51,7 @@ Namespace = dict[str, Stream]
 
 @dataclass
 class Limit:
-    """A number, as the page names what it limits."""
+    """One limit, with its name on Registry v2's page."""
 
     what: str
     """`storage` of one image, or a resource of the namespace or of one stream."""
@@ -66,16 +66,16 @@ class Request:
     content: Json
     old: Json | None
     after: Namespace
-    """The namespace if the request is stored, with an image of its own for each that may come."""
+    """The namespace after the request, with a new image for each image that may come."""
     stored: Namespace
-    """The namespace as the Image API leaves it."""
+    """The namespace after the Image API has stored the request."""
     brought: set[str]
-    """Images whose size counts. One that an import may bring counts only if its size is known."""
+    """Images whose size is checked. An imported image is checked only if its size is known."""
     sub_resource: str = ""
 
 
 def reasons(request: Request, before: Namespace, limits: list[Limit]) -> set[str]:
-    """Why limits refuse a request."""
+    """The limits that refuse a request."""
     return set().union(*(_reasons(request, before, limit) for limit in limits))
 
 
@@ -98,7 +98,7 @@ def _reasons(request: Request, before: Namespace, limit: Limit) -> set[str]:
 
 
 def _passed(limit: Limit, before: Namespace, after: Namespace) -> bool:
-    """Whether a request passes a limit. One that raises nothing passes none."""
+    """Whether a request exceeds a limit. A request that raises no count exceeds none."""
     old, new = (_count(limit.what, streams) for streams in (before, after))
     return new > limit.number and new > old
 

@@ -1,4 +1,4 @@
-"""Random requests to the Image API, with what it stores of each."""
+"""Random requests to the Image API, with the result that it stores."""
 
 import copy
 import random
@@ -36,6 +36,15 @@ class World:
         of_stream = what in ("images", "image-tags") and self.random.random() < 0.5
         return Limit(what, number, of_stream, pick(["enforce", "enforce", "warn", "audit"]))
 
+    def change_limits(self) -> None:
+        """Limits are deleted, created, raised and lowered, also below the present use."""
+        self.limits = [limit for limit in self.limits if self.random.random() < 0.8]
+        for limit in self.limits:
+            if limit.what != "storage" and self.random.random() < 0.4:
+                limit.number = self.random.randint(0, 5)
+        if self.random.random() < 0.7:
+            self.limits.append(self._limit())
+
     def request(self) -> Request:
         makers = (
             self._mapping, self._mapping, self._create, self._update, self._update,
@@ -47,7 +56,7 @@ class World:
                 return request
 
     def change_by_others(self) -> None:
-        """Deletions, about which nobody is asked, and pushes into the other namespace."""
+        """Deletions, which no webhook reviews, and pushes into the other namespace."""
         for stream in self.sources.values():
             stream.add(self.random.choice(TAGS), self._digest())
         for name in list(self.streams):
@@ -81,7 +90,7 @@ class World:
         return Request("ImageStream", new.content(name), None, after, after, brought)
 
     def _update(self) -> Request | None:
-        """Other `spec.tags`. What leaves the spec stays in the status."""
+        """Other `spec.tags`. A tag that leaves the spec stays in the status."""
         if not self.streams:
             return None
         name = self._existing()
@@ -94,7 +103,7 @@ class World:
         return Request("ImageStream", new.content(name), old.content(name), after, after, brought)
 
     def _status(self) -> Request | None:
-        """Another status, with the spec as it is."""
+        """Another status with the same spec."""
         if not self.streams:
             return None
         name = self._existing()
@@ -132,7 +141,7 @@ class World:
         return Request(kind, content, made_up if old else None, after, after, brought)
 
     def _import(self) -> Request | None:
-        """Images of another registry. Which ones come is known only if they are named whole."""
+        """Images of another registry. They are known in advance only if named by digest."""
         sized: set[str] = set()
         name = self.random.choice(STREAMS)
         after, stored = copy.deepcopy(self.streams), copy.deepcopy(self.streams)
@@ -155,7 +164,7 @@ class World:
         return Request("ImageStreamImport", content, None, after, stored, sized)
 
     def _follow(self, new: Stream, old: Stream, name: str, only: str = "") -> set[str]:
-        """Store what changed tags point at; the images that count for the size."""
+        """Store the images of changed tags. Returns the images whose size is checked."""
         brought = set()
         for tag, reference in new.spec.items():
             before = old.spec.get(tag, {})
@@ -164,18 +173,21 @@ class World:
             again = again or _mode(reference) != _mode(before)
             if only not in ("", tag) or "from" not in reference or not (changed or again):
                 continue
+            is_imported = reference["from"]["kind"] == "DockerImage"
+            if is_imported and reference.get("reference"):
+                continue
             digest = self._target(reference["from"], name)
-            if digest:
-                if changed or digest not in old.images:
-                    brought.add(digest)
+            # The size of an image of another registry counts only if it is known.
+            counts = digest in SIZES if is_imported else bool(digest)
+            if counts and (changed or digest not in old.images):
+                brought.add(digest)
+            if digest and not is_imported:  # The import of the tag comes later.
                 new.add(tag, digest)
         return brought
 
     def _target(self, source: Json, home: str) -> str:
-        if source["kind"] == "ImageStreamImage":
+        if source["kind"] in ("ImageStreamImage", "DockerImage"):
             return str(source["name"]).partition("@")[2]
-        if source["kind"] == "DockerImage":
-            return ""  # Its import comes later.
         streams = self.sources if source.get("namespace") == SOURCE else self.streams
         stream, _, tag = source["name"].rpartition(":")
         history = streams.get(stream or home, Stream()).status.get(tag, [])
@@ -208,6 +220,7 @@ class World:
                 },
                 {"kind": "ImageStreamImage", "name": f"{pick(STREAMS)}@{self._digest()}"},
                 {"kind": "DockerImage", "name": "quay.io/team/app:v1"},
+                {"kind": "DockerImage", "name": f"quay.io/team/app@{self._digest()}"},
             ]
         )
         return {"from": source, **more} if self.random.random() < 0.9 else {}

@@ -1,4 +1,4 @@
-"""Objects of the image group as requests carry them."""
+"""Objects of the image group in requests."""
 
 from typing import Any
 

@@ -26,7 +26,7 @@ Handler = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
 
 
 class FakeRegistry:
-    """Manifests by reference. Questions can be delayed or fail."""
+    """A registry: manifests by reference. Requests can be delayed or fail."""
 
     def __init__(self) -> None:
         self.stored: dict[str, bytes] = {}
@@ -64,7 +64,7 @@ class FakeRegistry:
 def inventory_of(
     database: Database, registry: Handler, clock: Callable[[], float] = time.time
 ) -> Inventory:
-    """Asks the second time after a hundredth of a second instead of five seconds."""
+    """Asks the registry again after 0.01 seconds instead of five seconds."""
     client = RegistryClient(ORIGIN, transport=httpx.MockTransport(registry))
     questioner = Questioner(client, Turns(Traffic()))
     return Inventory(database, questioner, Coverage(), grace=GRACE, settle=0.01, clock=clock)

@@ -6,7 +6,7 @@ from tests.unit.cluster_certs import FakeApi
 
 
 class FakeKube(FakeApi):
-    """Also patches and deletes objects, and has a clock."""
+    """An API server that also patches and deletes objects, and has a clock."""
 
     def __init__(self, now: float) -> None:
         super().__init__()
@@ -19,7 +19,7 @@ class FakeKube(FakeApi):
         if path not in self.objects:
             raise NotFoundError(404, f"{path} not found")
         present, wanted = self.objects[path], merged(self.objects[path], patch)
-        # A patch that changes nothing is no write: there is no new version, and no event.
+        # A patch without a change is no write: there is no new version and no event.
         return present if wanted == present else self._put(path, wanted)
 
     async def delete(self, path: str, content: Content | None = None) -> None:

@@ -28,7 +28,7 @@ class Hanging(Shared):
 
 
 class Versioned:
-    """What an API server keeps: one ledger with a version."""
+    """The API server of these stores: one ledger with a version."""
 
     def __init__(self) -> None:
         self.ledger = Ledger()
@@ -37,7 +37,7 @@ class Versioned:
 
 
 class Replica(Shared):
-    """Remembers what it has read and written; everything else it learns by a conflict."""
+    """The store of one replica. It learns of writes of others by a conflict only."""
 
     def __init__(self, shared: Versioned) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class Replica(Shared):
 
 
 class Held(Replica):
-    """Its writes arrive when they may."""
+    """A store whose writes wait until the test lets them arrive."""
 
     def __init__(self, shared: Versioned) -> None:
         super().__init__(shared)
@@ -90,7 +90,7 @@ class Held(Replica):
 
 
 class Doubtful(Replica):
-    """Writes, and does not say so when it is told to."""
+    """A store that writes and then raises, if the test says so: the answer is lost."""
 
     silent = False
 
@@ -111,7 +111,7 @@ class AlwaysLate(Replica):
 
 
 class Away(Replica):
-    """Its writes fail while the API server is away."""
+    """A store whose writes fail while the API server is away."""
 
     away = False
 

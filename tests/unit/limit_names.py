@@ -1,4 +1,4 @@
-"""Names of limits, invalid numbers, and refusals as text, for the tests of both kinds."""
+"""Names of limits, invalid numbers and texts of refusals, for LimitRanges and ResourceQuotas."""
 
 import pytest
 

@@ -1,6 +1,6 @@
-"""Texts of manifests, and what kubectl reads in them.
+"""Texts of manifests, and the objects that kubectl reads in them.
 
-`tests/e2e/test_files.py` asks kubectl itself about every row.
+`tests/e2e/test_files.py` compares every row with kubectl itself.
 """
 
 import json

@@ -8,7 +8,7 @@ from app.install import installing
 from app.install.kustomization import Manifest
 
 EVERYTHING: dict[str, Any] = {"controllers": CONTROLLERS, "policy_reports": True}
-"""Options that bring every object that `install` can apply."""
+"""Options with which `install` applies every object that it can apply."""
 
 
 def manifests(namespace: str = "registry-admission", **options: Any) -> list[Manifest]:

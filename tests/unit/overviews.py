@@ -15,7 +15,7 @@ def overview(
     namespaces: Callable[[], Iterable[str]],
     clock: Callable[[], float] = time.monotonic,
 ) -> OverviewCache:
-    """Without any size: nothing has been read yet."""
+    """Stored sizes before the first Image is read."""
 
     async def read(_: str) -> StoredImage | None:
         return None

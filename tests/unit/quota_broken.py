@@ -1,4 +1,4 @@
-"""The code of the ledger and of escrows, each part of it without a rule."""
+"""Variants of the code of the ledger and of escrows, each without one rule."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,7 +34,7 @@ def settle_early(self: Ledger, usage: NamespaceUsage, view: View) -> bool:
 
 
 def settle_member_by_member(self: Ledger, usage: NamespaceUsage, view: View) -> bool:
-    """Whatever is seen is taken for stored by whoever claimed it."""
+    """Drop each stored member from every reservation that claims it, proof or not."""
     rows = {row.holder: row for row in self}
     for holder, row in rows.items():
         self.cancel(holder)
@@ -159,7 +159,7 @@ def spent_by_one_clock(self: Ledger, now: float, timing: Timing) -> bool:
 
 
 def written_in_spite_of_doubt(self: Escrows, namespace: str, taken: Holding | None) -> None:
-    """The places are given out on, though a write may have given them back."""
+    """The replica goes on to use an escrow that its lost write may have given back."""
 
 
 def held_in_any_ledger(self: Escrows, namespace: str, ledger: Ledger) -> Holding | None:

@@ -1,6 +1,6 @@
-"""A walk that is led along a path: a list of steps, with names of what comes of them.
+"""A walk that follows a path: a list of steps, with names for their results.
 
-Between them the walk takes steps of its own; most of them do not get in the way.
+Between them the walk takes random steps. Most of these do not disturb the path.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,13 +13,13 @@ from tests.unit.quota_walk import Walk
 from tests.unit.quota_world import World
 
 _OWN_STEPS = 0.2
-"""How likely the walk takes one of its own between two of a path."""
+"""The probability of a random step between two steps of the path."""
 
 Path = Callable[["Guide"], Iterator[None]]
 
 
 class Guide:
-    """A walk whose replicas are led."""
+    """A walk whose replicas follow the steps of a path."""
 
     def __init__(self, walk: Walk) -> None:
         self.walk = walk
@@ -28,7 +28,7 @@ class Guide:
         self.flying: list[InFlight] = []
 
     def admit(self, replica: Replica, request: Request, *, take: bool = False) -> None:
-        """Have a request decided; what is admitted stays on its way until it is stored."""
+        """Have a request decided. An admitted request stays in flight until it is stored."""
         admitted = self.walk.decide(replica, request, take=take)
         if admitted is not None:
             self.walk.in_flight = [one for one in self.walk.in_flight if one is not admitted]
@@ -38,7 +38,7 @@ class Guide:
         self.admit(replica, self.walk.pushing("app", tag, digest or f"digest-of-{tag}"))
 
     def check(self, replica: Replica, tag: str) -> Request:
-        """Have a push check reserve what a push will claim."""
+        """Have a push check reserve the members that a push will claim."""
         pushed = self.walk.pushing("app", tag, f"digest-of-{tag}")
         request = replace(pushed, holder=f"{PUSH_CHECK}{tag}")
         self.walk.decide(replica, request, take=False)
@@ -53,22 +53,22 @@ class Guide:
         self.look(self.a, self.b)
 
     def take_escrow(self) -> None:
-        """The first replica takes all that is left, with a write that adds nothing."""
+        """The first replica takes all free places, with a write that adds no reservation."""
         self.admit(self.a, self.walk.making("app"), take=True)
 
     def send(self, replica: Replica) -> None:
-        """Have its escrow renewed by a write whose answer it waits for."""
+        """Renew the replica's escrow by a write in flight, whose answer the replica waits for."""
         self.walk.world.slow = 1.0
         self.walk.give_back_by(replica, take=True)
         self.walk.world.slow = 0.0
 
     def store(self, number: int) -> None:
-        """The request that was admitted as this one, if it still may be."""
+        """Store the admitted request of this number, if it may still be stored."""
         if number < len(self.flying):
             self.walk.store_one(self.flying[number])
 
     def store_from(self, first: int) -> None:
-        """This request and all that were admitted after it."""
+        """Store this request and all requests that were admitted after it."""
         for number in range(first, len(self.flying)):
             self.store(number)
 

@@ -1,4 +1,4 @@
-"""Ways to pass a limit by claims that an escrow hides: each is one if a rule is left out."""
+"""Paths that exceed a limit by claims in an escrow, if one rule is missing."""
 
 from collections.abc import Callable, Iterator
 
@@ -32,7 +32,7 @@ def a_claim_of_what_is_about_to_expire(g: Guide) -> Iterator[None]:
 def hidden_claims(
     g: Guide, second: Request, late: float, end: Callable[[], None]
 ) -> Iterator[None]:
-    """The first replica's claim is hidden; the second one's seems to be stored by its being so."""
+    """An escrow hides the first claim. When its member is stored, the second claim seems stored."""
     g.begin()
     g.take_escrow()
     yield
@@ -113,7 +113,7 @@ def lost_by_a_clock_that_is_fast(g: Guide) -> Iterator[None]:
 
 
 def what_an_ended_escrow_has_hidden(g: Guide, *, gives_back: bool) -> Iterator[None]:
-    """Whether its replica gives it back late, or has crashed."""
+    """`gives_back`: the replica gives the escrow back late; otherwise it has crashed."""
     g.begin()
     g.take_escrow()
     g.wait(ESCROW - 2)
@@ -157,4 +157,4 @@ HIDDEN_PATHS: dict[str, tuple[Path, dict[str, int]]] = {
     "what a lost escrow has hidden": (what_a_lost_escrow_has_hidden, {"tags": 2}),
     "what a late give-back has hidden": (what_a_late_give_back_has_hidden, {"tags": 2}),
 }
-"""And the limits that each needs."""
+"""The paths, and the limits that each needs."""

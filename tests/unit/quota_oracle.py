@@ -1,4 +1,4 @@
-"""What may be stored, whichever limits each replica has heard of."""
+"""Decides whether the stored objects are allowed, while replicas see limits at different times."""
 
 from collections.abc import Iterator, Mapping
 
@@ -7,23 +7,23 @@ from tests.unit.quota_storage import Count
 
 
 class Oracle:
-    """Notes each limit that is passed."""
+    """Records each exceeded limit."""
 
     def __init__(self, *, relimits: bool) -> None:
-        """`relimits`: limits are lowered and raised, and replicas hear of it one by one."""
+        """`relimits`: limits are lowered and raised, and replicas see the change one by one."""
         self._relimits = relimits
         self.admitted: list[Admitted] = []
         self.excess: list[str] = []
 
     @property
     def count(self) -> int:
-        """How many requests have been admitted."""
+        """The number of admitted requests."""
         return len(self.admitted)
 
     def judge(
         self, before: Mapping[Count, int], after: Mapping[Count, int], stored: InFlight
     ) -> None:
-        """Compare what is stored now with the limits that may have let it in."""
+        """Compare the stored objects with the limits under which they may have been admitted."""
         bounds = list(self._bounding(stored))
         for what, count in after.items():
             most = max(self._allowed(what, one) for one in bounds)
@@ -31,10 +31,10 @@ class Oracle:
                 self.excess.append(f"{what}: {count} of {most}")
 
     def _bounding(self, stored: InFlight) -> Iterator[Admitted]:
-        """The request, and what was admitted later.
+        """The request, and all requests that were admitted later.
 
-        Everybody counts a place in escrow from the moment at which it was taken. So what was
-        admitted since then, under limits that the holder had not heard of, counts as later, too.
+        All replicas count a place in escrow from the moment when it was taken. So a request that
+        was admitted since then, under limits that the holder had not seen, counts as later as well.
         """
         taking = stored.taking
         yield from self.admitted[stored.number :]
@@ -43,6 +43,6 @@ class Oracle:
                 yield one
 
     def _allowed(self, what: Count, admitted: Admitted) -> int:
-        """What was over a limit that was lowered may stay, and come again."""
+        """Members above a lowered limit may stay, and may be stored again."""
         used = admitted.used.get(what, 0) if self._relimits else 0
         return max(admitted.limits.most[what[0]], used)

@@ -1,4 +1,4 @@
-"""Ways to pass a limit that a random walk seldom finds: each is one if a rule is left out."""
+"""Paths that exceed a limit if one rule is missing. Random walks seldom find them."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -60,7 +60,7 @@ def a_view_from_before_the_floor(g: Guide) -> Iterator[None]:
 
 
 def stored_at_the_last_moment(g: Guide) -> Iterator[None]:
-    """By the clock of the one replica it begins early, by that of the others time goes fast."""
+    """The clock of the admitting replica is slow, and the clocks of the others are fast."""
     g.begin()
     for replica in g.walk.replicas:
         replica.error = MAX_ERROR
@@ -226,4 +226,4 @@ PATHS: dict[str, tuple[Path, dict[str, int]]] = {
     "a replica of the version before": (a_replica_of_the_version_before, {"tags": 2}),
     "spent by a clock that is fast": (spent_by_a_clock_that_is_fast, {"tags": 1}),
 }
-"""And the limits that each needs."""
+"""The paths, and the limits that each needs."""

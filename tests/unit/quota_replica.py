@@ -1,4 +1,4 @@
-"""A replica in miniature: what it has seen, what it holds, and how it decides."""
+"""A model of a replica: its view, its escrow and its decisions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -34,7 +34,7 @@ class SharedLedger:
     ledger: Ledger = field(default_factory=Ledger)
     version: int = 0
     by_old: bool = False
-    """Whether its rows are those of the version before escrows."""
+    """Whether its rows have the form of the version without escrows."""
 
     def save(self, ledger: Ledger, version: int, *, by_old: bool = False) -> bool:
         """Returns False for a conflict."""
@@ -63,18 +63,18 @@ class Write:
 class Admitted:
     request: Request
     used: dict[Count, int]
-    """What counts as used with what it adds, where that may be over a limit that was lowered."""
+    """The counts with the members of the request, where they may exceed a lowered limit."""
     limits: Limits
 
 
 @dataclass(frozen=True)
 class Taking:
-    """When a place was taken: with the request's own write, or with that of an escrow."""
+    """The moment when a place was taken: by the request's own write, or by that of an escrow."""
 
     number: int = 0
-    """Of requests that had been admitted by then."""
+    """The number of requests that were admitted until then."""
     limits: int = 0
-    """The version of the limits under which it was taken."""
+    """The version of the limits under which the place was taken."""
 
 
 @dataclass(frozen=True)
@@ -82,31 +82,31 @@ class InFlight:
     until: float
     request: Request
     number: int
-    """Of all that were admitted."""
+    """The number of the request among all admitted requests."""
     taking: "Taking"
 
 
 @dataclass
 class Replica:
-    """One that has read so many entries of the log; its clock is `error` seconds fast."""
+    """A replica that has read a number of entries of the log. Its clock is `error` seconds fast."""
 
     limits: Limits
     old: bool = False
-    """Whether it is of the version before escrows."""
+    """Whether the replica runs the version without escrows."""
     error: float = 0.0
     seen: int = 0
     heard: float = 0.0
     stored: Stored = field(default_factory=dict)
-    """As it has seen it."""
+    """The stored objects, as the replica has seen them."""
     usage: NamespaceUsage = field(default_factory=NamespaceUsage)
-    """The same, counted."""
+    """The counts of these objects."""
     known: tuple[Ledger, int] = field(default_factory=lambda: (Ledger(), 0))
     escrows: Escrows = field(default_factory=lambda: Escrows("replica"))
     frozen: Write | None = None
     sent: Write | None = None
-    """Its write that is on its way; it waits for the answer."""
+    """The write in flight, whose answer the replica waits for."""
     taking: Taking = Taking()
-    """When it has taken its escrow."""
+    """The moment when the replica took its escrow."""
 
     @property
     def view(self) -> View:
@@ -132,7 +132,7 @@ class Replica:
         self.stored = stored
 
     def crash(self) -> None:
-        """Forget what was admitted and not written."""
+        """Forget the requests that were admitted and not written."""
         self.escrows, self.frozen, self.sent = Escrows("replica"), None, None
 
     def sight(self, time: float) -> Sight | None:
@@ -146,12 +146,12 @@ class Replica:
         self.known = shared.ledger, shared.version
 
     def may_read(self, shared: SharedLedger) -> bool:
-        """Whether it understands each row of the ledger."""
+        """Whether the replica can parse each row of the ledger."""
         ledger = shared.ledger
         return not self.old or shared.by_old or not (ledger or ledger.escrows)
 
     def from_escrow(self, request: Request, sight: Sight) -> Admitted | None:
-        """What it admits without a write."""
+        """The answer to a request that the replica admits without a write."""
         holding, claims = self.holding, request.claims
         holder = request.holder or holder_of(claims)
         waits = self.sent and not self.escrows.is_arriving("ns")
@@ -186,7 +186,7 @@ class Replica:
         return ledger, begin(ledger, held, sight)
 
     def with_escrow(self, write: Write, sight: Sight, places: Callable[[int], int]) -> Write:
-        """The same write, with an escrow if anything is left."""
+        """The same write, with an escrow if there are free places."""
         left = headroom(write.ledger, sight.usage, sight.limits)
         if self.old or left is None or left <= 0:
             return write
@@ -207,7 +207,7 @@ class Replica:
 
 
 def _as_the_old_version_writes(ledger: Ledger) -> Ledger:
-    """It knows neither escrows nor writes, nor which of them has seen a proof."""
+    """The ledger as the version without escrows writes it."""
     return Ledger([replace(row, seen=0) for row in ledger], ledger.floor)
 
 

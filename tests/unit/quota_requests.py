@@ -1,4 +1,4 @@
-"""Requests of the Image API: what each claims, and what it stores."""
+"""Requests of the Image API: the claims of each, and the result that it stores."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""What the Image API stores, in miniature, and the log of it that replicas read."""
+"""A model of the storage of the Image API, and of the log of changes that replicas read."""
 
 from app.quota.usage import NamespaceUsage, StreamUsage
 
@@ -10,8 +10,8 @@ Count = tuple[str, str]
 
 
 class Storage:
-    """Every state that was stored, and the heartbeats between, are a log that each replica reads
-    at its own pace."""
+    """A log of all stored states and of the heartbeats between them. Each replica reads it at its
+    own pace."""
 
     def __init__(self) -> None:
         self.stored: Stored = {}
@@ -25,19 +25,19 @@ class Storage:
             self._put(name, {})
 
     def map(self, name: str, images: dict[str, str]) -> None:
-        """A mapping; one to a stream that is not there answers 404."""
+        """Store a mapping. The answer is 404 if the stream is missing."""
         if name in self.stored:
             self.bring(name, images)
 
     def bring(self, name: str, images: dict[str, str]) -> None:
-        """An import: it makes the stream."""
+        """Store an import. It makes the stream."""
         tags = dict(self.stored.get(name, {}))
         for tag, digest in images.items():
             tags[tag] = (digest, *(known for known in tags.get(tag, ()) if known != digest))
         self._put(name, tags)
 
     def replace(self, name: str, old: Tags, new: Tags) -> None:
-        """An update; one of a stream that has changed meanwhile answers 409."""
+        """Store an update. The answer is 409 if the stream has changed meanwhile."""
         if self.stored.get(name) is old:
             self._put(name, new)
 

@@ -1,4 +1,4 @@
-"""A cluster in miniature, in which everything happens in any order: for the tests of exactness."""
+"""A model of a cluster in which events happen in any order, for the tests of exactness."""
 
 import random
 from dataclasses import replace
@@ -21,7 +21,7 @@ from tests.unit.quota_world import MAX_ERROR, STORAGE, TIMING, WEBHOOK_TIMEOUT, 
 
 
 class Walk(Requests):
-    """Replicas share a ledger and what is stored; their clocks differ."""
+    """Replicas that share a ledger and the stored objects. Their clocks differ."""
 
     def __init__(self, seed: int, world: World | None = None) -> None:
         super().__init__()
@@ -33,9 +33,9 @@ class Walk(Requests):
         self.replicas[2].old = self.world.has_old_replica
         self.in_flight: list[InFlight] = []
         self.late: list[Write] = []
-        """Writes that no replica waits for any more, and that may still arrive."""
+        """Writes in flight for which no replica waits any more."""
         self.places: int | None = None
-        """How many an escrow has; any number that is left if None."""
+        """The number of places of an escrow; None: any number of the free places."""
         self.checked: list[Request] = []
         """Pushes with a push check, before and after their review."""
         self.oracle = Oracle(relimits=self.world.relimits)
@@ -51,11 +51,11 @@ class Walk(Requests):
         self._ask(self.making(self.random.choice(self.world.streams)))
 
     def push(self) -> None:
-        """Of a new image or one that was there before, to any tag."""
+        """A push of a new or an old image to any tag."""
         self._ask(self.pushing(self._name(), self._tag(), self._digest()))
 
     def check(self) -> None:
-        """A push check: it reserves what the review of the push will claim."""
+        """A push check, which reserves the members that the review of the push will claim."""
         name, tag, digest = self._name(), self._tag(), self._digest()
         pushed = Members(frozenset({name}), frozenset({(name, digest)}), frozenset({(name, tag)}))
         store = partial(self.storage.map, name, {tag: digest})
@@ -70,13 +70,13 @@ class Walk(Requests):
             self._ask(Request(Claims("ns", adds), checked.store))
 
     def retry(self) -> None:
-        """Of a request that may still be on its way. An import is never the same one again."""
+        """A retry of a request that may still be in flight. A retried import is a new import."""
         again = [flying.request for flying in self.in_flight if not flying.request.once]
         if again:
             self._ask(self.random.choice(again))
 
     def update(self) -> None:
-        """Of a stream as a whole: it takes a tag away and adds another."""
+        """An update of a whole stream, which removes a tag and adds another."""
         stored = self.storage.stored
         if not stored:
             return
@@ -86,7 +86,7 @@ class Walk(Requests):
         self._ask(self.updating(name, gone, self._tag(), self._digest()))
 
     def fetch(self) -> None:
-        """An import: nobody knows which images will come, or whether."""
+        """An import. Its images are not known in advance, and may be none."""
         tags = self.random.sample(self.world.tags, min(len(self.world.tags), 2))
         brought = {tag: self._digest() for tag in tags if self.random.random() < 0.9}
         self._ask(self.importing(self._name(), tags, brought))
@@ -96,7 +96,7 @@ class Walk(Requests):
             self.store_one(self.in_flight.pop(self.random.randrange(len(self.in_flight))))
 
     def store_one(self, flying: InFlight) -> None:
-        """Store a request, if it still may be."""
+        """Store a request, if it may still be stored."""
         if flying.until < self.now:
             return
         before = self.storage.counts()
@@ -108,7 +108,7 @@ class Walk(Requests):
             self.in_flight.pop(self.random.randrange(len(self.in_flight)))
 
     def cancel(self) -> None:
-        """Of a push check: the push has failed, or seems to have."""
+        """Cancel the reservation of a push check: the push has failed, or seems to have failed."""
         if self.checked:
             failed = self.checked.pop(self.random.randrange(len(self.checked)))
             ledger = self.shared.ledger.copy()
@@ -126,28 +126,28 @@ class Walk(Requests):
 
     def wait(self) -> None:
         waits = [0.5, 3.0, 4.5, 68.0]
-        # Until the last moment at which one of the requests on their way may still be stored.
+        # Until the last moment at which a request in flight may be stored.
         waits += [max(flying.until - self.now - 0.01, 0.0) for flying in self.in_flight[:1]] * 2
         self.now += self.random.choice(waits)
         self.in_flight = [flying for flying in self.in_flight if flying.until >= self.now]
 
     def beat(self) -> None:
-        """A heartbeat, with the time of who writes it."""
+        """A heartbeat, with the time of its writer."""
         self.storage.beat(self.now + self.random.choice(self.replicas).error)
 
     def set_clock(self) -> None:
         self.random.choice(self.replicas).error = self.random.choice([0.0, -MAX_ERROR, MAX_ERROR])
 
     def relimit(self) -> None:
-        """Limits are lowered or raised, also while escrows are out."""
+        """Lower or raise limits, also while replicas hold escrows."""
         self.world.relimit()
 
     def hear(self) -> None:
-        """A replica hears of the limits of today."""
+        """Let a replica see the present limits."""
         self.random.choice(self.replicas).limits = self.world.limits
 
     def tidy(self) -> None:
-        """What the leader does with the ledger now and then."""
+        """Let the leader tidy the ledger, as it does from time to time."""
         asked = self.random.choice(self.replicas)
         asked.read(self.storage, 1000)
         self.tidy_by(asked)
@@ -166,7 +166,7 @@ class Walk(Requests):
             self.shared.save(ledger, self.shared.version, by_old=self.shared.by_old)
 
     def give_back(self) -> None:
-        """What a replica does that is asked to, or has nothing to do."""
+        """Let a replica give its escrow back, because it is idle or another replica recalls it."""
         asked = self.random.choice(self.replicas)
         asked.read(self.storage, self.random.choice([0, 1, 1000]))
         self.give_back_by(asked, take=self._takes())
@@ -187,7 +187,7 @@ class Walk(Requests):
         crashed.crash()
 
     def thaw(self) -> None:
-        """A frozen replica goes on with its write. Its answer may be too late."""
+        """Let a frozen replica go on with its write. Its answer may be too late."""
         frozen = [replica for replica in self.replicas if replica.frozen]
         if frozen:
             thawed = self.random.choice(frozen)
@@ -196,7 +196,7 @@ class Walk(Requests):
             self._send(thawed, write)
 
     def hear_back(self) -> None:
-        """A replica gets the answer that its write waits for."""
+        """Let a replica get the answer to its write."""
         waiting = [replica for replica in self.replicas if replica.sent and not replica.frozen]
         if waiting:
             told = self.random.choice(waiting)
@@ -209,13 +209,13 @@ class Walk(Requests):
                 self._arrived(told, write)
 
     def arrive(self) -> None:
-        """A write arrives whose answer nobody waits for."""
+        """Let a write arrive for whose answer no replica waits."""
         if self.late:
             write = self.late.pop(self.random.randrange(len(self.late)))
             self.shared.save(write.ledger, write.version)
 
     def _ask(self, request: Request) -> None:
-        """Have a request decided by any replica, on what it has read until then."""
+        """Have a request decided by any replica, on the part of the log that it has read."""
         asked, chance = self.random.choice(self.replicas), self.random.random
         asked.read(self.storage, self.random.choice([0, 1, 1, 2, 1000]))
         stale = chance() < self.world.stale
@@ -224,8 +224,8 @@ class Walk(Requests):
     def decide(
         self, asked: Replica, request: Request, *, take: bool, stale: bool = False
     ) -> InFlight | None:
-        """None for a request that is not admitted, or not yet. `stale`: the replica has not heard
-        of the last writes of the ledger."""
+        """None for a request that is not admitted, or not yet. `stale`: the replica has not seen
+        the last writes of the ledger."""
         sight = asked.sight(self.now)
         if sight is None:
             return None

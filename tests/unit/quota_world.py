@@ -1,4 +1,4 @@
-"""What differs from walk to walk: the limits, the names, and how often each step is taken."""
+"""The parameters of a walk: the limits, the names, and the frequency of each step."""
 
 import random
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from app.quota.view import Timing
 from tests.unit.stores import limit, quota
 
 STORAGE = 60.0
-"""Seconds after which an admitted request is stored or never will be."""
+"""Seconds after which an admitted request can no longer be stored."""
 MAX_LAG = 5.0
 MAX_ERROR = 1.0
 SKEW = 2 * MAX_ERROR
@@ -16,7 +16,7 @@ TIMING = Timing(STORAGE + MAX_LAG + SKEW, lag=MAX_LAG, skew=SKEW)
 ESCROW = 8.0
 """Seconds for which an escrow is usable."""
 WEBHOOK_TIMEOUT = 10.0
-"""Seconds after which the API server takes no answer of the service any more."""
+"""Seconds after which the API server ignores an answer of the service."""
 
 STEPS = {
     "push": 24, "update": 10, "fetch": 5, "make": 5, "store": 20, "fail": 2, "delete": 8,
@@ -32,10 +32,10 @@ _NAMES = ("streams", "tags", "images", "tags_of_stream", "images_of_stream")
 @dataclass(frozen=True)
 class Limits:
     most: dict[str, int]
-    """Of `streams`, `tags`, `images`, `tags_of_stream` and `images_of_stream`."""
+    """The limits of `streams`, `tags`, `images`, `tags_of_stream` and `images_of_stream`."""
     objects: NamespaceLimits
     version: int
-    """Later limits have higher ones."""
+    """The version of the limits. Later limits have higher versions."""
 
 
 def limits_of(version: int, **most: int) -> Limits:
@@ -53,8 +53,8 @@ def limits_of(version: int, **most: int) -> Limits:
 
 
 class World:
-    """In a small world with few kinds of steps the rare orders of events come often, in a large one
-    there are more of them."""
+    """A small world with few kinds of steps finds rare orders of events often. A large world has
+    more orders of events."""
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
@@ -62,23 +62,23 @@ class World:
         self.streams = ["app", "web", "db"][: 1 if self._narrow else chance.randint(1, 3)]
         self.tags = ["v1", "v2", "v3"][: chance.randint(1, 3)]
         self.digests = ["d1", "d2"][: 1 if self._narrow else chance.randint(0, 2)]
-        """Images that come again and again, beside new ones."""
+        """Images that are pushed again and again, besides new ones."""
         self.new_digests = 0.3 if self._narrow else 0.6
-        """How often an image is a new one."""
+        """The probability that an image is new."""
         self.takes = chance.choice([0.0, 0.5, 1.0])
-        """How often a replica that writes takes an escrow."""
+        """The probability that a write takes an escrow."""
         trouble = chance.choice(["", "", "", *TROUBLES])
-        """One kind at most: they would hide each other."""
+        """At most one kind of fault: several would hide each other."""
         self.freezes = 0.2 if trouble == "freezes" else 0.0
-        """How often a replica is frozen between a decision and its write."""
+        """The probability that a replica is frozen between a decision and its write."""
         self.doubts = 0.2 if trouble == "doubts" else 0.0
-        """How often a replica does not hear what has become of a write."""
+        """The probability that a replica does not get the answer to a write."""
         self.slow = 0.5 if trouble == "slow writes" else 0.0
-        """How often a replica has to wait for the answer to a write."""
+        """The probability that a replica has to wait for the answer to a write."""
         self.stale = 0.2 if trouble == "stale ledgers" else 0.0
-        """How often a replica decides on the ledger as it was when it saw it last."""
+        """The probability that a replica decides on an old state of the ledger."""
         self.has_old_replica = trouble == "an old replica"
-        """Whether one of the replicas is of the version before escrows."""
+        """Whether one of the replicas runs the version without escrows."""
         self.relimits = trouble == "other limits"
         """Whether limits are lowered and raised."""
         self.steps = {
@@ -87,7 +87,7 @@ class World:
         }
         self.steps["relimit"] *= self.relimits
         self.changes = 0
-        """How often limits have been set."""
+        """The number of times that limits were set."""
         self.relimit()
 
     def limit(self, **most: int) -> None:

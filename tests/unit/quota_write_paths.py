@@ -1,4 +1,4 @@
-"""Ways to pass a limit while a write is on its way, or its outcome is not known."""
+"""Paths that exceed a limit, if a rule is missing, while the outcome of a write is unknown."""
 
 from collections.abc import Iterator
 
@@ -113,4 +113,4 @@ WRITE_PATHS: dict[str, tuple[Path, dict[str, int]]] = {
     "beside a write": (admitted_beside_a_write_that_meets_another, {"tags": 3}),
     "seen free by a write": (seen_free_by_a_write_that_meets_another, {"tags_of_stream": 1}),
 }
-"""And the limits that each needs."""
+"""The paths, and the limits that each needs."""

@@ -17,8 +17,8 @@ REGISTRY = "image-registry.image-registry-system.svc:5000"
 
 
 def service(**limits: Any) -> Pushes:
-    """Team-b has a small and a too large image. Team-a has a too large image from before the
-    limit."""
+    """Team-b has a small image and one that is too large. Team-a has a large image that is older
+    than the limit."""
     pushes = Pushes(NamespaceLimits(image_size=limit("1Ki"), **limits), registry_hosts=[REGISTRY])
     pushes.state.sizes = {BIG: 4096, OWN_BIG: 4096, SMALL: 10}
     pushes.state.store("team-b", "origin", {"big": (BIG,), "latest": (BIG,), "small": (SMALL,)})

@@ -73,7 +73,7 @@ def api_service(status: str = "True", **fields: str) -> Manifest:
 
 
 def webhooks(ca: bytes = CA.certificate) -> list[Manifest]:
-    """As the API server stores them, with a default that `install` does not print."""
+    """The webhooks as the API server stores them, with a default that `install` does not print."""
     found = [copy.deepcopy(item) for item in INSTALLED if item["kind"] in WEBHOOKS]
     for configuration in found:
         for webhook in configuration["webhooks"]:

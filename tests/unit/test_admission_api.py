@@ -1,4 +1,4 @@
-"""How a review is decoded, counted and answered, whatever decides it."""
+"""How a review is decoded, counted and answered, with decisions that a test controls."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Reviews have bounds of size, number and time, and no caller takes what others need."""
+"""Reviews are bounded in size, number and time, and no caller takes the share of others."""
 
 import asyncio
 from typing import Any
@@ -25,7 +25,7 @@ async def test_excess_review_is_refused_at_once_and_others_go_on() -> None:
 
 
 def wide(namespace: str, entries: int = 3000) -> dict[str, Any]:
-    """A review of an object with so many empty objects."""
+    """A review of an object with this number of empty objects."""
     review = push()
     review["request"] |= {"namespace": namespace, "object": {"spec": [{}] * entries}}
     return review

@@ -1,4 +1,4 @@
-"""Objects brought to a cluster: all are tried, several at a time, and answered in order."""
+"""Objects are applied to a cluster: all are tried, several at a time, with ordered results."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,7 @@ from app.cluster.applying import Applied, apply, path_of
 
 
 class Cluster(KubeApi):
-    """The earlier an object comes, the longer it takes."""
+    """An API server that needs more time for earlier objects."""
 
     def __init__(self, refused: set[str]) -> None:
         self.running = self.most = 0

@@ -1,4 +1,4 @@
-"""What passes its limits, by how much, and what to look at first."""
+"""Which objects exceed their limits, by how much, and which ones come first."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +20,7 @@ JANUARY, MARCH = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=U
 
 
 def usage(**streams: dict[str, str]) -> NamespaceUsage:
-    """Streams with their tags; the letters of a tag are its images, newest first."""
+    """Streams with their tags. Each letter of a tag is an image, newest first."""
     built = NamespaceUsage()
     for name, tags in streams.items():
         digests = {tag: tuple(DIGESTS[char] for char in text) for tag, text in tags.items()}

@@ -1,4 +1,4 @@
-"""`registry-admission audit`: what goes in, what comes out, and how it ends."""
+"""`registry-admission audit`: input, output and exit codes."""
 
 import json
 import re
@@ -145,7 +145,7 @@ def with_layers(char: str, **layers: int) -> dict[str, Any]:
 
 
 def test_audit_shows_what_images_store(tmp_path: Path) -> None:
-    """Images a and b share a layer; nobody knows the layers of image c."""
+    """Images a and b share a layer. The layers of image c are unknown."""
     objects = [
         stream("app", v1="a", v2="b"),
         stream("web", v1="a", v2="c"),

@@ -1,4 +1,4 @@
-"""The audit as a page: what it says first, and what keeps it small."""
+"""The audit as an HTML page: its summary, and its bounded size."""
 
 import re
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""`/v1/push/authorize`: what a proxy is told before it passes a request on."""
+"""`/v1/push/authorize`: the answers to a proxy before it passes a request on."""
 
 import asyncio
 import base64
@@ -41,7 +41,7 @@ PROXIES = tuple(SHAPES)
 
 @dataclass(frozen=True)
 class Question:
-    """What a proxy sends to the service."""
+    """The request of a proxy to the service."""
 
     method: str
     path: str
@@ -52,7 +52,7 @@ Ask = Callable[[PushProxy, Question, Pairs], Awaitable[httpx.Response]]
 
 
 def shaped(proxy: PushProxy, method: str, uri: str, more: Pairs | None = None) -> Question:
-    """The question of `proxy` about a client's request; `more` are headers that it adds."""
+    """The request of `proxy` about a client's request. `more`: headers that the proxy adds."""
     names = SHAPES[proxy]
     if not names:
         return Question(method, PATH + uri, more or [])
@@ -61,7 +61,7 @@ def shaped(proxy: PushProxy, method: str, uri: str, more: Pairs | None = None) -
 
 @pytest.fixture
 def ask(tmp_path: Path) -> Ask:
-    """A question of a proxy about namespaces in which nothing more fits, and no blob over 1Ki."""
+    """Sends a proxy's request to a service whose limits are no tag, and 1Ki for each image."""
     tokens = tmp_path / "tokens"
     tokens.write_text(f"{TOKEN} ci team-a\n")
     pushes = Pushes(NamespaceLimits(image_size=limit("1Ki"), quotas=(quota(image_tags=0),)))
@@ -215,7 +215,7 @@ async def test_a_login_tells_whether_the_password_is_right(
 
 
 async def test_questions_share_a_bounded_number_of_places() -> None:
-    """Anybody can send tokens, and each is a question to the API server."""
+    """Any client can send tokens, and each token causes a request to the API server."""
 
     class Slow(StaticTokens):
         def __init__(self) -> None:

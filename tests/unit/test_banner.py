@@ -1,4 +1,4 @@
-"""What a server says when it has started."""
+"""The text that a server prints when it has started."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What happens to an address whose large bodies take all memory."""
+"""An address whose large bodies take all memory has to wait."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ LARGE, SMALL = STEP, 1000
 
 
 def post(address: str, size: int, rest: asyncio.Event | None = None) -> Request:
-    """A request whose body has so many bytes. If `rest` is given, its end comes after that."""
+    """A request with a body of this size. If `rest` is given, the end comes after that event."""
     messages = [{"type": "http.request", "body": b"x" * size, "more_body": rest is not None}]
 
     async def receive() -> Any:
@@ -40,7 +40,7 @@ async def test_large_bodies_of_an_address_wait_after_one_gave_way(
     reader, rest = BodyReader(LARGE), asyncio.Event()
     held = [asyncio.create_task(reader.read(post("a", LARGE, rest))) for _ in range(AT_ONCE + 1)]
     _, waiting = await asyncio.wait(held, return_when=asyncio.FIRST_COMPLETED)
-    ended = waiting.pop()  # Its room is enough for one more.
+    ended = waiting.pop()  # There is room for one more body.
     ended.cancel()
     await asyncio.wait([ended])
 

@@ -1,4 +1,4 @@
-"""Through every renewal, API servers trust what each replica serves."""
+"""During every renewal, API servers trust the certificate that each replica serves."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ LAG = 10 * MINUTE
 
 
 class World:
-    """Three replicas that look once in POLL and fail now and then; API servers that hear late."""
+    """Three replicas that look once in POLL and sometimes fail, and API servers with a delay."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.random = random.Random(seed)
@@ -28,7 +28,7 @@ class World:
         self.replicas = [Replica(self.api, folder / name, SHORT) for name in "abc"]
         self.due = dict.fromkeys(range(3), NOW)
         self.history: list[tuple[datetime, list[bytes]]] = []
-        """Since when the webhook configurations had which bundles; the last ones are present."""
+        """The bundles of the webhook configurations and their start times, oldest first."""
         self.authorities: set[bytes] = set()
 
     async def run(self, until: datetime) -> None:
@@ -65,7 +65,7 @@ class World:
                     verify(replica.served, bundle, NAMES[0], self.now)
 
     def _known_to_api_servers(self) -> set[bytes]:
-        """The bundles now, and those that were replaced no longer than LAG ago."""
+        """The present bundles, and the bundles that were replaced at most LAG ago."""
         heard = [i for i, (since, _) in enumerate(self.history) if since <= self.now - LAG]
         self.history = self.history[max(heard, default=0) :]
         return {bundle for _, bundles in self.history for bundle in bundles}

@@ -1,4 +1,4 @@
-"""Certificates that clients accept, from a CA of one's own or anybody's."""
+"""Certificates that clients accept, from our own CA or from another one."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address

@@ -1,4 +1,4 @@
-"""Every setting of the service and of the gateway has its place in the values of the chart."""
+"""The chart has a value for every setting of the service and of the gateway."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ VALUES = {
 }
 """Settings that a value of another name sets."""
 FIXED = {"host", "port", "tls-dir", "namespace", "kubeconfig", "context", "database"}
-"""Settings that the manifests set: another value would not fit to ports, volumes and rights."""
+"""Settings that the manifests set. Other values would not match ports, volumes and rights."""
 
 
 def part(content: dict[str, Any], which: str) -> dict[str, Any]:

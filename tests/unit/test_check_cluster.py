@@ -27,7 +27,7 @@ def lists(namespace: str, **more: list[dict[str, Any]]) -> dict[str, list[dict[s
 
 
 def limit_range(size: str) -> dict[str, Any]:
-    """As a list has it: without its kind."""
+    """The object as in a list: without its kind."""
     limits = [{"type": "alauda.io/Image", "max": {"storage": size}}]
     return {"metadata": {"name": "limits", "namespace": "team-a"}, "spec": {"limits": limits}}
 

@@ -1,4 +1,4 @@
-"""What the service wrote outside of its namespace is removed, and nothing else."""
+"""Objects and fields that the service wrote outside of its namespace are removed, nothing else."""
 
 import pytest
 

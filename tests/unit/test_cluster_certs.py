@@ -1,4 +1,4 @@
-"""What a replica does about the certificates that it shares with others."""
+"""A replica makes, renews and publishes the certificates that all replicas share."""
 
 import asyncio
 import contextlib
@@ -87,7 +87,7 @@ async def test_replica_is_not_ready_before_its_ca_is_in_the_webhooks(
     with pytest.raises(ApiError):
         await replica.certificates.step()
 
-    assert replica.served  # it answers probes with it
+    assert replica.served  # the replica answers probes with this certificate
     assert not replica.ready
 
     api.failing = never
@@ -212,7 +212,7 @@ async def test_deleting_the_secret_rotates_the_certificate(api: FakeApi, replica
 
     await replica.certificates.step()
     assert await replica.certificates.step()
-    assert replica.served == old  # until the API servers have heard of the new CA
+    assert replica.served == old  # until the API servers have seen the new CA
     for bundle in api.bundles():
         verify(old, bundle, NAMES[0], replica.now)
 

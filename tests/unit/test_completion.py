@@ -1,4 +1,4 @@
-"""What a shell offers on TAB, and what kubectl asks for its plugin."""
+"""Completion in a shell, and of the plugin of kubectl."""
 
 import json
 import subprocess
@@ -61,7 +61,7 @@ def test_kubectl_gets_values_and_a_directive(
 
 @pytest.fixture
 def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A kubectl that is alone on the PATH, and prints how it was called."""
+    """A fake kubectl as the only program on the PATH, which prints its arguments."""
     items = [{"metadata": {"name": name}} for name in ("team-a", "team-b", "other")]
     program = tmp_path / "bin/kubectl"
     program.parent.mkdir()

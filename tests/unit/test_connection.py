@@ -140,7 +140,7 @@ async def test_kubeconfig_that_nests_too_deeply_is_named(tmp_path: Path) -> None
 
 
 def test_library_of_the_cluster_is_imported_to_connect_only() -> None:
-    """It takes 35 MB, which a gateway before a plain registry does not need."""
+    """The Kubernetes client takes 35 MB, and a gateway before a plain registry does not need it."""
     script = "import sys, app.wiring.gateway; print('kubernetes_asyncio' in sys.modules)"
 
     printed = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)

@@ -8,7 +8,7 @@ from app.api.connections import GRACE, Connection, Connections
 
 
 class Opened:
-    """Connections by name, `address/number`, and the names of those that were ended."""
+    """Connections by name, `address/number`, and the names of the ended ones."""
 
     def __init__(self, limit: int, per_address: int) -> None:
         self.now = 0.0
@@ -17,7 +17,7 @@ class Opened:
         self.ended: list[str] = []
 
     def admit(self, *names: str) -> list[str]:
-        """The names of those that got a connection."""
+        """The names of the accepted connections."""
         for name in names:
             end = partial(self.ended.append, name)
             connection = self._connections.admit(name.partition("/")[0], end)
@@ -62,7 +62,7 @@ def test_longest_waiting_connection_ends_first(opened: Opened) -> None:
 
 
 def test_new_connections_do_not_give_way_up_to_twice_the_bound(opened: Opened) -> None:
-    """An API server that opens many at once loses none before it has sent its reviews."""
+    """An API server that opens many connections at once loses none before it sends its reviews."""
     burst = [f"a/{number}" for number in range(6)]
 
     assert opened.admit(*burst) == burst

@@ -27,7 +27,7 @@ def cluster() -> MemoryCluster:
 
 
 async def tell(cluster: MemoryCluster, told: Condition, status: ConfigStatus | None = None) -> None:
-    """Tell a condition, by a replica that has just started if there is no other."""
+    """Write a condition, by default from a replica that has just started."""
     watch = ConfigWatch(cluster, ApiDomain(), silence=100)
     watch.put(("", "cluster"), copy.deepcopy(cluster.objects[CONFIG]))
     await (status or ConfigStatus(cluster, ApiDomain(), "replica-1")).tell(told, watch)

@@ -1,4 +1,4 @@
-"""From legacy rules to limits per namespace: what is exact, and what is said where it is not."""
+"""From legacy rules to limits per namespace: exact conversions, and reported approximations."""
 
 import pytest
 import yaml

@@ -1,4 +1,4 @@
-"""Converted limits decide as the legacy gateway did; where they do not, it is on purpose."""
+"""Converted limits decide as the legacy gateway did, with a list of intended differences."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def conversion() -> Conversion:
 
 
 async def converted_allows(conversion: Conversion, push: Push, folder: Path) -> bool:
-    """Ask the service, on the converted objects and a repository with that many tags."""
+    """Ask the service, with the converted limits and a repository with this number of tags."""
     state = folder / "state"
     converting.write_files(state, conversion.namespaces, ApiDomain(), Totals())
     (state / "stream.yaml").write_text(

@@ -1,4 +1,4 @@
-"""`registry-admission convert` on a cluster: what it reads there, and what it applies."""
+"""`registry-admission convert` on a cluster: the objects that it reads and applies."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from tests.unit.listed_cluster import find
 
 
 class Cluster(KubeApi):
-    """An API server that has ConfigMaps and namespaces, and remembers what is applied."""
+    """An API server with ConfigMaps and namespaces, which records the applied objects."""
 
     def __init__(self, config_maps: list[dict[str, Any]], namespaces: dict[str, bool]) -> None:
         self.applied: list[tuple[str, Content, str, bool, bool]] = []

@@ -1,4 +1,4 @@
-"""`registry-admission convert`: what goes in, what comes out, and how it ends."""
+"""`registry-admission convert`: input, output and exit codes."""
 
 import json
 from pathlib import Path
@@ -147,6 +147,50 @@ def test_convert_reads_namespaces_from_a_file(gateway: Path, tmp_path: Path) -> 
     (tmp_path / "names").write_text("team-a\n\n  shared-x \n")
     answer = run(gateway, "--namespaces-file", tmp_path / "names")
     assert answer.stdout == run(gateway, *EXACT).stdout
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"team-a\r\n\r\nshared-x\r\n",
+        b"\xef\xbb\xbfteam-a\nshared-x",
+        b"# our teams\nteam-a\n  # more\nshared-x\n",
+        b"namespace/team-a\nnamespace/shared-x\n",
+        b"team-a\nshared-x\nteam-a\n",
+    ],
+    ids=["Windows", "byte order mark", "comments", "kubectl -o name", "twice"],
+)
+def test_convert_reads_lists_of_namespaces_of_any_origin(
+    gateway: Path, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "names").write_bytes(content)
+    answer = run(gateway, "--namespaces-file", tmp_path / "names")
+    assert answer.stdout == run(gateway, *EXACT).stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "it names no namespace; write one a line"),
+        (b"\n# nobody\n", "it names no namespace; write one a line"),
+        (
+            b"team-a\nTeam_B\n",
+            "line 2: 'Team_B' is not the name of a namespace: use a-z, 0-9 and -",
+        ),
+        (b"namespace/\n", "line 1: '' is not the name of a namespace: use a-z, 0-9 and -"),
+        (b"team-\xff\n", "not text in UTF-8"),
+        (b"team-a,team-b\n", "line 1: 'team-a,team-b' is not the name of a namespace: use a-z"),
+    ],
+    ids=str,
+)
+def test_a_list_of_namespaces_that_cannot_be_read_is_never_taken_for_all(
+    gateway: Path, tmp_path: Path, content: bytes, problem: str
+) -> None:
+    (tmp_path / "names").write_bytes(content)
+    answer = run(gateway, "--namespaces-file", tmp_path / "names")
+    assert answer.exit_code == 3
+    assert answer.stdout == ""
+    assert answer.stderr.startswith(f"Error: {tmp_path / 'names'}: {problem}")
 
 
 def test_without_namespaces_convert_uses_those_named_by_rules(gateway: Path) -> None:

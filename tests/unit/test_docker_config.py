@@ -1,4 +1,4 @@
-"""Credentials for a registry, as a docker config has them."""
+"""Credentials for a registry in a docker config."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What the Dockerfile says of the image."""
+"""The Dockerfile: labels, base images and pinned downloads."""
 
 import re
 from pathlib import Path

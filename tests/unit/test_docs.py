@@ -1,4 +1,4 @@
-"""The files that documents name exist."""
+"""The files that the documentation names exist."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`doctor` finds each thing that can be wrong, nothing else, and never proposes to delete."""
+"""`doctor` finds the fault of each case and no other, and proposes no deletion."""
 
 import re
 

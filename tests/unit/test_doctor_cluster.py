@@ -1,4 +1,4 @@
-"""`registry-admission doctor` on a cluster: what it asks, and what it may not read."""
+"""`registry-admission doctor` on a cluster: its requests, and missing rights."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -25,7 +25,7 @@ Answer = Callable[[web.Request], web.Response | None]
 
 
 class Api:
-    """An API server with objects, page by page, that takes note of what it is asked."""
+    """An API server that lists objects page by page, and records the requests."""
 
     def __init__(self, manifests: list[Manifest]) -> None:
         self.manifests = manifests

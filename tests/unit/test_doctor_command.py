@@ -1,4 +1,4 @@
-"""`registry-admission doctor` on folders: what it prints, and how it ends."""
+"""`registry-admission doctor` on folders: output and exit codes."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from .snapshots import healthy
 
 
 def write(folder: Path, *manifests: Manifest) -> Path:
-    """As `doctor --dump-commands` has kubectl write them: a list for each kind, empty or not."""
+    """Write a folder as the commands of `doctor --dump-commands` do: a list for each kind."""
     for item in resources(ApiDomain()):
         found = [one for one in manifests if one["kind"] == item.kind]
         content = {"apiVersion": "v1", "kind": "List", "items": found}

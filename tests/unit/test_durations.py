@@ -1,4 +1,4 @@
-"""Durations: how they are read, and how they are written."""
+"""Durations are parsed and printed."""
 
 from pathlib import Path
 
@@ -109,7 +109,7 @@ def test_wrong_durations_are_refused(setting: str, given: str | float, problem: 
 
 @pytest.mark.parametrize("model", [Settings, GatewaySettings])
 def test_every_setting_that_is_a_time_has_a_unit(model: type[SharedSettings]) -> None:
-    """A number of seconds would be printed without one."""
+    """A default as a plain number of seconds would be printed without a unit."""
     named = ("timeout", "lag", "skew", "silence", "delay", "life", "grace", "interval", "wait")
     required = {"upstream": "http://localhost"} if model is GatewaySettings else {}
     printed = load(required, None, model).model_dump(mode="json")

@@ -1,4 +1,4 @@
-"""Effective use is the union of what is stored and what is reserved, however both came about."""
+"""Effective usage is the union of stored and reserved members, in any order of events."""
 
 import pytest
 from hypothesis import given
@@ -33,7 +33,7 @@ def observed(stored: dict[str, dict[str, tuple[str, ...]]]) -> tuple[NamespaceUs
 
 
 def counts(members: Members) -> tuple[int, int, int]:
-    """Streams, distinct digests and tags."""
+    """The number of streams, distinct digests and tags."""
     return (
         len(members.streams),
         len({digest for _, digest in members.images}),

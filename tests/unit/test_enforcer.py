@@ -1,4 +1,4 @@
-"""The enforcer admits exactly what fits, whoever asks and however often."""
+"""The enforcer admits exactly the requests that fit, also retries and concurrent requests."""
 
 import asyncio
 from typing import Any

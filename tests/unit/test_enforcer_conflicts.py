@@ -1,4 +1,4 @@
-"""The enforcer beside other replicas, and on a store that conflicts, fails or hangs."""
+"""The enforcer with other replicas, and with a store that conflicts, fails or hangs."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""In no order of events is the limit passed, and when everything has ended, no place is missing."""
+"""No order of events exceeds the limit, and after the end of all requests no place is missing."""
 
 from itertools import chain
 

@@ -1,4 +1,4 @@
-"""An escrow comes back when it is idle or recalled and when its replica ends, whatever fails."""
+"""An escrow is returned if it is idle or recalled, and if its replica ends, also after faults."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from tests.unit.test_escrows import Cluster
 
 
 async def held_by_one_that_is_away(monkeypatch: pytest.MonkeyPatch) -> tuple[Cluster, Away]:
-    """The first replica has admitted 20 pushes, and cannot write. It renews nothing by itself."""
+    """The first replica has admitted 20 pushes, and cannot write. It renews no escrow by itself."""
     cluster = Cluster(1000, Away)
     monkeypatch.setattr(cluster.replicas[0], "_renew", lambda *_: None)
     away = cluster.ledgers[0]

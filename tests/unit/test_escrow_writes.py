@@ -1,4 +1,4 @@
-"""Writes of escrows that are late, fail, or whose outcome nobody knows."""
+"""Writes of escrows that are late, fail, or have an unknown outcome."""
 
 import asyncio
 from collections.abc import Iterator
@@ -37,8 +37,8 @@ async def test_a_write_whose_outcome_nobody_knows_loses_nothing() -> None:
 
 
 async def pushing_first(cluster: Cluster) -> list[asyncio.Task[bool]]:
-    """Pushes that meet, so that the first write of the first replica takes an escrow. It does not
-    arrive."""
+    """Concurrent pushes, so that the first write of the first replica takes an escrow. The write
+    does not arrive."""
     held = cluster.ledgers[0]
     assert isinstance(held, Held)
     held.may_arrive.clear()
@@ -162,7 +162,7 @@ def test_who_decides_beside_an_escrow_has_seen_what_it_rests_on() -> None:
 
 
 class Uncounted(dict[str, StreamUsage]):
-    """Notes how many streams somebody looks at."""
+    """Counts the streams that are read."""
 
     looked = 0
 

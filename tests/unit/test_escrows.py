@@ -1,4 +1,4 @@
-"""A replica that holds an escrow needs few writes, and no limit is passed for it."""
+"""A replica that holds an escrow needs few writes, and no limit is exceeded."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -22,7 +22,7 @@ def tag(name: str) -> Claims:
 
 
 class Slow(Replica):
-    """Each write takes 1.5 seconds."""
+    """A store whose writes take 1.5 seconds each."""
 
     takes: FakeState | None = None
 
@@ -33,7 +33,7 @@ class Slow(Replica):
 
 
 class Cluster:
-    """Replicas that share what they see and a ledger, in a namespace with so many tags."""
+    """Replicas with a shared state and ledger, in a namespace with this number of tags."""
 
     def __init__(self, tags: int, ledgers: type[Replica] = Replica) -> None:
         self.state = FakeState(NamespaceLimits(quotas=(quota(image_tags=tags),)))
@@ -50,7 +50,7 @@ class Cluster:
         return (await self.replicas[replica].decide(tag(name), view, within=30)).allowed
 
     async def heat(self, replica: int, pushes: int = 20) -> int:
-        """Push one after another; returns how many writes that has cost."""
+        """Push one after another. Returns the number of writes."""
         before = self.shared.version
         for number in range(pushes):
             assert await self.allows(replica, f"hot-{replica}-{number}")

@@ -1,4 +1,4 @@
-"""Every command ends with the codes of one table."""
+"""Every command ends with an exit code of one table."""
 
 import json
 import signal
@@ -42,7 +42,7 @@ PUSH = payloads.FOLDER / "push-too-large.json"
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with something for each command, from which no cluster is found."""
+    """A folder with input for each command, and no kubeconfig."""
     for name, content in {
         "fine/limits.yaml": LIMITS,
         "over/limits.yaml": OVER,

@@ -1,4 +1,4 @@
-"""Places and turns: what one owner can take when many ask at once."""
+"""Places and turns are shared fairly among owners that ask at the same time."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from app.api.fairness import OverloadedError, Shares, Turns
 
 
 def taken(shares: Shares, stack: ExitStack, *owners: str) -> list[str]:
-    """The owners that got a place, one for each time they asked."""
+    """The owners that got a place, one entry for each place."""
     got = []
     for owner in owners:
         try:
@@ -44,7 +44,7 @@ def test_places_are_given_back() -> None:
 
 
 class Work:
-    """Pieces of work by owner, which end when they are told to."""
+    """Pieces of work by owner, which end when the test says so."""
 
     def __init__(self) -> None:
         self.turns = Turns()

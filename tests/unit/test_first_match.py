@@ -58,7 +58,7 @@ def after(machine: Automaton, text: str) -> State:
 
 
 def first(rules: list[str], repository: str) -> int:
-    """What the gateway does: run one regex after another."""
+    """The first match as the legacy gateway finds it: run one regex after another."""
     found = (i for i, rule in enumerate(rules) if re2.search(rule, repository, OPTIONS))
     return next(found, len(rules))
 

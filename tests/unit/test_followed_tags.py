@@ -159,7 +159,7 @@ async def test_foreign_reference_without_a_size_limit_is_silent() -> None:
 
 
 async def test_the_write_that_brings_the_large_image_is_refused() -> None:
-    """The Image API writes what a followed tag points at into the stream's status."""
+    """The Image API writes the image of a followed tag into the stream's status."""
     world = World()
     assert (await world.follow()).allowed
     world.source_becomes_large()
@@ -171,7 +171,7 @@ async def test_the_write_that_brings_the_large_image_is_refused() -> None:
 
 
 async def test_following_a_grown_tag_again_is_refused() -> None:
-    """A new generation makes the Image API look again at what the tag's source points at."""
+    """A new generation makes the Image API resolve the tag's source again."""
     world = World()
     world.state.store("team-a", "app", {"v1": (SMALL,)})
     world.source_becomes_large()

@@ -21,7 +21,7 @@ print(getrusage(RUSAGE_SELF).ru_minflt - before)
 
 
 def test_buffers_reuse_memory_that_was_freed() -> None:
-    """Otherwise there is a page fault for each page of each buffer: 128 in each round."""
+    """Without this, each page of each buffer causes a page fault: 128 in each round."""
     printed = subprocess.run([sys.executable, "-c", BUFFERS], stdout=subprocess.PIPE, check=True)
 
     assert int(printed.stdout) < 1000

@@ -1,4 +1,4 @@
-"""What is used of each limit, with what is admitted and not seen stored."""
+"""The use of each limit, with the admitted members that are not seen stored."""
 
 from app.model.limits import NamespaceLimits
 from app.model.quantity import Quantity

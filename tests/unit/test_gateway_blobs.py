@@ -67,12 +67,12 @@ async def test_blob_sizes_in_a_manifest_are_checked_against_the_registry(
 
 
 async def in_chunks(content: bytes) -> AsyncIterator[bytes]:
-    """A body that is sent without saying how long it is."""
+    """A body that is sent without a Content-Length."""
     yield content
 
 
 async def upload(client: httpx.AsyncClient, content: bytes) -> None:
-    """A blob that the gateway does not have as a whole."""
+    """Upload a blob in chunks, with POST, PATCH and PUT."""
     session = (await client.post(UPLOADS)).headers["location"]
     await client.patch(session, content=in_chunks(content))
     assert (await client.put(session, params={"digest": digest_of(content)})).status_code == 201
@@ -138,7 +138,7 @@ async def test_requests_on_one_upload_session_take_turns(store: UsageStore) -> N
 
 
 async def test_size_of_a_blob_is_known_in_its_own_repository_only(store: UsageStore) -> None:
-    """Otherwise a refusal would tell who may not read a blob how large it is."""
+    """Without this, a refusal would reveal the size of a blob to a client that may not read it."""
     registry = FakeRegistry(head=lambda _: httpx.Response(401))
     client = gateway(registry, NamespaceLimits(image_size=limit("20")), store=store)
     other = "/v2/team-a/other/blobs/uploads/"

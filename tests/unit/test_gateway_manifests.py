@@ -26,7 +26,7 @@ def objects(folder: Path = FOLDER) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def values(patches: list[dict[str, Any]], end: str) -> list[Any]:
-    """What a JSON patch puts at paths with this end."""
+    """The values that a JSON patch sets at paths with this end."""
     return [one["value"] for one in patches if one["path"].endswith(end)]
 
 
@@ -92,7 +92,7 @@ def test_gateway_may_write_only_ledgers_and_the_heartbeat() -> None:
 
 
 def rights(found: Iterable[dict[str, Any]]) -> set[tuple[str, ...]]:
-    """(kind of the role, API group, resource, its name or nothing, verb)"""
+    """(kind of the role, API group, resource, its name or "", verb)"""
     return {
         (role["kind"], group, resource, name, verb)
         for role in found

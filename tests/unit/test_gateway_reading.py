@@ -1,4 +1,4 @@
-"""The gateway reads registries with odd contents, and tells what it cannot read."""
+"""The gateway reads registries with odd contents, and reports unreadable parts."""
 
 import json
 

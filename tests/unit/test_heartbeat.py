@@ -1,4 +1,4 @@
-"""A heartbeat is believed, and written, only by the right time."""
+"""A replica accepts and writes heartbeats only while its clock is right."""
 
 import math
 
@@ -16,7 +16,7 @@ ANNOTATION = f"{NAME}.image.alauda.io/time"
 
 
 class Replica:
-    """One replica's heartbeat, its clock, and an API server that knows the time."""
+    """One replica's heartbeat and clock, and an API server with the right time."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -34,7 +34,7 @@ class Replica:
         )
 
     async def pass_time(self, seconds: float, *, seen: bool = False) -> None:
-        """Beat four times a second; `seen`: the watch brings what is written."""
+        """Beat four times a second. `seen`: the watch shows written heartbeats."""
         for _ in range(round(seconds * 4)):
             await self.heartbeat.beat()
             if seen:
@@ -43,7 +43,7 @@ class Replica:
 
 
 class Server(FakeKube):
-    """Tells the time with every answer that is no failure."""
+    """An API server that sends its time with every answer that is not a failure."""
 
     def __init__(self, replica: Replica) -> None:
         super().__init__(NOW)
@@ -75,7 +75,8 @@ def replica() -> Replica:
     ("written", "seen"),
     [
         pytest.param(NOW - 1, NOW - 1, id="just written"),
-        pytest.param(NOW + 3, NOW + 3, id="by a clock that may be as wrong as ours"),
+        pytest.param(NOW + 4, NOW + 4, id="by two clocks that are as wrong as they may be"),
+        pytest.param(NOW + 4.25, 0, id="by a clock that is a bit more wrong than that"),
         pytest.param(NOW + 3600, 0, id="by a clock that is wrong"),
         pytest.param("soon", 0, id="by hand"),
     ],
@@ -185,7 +186,7 @@ async def test_only_missing_or_5xx_responses_count_as_unanswered(
 
 
 async def test_a_heartbeat_from_the_future_has_our_own_clock_compared(replica: Replica) -> None:
-    """The machine may have been stopped for an hour, and its clock with it."""
+    """The machine may have been suspended for an hour, and its clock stood still."""
     await replica.heartbeat.beat()
     asked = len(replica.api.asked)
     metadata = {"annotations": {ANNOTATION: repr(NOW + 3600)}}

@@ -1,4 +1,4 @@
-"""A refusal tells of other namespaces only what its user may see there."""
+"""A refusal reveals of other namespaces only the objects that its user may see."""
 
 import asyncio
 from collections.abc import Collection
@@ -16,7 +16,7 @@ from tests.unit.reviews import BIG, REGISTRY, causes, decide, service
 
 
 class Rights:
-    """Which namespaces may be seen, and which were asked about."""
+    """The namespaces that a user may see, and the namespaces that were checked."""
 
     def __init__(self, *visible: str) -> None:
         self.visible = set(visible)

@@ -222,7 +222,7 @@ async def test_a_dry_run_reserves_what_the_image_api_stores_whatever_is_asked(
 
 
 async def test_an_update_claims_only_what_was_not_there() -> None:
-    """It is stored only if the stream is still what it was."""
+    """The update is stored only if the stream has not changed."""
     pushes = Pushes(NamespaceLimits(quotas=(quota(image_tags=9),)))
     old, new = stream(named("a"), named("b")), stream(named("a"))
 
@@ -231,7 +231,7 @@ async def test_an_update_claims_only_what_was_not_there() -> None:
 
 
 async def test_one_image_is_named_once_when_the_status_repeats_the_spec() -> None:
-    """The Image API computes the status of a new stream before it asks."""
+    """The Image API computes the status of a new stream before it calls webhooks."""
     content = stream(named("v2", **{"from": FROM_BIG}), status={"v2": [BIG]})
 
     verdict = await decide(service(), "ImageStream", content)

@@ -23,7 +23,7 @@ def mapping(manifest: bytes, **content: Any) -> dict[str, Any]:
 
 
 def asking(stored: dict[str, ImageClaim], broken: bool = False) -> tuple[Pushes, list[str]]:
-    """A service whose registry stores some images or does not respond, and the questions to it."""
+    """A service whose registry stores some images or does not respond, with a log of requests."""
     pushes = service()
     asked: list[str] = []
 
@@ -119,7 +119,7 @@ async def test_ambiguous_manifest_proves_no_size() -> None:
 async def test_size_is_held_against_the_repository_that_is_said_to_have_the_image(
     said_by: str, host: str, refused: bool
 ) -> None:
-    """The registry does not have it in the stream yet, and pulls it through from there."""
+    """The registry does not have the image in the stream yet, and pulls it through."""
     asked: list[str] = []
 
     async def registry_image(repository: str, digest: str) -> ImageClaim | None:
@@ -143,7 +143,7 @@ async def test_size_is_held_against_the_repository_that_is_said_to_have_the_imag
 
 
 async def test_size_of_a_stored_image_is_held_against_the_registry() -> None:
-    """Anybody may have created the Image by hand, in a namespace without a limit."""
+    """A user may have created the Image by hand, in a namespace without a limit."""
     pushes, _ = asking({digest_of(LARGE): claim_of(LARGE)})
     pushes.state.sizes[digest_of(LARGE)] = 5
 
@@ -238,7 +238,7 @@ def disguised_index(*children: bytes, layers: int = 0) -> bytes:
 async def test_what_an_index_lists_as_a_layer_is_an_image_if_an_image_is_stored(
     manifest: bytes, causes_given: list[str], sizes_by: str
 ) -> None:
-    """CRI-O pulls it, whatever its media type says."""
+    """CRI-O pulls such an entry, whatever its media type."""
     images = (TINY, LARGE, INDEX, disguised_index(LARGE))
     known = {digest_of(each): claim_of(each) for each in images}
     pushes, _ = asking(known)

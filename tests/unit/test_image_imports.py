@@ -1,4 +1,4 @@
-"""What ImageStreamImports bring into a namespace."""
+"""The images and tags that an ImageStreamImport brings into a namespace."""
 
 from typing import Any
 
@@ -143,7 +143,7 @@ async def test_an_import_with_room_reserves_its_tag() -> None:
 async def test_the_image_of_a_pull_spec_counts_once_when_it_is_imported(
     kind: str, before: dict[str, Any], after: dict[str, Any]
 ) -> None:
-    """The tag is there already, so the change of it proves nothing and stays reserved."""
+    """The tag exists already, so its change is no proof, and the reservation stays."""
     pushes = Pushes(NamespaceLimits(quotas=(quota(images=1, image_tags=1),)))
     pushes.state.store("team-a", "app", {"v1": ()})
     name = {"metadata": {"name": "app" if kind == "ImageStream" else "app:v1"}}

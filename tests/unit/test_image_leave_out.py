@@ -1,4 +1,4 @@
-"""The image lacks the generated modules of kubernetes_asyncio, and what the service uses works."""
+"""The image lacks the generated modules of kubernetes_asyncio, and the used ones work."""
 
 import shutil
 import subprocess
@@ -67,7 +67,7 @@ def test_most_of_the_library_is_left_out(site: Path) -> None:
 
 
 def test_bytecode_of_what_is_left_is_current(site: Path) -> None:
-    """The disk of a container is read-only: what is missing would be compiled at each start."""
+    """The disk of a container is read-only: missing bytecode would be compiled at each start."""
     check = "import sys; from pathlib import Path; import kubernetes_asyncio.client"
     done = subprocess.run(
         [sys.executable, "-v", "-B", "-c", check],

@@ -1,4 +1,4 @@
-"""How large an image may be, and whether it is believed, with the exact texts."""
+"""Limits of image sizes, and proofs of declared sizes, with the exact texts."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""What proves the size of an image, and what contradicts it."""
+"""Proofs and contradictions of the declared size of an image."""
 
 import json
 from typing import Any

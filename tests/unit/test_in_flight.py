@@ -1,4 +1,4 @@
-"""Reservations in flight: what was admitted and nobody has seen stored."""
+"""Reservations in flight: admitted members that are not seen stored."""
 
 import pytest
 

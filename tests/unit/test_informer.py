@@ -1,4 +1,4 @@
-"""A list, then a watch that goes on from where it was cut."""
+"""An informer lists, and then resumes its watch after each cut."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -33,7 +33,7 @@ class Things:
 
 
 class Server(FakeKube):
-    """Lists what it is given, and plays watches one after another; the last stays open."""
+    """Answers lists, and plays watches one after another. The last one stays open."""
 
     def __init__(self, lists: list[list[str] | ApiError], *watches: Sequence[Content | ApiError]):
         super().__init__(NOW)
@@ -41,7 +41,7 @@ class Server(FakeKube):
         self._watches = list(watches)
         self.versions: list[str] = []
         self.lasting = 0.0
-        """Seconds that each watch is open before anything comes."""
+        """Seconds that each watch is open before its first event."""
 
     async def get(self, path: str, query: Query | None = None) -> Content:
         found = self._lists.pop(0) if len(self._lists) > 1 else self._lists[0]
@@ -178,7 +178,7 @@ async def test_successful_watch_resets_the_backoff() -> None:
 
 
 async def test_an_api_server_that_refuses_while_it_starts_is_asked_again_soon() -> None:
-    """It did not refuse for as long as it was away."""
+    """The first refusal after an outage is followed by a short pause."""
     server = Server([*[CUT] * 12, ApiError(403, "forbidden"), ["a"]])
     patient = Retries(first=0.05, longest=1000, unanswered=0.01)
     async with following(server, retries=patient) as (informer, _):

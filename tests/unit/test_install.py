@@ -16,8 +16,8 @@ from app.install import installing, kustomization
 from tests.unit.manifests import all_webhooks, manifests, only
 
 EVERYTHING = len(manifests(controllers=CONTROLLERS, policy_reports=True)) - 1 + 4
-"""All that was ever applied, but for one; two Roles and their bindings may be in either of two
-namespaces, by the domain."""
+"""The number of objects that `uninstall` tries to delete, without the namespace. It tries two Roles
+and their bindings in two namespaces, one for each API domain."""
 SERVICE_NAME = "registry-admission.registry-admission.svc"
 
 
@@ -97,7 +97,7 @@ def test_uninstall_prints_the_webhooks_first_and_spares_the_namespace() -> None:
     kinds = [one["kind"] for one in printed]
     assert set(kinds[:2]) == {"ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"}
     assert "Namespace" not in kinds
-    # the Roles and their bindings, where the registry of each domain is
+    # the Roles and their bindings, in the namespace of each domain's registry
     homes = {one["metadata"].get("namespace") for one in printed} - {None}
     assert homes == {"platform", "image-registry-system", "openshift-image-registry"}
     assert len(printed) == EVERYTHING

@@ -1,4 +1,4 @@
-"""The inventory follows the registry, and counts too much rather than too little."""
+"""The inventory follows the registry. In doubt, it counts too much and never too little."""
 
 import asyncio
 import time
@@ -235,7 +235,7 @@ async def test_failed_comparison_changes_nothing(
 async def test_counts_after_each_of_many_pushes_are_those_of_the_whole_repository(
     inventory: Inventory,
 ) -> None:
-    """A push that frees nothing is counted without a look at the rest of the repository."""
+    """A push that frees no image is counted without reading the rest of the repository."""
     chosen = Random(7)
     digests = [f"sha256:{number:064x}" for number in range(40)]
     whole = Contents()

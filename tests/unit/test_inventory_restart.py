@@ -60,7 +60,7 @@ async def test_interrupted_push_counts_until_the_registry_has_answered(
     assert await inventory.ask_due()
     assert reopened.intents() == []
 
-    # A registry that was held up may store it after its first answer.
+    # A slow registry may store the manifest after its first answer.
     assert counts(inventory) == (1, 1, 1)
     if not stored:
         await asyncio.wait_for(inventory.something_due.wait(), 10)

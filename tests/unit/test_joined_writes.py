@@ -10,7 +10,7 @@ LARGE = bytes(16 * 1024)
 
 
 class Sent:
-    """A transport that keeps what is sent."""
+    """A transport that records the sent bytes."""
 
     def __init__(self) -> None:
         self.done: list[bytes | str] = []

@@ -1,4 +1,4 @@
-"""A push waits a moment for a view of the cluster that is too old, before it is refused."""
+"""If the view of the cluster is too old, a push waits a moment before it is refused."""
 
 import asyncio
 

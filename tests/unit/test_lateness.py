@@ -12,7 +12,7 @@ from app.wiring.lateness import CALM, LIMIT, TICK, Lateness
 
 
 class Clock:
-    """Time passes while the process sleeps, and more than that while it gets no CPU."""
+    """A clock: time passes while the process sleeps, and also while it gets no CPU."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -25,7 +25,7 @@ class Clock:
 
 
 async def watched(monkeypatch: pytest.MonkeyPatch, lates: list[float]) -> list[list[str]]:
-    """The problems after each of several ticks, which come as late as that."""
+    """The problems after each of several ticks, with the lateness of each tick."""
     clock, seen = Clock(), list[list[str]]()
     watching = Lateness(clock)
 
@@ -61,7 +61,7 @@ async def test_a_late_process_is_not_ready_until_it_was_on_time_for_a_while(
 
 
 async def test_a_late_server_has_clients_close_their_connections() -> None:
-    """They would go on to send their reviews to it, although it is no endpoint any more."""
+    """API servers would keep using their connections, although the replica is no endpoint."""
     lates = iter((False, True, False))
     server = Server(
         FastAPI(), None, shutdown_delay=0, shutdown_timeout=1, is_late=lambda: next(lates)

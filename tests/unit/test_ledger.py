@@ -1,4 +1,4 @@
-"""A reservation counts until observed usage alone tells the truth about its members."""
+"""A reservation counts until the observed usage alone has its members or it has expired."""
 
 import pytest
 

@@ -78,7 +78,7 @@ _UnmarkedRow = tuple[
     str, float, list[str], _Pairs, _Pairs, tuple[list[str], _Pairs, _Pairs], tuple[_Pairs, _Pairs]
 ]
 BEFORE = TypeAdapter(list[_UnmarkedRow | _OldRow])
-"""The rows that the last version without escrows understands."""
+"""The rows that the last version without escrows can parse."""
 
 
 @pytest.mark.parametrize(
@@ -156,6 +156,27 @@ async def test_a_watch_that_is_behind_does_not_hide_what_was_written(
     ledgers.put((OWN, "ledger-ns"), content([], version=str(int(version) - 1)))
 
     assert list((await ledgers.load("ns"))[0]) == [ROW]
+
+
+async def test_versions_are_compared_as_numbers(ledgers: KubernetesLedgers) -> None:
+    for version in ("9", "10", "8"):
+        ledgers.put((OWN, "ledger-ns"), content([], version=version))
+
+    assert (await ledgers.load("ns"))[1] == "10"
+
+
+async def test_a_replica_that_has_lost_twice_asks_for_a_turn(
+    api: FakeKube, ledgers: KubernetesLedgers
+) -> None:
+    other, asked = KubernetesLedgers(api, OWN, "two"), []
+    for _ in range(2):
+        ledger, version = await ledgers.load("ns")
+        await other.save("ns", Ledger([ROW]), (await other.refresh("ns"))[1])
+        with pytest.raises(LedgerConflictError):
+            await ledgers.save("ns", ledger, version)
+        asked.append(api.objects[PATH]["metadata"].get("annotations"))
+
+    assert asked == [None, {"registry-admission/turn": "one"}]
 
 
 async def test_a_replica_hears_when_others_ask_for_its_escrow_and_not_itself(

@@ -1,4 +1,4 @@
-"""The legacy gateway's ConfigMap: who is refused, and what the refusal offers instead."""
+"""The legacy gateway's ConfigMap: refused requests, and the limits that a refusal proposes."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def refusal(data: dict[str, str], **settings: Any) -> Violation:
 
 
 def manifests(violation: Violation) -> list[dict[str, Any]]:
-    """What kubectl apply reads when everything below the first line is pasted."""
+    """The objects that `kubectl apply` reads from all lines below the first one."""
     return list(yaml.safe_load_all(violation.next_step.partition("\n")[2]))
 
 

@@ -1,4 +1,4 @@
-"""Warnings about a LimitRange: parts that have no effect, and limits that are passed already."""
+"""Warnings about a LimitRange: parts without effect, and limits that are exceeded already."""
 
 import pytest
 

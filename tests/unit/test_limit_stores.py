@@ -1,4 +1,4 @@
-"""Limits of a cluster, added up when somebody asks for them."""
+"""Limits of a cluster are added up when they are read."""
 
 from collections.abc import Iterable
 

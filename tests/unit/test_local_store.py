@@ -1,4 +1,4 @@
-"""A controller's view between its own writes and the watch."""
+"""A controller's view of its own writes before the watch shows them."""
 
 from app.cluster.api import Content
 from app.cluster.informer import Key

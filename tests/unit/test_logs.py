@@ -1,4 +1,4 @@
-"""What a line of the log carries."""
+"""The fields of a log line."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""A command whose output cannot be written does not end as if it had succeeded."""
+"""A command whose output cannot be written fails."""
 
 import json
 import subprocess
@@ -40,7 +40,7 @@ TARGETS = {
     "closed": (3, "Error: cannot write the output: stdout is closed"),
     "without a reader": (141, ""),
 }
-"""What stdout is, the exit code, and the line on stderr about it."""
+"""The kind of stdout, the exit code, and the line on stderr about it."""
 CHILDREN = """
 import gc, importlib, json, os, pkgutil, sys
 import app

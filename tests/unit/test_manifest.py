@@ -57,6 +57,14 @@ def encoded(document: Any) -> bytes:
         pytest.param(image(), DOCKER_MANIFEST, 110, id="Docker schema 2"),
         pytest.param(image(), OCI_MANIFEST, 110, id="OCI image"),
         pytest.param(image(mediaType=OCI_MANIFEST), OCI_MANIFEST, 110, id="named twice"),
+        pytest.param(
+            image(
+                layers=[{**blob("a", 100), "annotations": dict.fromkeys("abcdefgh", "x")}] * 4096
+            ),
+            OCI_MANIFEST,
+            110,
+            id="many layers",
+        ),
         pytest.param(image(mediaType=OCI_MANIFEST), "", 110, id="named in the document only"),
         pytest.param(image(), f"{OCI_MANIFEST}; charset=utf-8", 110, id="with a parameter"),
         pytest.param(
@@ -171,6 +179,9 @@ def test_index_has_children_and_referrer_has_a_subject() -> None:
             OCI_MANIFEST,
             "nested deeper than 32",
             id="nesting",
+        ),
+        pytest.param(
+            image(annotations=[[]] * 100_000), OCI_MANIFEST, "200000 values", id="many values"
         ),
         pytest.param([], OCI_MANIFEST, "not a JSON object", id="a list"),
     ],

@@ -1,4 +1,4 @@
-"""What an installation has instead of the names in the manifests: namespaces and API domain."""
+"""The namespaces and the API domain of an installation replace those of the manifests."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Quotas are filled exactly, by more replicas than there are places for."""
+"""More replicas than free places fill a quota exactly."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ async def test_sixty_replicas_fill_a_quota_exactly(tags: int) -> None:
     turns = asyncio.Semaphore(60)
 
     async def push(number: int) -> bool:
-        """Again and again until it is decided, as a client of a busy service does."""
+        """Repeat a request until it is decided, as a client of a busy service does."""
         async with turns:
             while True:
                 try:

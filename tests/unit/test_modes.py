@@ -140,7 +140,7 @@ def test_what_is_no_limit_is_refused_in_every_mode() -> None:
 
 
 class Place(Pushes):
-    """A namespace with these limits, and everything that decides on it."""
+    """A namespace with these limits, and the admission that decides on it."""
 
     def __init__(self, limits: NamespaceLimits, enforcement: Enforcement = ENFORCED) -> None:
         super().__init__(limits, enforcement=enforcement)
@@ -253,7 +253,7 @@ def test_a_warning_header_holds_no_control_character() -> None:
 
 
 async def test_an_enforced_limit_is_not_lost_behind_many_that_only_warn() -> None:
-    """Refusals tell some dozens of violations, and are decided by all of them."""
+    """A refusal names some dozens of violations. All violations count for the decision."""
     loose = replace(limit("1Ki"), mode="warn", higher=replace(limit("1Mi"), mode="enforce"))
     pushes = Pushes(NamespaceLimits(image_size=loose))
     small = [f"sha256:{number:064x}" for number in range(100)]

@@ -1,4 +1,4 @@
-"""Dashboard, alerts and scraping speak of what the service has."""
+"""Dashboard, alerts and scraping use metrics and ports that the service has."""
 
 import json
 import re

@@ -44,7 +44,7 @@ class Api(KubeApi):
     async def pages(
         self, path: str, query: Query | None = None, limit: int = 1
     ) -> AsyncGenerator[Content, None]:
-        """One namespace a page. Other tasks run between two pages."""
+        """A list with one namespace on each page. Other tasks run between two pages."""
         if path != "/api/v1/namespaces":
             async for page in super().pages(path, query):
                 yield page
@@ -148,7 +148,7 @@ async def test_nothing_is_created_over_what_exists(present: Content, created: in
 
 
 async def test_the_record_is_not_changed_before_all_namespaces_are_listed() -> None:
-    """Otherwise it would forget the namespaces on the next page, and limit them again."""
+    """Without this, the record would forget the namespaces on the next page."""
     api = Api(limit_range())
     await controller(api, namespace("b")).reconcile(("", "b"))
     api.namespaces = [namespace("a"), namespace("b")]

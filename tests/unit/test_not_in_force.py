@@ -1,4 +1,4 @@
-"""A limit in a file that is not in force is never silent."""
+"""Every limit in a file that is not in force causes a warning."""
 
 import asyncio
 from pathlib import Path

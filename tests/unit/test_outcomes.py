@@ -1,4 +1,4 @@
-"""Answers are bounded, however much a request has brought."""
+"""The size of an answer is bounded for requests of any size."""
 
 from typing import Any
 
@@ -34,6 +34,12 @@ def test_a_refusal_tells_some_dozens_of_reasons_and_counts_the_others() -> None:
 def test_a_message_is_a_few_kibibytes(outcome: Outcome) -> None:
     assert len(outcome.message) == 16 * 1024
     assert outcome.message.endswith("…")
+
+
+def test_a_field_that_cannot_be_read_comes_with_a_next_step() -> None:
+    assert invalid(TITLE, ["spec.tags: must be a list"]).message == (
+        f"{TITLE} is invalid: spec.tags: must be a list; correct what is named and send it again"
+    )
 
 
 def test_of_many_fields_that_are_wrong_some_dozens_are_named() -> None:

@@ -51,7 +51,7 @@ async def test_example_of_the_page_is_allowed(tmp_path: Path, number: int, domai
 
 
 def paths(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Every field of an object, by its way from the top."""
+    """Every field of an object, by its path."""
     if isinstance(value, dict):
         for name, item in value.items():
             yield (*path, name)

@@ -1,4 +1,4 @@
-"""The page when something is not as it should be."""
+"""The page during faults."""
 
 import asyncio
 import re
@@ -34,7 +34,7 @@ BEARER = {"Authorization": "Bearer token"}
 
 
 class FakeAccess:
-    """Knows everybody, and may be slow, broken or not have got far."""
+    """Knows every user. It may be slow, fail, or have checked only some namespaces."""
 
     sees = "what is theirs"
     hint = "ask"
@@ -218,7 +218,7 @@ async def test_missing_page_keeps_the_navigation(client: httpx.AsyncClient) -> N
     assert answer.status_code == 404
     assert 'href="/page/refusals"' in answer.text
     assert "<bdi>ada</bdi>" in answer.text
-    assert "<title>Nothing to see here · Image registry · east</title>" in answer.text
+    assert "<title>Not found · Image registry · east</title>" in answer.text
 
 
 async def test_unavailable_state_keeps_the_navigation_and_a_way_back(
@@ -276,7 +276,7 @@ async def test_oversized_token_is_explained(client: httpx.AsyncClient) -> None:
 async def test_images_without_a_tag_are_counted_beside_the_limits_with_the_next_step(
     client: httpx.AsyncClient, state: FakeState
 ) -> None:
-    """As a gateway counts them: a repository may have images that no tag reaches."""
+    """A gateway counts them so: a repository may have images that no tag reaches."""
     contents = Contents({"v1": "sha256:" + "a" * 64})
     for digit in "abc":
         contents.put("sha256:" + digit * 64, NO_LINKS)

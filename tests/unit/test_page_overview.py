@@ -1,4 +1,4 @@
-"""Rows are made at most every few seconds, once for all who wait, and a little at a time."""
+"""Rows are made at most every few seconds, once for all callers, and in small steps."""
 
 import asyncio
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ class Clock:
 
 
 class Cluster:
-    """A board of two namespaces that counts how often it is filled."""
+    """A cache of two namespaces that counts how often its rows are made."""
 
     def __init__(self) -> None:
         self.state = FakeState(NamespaceLimits(stream_tags=limit("10")))

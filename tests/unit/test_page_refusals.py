@@ -1,6 +1,7 @@
-"""What the page remembers of refusals, and tells the other replicas."""
+"""The refusals that the page keeps and shares with other replicas."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -197,8 +198,24 @@ async def test_expired_refusals_are_deleted(clock: Clock) -> None:
     await sharing.share()
 
 
+async def test_refusals_are_kept_while_one_of_them_is_shown(clock: Clock) -> None:
+    api, there = FakeApi(), Refusals(DOMAIN, clock)
+    there.push(APP, too_large())
+    clock.now += WINDOW
+    there.push(replace(APP, stream="web"), too_large())
+    left_behind = config_map("refusals-gone", there)
+    api.stored["refusals-gone"] = left_behind
+    sharing = SharedRefusals(api, "registry-admission", "here", Refusals(DOMAIN, clock))
+    sharing.put(("registry-admission", "refusals-gone"), left_behind)
+
+    clock.now += 1
+    await sharing.share()
+
+    assert "refusals-gone" in api.stored
+
+
 def test_refusals_of_an_older_version_are_shown(clock: Clock) -> None:
-    """During an upgrade, other replicas tell less."""
+    """During an upgrade, other replicas write fewer fields."""
     refusals = Refusals(DOMAIN, clock)
     sharing = SharedRefusals(FakeApi(), "registry-admission", "here", refusals)
     old = {"namespace": "team-a", "stream": "app", "reasons": ["ImageTooLarge"],
@@ -214,7 +231,7 @@ def test_refusals_of_an_older_version_are_shown(clock: Clock) -> None:
 async def test_refusals_that_are_not_understood_are_left_out_and_never_deleted(
     text: str, clock: Clock
 ) -> None:
-    """They may be those of a replica of a newer version that is alive."""
+    """The ConfigMap may be that of a running replica of a newer version."""
     api, refusals = FakeApi(), Refusals(DOMAIN, clock)
     sharing = SharedRefusals(api, "registry-admission", "here", refusals)
     unknown = config_map("refusals-there", text)

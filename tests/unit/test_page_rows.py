@@ -1,4 +1,4 @@
-"""What a row of the page says, and which rows a query shows."""
+"""The content of a row of the page, and the rows that a query shows."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_level_has_a_percentage_and_a_bar(
 
 
 def usage(**tags_of: int) -> NamespaceUsage:
-    """Streams with a number of tags, each of an image that all have and one that v0 had before."""
+    """Streams with a number of tags on one image. The tag v0 had another image before."""
     made = NamespaceUsage()
     for name, count in tags_of.items():
         tags = {f"v{number}": (DIGEST,) for number in range(count)}

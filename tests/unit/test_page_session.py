@@ -1,4 +1,4 @@
-"""Sessions, and where a person is led after signing in."""
+"""Sessions, and the redirect after signing in."""
 
 import secrets
 import time

@@ -1,4 +1,4 @@
-"""What images take in storage: read in the background, each layer counted once."""
+"""The bytes that images store are read in the background, and each layer counts once."""
 
 import pytest
 
@@ -20,7 +20,7 @@ A, B, C, INDEX, GONE = (digest(letter) for letter in "abcde")
 
 
 class Cluster:
-    """Two namespaces that share a base layer, and what was asked of the Image API."""
+    """Two namespaces that share a base layer, and a log of requests to the Image API."""
 
     def __init__(self, capacity: int = 100) -> None:
         self.state = FakeState()

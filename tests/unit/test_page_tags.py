@@ -1,4 +1,4 @@
-"""The tags of a stream, and how large their images are."""
+"""The tags of a stream, and the sizes of their images."""
 
 import asyncio
 
@@ -40,7 +40,7 @@ def test_tag_shows_the_size_of_its_latest_image_and_the_limit() -> None:
 
 
 class Slow(FakeState):
-    """Knows A at once, fails for B, and never answers for C."""
+    """Sizes: answers at once for A, fails for B, and never answers for C."""
 
     async def image(self, digest: str) -> ImageClaim | None:
         if digest == B:

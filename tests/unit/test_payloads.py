@@ -125,7 +125,7 @@ EXPECTED: dict[str, Denied | Allowed] = {
 
 
 REGISTRY_V2_ONLY = {"/spec/imagePullSecret", "/spec/resources"}
-"""Defaults that OKD's Config does not get."""
+"""The defaults that a Config of OKD does not get."""
 
 
 def admission(**settings: str) -> Admission:

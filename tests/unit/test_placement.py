@@ -13,7 +13,7 @@ INFRA: dict[str, Any] = {"key": "node-role.kubernetes.io/infra", "effect": "NoSc
 
 
 def check_both(spec: dict[str, Any]) -> Verdict:
-    """The verdict on a Config, which that on an ImagePruner equals."""
+    """The verdict on a Config. The verdict on an equal ImagePruner must be the same."""
     verdict = check_spec(spec)
     pruner = ImagePruner.model_validate({"metadata": {"name": "cluster"}, "spec": spec})
     assert image_pruner.check(pruner) == verdict

@@ -16,7 +16,7 @@ DIGEST = "sha256:" + "a" * 64
 
 
 def report(limits: NamespaceLimits, size: int | None = None) -> dict[str, Any]:
-    """Of a namespace with one stream whose two tags hold one image."""
+    """The audit of a namespace with one stream, whose two tags hold one image."""
     usage = NamespaceUsage()
     usage.put("app", StreamUsage({"v1": (DIGEST,), "v2": (DIGEST,)}))
     known = {} if size is None else {DIGEST: size}

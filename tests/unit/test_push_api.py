@@ -1,4 +1,4 @@
-"""`POST /v1/push/…` over HTTP: strangers learn nothing, refusals are OCI errors."""
+"""`POST /v1/push/…` over HTTP: refusals are OCI errors and reveal nothing to strangers."""
 
 import base64
 import logging
@@ -35,7 +35,7 @@ def pushes() -> Pushes:
 
 @pytest.fixture
 def told() -> Told:
-    """Refusals that others hear of."""
+    """The refusals that were reported to Events and to the page."""
     return []
 
 

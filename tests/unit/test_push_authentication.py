@@ -1,4 +1,4 @@
-"""Who may push, by a file of tokens."""
+"""Users who may push, by a file of tokens."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A push is decided before it is stored as admission decides it afterwards, and counted once."""
+"""A push check decides as admission decides afterwards, and the push counts once."""
 
 import asyncio
 import json
@@ -174,7 +174,7 @@ async def test_unloaded_state_is_not_decided_on() -> None:
 
 
 def mapping_of(content: bytes, tag: str) -> AdmissionRequest:
-    """What the registry sends to the Image API once it has stored a manifest."""
+    """The ImageStreamMapping that the registry creates after it has stored a manifest."""
     layers = [
         {"name": layer["digest"], "size": layer["size"]} for layer in json.loads(content)["layers"]
     ]

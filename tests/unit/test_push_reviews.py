@@ -1,4 +1,4 @@
-"""Who may push, by the API server's TokenReview and SubjectAccessReview."""
+"""Users who may push, by the API server's TokenReview and SubjectAccessReview."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ from tests.unit.test_push_authentication import APP, OTHER, TOKEN
 
 
 class FakeApi:
-    """Knows one token, who may push what, and which namespaces may be seen."""
+    """An API server that knows one token and the rights of its user."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
@@ -184,7 +184,7 @@ async def test_one_review_asks_about_20_namespaces_at_most() -> None:
 
 
 async def test_token_reviews_are_bounded() -> None:
-    """Anybody can send tokens; watches and ledgers need the same connections."""
+    """Any client can send tokens. Watches and ledgers need the same connections."""
 
     class Slow(FakeApi):
         running = most = 0

@@ -1,4 +1,4 @@
-"""When each tag was last pushed, as far as its stream says."""
+"""The time of the last push to each tag, if its stream has it."""
 
 import time
 from datetime import UTC, datetime

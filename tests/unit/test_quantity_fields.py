@@ -1,4 +1,4 @@
-"""Quantities in fields of objects, and two of them told in one unit."""
+"""Quantities in fields of objects, and two quantities printed in one unit."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What holds of every quantity, whatever it is."""
+"""Properties that hold for every quantity."""
 
 from decimal import ROUND_CEILING, Decimal, localcontext
 

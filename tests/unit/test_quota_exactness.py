@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, what is stored never passes a limit."""
+"""In any order of events, the stored objects never exceed a limit."""
 
 from itertools import product
 
@@ -44,7 +44,7 @@ FOUND = {
     "an image is freed by the last stream that has it": 300,
     "an escrow counts in every stream": 62,
 }
-"""The walks that notice what others seldom do: they are taken first, to save time."""
+"""The walks that find rare faults. They are taken first, to save time."""
 
 
 @pytest.mark.parametrize("rule", WITHOUT)

@@ -1,4 +1,4 @@
-"""`ResourceQuota.status` tells what is used of the domain's names, and nothing else is touched."""
+"""`ResourceQuota.status` gets the counts of the domain's names, and no other field changes."""
 
 from typing import Any
 

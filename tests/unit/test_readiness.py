@@ -1,4 +1,4 @@
-"""When a replica says that another one should be asked, and when it decides meanwhile."""
+"""When a replica is not ready, and which requests it decides meanwhile."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A replica gets the escrows of others back as often as it needs them, through an API server."""
+"""A replica recalls the escrows of others through an API server, as often as it needs them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ class Replica:
         self._number = 0
 
     async def push(self, count: int = 1) -> int:
-        """Push new tags one after another; returns how many were admitted."""
+        """Push new tags one after another. Returns the number of admitted ones."""
         admitted = 0
         for _ in range(count):
             self._number += 1
@@ -110,7 +110,7 @@ async def test_a_recall_is_answered_after_a_failed_write(
 async def test_a_ledger_that_somebody_deletes_is_made_again_by_who_holds_an_escrow(
     cluster: Cluster,
 ) -> None:
-    """What no escrow has admitted is not counted any more until it is stored."""
+    """A member that no escrow has admitted does not count before it is stored."""
     assert await cluster.second.push(20) == 20
     named, _ = await cluster.first.ledgers.refresh("ns")
     cluster.api.objects.clear()

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from app.cluster.api import Content
 from app.cluster.kubernetes import KubernetesState
 from app.cluster.ledgers import KubernetesLedgers
 from app.cluster.reconciler import Reconciler
@@ -62,7 +63,7 @@ def leader() -> Leader:
 async def test_the_ledger_of_a_deleted_namespace_stays_until_its_requests_have_ended(
     leader: Leader,
 ) -> None:
-    """The namespace may be made again before they are stored."""
+    """The namespace may be created again before the requests are stored."""
     await leader.reserve("gone", RESERVATION)
     await leader.reserve("long-gone", replace(RESERVATION, expires_at=NOW - 30))
 
@@ -123,7 +124,7 @@ async def test_ledger_with_an_uncovered_floor_is_not_tidied(leader: Leader) -> N
 async def test_changes_before_a_replica_leads_are_not_kept(
     leader: Leader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another replica leads and follows them. A new leader looks at all quotas anyway."""
+    """Another replica leads and follows the changes. A new leader reads all quotas anyway."""
     written: list[str] = []
 
     async def note(namespace: str) -> None:
@@ -147,6 +148,54 @@ async def test_changes_before_a_replica_leads_are_not_kept(
     leading.cancel()
 
     assert "before" not in written
+
+
+STATUS = "/api/v1/namespaces/ns/resourcequotas/quota/status"
+
+
+@pytest.fixture
+def counting(leader: Leader) -> Leader:
+    """A leader with a quota whose status has no counts yet."""
+    content: Content = {
+        "metadata": {"name": "quota", "namespace": "ns", "resourceVersion": "1"},
+        "spec": {"hard": {"alauda.io/images": "3"}},
+    }
+    leader.state.quotas.put(("ns", "quota"), content)
+    leader.api.objects[STATUS] = content
+    return leader
+
+
+async def becomes_counted(leader: Leader) -> None:
+    async with asyncio.timeout(20):
+        while "status" not in leader.api.objects[STATUS]:
+            await asyncio.sleep(0.01)
+
+
+async def test_counts_that_may_be_wrong_are_not_written(
+    counting: Leader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as stale:
+        stale.setattr(counting.state, "problems", lambda: ["imagestreams: not listed yet"])
+        await counting.reconciler._write_status("ns")
+        assert "status" not in counting.api.objects[STATUS]
+
+    await counting.reconciler._write_status("ns")
+    await becomes_counted(counting)
+
+
+async def test_counts_that_could_not_be_written_are_written_soon(
+    counting: Leader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sooner than with the next round over all quotas."""
+    monkeypatch.setattr("app.cluster.reconciler._RETRY", 0.01)
+    failures = iter([True])
+    counting.api.failing = lambda *_: next(failures, False)
+
+    leading = asyncio.create_task(counting.reconciler.run())
+    await becomes_counted(counting)
+    leading.cancel()
+
+    assert next(failures, None) is None
 
 
 @pytest.mark.parametrize("broken", ["no answer", "not understood"])

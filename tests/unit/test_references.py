@@ -1,4 +1,4 @@
-"""What a `from` points at."""
+"""The image or tag to which a `from` refers."""
 
 import pytest
 

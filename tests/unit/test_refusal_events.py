@@ -1,4 +1,4 @@
-"""Refused pushes are Events: few, however many pushes are refused."""
+"""Refused pushes cause Events. Their number is bounded for any number of refusals."""
 
 import gc
 import weakref
@@ -83,7 +83,7 @@ def of_stream(namespace: str, name: str) -> tuple[AdmissionRequest, Outcome]:
 
 
 async def flood(refusals: Refusals, namespace: str, count: int) -> int:
-    """Refusals under ever new names, and how many Events they become."""
+    """The number of Events for refusals that all have new names."""
     before = len(refusals.written())
     for number in range(count):
         refusals.events.refused(*of_stream(namespace, f"app-{refusals.now}-{number}"))

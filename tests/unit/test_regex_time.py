@@ -1,4 +1,4 @@
-"""The project's own patterns read what tenants send: none may take exponential time for it."""
+"""The project's patterns match input of tenants, so none may take exponential time."""
 
 import importlib
 import pkgutil
@@ -12,13 +12,13 @@ import pytest
 import app
 
 LENGTHS = (*range(4, 32, 4), *(2**power for power in range(5, 9)))
-"""Repetitions. The first steps are short: what doubles with each repetition is found before it
-takes hours."""
+"""Numbers of repetitions. The first ones are small, so that an exponential pattern is found before
+it takes hours."""
 TOO_MUCH = 6
-"""Doubling a text takes twice the time of a linear pattern, and four times that of a search from
-each place of it."""
+"""For twice the text, a linear pattern takes twice the time, and a search from each position takes
+four times the time."""
 NOTICED = 0.05
-"""Seconds of CPU below which nothing is compared."""
+"""Seconds of CPU below which times are not compared."""
 PARTS = ("a", "0", "A", ".", "-", "_", "/", ":", "=", "@", "<", '"', " ", "\\", "\n", "1m", "é")
 SPOILER = "\x00"
 
@@ -40,7 +40,7 @@ def as_text(pattern: re.Pattern[Any]) -> re.Pattern[str]:
 
 
 def seconds(pattern: re.Pattern[str], repetitions: int) -> float:
-    """CPU time for every text of so many repetitions; the best of three where it is noticed."""
+    """CPU time for every text with this number of repetitions; the best of three if it matters."""
     texts = [
         pattern.pattern[:1].strip("([\\^") + (one + other) * repetitions + SPOILER
         for one, other in product(PARTS, PARTS)

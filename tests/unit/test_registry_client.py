@@ -1,4 +1,4 @@
-"""The registry client: within time, within bytes, and to no host that is not allowed."""
+"""The registry client is bounded in time and bytes, and calls allowed hosts only."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Credentials of the registry client: for whom, and to whom they are sent."""
+"""Credentials of the registry client, and the hosts to which they are sent."""
 
 import httpx
 import pytest

@@ -17,7 +17,7 @@ VALUE = "Xq7unguessable"
 
 
 async def check_text(folder: Path, *texts: str, **settings: str) -> list[Result]:
-    """What `check` says of files, on a state that is empty but for a StorageClass."""
+    """The output of `check` for files, on a state with one StorageClass."""
     state = folder / "state"
     state.mkdir(exist_ok=True)
     (state / "class.yaml").write_text(

@@ -46,7 +46,7 @@ class Api(KubeApi):
 
 
 class Silent:
-    """Never answers."""
+    """A reader that never answers."""
 
     async def read(self, model: type[Model], namespace: str, name: str) -> Model | None:
         await asyncio.Event().wait()
@@ -238,6 +238,14 @@ def test_deleting_a_config_is_decided_by_what_may_be_lost(
     )
 
     assert (verdict and reasons(verdict)) == denied
+
+
+async def test_commands_name_the_namespace_of_the_registry() -> None:
+    spec = {"storage": {"pvc": {"claim": "no name"}}}
+
+    [refused] = (await review(spec, None, registry_namespace="registry")).violations
+
+    assert refused.next_step == "set it to a name that `kubectl -n registry get pvc` lists"
 
 
 async def test_unknown_state_gives_no_warnings() -> None:

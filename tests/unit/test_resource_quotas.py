@@ -208,7 +208,7 @@ def test_unknown_use_gives_no_warning() -> None:
 
 @given(st.text(), st.sampled_from(["alauda.io/", "image.alauda.io/", "openshift.io/", ""]))
 def test_names_like_ours_are_never_silent(name: str, prefix: str) -> None:
-    """Every name under the domain is enforced, refused or reported in a warning."""
+    """Every name under the domain is enforced, refused or named in a warning."""
     written = prefix + name
     verdict = check_hard({written: "5"})
     domain_owned = prefix.endswith("alauda.io/") and written not in (STREAMS, IMAGES, TAGS)

@@ -1,4 +1,4 @@
-"""Random requests that bring images: the service decides what a plain model decides."""
+"""Random requests that bring images: the service decides as a simple model does."""
 
 import uuid
 from typing import Any
@@ -39,7 +39,7 @@ def objects(world: World) -> NamespaceLimits:
 
 
 def show(pushes: Pushes, namespace: str, streams: Namespace) -> None:
-    """What is stored, as the service sees it some minutes later."""
+    """The stored objects, as the service sees them some minutes later."""
     state = pushes.state
     for name in list(state.usage(namespace).streams):
         state.index.put(namespace, name, None)
@@ -59,6 +59,9 @@ async def test_a_request_is_decided_as_the_model_decides(seed: int) -> None:
         if step % 7 == 0:
             world.change_by_others()
             show(pushes, SOURCE, world.sources)
+        if step % 11 == 10:
+            world.change_limits()
+            pushes.state.set_limits(objects(world))
         show(pushes, LIMITED, world.streams)
         request = world.request()
         verdict = await review(

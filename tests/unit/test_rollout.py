@@ -1,4 +1,4 @@
-"""`install --wait`: the webhooks come when the service is ready, or not at all."""
+"""`install --wait` registers the webhooks when the service is ready, or not at all."""
 
 import asyncio
 from base64 import b64encode

@@ -1,4 +1,4 @@
-"""Which of the user's credentials are merged into the private configuration."""
+"""The user's credentials that are merged into the private configuration."""
 
 import base64
 from typing import Any

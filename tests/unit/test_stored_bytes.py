@@ -1,4 +1,4 @@
-"""What images store together, read from a cluster."""
+"""The bytes that images store together, read from a cluster."""
 
 import pytest
 

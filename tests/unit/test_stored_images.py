@@ -1,4 +1,4 @@
-"""What stored Images say of themselves, and for how long an answer is kept."""
+"""The sizes that stored Images state, and the time for which an answer is kept."""
 
 import asyncio
 from collections.abc import Collection
@@ -18,7 +18,7 @@ DIGEST = digest_of(MANIFEST)
 
 
 class Api:
-    """Stores Images, counts questions, and knows how many were open at once."""
+    """Stores Images, counts requests, and records how many were open at once."""
 
     def __init__(self, **stored: Content) -> None:
         self.stored = {

@@ -1,4 +1,4 @@
-"""`uninstall` says what it deletes, and where, before it deletes anything."""
+"""`uninstall` names the objects and the cluster before it deletes anything."""
 
 import os
 import pty

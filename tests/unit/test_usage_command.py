@@ -1,4 +1,4 @@
-"""`registry-admission usage`: how full everything is."""
+"""`registry-admission usage`: how full namespaces and streams are."""
 
 import itertools
 import json
@@ -68,7 +68,7 @@ def test_a_folder_that_is_broken_ends_with_3(tmp_path: Path) -> None:
 
 @contextmanager
 def changing(path: Path, text: str) -> Iterator[None]:
-    """Write a file again and again: nobody says from when on it is watched."""
+    """Write a file again and again, because the start of the watch is not visible."""
     done = threading.Event()
 
     def write() -> None:
@@ -93,7 +93,7 @@ def test_a_watch_prints_again_and_survives_a_broken_file(folder: Path) -> None:
     reports = iter(watching.stdout.readline, "")
 
     def tags() -> int:
-        """Of team-a, in the next report."""
+        """The tags of team-a in the next report."""
         report = "".join(itertools.takewhile(lambda line: line != "}\n", reports)) + "}"
         used: int = json.loads(report)["items"][0]["totals"][1]["used"]
         return used

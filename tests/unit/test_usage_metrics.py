@@ -9,7 +9,7 @@ DIGEST = "sha256:" + "a" * 64
 
 
 async def lines(most: int) -> list[str]:
-    """What is scraped of three namespaces with 1, 2 and 3 tags, of 4 and of 8 allowed."""
+    """The metrics of three namespaces with 1, 2 and 3 tags, with limits of 4 and 8."""
     limits = NamespaceLimits(quotas=(quota(image_tags=4), quota(image_tags=8, imagestreams=2)))
     state = FakeState(limits)
     for number in (1, 2, 3):

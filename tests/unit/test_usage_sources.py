@@ -1,4 +1,4 @@
-"""What `usage` says of the bytes of images, and of a gateway's own counts."""
+"""The bytes of images and the counts of a gateway in the output of `usage`."""
 
 import asyncio
 import json
@@ -100,7 +100,7 @@ def test_layers_that_images_share_are_stored_once(tmp_path: Path) -> None:
 
 
 async def test_database_of_a_gateway_replaces_the_counts_of_the_folder(folder: Path) -> None:
-    """The gateway that writes it is running. An image that was pushed by digest has no tag."""
+    """The gateway that writes the database is running. An image pushed by digest has no tag."""
     file = folder / "gateway.db"
     database = Database(file, "http://registry")
     for stream, tag, digit in (("app", "v1", "1"), ("app", "", "2"), ("web/app", "v1", "3")):

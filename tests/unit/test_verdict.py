@@ -1,4 +1,4 @@
-"""A verdict that must not refuse says the same as warnings."""
+"""A verdict that must not refuse has the same texts as warnings."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The events of a watch, as they come over HTTP."""
+"""The events of a watch are read from an HTTP stream."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

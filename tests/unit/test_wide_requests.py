@@ -1,4 +1,4 @@
-"""Requests with many references and images are bounded in what they cost."""
+"""The cost of a request with many references and images is bounded."""
 
 import asyncio
 from dataclasses import replace
@@ -22,7 +22,7 @@ from tests.unit.stores import FakeState, limit, quota
 
 
 def wide(kind: str, count: int) -> dict[str, Any]:
-    """A request with so many references, each to another image."""
+    """A request with this number of references, each to another image."""
     sources = [
         {"kind": "ImageStreamImage", "name": f"origin@sha256:{n:064x}", "namespace": "team-b"}
         for n in range(count)
@@ -67,7 +67,7 @@ async def test_what_nothing_limits_is_not_resolved() -> None:
 
 
 class Changing(FakeState):
-    """Has limits when it is asked for the first time, and none afterwards."""
+    """A state with limits at the first call, and without limits afterwards."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ async def test_one_decision_rests_on_the_limits_of_one_moment() -> None:
 
 
 class Asking(FakeState):
-    """Counts the questions that it is asked, and how many are open at once."""
+    """Counts the requests, and how many are open at once."""
 
     def __init__(self, limits: NamespaceLimits) -> None:
         super().__init__(limits)

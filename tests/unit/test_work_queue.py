@@ -16,7 +16,7 @@ class Clock:
 
 
 async def worked(queue: WorkQueue[str], work: Callable[[str], float | None], until: int) -> None:
-    """Run the queue until so many keys were worked on."""
+    """Run the queue until this number of keys was worked on."""
     done = asyncio.Event()
     count = 0
 

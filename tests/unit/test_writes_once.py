@@ -1,4 +1,4 @@
-"""A write is sent once: if its answer is lost, nobody says that it has been refused."""
+"""A write is sent once. If its answer is lost, the outcome is unknown and not a refusal."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from app.cluster.api import ApiError, ConflictError, KubeApi
 
 
 class Breaking:
-    """An API server that breaks the connection after each PUT that it has got."""
+    """An API server that breaks the connection after each PUT."""
 
     def __init__(self) -> None:
         self.puts = 0

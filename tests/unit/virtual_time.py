@@ -1,6 +1,6 @@
 """An event loop whose clock jumps to the next timer as soon as nothing else is ready.
 
-What runs on it takes no time, and does not depend on the speed of the machine.
+A test on this loop takes no time, and does not depend on the speed of the machine.
 """
 
 import asyncio

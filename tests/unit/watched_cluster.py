@@ -21,7 +21,7 @@ NOW = 1_800_000_000.0
 
 
 class Cluster(ListedCluster):
-    """Objects by the path of their list. `tell` sends events to the watches."""
+    """An API server: objects by the path of their list. `tell` sends events to the watches."""
 
     def __init__(self, **lists: list[dict[str, Any]]) -> None:
         paths = {"ranges": RANGES, "quotas": QUOTAS, "streams": STREAMS, "configs": CONFIGS}

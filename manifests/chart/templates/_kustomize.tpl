@@ -1,4 +1,4 @@
-{{/* What kustomize does with the manifests beside this chart, as far as they need it. */}}
+{{/* The part of kustomize that the manifests beside this chart need. */}}
 
 {{/* kustomize.add: the objects of a folder, and its patches. Context: root, folder, state (with the
 list `objects`). */}}

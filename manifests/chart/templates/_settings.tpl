@@ -1,5 +1,5 @@
-{{/* settings: variables of a container, each in the place of one of its name. Context: container,
-settings. */}}
+{{/* settings: variables of a container. Each replaces the variable of the same name. Context:
+container, settings. */}}
 {{- define "settings" -}}
 {{- $container := .container -}}
 {{- range $name, $value := .settings -}}
