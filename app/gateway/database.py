@@ -68,6 +68,11 @@ class Intent:
     digest: str
     links: Links = NO_LINKS
 
+    @property
+    def references(self) -> list[str]:
+        """The digest, and the tag if there is one."""
+        return [self.digest, *([self.reference.tag] if self.reference.tag else [])]
+
 
 @dataclass(frozen=True)
 class Findings:

@@ -27,7 +27,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str | N
     class Api:
         async def close(self) -> None: ...
 
-    async def connect(kubeconfig: str | None, context: str | None) -> Any:
+    async def connect(kubeconfig: str | None, context: str | None, patience: float) -> Any:
         found.append((kubeconfig, context))
         return Api()
 
