@@ -31,7 +31,7 @@ def _config_map(
 @click.argument(
     "files",
     nargs=-1,
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    type=click.Path(allow_dash=True, path_type=Path),
 )
 @click.option("--from-cluster", is_flag=True, help="Read the ConfigMap from the cluster.")
 @click.option(

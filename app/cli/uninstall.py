@@ -97,6 +97,11 @@ def uninstall(
         click.echo("Nothing was deleted.")
     elif not deleted:
         click.echo(f"Nothing to delete: registry-admission is not installed in {namespace}.")
+    elif not delete_namespace:
+        click.echo(
+            f"Namespace {namespace} is kept, with certificate and ledgers; --delete-namespace "
+            "deletes it"
+        )
 
 
 def _question(namespace: str, cluster: str, delete_namespace: bool, everything: bool) -> str:

@@ -6,7 +6,6 @@ some 35 MB, so a process imports it when it connects.
 """
 
 import contextlib
-import os
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -20,6 +19,7 @@ import aiohttp
 from pydantic_core import from_json
 
 from app.cluster.clock import ServerClock
+from app.cluster.connection_errors import connection_problem
 from app.model.errors import UnusableError
 
 if TYPE_CHECKING:
@@ -270,8 +270,7 @@ class KubeApi:
         return str(error) or type(error).__name__
 
     def _unreachable(self, error: aiohttp.ClientConnectorError) -> str:
-        cause = error.os_error
-        why = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else str(cause)
+        why = connection_problem(error.os_error)
         return f"cannot reach the API server {self.url}: {why}"
 
 
