@@ -81,7 +81,7 @@ def of_push(namespace: str, stream: str, tag: str, image: ImageClaim) -> Change:
         problems.append("image.metadata.name: the digest of the image is required")
     of_tag = f" of tag {stream}:{tag}" if tag else ""
     incoming = IncomingImage(
-        f"image {image.digest}{of_tag}",
+        (f"image {image.digest}" if image.digest else "the image") + of_tag,
         image.digest or None,
         image,
         repository=f"{namespace}/{stream}",

@@ -67,14 +67,18 @@ class Contents:
 
     def reach(self, digests: Iterable[str]) -> set[str]:
         """The known images that can be reached from these digests, which are included."""
-        found: set[str] = set()
-        waiting = list(digests)
+        found = set(digests)
+        waiting = list(found)
         while waiting:
             digest = waiting.pop()
-            if digest not in found:
-                found.add(digest)
-                waiting += self.images.get(digest, NO_LINKS).children
-                waiting += self._referrers.get(digest, ())
+            for linked in (
+                self.images.get(digest, NO_LINKS).children,
+                self._referrers.get(digest, NO_LINKS.children),
+            ):
+                if linked:
+                    new = linked - found
+                    found |= new
+                    waiting += new
         return found & self.images.keys()
 
     def settle(self, now: float) -> None:

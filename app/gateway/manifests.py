@@ -158,6 +158,9 @@ class Manifests:
                 else:
                     inventory.not_stored(intent)
                 raise
+            except Exception:
+                inventory.unknown(intent)
+                raise
             if not _may_be_done(answer):
                 inventory.not_stored(intent)
             elif answer.status < 300:
