@@ -97,7 +97,7 @@ async def client(
         yield client
 
 
-async def test_a_namespace_shows_what_is_in_flight(
+async def test_a_namespace_shows_pushes_in_flight(
     client: httpx.AsyncClient, state: FakeState, ledgers: MemoryLedgers
 ) -> None:
     text = "1 push in flight and 8 places in escrow count as used as well."
