@@ -46,7 +46,7 @@ class Admission:
                 found = list(problems(error)) if request.object is not None else [NO_OBJECT]
                 return invalid(request.title, found)
             except TooManyReferencesError as error:
-                return invalid(request.title, [str(error)])
+                return invalid(request.title, [str(error)], error.next_step)
             except StateUnavailableError as error:
                 return unavailable(request.title, str(error), error.retry_after)
         if verdict is None:

@@ -88,6 +88,7 @@ class RegistryAdmission:
             domain=self._settings.domain,
             images_exist=self._images_exist(),
             data_loss_guard=self._settings.data_loss_guard,
+            registry_namespace=self._settings.registry_namespace,
             referenced=await self._referenced(config.spec) if looks else None,
             strict=checks == "deny",
         )

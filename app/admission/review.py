@@ -239,11 +239,14 @@ def _tolerated_notes(verdict: Verdict) -> dict[str, str]:
     return {"would-refuse": reasons, **exempt}
 
 
-def invalid(title: str, problems: list[str]) -> Outcome:
+def invalid(
+    title: str, problems: list[str], next_step: str = "correct what is named and send it again"
+) -> Outcome:
     """422 for an object whose shape cannot be read, naming every field that is wrong."""
     more = len(problems) - MAX_VIOLATIONS
     told = [*problems[:MAX_VIOLATIONS], *([f"and {more} more"] if more > 0 else [])]
-    return _failure(422, "Invalid", "Invalid", f"{title} is invalid: " + "; ".join(told))
+    message = f"{title} is invalid: {'; '.join([*told, next_step])}"
+    return _failure(422, "Invalid", "Invalid", message)
 
 
 def unavailable(title: str, why: str, retry_after: int) -> Outcome:

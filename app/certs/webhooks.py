@@ -76,7 +76,7 @@ class WebhookTrust:
                 configuration = await self._api.get(path)
             except NotFoundError:
                 if kind not in self._missing:
-                    logger.warning("%s %s does not exist and calls nobody", kind, self._name)
+                    logger.warning("%s %s does not exist", kind, self._name)
                 self._missing.add(kind)
                 continue
             self._missing.discard(kind)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--proposed",
     multiple=True,
-    type=click.Path(exists=True, allow_dash=True, path_type=Path),
+    type=click.Path(allow_dash=True, path_type=Path),
     help="File or folder of LimitRanges and ResourceQuotas to try, - is stdin; may be repeated.",
 )
 @click.option(

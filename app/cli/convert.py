@@ -31,7 +31,7 @@ def _config_map(
 @click.argument(
     "files",
     nargs=-1,
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    type=click.Path(allow_dash=True, path_type=Path),
 )
 @click.option("--from-cluster", is_flag=True, help="Read the ConfigMap from the cluster.")
 @click.option(
@@ -90,7 +90,9 @@ def _config_map(
     help="Apply the objects to the cluster; none if the API server refuses any of them.",
 )  # fmt: skip
 @click.option(
-    "--force-conflicts", is_flag=True, help="With --apply: overwrite what others have changed."
+    "--force-conflicts",
+    is_flag=True,
+    help="With --apply: overwrite fields that other managers have changed.",
 )
 @flags.words("--exclude", metavar="PATTERNS", text="Leave out namespaces such as test-*,demo-*.")
 @click.option(

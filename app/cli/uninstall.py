@@ -34,7 +34,7 @@ _ALSO = """\
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 @click.option(
     "--dry-run", is_flag=True,
-    help="Delete nothing and ask no cluster; print what may be deleted, for kubectl delete -f -.",
+    help="Delete nothing and read no cluster; print the objects for kubectl delete -f -.",
 )  # fmt: skip
 @cluster_options.kubeconfig
 @cluster_options.context
@@ -75,7 +75,7 @@ def uninstall(
             click.echo(_ALSO, nl=False)
         return
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError("use --yes to delete, or --dry-run to see what may be deleted")
+        raise click.UsageError("use --yes to delete, or --dry-run to print the objects to delete")
 
     def confirmed(api: "KubeApi") -> bool:
         if yes:
@@ -97,6 +97,11 @@ def uninstall(
         click.echo("Nothing was deleted.")
     elif not deleted:
         click.echo(f"Nothing to delete: registry-admission is not installed in {namespace}.")
+    elif not delete_namespace:
+        click.echo(
+            f"Namespace {namespace} is kept, with certificate and ledgers; --delete-namespace "
+            "deletes it"
+        )
 
 
 def _question(namespace: str, cluster: str, delete_namespace: bool, everything: bool) -> str:

@@ -6,7 +6,6 @@ some 35 MB, so a process imports it when it connects.
 """
 
 import contextlib
-import os
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -20,6 +19,7 @@ import aiohttp
 from pydantic_core import from_json
 
 from app.cluster.clock import ServerClock
+from app.cluster.connection_errors import connection_problem
 from app.model.errors import UnusableError
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ MAX_EVENT = 64 * 2**20
 more."""
 _JSON = "application/json"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-_REQUEST_TIMEOUT = 10.0
+PATIENCE = 10.0
+"""Seconds without an answer, or without a part of it, after which a request has failed."""
 _PATH = re.compile(r"(?:/[A-Za-z0-9_.:@+=~-]+)+/?", re.ASCII)
 _DOTS = re.compile(r"/\.\.?(?:/|$)")
 """Matches paths in which a tenant's choice of name would change the target."""
@@ -112,14 +113,19 @@ class _Request:
 class KubeApi:
     """Requests by path, such as `/api/v1/limitranges`. Every failure is an ApiError."""
 
-    def __init__(self, client: "ApiClient", max_event: int = MAX_EVENT) -> None:
-        """`max_event`: bytes of one watch event."""
+    def __init__(
+        self, client: "ApiClient", max_event: int = MAX_EVENT, patience: float = PATIENCE
+    ) -> None:
+        """`max_event`: bytes of one watch event. `patience`: seconds of silence in a response."""
         self.client = client
         self._max_event = max_event
+        self._patience = patience
         self.clock = ServerClock()
 
     @classmethod
-    async def connect(cls, kubeconfig: str | None, context: str | None) -> "KubeApi":
+    async def connect(
+        cls, kubeconfig: str | None, context: str | None, patience: float = PATIENCE
+    ) -> "KubeApi":
         """Connect to the cluster that a kubeconfig names, or to the one that this process runs in.
 
         Raises kubernetes_asyncio.config.ConfigException if there is neither.
@@ -139,7 +145,7 @@ class KubeApi:
         # aiohttp sends a PUT again if the connection breaks. A write that has arrived would then
         # conflict with itself, and seem to have been refused.
         client.rest_client.pool_manager._retry_connection = False
-        return cls(client)
+        return cls(client, patience=patience)
 
     @property
     def url(self) -> str:
@@ -210,14 +216,15 @@ class KubeApi:
 
     async def watch(self, path: str, query: Query) -> AsyncGenerator[Content, None]:
         """The events of a watch until the API server ends it. There is no limit on silence."""
-        bounds = aiohttp.ClientTimeout(sock_connect=_REQUEST_TIMEOUT)
+        bounds = aiohttp.ClientTimeout(sock_connect=self._patience)
         request = _Request("GET", path, {**query, "watch": "true"})
         async with self._open(request, bounds) as response:
             async for line in _lines(response.content, self._max_event):
                 yield from_json(line)
 
     async def _answer(self, request: _Request) -> Content:
-        bounds = aiohttp.ClientTimeout(total=_REQUEST_TIMEOUT)
+        # A page of large objects may take longer, as long as something of it arrives.
+        bounds = aiohttp.ClientTimeout(connect=self._patience, sock_read=self._patience)
         async with self._open(request, bounds) as response:
             answer: Content = from_json(await response.read())
             return answer
@@ -244,7 +251,7 @@ class KubeApi:
         except aiohttp.ClientConnectorError as error:
             raise ApiError(0, self._unreachable(error)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ApiError(0, f"{request}: {error or type(error).__name__}") from error
+            raise ApiError(0, f"{request}: {self._cause(error)}") from error
         with contextlib.suppress(ValueError, TypeError):
             date = parsedate_to_datetime(response.headers.get("Date", ""))
             self.clock.observe(date.timestamp(), sent=sent, received=time.time())
@@ -253,13 +260,17 @@ class KubeApi:
                 raise await _error(request, response)
             yield response
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise ApiError(0, f"{request}: {error or type(error).__name__}") from error
+            raise ApiError(0, f"{request}: {self._cause(error)}") from error
         finally:
             response.release()
 
+    def _cause(self, error: Exception) -> str:
+        if isinstance(error, TimeoutError):
+            return f"no answer within {self._patience:g} seconds"
+        return str(error) or type(error).__name__
+
     def _unreachable(self, error: aiohttp.ClientConnectorError) -> str:
-        cause = error.os_error
-        why = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else str(cause)
+        why = connection_problem(error.os_error)
         return f"cannot reach the API server {self.url}: {why}"
 
 

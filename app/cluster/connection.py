@@ -7,12 +7,15 @@ from pathlib import Path
 
 from yaml import MarkedYAMLError, YAMLError
 
-from app.cluster.api import KubeApi
+from app.cluster.api import PATIENCE, KubeApi
 from app.model.errors import NothingNamedError, UnusableError, file_problem
 
 KUBE_CONFIG_DEFAULT_LOCATION = os.environ.get("KUBECONFIG", "~/.kube/config")
 FOLDER = ", or a folder with --state"
 FOLDER_OR_EXAMPLES = ", a folder with --state, or use --examples"
+
+_PATIENCE_OF_COMMANDS = 60.0
+"""Seconds. An API server may take so long for a request, and nobody's push waits for a command."""
 
 
 class NoClusterError(UnusableError):
@@ -48,13 +51,17 @@ async def found(
             f"no cluster: there is no kubeconfig {KUBE_CONFIG_DEFAULT_LOCATION}; name one with "
             f"--kubeconfig{otherwise}"
         )
-    async with connected(kubeconfig, context) as api:
+    async with connected(kubeconfig, context, _PATIENCE_OF_COMMANDS) as api:
         yield api
 
 
 @asynccontextmanager
-async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterator[KubeApi]:
+async def connected(
+    kubeconfig: Path | None, context: str | None, patience: float = PATIENCE
+) -> AsyncIterator[KubeApi]:
     """Connect to the cluster that is named, else the one that this process runs in, else kubectl's.
+
+    `patience`: seconds that the API server may be silent in a response.
 
     Raises NoClusterError.
     """
@@ -64,7 +71,7 @@ async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterat
     if file is None and (context is not None or not is_inside()):
         file = KUBE_CONFIG_DEFAULT_LOCATION
     try:
-        api = await KubeApi.connect(file, context)
+        api = await KubeApi.connect(file, context, patience)
     except _unusable() as error:
         raise NoClusterError(
             f"the kubeconfig {file or 'of this Pod'} cannot be used: {_reason(error)}; "

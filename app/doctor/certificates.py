@@ -53,5 +53,5 @@ def check(snapshot: Snapshot) -> Iterator[Finding]:
         problem = "its certificate has expired: API servers cannot call the service"
         yield Finding("error", "CertificateExpired", subject, problem, (logs,), evidence)
     elif end <= snapshot.taken + _SOON:
-        problem = f"its certificate expires within {_SOON.days} days, and nobody has renewed it"
+        problem = f"its certificate expires within {_SOON.days} days, and was not renewed"
         yield Finding("warning", "CertificateExpiresSoon", subject, problem, (logs,), evidence)

@@ -79,7 +79,7 @@ def _missing(snapshot: Snapshot, claim: str, present: list[str]) -> Finding:
         "Config cluster stores images in this PVC, and it does not exist",
         (
             f"kubectl -n {namespace} get pvc",
-            f"kubectl get pv   # one that is Released may hold the images of {claim}",
+            f"kubectl get pv   # a Released volume may hold the images of {claim}",
         ),
         (f"PVCs there: {listed(present) or 'none'}", *quotas),
         concerns_data=True,

@@ -41,8 +41,8 @@ def check_attachments(snapshot: Snapshot) -> Iterator[Finding]:
                 "error",
                 "AttachmentFailed",
                 attachment.title,
-                f"PersistentVolume {volume} of PVC {volumes[volume]} and node {node} do not come "
-                "together, or apart",
+                f"PersistentVolume {volume} of PVC {volumes[volume]} and node {node}: attaching "
+                "or detaching fails",
                 (
                     f"kubectl describe volumeattachment {attachment.name}",
                     f"kubectl get node {node}",

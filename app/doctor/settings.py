@@ -15,7 +15,12 @@ def check_config(snapshot: Snapshot) -> Iterator[Finding]:
     config = snapshot.config
     if config is not None:
         verdict = registry_config.check(
-            config, None, domain=snapshot.domain, images_exist=False, data_loss_guard="warn"
+            config,
+            None,
+            domain=snapshot.domain,
+            images_exist=False,
+            data_loss_guard="warn",
+            registry_namespace=snapshot.registry_namespace,
         )
         yield from _findings(config.title, verdict)
         yield from _conditions(snapshot)

@@ -128,7 +128,7 @@ def check_age(snapshot: Snapshot) -> Iterator[Finding]:
             (
                 "registry-admission doctor --registry-url https://<registry>   "
                 "# samples images and asks for their data",
-                f"kubectl get pv   # one that is Released may hold the data of PVC {wanted}",
+                f"kubectl get pv   # a Released volume may hold the data of PVC {wanted}",
             ),
             (f"it exists since {born.isoformat()}",),
             concerns_data=True,
@@ -162,8 +162,8 @@ def _changed(snapshot: Snapshot, what: str) -> Finding:
         "warning",
         "StorageChanged",
         _SUBJECT,
-        "the storage was changed while images existed, and the registry copies none: those that "
-        "nobody copied have metadata without data",
+        "the storage was changed while images existed, and the registry copies none. Images that "
+        "were not copied have metadata without data",
         (
             f"kubectl get configs.{snapshot.domain.operator_group} cluster -o yaml",
             f"kubectl -n {snapshot.registry_namespace} get replicasets,pvc",

@@ -51,7 +51,7 @@ def check_reclaim(snapshot: Snapshot) -> Iterator[Finding]:
             "info",
             "VolumeGoesWithClaim",
             volume.title,
-            f"its reclaim policy is Delete: whoever deletes PVC {wanted} deletes the images",
+            f"its reclaim policy is Delete: deleting PVC {wanted} deletes the images",
             (
                 f"kubectl patch pv {volume.name} --type=merge "
                 '-p \'{"spec":{"persistentVolumeReclaimPolicy":"Retain"}}\'',

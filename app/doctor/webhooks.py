@@ -31,7 +31,7 @@ def check(snapshot: Snapshot) -> Iterator[Finding]:
             "warning",
             "NotInstalled",
             title("Deployment", SERVICE, snapshot.service_namespace),
-            "this service is not installed: limits are stored, and nobody enforces them",
+            "this service is not installed: limits are stored, and not enforced",
             (_install(snapshot),),
         )
         return
@@ -61,8 +61,8 @@ def check_trust(snapshot: Snapshot) -> Iterator[Finding]:
                 "error",
                 "CABundleEmpty",
                 subject,
-                "its caBundle is empty, so API servers cannot call the service: what has "
-                "failurePolicy Fail is refused",
+                "its caBundle is empty, so API servers cannot call the service: requests "
+                "to webhooks with failurePolicy Fail are refused",
                 _look(snapshot),
                 (f"webhooks: {', '.join(names)}",),
             )
@@ -78,8 +78,8 @@ def check_trust(snapshot: Snapshot) -> Iterator[Finding]:
                 "error",
                 "CABundleMismatch",
                 item.title,
-                f"its caBundle does not trust the certificate in Secret {SERVED}: what has "
-                "failurePolicy Fail is refused",
+                f"its caBundle does not trust the certificate in Secret {SERVED}: requests "
+                "to webhooks with failurePolicy Fail are refused",
                 _look(snapshot),
                 (f"webhooks: {', '.join(distrusting)}",),
             )
@@ -110,7 +110,7 @@ def _wanted(snapshot: Snapshot, kind: type[WebhookConfiguration]) -> list[dict[s
         if manifest["kind"] == _kind(kind):
             webhooks: list[dict[str, Any]] = manifest["webhooks"]
             return webhooks
-    raise NotReadError(f"what install prints has no {_kind(kind)}")
+    raise NotReadError(f"the manifests of install have no {_kind(kind)}")
 
 
 def _compare(

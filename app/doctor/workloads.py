@@ -31,7 +31,7 @@ def check_service(snapshot: Snapshot) -> Iterator[Finding]:
             "error",
             "NoEndpoints",
             title("Service", SERVICE, namespace),
-            "it has no ready endpoint, so nobody answers reviews: every push is refused",
+            "it has no ready endpoint, so no replica answers reviews: every push is refused",
             (
                 f"kubectl -n {namespace} get endpointslices,pods",
                 f"kubectl -n {namespace} logs deployment/{SERVICE} --tail=50",

@@ -7,7 +7,6 @@ members that may be stored count as stored.
 
 import asyncio
 import logging
-import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -16,6 +15,7 @@ from functools import partial
 from app.gateway.contents import NO_LINKS, Contents, Links, unreadable_digest
 from app.gateway.coverage import Coverage
 from app.gateway.database import Database, DatabaseError, Intent
+from app.gateway.doubts import Doubts
 from app.gateway.questions import Answer, Check, Questioner, Unreadable, findings_of
 from app.gateway.repository_usage import RepositoryUsage
 from app.quota.members import Members
@@ -50,12 +50,14 @@ class Inventory:
         self._coverage = coverage
         self._grace = grace
         self._settle = settle
+        self._doubts = Doubts(settle)
         self._clock = clock
         self._contents = database.contents()
         self._active: Counter[tuple[Repository, str]] = Counter()
+        """The number of pushes in flight that touch a reference."""
+        self._postponed: set[tuple[Repository, str]] = set()
+        """References to ask for once no push touches them."""
         self._due: defaultdict[Repository, set[str]] = defaultdict(set)
-        self._doubted: dict[tuple[Repository, str], float] = {}
-        """References that the registry may still store, and when a 404 for them counts."""
         self._expiries: dict[Repository, asyncio.TimerHandle] = {}
         self.something_due = asyncio.Event()
         self.usage = UsageIndex()
@@ -101,8 +103,14 @@ class Inventory:
         return intent
 
     def stored(self, intent: Intent) -> None:
-        """Count a manifest that the registry has stored."""
-        self._finish(intent, stored=True)
+        """Count a manifest that the registry has stored.
+
+        If another push or a deletion touched the tag meanwhile, the registry decided which is last.
+        """
+        if (intent.repository, intent.reference.tag) in self._postponed:
+            self.unknown(intent)
+        else:
+            self._finish(intent, stored=True)
 
     def not_stored(self, intent: Intent) -> None:
         """Note that the registry has refused the manifest."""
@@ -111,15 +119,15 @@ class Inventory:
     def unknown(self, intent: Intent) -> None:
         """The outcome is unknown. The manifest, and the image that its tag pointed at before, count
         until the registry has been asked."""
-        before = self._contents.get(intent.repository, Contents()).tags.get(intent.reference.tag)
+        repository, tag = intent.repository, intent.reference.tag
+        before = self._contents.get(repository, Contents()).tags.get(tag)
         self._finish(intent, stored=True)
-        if before is not None and before != intent.digest:
-            until = self._clock() + self._grace
-            self._contents[intent.repository].counts_until[before] = until
-            self._publish(intent.repository)
-        references = _references(intent)
-        self._doubted |= {(intent.repository, reference): math.inf for reference in references}
-        self._ask_later(intent.repository, references)
+        counts_until, kept = self._contents[repository].counts_until, frozenset[str]()
+        if before is not None and before != intent.digest and before not in counts_until:
+            counts_until[before], kept = self._clock() + self._grace, frozenset({before})
+            self._publish(repository)
+        self._doubts.begin(intent, kept)
+        self._ask_later(repository, intent.references)
 
     async def deleted(self, repository: Repository, reference: Reference) -> None:
         """Ask the registry about a deleted tag, or a deleted manifest and its tags.
@@ -188,7 +196,7 @@ class Inventory:
         if not written.cancelled() and (error := written.exception()):
             # The outcome counts in memory. The intent stays in the file.
             logger.error("outcome not written", extra={"problem": str(error)})
-            self._ask_later(intent.repository, _references(intent))
+            self._ask_later(intent.repository, intent.references)
 
     def _add(self, intent: Intent, until: float) -> None:
         """Count a manifest. `until`: the end of its grace period if it has no tag."""
@@ -218,7 +226,7 @@ class Inventory:
         known = self._contents.get(repository, Contents())
         try:
             answers = await self._questioner.ask(check, references, known, urgent=urgent)
-            early = {ref for ref, a in answers.items() if self._is_early((repository, ref), a)}
+            early = self._doubts.early(repository, answers)
             await self._apply(repository, {ref: answers[ref] for ref in answers.keys() - early})
         except BaseException:
             self._ask_later(repository, check.took_over)
@@ -226,20 +234,9 @@ class Inventory:
         self._ask_later(repository, set(references) & check.disturbed)
         asyncio.get_running_loop().call_later(self._settle, self._ask_later, repository, early)
 
-    def _is_early(self, key: tuple[Repository, str], answer: Answer) -> bool:
-        """Whether an answer is a 404 that does not count yet."""
-        now = asyncio.get_running_loop().time()
-        until = self._doubted.get(key, 0.0)
-        if answer is not None or until <= now:
-            self._doubted.pop(key, None)
-            return False
-        self._doubted[key] = min(until, now + self._settle)
-        return True
-
     async def _apply(self, repository: Repository, answers: dict[str, Answer]) -> None:
         known = self._contents.get(repository, Contents())
         findings = findings_of(repository, answers, known)
-        await self._database.apply(repository, findings)
         contents = self._contents.setdefault(repository, Contents())
         for digest, links in findings.images.items():
             if links is None:
@@ -252,11 +249,15 @@ class Inventory:
             else:
                 contents.tags[tag] = target
         for reference, answer in answers.items():
+            for kept in self._doubts.end(repository, reference):
+                contents.counts_until.pop(kept, None)
             if isinstance(answer, Unreadable):
                 self._coverage.unreadable[repository, reference] = answer.problem
             else:
                 self._coverage.unreadable.pop((repository, reference), None)
         self._publish(repository)
+        if answers:  # Last, because what a push stores meanwhile is newer than these answers.
+            await self._database.apply(repository, findings)
 
     def _publish(self, repository: Repository) -> None:
         contents, now = self._contents.setdefault(repository, Contents()), self._clock()
@@ -278,19 +279,21 @@ class Inventory:
             self._expiries[repository] = loop.call_later(wait, self._publish, repository)
 
     def _ask_later(self, repository: Repository, references: Iterable[str]) -> None:
-        wanted = set(references)
-        if wanted:
+        touched = {ref for ref in references if (repository, ref) in self._active}
+        self._postponed |= {(repository, reference) for reference in touched}
+        if wanted := set(references) - touched:
             self._due[repository] |= wanted
             self.something_due.set()
 
     def _touch(self, intent: Intent, change: int) -> None:
-        for reference in _references(intent):
+        for reference in intent.references:
             key = (intent.repository, reference)
+            if change > 0 and key in self._active and reference == intent.reference.tag:
+                self._postponed.add(key)
             self._active[key] += change
+            self._questioner.disturb(intent.repository, reference)
             if not self._active[key]:
                 del self._active[key]
-            self._questioner.disturb(intent.repository, reference)
-
-
-def _references(intent: Intent) -> list[str]:
-    return [intent.digest, *([intent.reference.tag] if intent.reference.tag else [])]
+                if key in self._postponed:
+                    self._postponed.discard(key)
+                    self._ask_later(intent.repository, [reference])

@@ -27,7 +27,7 @@ def require_bounds(text: str) -> None:
             anchors, nodes, aliased = {}, 0, 0
         elif isinstance(event, yaml.AliasEvent):
             if any(anchor == event.anchor for anchor, _ in opened):
-                raise _error(event, "an alias stands inside of what it means")
+                raise _error(event, "an alias is inside of its own anchor")
             size = anchors.get(event.anchor or "", 0)
             nodes += size
             aliased += size

@@ -50,9 +50,7 @@ class _ProblemError(Exception):
         self.reader = reader
 
 
-_NOT_FOUND = _Problem(
-    404, "Nothing to see here", "There is no such page, or you may not see what it would show."
-)
+_NOT_FOUND = _Problem(404, "Not found", "This page does not exist, or you have no right to see it.")
 _BUSY = _Problem(503, "Busy", "Too many people are looking at once. Try again in a moment.", 1)
 _FOREIGN = _Problem(403, "Not from here", "This form was sent from another site.")
 

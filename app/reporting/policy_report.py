@@ -73,7 +73,7 @@ def _failure(level: Level, namespace: str, domain: ApiDomain) -> dict[str, Any]:
 
 
 def _unknown_sizes(item: NamespaceAudit) -> dict[str, Any]:
-    message = f"{item.unknown_sizes} images may be too large: nobody knows how large they are."
+    message = f"{item.unknown_sizes} images may be too large: their sizes are unknown."
     return {
         **_result("warn", _SOURCE, _UNKNOWN_SIZE, message),
         "scored": False,

@@ -202,7 +202,9 @@ async def test_a_limited_kind_without_an_object_is_refused(small: httpx.AsyncCli
 
     response = await review(small, "/validate", body)
 
-    assert response["status"]["message"].endswith("is invalid: object: missing from the request")
+    assert response["status"]["message"].endswith(
+        "is invalid: object: missing from the request; correct what is named and send it again"
+    )
 
 
 async def test_reviews_in_flight_finish_while_the_listener_drains(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from app.install.kustomization import Manifest
 from .cluster import Cluster
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
+"""The folder of the manifests."""
 NAMESPACE = "registry-admission"
 IMAGE = "set-your-own.invalid/registry-admission"
-"""The folder of the manifests."""
 CONFIGURATIONS = ("validatingwebhookconfigurations", "mutatingwebhookconfigurations")
 
 

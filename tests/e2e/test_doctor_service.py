@@ -48,11 +48,15 @@ def installation(
     broken.create(doctor_cluster, *parts)
     bound = "--for=jsonpath={.status.phase}=Bound"
     doctor_cluster.kubectl("wait", bound, "--timeout=30s", "pvc/image-registry", f"-n{REGISTRY}")
-    apply(doctor_cluster, overlay(doctor_cluster, "self-signed"))
+    service = overlay(doctor_cluster, "self-signed")
+    apply(doctor_cluster, service)
     ready(doctor_cluster, 3)
     asyncio.run(start(doctor_cluster, tmp_path_factory.mktemp("certificates")))
     yield
     remove_webhooks(doctor_cluster)
+    # The account of `doctor` is in the namespace of the service.
+    broken.remove(doctor_cluster, *(one for one in service if one["kind"] != "Namespace"))
+    doctor_cluster.kubectl("delete", "secrets", "--all", f"-n{SERVICE}")
     broken.remove(doctor_cluster, *parts)
 
 

@@ -153,7 +153,7 @@ async def test_a_request_that_has_ended_is_never_stored(
     [answer] = await pusher.push([Push(namespaces[0], "app", "late")])
 
     assert answer.admitted
-    await becomes(20, "requests that have ended", lambda: len(image_api.ended), 1)
+    await becomes(60, "requests that have ended", lambda: len(image_api.ended), 1)
     assert stored_tags(cluster, namespaces[0]) == 0
 
 
@@ -168,7 +168,7 @@ async def test_counts_are_right_after_deletes_and_a_full_restart(
     pushes = [Push(namespace, f"app-{number}", "v1") for number in range(LIMIT)]
     assert all(answer.admitted for answer in await pusher.push(pushes))
     await tells_the_truth(cluster, namespace, LIMIT)
-    await becomes(20, "reservations", partial(reserved, cluster, namespace), 0)
+    await becomes(60, "reservations", partial(reserved, cluster, namespace), 0)
 
     stop = [asyncio.to_thread(replica.stop) for replica in replicas.running]
     assert await asyncio.gather(*stop) == [0, 0, 0]

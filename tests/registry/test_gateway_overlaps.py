@@ -1,4 +1,4 @@
-"""Two requests at once on one upload session do not hide how large a blob is."""
+"""Requests at once on one upload session, or one tag, do not hide what the registry stores."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,12 +8,16 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.gateway.database import read_contents
+from app.registry.names import parse_repository
+
 from . import images
-from .programs import Registry, distribution, gateway, registry
+from .programs import ON_BOTH, Registry, distribution, gateway, registry
 
 MIB = 2**20
 LARGE = bytes(MIB)
 APP = "team-a/app"
+ACCEPT = {"Accept": images.OCI_MANIFEST}
 Serve = Callable[..., AbstractAsyncContextManager[Registry]]
 
 
@@ -46,3 +50,39 @@ async def test_size_of_a_blob_is_true_after_overlapping_requests(
 
     assert first.startswith(b"HTTP/1.1 202 ")
     assert answer.json()["errors"][0]["code"] in ("MANIFEST_BLOB_UNKNOWN", "SIZE_INVALID")
+
+
+@ON_BOTH
+async def test_tag_counts_as_the_registry_has_it_after_pushes_at_once(
+    upstream: Registry, tmp_path: Path
+) -> None:
+    """The registry stores the manifests in one order, and may answer in another."""
+    tags = [f"v{number}" for number in range(20)]
+    async with (
+        gateway(tmp_path, upstream.url) as gate,
+        httpx.AsyncClient(base_url=gate.url, timeout=60) as client,
+    ):
+        await images.push_blob(client, APP)
+        pushes = await asyncio.gather(
+            *(
+                images.push_manifest(client, APP, tag, images.image(f"{tag} of {number}"))
+                for tag in tags
+                for number in range(6)
+            )
+        )
+        stored = {
+            tag: (await client.head(f"/v2/{APP}/manifests/{tag}", headers=ACCEPT)).headers[
+                "docker-content-digest"
+            ]
+            for tag in tags
+        }
+        async with asyncio.timeout(60):
+            while _counted(tmp_path) != stored:
+                await asyncio.sleep(0.5)
+
+    assert {answer.status_code for answer in pushes} == {201}
+
+
+def _counted(folder: Path) -> dict[str, str]:
+    """The digest of each tag, as the gateway has written it down."""
+    return read_contents(folder / "gateway.db")[parse_repository(APP)].tags

@@ -36,6 +36,15 @@ class World:
         of_stream = what in ("images", "image-tags") and self.random.random() < 0.5
         return Limit(what, number, of_stream, pick(["enforce", "enforce", "warn", "audit"]))
 
+    def change_limits(self) -> None:
+        """Limits are deleted, created, raised and lowered, also below the present use."""
+        self.limits = [limit for limit in self.limits if self.random.random() < 0.8]
+        for limit in self.limits:
+            if limit.what != "storage" and self.random.random() < 0.4:
+                limit.number = self.random.randint(0, 5)
+        if self.random.random() < 0.7:
+            self.limits.append(self._limit())
+
     def request(self) -> Request:
         makers = (
             self._mapping, self._mapping, self._create, self._update, self._update,
@@ -164,18 +173,21 @@ class World:
             again = again or _mode(reference) != _mode(before)
             if only not in ("", tag) or "from" not in reference or not (changed or again):
                 continue
+            is_imported = reference["from"]["kind"] == "DockerImage"
+            if is_imported and reference.get("reference"):
+                continue
             digest = self._target(reference["from"], name)
-            if digest:
-                if changed or digest not in old.images:
-                    brought.add(digest)
+            # The size of an image of another registry counts only if it is known.
+            counts = digest in SIZES if is_imported else bool(digest)
+            if counts and (changed or digest not in old.images):
+                brought.add(digest)
+            if digest and not is_imported:  # The import of the tag comes later.
                 new.add(tag, digest)
         return brought
 
     def _target(self, source: Json, home: str) -> str:
-        if source["kind"] == "ImageStreamImage":
+        if source["kind"] in ("ImageStreamImage", "DockerImage"):
             return str(source["name"]).partition("@")[2]
-        if source["kind"] == "DockerImage":
-            return ""  # The import of the tag comes later.
         streams = self.sources if source.get("namespace") == SOURCE else self.streams
         stream, _, tag = source["name"].rpartition(":")
         history = streams.get(stream or home, Stream()).status.get(tag, [])
@@ -208,6 +220,7 @@ class World:
                 },
                 {"kind": "ImageStreamImage", "name": f"{pick(STREAMS)}@{self._digest()}"},
                 {"kind": "DockerImage", "name": "quay.io/team/app:v1"},
+                {"kind": "DockerImage", "name": f"quay.io/team/app@{self._digest()}"},
             ]
         )
         return {"from": source, **more} if self.random.random() < 0.9 else {}

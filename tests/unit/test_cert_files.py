@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,13 +20,33 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_a_key_is_private_before_its_first_byte_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes, write = list[int](), Path.write_bytes
+
+    def noted(path: Path, content: bytes) -> int:
+        modes.append(stat.S_IMODE(path.stat().st_mode))
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", noted)
+    files.make(tmp_path, NAMES, NOW)
+
+    assert modes == [0o600] * 4
+
+
+@pytest.mark.usefixtures("open_umask")
 def test_certificate_files_are_named_like_a_tls_secret_and_keys_are_private(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "tls"
-    before = os.umask(0)
-    try:
-        made = files.make(folder, NAMES, NOW)
-    finally:
-        os.umask(before)
+    made = files.make(folder, NAMES, NOW)
 
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     assert modes == {"ca.crt": 0o644, "ca.key": 0o600, "tls.crt": 0o644, "tls.key": 0o600}

@@ -212,6 +212,8 @@ def test_unusable_certificate_data_is_refused(data: dict[str, str | None], probl
 
 
 CHAIN = KeyPair(FRESH.serving.certificate + CA.certificate, FRESH.serving.key)
+BROUGHT = KeyPair(OTHER.certificate + CA.certificate, OTHER.key)
+MIXED_CASE = authority.make_serving(CA, ["Web.Example.COM"], NOW)
 WILDCARD = authority.make_serving(CA, ["*.example.com", "10.0.0.1"], NOW)
 
 
@@ -219,6 +221,7 @@ WILDCARD = authority.make_serving(CA, ["*.example.com", "10.0.0.1"], NOW)
     ("pair", "names", "missing"),
     [
         pytest.param(WILDCARD, ["a.example.com", "A.EXAMPLE.COM", "10.0.0.1"], [], id="covered"),
+        pytest.param(MIXED_CASE, ["web.example.com"], [], id="capital letters in it"),
         pytest.param(WILDCARD, ["a.b.example.com"], ["a.b.example.com"], id="one label only"),
         pytest.param(WILDCARD, ["example.com"], ["example.com"], id="not the parent"),
         pytest.param(WILDCARD, ["10.0.0.2", "::1"], ["10.0.0.2", "::1"], id="other addresses"),
@@ -236,6 +239,7 @@ def test_missing_names_of_a_certificate(
     [
         pytest.param(FRESH.serving, CA, True, id="signed by the CA"),
         pytest.param(CHAIN, CA, True, id="a chain that ends at the CA"),
+        pytest.param(BROUGHT, CA, True, id="a chain whose first certificate the CA did not sign"),
         pytest.param(OTHER, OTHER, True, id="trusted itself"),
         pytest.param(FRESH.serving, NEXT, False, id="another CA of the same name"),
     ],

@@ -1,5 +1,8 @@
 """The cluster or folder that commands use."""
 
+import asyncio
+import socket
+import ssl
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -8,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from app.certs import files
 from app.cluster import connection
 from app.cluster.api import ApiError, Content, KubeApi, NotFoundError, Query
 from app.cluster.connection import NoClusterError, connected
+from app.cluster.connection_errors import connection_problem
 from app.config.settings import Settings
 from app.model.errors import NothingNamedError
 from app.reporting import inventories
@@ -27,7 +32,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str | N
     class Api:
         async def close(self) -> None: ...
 
-    async def connect(kubeconfig: str | None, context: str | None) -> Any:
+    async def connect(kubeconfig: str | None, context: str | None, patience: float) -> Any:
         found.append((kubeconfig, context))
         return Api()
 
@@ -146,3 +151,44 @@ def test_library_of_the_cluster_is_imported_to_connect_only() -> None:
     printed = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
 
     assert printed.stdout == b"False\n"
+
+
+KUBECONFIG = """
+current-context: a
+contexts: [{name: a, context: {cluster: a, user: a}}]
+clusters: [{name: a, cluster: {server: 'https://127.0.0.1:PORT'}}]
+users: [{name: a, user: {token: any}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("with_tls", "problem"),
+    [
+        (False, "TLS fails: wrong version number"),
+        (True, "its certificate is not trusted: unable to get local issuer certificate"),
+    ],
+)
+async def test_error_of_tls_is_named(tmp_path: Path, with_tls: bool, problem: str) -> None:
+    context = None
+    if with_tls:
+        files.make(tmp_path, ["127.0.0.1"])
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0, ssl=context) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        config = tmp_path / "kubeconfig"
+        config.write_text(KUBECONFIG.replace("https://127.0.0.1:PORT", url))
+        async with connected(config, None) as api:
+            with pytest.raises(ApiError) as failure:
+                await api.get("/version")
+    assert str(failure.value) == f"cannot reach the API server {url}: {problem}"
+
+
+def test_host_that_does_not_exist_is_named_without_a_number() -> None:
+    error = socket.gaierror(-2, "Name or service not known")
+    assert connection_problem(error) == "Name or service not known"

@@ -105,7 +105,7 @@ def test_nothing_is_written_if_one_object_would_be_refused(cluster: Cluster) -> 
 
 def test_conflicts_are_overwritten_if_asked_for(cluster: Cluster) -> None:
     run("--from-cluster", "--apply", "--force-conflicts")
-    assert all(force for *_, force, _ in cluster.applied)
+    assert {force for *_, force, _ in cluster.applied} == {True}
 
 
 @pytest.mark.parametrize(

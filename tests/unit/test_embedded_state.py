@@ -119,7 +119,7 @@ BOMB = "\n".join(
         pytest.param("\n" + '{"a":' * 50_000, 2, "nested deeper than 100 levels", id="deep JSON"),
         pytest.param("- " * 50_000, 1, "nested deeper than 100 levels", id="deep list items"),
         pytest.param(BOMB, 5, "aliases add more than 100000 values", id="aliases of aliases"),
-        pytest.param("a: &a\n  b: *a\n", 2, "an alias stands inside", id="alias of itself"),
+        pytest.param("a: &a\n  b: *a\n", 2, "an alias is inside of", id="alias of itself"),
     ],
 )  # fmt: skip
 def test_a_broken_file_is_named_with_its_line(

@@ -291,3 +291,15 @@ async def test_what_cannot_be_counted_is_refused_where_something_is_limited(
 
     assert (violation.reason, violation.message) == ("Incomplete", problem)
     assert (await decide(Pushes(NO_LIMITS), kind, content)).allowed
+
+
+async def test_an_image_without_a_digest_is_named_by_its_tag() -> None:
+    content = {"metadata": {"name": "app"}, "tag": "v2", "image": {}}
+
+    verdict = await decide(service(), "ImageStreamMapping", content)
+
+    assert [violation.message for violation in verdict.violations] == [
+        "image.metadata.name: the digest of the image is required",
+        "the size of the image of tag app:v2 is unknown, and LimitRange team-a/limits allows 1Ki "
+        "per alauda.io/Image",
+    ]

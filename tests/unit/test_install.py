@@ -213,29 +213,24 @@ async def test_deleting_stops_at_a_forbidden_object() -> None:
     assert "/api/v1/namespaces/x" not in api.paths
 
 
-class WithoutRegistry(KubeApi):
-    """A cluster whose registry's namespace does not exist yet."""
+class WithoutNamespace(KubeApi):
+    """A cluster in which one namespace does not exist."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         self.paths: list[str] = []
+        self._name = name
 
     async def apply(
-        self,
-        path: str,
-        content: dict[str, Any],
-        manager: str,
-        *,
-        force: bool = True,
-        dry_run: bool = False,
+        self, path: str, content: dict[str, Any], manager: str, **_options: bool
     ) -> dict[str, Any]:
-        if "/namespaces/image-registry-system/" in path:
-            raise NotFoundError(404, 'namespaces "image-registry-system" not found')
+        if f"/namespaces/{self._name}/" in path:
+            raise NotFoundError(404, f'namespaces "{self._name}" not found')
         self.paths.append(path)
         return content
 
 
 async def test_install_works_without_the_registry_namespace() -> None:
-    api, done = WithoutRegistry(), list[str]()
+    api, done = WithoutNamespace("image-registry-system"), list[str]()
 
     await installing.apply(api, manifests(), done.append)
 
@@ -245,6 +240,15 @@ async def test_install_works_without_the_registry_namespace() -> None:
         "install again when it is there"
         for kind in ("Role", "RoleBinding")
     ]
+
+
+async def test_any_other_namespace_that_does_not_exist_is_an_error() -> None:
+    done = list[str]()
+
+    with pytest.raises(NotFoundError, match='namespaces "registry-admission" not found'):
+        await installing.apply(WithoutNamespace("registry-admission"), manifests(), done.append)
+
+    assert not any("left out" in line for line in done)
 
 
 def test_unsupported_kustomization_field_is_an_error(tmp_path: Path) -> None:

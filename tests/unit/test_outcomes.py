@@ -36,6 +36,12 @@ def test_a_message_is_a_few_kibibytes(outcome: Outcome) -> None:
     assert outcome.message.endswith("…")
 
 
+def test_a_field_that_cannot_be_read_comes_with_a_next_step() -> None:
+    assert invalid(TITLE, ["spec.tags: must be a list"]).message == (
+        f"{TITLE} is invalid: spec.tags: must be a list; correct what is named and send it again"
+    )
+
+
 def test_of_many_fields_that_are_wrong_some_dozens_are_named() -> None:
     message = invalid(TITLE, [f"spec.tags.{number}: wrong" for number in range(5000)]).message
 

@@ -218,7 +218,7 @@ async def test_missing_page_keeps_the_navigation(client: httpx.AsyncClient) -> N
     assert answer.status_code == 404
     assert 'href="/page/refusals"' in answer.text
     assert "<bdi>ada</bdi>" in answer.text
-    assert "<title>Nothing to see here · Image registry · east</title>" in answer.text
+    assert "<title>Not found · Image registry · east</title>" in answer.text
 
 
 async def test_unavailable_state_keeps_the_navigation_and_a_way_back(

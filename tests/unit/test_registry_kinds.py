@@ -240,6 +240,14 @@ def test_deleting_a_config_is_decided_by_what_may_be_lost(
     assert (verdict and reasons(verdict)) == denied
 
 
+async def test_commands_name_the_namespace_of_the_registry() -> None:
+    spec = {"storage": {"pvc": {"claim": "no name"}}}
+
+    [refused] = (await review(spec, None, registry_namespace="registry")).violations
+
+    assert refused.next_step == "set it to a name that `kubectl -n registry get pvc` lists"
+
+
 async def test_unknown_state_gives_no_warnings() -> None:
     state = FakeState()
     state.reasons = ["imagestreams: not listed yet"]

@@ -59,6 +59,9 @@ async def test_a_request_is_decided_as_the_model_decides(seed: int) -> None:
         if step % 7 == 0:
             world.change_by_others()
             show(pushes, SOURCE, world.sources)
+        if step % 11 == 10:
+            world.change_limits()
+            pushes.state.set_limits(objects(world))
         show(pushes, LIMITED, world.streams)
         request = world.request()
         verdict = await review(

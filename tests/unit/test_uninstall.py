@@ -4,6 +4,7 @@ import os
 import pty
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,24 @@ def test_a_dry_run_ends_with_what_everything_deletes_as_well() -> None:
     assert all(line.startswith("# ") for line in added)
     for text in ("pull secrets", "ServiceAccounts", "ResourceQuotas", "Config/cluster"):
         assert text in "".join(added)
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        (["--service-namespace", "platform"], True),
+        (["--service-namespace", "platform", "--delete-namespace"], False),
+    ],
+)
+def test_the_end_names_the_namespace_that_is_kept(
+    monkeypatch: pytest.MonkeyPatch, options: list[str], kept: bool
+) -> None:
+    async def delete(*_arguments: object) -> int:
+        return 3
+
+    monkeypatch.setattr("app.install.installing.delete", delete)
+    monkeypatch.setattr("app.cluster.connection.found", lambda *_arguments: nullcontext(None))
+    answer = CliRunner().invoke(main, ["uninstall", "--yes", *options])
+
+    line = "Namespace platform is kept, with certificate and ledgers; --delete-namespace deletes it"
+    assert (answer.exit_code, line in answer.stdout) == (0, kept), answer.output

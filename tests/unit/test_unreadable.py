@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from app.cluster.kubernetes import KubernetesState
-from app.model.limits import NO_LIMITS
+from app.cluster.unreadable import UnreadableObjects
+from app.model.limits import NO_LIMITS, ResourceQuota
 from app.quota.state import StateUnavailableError
 from app.reporting.usage_collector import UsageCollector
 from tests.unit.stores import DOMAIN
@@ -127,6 +128,18 @@ async def test_unreadable_object_makes_its_namespace_undecidable(
     [record] = [found for found in caplog.records if found.message == "object cannot be read"]
     assert vars(record)["object"] == f"{kind} team-b/odd"
     assert vars(record)["problem"] == problem
+
+
+def test_object_that_stays_unreadable_is_told_once_and_again_with_another_problem() -> None:
+    told: list[str] = []
+    quotas = UnreadableObjects("v1", "ResourceQuota", lambda found: told.append(found.problem))
+    texts: list[object] = ["much", "much", [], "much"]
+    for text in texts:
+        content = {"metadata": {}, "spec": {"hard": {"alauda.io/images": text}}}
+        assert quotas.read(ResourceQuota, ("ns", "odd"), content) is None
+
+    assert len(told) == 3
+    assert told[0] == told[2] != told[1]
 
 
 @pytest.mark.parametrize("way", ["repaired", "deleted"])

@@ -37,6 +37,7 @@ def check(
     domain: ApiDomain,
     images_exist: bool,
     data_loss_guard: DataLossGuard,
+    registry_namespace: str = "",
     referenced: Referenced | None = None,
     strict: bool = False,
 ) -> Verdict:
@@ -44,8 +45,9 @@ def check(
     loss.
 
     `old` is the object before an update, None on create. `images_exist` tells whether the cluster
-    has images that could be lost. `referenced` are the objects that the Config refers to, None if
-    they were not read. `strict` refuses references to unusable objects.
+    has images that could be lost. `registry_namespace`: by default, that of the domain.
+    `referenced` are the objects that the Config refers to, None if they were not read. `strict`
+    refuses references to unusable objects.
     """
     verdict = Verdict()
     spec = config.spec
@@ -55,7 +57,15 @@ def check(
     check_at_least_zero(verdict, "InvalidReplicas", "spec.replicas", spec.replicas)
     before = old.spec if old else None
     claim_known = referenced is not None and isinstance(referenced.claim, PersistentVolumeClaim)
-    verdict.include(registry_storage.check(spec, before, domain=domain, claim_known=claim_known))
+    verdict.include(
+        registry_storage.check(
+            spec,
+            before,
+            domain=domain,
+            namespace=registry_namespace or domain.registry_namespace,
+            claim_known=claim_known,
+        )
+    )
     if referenced is not None:
         found = storage_references.check(spec, referenced)
         refuses = strict and (before is None or _refers_anew(spec, before))

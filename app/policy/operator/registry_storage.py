@@ -28,9 +28,14 @@ _SIMILAR = 0.7
 
 
 def check(
-    spec: ConfigSpec, old: ConfigSpec | None, *, domain: ApiDomain, claim_known: bool = False
+    spec: ConfigSpec,
+    old: ConfigSpec | None,
+    *,
+    domain: ApiDomain,
+    namespace: str,
+    claim_known: bool = False,
 ) -> Verdict:
-    """Check the storage alone. `old` is the spec before an update.
+    """Check the storage alone. `old` is the spec before an update; `namespace`: the registry's.
 
     `claim_known`: another check compares the Pods with the access modes of the claim.
     """
@@ -48,7 +53,7 @@ def check(
     _check_replicas(verdict, spec)
     if not claim_known:
         _check_rollout(verdict, spec)
-    _check_claim(verdict, storage, domain)
+    _check_claim(verdict, storage, namespace)
     if old is not None:
         _check_inherited_state(verdict, storage, old.storage)
     if storage.s3 is not None:
@@ -138,11 +143,11 @@ def _check_rollout(verdict: Verdict, spec: ConfigSpec) -> None:
         )
 
 
-def _check_claim(verdict: Verdict, storage: Storage, domain: ApiDomain) -> None:
+def _check_claim(verdict: Verdict, storage: Storage, namespace: str) -> None:
     claim = storage.pvc.claim if storage.pvc else ""
     if claim and not is_subdomain(claim) and not placeholders(claim):
         verdict.deny(
             "InvalidClaimName",
             f"spec.storage.pvc.claim is {shown(claim)}, which no PVC can be named",
-            f"set it to a name that `kubectl -n {domain.registry_namespace} get pvc` lists",
+            f"set it to a name that `kubectl -n {namespace} get pvc` lists",
         )

@@ -1,0 +1,60 @@
+"""References whose state at the registry is not certain yet."""
+
+import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from app.gateway.database import Intent
+from app.gateway.questions import Answer, Found, Unreadable
+from app.registry.names import Repository
+
+_Key = tuple[Repository, str]
+
+
+@dataclass(frozen=True)
+class _Doubt:
+    digest: str
+    """The manifest that the registry may have stored, or may still store."""
+    kept: frozenset[str] = frozenset()
+    """The images that the tag pointed at before. They count until the doubt ends."""
+    until: float = math.inf
+    """The time of the event loop at which every answer counts."""
+
+
+class Doubts:
+    """Decides when an answer of the registry ends a doubt.
+
+    The registry may store a manifest after the question. Until some seconds have passed, only the
+    answer counts that it has stored it.
+    """
+
+    def __init__(self, settle: float) -> None:
+        """`settle`: seconds between the two questions."""
+        self._settle = settle
+        self._open: dict[_Key, _Doubt] = {}
+
+    def begin(self, intent: Intent, kept: frozenset[str]) -> None:
+        """`kept`: the images that count because of this doubt."""
+        for reference in intent.references:
+            key = (intent.repository, reference)
+            before = self._open.get(key, _Doubt(intent.digest)).kept
+            mine = kept if reference == intent.reference.tag else frozenset()
+            self._open[key] = _Doubt(intent.digest, before | mine)
+
+    def early(self, repository: Repository, answers: Mapping[str, Answer]) -> set[str]:
+        """The references whose answers do not count yet. The questions have to be repeated."""
+        return {ref for ref, answer in answers.items() if self._is_early((repository, ref), answer)}
+
+    def end(self, repository: Repository, reference: str) -> frozenset[str]:
+        """Returns the images that counted because of the doubt."""
+        return self._open.pop((repository, reference), _Doubt("")).kept
+
+    def _is_early(self, key: _Key, answer: Answer) -> bool:
+        doubt, now = self._open.get(key), asyncio.get_running_loop().time()
+        if doubt is None or doubt.until <= now or isinstance(answer, Unreadable):
+            return False
+        if isinstance(answer, Found) and answer.digest == doubt.digest:
+            return False
+        self._open[key] = replace(doubt, until=min(doubt.until, now + self._settle))
+        return True
