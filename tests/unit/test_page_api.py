@@ -270,7 +270,7 @@ async def test_oversized_token_is_explained(client: httpx.AsyncClient) -> None:
     answer = await client.post("/page/sign-in", data={"token": token})
 
     assert answer.status_code == 401
-    assert "characters fits into no cookie" in answer.text
+    assert "characters is too long for a cookie" in answer.text
 
 
 async def test_images_without_a_tag_are_counted_beside_the_limits_with_the_next_step(
