@@ -9,6 +9,8 @@ from typing import Protocol
 import aiohttp
 from yarl import URL
 
+from app.cluster.connection_errors import connection_problem
+
 _CONNECT = 10.0
 """Seconds to wait for a free connection, and to open one."""
 _MAX_CONNECTIONS = 512
@@ -91,7 +93,7 @@ class HttpTransport:
                 )
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise (watched and watched.error) or UpstreamError(
-                str(error) or type(error).__name__, maybe_done=not isinstance(error, _NEVER_SENT)
+                _problem(error), maybe_done=not isinstance(error, _NEVER_SENT)
             ) from None
         finally:
             if watched:
@@ -125,9 +127,17 @@ class HttpTransport:
         return _Sessions(reads, writes)
 
 
+def _problem(error: Exception) -> str:
+    # The text of an error of TLS is kept: `causes` finds the next step by it.
+    tls = isinstance(error, aiohttp.ClientSSLError)
+    if isinstance(error, aiohttp.ClientConnectorError) and not tls:
+        return f"cannot connect to {error.host}:{error.port}: {connection_problem(error.os_error)}"
+    return str(error) or type(error).__name__
+
+
 @dataclass(frozen=True)
 class _Sessions:
-    """They share their connections."""
+    """Two sessions with shared connections."""
 
     reads: aiohttp.ClientSession
     writes: aiohttp.ClientSession

@@ -104,6 +104,8 @@ async def test_refused_connection_means_that_the_registry_has_not_acted() -> Non
             await subject.request("PUT", f"{url}/v2/x", (), b"content")
 
     assert not failure.value.maybe_done
+    port = url.rpartition(":")[2]
+    assert str(failure.value) == f"cannot connect to 127.0.0.1:{port}: Connection refused"
 
 
 async def test_exception_of_the_body_is_raised() -> None:
