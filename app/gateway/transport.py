@@ -81,7 +81,7 @@ class HttpTransport:
         session = opened.reads if method in _READS else opened.writes
         watched = None
         if body is not None and not isinstance(body, bytes):
-            watched = _WatchedBody(body, self._idle_timeout, self._answer_timeout)
+            watched = WatchedBody(body, self._idle_timeout, self._answer_timeout)
         try:
             async with asyncio.timeout(self._answer_timeout) as deadline:
                 response = await session.request(
@@ -143,7 +143,7 @@ class _Sessions:
     writes: aiohttp.ClientSession
 
 
-class _WatchedBody:
+class WatchedBody:
     """A request body that sets a deadline for the registry and remembers its own exception."""
 
     def __init__(
@@ -170,8 +170,11 @@ class _WatchedBody:
         self._answer_within(self._answer_timeout)
 
     def _answer_within(self, seconds: float | None) -> None:
-        """`None`: no deadline while the client sends the next part, which has its own timeout."""
-        if self.deadline is not None:
+        """`None`: no deadline while the client sends the next part, which has its own timeout.
+
+        A request that has timed out may still send for a moment.
+        """
+        if self.deadline is not None and not self.deadline.expired():
             now = asyncio.get_running_loop().time()
             self.deadline.reschedule(None if seconds is None else now + seconds)
 
