@@ -18,7 +18,7 @@ class Links:
     children: frozenset[str] = frozenset()
     """Digests that an index lists, under whatever media type."""
     subject: str = ""
-    """Digest of the manifest that this one refers to."""
+    """Digest of the manifest to which this one refers (`subject`)."""
 
 
 NO_LINKS = Links()
@@ -55,7 +55,7 @@ class Contents:
                 del self._referrers[links.subject]
 
     def point(self, tag: str, digest: str) -> bool:
-        """Make a tag point at a known manifest, and end the grace periods of what it reaches.
+        """Make a tag point at a known manifest, and end the grace periods of its images.
 
         Returns whether images may stop counting because of it.
         """
@@ -67,14 +67,18 @@ class Contents:
 
     def reach(self, digests: Iterable[str]) -> set[str]:
         """The known images that can be reached from these digests, which are included."""
-        found: set[str] = set()
-        waiting = list(digests)
+        found = set(digests)
+        waiting = list(found)
         while waiting:
             digest = waiting.pop()
-            if digest not in found:
-                found.add(digest)
-                waiting += self.images.get(digest, NO_LINKS).children
-                waiting += self._referrers.get(digest, ())
+            for linked in (
+                self.images.get(digest, NO_LINKS).children,
+                self._referrers.get(digest, NO_LINKS.children),
+            ):
+                if linked:
+                    new = linked - found
+                    found |= new
+                    waiting += new
         return found & self.images.keys()
 
     def settle(self, now: float) -> None:

@@ -256,8 +256,8 @@ class Inventory:
             else:
                 self._coverage.unreadable.pop((repository, reference), None)
         self._publish(repository)
-        # Last, because what a push has stored meanwhile is newer than these answers.
-        await self._database.apply(repository, findings)
+        if answers:  # Last, because what a push stores meanwhile is newer than these answers.
+            await self._database.apply(repository, findings)
 
     def _publish(self, repository: Repository) -> None:
         contents, now = self._contents.setdefault(repository, Contents()), self._clock()

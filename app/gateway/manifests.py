@@ -66,7 +66,7 @@ class Manifests:
         idle_timeout: float,
         timeout: float,
     ) -> None:
-        """`store`: None where ImageStreams say what the registry holds. `timeout`: seconds for the
+        """`store`: None if ImageStreams show the registry's contents. `timeout`: seconds for the
         registry to take a manifest, less than a reservation lasts."""
         self._upstream = upstream
         self._checks = checks
@@ -158,6 +158,9 @@ class Manifests:
                 else:
                     inventory.not_stored(intent)
                 raise
+            except Exception:
+                inventory.unknown(intent)
+                raise
             if not _may_be_done(answer):
                 inventory.not_stored(intent)
             elif answer.status < 300:
@@ -197,7 +200,7 @@ class Manifests:
 
 
 def _with_warnings(answer: Answer, verdict: Verdict) -> Answer:
-    """The registry's answer, and what would be refused if the limits were enforced."""
+    """The registry's answer, and the violations of limits that are not enforced."""
     added = warnings.headers(verdict)
     return replace(answer, headers=[*answer.headers, *added]) if added else answer
 

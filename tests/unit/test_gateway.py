@@ -166,6 +166,17 @@ async def test_concurrent_pushes_do_not_both_replace_one_image(store: UsageStore
     assert store.inventory.usage["team-a"].image_count == 1
 
 
+async def test_outcome_of_a_push_is_unknown_after_an_unexpected_error(store: UsageStore) -> None:
+    registry = FakeRegistry(PUT_manifest=broken(RuntimeError("a bug")))
+    client = gateway(registry, NamespaceLimits(quotas=(quota(images=1),)), store=store)
+
+    with pytest.raises(RuntimeError):
+        await push(client, "v1", image(1))
+
+    assert store.inventory.usage["team-a"].tag_count == 1
+    assert store.inventory.something_due.is_set()
+
+
 async def test_push_gets_503_while_the_catalog_is_not_listed(store: UsageStore) -> None:
     client = gateway(FakeRegistry(), NamespaceLimits(quotas=(quota(images=1),)), store=store)
     store.reader._coverage.catalog_problem = "the registry's catalog is being listed"

@@ -136,6 +136,26 @@ async def test_push_is_newer_than_answers_that_are_being_written(
     assert target(inventory) == digest_of(NEW)
 
 
+async def test_comparison_without_a_difference_writes_nothing(
+    inventory: Inventory,
+    registry: FakeRegistry,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await push(inventory, V1, OLD)
+    registry.store(OLD, "v1")
+    written: list[Repository] = []
+
+    async def write(repository: Repository, _findings: Findings) -> None:
+        written.append(repository)
+
+    monkeypatch.setattr(database, "apply", write)
+    await inventory.compare(APP, thorough=False)
+    assert written == []
+    await inventory.compare(APP, thorough=True)
+    assert written == [APP]
+
+
 async def test_reference_is_not_asked_for_while_a_push_touches_it(
     inventory: Inventory, registry: FakeRegistry
 ) -> None:
