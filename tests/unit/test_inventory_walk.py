@@ -50,6 +50,8 @@ class Walk:
             lost = self.random.random() < 0.2
             outcome = self.inventory.stored if stored else self.inventory.not_stored
             (self.inventory.unknown if lost else outcome)(intent)
+            if lost and not stored and self.random.random() < 0.5:
+                self.registry.store(CONTENTS[intent.digest], intent.reference.tag)
 
     async def delete(self) -> None:
         tag = self.random.choice(TAGS)
