@@ -107,10 +107,10 @@ def of_stream(
     after = StreamUsage.of(stream).members(name)
     known = {tag.name: tag for tag in old.spec.tags} if old else {}
     change = _of_references(name, stream.spec.tags, namespace, references, known)
-    # An update is stored only if the object is still what it was, so what is in it needs no claim.
+    # An update is stored only if the object has not changed, so its present members need no claim.
     adds = (after | change.claims.adds) - before
     stored = {digest for _, digest in before.images}
-    # The Image API has put into the status what the spec brings: one image is named once.
+    # The status has the images of the spec already, so that each image is named once.
     stored.update(image.digest for image in change.images if image.digest)
     change.images += [
         IncomingImage(f"image {digest} of ImageStream {name}", digest, may_be_unknown=True)

@@ -36,7 +36,7 @@ class Sight:
         return self.now + self.timing.expiry
 
     def under(self, limits: NamespaceLimits) -> "Sight":
-        """The same with the limits that a request was received under. They are rarely others."""
+        """This view with the limits at the time of a request. They are mostly the same."""
         return self if limits is self.limits else replace(self, limits=limits)
 
 

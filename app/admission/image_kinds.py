@@ -78,9 +78,9 @@ class ImageAdmission:
         return await self.decide(change, view, reserve=reserve, within=within, sender=sender)
 
     async def _caught_up(self, until: float) -> None:
-        """Return when the state can be decided on, or at that time of the loop.
+        """Wait until the state can be decided on, or until that time of the loop.
 
-        A view that is a moment too old refuses no push: the next heartbeat makes it young again.
+        So a view that is a moment too old causes no refusal: the next heartbeat makes it fresh.
         """
         loop = asyncio.get_running_loop()
         while True:
@@ -108,7 +108,7 @@ class ImageAdmission:
                 seen = await self.visibility(request.user_info, references.hidden)
         except TimeoutError:
             raise StateUnavailableError(
-                f"what its user may see is not known after {within:g} s"
+                f"the rights of its user are not known after {within:g} s"
             ) from None
         return change_of(request, self.references.limited_to({request.namespace, *seen}))
 

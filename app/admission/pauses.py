@@ -37,7 +37,7 @@ class ConflictPauses:
 
 
 class Retries:
-    """Has what has failed tried again, at random times so that replicas do not meet."""
+    """Plans retries, at random times so that replicas do not conflict again."""
 
     def __init__(self, retry: Callable[[str], None]) -> None:
         self._retry = retry
@@ -56,7 +56,7 @@ class Retries:
             )
 
     def success(self, namespace: str) -> None:
-        """Nothing is to be tried again."""
+        """Cancel the planned retry."""
         self._failures.pop(namespace, None)
         planned = self._planned.pop(namespace, None)
         if planned is not None:

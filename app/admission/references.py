@@ -73,11 +73,11 @@ class References:
         """The namespaces of references that are not visible."""
 
     def limited_to(self, visible: Collection[str]) -> "References":
-        """The same for a user who sees only these namespaces."""
+        """References for a user who sees only these namespaces."""
         return References(self._state, self._registry_hosts, self._configured_hosts, visible)
 
     def target(self, source: ObjectReference, namespace: str, stream: str) -> Target:
-        """Follow a `from`; `namespace` and `stream` are those that it stands in.
+        """Follow a `from`; `namespace` and `stream` are those of its object.
 
         A name without a stream, `<tag>` or `<digest>`, means a stream of the same name.
         """

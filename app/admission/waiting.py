@@ -17,10 +17,10 @@ class Waiting:
     holder: str
     reserve: bool
     in_escrow: bool
-    """Whether it may be admitted from an escrow."""
+    """Whether the request may be admitted from an escrow."""
     exemption: str
     recalled_at: float | None = None
-    """When escrows were first recalled for it, in the event loop's time."""
+    """When escrows were first recalled for the request, in the event loop's time."""
     answer: asyncio.Future[Verdict] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )

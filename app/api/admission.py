@@ -42,7 +42,7 @@ _MAX_MESSAGE = 4096
 _MAX_LOGGED = 512
 """Characters of one name in the log: without `client-ca` anybody may send a review."""
 _ANSWER_MARGIN = 0.5
-"""Seconds between the decision's deadline and the API server's, for the way back."""
+"""Seconds between the deadline of the decision and that of the API server, to send the answer."""
 
 
 class PlainRoute(APIRoute):

@@ -27,7 +27,7 @@ MAX_VALUES = 200_000
 """Values of one body: objects, lists and what is in them. A check notes a fault for each value that
 is wrong, and a million of them take 0.5 GB."""
 PAUSE = 3.0
-"""Seconds in which no further large body of an address is read after one of them gave way."""
+"""Seconds in which no further large body of an address is read after one of them was refused."""
 _LENGTH_DIGITS = 19
 
 
@@ -146,7 +146,7 @@ class BodyReader:
         self._resume_at = {**paused, most: now + PAUSE}
 
     async def _pause(self, body: _Body) -> None:
-        """Wait if another body of the same address gave way recently.
+        """Wait if another body of the same address was refused recently for lack of memory.
 
         Otherwise a client could send one large body after another, and receiving them costs CPU
         time even if all are refused.

@@ -57,7 +57,7 @@ class RequireClientCertificate:
 
 
 def _common_name(certificate: dict[str, Any]) -> str | None:
-    """Of a certificate in the form of `ssl.SSLSocket.getpeercert`."""
+    """The common name of a certificate in the form of `ssl.SSLSocket.getpeercert`."""
     if not certificate:
         return None
     names = (value for part in certificate["subject"] for key, value in part if key == "commonName")

@@ -20,21 +20,21 @@ _KINDS = frozenset(kind.name for kind in KINDS)
 REVIEWS = Metric(
     "reviews",
     "counter",
-    "Admission reviews by kind, verdict and reason; one that is refused for several reasons "
+    "Admission reviews by kind, verdict and reason; a review that is refused for several reasons "
     "counts for each of them.",
     ("endpoint", "kind", "verdict", "reason"),
 )
 WOULD_REFUSE = Metric(
     "would_refuse",
     "counter",
-    "Reviews and pushes that pass a limit whose mode is warn or audit, by reason and mode.",
+    "Reviews and pushes that exceed a limit of mode warn or audit, by reason and mode.",
     ("reason", "mode"),
 )
 EXEMPTIONS = Metric(
     "exemptions",
     "counter",
-    "Reviews and pushes that pass a limit and are exempt, by whether their user, a group of it or "
-    "their namespace is.",
+    "Reviews and pushes of exempt users, groups and namespaces that exceed a limit, by the kind "
+    "of the exemption.",
     ("by",),
 )
 REVIEW_SECONDS = Metric(

@@ -65,7 +65,7 @@ class Server(uvicorn.Server):
         self._connections = connections or Connections()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen on `sockets`, within bounds that uvicorn has not."""
+        """Listen on `sockets`, within bounds that uvicorn lacks."""
         await self.lifespan.startup()
         listeners = [
             Listener(bound, self._context, self._speak, self._connections)

@@ -251,7 +251,7 @@ class KubeApi:
         except aiohttp.ClientConnectorError as error:
             raise ApiError(0, self._unreachable(error)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ApiError(0, f"{request}: {self._failure(error)}") from error
+            raise ApiError(0, f"{request}: {self._cause(error)}") from error
         with contextlib.suppress(ValueError, TypeError):
             date = parsedate_to_datetime(response.headers.get("Date", ""))
             self.clock.observe(date.timestamp(), sent=sent, received=time.time())
@@ -260,11 +260,11 @@ class KubeApi:
                 raise await _error(request, response)
             yield response
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise ApiError(0, f"{request}: {self._failure(error)}") from error
+            raise ApiError(0, f"{request}: {self._cause(error)}") from error
         finally:
             response.release()
 
-    def _failure(self, error: Exception) -> str:
+    def _cause(self, error: Exception) -> str:
         if isinstance(error, TimeoutError):
             return f"no answer within {self._patience:g} seconds"
         return str(error) or type(error).__name__

@@ -1,7 +1,7 @@
 """Checks the blob sizes in a manifest against the registry.
 
 Registries do not compare the sizes in a manifest with the blobs. Without this check, a manifest
-that understates its sizes would pass `max.storage`.
+that understates its sizes could exceed `max.storage`.
 """
 
 import asyncio
@@ -129,8 +129,8 @@ class BlobSizes:
 
 
 def _known(repository: str, digest: str) -> bytes:
-    """The key of a size that is certain. It is a hash, because clients choose how long names are.
-    It names the repository: who may read one learns nothing about blobs of another."""
+    """The key of a certain size. It is a hash, because clients choose how long names are. It has
+    the repository, so that a client learns nothing about blobs of other repositories."""
     return sha256(f"{repository}@{digest}".encode()).digest()
 
 

@@ -85,8 +85,8 @@ class BlobUploads:
     async def go_on(self, request: Request, upload: ContinueUpload) -> Answer:
         """Continue an upload session, or finish it.
 
-        Requests on one session take turns: a registry may take several at once, and then nobody
-        knows how large the blob is.
+        Requests on one session take turns: a registry may take several at once, and then the size
+        of the blob is unknown.
         """
         async with self._turns.setdefault(upload.session, asyncio.Lock()):
             if has_body(request):
@@ -141,7 +141,7 @@ class BlobUploads:
     def _learn(
         self, request: Request, answer: Answer, repository: Repository, content: bytes
     ) -> None:
-        """Remember the size of a blob that one request had as a whole."""
+        """Remember the size of a blob that came in a single request."""
         if answer.status == 201 and (digest := _finished(request)):
             kind, _, value = digest.partition(":")
             if is_digest(digest) and hashlib.new(kind, content).hexdigest() == value:
@@ -200,7 +200,7 @@ class BlobUploads:
 
 def _finished(request: Request) -> str:
     """The digest of the blob that a request finishes; empty if it names several. The answer to a
-    mount is 201, too, and its blob is not the one that the client sent."""
+    mount is 201 as well, but the client did not send its blob."""
     query = request.scope["query_string"].decode("latin-1")
     parameters = parse_qs(query, keep_blank_values=True)
     digests = parameters.get("digest", [])

@@ -18,7 +18,7 @@ class Links:
     children: frozenset[str] = frozenset()
     """Digests that an index lists, under whatever media type."""
     subject: str = ""
-    """Digest of the manifest that this one refers to."""
+    """Digest of the manifest to which this one refers (`subject`)."""
 
 
 NO_LINKS = Links()
@@ -55,7 +55,7 @@ class Contents:
                 del self._referrers[links.subject]
 
     def point(self, tag: str, digest: str) -> bool:
-        """Make a tag point at a known manifest, and end the grace periods of what it reaches.
+        """Make a tag point at a known manifest, and end the grace periods of its images.
 
         Returns whether images may stop counting because of it.
         """

@@ -60,7 +60,7 @@ class DatabaseError(UnusableError):
 
 @dataclass(frozen=True)
 class Intent:
-    """A manifest on its way to the registry."""
+    """A manifest that is being forwarded to the registry."""
 
     number: int
     repository: Repository
@@ -171,8 +171,8 @@ class Database:
         """Write the outcome with the next transaction. `counts_until`: end of the grace period of
         an image without a tag.
 
-        Nobody has to wait for it: until it is written, the intent stays in the file, and after a
-        crash the registry is asked.
+        No caller has to wait for the write: until then, the intent stays in the file, and after a
+        crash the gateway asks the registry.
         """
 
         def end() -> None:

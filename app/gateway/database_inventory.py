@@ -14,7 +14,7 @@ from app.reporting.folder_inventory import FolderInventory
 
 
 class DatabaseInventory(FolderInventory):
-    """The gateway may be running. Its reservations are in its process and therefore unknown."""
+    """The counts in a gateway's database. The reservations are unknown: they are in its process."""
 
     def __init__(self, database: Path, folder: Path, domain: ApiDomain, note: str = "") -> None:
         """Raises ManifestError and DatabaseError."""

@@ -66,7 +66,7 @@ class Manifests:
         idle_timeout: float,
         timeout: float,
     ) -> None:
-        """`store`: None where ImageStreams say what the registry holds. `timeout`: seconds for the
+        """`store`: None if ImageStreams show the registry's contents. `timeout`: seconds for the
         registry to take a manifest, less than a reservation lasts."""
         self._upstream = upstream
         self._checks = checks
@@ -200,7 +200,7 @@ class Manifests:
 
 
 def _with_warnings(answer: Answer, verdict: Verdict) -> Answer:
-    """The registry's answer, and what would be refused if the limits were enforced."""
+    """The registry's answer, and the violations of limits that are not enforced."""
     added = warnings.headers(verdict)
     return replace(answer, headers=[*answer.headers, *added]) if added else answer
 

@@ -1,4 +1,4 @@
-"""Reads new repositories, asks what is due, and compares the inventory in the background."""
+"""Reads new repositories, asks due questions, and compares the inventory, in the background."""
 
 import asyncio
 import logging

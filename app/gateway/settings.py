@@ -48,7 +48,7 @@ class GatewaySettings(SharedSettings):
         "its /v2/ if there is one."
     )
     upstream_ca: Path | None = Field(
-        None, description="CA certificates to trust the registry by, instead of the system's."
+        None, description="CA certificates that verify the registry, instead of the system's."
     )
     upstream_auth: Path | None = Field(
         None,
@@ -57,7 +57,7 @@ class GatewaySettings(SharedSettings):
     )
     upstream_token_hosts: Hosts = Field(
         default_factory=list,
-        description="Hosts of the registry's token service, if it has one elsewhere.",
+        description="Hosts of the registry's token service, if it is on another host.",
     )
     upstream_storage_hosts: Hosts = Field(
         default_factory=list,
@@ -69,12 +69,12 @@ class GatewaySettings(SharedSettings):
     )
     external_url: Origin | None = Field(
         None,
-        description="Address that clients know the gateway by, http(s)://host[:port]. Without "
-        "it, it is derived from X-Forwarded-Proto, X-Forwarded-Host and Host.",
+        description="Address of the gateway for clients, http(s)://host[:port]. Without this "
+        "setting, it is derived from X-Forwarded-Proto, X-Forwarded-Host and Host.",
     )
     database: Path = Field(
         Path("gateway.db"),
-        description="File for what a plain registry holds; used with --state only.",
+        description="File with the contents of a plain registry; used with --state only.",
     )
     repositories: Path | None = Field(
         None,
@@ -84,26 +84,30 @@ class GatewaySettings(SharedSettings):
     untagged_grace: Seconds = Field(
         900.0,
         gt=0,
-        description="How long an image counts that was pushed by digest, while the tag or index "
-        "that it belongs to has not come.",
+        description="How long an image without a tag counts after its push; its tag or index may "
+        "still come.",
     )
     compare_interval: Seconds = Field(
-        600.0, gt=0, description="Time between two comparisons of that file with the registry."
+        600.0,
+        gt=0,
+        description="Time between two comparisons of the database with the registry.",
     )
-    max_uploads: PositiveInt = Field(64, description="Blob uploads at once; more of them wait.")
+    max_uploads: PositiveInt = Field(
+        64, description="Most blob uploads at the same time; further uploads wait."
+    )
     upload_wait: Seconds = Field(
         30.0,
         gt=0,
-        description="How long an upload waits for its turn, which clients take one after another, "
-        "before it is refused with 429.",
+        description="How long an upload waits before it is refused with 429. Clients get free "
+        "places in turn.",
     )
     page_tokens: Path | None = Field(
         None,
-        description="File of bearer tokens for /page, a line each: <token> <user> <namespace "
-        "pattern>,…; without it, or without --state, there is no page.",
+        description="File of bearer tokens for /page. Each line is <token> <user> <namespace "
+        "pattern>,… Without this setting, or without --state, there is no page.",
     )
     idle_timeout: Seconds = Field(
         60.0,
         gt=0,
-        description="How long a client may take for the next 16 KiB that it sends or takes.",
+        description="Longest time for a client to send or receive the next 16 KiB.",
     )

@@ -32,7 +32,7 @@ class Transactions:
         self._timer: asyncio.TimerHandle | None = None
 
     def close(self) -> None:
-        """Write what waits, and end."""
+        """Write the waiting actions, and end."""
         self._thread.shutdown()
         if self._timer is not None:
             self._timer.cancel()

@@ -9,6 +9,8 @@ from typing import Protocol
 import aiohttp
 from yarl import URL
 
+from app.cluster.connection_errors import connection_problem
+
 _CONNECT = 10.0
 """Seconds to wait for a free connection, and to open one."""
 _MAX_CONNECTIONS = 512
@@ -79,7 +81,7 @@ class HttpTransport:
         session = opened.reads if method in _READS else opened.writes
         watched = None
         if body is not None and not isinstance(body, bytes):
-            watched = _WatchedBody(body, self._idle_timeout, self._answer_timeout)
+            watched = WatchedBody(body, self._idle_timeout, self._answer_timeout)
         try:
             async with asyncio.timeout(self._answer_timeout) as deadline:
                 response = await session.request(
@@ -91,7 +93,7 @@ class HttpTransport:
                 )
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise (watched and watched.error) or UpstreamError(
-                str(error) or type(error).__name__, maybe_done=not isinstance(error, _NEVER_SENT)
+                _problem(error), maybe_done=not isinstance(error, _NEVER_SENT)
             ) from None
         finally:
             if watched:
@@ -125,15 +127,23 @@ class HttpTransport:
         return _Sessions(reads, writes)
 
 
+def _problem(error: Exception) -> str:
+    # The text of an error of TLS is kept: `causes` finds the next step by it.
+    tls = isinstance(error, aiohttp.ClientSSLError)
+    if isinstance(error, aiohttp.ClientConnectorError) and not tls:
+        return f"cannot connect to {error.host}:{error.port}: {connection_problem(error.os_error)}"
+    return str(error) or type(error).__name__
+
+
 @dataclass(frozen=True)
 class _Sessions:
-    """They share their connections."""
+    """Two sessions with shared connections."""
 
     reads: aiohttp.ClientSession
     writes: aiohttp.ClientSession
 
 
-class _WatchedBody:
+class WatchedBody:
     """A request body that sets a deadline for the registry and remembers its own exception."""
 
     def __init__(
@@ -160,8 +170,11 @@ class _WatchedBody:
         self._answer_within(self._answer_timeout)
 
     def _answer_within(self, seconds: float | None) -> None:
-        """`None`: no deadline while the client sends the next part, which has its own timeout."""
-        if self.deadline is not None:
+        """`None`: no deadline while the client sends the next part, which has its own timeout.
+
+        A request that has timed out may still send for a moment.
+        """
+        if self.deadline is not None and not self.deadline.expired():
             now = asyncio.get_running_loop().time()
             self.deadline.reschedule(None if seconds is None else now + seconds)
 

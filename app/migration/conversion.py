@@ -90,7 +90,7 @@ class NamespaceConversion:
     def manifests(
         self, domain: ApiDomain, totals: Totals, mode: Mode | None = None
     ) -> list[dict[str, Any]]:
-        """The objects to apply. `mode`: what they do to a push that passes them."""
+        """The objects to apply. `mode`: the mode of their limits."""
         quota = totals.quota(domain, self.namespace)
         found = [self.limits.limit_range(domain, self.namespace), *([quota] if quota else [])]
         for content in found if mode else ():

@@ -52,8 +52,8 @@ class ImageClaim:
     contradictions: tuple[str, ...] = ()
     """Contradictions within the source; empty for an honest one."""
     others: tuple[str, ...] = ()
-    """Digests that an index lists with a media type of no image. CRI-O ignores the media type. So
-    one of these that is a stored Image counts as an image."""
+    """Digests that an index lists with another media type than that of an image. CRI-O ignores the
+    media type, so such a digest counts as an image if it is a stored Image."""
     reference: str = ""
     """The pull spec of the image, from a source without a proof."""
 

@@ -93,7 +93,7 @@ class Manifest:
     @property
     def listed(self) -> tuple[str, ...]:
         """Digests that an index lists, under whatever media type. Registries and CRI-O serve a
-        manifest by its digest, and do not look how the index calls it."""
+        manifest by its digest, and ignore the media type in the index."""
         return self.children + self.others
 
     def with_images(self, known: Collection[str]) -> "Manifest":

@@ -71,7 +71,7 @@ class Event(StoredObject):
 
     @property
     def seen(self) -> datetime:
-        """When it last happened; long ago if that is unknown."""
+        """The last time of the Event; a time long ago if it is unknown."""
         times = (self.series.last_observed_time, self.last_timestamp, self.event_time)
         known = [time for time in map(time_of, times) if time]
         return max(known) if known else self.created or datetime.min.replace(tzinfo=UTC)

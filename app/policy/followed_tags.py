@@ -30,8 +30,8 @@ def check(
     verdict.note(_ANNOTATION, _listed(follows))
     for tag, target in islice(follows.items(), MAX_VIOLATIONS):
         problem = (
-            f"tag {tag} follows {target} of another namespace, and what that points at later is "
-            f"not known now; LimitRange {namespace}/{limit.source} allows {limit.max}"
+            f"tag {tag} follows {target} of another namespace, which may point at a larger image "
+            f"later; LimitRange {namespace}/{limit.source} allows {limit.max}"
         )
         if mode == "deny":
             verdict.exceed(

@@ -109,7 +109,7 @@ class _Check:
         self.verdict.warn(f"{self._title}: {message}")
 
     def mode(self, item: KubeObject) -> None:
-        """Refuse a mode that does not exist: nobody would notice it before the first refusal."""
+        """Refuse an unknown mode: users would not notice it before the first refusal."""
         name = self._domain.mode_annotation
         named = item.metadata.annotations.get(name)
         if named is not None and named not in MODES:

@@ -59,11 +59,11 @@ def unread(content: Mapping[str, Any], domain: ApiDomain) -> list[str]:
 
 
 def not_in_force(content: Mapping[str, Any], domain: ApiDomain) -> list[str]:
-    """The parts that are not in force, the values with something else in force instead, and limits
-    that may not be meant.
+    """The parts that are not in force, the values that are replaced, and limits that are probably
+    mistakes.
 
-    Besides the parts that are not read, they are what a LimitRange or ResourceQuota says that an
-    API server would refuse. Raises ValidationError for one whose shape is wrong.
+    A part is not in force if the service does not read it, or if an API server would refuse it in a
+    LimitRange or ResourceQuota. Raises ValidationError for an object whose shape is wrong.
     """
     found = [_without_effect(problem) for problem in unread(content, domain)]
     kind = content.get("kind")

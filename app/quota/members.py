@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 StreamImage = tuple[str, str]
 """(stream, digest)"""
@@ -70,12 +71,12 @@ class Members:
     @property
     def text_length(self) -> int:
         """The number of characters in all names."""
-        return sum(len(name) for member in self for name in member[1:])
+        return sum(map(len, chain(self.streams, *self.images, *self.tags)))
 
     @property
     def touched_streams(self) -> set[str]:
         """Every stream that a member belongs to."""
-        return {*self.streams, *(s for s, _ in self.images), *(s for s, _ in self.tags)}
+        return {name for name, _ in chain(self.images, self.tags)} | self.streams
 
 
 NONE = Members()

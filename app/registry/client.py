@@ -256,8 +256,8 @@ def _media_type(answer: _Answer) -> str:
 
 
 def _next_page(path: str, headers: httpx.Headers) -> str | None:
-    """The page that `Link` calls next: the same list, with the query of that address. A registry
-    behind a proxy may spell its own scheme, host and path otherwise than we reach them."""
+    """The next page that `Link` names: the same list, with the query of that address. A registry
+    behind a proxy may name another scheme, host and path than its address here."""
     address = httpx.Response(200, headers=headers).links.get("next", {}).get("url")
     if address is None:
         return None

@@ -22,7 +22,7 @@ from app.registry.names import (
 
 _MAX_QUOTED = 300
 _NAMES_IN_QUERY = frozenset({"tag", "digest"})
-"""What names a manifest in newer drafts of the spec."""
+"""The query parameters that name a manifest in newer drafts of the spec."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PLAIN = re.compile(r"[A-Za-z0-9/_.:=~+-]*", re.ASCII)
 _STEPS = re.compile(r"//|\\|[\x00-\x20]|%(?:2f|5c|00|25)|/(?:\.|%2e){1,2}(?:[/;]|$)", re.IGNORECASE)
@@ -115,7 +115,7 @@ def uploads_of(path: str) -> str:
 
 
 def _start(repository: Repository, query: str) -> StartUpload:
-    """A mount is passed on in any spelling; only a plain one is looked up first."""
+    """A mount is passed on in any spelling. Only for a plain one, the blob is looked up first."""
     parameters = parse_qs(query, keep_blank_values=True) if query else {}
     mounts, sources = parameters.get("mount", []), parameters.get("from", [])
     if not any(mounts):

@@ -16,7 +16,7 @@ from app.registry.names import parse_digest, parse_repository
 logger = logging.getLogger("registry_admission.registry")
 
 _CAPACITY = 50_000
-"""Digests: those of images, and those that indexes list."""
+"""The number of cached digests: of images, and of entries of indexes."""
 _AT_ONCE = 32
 _MISSING = 3.0
 """Seconds until a missing image is asked for again."""

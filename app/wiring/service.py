@@ -19,11 +19,12 @@ from app.api.authorize import AuthorizeApi
 from app.api.health import HealthApi
 from app.api.metrics import RESERVATIONS, STATE_AGE, STATE_BROKEN, UNREADABLE, Metrics
 from app.api.push import PushApi
+from app.auth.authentication import Authenticator
 from app.config.settings import Settings
 from app.policy.verdict import Verdict
 from app.registry.names import Repository
 from app.registry.push import PushChecks
-from app.wiring.backends import Backend, Job
+from app.wiring.backends import Backend, Job, Observations
 from app.wiring.lateness import Lateness
 from app.wiring.usage_metrics import UsageMetrics
 
@@ -98,29 +99,36 @@ def build(
     )
     app = create_app(api, HealthApi(metrics, not_ready, undecided))
     if backend.authenticator is not None:
-        limit = settings.max_concurrent_reviews
-
-        def tolerated(repository: Repository, verdict: Verdict) -> None:
-            metrics.count_tolerated(verdict.tolerated, verdict.exemption)
-            if not verdict.exemption:
-                observations.refusals.push(repository, verdict)
-
-        checks = PushChecks(images, tolerated)
-        pushes = PushApi(
-            checks,
-            backend.authenticator,
-            observations.refusals.push,
-            max_concurrent=limit,
-            is_pusher=settings.is_pusher,
-        )
-        app.include_router(pushes.router())
-        authorize = AuthorizeApi(
-            checks, backend.authenticator, settings.push_proxy, max_concurrent=limit
-        )
-        app.include_router(authorize.router())
+        _add_push_checks(app, backend.authenticator, images, metrics, observations, settings)
     jobs: list[Job] = [lateness.run]
     if settings.usage_metrics:
         usage = UsageMetrics(state, domain, settings.usage_metrics)
         metrics.collect(usage)
         jobs.append(usage.run)
     return Service(enforcer, admission, metrics, app, jobs, lateness.is_late)
+
+
+def _add_push_checks(
+    app: FastAPI,
+    authenticator: Authenticator,
+    images: ImageAdmission,
+    metrics: Metrics,
+    observations: Observations,
+    settings: Settings,
+) -> None:
+    def tolerated(repository: Repository, verdict: Verdict) -> None:
+        metrics.count_tolerated(verdict.tolerated, verdict.exemption)
+        if not verdict.exemption:
+            observations.refusals.push(repository, verdict)
+
+    checks, limit = PushChecks(images, tolerated), settings.max_concurrent_reviews
+    pushes = PushApi(
+        checks,
+        authenticator,
+        observations.refusals.push,
+        max_concurrent=limit,
+        is_pusher=settings.is_pusher,
+    )
+    app.include_router(pushes.router())
+    authorize = AuthorizeApi(checks, authenticator, settings.push_proxy, max_concurrent=limit)
+    app.include_router(authorize.router())

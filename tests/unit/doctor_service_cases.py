@@ -11,7 +11,7 @@ from tests.registry_objects import REGISTRY, SERVICE, Manifest
 
 from . import snapshots
 from .doctor_cases import CONFIG, TLS, Case
-from .snapshots import CA, DIGEST, NOW, WEBHOOKS
+from .snapshots import CA, CENTURY, DIGEST, NOW, WEBHOOKS
 
 VALIDATING = f"ValidatingWebhookConfiguration {SERVICE}"
 MUTATING = f"MutatingWebhookConfiguration {SERVICE}"
@@ -177,9 +177,9 @@ SERVICE_CASES: dict[str, Case] = {
         f"not for {SERVICE}.{SERVICE}.svc",
     ),
     "certificate: near its end": Case(
-        (f"warning CertificateExpiresSoon {TLS}",), later=timedelta(days=350),
+        (f"warning CertificateExpiresSoon {TLS}",), later=CENTURY - timedelta(days=15),
     ),
     "certificate: expired": Case(
-        (f"error CertificateExpired {TLS}",), later=timedelta(days=366),
+        (f"error CertificateExpired {TLS}",), later=CENTURY,
     ),
 }  # fmt: skip

@@ -23,8 +23,10 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 DIGEST = "sha256:" + "1" * 64
 HOST = f"image-registry.{REGISTRY}.svc:5000"
 WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
-CA = authority.make_authority(NOW)
-SERVING = authority.make_serving(CA, service_names(SERVICE, SERVICE), NOW)
+CENTURY = timedelta(days=36_500)
+"""The life of certificates. Some tests ask for the time, and have to pass for ever."""
+CA = authority.make_authority(NOW, CENTURY)
+SERVING = authority.make_serving(CA, service_names(SERVICE, SERVICE), NOW, CENTURY)
 INSTALLED = tuple(manifests.manifests())
 MODELS = {(resource.group, resource.kind): resource.model for resource in resources(ApiDomain())}
 

@@ -91,6 +91,8 @@ def test_audit_lists_largest_images_with_their_tags() -> None:
         LargeImage(DIGESTS["b"], 7, ("app:v2",)),
         LargeImage(DIGESTS["c"], 7, ("web:v1",)),
     )
+    equal = run_audit(TWO, NamespaceLimits(), sizes={"a": 7, "b": 7, "c": 7})
+    assert [image.digest for image in equal.largest] == sorted(DIGESTS[name] for name in "abc")
     everything = run_audit(TWO, NamespaceLimits(), sizes={"a": 5, "b": 7, "c": 7})
     assert everything.largest[2] == LargeImage(DIGESTS["a"], 5, ("app:v1", "app:v2"))
 

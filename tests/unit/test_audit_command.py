@@ -95,6 +95,13 @@ def test_audit_exits_with_1_if_proposed_limits_are_exceeded(state: Path, propose
         assert re.search(words, answer.output), words
 
 
+def test_an_image_names_three_of_its_tags(tmp_path: Path) -> None:
+    objects = [stream("app", v1="a", v2="a", v3="a", v4="a"), image("a", 3 * 2**20)]
+    (tmp_path / "state.yaml").write_text(yaml.safe_dump_all([*objects, limit_range("1Mi", "9")]))
+    assert "(app:v1, app:v2, app:v3 and 1 more)" in run("--state", tmp_path, "--details").stdout
+    assert "(app:v1, app:v2, app:v3, app:v4)" in run("--state", tmp_path, "-o", "wide").stdout
+
+
 def test_details_are_not_advertised_where_they_are_shown(state: Path, proposed: Path) -> None:
     answer = run("--state", state, "--proposed", proposed, "--details")
     assert answer.stderr.endswith("2 namespaces: 1 over a limit.\n")

@@ -20,8 +20,8 @@ from tests.unit.stores import DOMAIN, FakeState, limit
 SMALL, LARGE = digest_of(b"small"), digest_of(b"large")
 FOLLOWING = {"kind": "ImageStreamTag", "name": "base:v1", "namespace": "team-b"}
 WARNING = (
-    "tag app:v1 follows ImageStreamTag team-b/base:v1 of another namespace, and what that points "
-    "at later is not known now; LimitRange team-a/limits allows 1Ki"
+    "tag app:v1 follows ImageStreamTag team-b/base:v1 of another namespace, which may point at a "
+    "larger image later; LimitRange team-a/limits allows 1Ki"
 )
 
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from app.gateway.transport import HttpTransport, UpstreamError
+from app.gateway.transport import HttpTransport, UpstreamError, WatchedBody
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Odd: \xe4\r\n\r\n"
@@ -104,6 +104,8 @@ async def test_refused_connection_means_that_the_registry_has_not_acted() -> Non
             await subject.request("PUT", f"{url}/v2/x", (), b"content")
 
     assert not failure.value.maybe_done
+    port = url.rpartition(":")[2]
+    assert str(failure.value) == f"cannot connect to 127.0.0.1:{port}: Connection refused"
 
 
 async def test_exception_of_the_body_is_raised() -> None:
@@ -131,6 +133,18 @@ async def test_registry_that_stops_reading_times_out() -> None:
     async with server(serve) as url, transport(idle=0.1) as subject:
         with pytest.raises(UpstreamError):
             await subject.request("PATCH", f"{url}/v2/x", (), body())
+
+
+async def test_a_body_may_be_sent_for_a_moment_after_its_request_has_timed_out() -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"a"
+        yield b"b"
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0) as deadline:
+            await asyncio.Event().wait()
+
+    assert [chunk async for chunk in WatchedBody(body(), 1, 1).chunks(deadline)] == [b"a", b"b"]
 
 
 async def test_slow_client_does_not_time_out_the_registry() -> None:

@@ -138,5 +138,5 @@ async def test_late_answer_on_rights_ends_with_the_deadline() -> None:
 
     kind, content = tag(kind="ImageStreamTag", name="origin:big", **OF_TEAM_B)
 
-    with pytest.raises(StateUnavailableError, match="what its user may see is not known"):
+    with pytest.raises(StateUnavailableError, match="the rights of its user are not known"):
         await decide(pushes(Late()), kind, content, within=0.1)

@@ -85,6 +85,15 @@ dockerImageManifests:
 """
 
 
+@pytest.mark.parametrize("arguments", [("--bytes",), ("--sort-by", "bytes")])
+def test_bytes_are_read_to_show_or_to_sort_by_them(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "state.yaml").write_text(LAYERS)
+    [item] = json.loads(run("--state", tmp_path, "-o", "json", *arguments).stdout)["items"]
+    assert item["stored"] is not None
+
+
 def test_layers_that_images_share_are_stored_once(tmp_path: Path) -> None:
     (tmp_path / "state.yaml").write_text(LAYERS)
     answer = run("--state", tmp_path, "--bytes", "team-x", "-o", "json")

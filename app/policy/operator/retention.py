@@ -15,7 +15,7 @@ from app.model.registry import ImagePrunerSpec
 from app.policy.fullness import Level
 from app.quota.usage import NamespaceUsage
 
-NOT_COMPARED = "what is kept was not compared with the limits of all namespaces: apply it again"
+NOT_COMPARED = "the kept images were not compared with the limits of all namespaces: apply it again"
 
 _DEFAULT_REVISIONS = 3
 _TOLD = 3

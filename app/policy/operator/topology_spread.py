@@ -19,7 +19,7 @@ _POLICIES = ("Honor", "Ignore")
 
 def check(verdict: Verdict, constraints: Sequence[SpreadConstraint]) -> None:
     """Refuse what the API server refuses in a Pod. Warn about a constraint that counts no Pods, or
-    those of others."""
+    other Pods as well."""
     known = set[tuple[str, str]]()
     for index, constraint in enumerate(constraints):
         path = f"spec.topologySpreadConstraints[{index}]"
