@@ -34,6 +34,9 @@ class Doubts:
         self._settle = settle
         self._open: dict[_Key, _Doubt] = {}
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._open
+
     def begin(self, intent: Intent, kept: frozenset[str]) -> None:
         """`kept`: the images that count because of this doubt."""
         for reference in intent.references:

@@ -105,9 +105,10 @@ class Inventory:
     def stored(self, intent: Intent) -> None:
         """Count a manifest that the registry has stored.
 
-        If another push or a deletion touched the tag meanwhile, the registry decided which is last.
+        If another push or a deletion touches the tag as well, the registry says which was last.
         """
-        if (intent.repository, intent.reference.tag) in self._postponed:
+        key = (intent.repository, intent.reference.tag)
+        if key in self._postponed or key in self._doubts:
             self.unknown(intent)
         else:
             self._finish(intent, stored=True)

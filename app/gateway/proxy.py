@@ -36,8 +36,8 @@ logger = logging.getLogger("registry_admission.gateway")
 
 _REFUSED = (RegistryError, StateUnavailableError, UpstreamError, DatabaseError, IdleError)
 _RETRY_AFTER = 5
-_MANIFESTS_IN_MEMORY = 64 * 2**20
-"""Bytes."""
+_IN_MEMORY = 64 * 2**20
+"""Bytes of manifests, and of answers to HTTP/1.0 clients."""
 
 
 class Gateway:
@@ -66,7 +66,7 @@ class Gateway:
         self._traffic = traffic or Traffic()
         rights = PushRights(upstream)
         sizes = BlobSizes(upstream, unknown_size)
-        self._room = Room(_MANIFESTS_IN_MEMORY)
+        self._room = Room(_IN_MEMORY)
         self._manifests = Manifests(
             upstream, checks, rights, sizes, store, idle_timeout=idle_timeout,
             timeout=manifest_timeout,
@@ -92,10 +92,11 @@ class Gateway:
                 except _REFUSED as error:
                     await refuse(self._refusal(error), inbox, send, self._idle_timeout)
                 else:
-                    await relay(answer, scope, inbox, send, self._idle_timeout)
+                    with self._room.shared() as take:
+                        await relay(answer, scope, inbox, send, self._idle_timeout, take)
             except ClientDisconnect:
                 pass
-            except (UpstreamError, SlowClientError) as error:
+            except (UpstreamError, SlowClientError, RegistryError) as error:
                 logger.warning("answer broken off", extra={"problem": repr(error)})
 
     def _refusal(self, error: Exception) -> RegistryError:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from starlette.types import Message, Receive, Scope, Send
@@ -51,19 +51,25 @@ class Inbox:
 
 
 async def relay(
-    answer: Answer, scope: Scope, inbox: Inbox, send: Send, idle_timeout: float
+    answer: Answer,
+    scope: Scope,
+    inbox: Inbox,
+    send: Send,
+    idle_timeout: float,
+    take: Callable[[int], None],
 ) -> None:
     """Pass an answer on, one chunk at a time.
 
-    Raises UpstreamError if it breaks off, and SlowClientError if the client reads nothing for
-    `idle_timeout` seconds.
+    `take` is called with the number of bytes that are held in memory for an HTTP/1.0 client. Raises
+    what it raises, UpstreamError if the answer breaks off, and SlowClientError if the client reads
+    nothing for `idle_timeout` seconds.
     """
     watch = _Watch(inbox)
     try:
         headers, chunks = answer.headers, answer.chunks()
         length = answer.header("content-length")
         if scope["http_version"] == "1.0" and not length:
-            whole = await _whole(chunks)
+            whole = await _whole(chunks, take)
             headers = [*headers, (b"content-length", str(len(whole)).encode())]
             chunks = _one(whole)
         async with asyncio.timeout(idle_timeout) as patience:
@@ -107,13 +113,14 @@ class _Watch:
             self._gone.cancel()
 
 
-async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
+async def _whole(chunks: AsyncIterator[bytes], take: Callable[[int], None]) -> bytes:
     """The whole body, for HTTP/1.0 clients, which cannot read chunks.
 
     Raises UpstreamError for too many bytes.
     """
     content = bytearray()
     async for chunk in chunks:
+        take(len(chunk))
         content += chunk
         if len(content) > _WHOLE:
             message = f"the registry answers with more than {_WHOLE} bytes of unknown length"

@@ -33,7 +33,7 @@ class Room:
         def take(size: int) -> None:
             nonlocal mine
             if self._used + size > self._limit:
-                message = "too many large manifests are being pushed at once; try again"
+                message = "too many large manifests and lists are in memory at once; try again"
                 raise RegistryError("TOOMANYREQUESTS", message, retry_after=_RETRY_AFTER)
             self._used += size
             mine += size

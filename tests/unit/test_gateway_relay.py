@@ -9,6 +9,7 @@ from starlette.types import Message
 
 from app.gateway.relay import Inbox, SlowClientError, refuse, relay
 from app.gateway.transport import UpstreamError
+from app.gateway.uploads import Room
 from app.gateway.upstream import Answer
 from app.registry.errors import RegistryError
 
@@ -54,6 +55,11 @@ class Client:
 
 END: Message = {"type": "http.request", "body": b"", "more_body": False}
 GONE: Message = {"type": "http.disconnect"}
+OLD, NEW = {"http_version": "1.0"}, {"http_version": "1.1"}
+
+
+def any_size(_size: int) -> None:
+    """There is room for any number of bytes."""
 
 
 @pytest.mark.parametrize(
@@ -75,7 +81,7 @@ async def test_http_1_0_client_gets_no_chunked_answer(
     client, response = Client(END), Response(b"ab", b"cd", headers=headers)
     answer = Answer(200, response.headers, response)
 
-    await relay(answer, {"http_version": version}, Inbox(client.receive), client.send, 5)
+    await relay(answer, {"http_version": version}, Inbox(client.receive), client.send, 5, any_size)
 
     assert dict(client.got[0]["headers"]) == expected
     assert client.body == b"abcd"
@@ -88,21 +94,38 @@ async def test_http_1_0_answer_of_unknown_length_is_bounded() -> None:
     with pytest.raises(UpstreamError, match="unknown length"):
         await relay(
             Answer(200, [], response),
-            {"http_version": "1.0"},
+            OLD,
             Inbox(client.receive),
             client.send,
             5,
+            any_size,
         )
 
     assert response.closed
 
 
+async def test_http_1_0_answers_share_a_bound() -> None:
+    room = Room(3 * 2**20)
+    client, response = Client(END), Response(*[bytes(2**20)] * 2)
+    other = Client(END)
+
+    with room.shared() as take, room.shared() as taken_by_another:
+        taken_by_another(2**21)
+        with pytest.raises(RegistryError, match="in memory at once"):
+            await relay(Answer(200, [], response), OLD, Inbox(client.receive), client.send, 5, take)
+    with room.shared() as take:
+        again = Response(*[bytes(2**20)] * 2)
+        await relay(Answer(200, [], again), OLD, Inbox(other.receive), other.send, 5, take)
+
+    assert client.got == []
+    assert response.closed
+    assert len(other.body) == 2**21
+
+
 async def test_answer_ends_when_the_client_disconnects() -> None:
     client, response = Client(END, GONE), Response(*[bytes(2**20)] * 100)
 
-    await relay(
-        Answer(200, [], response), {"http_version": "1.1"}, Inbox(client.receive), client.send, 5
-    )
+    await relay(Answer(200, [], response), NEW, Inbox(client.receive), client.send, 5, any_size)
 
     assert len(client.body) < 10 * 2**20
     assert response.closed
@@ -135,7 +158,7 @@ async def test_client_that_reads_nothing_is_given_up() -> None:
 
     inbox, response = Inbox(Client(END).receive), Response(b"ab")
     with pytest.raises(SlowClientError):
-        await relay(Answer(200, [], response), {"http_version": "1.1"}, inbox, stuck, 0.01)
+        await relay(Answer(200, [], response), NEW, inbox, stuck, 0.01, any_size)
     with pytest.raises(SlowClientError):
         await refuse(RegistryError("DENIED", "no"), inbox, stuck, 0.01)
 
@@ -152,6 +175,6 @@ async def test_slow_registry_is_not_taken_for_a_slow_client() -> None:
     client = Client(END)
     answer = Answer(200, [], Slow())
 
-    await relay(answer, {"http_version": "1.1"}, Inbox(client.receive), client.send, 0.1)
+    await relay(answer, NEW, Inbox(client.receive), client.send, 0.1, any_size)
 
     assert client.body == b"abcd"

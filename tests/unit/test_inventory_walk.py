@@ -1,0 +1,126 @@
+"""A random walk of pushes, lost answers, deletions and comparisons at once.
+
+The inventory never counts less than the registry has stored, apart from pushes in flight, which
+have reservations. In the end it counts exactly what the registry has stored.
+"""
+
+import asyncio
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from app.gateway.database import Database, Intent
+from app.gateway.inventory import Inventory
+from app.registry.names import Reference
+from tests.unit.inventories import APP, ORIGIN, FakeRegistry, inventory_of
+from tests.unit.pushes import digest_of, image
+
+TAGS = ("v1", "v2", "v3")
+CONTENTS = {digest_of(content): content for content in map(image, range(8))}
+STEPS = 80
+
+
+class Walk:
+    def __init__(self, inventory: Inventory, registry: FakeRegistry, random: Random) -> None:
+        self.inventory = inventory
+        self.registry = registry
+        self.random = random
+        self.sent: list[Intent] = []
+        """Pushes that the registry has not decided yet."""
+        self.decided: list[tuple[Intent, bool]] = []
+        """Pushes whose answers are on their way, and whether they were stored."""
+
+    async def push(self) -> None:
+        tag, digest = self.random.choice(TAGS), self.random.choice(list(CONTENTS))
+        self.sent.append(await self.inventory.begin(APP, Reference(tag=tag), digest))
+
+    async def decide(self) -> None:
+        if self.sent:
+            intent = self._one_of(self.sent)
+            stored = self.random.random() < 0.8
+            if stored:
+                self.registry.store(CONTENTS[intent.digest], intent.reference.tag)
+            self.decided.append((intent, stored))
+
+    async def answer(self) -> None:
+        if self.decided:
+            intent, stored = self._one_of(self.decided)
+            lost = self.random.random() < 0.2
+            outcome = self.inventory.stored if stored else self.inventory.not_stored
+            (self.inventory.unknown if lost else outcome)(intent)
+            if lost and not stored and self.random.random() < 0.5:
+                self.registry.store(CONTENTS[intent.digest], intent.reference.tag)
+
+    async def delete(self) -> None:
+        tag = self.random.choice(TAGS)
+        self.registry.stored.pop(tag, None)
+        await self.inventory.deleted(APP, Reference(tag=tag))
+
+    async def compare(self) -> None:
+        await self.inventory.compare(APP, thorough=self.random.random() < 0.5)
+
+    async def ask(self) -> None:
+        await self.inventory.ask_due()
+
+    def _one_of(self, waiting: list[Any]) -> Any:
+        return waiting.pop(self.random.randrange(len(waiting)))
+
+    def check(self) -> None:
+        stream = self.inventory.usage[APP.namespace].streams.get(APP.stream)
+        in_flight = {one.reference.tag for one in (*self.sent, *(one for one, _ in self.decided))}
+        for tag in self.registry.stored.keys() & set(TAGS) - in_flight:
+            assert stream is not None
+            assert tag in stream.tags
+            assert digest_of(self.registry.stored[tag]) in stream.images
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_no_order_of_events_hides_what_the_registry_stores(seed: int, tmp_path: Path) -> None:
+    database, registry, random = (
+        Database(tmp_path / "gateway.db", ORIGIN),
+        FakeRegistry(),
+        Random(seed),
+    )
+    inventory = inventory_of(database, registry)
+    walk = Walk(inventory, registry, random)
+    steps = (
+        walk.push,
+        walk.push,
+        walk.decide,
+        walk.decide,
+        walk.answer,
+        walk.answer,
+        walk.delete,
+        walk.compare,
+        walk.ask,
+    )
+    running: set[asyncio.Task[None]] = set()
+
+    for _ in range(STEPS):
+        running.add(asyncio.create_task(random.choice(steps)()))
+        for _ in range(random.randrange(6)):
+            await asyncio.sleep(0)
+        walk.check()
+    await asyncio.gather(*running)
+    while walk.sent:
+        await walk.decide()
+    while walk.decided:
+        await walk.answer()
+        walk.check()
+    for _ in range(4):
+        await inventory.ask_due()
+        await asyncio.sleep(0.02)
+
+    stored = {tag: digest_of(registry.stored[tag]) for tag in TAGS if tag in registry.stored}
+    assert tags(inventory) == stored
+    database.close()
+    reopened = Database(tmp_path / "gateway.db", ORIGIN)
+    assert tags(inventory_of(reopened, registry)) == stored
+    reopened.close()
+
+
+def tags(inventory: Inventory) -> dict[str, str | None]:
+    stream = inventory.usage[APP.namespace].streams.get(APP.stream)
+    return {tag: stream.latest(tag) for tag in stream.tags} if stream else {}
