@@ -38,7 +38,7 @@ _LEVELS = ("error", "warning")
     "--samples",
     type=click.IntRange(min=1),
     default=20,
-    help="With --registry-url: how many images to look for in it.  [default: 20]",
+    help="With --registry-url: number of images to look for in the registry.  [default: 20]",
 )
 @click.option(
     "--fail-on", type=click.Choice(_LEVELS), default="error",

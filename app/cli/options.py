@@ -138,6 +138,12 @@ def _metavar(name: str, field: FieldInfo) -> str | None:
     return _NUMBERS.get(field.annotation)
 
 
+def _as_written(problem: str) -> str:
+    """`setting_name: problem` with the name of the setting as flags and documentation have it."""
+    name, colon, text = problem.partition(": ")
+    return f"{name.replace('_', '-')}{colon}{text}" if colon else problem
+
+
 def _load(
     flags: dict[str, Any], config: Path | None, model: type[SharedSettings]
 ) -> SharedSettings:
@@ -148,6 +154,6 @@ def _load(
         for problem in error.errors(include_url=False, include_input=False):
             if problem["type"] == "missing":
                 raise click.UsageError(f"{flag(str(problem['loc'][0]))} is required") from None
-        raise click.UsageError("\n".join(problems(error))) from None
+        raise click.UsageError("\n".join(map(_as_written, problems(error)))) from None
     except SettingsFileError as error:
         raise click.UsageError(" ".join(str(error).split())) from None

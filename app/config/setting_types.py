@@ -47,7 +47,7 @@ def _legacy_modes(rules: list[str]) -> list[str]:
 def _registry_url(url: str) -> str:
     endpoint = parse_endpoint(url)
     if endpoint is None or endpoint.path.strip("/"):
-        raise ValueError("it must be https://host[:port]; credentials belong into registry_auth")
+        raise ValueError("it must be https://host[:port]; credentials belong into registry-auth")
     return url.rstrip("/")
 
 

@@ -51,7 +51,7 @@ class _ProblemError(Exception):
 
 
 _NOT_FOUND = _Problem(404, "Not found", "This page does not exist, or you have no right to see it.")
-_BUSY = _Problem(503, "Busy", "Too many people are looking at once. Try again in a moment.", 1)
+_BUSY = _Problem(503, "Busy", "Too many pages are requested at the same time. Try again soon.", 1)
 _FOREIGN = _Problem(403, "Not from here", "This form was sent from another site.")
 
 
@@ -130,7 +130,7 @@ class PageApi:
         subject = await self._authenticator.authenticate(token) if token else None
         if subject is None:
             logger.info("sign-in refused")
-            return self._ask_to_sign_in(path, "Nobody has issued this token, or it has expired.")
+            return self._ask_to_sign_in(path, "This token is unknown, or it has expired.")
         try:
             cookie = self._sessions.start(token)
         except TokenTooLongError as error:

@@ -36,7 +36,7 @@ class Sessions:
         """The cookie's value. Raises TokenTooLongError."""
         sealed = self._fernet().encrypt(zlib.compress(token.encode(errors="replace"), 9)).decode()
         if len(sealed) > MAX_COOKIE:
-            raise TokenTooLongError(f"a token of {len(token)} characters fits into no cookie")
+            raise TokenTooLongError(f"a token of {len(token)} characters is too long for a cookie")
         return sealed
 
     def token(self, cookie: str) -> str | None:

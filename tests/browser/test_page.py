@@ -29,7 +29,7 @@ async def test_a_deep_link_asks_to_sign_in_and_then_leads_on(small: Site, script
         assert asked is not None
         assert asked.status == 401
         await visitor.sign_in("wrong-token-0123456789")
-        await expect(page.get_by_role("alert")).to_contain_text("Nobody has issued this token")
+        await expect(page.get_by_role("alert")).to_contain_text("This token is unknown")
         await visitor.sign_in()
 
         await expect(page.get_by_role("heading", level=1)).to_have_text(OVER)

@@ -136,7 +136,7 @@ def by_name(manifests: list[Manifest]) -> dict[tuple[str, str, str], Manifest]:
         ),
     ],
 )
-def test_the_chart_renders_what_kustomize_builds(
+def test_the_chart_renders_the_objects_of_kustomize(
     cluster: Cluster,
     tmp_path: Path,
     chosen: dict[str, Any],
@@ -195,7 +195,7 @@ def test_a_certificate_that_exists_is_trusted_by_every_webhook(
     assert found == expected
 
 
-def test_install_upgrade_and_rollback_keep_what_the_service_wrote(
+def test_install_upgrade_and_rollback_keep_objects_of_the_service(
     cluster: Cluster, release: str
 ) -> None:
     def replicas() -> int:

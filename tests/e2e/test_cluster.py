@@ -69,7 +69,7 @@ def test_the_programs_know_their_version(cluster: Cluster) -> None:
     assert versions["clientVersion"]["gitVersion"] == server
 
 
-def test_a_restart_keeps_what_is_stored(cluster: Cluster) -> None:
+def test_a_restart_keeps_stored_objects(cluster: Cluster) -> None:
     cluster.kubectl("create", "configmap", "kept", "--from-literal=key=value")
     try:
         cluster.restart_apiserver()

@@ -131,7 +131,7 @@ async def test_a_new_tag_comes_as_an_update_and_is_counted(
     assert (await tags.put_tag(namespace, "app:b", source, kind=kind)).code == 403
 
 
-async def test_deleting_a_tag_asks_nobody_and_makes_room(
+async def test_deleting_a_tag_calls_no_webhook_and_makes_room(
     cluster: Cluster, replicas: Replicas, api: ImageApi, tags: Tags, namespace: str
 ) -> None:
     await limited(cluster, replicas, namespace, "image-tags", 1)

@@ -144,7 +144,7 @@ def test_own_certificate_needs_no_right_on_secrets(cluster: Cluster, tmp_path: P
         assert answer.stdout.strip() == "no"
 
 
-def test_uninstall_removes_what_install_created(cluster: Cluster) -> None:
+def test_uninstall_removes_the_objects_of_install(cluster: Cluster) -> None:
     namespace = "other-admission"
     options = ("--service-namespace", namespace)
     selector = "--selector=app.kubernetes.io/name=registry-admission"

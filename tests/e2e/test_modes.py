@@ -144,7 +144,7 @@ async def test_a_push_is_refused_from_the_moment_that_a_limit_is_enforced(
     await becomes(60, "status.used", partial(used, cluster, namespace), {API.imagestreams: "1"})
 
 
-async def test_a_namespace_over_its_limit_takes_what_adds_nothing_when_it_is_enforced(
+async def test_a_namespace_over_an_enforced_limit_admits_requests_that_add_nothing(
     cluster: Cluster,
 ) -> None:
     namespace = "mode-warn"

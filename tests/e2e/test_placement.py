@@ -42,14 +42,14 @@ def refused(cluster: Cluster, pods: list[dict[str, Any]]) -> set[int]:
     return {index for index in range(len(pods)) if f"deployment.apps/pod-{index}" not in created}
 
 
-def test_what_is_allowed_the_api_server_accepts(cluster: Cluster) -> None:
+def test_the_api_server_accepts_allowed_values(cluster: Cluster) -> None:
     allowed = [{"affinity": one} for one in affinity.ALLOWED if "<" not in json.dumps(one)]
     allowed += [{"topologySpreadConstraints": one} for one in spread.ALLOWED]
 
     assert refused(cluster, allowed) == set()
 
 
-def test_what_is_refused_the_api_server_refuses(cluster: Cluster) -> None:
+def test_the_api_server_refuses_refused_values(cluster: Cluster) -> None:
     cases = [
         ({"affinity": content}, message)
         for content, message, _ in affinity.REFUSED

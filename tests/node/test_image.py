@@ -78,15 +78,13 @@ def printed(node: Node, namespace: str, name: str, *command: str) -> str:
     return node.kubectl("logs", name, there).stdout
 
 
-def test_anybody_may_run_it_without_writing(node: Node, restricted: str) -> None:
+def test_any_user_may_run_the_image_on_a_read_only_disk(node: Node, restricted: str) -> None:
     text = printed(node, restricted, "version", "registry-admission", "--version")
 
     assert VERSION in text
 
 
-def test_every_module_and_command_works_with_what_the_image_has(
-    node: Node, restricted: str
-) -> None:
+def test_every_module_and_command_works_in_the_image(node: Node, restricted: str) -> None:
     text = printed(node, restricted, "modules", "python", "-c", _IMPORTS)
 
     assert text.splitlines()[-1] == "every module, every command"

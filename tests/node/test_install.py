@@ -73,7 +73,9 @@ def ca_bundles(node: Node) -> set[str | None]:
     return {one["clientConfig"].get("caBundle") for one in found["webhooks"]}
 
 
-async def test_what_is_installed_holds_the_limits_and_says_so(in_its_ways: Node) -> None:
+async def test_the_installed_service_enforces_the_limits_and_shows_the_counts(
+    in_its_ways: Node,
+) -> None:
     node = in_its_ways
     limits_of_the_page(node, LIMITED)
     eventually(lambda: used(node, LIMITED).get("alauda.io/image-tags"), lambda it: it == "0")

@@ -67,6 +67,6 @@ def test_api_servers_and_registries_are_reached(
 
 
 @pytest.mark.parametrize("port", NOBODY)
-def test_nothing_else_is_reached(node: Node, pod: str, server: str, port: int) -> None:
+def test_other_addresses_are_not_reached(node: Node, pod: str, server: str, port: int) -> None:
     """Wait, because the firewall sees a new Pod a moment later."""
     eventually(lambda: not connects(node, pod, server, port))

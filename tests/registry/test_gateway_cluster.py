@@ -89,7 +89,7 @@ async def test_200_concurrent_pushes_through_three_gateways_leave_exactly_50_tag
     assert len(await images.tags(direct, "team-g/app")) == 50
 
 
-async def test_a_pusher_is_whoever_may_update_the_layers_of_a_stream(
+async def test_users_who_may_update_imagestreams_layers_may_push(
     cluster: Cluster, api: KubeApi
 ) -> None:
     cluster.kubectl("create", "namespace", "team-p")

@@ -22,7 +22,7 @@ def _limits(tmp_path: Path) -> None:
     images.limits(tmp_path, "team-c", image_tags=50)
 
 
-async def test_clients_print_size_limit_and_what_to_do(
+async def test_clients_print_size_limit_and_next_step(
     gate: Gateway, clients: Clients, tmp_path: Path
 ) -> None:
     layer = images.layer_file(tmp_path / "layer.tar", 12 * MIB)
@@ -76,7 +76,7 @@ async def test_an_upload_that_declares_too_much_is_refused_before_it_starts(
 
 
 @ON_BOTH
-async def test_a_resumed_upload_counts_what_was_there(client: httpx.AsyncClient) -> None:
+async def test_a_resumed_upload_counts_earlier_bytes(client: httpx.AsyncClient) -> None:
     started = await client.post("/v2/team-a/app/blobs/uploads/")
     first = await client.patch(started.headers["location"], content=bytes(6 * MIB))
     assert first.status_code == 202

@@ -73,7 +73,7 @@ async def test_no_text_is_cut(browser: Browser, url: str, path: str, width: int)
     await context.close()
 
 
-async def test_cells_say_what_they_are_on_a_phone(browser: Browser, url: str) -> None:
+async def test_cells_show_their_column_on_a_phone(browser: Browser, url: str) -> None:
     context = await browser.new_context(viewport={"width": 390, "height": 900})
     page = await context.new_page()
     await page.goto(f"{url}/reference/settings/")

@@ -117,7 +117,8 @@ def test_settings_hold_no_secrets() -> None:
     answer = run("serve", "--show-settings", "--registry-url", "https://user:secret@example.com")
 
     assert answer.exit_code == 2
-    assert "registry_url: it must be https://host[:port]; credentials belong" in answer.output
+    problem = "registry-url: it must be https://host[:port]; credentials belong into registry-auth"
+    assert problem in answer.output
     assert "secret" not in answer.output
 
 

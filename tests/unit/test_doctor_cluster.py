@@ -109,7 +109,9 @@ async def test_forbidden_objects_are_not_checked(api: tuple[Api, str], tmp_path:
     assert mounts.why.endswith("events is forbidden")
 
 
-async def test_a_tenant_is_told_what_may_not_be_read(api: tuple[Api, str], tmp_path: Path) -> None:
+async def test_a_tenant_sees_the_objects_that_may_not_be_read(
+    api: tuple[Api, str], tmp_path: Path
+) -> None:
     answers, server = api
     answers.refuse = lambda _: _status(403, "User tenant cannot list this")
     (tmp_path / "kubeconfig").write_text(kubeconfig(server))

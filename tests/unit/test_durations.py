@@ -68,7 +68,7 @@ def test_durations_are_written_with_their_unit(seconds: float, text: str) -> Non
 
 
 @given(st.integers(0, 10**13))
-def test_what_is_written_is_read_again(micros: int) -> None:
+def test_a_printed_duration_is_parsed_to_the_same_value(micros: int) -> None:
     seconds = micros / 1e6
 
     assert durations.seconds(durations.text(seconds)) == pytest.approx(seconds, abs=1e-6)

@@ -85,7 +85,7 @@ async def test_cancel_reports_endless_conflicts() -> None:
         await enforcer(FakeState(LIMITED), ledgers).cancel("ns", "upload")
 
 
-async def test_giving_back_finds_what_another_replica_has_reserved() -> None:
+async def test_cancelling_finds_a_reservation_of_another_replica() -> None:
     state, shared = FakeState(LIMITED), Versioned()
     ours, theirs = Replica(shared), Replica(shared)
     await theirs.refresh("ns")

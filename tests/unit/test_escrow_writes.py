@@ -17,7 +17,7 @@ from tests.unit.stores import DOMAIN, limit, quota
 from tests.unit.test_escrows import TIMING, Cluster
 
 
-async def test_a_write_whose_outcome_nobody_knows_loses_nothing() -> None:
+async def test_a_write_with_an_unknown_outcome_loses_no_reservation() -> None:
     cluster = Cluster(1000, Doubtful)
     doubtful = cluster.ledgers[0]
     assert isinstance(doubtful, Doubtful)
@@ -65,7 +65,7 @@ async def test_an_escrow_whose_write_is_on_its_way_is_given_back(end: str) -> No
     assert (cluster.places, len(cluster.shared.ledger)) == (0, 3)
 
 
-async def test_an_escrow_that_nobody_knows_of_is_given_back() -> None:
+async def test_an_escrow_of_a_lost_write_is_given_back() -> None:
     cluster = Cluster(1000, Doubtful)
     doubtful = cluster.ledgers[0]
     assert isinstance(doubtful, Doubtful)
@@ -122,7 +122,7 @@ async def test_a_stream_that_cannot_be_read_ends_no_worker(monkeypatch: pytest.M
         await one.close()
 
 
-async def test_a_ledger_that_somebody_breaks_during_a_recall_ends_no_worker(
+async def test_a_ledger_broken_during_a_recall_ends_no_worker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cluster = Cluster(100)
@@ -148,7 +148,7 @@ async def test_a_ledger_that_somebody_breaks_during_a_recall_ends_no_worker(
     assert await asyncio.wait_for(cluster.allows(1, "one-more"), 20)
 
 
-def test_who_decides_beside_an_escrow_has_seen_what_it_rests_on() -> None:
+def test_taking_an_escrow_raises_the_floor() -> None:
     ledger, usage = Ledger(), NamespaceUsage()
     limits = NamespaceLimits(quotas=(quota(image_tags=9),))
     ledger.begin(usage, View(1, 1000.0), 1000.0)

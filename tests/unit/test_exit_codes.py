@@ -257,7 +257,7 @@ print(json.dumps(found))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_list_of_commands_says_what_their_help_says(name: str) -> None:
+def test_the_list_of_commands_has_the_first_sentence_of_each_help(name: str) -> None:
     lazy = COMMANDS[name]
     text = (lazy.load().help or "").strip().partition("\n")[0]
     assert text == lazy.help

@@ -96,7 +96,7 @@ def renamed_oddly(_request: httpx.Request) -> httpx.Response:
         pytest.param(True, {"head": head_of(22)}, False, id="the registry says more"),
     ],
 )
-async def test_counted_bytes_are_believed_if_the_registry_says_nothing_and_nobody_else_adds_any(
+async def test_counted_bytes_are_the_size_if_the_registry_names_none_and_no_other_gateway_runs(
     store: UsageStore, alone: bool, answers: dict[str, Handler], believed: bool
 ) -> None:
     registry = FakeRegistry(**{"head": to_storage, **answers})

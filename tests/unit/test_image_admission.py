@@ -212,7 +212,7 @@ async def test_a_mapping_makes_no_stream() -> None:
         ),
     ],
 )  # fmt: skip
-async def test_a_dry_run_reserves_what_the_image_api_stores_whatever_is_asked(
+async def test_a_dry_run_reserves_members_that_the_image_api_stores(
     kind: str, content: dict[str, Any], reserved: int
 ) -> None:
     pushes = Pushes(NamespaceLimits(quotas=(quota(images=1),)))
@@ -221,7 +221,7 @@ async def test_a_dry_run_reserves_what_the_image_api_stores_whatever_is_asked(
     assert pushes.enforcer.reservations() == reserved
 
 
-async def test_an_update_claims_only_what_was_not_there() -> None:
+async def test_an_update_claims_only_new_members() -> None:
     """The update is stored only if the stream has not changed."""
     pushes = Pushes(NamespaceLimits(quotas=(quota(image_tags=9),)))
     old, new = stream(named("a"), named("b")), stream(named("a"))
@@ -282,7 +282,7 @@ async def test_an_image_that_its_stream_does_not_hold_comes_with_advice_that_can
     ],
     ids=["mapping to a repository", "mapping of no image", "tag", "import"],
 )
-async def test_what_cannot_be_counted_is_refused_where_something_is_limited(
+async def test_an_uncountable_request_is_refused_in_a_namespace_with_limits(
     kind: str, content: dict[str, Any], problem: str
 ) -> None:
     limited = Pushes(NamespaceLimits(quotas=(quota(images=9),)))

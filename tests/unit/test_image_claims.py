@@ -235,7 +235,7 @@ def disguised_index(*children: bytes, layers: int = 0) -> bytes:
     ],
 )
 @pytest.mark.parametrize("sizes_by", ["registry", "Image API"])
-async def test_what_an_index_lists_as_a_layer_is_an_image_if_an_image_is_stored(
+async def test_an_index_entry_listed_as_a_layer_is_an_image_if_an_image_is_stored(
     manifest: bytes, causes_given: list[str], sizes_by: str
 ) -> None:
     """CRI-O pulls such an entry, whatever its media type."""

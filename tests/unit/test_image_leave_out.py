@@ -47,7 +47,7 @@ def size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def test_leader_election_and_connections_work_with_what_is_left(site: Path) -> None:
+def test_leader_election_and_connections_work_with_the_remaining_modules(site: Path) -> None:
     environment = {"PYTHONPATH": f"{site}:{Path(__file__).parents[2]}"}
     done = subprocess.run(
         [sys.executable, "-c", TRIAL], env=environment, capture_output=True, text=True
@@ -66,7 +66,7 @@ def test_most_of_the_library_is_left_out(site: Path) -> None:
     assert size(site) < 4 * 2**20 < size(LIBRARY) / 10
 
 
-def test_bytecode_of_what_is_left_is_current(site: Path) -> None:
+def test_bytecode_of_the_remaining_modules_is_current(site: Path) -> None:
     """The disk of a container is read-only: missing bytecode would be compiled at each start."""
     check = "import sys; from pathlib import Path; import kubernetes_asyncio.client"
     done = subprocess.run(
@@ -79,7 +79,7 @@ def test_bytecode_of_what_is_left_is_current(site: Path) -> None:
     assert any("matches" in line for line in compiled), compiled
 
 
-def test_a_library_without_what_is_kept_is_an_error(tmp_path: Path) -> None:
+def test_a_library_without_the_kept_modules_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "kubernetes_asyncio" / "client" / "api").mkdir(parents=True)
 
     with pytest.raises(FileNotFoundError):

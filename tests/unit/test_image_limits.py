@@ -105,7 +105,7 @@ INDEX = SizedImage("image i of tag app:v1", Weight(None), digest="i")
         ),
     ],
 )
-def test_the_refusal_names_the_image_and_what_to_do(image: SizedImage, refusal: str) -> None:
+def test_the_refusal_names_the_image_and_the_next_step(image: SizedImage, refusal: str) -> None:
     assert list(map(str, check(image, "deny").violations)) == [refusal]
 
 

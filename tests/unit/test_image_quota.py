@@ -172,7 +172,7 @@ def test_reserved_members_count_like_stored_ones() -> None:
     assert (change.images.requested, change.image_tags.requested) == (0, 1)
 
 
-def test_a_refusal_says_what_to_do_next() -> None:
+def test_a_refusal_names_the_next_step() -> None:
     limits = NamespaceLimits(
         quotas=(quota(images=2, image_tags=3),), stream_images=limit("2"), stream_tags=limit("2")
     )

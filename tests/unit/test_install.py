@@ -78,7 +78,7 @@ def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def test_install_prints_what_it_would_apply(tls: Path) -> None:
+def test_install_prints_the_objects_that_it_would_apply(tls: Path) -> None:
     options = ("--image", "i:1", "--service-namespace", "platform", "--replicas", "2")
 
     answer = run("install", *options, "--api-domain", "openshift.io")

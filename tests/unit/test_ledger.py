@@ -113,7 +113,7 @@ def test_members_that_are_stored_with_one_that_is_seen_give_their_places_back_at
         pytest.param([("other", app("v2"))], ["other"], id="others claim something else"),
     ],
 )
-def test_what_others_may_have_stored_proves_nothing(
+def test_a_member_that_another_request_may_have_stored_is_no_proof(
     others: list[tuple[str, Claims]], left: list[str]
 ) -> None:
     ledger = Ledger()
@@ -130,7 +130,7 @@ def test_what_others_may_have_stored_proves_nothing(
     assert sorted(row.holder for row in ledger) == left
 
 
-def test_what_was_stored_when_it_was_claimed_stays_reserved_until_the_request_ends() -> None:
+def test_a_member_stored_before_its_claim_stays_reserved_until_expiry() -> None:
     ledger = Ledger()
     ledger.reserve("holder", app("v1"), usage("v1"), 190.0)
 

@@ -148,7 +148,7 @@ async def test_after_a_restore_of_etcd_one_conflict_is_enough(
     await ledgers.save("ns", ledger, version)
 
 
-async def test_a_watch_that_is_behind_does_not_hide_what_was_written(
+async def test_a_late_watch_does_not_hide_an_own_write(
     ledgers: KubernetesLedgers,
 ) -> None:
     await ledgers.save("ns", Ledger([ROW]), "")

@@ -167,7 +167,7 @@ def test_a_refusal_names_the_limits_and_the_rule() -> None:
     )
 
 
-def test_a_refusal_shows_what_to_apply() -> None:
+def test_a_refusal_shows_the_objects_to_apply() -> None:
     assert (
         refusal(LIMITS).next_step
         == """\

@@ -51,7 +51,7 @@ def test_a_file_has_the_objects_that_kubectl_finds(
         ("\n".join(f"{' ' * depth}a:" for depth in range(1200)), 101, "nested deeper than 100"),
     ],
 )
-def test_what_no_api_server_takes_is_named_with_its_line(
+def test_objects_that_no_api_server_accepts_are_named_with_their_line(
     tmp_path: Path, text: str, line: int, problem: str
 ) -> None:
     file = tmp_path / "thing.yaml"

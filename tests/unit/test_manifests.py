@@ -17,7 +17,7 @@ from tests.unit.manifests import all_webhooks, manifests, only
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 
 
-def test_no_manifest_names_an_image_that_somebody_else_could_publish() -> None:
+def test_no_manifest_names_an_image_that_strangers_could_publish() -> None:
     """A short name is pulled from a public registry. No host of `.invalid` exists (RFC 2606)."""
     files = [one for one in MANIFESTS.rglob("*.yaml") if "chart" not in one.parts]
     images = {

@@ -66,7 +66,7 @@ def test_the_lowest_maximum_of_each_mode_counts() -> None:
     assert [hard.mode for hard in found.quotas] == ["audit"]
 
 
-def test_a_mode_that_does_not_exist_is_refused_and_is_none() -> None:
+def test_an_unknown_mode_is_refused_and_ignored() -> None:
     wrong, right = limit_range("l", "Warn", storage="1Gi"), limit_range("l", "warn", storage="1Gi")
     assert check_limit_range(right, domain=DOMAIN).reasons == ()
     assert check_limit_range(wrong, domain=DOMAIN).reasons == ("UnknownMode",)
@@ -120,7 +120,7 @@ def test_exemptions(
         ("enforce", "enforce", "user admin", False),
     ],
 )
-def test_what_becomes_of_a_passed_limit(
+def test_the_mode_decides_about_an_exceeded_limit(
     default: Mode, mode: Mode | None, exemption: str, refused: bool
 ) -> None:
     verdict = Verdict()
@@ -133,7 +133,7 @@ def test_what_becomes_of_a_passed_limit(
     )
 
 
-def test_what_is_no_limit_is_refused_in_every_mode() -> None:
+def test_violations_of_other_rules_are_refused_in_every_mode() -> None:
     verdict = Verdict()
     verdict.deny("Incomplete", "no tag", "name one")
     assert not Enforcement("audit").applied(verdict, "user admin").allowed
@@ -183,7 +183,7 @@ async def test_a_limit_that_warns_counts_on_beside_one_that_refuses() -> None:
     assert outcomes[3].causes == ("QuotaExceeded",)
 
 
-async def test_a_limit_that_only_records_warns_nobody() -> None:
+async def test_a_limit_in_mode_audit_causes_no_warning() -> None:
     place = Place(NamespaceLimits(quotas=(quota(imagestreams=0),)), Enforcement("audit"))
     outcome = await place.create("a")
     assert (outcome.allowed, outcome.warnings) == (True, [])
@@ -207,7 +207,7 @@ async def test_an_exempt_user_passes_a_limit_and_is_named() -> None:
     assert place.enforcer.reservations() == 1
 
 
-async def test_what_would_be_refused_is_counted_and_shown() -> None:
+async def test_would_be_refusals_are_counted_and_shown() -> None:
     place = Place(NamespaceLimits(quotas=(quota(imagestreams=0),)), Enforcement("warn"))
     outcome = await place.create("app")
     metrics, refusals = Metrics(), Refusals(DOMAIN)

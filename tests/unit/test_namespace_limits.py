@@ -139,7 +139,7 @@ async def test_other_namespaces_get_nothing(metadata: dict[str, Any]) -> None:
     ],
     ids=["limits of ours", "an object of the same name", "limits of others"],
 )
-async def test_nothing_is_created_over_what_exists(present: Content, created: int) -> None:
+async def test_existing_limits_are_not_replaced(present: Content, created: int) -> None:
     api = Api(limit_range())
     path = "/api/v1/namespaces/team-a/limitranges"
     await api.create(path, present)

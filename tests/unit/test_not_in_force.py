@@ -138,7 +138,7 @@ def test_nothing_is_said_of_other_objects(content: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("content", "problem"), NOT_IN_FORCE, ids=[row[1] for row in NOT_IN_FORCE])
-def test_what_is_not_in_force_is_named_with_the_reason(
+def test_parts_that_are_not_in_force_are_named_with_the_reason(
     tmp_path: Path, content: dict[str, Any], problem: str
 ) -> None:
     assert not_in_force(content, DOMAIN) == [f"not in force: {problem}"]
@@ -148,7 +148,7 @@ def test_what_is_not_in_force_is_named_with_the_reason(
 
 
 @pytest.mark.parametrize(("content", "problem"), INSTEAD, ids=[row[1] for row in INSTEAD])
-def test_a_wrong_value_or_one_that_may_not_be_meant_is_named_with_what_is_in_force(
+def test_a_wrong_or_unlikely_value_is_named_with_the_value_in_force(
     content: dict[str, Any], problem: str
 ) -> None:
     assert not_in_force(content, DOMAIN) == [problem]
@@ -229,7 +229,7 @@ def test_proposed_limits_that_would_not_be_in_force_are_named(tmp_path: Path) ->
         (thing("ResourceQuota", spec={"hard": {"alauda.io/imges": "5"}}), "denied"),
     ],
 )
-def test_check_tells_what_it_did_not_check(
+def test_check_names_the_parts_that_it_did_not_check(
     tmp_path: Path, content: dict[str, Any], verdict: str
 ) -> None:
     file = tmp_path / "a.yaml"

@@ -97,7 +97,7 @@ async def client(
         yield client
 
 
-async def test_a_namespace_shows_what_is_in_flight(
+async def test_a_namespace_shows_pushes_in_flight(
     client: httpx.AsyncClient, state: FakeState, ledgers: MemoryLedgers
 ) -> None:
     text = "1 push in flight and 8 places in escrow count as used as well."
@@ -270,7 +270,7 @@ async def test_oversized_token_is_explained(client: httpx.AsyncClient) -> None:
     answer = await client.post("/page/sign-in", data={"token": token})
 
     assert answer.status_code == 401
-    assert "characters fits into no cookie" in answer.text
+    assert "characters is too long for a cookie" in answer.text
 
 
 async def test_images_without_a_tag_are_counted_beside_the_limits_with_the_next_step(

@@ -181,7 +181,7 @@ async def test_a_full_namespace_is_one_whose_next_push_is_refused(used: int, ful
     assert (await counts([found], None))["full"] == full
 
 
-def test_links_keep_what_is_asked_for() -> None:
+def test_links_keep_filter_order_and_page() -> None:
     query = Query("a", "over", refresh=True)
     assert query.ordered("/page", "name") == "/page?q=a&show=over&sort=name&refresh=on"
     assert query.refreshed("/page") == "/page?q=a&show=over"

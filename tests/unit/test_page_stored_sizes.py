@@ -151,7 +151,7 @@ async def test_an_image_that_is_answered_with_an_error_is_unknown_and_stops_no_o
     assert cluster.asked.count(A) == 2
 
 
-async def test_many_errors_in_a_row_end_the_questions_of_a_round_and_keep_what_is_known(
+async def test_many_errors_in_a_row_end_a_round_and_keep_known_sizes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     cluster = Cluster()

@@ -40,7 +40,7 @@ def test_an_upload_may_grow_to_the_limit(
     assert (check.verdict.allowed, check.remaining) == (allowed, remaining)
 
 
-def test_a_refused_upload_names_size_limit_and_what_to_do() -> None:
+def test_a_refused_upload_names_size_limit_and_next_step() -> None:
     check = Pushes(SMALL).checks.blob(REPOSITORY, 2048, None)
 
     assert [str(violation) for violation in check.verdict.violations] == [

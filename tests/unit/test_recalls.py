@@ -107,7 +107,7 @@ async def test_a_recall_is_answered_after_a_failed_write(
     assert await cluster.places() == 0
 
 
-async def test_a_ledger_that_somebody_deletes_is_made_again_by_who_holds_an_escrow(
+async def test_a_deleted_ledger_is_created_again_by_the_holder_of_an_escrow(
     cluster: Cluster,
 ) -> None:
     """A member that no escrow has admitted does not count before it is stored."""

@@ -223,7 +223,7 @@ async def test_config_is_decided_while_the_state_is_unknown(stale: bool, denied:
     ],
     ids=["there are no images", "there may be images", "the operator does not read it"],
 )
-def test_deleting_a_config_is_decided_by_what_may_be_lost(
+def test_deleting_a_config_is_decided_by_the_images_that_may_be_lost(
     name: str, reasons_of_state: list[str], denied: list[str] | None
 ) -> None:
     state = FakeState()

@@ -64,7 +64,7 @@ def test_changed_clock_is_noticed() -> None:
 
 
 @pytest.mark.parametrize("seconds", [60.0, -60.0])
-def test_a_clock_that_somebody_sets_is_noticed_before_the_next_answer(seconds: float) -> None:
+def test_a_set_clock_is_noticed_before_the_next_answer(seconds: float) -> None:
     ahead = [NOON]
     clock = ServerClock(lambda: ahead[0])
     answered(clock, NOON + 0.5, offset=0.0)
@@ -100,7 +100,7 @@ def test_a_doubtful_clock_is_compared_anew() -> None:
 
 
 @pytest.mark.parametrize(("fraction", "behind"), [(0.2, True), (0.8, False)])
-def test_the_larger_possible_error_tells_the_direction(fraction: float, behind: bool) -> None:
+def test_the_larger_possible_error_gives_the_direction(fraction: float, behind: bool) -> None:
     clock = clock_that_nobody_sets()
 
     answered(clock, NOON + fraction, offset=0.0)

@@ -108,7 +108,7 @@ async def test_a_flood_of_digests_is_asked_for_a_few_at_a_time_and_forgotten() -
     assert len(asked.images._answers._kept) == 100
 
 
-async def test_what_images_list_is_asked_for_once_and_no_more_than_so_many() -> None:
+async def test_listed_images_are_looked_up_once_and_within_a_bound() -> None:
     lists = {"a": ("b", "c"), "b": ("c", "d"), "c": ("a",), "d": ()}
     asked: list[list[str]] = []
 

@@ -61,7 +61,7 @@ def test_the_question_names_the_cluster_and_no_deletes_nothing(
     assert (answer.returncode, answer.stderr) == (0, "")
 
 
-def test_a_dry_run_ends_with_what_everything_deletes_as_well() -> None:
+def test_a_dry_run_with_everything_lists_the_further_deletions() -> None:
     listed = CliRunner().invoke(main, ["uninstall", "--dry-run", "--delete-namespace"]).output
     everything = CliRunner().invoke(main, ["uninstall", "--dry-run", "--everything"]).output
 

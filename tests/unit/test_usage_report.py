@@ -86,7 +86,7 @@ def test_of_several_quotas_the_one_with_the_least_room_is_shown(
         ([row("a", reservations=None)], "1 namespace: 0 over a limit.\n"),
     ],
 )  # fmt: skip
-def test_summary_counts_what_is_over_and_what_is_known_to_be_in_flight(
+def test_summary_counts_exceeded_limits_and_known_pushes_in_flight(
     rows: list[NamespaceFullness], summary: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     show(rows, TABLE)

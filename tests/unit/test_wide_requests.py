@@ -60,7 +60,7 @@ async def test_references_that_stay_are_not_counted() -> None:
     assert (await decide(service(), "ImageStream", old, old)).allowed
 
 
-async def test_what_nothing_limits_is_not_resolved() -> None:
+async def test_references_in_a_namespace_without_limits_are_not_resolved() -> None:
     pushes = Pushes(NamespaceLimits())
 
     assert (await decide(pushes, "ImageStream", wide("ImageStream", 3000))).allowed
@@ -124,7 +124,7 @@ async def test_a_wide_request_asks_a_few_questions_at_a_time() -> None:
     assert len(verdict.violations) + verdict.more == 1000
 
 
-async def test_nobody_is_asked_for_a_wide_request_without_room() -> None:
+async def test_a_wide_request_without_room_causes_no_look_up() -> None:
     pushes, state = asking(quotas=(quota(image_tags=500),))
 
     verdict = await decide(pushes, "ImageStream", wide("ImageStream", 1000))
