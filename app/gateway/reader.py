@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from weakref import WeakValueDictionary
 
 from app.gateway.causes import explain
 from app.gateway.coverage import Coverage
@@ -24,7 +23,7 @@ class Reader:
     def __init__(self, inventory: Inventory, coverage: Coverage) -> None:
         self._inventory = inventory
         self._coverage = coverage
-        self._locks: WeakValueDictionary[Repository, asyncio.Lock] = WeakValueDictionary()
+        self._readings: dict[Repository, asyncio.Task[str]] = {}
 
     async def prepare(self, repository: Repository) -> None:
         """Read this repository and the unread ones of its namespace.
@@ -46,22 +45,34 @@ class Reader:
             raise StateUnavailableError(f"namespace {repository.namespace}: {causes[0]}")
 
     async def read(self, repository: Repository, *, urgent: bool) -> str:
-        """Read a whole repository, unless another caller has just done so.
+        """Read a whole repository, unless it has been read. The reading goes on if its caller gives
+        up: a large repository may take longer than a push waits.
 
         `urgent`: a client waits for it. Returns the error, or an empty text.
         """
-        async with self._locks.setdefault(repository, asyncio.Lock()):
-            listed = repository in self._coverage.unread
-            if not listed and self._inventory.knows(repository):
-                return ""
-            problem = await self._read(repository, urgent)
-            if problem and listed:
-                self._coverage.unread[repository] = problem
-            elif listed:
-                del self._coverage.unread[repository]
-            return problem
+        if repository not in self._coverage.unread and self._inventory.knows(repository):
+            return ""
+        reading = self._readings.get(repository)
+        if reading is None:
+            reading = asyncio.create_task(self._read(repository, urgent))
+            self._readings[repository] = reading
+            reading.add_done_callback(lambda _: self._readings.pop(repository))
+        return await asyncio.shield(reading)
+
+    def close(self) -> None:
+        """End the readings that go on."""
+        for reading in self._readings.values():
+            reading.cancel()
 
     async def _read(self, repository: Repository, urgent: bool) -> str:
+        problem = await self._problem(repository, urgent)
+        if problem and repository in self._coverage.unread:
+            self._coverage.unread[repository] = problem
+        elif not problem:
+            self._coverage.unread.pop(repository, None)
+        return problem
+
+    async def _problem(self, repository: Repository, urgent: bool) -> str:
         try:
             await self._inventory.compare(repository, thorough=True, urgent=urgent)
         except RegistryUnavailableError as error:

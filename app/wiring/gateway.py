@@ -235,14 +235,17 @@ def _plain_registry(
             coverage,
             settings.compare_interval,
         )
-        yield _Source(
-            GatewayState(folder, inventory, coverage),
-            MemoryLedgers(),
-            [folder.watch, reconciler.run],
-            UsageStore(inventory, reader),
-            coverage,
-            traffic,
-        )
+        try:
+            yield _Source(
+                GatewayState(folder, inventory, coverage),
+                MemoryLedgers(),
+                [folder.watch, reconciler.run],
+                UsageStore(inventory, reader),
+                coverage,
+                traffic,
+            )
+        finally:
+            reader.close()
     finally:
         database.close()
 

@@ -16,7 +16,7 @@ from app.gateway.reconciler import InventoryReconciler
 from app.gateway.traffic import Traffic, Turns
 from app.registry.client import RegistryClient
 from app.registry.names import Repository, parse_repository
-from tests.unit.fake_registry import FakeRegistry
+from tests.unit.inventories import Handler
 from tests.unit.pushes import image
 
 ORIGIN = "http://10.1.2.3:5000"
@@ -27,7 +27,7 @@ CHILD = image(1)
 class ReadingGateway:
     """Reads a registry when told to, or in the background."""
 
-    def __init__(self, database: Database, registry: FakeRegistry, *names: str) -> None:
+    def __init__(self, database: Database, registry: Handler, *names: str) -> None:
         client = RegistryClient(ORIGIN, transport=httpx.MockTransport(registry))
         self.coverage, self.database = Coverage(), database
         questioner = Questioner(client, Turns(Traffic()))

@@ -1,6 +1,8 @@
 """The gateway reads registries with odd contents, and reports unreadable parts."""
 
+import asyncio
 import json
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -132,6 +134,32 @@ async def test_unreadable_repository_stops_only_its_own_namespace(
     del registry.answers["/v2/ns/bad/tags/list"]
     await gateway.reader.prepare(APP)
     assert gateway.coverage.warnings() == []
+
+
+async def test_large_repository_is_read_on_while_pushes_give_up(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a catalog, the first push to a repository begins to read it."""
+    monkeypatch.setattr("app.gateway.reader._WITHIN", 0.05)
+    tags = {f"v{number}": CHILD for number in range(40)}
+    registry = FakeRegistry({"ns/app": tags})
+
+    async def slowly(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0.02)
+        return await registry(request)
+
+    gateway = ReadingGateway(database, slowly)
+    gateway.coverage.listed([])
+    tries = 0
+    while not gateway.counts()[0]:
+        tries += 1
+        assert tries < 20
+        with suppress(StateUnavailableError):
+            await gateway.reader.prepare(APP)
+
+    assert tries > 1
+    assert gateway.counts() == (1, 1, 40)
+    assert registry.asked["/v2/ns/app/tags/list"] == 1
 
 
 async def test_push_reads_only_the_repositories_of_its_namespace(database: Database) -> None:
