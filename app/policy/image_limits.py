@@ -44,8 +44,9 @@ def check_truth(image: ImageClaim, old: ImageClaim | None = None) -> Verdict:
     """
     verdict = Verdict()
     stored = old.contradictions if old else ()
+    name = f"image {image.digest}" if image.digest else "the image without a name"
     for contradiction in image.contradictions:
-        problem = f"image {image.digest} is not believed: {contradiction}"
+        problem = f"{name} is not believed: {contradiction}"
         if contradiction in stored:
             verdict.warn(problem)
             continue

@@ -294,10 +294,16 @@ async def test_an_uncountable_request_is_refused_in_a_namespace_with_limits(
 
 
 async def test_an_image_without_a_digest_is_named_by_its_tag() -> None:
-    content = {"metadata": {"name": "app"}, "tag": "v2", "image": {}}
+    image = {
+        "dockerImageMetadata": {"Size": 5},
+        "dockerImageLayers": [{"name": "sha256:x", "size": 9, "mediaType": "x/y"}],
+    }
+    content: dict[str, Any] = {"metadata": {"name": "app"}, "tag": "v2", "image": {}}
 
     verdict = await decide(service(), "ImageStreamMapping", content)
+    untrue = await decide(service(), "ImageStreamMapping", {**content, "image": image})
 
+    assert untrue.violations[1].message.startswith("the image without a name is not believed: ")
     assert [violation.message for violation in verdict.violations] == [
         "image.metadata.name: the digest of the image is required",
         "the size of the image of tag app:v2 is unknown, and LimitRange team-a/limits allows 1Ki "

@@ -108,6 +108,15 @@ EXPECTED: dict[str, Denied | Allowed] = {
     "resourcequota-misspelled": Denied(("alauda.io/image-tags",), ("MisspelledName",)),
     "config-create": Allowed(('"image-registry" does not exist in namespace',)),
     "config-private-endpoint": Allowed(("create it: kubectl -n image-registry-system create",)),
+    "config-placement": Denied(
+        (
+            'operator is "Exist", not one of In, NotIn, Exists, DoesNotExist, Gt, Lt; did you mean '
+            "Exists?",
+            "weight is 0, not between 1 and 100",
+            "spec.topologySpreadConstraints[0].maxSkew is 0, below 1",
+        ),
+        ("InvalidAffinity", "InvalidTopologySpread"),
+    ),
     "config-two-backends": Denied(("emptyDir", "pvc"), ("TwoStorageBackends",)),
     "config-switch-storage": Allowed(("emptyDir",)),
     "config-delete": Allowed(("managed storage is deleted with its images",)),
