@@ -152,6 +152,6 @@ async def test_a_database_is_about_one_registry(database: Database, tmp_path: Pa
     database.close()
 
     with pytest.raises(
-        DatabaseError, match=r"is about http://10\.1\.2\.3:5000, not about http://b"
+        DatabaseError, match=r"has the counts of http://10\.1\.2\.3:5000, not of http://b"
     ):
         Database(tmp_path / "gateway.db", "http://b")
