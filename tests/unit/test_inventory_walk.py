@@ -1,4 +1,4 @@
-"""A random walk of pushes, lost answers, deletions and comparisons at once.
+"""A random walk of pushes, lost answers, deletions and comparisons at once, and a restart.
 
 The inventory never counts less than the registry has stored, apart from pushes in flight, which
 have reservations. In the end it counts exactly what the registry has stored.
@@ -115,6 +115,13 @@ async def test_no_order_of_events_hides_what_the_registry_stores(seed: int, tmp_
             await asyncio.sleep(0)
         walk.check()
     await asyncio.gather(*running)
+    if random.random() < 0.5:
+        database.close()
+        database = Database(tmp_path / "gateway.db", ORIGIN)
+        inventory = inventory_of(database, registry, lambda: now[0])
+        await inventory.recover()
+        walk = Walk(inventory, registry, random)
+        walk.check()
     while walk.sent:
         await walk.decide()
     while walk.decided:
