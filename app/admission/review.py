@@ -77,8 +77,9 @@ class AdmissionRequest(KubeModel):
 
     @property
     def _given_name(self) -> str:
-        """The name in the object, or `<generateName>*`. The request leaves out a generated name."""
-        metadata = (self.object or {}).get("metadata")
+        """The name in the object, or `<generateName>*`. The request itself has no name if it is
+        generated, or if a collection is deleted."""
+        metadata = (self.object or self.old_object or {}).get("metadata")
         known = metadata if isinstance(metadata, dict) else {}
         name, beginning = known.get("name"), known.get("generateName")
         if isinstance(name, str) and name:

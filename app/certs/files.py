@@ -1,6 +1,7 @@
 """Certificates in a folder, under the names of a `kubernetes.io/tls` Secret."""
 
 import logging
+import ssl
 import tempfile
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from app.certs import authority
 from app.certs.authority import KeyPair
-from app.model.errors import UnusableError
+from app.model.errors import UnusableError, file_problem
 
 logger = logging.getLogger("registry_admission.certs")
 
@@ -87,6 +88,20 @@ def read(certificate: Path, key: Path) -> KeyPair:
     except ValueError as error:
         raise CertificateError(f"{certificate} with {key}: {error}") from None
     return pair
+
+
+def trusting(authorities: Path | None) -> ssl.SSLContext:
+    """The TLS context of a client that trusts the CAs in a file; without one, the system's.
+
+    Raises CertificateError.
+    """
+    try:
+        return ssl.create_default_context(cafile=authorities)
+    except ssl.SSLError:
+        raise CertificateError(f"no CA certificates in {authorities}: it is not PEM") from None
+    except OSError as error:
+        problem = file_problem(error)
+        raise CertificateError(f"no CA certificates in {authorities}: {problem}") from None
 
 
 def _usable_authority(folder: Path, now: datetime) -> KeyPair | None:

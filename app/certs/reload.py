@@ -141,7 +141,7 @@ def _context(client_cas: Sequence[Path]) -> ssl.SSLContext:
     for client_ca in client_cas:
         try:
             context.load_verify_locations(client_ca)
-        except OSError as error:
-            raise CertificateError(f"no CA certificates in {client_ca}: {error}") from None
+        except OSError:
+            raise CertificateError(f"no CA certificates in {client_ca}: it is not PEM") from None
         context.verify_mode = ssl.CERT_OPTIONAL
     return context

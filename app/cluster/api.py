@@ -20,6 +20,7 @@ from pydantic_core import from_json
 
 from app.cluster.clock import ServerClock
 from app.cluster.connection_errors import connection_problem
+from app.cluster.watch_stream import lines
 from app.model.errors import UnusableError
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ class KubeApi:
         bounds = aiohttp.ClientTimeout(sock_connect=self._patience)
         request = _Request("GET", path, {**query, "watch": "true"})
         async with self._open(request, bounds) as response:
-            async for line in _lines(response.content, self._max_event):
+            async for line in lines(response.content, self._max_event):
                 yield from_json(line)
 
     async def _answer(self, request: _Request) -> Content:
@@ -272,28 +273,6 @@ class KubeApi:
     def _unreachable(self, error: aiohttp.ClientConnectorError) -> str:
         why = connection_problem(error.os_error)
         return f"cannot reach the API server {self.url}: {why}"
-
-
-async def _lines(stream: aiohttp.StreamReader, max_bytes: int) -> AsyncGenerator[bytes, None]:
-    """The lines of a stream.
-
-    aiohttp's own reader fails on lines of some MiB, which the event of a large object has. Raises
-    ValueError beyond `max_bytes`.
-    """
-    pieces: list[bytes] = []
-    size = 0
-    async for chunk in stream.iter_any():
-        *ended, rest = chunk.split(b"\n")
-        for line in ended:
-            yield b"".join((*pieces, line))
-            pieces, size = [], 0
-        if rest:
-            pieces.append(rest)
-            size += len(rest)
-            if size > max_bytes:
-                raise ValueError(f"an event is larger than {max_bytes // 2**20} MiB")
-    if pieces:
-        yield b"".join(pieces)
 
 
 async def _error(request: _Request, response: aiohttp.ClientResponse) -> ApiError:

@@ -33,7 +33,8 @@ async def diagnose(
     `samples` is the number of images that the registry is asked about.
 
     Raises NothingToLookAtError, NoClusterError, NoNamespaceError and ManifestError for a cluster
-    or folder, CredentialsError for an unusable docker config and OSError for an unusable CA file.
+    or folder, CredentialsError for an unusable docker config, and CertificateError for an unusable
+    CA file.
     """
     options = SnapshotOptions(
         settings.domain,

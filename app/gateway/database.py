@@ -117,7 +117,9 @@ class Database:
         known = self._fact("upstream")
         if known != upstream:
             self.close()
-            raise DatabaseError(f"{path}: is about {known}, not about {upstream}; name another")
+            raise DatabaseError(
+                f"{path} has the counts of {known}, not of {upstream}; name another --database"
+            )
 
     def close(self) -> None:
         self._transactions.close()

@@ -13,9 +13,11 @@ _Key = tuple[Repository, str]
 
 
 @dataclass(frozen=True)
-class _Doubt:
-    digest: str
+class Doubt:
+    digest: str = ""
     """The manifest that the registry may have stored, or may still store."""
+    intents: tuple[Intent, ...] = ()
+    """The pushes whose outcome is unknown."""
     kept: frozenset[str] = frozenset()
     """The images that the tag pointed at before. They count until the doubt ends."""
     until: float = math.inf
@@ -32,7 +34,7 @@ class Doubts:
     def __init__(self, settle: float) -> None:
         """`settle`: seconds between the two questions."""
         self._settle = settle
-        self._open: dict[_Key, _Doubt] = {}
+        self._open: dict[_Key, Doubt] = {}
 
     def __contains__(self, key: object) -> bool:
         return key in self._open
@@ -41,17 +43,19 @@ class Doubts:
         """`kept`: the images that count because of this doubt."""
         for reference in intent.references:
             key = (intent.repository, reference)
-            before = self._open.get(key, _Doubt(intent.digest)).kept
-            mine = kept if reference == intent.reference.tag else frozenset()
-            self._open[key] = _Doubt(intent.digest, before | mine)
+            doubt = replace(self._open.get(key, Doubt()), digest=intent.digest, until=math.inf)
+            if reference == str(intent.reference):
+                intents = (*doubt.intents, intent)
+                doubt = replace(doubt, intents=intents, kept=doubt.kept | kept)
+            self._open[key] = doubt
 
     def early(self, repository: Repository, answers: Mapping[str, Answer]) -> set[str]:
         """The references whose answers do not count yet. The questions have to be repeated."""
         return {ref for ref, answer in answers.items() if self._is_early((repository, ref), answer)}
 
-    def end(self, repository: Repository, reference: str) -> frozenset[str]:
-        """Returns the images that counted because of the doubt."""
-        return self._open.pop((repository, reference), _Doubt("")).kept
+    def end(self, repository: Repository, reference: str) -> Doubt:
+        """Returns the doubt that has ended; one without content if there was none."""
+        return self._open.pop((repository, reference), Doubt())
 
     def _is_early(self, key: _Key, answer: Answer) -> bool:
         doubt, now = self._open.get(key), asyncio.get_running_loop().time()

@@ -8,7 +8,6 @@ members that may be stored count as stored.
 import asyncio
 import logging
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -16,7 +15,8 @@ from app.gateway.contents import NO_LINKS, Contents, Links, unreadable_digest
 from app.gateway.coverage import Coverage
 from app.gateway.database import Database, DatabaseError, Intent
 from app.gateway.doubts import Doubts
-from app.gateway.questions import Answer, Check, Questioner, Unreadable, findings_of
+from app.gateway.due import Due
+from app.gateway.questions import Answer, Check, Found, Questioner, Unreadable, findings_of
 from app.gateway.repository_usage import RepositoryUsage
 from app.quota.members import Members
 from app.quota.usage import UsageIndex
@@ -53,13 +53,9 @@ class Inventory:
         self._doubts = Doubts(settle)
         self._clock = clock
         self._contents = database.contents()
-        self._active: Counter[tuple[Repository, str]] = Counter()
-        """The number of pushes in flight that touch a reference."""
-        self._postponed: set[tuple[Repository, str]] = set()
-        """References to ask for once no push touches them."""
-        self._due: defaultdict[Repository, set[str]] = defaultdict(set)
+        self._due = Due()
         self._expiries: dict[Repository, asyncio.TimerHandle] = {}
-        self.something_due = asyncio.Event()
+        self.something_due = self._due.something
         self.usage = UsageIndex()
         for repository, contents in list(self._contents.items()):
             self._publish(repository)
@@ -99,7 +95,7 @@ class Inventory:
         Raises DatabaseError. Then the manifest must not be forwarded.
         """
         intent = await self._database.begin(repository, reference, digest, links)
-        self._touch(intent, 1)
+        self._begin(intent)
         return intent
 
     def stored(self, intent: Intent) -> None:
@@ -108,7 +104,7 @@ class Inventory:
         If another push or a deletion touches the tag as well, the registry says which was last.
         """
         key = (intent.repository, intent.reference.tag)
-        if key in self._postponed or key in self._doubts:
+        if self._due.is_postponed(*key) or key in self._doubts:
             self.unknown(intent)
         else:
             self._finish(intent, stored=True)
@@ -119,16 +115,17 @@ class Inventory:
 
     def unknown(self, intent: Intent) -> None:
         """The outcome is unknown. The manifest, and the image that its tag pointed at before, count
-        until the registry has been asked."""
+        until the registry has been asked. The intent stays in the file as long."""
         repository, tag = intent.repository, intent.reference.tag
         before = self._contents.get(repository, Contents()).tags.get(tag)
-        self._finish(intent, stored=True)
+        self._add(intent, self._until(intent))
+        self._end(intent)
         counts_until, kept = self._contents[repository].counts_until, frozenset[str]()
         if before is not None and before != intent.digest and before not in counts_until:
             counts_until[before], kept = self._clock() + self._grace, frozenset({before})
             self._publish(repository)
         self._doubts.begin(intent, kept)
-        self._ask_later(repository, intent.references)
+        self._due.add(repository, intent.references)
 
     async def deleted(self, repository: Repository, reference: Reference) -> None:
         """Ask the registry about a deleted tag, or a deleted manifest and its tags.
@@ -139,13 +136,13 @@ class Inventory:
 
     def doubt(self, repository: Repository, reference: Reference) -> None:
         """Ask the registry later about a deletion that had no answer."""
-        self._ask_later(repository, self._touched_by(repository, reference))
+        self._due.add(repository, self._touched_by(repository, reference))
 
     async def recover(self) -> None:
         """Count the pushes that were in flight when the last process ended; ask for them later."""
         for intent in self._database.intents():
             logger.info("outcome unknown", extra={"repository": str(intent.repository)})
-            self._touch(intent, 1)
+            self._begin(intent)
             self.unknown(intent)
 
     def _touched_by(self, repository: Repository, deleted: Reference) -> set[str]:
@@ -154,9 +151,7 @@ class Inventory:
 
     async def ask_due(self) -> bool:
         """Ask for every reference that is due. Return whether all questions were answered."""
-        self.something_due.clear()
-        due, self._due = self._due, defaultdict(set)
-        await asyncio.gather(*(self._ask_now(*question) for question in due.items()))
+        await asyncio.gather(*(self._ask_now(*question) for question in self._due.take().items()))
         return not self._due
 
     async def _ask_now(self, repository: Repository, references: set[str]) -> None:
@@ -164,7 +159,7 @@ class Inventory:
             await self._verify(repository, references, urgent=True)
         except (RegistryUnavailableError, DatabaseError) as error:
             logger.warning("registry not asked", extra={"problem": str(error)})
-            self._ask_later(repository, references)
+            self._due.add(repository, references)
 
     async def compare(
         self, repository: Repository, *, thorough: bool, urgent: bool = False
@@ -186,18 +181,25 @@ class Inventory:
         await self._verify(repository, references, urgent=urgent)
 
     def _finish(self, intent: Intent, *, stored: bool) -> None:
-        until = 0.0 if intent.reference.tag else self._clock() + self._grace
-        written = self._database.finish(intent, stored=stored, counts_until=until)
-        written.add_done_callback(partial(self._finished, intent))
+        until = self._until(intent)
+        self._write(intent, stored, until)
         if stored:
             self._add(intent, until)
-        self._touch(intent, -1)
+        self._end(intent)
+
+    def _until(self, intent: Intent) -> float:
+        """The end of the grace period of an image that is pushed now; 0 with a tag."""
+        return 0.0 if intent.reference.tag else self._clock() + self._grace
+
+    def _write(self, intent: Intent, stored: bool, until: float) -> None:
+        written = self._database.finish(intent, stored=stored, counts_until=until)
+        written.add_done_callback(partial(self._finished, intent))
 
     def _finished(self, intent: Intent, written: asyncio.Future[None]) -> None:
         if not written.cancelled() and (error := written.exception()):
             # The outcome counts in memory. The intent stays in the file.
             logger.error("outcome not written", extra={"problem": str(error)})
-            self._ask_later(intent.repository, intent.references)
+            self._due.add(intent.repository, intent.references)
 
     def _add(self, intent: Intent, until: float) -> None:
         """Count a manifest. `until`: the end of its grace period if it has no tag."""
@@ -223,17 +225,17 @@ class Inventory:
         self, repository: Repository, references: Iterable[str], *, urgent: bool
     ) -> None:
         check = Check(repository)
-        check.disturbed.update(ref for repo, ref in self._active if repo == repository)
+        check.disturbed |= self._due.touched(repository)
         known = self._contents.get(repository, Contents())
         try:
             answers = await self._questioner.ask(check, references, known, urgent=urgent)
             early = self._doubts.early(repository, answers)
             await self._apply(repository, {ref: answers[ref] for ref in answers.keys() - early})
         except BaseException:
-            self._ask_later(repository, check.took_over)
+            self._due.add(repository, check.took_over)
             raise
-        self._ask_later(repository, set(references) & check.disturbed)
-        asyncio.get_running_loop().call_later(self._settle, self._ask_later, repository, early)
+        self._due.add(repository, set(references) & check.disturbed)
+        asyncio.get_running_loop().call_later(self._settle, self._due.add, repository, early)
 
     async def _apply(self, repository: Repository, answers: dict[str, Answer]) -> None:
         known = self._contents.get(repository, Contents())
@@ -250,7 +252,11 @@ class Inventory:
             else:
                 contents.tags[tag] = target
         for reference, answer in answers.items():
-            for kept in self._doubts.end(repository, reference):
+            doubt = self._doubts.end(repository, reference)
+            for intent in doubt.intents:
+                stored = isinstance(answer, Found) and answer.digest == intent.digest
+                self._write(intent, stored, contents.counts_until.get(intent.digest, 0.0))
+            for kept in doubt.kept:
                 contents.counts_until.pop(kept, None)
             if isinstance(answer, Unreadable):
                 self._coverage.unreadable[repository, reference] = answer.problem
@@ -279,22 +285,14 @@ class Inventory:
             loop = asyncio.get_running_loop()
             self._expiries[repository] = loop.call_later(wait, self._publish, repository)
 
-    def _ask_later(self, repository: Repository, references: Iterable[str]) -> None:
-        touched = {ref for ref in references if (repository, ref) in self._active}
-        self._postponed |= {(repository, reference) for reference in touched}
-        if wanted := set(references) - touched:
-            self._due[repository] |= wanted
-            self.something_due.set()
+    def _begin(self, intent: Intent) -> None:
+        self._due.begin(intent)
+        self._disturb(intent)
 
-    def _touch(self, intent: Intent, change: int) -> None:
+    def _end(self, intent: Intent) -> None:
+        self._disturb(intent)
+        self._due.end(intent)
+
+    def _disturb(self, intent: Intent) -> None:
         for reference in intent.references:
-            key = (intent.repository, reference)
-            if change > 0 and key in self._active and reference == intent.reference.tag:
-                self._postponed.add(key)
-            self._active[key] += change
             self._questioner.disturb(intent.repository, reference)
-            if not self._active[key]:
-                del self._active[key]
-                if key in self._postponed:
-                    self._postponed.discard(key)
-                    self._ask_later(intent.repository, [reference])

@@ -77,7 +77,7 @@ async def serve(settings: GatewaySettings, announce: Callable[[str], None]) -> N
     Raises NothingNamedError, CredentialsError, DatabaseError, ManifestError, CertificateError,
     NoClusterError and OSError for settings that cannot be used.
     """
-    trust = ssl.create_default_context(cafile=settings.upstream_ca)
+    trust = files.trusting(settings.upstream_ca)
     upstream = Upstream(
         settings.upstream,
         settings.external_url,

@@ -154,7 +154,7 @@ async def test_a_database_is_about_one_registry(
     async with registry(tools, tmp_path / "other") as other:
         refused = await gateway_refusal(tmp_path, other.url)
 
-    assert f"is about {upstream.url}, not about {other.url}" in refused
+    assert f"has the counts of {upstream.url}, not of {other.url}" in refused
 
 
 async def test_a_second_gateway_does_not_share_the_database(

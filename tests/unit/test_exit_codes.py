@@ -167,6 +167,16 @@ def test_a_command_ends_with_the_code_of_the_table(place: Path, line: str, code:
         ("audit --examples --proposed random", 3, "random/bytes.yaml:1: not text in UTF-8\n"),
         ("usage --kubeconfig random/bytes.yaml", 3, "cannot be used: not text in UTF-8; name"),
         ("convert gateway.yaml --namespaces a --out file/x", 3, "Error: file/x: Not a directory\n"),
+        (
+            "gateway --upstream http://a --state fine --upstream-ca empty.yaml",
+            3,
+            "Error: no CA certificates in empty.yaml: it is not PEM\n",
+        ),
+        (
+            "doctor --state fine --registry-url https://a --registry-ca nope",
+            3,
+            "Error: no CA certificates in nope: No such file or directory\n",
+        ),
         ("convert nope --namespaces a", 3, "Error: nope:1: No such file or directory\n"),
         ("convert random --namespaces a", 3, "Error: random:1: Is a directory\n"),
         ("audit --examples --proposed nope", 3, "Error: nope:1: No such file or directory\n"),

@@ -69,6 +69,31 @@ async def test_interrupted_push_counts_until_the_registry_has_answered(
     reopened.close()
 
 
+async def test_outcome_is_still_unknown_after_a_restart(
+    database: Database, registry: FakeRegistry, tmp_path: Path
+) -> None:
+    first = inventory_of(database, registry)
+    await push(first, V1, image(1))
+    registry.store(image(1), "v1")
+    first.unknown(await first.begin(APP, V1, digest_of(image(2))))
+    registry.down = True
+    assert not await first.ask_due()
+    database.close()
+
+    registry.down = False
+    reopened = Database(tmp_path / "gateway.db", ORIGIN)
+    inventory = inventory_of(reopened, registry)
+    await inventory.recover()
+    assert counts(inventory) == (1, 2, 1)
+    assert await inventory.ask_due()
+    await asyncio.wait_for(inventory.something_due.wait(), 10)
+    assert await inventory.ask_due()
+
+    assert inventory.usage["ns"].streams["app"].latest("v1") == digest_of(image(1))
+    assert counts(inventory) == (1, 1, 1)
+    reopened.close()
+
+
 INDEXED = Links(frozenset([digest_of(image(1))]))
 REFERRER = Links(subject=digest_of(image(1)))
 
@@ -152,6 +177,6 @@ async def test_a_database_is_about_one_registry(database: Database, tmp_path: Pa
     database.close()
 
     with pytest.raises(
-        DatabaseError, match=r"is about http://10\.1\.2\.3:5000, not about http://b"
+        DatabaseError, match=r"has the counts of http://10\.1\.2\.3:5000, not of http://b"
     ):
         Database(tmp_path / "gateway.db", "http://b")

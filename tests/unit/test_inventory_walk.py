@@ -1,24 +1,29 @@
-"""A random walk of pushes, lost answers, deletions and comparisons at once.
+"""A random walk of pushes, lost answers, deletions and comparisons at once, and a restart.
 
 The inventory never counts less than the registry has stored, apart from pushes in flight, which
 have reservations. In the end it counts exactly what the registry has stored.
 """
 
 import asyncio
+import time
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
+from app.gateway.contents import NO_LINKS, Links
 from app.gateway.database import Database, Intent
 from app.gateway.inventory import Inventory
 from app.registry.names import Reference
-from tests.unit.inventories import APP, ORIGIN, FakeRegistry, inventory_of
-from tests.unit.pushes import digest_of, image
+from tests.unit.inventories import APP, GRACE, ORIGIN, FakeRegistry, inventory_of, push
+from tests.unit.pushes import digest_of, image, index
 
 TAGS = ("v1", "v2", "v3")
-CONTENTS = {digest_of(content): content for content in map(image, range(8))}
+CHILDREN = [image(size) for size in range(100, 103)]
+BOTH = index(*CHILDREN)
+CONTENTS = {digest_of(content): content for content in (BOTH, *map(image, range(7)))}
+LINKS = {digest_of(BOTH): Links(frozenset(map(digest_of, CHILDREN)))}
 STEPS = 80
 
 
@@ -34,7 +39,8 @@ class Walk:
 
     async def push(self) -> None:
         tag, digest = self.random.choice(TAGS), self.random.choice(list(CONTENTS))
-        self.sent.append(await self.inventory.begin(APP, Reference(tag=tag), digest))
+        links = LINKS.get(digest, NO_LINKS)
+        self.sent.append(await self.inventory.begin(APP, Reference(tag=tag), digest, links))
 
     async def decide(self) -> None:
         if self.sent:
@@ -73,7 +79,8 @@ class Walk:
         for tag in self.registry.stored.keys() & set(TAGS) - in_flight:
             assert stream is not None
             assert tag in stream.tags
-            assert digest_of(self.registry.stored[tag]) in stream.images
+            digest = digest_of(self.registry.stored[tag])
+            assert {digest, *LINKS.get(digest, NO_LINKS).children} <= stream.images
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -83,7 +90,11 @@ async def test_no_order_of_events_hides_what_the_registry_stores(seed: int, tmp_
         FakeRegistry(),
         Random(seed),
     )
-    inventory = inventory_of(database, registry)
+    now = [time.time()]
+    inventory = inventory_of(database, registry, lambda: now[0])
+    for child in CHILDREN:
+        await push(inventory, Reference(digest=registry.store(child)), child)
+    now[0] += GRACE
     walk = Walk(inventory, registry, random)
     steps = (
         walk.push,
@@ -104,6 +115,13 @@ async def test_no_order_of_events_hides_what_the_registry_stores(seed: int, tmp_
             await asyncio.sleep(0)
         walk.check()
     await asyncio.gather(*running)
+    if random.random() < 0.5:
+        database.close()
+        database = Database(tmp_path / "gateway.db", ORIGIN)
+        inventory = inventory_of(database, registry, lambda: now[0])
+        await inventory.recover()
+        walk = Walk(inventory, registry, random)
+        walk.check()
     while walk.sent:
         await walk.decide()
     while walk.decided:

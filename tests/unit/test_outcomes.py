@@ -82,3 +82,16 @@ def test_a_title_names_an_object_with_a_generated_name(
         }
     )
     assert request.title == title
+
+
+def test_a_title_names_each_object_of_a_deleted_collection() -> None:
+    request = AdmissionRequest.model_validate(
+        {
+            "uid": "u",
+            "kind": {"group": "", "version": "v1", "kind": "PersistentVolumeClaim"},
+            "operation": "DELETE",
+            "namespace": "image-registry-system",
+            "oldObject": {"metadata": {"name": "images"}},
+        }
+    )
+    assert request.title == "PersistentVolumeClaim image-registry-system/images"
