@@ -1,5 +1,6 @@
 """Writes PolicyReports to the cluster."""
 
+import re
 from collections.abc import Sequence
 
 import click
@@ -11,8 +12,8 @@ from app.cluster.api import ApiError, Content, NotFoundError
 from app.config.settings import Settings
 from app.reporting import policy_report
 
-_ENDS = "because it is being terminated"
-"""What an API server says of a namespace in deletion."""
+_ENDED = re.compile(r'because it is being terminated|namespaces "[^"]+" not found')
+"""The message of an API server about a namespace in deletion, or a deleted one."""
 
 
 async def write(settings: Settings, reports: Sequence[Content]) -> None:
@@ -26,8 +27,8 @@ async def write(settings: Settings, reports: Sequence[Content]) -> None:
             )
             raise ApiError(error.status, problem) from None
         applied = await apply_with_progress(api, reports, force=True)
-    # A namespace that is being deleted needs no report any more.
-    failed = [item for item in applied if not item.ok and _ENDS not in item.message]
+    # A namespace that was deleted since it was read needs no report any more.
+    failed = [item for item in applied if not item.ok and not _ENDED.search(item.message)]
     for item in failed:
         click.echo(f"Failed: {item.object}: {item.message}", err=True)
     done = sum(item.ok for item in applied)
