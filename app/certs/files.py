@@ -29,9 +29,9 @@ class CertificateError(UnusableError):
 def make(folder: Path, names: Iterable[str], now: datetime | None = None) -> KeyPair:
     """Write a new serving certificate for DNS names and IP addresses, and return it.
 
-    The CA in the folder signs it, so that clients which trust that CA go on working; a new one
-    is made where there is none, or where it has expired. Nothing is written if anything is
-    wrong. Raises CertificateError.
+    The CA in the folder signs it, so that clients which trust that CA go on working. A new CA is
+    made if there is none, or if it is not valid now. Nothing is written if anything is wrong.
+    Raises CertificateError.
     """
     now = now or datetime.now(UTC)
 
@@ -48,7 +48,7 @@ def write_signed(
 ) -> dict[str, bytes]:
     """Write the files that `sign` makes with the folder's CA, by name, and return them.
 
-    A CA is made where there is none, or where it has expired. Nothing is written if `sign` raises
+    A CA is made if there is none, or if it is not valid now. Nothing is written if `sign` raises
     ValueError. Raises CertificateError.
     """
     try:
@@ -110,13 +110,15 @@ def _usable_authority(folder: Path, now: datetime) -> KeyPair | None:
         _refuse_to_replace(folder)
         return None
     pair = read(certificate, key)
-    expiry = authority.expires_at(pair.certificate)
-    if expiry > now:
+    if authority.is_valid(pair.certificate, now):
         return pair
+    expiry, made = authority.expires_at(pair.certificate), authority.issued_at(pair.certificate)
     logger.warning(
-        "%s expired at %s, a new CA replaces it: give its clients the new file",
+        "%s %s, a new CA replaces it: give its clients the new file",
         certificate,
-        expiry.isoformat(),
+        f"expired at {expiry.isoformat()}"
+        if expiry <= now
+        else f"was made at {made.isoformat()}, which is in the future",
     )
     return None
 

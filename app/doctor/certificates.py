@@ -52,6 +52,12 @@ def check(snapshot: Snapshot) -> Iterator[Finding]:
     if end <= snapshot.taken:
         problem = "its certificate has expired: API servers cannot call the service"
         yield Finding("error", "CertificateExpired", subject, problem, (logs,), evidence)
+    elif not authority.is_valid(pem, snapshot.taken):
+        made = (f"it was made at {authority.issued_at(pem).isoformat()}",)
+        problem = (
+            "its certificate is not valid yet: the clock of its maker or of this machine is wrong"
+        )
+        yield Finding("error", "CertificateNotYetValid", subject, problem, (logs,), made)
     elif end <= snapshot.taken + _SOON:
         problem = f"its certificate expires within {_SOON.days} days, and was not renewed"
         yield Finding("warning", "CertificateExpiresSoon", subject, problem, (logs,), evidence)

@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,11 @@ def read_certificate(folder: Path, namespace: str) -> OwnCertificate:
     """
     certificate, root = folder / files.CERTIFICATE, folder / files.AUTHORITY
     serving = files.read(certificate, folder / files.KEY)
+    if not authority.is_valid(serving.certificate, datetime.now(UTC)):
+        raise CertificateError(
+            f"{certificate} is not valid at this time, so no API server could call the service; "
+            "make a new one with `registry-admission certs make`, or correct the clock"
+        )
     try:
         trusted = authority.bundle(root.read_bytes())
     except OSError as error:

@@ -182,4 +182,7 @@ SERVICE_CASES: dict[str, Case] = {
     "certificate: expired": Case(
         (f"error CertificateExpired {TLS}",), later=CENTURY,
     ),
+    "certificate: made by a wrong clock": Case(
+        (f"error CertificateNotYetValid {TLS}",), later=timedelta(days=-1),
+    ),
 }  # fmt: skip

@@ -67,19 +67,26 @@ def test_next_serving_certificate_is_signed_by_the_same_ca(tmp_path: Path) -> No
     verify(second.certificate, ca["ca.crt"], "other.example", NOW + timedelta(days=1))
 
 
-def test_expired_ca_is_replaced_and_reported(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("later", "problem"),
+    [
+        pytest.param(authority.AUTHORITY_LIFETIME, "expired at 2040-01-02", id="expired"),
+        pytest.param(timedelta(days=-4000), "was made at 2030-01-01", id="made by a wrong clock"),
+    ],
+)
+def test_ca_that_is_not_valid_now_is_replaced_and_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, later: timedelta, problem: str
 ) -> None:
     files.make(tmp_path, NAMES, NOW)
     old = (tmp_path / "ca.crt").read_bytes()
-    later = NOW + authority.AUTHORITY_LIFETIME
+    now = NOW + later
 
-    made = files.make(tmp_path, NAMES, later)
+    made = files.make(tmp_path, NAMES, now)
 
     new = (tmp_path / "ca.crt").read_bytes()
     assert new != old
-    verify(made.certificate, new, "localhost", later)
-    assert f"{tmp_path / 'ca.crt'} expired at 2040-01-02" in caplog.text
+    verify(made.certificate, new, "localhost", now)
+    assert f"{tmp_path / 'ca.crt'} {problem}" in caplog.text
 
 
 @pytest.mark.parametrize(

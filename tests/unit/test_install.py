@@ -1,6 +1,7 @@
 """`install` and `uninstall`, up to the API server."""
 
 from base64 import b64decode
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,14 @@ def test_a_certificate_for_another_name_is_refused(tls: Path) -> None:
         files.CertificateError, match=r"is not for registry-admission\.x\.svc.*make"
     ):
         installing.read_certificate(tls, "x")
+
+
+@pytest.mark.parametrize("days", [-9000, 9000], ids=["expired", "made by a wrong clock"])
+def test_a_certificate_that_is_not_valid_now_is_refused(tmp_path: Path, days: int) -> None:
+    files.make(tmp_path, [SERVICE_NAME], datetime.now(UTC) + timedelta(days=days))
+
+    with pytest.raises(files.CertificateError, match=r"tls\.crt is not valid at this time.*make"):
+        installing.read_certificate(tmp_path, "registry-admission")
 
 
 @pytest.mark.parametrize(
