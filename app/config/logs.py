@@ -1,5 +1,6 @@
 """Logging to standard error: one JSON object per line, or text for people."""
 
+import contextlib
 import json
 import logging
 import time
@@ -56,7 +57,9 @@ def info(logger: logging.Logger, message: str, about: dict[str, Any]) -> None:
         return
     match logging.getLogger().handlers:
         case [JsonHandler() as handler]:
-            handler.write(_json_line(time.time(), "INFO", logger.name, message, about))
+            # A full disk or a reader that has ended costs the line, as with a record.
+            with contextlib.suppress(OSError, ValueError):
+                handler.write(_json_line(time.time(), "INFO", logger.name, message, about))
         case _:
             logger.info(message, extra=about)
 

@@ -1,5 +1,6 @@
 """The fields of a log line."""
 
+import errno
 import io
 import json
 import logging
@@ -27,9 +28,13 @@ LOG_CALLS = pytest.mark.parametrize(
 
 
 def logged(
-    log_format: LogFormat, monkeypatch: pytest.MonkeyPatch, log: Log, least: LogLevel = "info"
+    log_format: LogFormat,
+    monkeypatch: pytest.MonkeyPatch,
+    log: Log,
+    least: LogLevel = "info",
+    stream: io.StringIO | None = None,
 ) -> str:
-    stream = io.StringIO()
+    stream = stream or io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -40,6 +45,23 @@ def logged(
     finally:
         root.handlers[:], root.level = handlers, level
     return stream.getvalue()
+
+
+class NoStream(io.StringIO):
+    """A file on a full disk."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "no space left")
+
+
+@LOG_CALLS
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_a_line_that_cannot_be_written_is_lost_without_an_error(
+    log: Log, log_format: LogFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+
+    assert logged(log_format, monkeypatch, log, stream=NoStream()) == ""
 
 
 @LOG_CALLS
