@@ -1,35 +1,16 @@
 """Pushes, deletions and comparisons at once: the registry decides which was last."""
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from app.gateway.database import Database, Findings
 from app.gateway.inventory import Inventory
 from app.registry.names import Repository
-from tests.unit.inventories import APP, ORIGIN, V1, FakeRegistry, counts, inventory_of, push
+from tests.unit.inventories import APP, V1, FakeRegistry, counts, push
 from tests.unit.pushes import digest_of, image
 
 OLD, NEW, OTHER = image(1), image(2), image(3)
-
-
-@pytest.fixture
-def registry() -> FakeRegistry:
-    return FakeRegistry()
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(tmp_path / "gateway.db", ORIGIN)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def inventory(database: Database, registry: FakeRegistry) -> Inventory:
-    return inventory_of(database, registry)
 
 
 async def settle(inventory: Inventory) -> None:
