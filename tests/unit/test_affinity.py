@@ -46,6 +46,9 @@ ALLOWED: list[Any] = [
     require_node({"key": "zone", "operator": "In", "values": ["a", "b", ""]}),
     require_node({"key": "zone", "operator": "DoesNotExist", "values": None}),
     require_node({"key": "cores", "operator": "Gt", "values": ["4"]}),
+    require_node({"key": "cores", "operator": "Gt", "values": ["<cores>"]}),
+    require_node({"key": "bytes", "operator": "Lt", "values": ["9223372036854775807"]}),
+    require_node({"key": "cores", "operator": "Gt", "values": [f"{4:063}"]}),
     require_node({"key": "<label>", "operator": "In", "values": ["<value>"]}),
     require_field(key="metadata.name", operator="NotIn", values=["node-1.example.com"]),
     {"nodeAffinity": {PREFERRED: [{"weight": 1, "preference": {"matchExpressions": [INFRA]}}]}},
@@ -105,6 +108,11 @@ REFUSED: list[tuple[Any, str, str]] = [
     ),
     (
         require_node({"key": "cores", "operator": "Gt", "values": ["4", "5"]}),
+        f"{NODES}[0].matchExpressions[0] has operator Gt, which takes one whole number",
+        'write one number in quotes, such as ["4"]',
+    ),
+    (
+        require_node({"key": "bytes", "operator": "Gt", "values": ["9223372036854775808"]}),
         f"{NODES}[0].matchExpressions[0] has operator Gt, which takes one whole number",
         'write one number in quotes, such as ["4"]',
     ),
@@ -171,8 +179,14 @@ REFUSED: list[tuple[Any, str, str]] = [
     ),
     (
         require_away(labelSelector={"matchLabels": {"app": "a/b"}}),
-        f"spec.affinity.podAntiAffinity.{REQUIRED}[0].labelSelector.matchLabels.app has "
-        '"a/b", which no label can have as value',
+        f"spec.affinity.podAntiAffinity.{REQUIRED}[0].labelSelector.matchLabels has "
+        '"app": "a/b", which no label can be',
+        "write it as `kubectl get --show-labels` shows it",
+    ),
+    (
+        require_away(labelSelector={"matchLabels": {"a\nb": "a"}}),
+        f"spec.affinity.podAntiAffinity.{REQUIRED}[0].labelSelector.matchLabels has "
+        '"a\\nb": "a", which no label can be',
         "write it as `kubectl get --show-labels` shows it",
     ),
     (
@@ -195,6 +209,11 @@ REFUSED: list[tuple[Any, str, str]] = [
         require_away(matchLabelKeys=["docker-registry"]),
         f"spec.affinity.podAntiAffinity.{REQUIRED}[0].matchLabelKeys and labelSelector both "
         'have "docker-registry"',
+        "keep one of them",
+    ),
+    (
+        require_away(matchLabelKeys=["tenant", "tenant"]),
+        f'spec.affinity.podAntiAffinity.{REQUIRED}[0].matchLabelKeys has "tenant" more than once',
         "keep one of them",
     ),
     (
