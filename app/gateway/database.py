@@ -226,9 +226,7 @@ class Database:
         """Add the column that files of earlier versions lack."""
         columns = {row[1] for row in self._connection.execute("PRAGMA table_info(intents)")}
         if "links" not in columns:
-            self._connection.execute(
-                "ALTER TABLE intents ADD COLUMN links TEXT NOT NULL DEFAULT ''"
-            )
+            self._connection.execute(_ADD_LINKS)
 
     def _fact(self, name: str) -> str:
         row = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()

@@ -16,7 +16,7 @@ from app.gateway.coverage import Coverage
 from app.gateway.database import Database, DatabaseError, Intent
 from app.gateway.doubts import Doubts
 from app.gateway.due import Due
-from app.gateway.questions import Answer, Check, Found, Questioner, Unreadable, findings_of
+from app.gateway.questions import Answer, Check, Questioner, Unreadable, findings_of
 from app.gateway.repository_usage import RepositoryUsage
 from app.quota.members import Members
 from app.quota.usage import UsageIndex
@@ -254,7 +254,9 @@ class Inventory:
         for reference, answer in answers.items():
             doubt = self._doubts.end(repository, reference)
             for intent in doubt.intents:
-                stored = isinstance(answer, Found) and answer.digest == intent.digest
+                # A manifest that cannot be read counts as stored.
+                points = contents.tags.get(reference, reference) == intent.digest
+                stored = points and intent.digest in contents.images
                 self._write(intent, stored, contents.counts_until.get(intent.digest, 0.0))
             for kept in doubt.kept:
                 contents.counts_until.pop(kept, None)

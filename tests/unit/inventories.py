@@ -31,6 +31,8 @@ class FakeRegistry:
     def __init__(self) -> None:
         self.stored: dict[str, bytes] = {}
         self.down = False
+        self.broken = False
+        """Whether it fails to read every manifest."""
         self.gate = asyncio.Event()
         self.gate.set()
         self.asked: list[str] = []
@@ -54,6 +56,8 @@ class FakeRegistry:
             await hold.wait()
         if reference == "list":
             return httpx.Response(200, json={"tags": tags})
+        if self.broken:
+            return httpx.Response(500)
         if content is None:
             return httpx.Response(404)
         media_type = OCI_INDEX if b'"manifests"' in content else OCI_MANIFEST
