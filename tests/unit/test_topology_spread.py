@@ -29,6 +29,7 @@ ALLOWED: list[list[Any]] = [
     [{**ZONES, "matchLabelKeys": ["pod-template-hash"]}],
     [{**ZONES, "minDomains": None, "nodeAffinityPolicy": None, "matchLabelKeys": None}],
     [{**ZONES, "labelSelector": {}, "matchLabelKeys": ["pod-template-hash"]}],
+    [{**ZONES, "labelSelector": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}],
 ]
 
 
