@@ -251,6 +251,7 @@ def read_contents(path: Path) -> dict[Repository, Contents]:
 
 def _contents(connection: sqlite3.Connection) -> dict[Repository, Contents]:
     found: dict[Repository, Contents] = {}
+    recent: list[tuple[Contents, str, float]] = []
     children: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
     for *parent, child in connection.execute("SELECT * FROM children"):
         children[tuple(parent)].add(child)
@@ -261,9 +262,11 @@ def _contents(connection: sqlite3.Connection) -> dict[Repository, Contents]:
         listed = frozenset(children.get((namespace, stream, digest), ()))
         contents.put(digest, Links(listed, subject) if listed or subject else NO_LINKS)
         if until:
-            contents.counts_until[digest] = until
+            recent.append((contents, digest, until))
     for namespace, stream, tag, digest in connection.execute("SELECT * FROM tags"):
-        found.setdefault(Repository(namespace, stream), Contents()).tags[tag] = digest
+        found.setdefault(Repository(namespace, stream), Contents()).point(tag, digest)
+    for contents, digest, until in recent:
+        contents.count_until(digest, until)
     return found
 
 

@@ -116,15 +116,12 @@ class Inventory:
     def unknown(self, intent: Intent) -> None:
         """The outcome is unknown. The manifest, and the image that its tag pointed at before, count
         until the registry has been asked. The intent stays in the file as long."""
-        repository, tag = intent.repository, intent.reference.tag
-        before = self._contents.get(repository, Contents()).tags.get(tag)
+        repository = intent.repository
+        contents = self._contents.setdefault(repository, Contents())
+        if kept := self._doubts.begin(intent, contents.tags.get(intent.reference.tag, "")):
+            contents.keep(kept)
         self._add(intent, self._until(intent))
         self._end(intent)
-        counts_until, kept = self._contents[repository].counts_until, frozenset[str]()
-        if before is not None and before != intent.digest and before not in counts_until:
-            counts_until[before], kept = self._clock() + self._grace, frozenset({before})
-            self._publish(repository)
-        self._doubts.begin(intent, kept)
         self._due.add(repository, intent.references)
 
     async def deleted(self, repository: Repository, reference: Reference) -> None:
@@ -206,20 +203,11 @@ class Inventory:
         repository, digest, tag = intent.repository, intent.digest, intent.reference.tag
         contents = self._contents.setdefault(repository, Contents())
         contents.put(digest, intent.links)
-        new_tag, frees = bool(tag) and tag not in contents.tags, False
         if tag:
-            frees = contents.point(tag, digest)
+            contents.point(tag, digest)
         else:
-            contents.counts_until[digest] = until
-        namespace = self.usage[repository.namespace]
-        usage = namespace.streams.get(repository.stream)
-        expired = any(end <= self._clock() for end in contents.counts_until.values())
-        if frees or expired or not isinstance(usage, RepositoryUsage):
-            self._publish(repository)
-            return
-        new = usage.grow(tag, digest, contents.reach([digest]), len(contents.images))
-        namespace.grown(repository.stream, int(new_tag), new)
-        self._expire_later(repository)
+            contents.count_until(digest, until)
+        self._publish(repository)
 
     async def _verify(
         self, repository: Repository, references: Iterable[str], *, urgent: bool
@@ -248,16 +236,16 @@ class Inventory:
                 contents.put(digest, links)
         for tag, target in findings.tags.items():
             if target is None:
-                contents.tags.pop(tag, None)
+                contents.untag(tag)
             else:
-                contents.tags[tag] = target
+                contents.point(tag, target)
         for reference, answer in answers.items():
             doubt = self._doubts.end(repository, reference)
             for intent in doubt.intents:
                 stored = isinstance(answer, Found) and answer.digest == intent.digest
                 self._write(intent, stored, contents.counts_until.get(intent.digest, 0.0))
             for kept in doubt.kept:
-                contents.counts_until.pop(kept, None)
+                contents.release(kept)
             if isinstance(answer, Unreadable):
                 self._coverage.unreadable[repository, reference] = answer.problem
             else:
@@ -267,23 +255,24 @@ class Inventory:
             await self._database.apply(repository, findings)
 
     def _publish(self, repository: Repository) -> None:
-        contents, now = self._contents.setdefault(repository, Contents()), self._clock()
-        contents.settle(now)
-        usage = RepositoryUsage(contents) if contents else None
-        self.usage.put(repository.namespace, repository.stream, usage)
-        if usage is None:
+        """Count the changes of a repository, and count again when its next grace period ends."""
+        contents = self._contents.setdefault(repository, Contents())
+        contents.settle(self._clock())
+        namespace = self.usage[repository.namespace]
+        usage = namespace.streams.get(repository.stream)
+        if not contents:
+            self.usage.put(repository.namespace, repository.stream, None)
             del self._contents[repository]
+        elif isinstance(usage, RepositoryUsage):
+            usage.follow(contents, namespace, repository.stream)
+        else:
+            self.usage.put(repository.namespace, repository.stream, RepositoryUsage(contents))
         if timer := self._expiries.pop(repository, None):
             timer.cancel()
-        self._expire_later(repository)
-
-    def _expire_later(self, repository: Repository) -> None:
-        """Publish the repository again when its first grace period ends."""
-        until = self._contents.get(repository, Contents()).counts_until
-        if until and repository not in self._expiries:
-            wait = min(until.values()) - self._clock()
-            loop = asyncio.get_running_loop()
-            self._expiries[repository] = loop.call_later(wait, self._publish, repository)
+        if (end := contents.next_end()) is not None:
+            later = asyncio.get_running_loop().call_later
+            wait = end - self._clock()
+            self._expiries[repository] = later(wait, self._publish, repository)
 
     def _begin(self, intent: Intent) -> None:
         self._due.begin(intent)
