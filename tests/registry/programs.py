@@ -162,14 +162,17 @@ async def nginx(tools: Path, folder: Path, server: str) -> AsyncIterator[Nginx]:
 async def _serving(
     command: Sequence[str | Path], url: str, log: Path
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process that is killed in the end; ready when `url` answers."""
+    """A process that is killed in the end with its children; ready when `url` answers."""
     with log.open("ab") as output:
-        process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=output, stderr=output, start_new_session=True
+        )
     try:
         await _wait_for(url, process, log)
         yield process
     finally:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
 
 
