@@ -124,10 +124,9 @@ class Contents:
 
     def counts(self, digest: str) -> bool:
         """Whether an image counts. A manifest may be missing while a tag points at it."""
-        return any(
-            reached.is_root(digest) or (digest in reached and digest in self.images)
-            for reached in (self._tagged, self._kept)
-        )
+        if digest in self.images:
+            return digest in self._tagged or digest in self._kept
+        return self._tagged.is_root(digest) or self._kept.is_root(digest)
 
     def counted(self) -> set[str]:
         """Digests of the images that count. The cost is the size of the repository."""

@@ -47,9 +47,9 @@ class Reached:
 
     def add_root(self, digest: str) -> set[str]:
         """Add a root. A digest can be a root several times."""
-        come = set() if digest in self else {digest}
+        is_new = digest not in self
         self._roots[digest] += 1
-        return self._extend(come) | {digest}
+        return self._extend({digest}) if is_new else {digest}
 
     def remove_root(self, digest: str) -> set[str]:
         gone = self.gone_without(digest)
@@ -63,9 +63,9 @@ class Reached:
         """Note that a link has been added."""
         if source not in self:
             return set()
-        come = set() if target in self else {target}
+        is_new = target not in self
         self._linked[target] += 1
-        return self._extend(come)
+        return self._extend({target}) if is_new else set()
 
     def remove_link(self, source: str, target: str) -> set[str]:
         """Note that a link has been removed."""
