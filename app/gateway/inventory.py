@@ -28,6 +28,8 @@ logger = logging.getLogger("registry_admission.inventory")
 _SETTLE = 5.0
 """Seconds after which the gateway believes that a push without an answer was not stored. Until then
 the registry may still store it."""
+_DELETION = 8.0
+"""Seconds that a client waits after a deletion until the registry has been asked."""
 
 
 class Inventory:
@@ -129,7 +131,12 @@ class Inventory:
 
         If the registry does not answer, it is asked again later.
         """
-        await self._ask_now(repository, self._touched_by(repository, reference))
+        references = self._touched_by(repository, reference)
+        try:
+            async with asyncio.timeout(_DELETION):
+                await self._ask_now(repository, references)
+        except TimeoutError:
+            self._due.add(repository, references)
 
     def doubt(self, repository: Repository, reference: Reference) -> None:
         """Ask the registry later about a deletion that had no answer."""
@@ -143,8 +150,10 @@ class Inventory:
             self.unknown(intent)
 
     def _touched_by(self, repository: Repository, deleted: Reference) -> set[str]:
+        if deleted.tag:
+            return {deleted.tag}
         tags = self._contents.get(repository, Contents()).tags.items()
-        return {str(deleted), *(tag for tag, digest in tags if digest == deleted.digest)}
+        return {deleted.digest, *(tag for tag, digest in tags if digest == deleted.digest)}
 
     async def ask_due(self) -> bool:
         """Ask for every reference that is due. Return whether all questions were answered."""
@@ -153,18 +162,18 @@ class Inventory:
 
     async def _ask_now(self, repository: Repository, references: set[str]) -> None:
         try:
-            await self._verify(repository, references, urgent=True)
+            await self._verify(Check(repository, urgent=True), references)
         except (RegistryUnavailableError, DatabaseError) as error:
             logger.warning("registry not asked", extra={"problem": str(error)})
             self._due.add(repository, references)
 
     async def compare(
-        self, repository: Repository, *, thorough: bool, urgent: bool = False
+        self, repository: Repository, *, thorough: bool, urgent: bool = False, anew: bool = False
     ) -> None:
         """Compare the registry's tag list with the known tags, and ask for those that differ.
 
-        `thorough`: ask for every tag and every manifest. Raises RegistryUnavailableError and
-        DatabaseError.
+        `thorough`: ask for every tag and every manifest. `anew`: read known indexes as well. Raises
+        RegistryUnavailableError and DatabaseError.
         """
         found = await self._questioner.tags(repository, urgent=urgent)
         known = self._contents.get(repository, Contents())
@@ -175,7 +184,7 @@ class Inventory:
             differing = found ^ known.tags.keys()
             pointed_at = {known.tags[tag] for tag in differing & known.tags.keys()}
             references = differing | pointed_at | unreadable
-        await self._verify(repository, references, urgent=urgent)
+        await self._verify(Check(repository, urgent, anew), references)
 
     def _finish(self, intent: Intent, *, stored: bool) -> None:
         until = self._until(intent)
@@ -209,14 +218,12 @@ class Inventory:
             contents.count_until(digest, until)
         self._publish(repository)
 
-    async def _verify(
-        self, repository: Repository, references: Iterable[str], *, urgent: bool
-    ) -> None:
-        check = Check(repository)
+    async def _verify(self, check: Check, references: Iterable[str]) -> None:
+        repository = check.repository
         check.disturbed |= self._due.touched(repository)
         known = self._contents.get(repository, Contents())
         try:
-            answers = await self._questioner.ask(check, references, known, urgent=urgent)
+            answers = await self._questioner.ask(check, references, known)
             early = self._doubts.early(repository, answers)
             await self._apply(repository, {ref: answers[ref] for ref in answers.keys() - early})
         except BaseException:

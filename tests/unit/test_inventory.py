@@ -120,6 +120,21 @@ async def test_deletion_does_not_wait_for_a_running_comparison(
     assert counts(inventory)[2] == 0
 
 
+async def test_client_does_not_wait_long_for_a_question_after_its_deletion(
+    inventory: Inventory, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.gateway.inventory._DELETION", 0.05)
+    await push(inventory, V1, image(1))
+    registry.gate.clear()
+
+    await asyncio.wait_for(inventory.deleted(APP, V1), 5)
+    assert counts(inventory) == (1, 1, 1)
+    registry.gate.set()
+    assert await inventory.ask_due()
+
+    assert counts(inventory)[2] == 0
+
+
 async def test_comparison_asks_only_for_differing_tags(
     inventory: Inventory, registry: FakeRegistry
 ) -> None:
