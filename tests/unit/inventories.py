@@ -1,8 +1,11 @@
 """An inventory of a gateway before a fake registry."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import closing
+from pathlib import Path
 
 import httpx
 
@@ -72,6 +75,12 @@ def inventory_of(
     client = RegistryClient(ORIGIN, transport=httpx.MockTransport(registry))
     questioner = Questioner(client, Turns(Traffic()))
     return Inventory(database, questioner, Coverage(), grace=GRACE, settle=0.01, clock=clock)
+
+
+def write_version(path: Path, version: int) -> None:
+    """Give a closed database the version of an earlier program."""
+    with closing(sqlite3.connect(path)) as file:
+        file.execute(f"PRAGMA user_version = {version}")
 
 
 def counts(inventory: Inventory) -> tuple[int, int, int]:
