@@ -184,9 +184,22 @@ async def test_endless_answer_is_given_up() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "169.254.169.254", "::1", "fe80::1%eth0", "0.0.0.0", "::ffff:127.0.0.1"],
+    [
+        "127.0.0.1",
+        "169.254.169.254",
+        "::1",
+        "fe80::1%eth0",
+        "0.0.0.0",
+        "::ffff:127.0.0.1",
+        "224.0.0.1",
+        "100.100.100.200",
+        "168.63.129.16",
+        "fd00:ec2::254",
+        "fd20:ce::254",
+        "::ffff:100.100.100.200",
+    ],
 )
-async def test_loopback_and_link_local_names_are_not_contacted(
+async def test_names_of_this_machine_and_of_metadata_are_not_contacted(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def resolve(*_: Any, **__: Any) -> list[Any]:
