@@ -36,7 +36,7 @@ class AllowedHosts:
             raise ValueError(f"host {host_of(url)} is not on the allow-list")
         if url.host == "localhost" or _is_address(url.host):
             return
-        if address := await self._checked.of((url.host, url.port)):
+        if address := await self._checked.of(url.host):
             raise ValueError(f"host {url.host} leads to {address}, which is not asked")
 
 
@@ -45,13 +45,12 @@ def host_of(url: httpx.URL) -> str:
     return url.netloc.decode()
 
 
-async def _forbidden_address(name: tuple[str, int | None]) -> str:
+async def _forbidden_address(host: str) -> str:
     """The first address of a name that is not asked, or "". Raises ValueError for an unknown
     name."""
-    host, port = name
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as error:
         raise ValueError(f"host {host}: {error}") from None
     return next((str(address[0]) for *_, address in found if _is_forbidden(str(address[0]))), "")
@@ -66,7 +65,7 @@ def _is_address(host: str) -> bool:
 
 
 def _is_forbidden(address: str) -> bool:
-    parsed = ipaddress.ip_address(address.partition("%")[0])
+    parsed = ipaddress.ip_address(address)
     mapped = getattr(parsed, "ipv4_mapped", None) or parsed
     return bool(
         mapped.is_loopback
