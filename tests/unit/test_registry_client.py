@@ -235,7 +235,7 @@ async def test_registry_whose_name_is_unknown_is_named(monkeypatch: pytest.Monke
     transport = httpx.MockTransport(manifest_answer)
     subject = RegistryClient("http://registry.example.com:5000", transport=transport)
 
-    with pytest.raises(RegistryUnavailableError, match="host registry.example.com: .*not known"):
+    with pytest.raises(RegistryUnavailableError, match=r"host registry\.example\.com: .*not known"):
         await subject.manifest("team-a/app", DIGEST)
 
 
