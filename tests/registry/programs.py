@@ -21,6 +21,8 @@ from tests.ports import free_port
 
 _ANNOUNCED = re.compile(r"listens on (http://\S+)")
 _START_TIMEOUT = 120
+_PATIENCE = 300
+"""Seconds for one command."""
 PROGRAMS = ("docker-registry", "distribution")
 ON_BOTH = pytest.mark.parametrize("upstream", PROGRAMS, indirect=True)
 """Runs a test with the fixture `upstream` on both registries."""
@@ -48,10 +50,11 @@ async def run(*command: str | Path, **environment: str) -> Result:
         env={**os.environ, **environment},
     )
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), 120)
-    except TimeoutError:
-        process.kill()
-        raise
+        output, _ = await asyncio.wait_for(process.communicate(), _PATIENCE)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     return Result(process.returncode or 0, output.decode())
 
 
@@ -153,24 +156,27 @@ async def nginx(tools: Path, folder: Path, server: str) -> AsyncIterator[Nginx]:
     """Debian's nginx with one server, a `server` block without its braces."""
     running = Nginx(folder, f"127.0.0.1:{free_port()}")
     command = (tools / "nginx", "-c", running.configure(server), "-p", folder)
-    async with _serving(command, f"http://{running.ready}/", folder / "nginx.log") as process:
+    url, log = f"http://{running.ready}/", folder / "nginx.log"
+    # Workers outlive a master that is killed.
+    async with _serving(command, url, log, end=signal.SIGTERM) as process:
         running.process = process
         yield running
 
 
 @asynccontextmanager
 async def _serving(
-    command: Sequence[str | Path], url: str, log: Path
+    command: Sequence[str | Path], url: str, log: Path, end: int = signal.SIGKILL
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process that is killed in the end; ready when `url` answers."""
+    """A process that gets the signal `end` in the end; ready when `url` answers."""
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
     try:
         await _wait_for(url, process, log)
         yield process
     finally:
-        process.kill()
-        await process.wait()
+        if process.returncode is None:
+            process.send_signal(end)
+            await process.wait()
 
 
 @dataclass
