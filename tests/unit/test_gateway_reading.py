@@ -10,6 +10,7 @@ import pytest
 from app.gateway.database import Database
 from app.quota.state import StateUnavailableError
 from app.registry.names import Repository, parse_repository
+from tests.patience import PATIENCE
 from tests.unit.fake_registry import FakeRegistry
 from tests.unit.pushes import digest_of, image, index
 from tests.unit.reading_gateway import APP, CHILD, ReadingGateway
@@ -151,11 +152,11 @@ async def test_large_repository_is_read_on_while_pushes_give_up(
     gateway = ReadingGateway(database, slowly)
     gateway.coverage.listed([])
     tries = 0
-    while not gateway.counts()[0]:
-        tries += 1
-        assert tries < 20
-        with suppress(StateUnavailableError):
-            await gateway.reader.prepare(APP)
+    async with asyncio.timeout(PATIENCE):
+        while not gateway.counts()[0]:
+            tries += 1
+            with suppress(StateUnavailableError):
+                await gateway.reader.prepare(APP)
 
     assert tries > 1
     assert gateway.counts() == (1, 1, 40)
