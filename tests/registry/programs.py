@@ -157,27 +157,27 @@ async def nginx(tools: Path, folder: Path, server: str) -> AsyncIterator[Nginx]:
     """Debian's nginx with one server, a `server` block without its braces."""
     running = Nginx(folder, f"127.0.0.1:{free_port()}")
     command = (tools / "nginx", "-c", running.configure(server), "-p", folder)
-    url, log = f"http://{running.ready}/", folder / "nginx.log"
-    # Workers outlive a master that is killed.
-    async with _serving(command, url, log, end=signal.SIGTERM) as process:
+    async with _serving(command, f"http://{running.ready}/", folder / "nginx.log") as process:
         running.process = process
         yield running
 
 
 @asynccontextmanager
 async def _serving(
-    command: Sequence[str | Path], url: str, log: Path, end: int = signal.SIGKILL
+    command: Sequence[str | Path], url: str, log: Path
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process that gets the signal `end` in the end; ready when `url` answers."""
+    """A process that is killed in the end with its children; ready when `url` answers."""
     with log.open("ab") as output:
-        process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=output, stderr=output, start_new_session=True
+        )
     try:
         await _wait_for(url, process, log)
         yield process
     finally:
-        if process.returncode is None:
-            process.send_signal(end)
-            await process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
 
 @dataclass
