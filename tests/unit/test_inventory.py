@@ -128,7 +128,7 @@ async def test_client_does_not_wait_long_for_a_question_after_its_deletion(
     await push(inventory, V1, image(1))
     registry.gate.clear()
 
-    await asyncio.wait_for(inventory.deleted(APP, V1), 5)
+    await asyncio.wait_for(inventory.deleted(APP, V1), PATIENCE)
     assert counts(inventory) == (1, 1, 1)
     registry.gate.set()
     assert await inventory.ask_due()
