@@ -247,16 +247,16 @@ class Inventory:
             else:
                 contents.point(tag, target)
         for reference, answer in answers.items():
+            if isinstance(answer, Unreadable):
+                self._coverage.unreadable[repository, reference] = answer.problem
+                continue
+            self._coverage.unreadable.pop((repository, reference), None)
             doubt = self._doubts.end(repository, reference)
             for intent in doubt.intents:
                 stored = isinstance(answer, Found) and answer.digest == intent.digest
                 self._write(intent, stored, contents.counts_until.get(intent.digest, 0.0))
             for kept in doubt.kept:
                 contents.release(kept)
-            if isinstance(answer, Unreadable):
-                self._coverage.unreadable[repository, reference] = answer.problem
-            else:
-                self._coverage.unreadable.pop((repository, reference), None)
         self._publish(repository)
         if answers:  # Last, because what a push stores meanwhile is newer than these answers.
             await self._database.apply(repository, findings)

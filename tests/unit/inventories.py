@@ -34,6 +34,8 @@ class FakeRegistry:
     def __init__(self) -> None:
         self.stored: dict[str, bytes] = {}
         self.down = False
+        self.broken: set[str] = set()
+        """References that it fails to answer for."""
         self.gate = asyncio.Event()
         self.gate.set()
         self.asked: list[str] = []
@@ -55,6 +57,8 @@ class FakeRegistry:
         await self.gate.wait()
         if hold := self.holds.pop(reference, None):
             await hold.wait()
+        if reference in self.broken:
+            return httpx.Response(500)
         if reference == "list":
             return httpx.Response(200, json={"tags": tags})
         if content is None:

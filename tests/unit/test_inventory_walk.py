@@ -73,6 +73,10 @@ class Walk:
     async def compare(self) -> None:
         await self.inventory.compare(APP, thorough=self.random.random() < 0.5)
 
+    async def fail(self) -> None:
+        """The registry begins or ceases to fail for a tag."""
+        self.registry.broken ^= {self.random.choice(TAGS)}
+
     async def ask(self) -> None:
         await self.inventory.ask_due()
 
@@ -123,6 +127,7 @@ async def test_no_order_of_events_hides_what_the_registry_stores(seed: int, tmp_
         walk.delete,
         walk.compare,
         walk.ask,
+        walk.fail,
     )
     running: set[asyncio.Task[None]] = set()
 
@@ -144,6 +149,8 @@ async def test_no_order_of_events_hides_what_the_registry_stores(seed: int, tmp_
     while walk.decided:
         await walk.answer()
         walk.check()
+    registry.broken.clear()
+    await inventory.compare(APP, thorough=True)
     for _ in range(4):
         await inventory.ask_due()
         await asyncio.sleep(0.02)
