@@ -14,6 +14,7 @@ from app.gateway.inventory import Inventory
 from app.gateway.repository_usage import RepositoryUsage
 from app.registry.client import RegistryUnavailableError
 from app.registry.names import Reference, Repository
+from tests.patience import PATIENCE
 from tests.unit.inventories import (
     APP,
     GRACE,
@@ -113,7 +114,7 @@ async def test_deletion_does_not_wait_for_a_running_comparison(
         await asyncio.sleep(0)
     registry.stored.clear()
 
-    await asyncio.wait_for(inventory.deleted(APP, V1), 5)
+    await asyncio.wait_for(inventory.deleted(APP, V1), PATIENCE)
     assert counts(inventory)[2] == 0
     answer.set()
     await comparison
