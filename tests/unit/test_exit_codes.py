@@ -13,6 +13,7 @@ from app.cli.exit_codes import FINDINGS, MEANING, ExitCode
 from app.cli.main import COMMANDS, main
 from tests import payloads
 from tests.legacy_gateway import CONFIG_MAP
+from tests.patience import PATIENCE
 
 LIMITS = """\
 apiVersion: v1
