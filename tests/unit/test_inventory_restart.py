@@ -101,13 +101,18 @@ async def test_push_that_the_registry_cannot_read_counts_after_a_restart(
     inventory = inventory_of(database, registry)
     inventory.unknown(await inventory.begin(APP, V1, digest_of(image(1))))
     registry.store(image(1), "v1")
-    registry.broken = True
+    registry.broken = {"v1", digest_of(image(1))}
     assert await inventory.ask_due()
     assert counts(inventory) == (1, 1, 1)
     database.close()
 
     reopened = Database(tmp_path / "gateway.db", ORIGIN)
-    assert counts(inventory_of(reopened, registry)) == (1, 1, 1)
+    inventory = inventory_of(reopened, registry)
+    await inventory.recover()
+    assert counts(inventory) == (1, 1, 1)
+    registry.broken.clear()
+    assert await inventory.ask_due()
+    assert counts(inventory) == (1, 1, 1)
     assert reopened.intents() == []
     reopened.close()
 
