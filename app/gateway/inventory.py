@@ -16,7 +16,7 @@ from app.gateway.coverage import Coverage
 from app.gateway.database import Database, DatabaseError, Intent
 from app.gateway.doubts import Doubts
 from app.gateway.due import Due
-from app.gateway.questions import Answer, Check, Questioner, Unreadable, findings_of
+from app.gateway.questions import Answer, Check, Found, Questioner, Unreadable, findings_of
 from app.gateway.repository_usage import RepositoryUsage
 from app.quota.members import Members
 from app.quota.usage import UsageIndex
@@ -247,18 +247,16 @@ class Inventory:
             else:
                 contents.point(tag, target)
         for reference, answer in answers.items():
+            if isinstance(answer, Unreadable):
+                self._coverage.unreadable[repository, reference] = answer.problem
+                continue
+            self._coverage.unreadable.pop((repository, reference), None)
             doubt = self._doubts.end(repository, reference)
             for intent in doubt.intents:
-                # A manifest that cannot be read counts as stored.
-                points = contents.tags.get(reference, reference) == intent.digest
-                stored = points and intent.digest in contents.images
+                stored = isinstance(answer, Found) and answer.digest == intent.digest
                 self._write(intent, stored, contents.counts_until.get(intent.digest, 0.0))
             for kept in doubt.kept:
                 contents.release(kept)
-            if isinstance(answer, Unreadable):
-                self._coverage.unreadable[repository, reference] = answer.problem
-            else:
-                self._coverage.unreadable.pop((repository, reference), None)
         self._publish(repository)
         if answers:  # Last, because what a push stores meanwhile is newer than these answers.
             await self._database.apply(repository, findings)

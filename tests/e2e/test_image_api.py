@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from tests.patience import PATIENCE
+
 from .cluster import Cluster
 from .image_api import ImageApi
 from .image_requests import (
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.e2e
 
 
 async def eventually(look: Callable[[], Awaitable[object]], expected: object) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while await look() != expected:
             await asyncio.sleep(0.1)
 
@@ -137,7 +139,7 @@ async def test_deleting_a_tag_calls_no_webhook_and_makes_room(
     async def admitted() -> bool:
         return (await push(api, namespace, "app", "v2", "a")).admitted
 
-    async with asyncio.timeout(100):
+    async with asyncio.timeout(PATIENCE):
         while not await admitted():
             await asyncio.sleep(0.5)
 

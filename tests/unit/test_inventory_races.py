@@ -7,10 +7,17 @@ import pytest
 from app.gateway.database import Database, Findings
 from app.gateway.inventory import Inventory
 from app.registry.names import Repository
+from tests.unit import virtual_time
 from tests.unit.inventories import APP, V1, V2, FakeRegistry, counts, push
 from tests.unit.pushes import digest_of, image
 
 OLD, NEW, OTHER = image(1), image(2), image(3)
+
+
+@pytest.fixture(scope="module")
+def event_loop_policy() -> virtual_time.Policy:
+    """Questions that wait for a moment are asked in their order, however slow the machine is."""
+    return virtual_time.Policy()
 
 
 async def settle(inventory: Inventory) -> None:
@@ -75,6 +82,25 @@ async def test_push_without_an_answer_may_be_stored_after_the_first_question(
 
     assert at_first == (1, 2, 1)
     assert target(inventory) == digest_of(NEW)
+    assert counts(inventory) == (1, 1, 1)
+
+
+async def test_both_images_count_while_the_registry_fails_to_answer_for_the_tag(
+    inventory: Inventory, registry: FakeRegistry, database: Database
+) -> None:
+    await push(inventory, V1, OLD)
+    registry.store(OLD, "v1")
+    registry.broken = {"v1"}
+    inventory.unknown(await inventory.begin(APP, V1, digest_of(NEW)))
+    await settle(inventory)
+    meanwhile, intents = counts(inventory), database.intents()
+    registry.broken.clear()
+    await inventory.compare(APP, thorough=False)
+    await asyncio.sleep(0.02)
+    await settle(inventory)
+
+    assert (meanwhile, len(intents)) == ((1, 2, 1), 1)
+    assert target(inventory) == digest_of(OLD)
     assert counts(inventory) == (1, 1, 1)
 
 
