@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class NamespaceFullness:
     in_escrow: int | None = None
     """Places that replicas hold; None if the ledgers are not readable."""
 
-    @property
+    @cached_property
     def fullest(self) -> Level | None:
         """The fullest limit of the namespace and its streams; None if there is no limit."""
         limited = [level for level in (*self.totals, *self.streams) if level.hard is not None]
