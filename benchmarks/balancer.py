@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tests.ports import free_port
+
 _WAIT = 10.0
 """Seconds."""
 
@@ -15,7 +17,7 @@ _WAIT = 10.0
 def balancing(tools: Path, folder: Path, ports: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Spread connections over local ports, round robin. Gives nginx's port and process id."""
     folder.mkdir()
-    port = _free_port()
+    port = free_port()
     servers = " ".join(f"server 127.0.0.1:{target};" for target in ports)
     (folder / "nginx.conf").write_text(
         f"load_module {tools}/ngx_stream_module.so;\n"
@@ -33,13 +35,6 @@ def balancing(tools: Path, folder: Path, ports: Sequence[int]) -> Iterator[tuple
     finally:
         process.terminate()
         process.wait(_WAIT)
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def _wait_for(port: int) -> None:

@@ -8,7 +8,6 @@ part `link` limits the client's link: it needs root and tc, and has a network na
 import asyncio
 import contextlib
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ import httpx
 
 from benchmarks.blobs import Blob
 from benchmarks.processes import cpu_seconds
+from tests.ports import free_port
 from tests.registry import images
 from tests.registry.programs import build_tools, gateway, registry
 
@@ -231,9 +231,7 @@ def _children(pid: int) -> list[int]:
 
 @asynccontextmanager
 async def _nginx(tools: Path, folder: Path, upstream: str) -> AsyncIterator[_Way]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config = folder / "nginx.conf"
     config.write_text(_NGINX.format(folder=folder, upstream=upstream, port=port))
     process = await asyncio.create_subprocess_exec(tools / "nginx", "-c", config)

@@ -1,7 +1,17 @@
-"""Settings of all tests."""
+"""Settings and fixtures of all tests."""
 
+import pytest
 from hypothesis import settings
+
+from tests.broken_watchers import BROKEN
 
 # No deadlines: a slow example on a busy machine is no fault.
 settings.register_profile("registry-admission", deadline=None)
 settings.load_profile("registry-admission")
+
+
+@pytest.fixture(params=BROKEN)
+def files_cannot_be_watched(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watchfiles.main.RustNotify", request.param)

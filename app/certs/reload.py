@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from watchfiles import awatch
-
 from app.certs import authority, files
 from app.certs.authority import KeyPair
 from app.certs.files import CertificateError
+from app.cluster.file_changes import file_changes
 
 logger = logging.getLogger("registry_admission.certs")
 
@@ -82,7 +81,7 @@ class ServingContext:
         folders = {path.parent for path in self._files}
         while True:
             try:
-                async for _ in awatch(
+                async for _ in file_changes(
                     *folders,
                     watch_filter=None,
                     recursive=False,
@@ -91,10 +90,8 @@ class ServingContext:
                     yield_on_timeout=True,
                 ):
                     await asyncio.to_thread(self.reload)
-            except (OSError, RuntimeError) as error:  # watchfiles raises either, by the cause
-                logger.warning(
-                    "cannot watch certificates, looking every %g s instead: %s", poll, error
-                )
+            except OSError as error:
+                logger.warning("%s; looking every %g s instead", error, poll)
             await asyncio.sleep(poll)
             await asyncio.to_thread(self.reload)
 

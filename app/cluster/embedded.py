@@ -8,9 +8,8 @@ from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
-from watchfiles import awatch
-
 from app.cluster import manifests
+from app.cluster.file_changes import file_changes
 from app.cluster.limit_files import LimitFiles, namespace_or_default
 from app.cluster.manifests import Manifest, ManifestError
 from app.cluster.objects import ManifestObjects, Model
@@ -180,7 +179,7 @@ class EmbeddedState(SnapshotState):
         while True:
             try:
                 await self._watch_present()
-            except (OSError, RuntimeError):  # watchfiles raises either, by the cause
+            except OSError:
                 await asyncio.sleep(_LOOK_AGAIN)
             await asyncio.to_thread(self.reload)
 
@@ -198,7 +197,9 @@ class EmbeddedState(SnapshotState):
         """Watch the present folder until another one replaces it."""
         watched = _identity(self._folder)
         milliseconds = int(_LOOK_AGAIN * 1000)
-        async for changes in awatch(self._folder, rust_timeout=milliseconds, yield_on_timeout=True):
+        async for changes in file_changes(
+            self._folder, rust_timeout=milliseconds, yield_on_timeout=True
+        ):
             if _identity(self._folder) != watched:
                 return
             if changes:

@@ -14,41 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from app.gateway import schema
 from app.gateway.contents import NO_LINKS, Contents, Links
 from app.gateway.transactions import Transactions
 from app.model.errors import UnusableError
 from app.registry.names import Reference, Repository
 
-_VERSION = 2
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS images (
-    namespace TEXT, stream TEXT, digest TEXT, subject TEXT NOT NULL, counts_until REAL NOT NULL,
-    PRIMARY KEY (namespace, stream, digest)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS children (
-    namespace TEXT, stream TEXT, parent TEXT, child TEXT,
-    PRIMARY KEY (namespace, stream, parent, child)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS tags (
-    namespace TEXT, stream TEXT, tag TEXT, digest TEXT NOT NULL,
-    PRIMARY KEY (namespace, stream, tag)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS intents (
-    id INTEGER PRIMARY KEY, namespace TEXT, stream TEXT, tag TEXT, digest TEXT NOT NULL
-);
-"""
-_UPGRADE = """
-BEGIN IMMEDIATE;
-DROP TABLE IF EXISTS images;
-DROP TABLE IF EXISTS tags;
-DROP TABLE IF EXISTS intents;
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-DELETE FROM facts WHERE name = 'filled';
-COMMIT;
-"""
-"""Version 1 lacks the children of indexes, so the gateway reads the registry again."""
-_ADD_LINKS = "ALTER TABLE intents ADD COLUMN links TEXT NOT NULL DEFAULT ''"
 _DROP_TAG = "DELETE FROM tags WHERE namespace = ? AND stream = ? AND tag = ?"
 _DROP_IMAGE = "DELETE FROM images WHERE namespace = ? AND stream = ? AND digest = ?"
 _DROP_CHILDREN = "DELETE FROM children WHERE namespace = ? AND stream = ? AND parent = ?"
@@ -102,11 +73,8 @@ class Database:
             )
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
-            if self._connection.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
-                self._connection.executescript(_UPGRADE)
-            self._connection.executescript(_SCHEMA)
-            self._add_links()
-            self._connection.execute(f"PRAGMA user_version = {_VERSION}")
+            self.has_old_links = schema.prepare(self._connection)
+            """Whether indexes may have more children than this file says."""
             if not self._fact("upstream"):
                 self._set("upstream", upstream)
         except (sqlite3.Error, OSError) as error:
@@ -152,6 +120,11 @@ class Database:
 
     async def mark_filled(self) -> None:
         await self._transactions.run(lambda: self._set("filled", "yes"))
+
+    async def mark_links_read(self) -> None:
+        """Note that every index has been read again."""
+        await self._transactions.run(lambda: schema.mark_links_read(self._connection))
+        self.has_old_links = False
 
     async def begin(
         self, repository: Repository, reference: Reference, digest: str, links: Links
@@ -222,14 +195,6 @@ class Database:
             row = (*_key(repository), tag, digest)
             self._connection.execute("INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?)", row)
 
-    def _add_links(self) -> None:
-        """Add the column that files of earlier versions lack."""
-        columns = {row[1] for row in self._connection.execute("PRAGMA table_info(intents)")}
-        if "links" not in columns:
-            self._connection.execute(
-                "ALTER TABLE intents ADD COLUMN links TEXT NOT NULL DEFAULT ''"
-            )
-
     def _fact(self, name: str) -> str:
         row = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return str(row[0]) if row else ""
@@ -251,6 +216,7 @@ def read_contents(path: Path) -> dict[Repository, Contents]:
 
 def _contents(connection: sqlite3.Connection) -> dict[Repository, Contents]:
     found: dict[Repository, Contents] = {}
+    recent: list[tuple[Contents, str, float]] = []
     children: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
     for *parent, child in connection.execute("SELECT * FROM children"):
         children[tuple(parent)].add(child)
@@ -261,9 +227,11 @@ def _contents(connection: sqlite3.Connection) -> dict[Repository, Contents]:
         listed = frozenset(children.get((namespace, stream, digest), ()))
         contents.put(digest, Links(listed, subject) if listed or subject else NO_LINKS)
         if until:
-            contents.counts_until[digest] = until
+            recent.append((contents, digest, until))
     for namespace, stream, tag, digest in connection.execute("SELECT * FROM tags"):
-        found.setdefault(Repository(namespace, stream), Contents()).tags[tag] = digest
+        found.setdefault(Repository(namespace, stream), Contents()).point(tag, digest)
+    for contents, digest, until in recent:
+        contents.count_until(digest, until)
     return found
 
 

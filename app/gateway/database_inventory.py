@@ -4,8 +4,7 @@ import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from watchfiles import awatch
-
+from app.cluster.file_changes import file_changes
 from app.gateway.database import read_contents
 from app.gateway.repository_usage import RepositoryUsage
 from app.model.domain import ApiDomain
@@ -29,7 +28,7 @@ class DatabaseInventory(FolderInventory):
         return self._usage[namespace]
 
     async def changes(self) -> AsyncGenerator[None, None]:
-        async for _ in awatch(self._watched, self._database.parent):
+        async for _ in file_changes(self._watched, self._database.parent):
             self.reload()
             self._usage = _usage(self._database)
             yield

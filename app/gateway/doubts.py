@@ -39,15 +39,21 @@ class Doubts:
     def __contains__(self, key: object) -> bool:
         return key in self._open
 
-    def begin(self, intent: Intent, kept: frozenset[str]) -> None:
-        """`kept`: the images that count because of this doubt."""
+    def begin(self, intent: Intent, before: str) -> str:
+        """`before`: the image that the tag pointed at, or "". Returns it if it has to be kept until
+        the doubt ends, and otherwise ""."""
+        kept = ""
         for reference in intent.references:
             key = (intent.repository, reference)
             doubt = replace(self._open.get(key, Doubt()), digest=intent.digest, until=math.inf)
             if reference == str(intent.reference):
                 intents = (*doubt.intents, intent)
-                doubt = replace(doubt, intents=intents, kept=doubt.kept | kept)
+                if before not in {"", intent.digest, *doubt.kept}:
+                    kept = before
+                    doubt = replace(doubt, kept=doubt.kept | {before})
+                doubt = replace(doubt, intents=intents)
             self._open[key] = doubt
+        return kept
 
     def early(self, repository: Repository, answers: Mapping[str, Answer]) -> set[str]:
         """The references whose answers do not count yet. The questions have to be repeated."""

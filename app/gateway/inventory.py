@@ -16,7 +16,7 @@ from app.gateway.coverage import Coverage
 from app.gateway.database import Database, DatabaseError, Intent
 from app.gateway.doubts import Doubts
 from app.gateway.due import Due
-from app.gateway.questions import Answer, Check, Found, Questioner, Unreadable, findings_of
+from app.gateway.questions import Answer, Check, Questioner, Unreadable, findings_of
 from app.gateway.repository_usage import RepositoryUsage
 from app.quota.members import Members
 from app.quota.usage import UsageIndex
@@ -28,6 +28,8 @@ logger = logging.getLogger("registry_admission.inventory")
 _SETTLE = 5.0
 """Seconds after which the gateway believes that a push without an answer was not stored. Until then
 the registry may still store it."""
+_DELETION = 8.0
+"""Seconds that a client waits after a deletion until the registry has been asked."""
 
 
 class Inventory:
@@ -116,15 +118,12 @@ class Inventory:
     def unknown(self, intent: Intent) -> None:
         """The outcome is unknown. The manifest, and the image that its tag pointed at before, count
         until the registry has been asked. The intent stays in the file as long."""
-        repository, tag = intent.repository, intent.reference.tag
-        before = self._contents.get(repository, Contents()).tags.get(tag)
+        repository = intent.repository
+        contents = self._contents.setdefault(repository, Contents())
+        if kept := self._doubts.begin(intent, contents.tags.get(intent.reference.tag, "")):
+            contents.keep(kept)
         self._add(intent, self._until(intent))
         self._end(intent)
-        counts_until, kept = self._contents[repository].counts_until, frozenset[str]()
-        if before is not None and before != intent.digest and before not in counts_until:
-            counts_until[before], kept = self._clock() + self._grace, frozenset({before})
-            self._publish(repository)
-        self._doubts.begin(intent, kept)
         self._due.add(repository, intent.references)
 
     async def deleted(self, repository: Repository, reference: Reference) -> None:
@@ -132,7 +131,12 @@ class Inventory:
 
         If the registry does not answer, it is asked again later.
         """
-        await self._ask_now(repository, self._touched_by(repository, reference))
+        references = self._touched_by(repository, reference)
+        try:
+            async with asyncio.timeout(_DELETION):
+                await self._ask_now(repository, references)
+        except TimeoutError:
+            self._due.add(repository, references)
 
     def doubt(self, repository: Repository, reference: Reference) -> None:
         """Ask the registry later about a deletion that had no answer."""
@@ -146,8 +150,10 @@ class Inventory:
             self.unknown(intent)
 
     def _touched_by(self, repository: Repository, deleted: Reference) -> set[str]:
+        if deleted.tag:
+            return {deleted.tag}
         tags = self._contents.get(repository, Contents()).tags.items()
-        return {str(deleted), *(tag for tag, digest in tags if digest == deleted.digest)}
+        return {deleted.digest, *(tag for tag, digest in tags if digest == deleted.digest)}
 
     async def ask_due(self) -> bool:
         """Ask for every reference that is due. Return whether all questions were answered."""
@@ -156,18 +162,18 @@ class Inventory:
 
     async def _ask_now(self, repository: Repository, references: set[str]) -> None:
         try:
-            await self._verify(repository, references, urgent=True)
+            await self._verify(Check(repository, urgent=True), references)
         except (RegistryUnavailableError, DatabaseError) as error:
             logger.warning("registry not asked", extra={"problem": str(error)})
             self._due.add(repository, references)
 
     async def compare(
-        self, repository: Repository, *, thorough: bool, urgent: bool = False
+        self, repository: Repository, *, thorough: bool, urgent: bool = False, anew: bool = False
     ) -> None:
         """Compare the registry's tag list with the known tags, and ask for those that differ.
 
-        `thorough`: ask for every tag and every manifest. Raises RegistryUnavailableError and
-        DatabaseError.
+        `thorough`: ask for every tag and every manifest. `anew`: read known indexes as well. Raises
+        RegistryUnavailableError and DatabaseError.
         """
         found = await self._questioner.tags(repository, urgent=urgent)
         known = self._contents.get(repository, Contents())
@@ -178,7 +184,7 @@ class Inventory:
             differing = found ^ known.tags.keys()
             pointed_at = {known.tags[tag] for tag in differing & known.tags.keys()}
             references = differing | pointed_at | unreadable
-        await self._verify(repository, references, urgent=urgent)
+        await self._verify(Check(repository, urgent, anew), references)
 
     def _finish(self, intent: Intent, *, stored: bool) -> None:
         until = self._until(intent)
@@ -206,29 +212,18 @@ class Inventory:
         repository, digest, tag = intent.repository, intent.digest, intent.reference.tag
         contents = self._contents.setdefault(repository, Contents())
         contents.put(digest, intent.links)
-        new_tag, frees = bool(tag) and tag not in contents.tags, False
         if tag:
-            frees = contents.point(tag, digest)
+            contents.point(tag, digest)
         else:
-            contents.counts_until[digest] = until
-        namespace = self.usage[repository.namespace]
-        usage = namespace.streams.get(repository.stream)
-        expired = any(end <= self._clock() for end in contents.counts_until.values())
-        if frees or expired or not isinstance(usage, RepositoryUsage):
-            self._publish(repository)
-            return
-        new = usage.grow(tag, digest, contents.reach([digest]), len(contents.images))
-        namespace.grown(repository.stream, int(new_tag), new)
-        self._expire_later(repository)
+            contents.count_until(digest, until)
+        self._publish(repository)
 
-    async def _verify(
-        self, repository: Repository, references: Iterable[str], *, urgent: bool
-    ) -> None:
-        check = Check(repository)
+    async def _verify(self, check: Check, references: Iterable[str]) -> None:
+        repository = check.repository
         check.disturbed |= self._due.touched(repository)
         known = self._contents.get(repository, Contents())
         try:
-            answers = await self._questioner.ask(check, references, known, urgent=urgent)
+            answers = await self._questioner.ask(check, references, known)
             early = self._doubts.early(repository, answers)
             await self._apply(repository, {ref: answers[ref] for ref in answers.keys() - early})
         except BaseException:
@@ -248,16 +243,18 @@ class Inventory:
                 contents.put(digest, links)
         for tag, target in findings.tags.items():
             if target is None:
-                contents.tags.pop(tag, None)
+                contents.untag(tag)
             else:
-                contents.tags[tag] = target
+                contents.point(tag, target)
         for reference, answer in answers.items():
             doubt = self._doubts.end(repository, reference)
             for intent in doubt.intents:
-                stored = isinstance(answer, Found) and answer.digest == intent.digest
+                # A manifest that cannot be read counts as stored.
+                points = contents.tags.get(reference, reference) == intent.digest
+                stored = points and intent.digest in contents.images
                 self._write(intent, stored, contents.counts_until.get(intent.digest, 0.0))
             for kept in doubt.kept:
-                contents.counts_until.pop(kept, None)
+                contents.release(kept)
             if isinstance(answer, Unreadable):
                 self._coverage.unreadable[repository, reference] = answer.problem
             else:
@@ -267,23 +264,24 @@ class Inventory:
             await self._database.apply(repository, findings)
 
     def _publish(self, repository: Repository) -> None:
-        contents, now = self._contents.setdefault(repository, Contents()), self._clock()
-        contents.settle(now)
-        usage = RepositoryUsage(contents) if contents else None
-        self.usage.put(repository.namespace, repository.stream, usage)
-        if usage is None:
+        """Count the changes of a repository, and count again when its next grace period ends."""
+        contents = self._contents.setdefault(repository, Contents())
+        contents.settle(self._clock())
+        namespace = self.usage[repository.namespace]
+        usage = namespace.streams.get(repository.stream)
+        if not contents:
+            self.usage.put(repository.namespace, repository.stream, None)
             del self._contents[repository]
+        elif isinstance(usage, RepositoryUsage):
+            usage.follow(contents, namespace, repository.stream)
+        else:
+            self.usage.put(repository.namespace, repository.stream, RepositoryUsage(contents))
         if timer := self._expiries.pop(repository, None):
             timer.cancel()
-        self._expire_later(repository)
-
-    def _expire_later(self, repository: Repository) -> None:
-        """Publish the repository again when its first grace period ends."""
-        until = self._contents.get(repository, Contents()).counts_until
-        if until and repository not in self._expiries:
-            wait = min(until.values()) - self._clock()
-            loop = asyncio.get_running_loop()
-            self._expiries[repository] = loop.call_later(wait, self._publish, repository)
+        if (end := contents.next_end()) is not None:
+            later = asyncio.get_running_loop().call_later
+            wait = end - self._clock()
+            self._expiries[repository] = later(wait, self._publish, repository)
 
     def _begin(self, intent: Intent) -> None:
         self._due.begin(intent)

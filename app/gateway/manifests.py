@@ -158,7 +158,7 @@ class Manifests:
                 else:
                     inventory.not_stored(intent)
                 raise
-            except Exception:
+            except BaseException:
                 inventory.unknown(intent)
                 raise
             if not _may_be_done(answer):

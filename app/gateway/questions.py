@@ -4,14 +4,17 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+import httpx
 
 from app.gateway.causes import explain
 from app.gateway.contents import NO_LINKS, Contents, Links, unreadable_digest
 from app.gateway.database import Findings
 from app.gateway.traffic import AT_ONCE, Turns
+from app.gateway.workers import each
 from app.model.base import DIGEST_PATTERN
 from app.model.manifest import INDEXES
 from app.registry.client import RegistryClient, RegistryUnavailableError, StoredManifest
@@ -21,7 +24,13 @@ logger = logging.getLogger("registry_admission.inventory")
 
 _ABOUT_THE_REGISTRY = frozenset({0, 401, 403, 429, 502, 503, 504})
 """Statuses that say nothing about the object in question. 0 stands for no answer."""
+_PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""Seconds until a question is repeated that the registry has answered with 429, if the registry
+names no time itself."""
+_LONGEST_PAUSE = 30.0
 _DIGEST = re.compile(DIGEST_PATTERN, re.ASCII)
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,10 @@ class Check:
     """A running question about references of one repository."""
 
     repository: Repository
+    urgent: bool
+    """Whether a client waits for it."""
+    anew: bool = False
+    """Whether indexes are read that are known already."""
     disturbed: set[str] = field(default_factory=set)
     """References that a push has touched since. Their answers do not count."""
     superseded: set[str] = field(default_factory=set)
@@ -70,11 +83,14 @@ class Questioner:
 
     async def tags(self, repository: Repository, *, urgent: bool) -> set[str]:
         """The registry's tag list. Raises RegistryUnavailableError."""
-        async with self._turns.one(urgent=urgent):
+
+        async def listed() -> set[str]:
             return {tag async for tag in self._client.tags(str(repository))}
 
+        return await self._patiently(listed, urgent)
+
     async def ask(
-        self, check: Check, references: Iterable[str], known: Contents, *, urgent: bool
+        self, check: Check, references: Iterable[str], known: Contents
     ) -> dict[str, Answer]:
         """The answers that count, for these references and for the children of new indexes.
 
@@ -86,7 +102,7 @@ class Questioner:
         try:
             while waiting:
                 self._take_over(check, waiting)
-                found = await self._all(check.repository, waiting, known, urgent)
+                found = await self._all(check, waiting, known)
                 answers |= found
                 children = {
                     child
@@ -106,50 +122,52 @@ class Questioner:
                 other.superseded |= references
                 check.took_over |= references
 
-    async def _all(
-        self, repository: Repository, references: set[str], known: Contents, urgent: bool
-    ) -> dict[str, Answer]:
-        """A repository may have a million tags, so there is not a task for each of them."""
+    async def _all(self, check: Check, references: set[str], known: Contents) -> dict[str, Answer]:
         answers: dict[str, Answer] = {}
-        waiting = iter(references)
 
-        async def work() -> None:
-            for reference in waiting:
-                answers[reference] = await self._one(repository, reference, known, urgent)
+        async def ask(reference: str) -> None:
+            answers[reference] = await self._one(check, reference, known)
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(AT_ONCE, len(references))):
-                    group.create_task(work())
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+        await each(references, ask, at_once=AT_ONCE)
         return answers
 
-    async def _one(
-        self, repository: Repository, reference: str, known: Contents, urgent: bool
-    ) -> Answer:
+    async def _one(self, check: Check, reference: str, known: Contents) -> Answer:
+        repository = str(check.repository)
+
+        async def found() -> Found | None:
+            stored = await self._client.manifest_head(repository, reference)
+            if stored is None:
+                return None
+            return Found(stored.digest, await self._links(check, stored, known))
+
         try:
-            async with self._turns.one(urgent=urgent):
-                stored = await self._client.manifest_head(str(repository), reference)
-                if stored is None:
-                    return None
-                return Found(stored.digest, await self._links(repository, stored, known))
+            return await self._patiently(found, check.urgent)
         except RegistryUnavailableError as error:
             if error.status in _ABOUT_THE_REGISTRY:
                 raise
-            about = {"repository": str(repository), "reference": reference, "problem": str(error)}
+            about = {"repository": repository, "reference": reference, "problem": str(error)}
             logger.warning("manifest cannot be read, it counts as stored", extra=about)
             return Unreadable(explain(error))
 
-    async def _links(
-        self, repository: Repository, stored: StoredManifest, known: Contents
-    ) -> Links:
-        links = known.images.get(stored.digest)
-        if links is not None:
-            return links
-        if stored.media_type not in INDEXES:
-            return NO_LINKS
-        content = await self._client.content(str(repository), stored.digest)
+    async def _patiently(self, ask: Callable[[], Awaitable[Result]], urgent: bool) -> Result:
+        """Repeat a question that the registry answers with 429, instead of a whole reading."""
+        for pause in _PAUSES:
+            async with self._turns.one(urgent=urgent):
+                try:
+                    return await ask()
+                except RegistryUnavailableError as error:
+                    if error.status != httpx.codes.TOO_MANY_REQUESTS:
+                        raise
+                    # It keeps its turn, so that the registry gets fewer other questions as well.
+                    await asyncio.sleep(min(error.retry_after or pause, _LONGEST_PAUSE))
+        async with self._turns.one(urgent=urgent):
+            return await ask()
+
+    async def _links(self, check: Check, stored: StoredManifest, known: Contents) -> Links:
+        is_known = stored.digest in known.images and not check.anew
+        if is_known or stored.media_type not in INDEXES:
+            return known.images.get(stored.digest, NO_LINKS)
+        content = await self._client.content(str(check.repository), stored.digest)
         return links_of(content.content) if content else NO_LINKS
 
 

@@ -7,6 +7,7 @@ from app.gateway.causes import explain
 from app.gateway.coverage import Coverage
 from app.gateway.database import DatabaseError
 from app.gateway.inventory import Inventory
+from app.gateway.workers import each
 from app.quota.state import StateUnavailableError
 from app.registry.client import RegistryUnavailableError
 from app.registry.names import Repository
@@ -15,6 +16,9 @@ logger = logging.getLogger("registry_admission.inventory")
 
 _WITHIN = 8.0
 """Seconds that a push waits for repositories to be read."""
+_READINGS = 64
+"""Repositories that are read at once. Readings go on when their pushes give up."""
+_FOR_ONE_PUSH = 8
 
 
 class Reader:
@@ -24,6 +28,7 @@ class Reader:
         self._inventory = inventory
         self._coverage = coverage
         self._readings: dict[Repository, asyncio.Task[str]] = {}
+        self._places = asyncio.Semaphore(_READINGS)
 
     async def prepare(self, repository: Repository) -> None:
         """Read this repository and the unread ones of its namespace.
@@ -34,15 +39,19 @@ class Reader:
         wanted = self._coverage.of_namespace(repository.namespace)
         if not self._inventory.knows(repository):
             wanted |= {repository}
-        if not wanted:
-            return
+        problems: list[str] = []
+
+        async def read(one: Repository) -> None:
+            problems.append(await self.read(one, urgent=True))
+
         try:
             async with asyncio.timeout(_WITHIN):
-                problems = await asyncio.gather(*(self.read(one, urgent=True) for one in wanted))
+                await each(sorted(wanted), read, at_once=_FOR_ONE_PUSH)
         except TimeoutError:
-            problems = [f"{len(wanted)} repositories were not read in {_WITHIN:g} s"]
-        if causes := [problem for problem in problems if problem]:
-            raise StateUnavailableError(f"namespace {repository.namespace}: {causes[0]}")
+            left = len(wanted) - len(problems)
+            problems.append(f"{left} repositories were not read in {_WITHIN:g} s")
+        if problem := next(filter(None, problems), ""):
+            raise StateUnavailableError(f"namespace {repository.namespace}: {problem}")
 
     async def read(self, repository: Repository, *, urgent: bool) -> str:
         """Read a whole repository, unless it has been read. The reading goes on if its caller gives
@@ -50,19 +59,30 @@ class Reader:
 
         `urgent`: a client waits for it. Returns the error, or an empty text.
         """
-        if repository not in self._coverage.unread and self._inventory.knows(repository):
-            return ""
-        reading = self._readings.get(repository)
-        if reading is None:
-            reading = asyncio.create_task(self._read(repository, urgent))
-            self._readings[repository] = reading
-            reading.add_done_callback(lambda _: self._readings.pop(repository))
-        return await asyncio.shield(reading)
+        if not self._is_begun(repository):
+            await self._places.acquire()
+            if self._is_begun(repository):
+                self._places.release()
+            else:
+                reading = asyncio.create_task(self._read(repository, urgent))
+                self._readings[repository] = reading
+                reading.add_done_callback(lambda _: self._end(repository))
+        begun = self._readings.get(repository)
+        return await asyncio.shield(begun) if begun else ""
 
     def close(self) -> None:
         """End the readings that go on."""
         for reading in self._readings.values():
             reading.cancel()
+
+    def _is_begun(self, repository: Repository) -> bool:
+        """Whether a repository has been read, or is being read."""
+        is_read = repository not in self._coverage.unread and self._inventory.knows(repository)
+        return is_read or repository in self._readings
+
+    def _end(self, repository: Repository) -> None:
+        del self._readings[repository]
+        self._places.release()
 
     async def _read(self, repository: Repository, urgent: bool) -> str:
         problem = await self._problem(repository, urgent)

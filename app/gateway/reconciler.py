@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from itertools import count
 from zlib import crc32
@@ -13,6 +12,7 @@ from app.gateway.coverage import Coverage
 from app.gateway.database import Database, DatabaseError
 from app.gateway.inventory import Inventory
 from app.gateway.reader import Reader
+from app.gateway.workers import each
 from app.registry.client import RegistryUnavailableError
 from app.registry.names import Repository
 
@@ -74,7 +74,7 @@ class InventoryReconciler:
             try:
                 listed = await self._catalog.repositories()
                 self._coverage.listed(listed - self._inventory.repositories)
-                await _each(list(self._coverage.unread), self._read)
+                await each(list(self._coverage.unread), self._read, at_once=_AT_ONCE)
                 logger.info("repositories listed", extra=self._coverage.numbers(len(listed)))
                 if not self._coverage.unread and not self._database.filled:
                     await self._database.mark_filled()
@@ -99,32 +99,28 @@ class InventoryReconciler:
             started = asyncio.get_running_loop().time()
             known = sorted(self._inventory.repositories)
             pause = self._interval * _SHARE / (len(known) or 1)
-            await _each(known, partial(self._compare, number), pause)
+            anew, failed = self._database.has_old_links, list[Repository]()
+            compare = partial(self._compare, number, anew, failed)
+            await each(known, compare, at_once=_AT_ONCE, pause=pause)
+            if anew and not failed:
+                await self._mark_links_read()
             took = asyncio.get_running_loop().time() - started
             await asyncio.sleep(max(self._interval - took, 0.0))
 
-    async def _compare(self, number: int, repository: Repository) -> None:
-        thorough = (crc32(str(repository).encode()) + number) % _THOROUGH == 0
+    async def _compare(
+        self, number: int, anew: bool, failed: list[Repository], repository: Repository
+    ) -> None:
+        """`anew`: read all links again."""
+        thorough = anew or (crc32(str(repository).encode()) + number) % _THOROUGH == 0
         try:
-            await self._inventory.compare(repository, thorough=thorough)
+            await self._inventory.compare(repository, thorough=thorough, anew=anew)
         except (RegistryUnavailableError, DatabaseError) as error:
             about = {"repository": str(repository), "problem": str(error)}
             logger.warning("repository not compared", extra=about)
+            failed.append(repository)
 
-
-async def _each(
-    repositories: Collection[Repository],
-    action: Callable[[Repository], Awaitable[None]],
-    pause: float = 0.0,
-) -> None:
-    """Run the action for several repositories at once, on average one every `pause` seconds."""
-    waiting = iter(repositories)
-
-    async def work() -> None:
-        for repository in waiting:
-            await action(repository)
-            await asyncio.sleep(pause * _AT_ONCE)
-
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(_AT_ONCE):
-            tasks.create_task(work())
+    async def _mark_links_read(self) -> None:
+        try:
+            await self._database.mark_links_read()
+        except DatabaseError as error:
+            logger.error("not written", extra={"problem": str(error)})

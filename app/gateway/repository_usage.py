@@ -1,38 +1,49 @@
 """The usage of one repository."""
 
-from collections.abc import Set
 from sys import intern
+from typing import Self
 
 from app.gateway.contents import Contents
 from app.quota.digests import Packed, pack
-from app.quota.usage import StreamUsage
+from app.quota.usage import NamespaceUsage, StreamUsage
 
 
 class RepositoryUsage(StreamUsage):
     """The usage of a repository. Unlike a stream, it may have images without a tag."""
 
-    __slots__ = ("_all_images", "untagged")
+    __slots__ = ("_images", "untagged")
 
     def __init__(self, contents: Contents) -> None:
-        self._all_images = set(map(pack, contents.counted()))
+        """Count everything. This takes the changes of the contents."""
+        contents.take_changes()
+        self._images = set(map(pack, contents.counted()))
         super().__init__({tag: (digest,) for tag, digest in contents.tags.items()})
         self.untagged = len(contents.images) - self.image_count
 
     @property
     def packed_images(self) -> frozenset[Packed]:
-        return super().packed_images | self._all_images
+        return frozenset(self._images)
 
-    def grow(self, tag: str, digest: str, images: Set[str], stored: int) -> set[Packed]:
-        """Make a tag point at an image, and count these `images`. No image stops counting.
+    def copy(self) -> Self:
+        copied = super().copy()
+        copied._images = set(self._images)
+        return copied
 
-        `tag`: "" for a push by digest. `stored`: the number of images in the repository. Returns
-        the images that did not count before. The cost does not depend on the repository's size.
-        """
-        new = set(map(pack, images)) - self._all_images
-        self._all_images |= new
+    def follow(self, contents: Contents, namespace: NamespaceUsage, name: str) -> None:
+        """Count the changes of the contents, here and in the namespace, where this is stream
+        `name`. The cost is the number of changes."""
+        tags, digests = contents.take_changes()
+        counted = {pack(digest) for digest in digests if contents.counts(digest)}
+        gained = counted - self._images
+        lost = (set(map(pack, digests)) - counted) & self._images
+        more = sum((tag in contents.tags) - (tag in self._tags) for tag in tags)
+        namespace.change(name, more, gained, lost)
+        for tag in tags:
+            self._tags.pop(tag, None)
+            if tag in contents.tags:
+                self._tags[intern(tag)] = pack(contents.tags[tag])
+        self._images |= gained
+        self._images -= lost
         self._sorted = []
-        if tag:
-            self._tags[intern(tag)] = pack(digest)
-        self.image_count += len(new)
-        self.untagged = stored - self.image_count
-        return new
+        self.image_count = len(self._images)
+        self.untagged = len(contents.images) - self.image_count

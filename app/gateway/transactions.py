@@ -21,7 +21,7 @@ class Transactions:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, explained: Callable[[sqlite3.Error], Exception]
+        self, connection: sqlite3.Connection, explained: Callable[[Exception], Exception]
     ) -> None:
         """`explained` makes the error for the callers."""
         self._connection = connection
@@ -74,17 +74,17 @@ class Transactions:
             for number, (_, written) in enumerate(batch):
                 if written.cancelled():
                     continue
-                if isinstance(outcome, sqlite3.Error):
+                if isinstance(outcome, Exception):
                     written.set_exception(self._explained(outcome))
                 else:
                     written.set_result(outcome[number])
 
-    def _run(self, actions: list[Callable[[], Any]]) -> list[Any] | sqlite3.Error:
+    def _run(self, actions: list[Callable[[], Any]]) -> list[Any] | Exception:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             results = [action() for action in actions]
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:
             return error
         finally:
             if self._connection.in_transaction:

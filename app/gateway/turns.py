@@ -12,19 +12,21 @@ class SharedTurns:
 
     def __init__(self) -> None:
         self._door = asyncio.Lock()
-        self._changed = asyncio.Condition()
         self._inside = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
 
     @asynccontextmanager
     async def shared(self) -> AsyncIterator[None]:
         async with self._door:
             self._inside += 1
+            self._empty.clear()
         try:
             yield
         finally:
-            async with self._changed:
-                self._inside -= 1
-                self._changed.notify_all()
+            self._inside -= 1
+            if not self._inside:
+                self._empty.set()
 
     @asynccontextmanager
     async def alone(self, within: float) -> AsyncIterator[None]:
@@ -36,8 +38,8 @@ class SharedTurns:
             raise _late(within) from None
         try:
             try:
-                async with asyncio.timeout(within), self._changed:
-                    await self._changed.wait_for(lambda: not self._inside)
+                async with asyncio.timeout(within):
+                    await self._empty.wait()
             except TimeoutError:
                 raise _late(within) from None
             yield

@@ -103,6 +103,6 @@ class SpreadConstraint(KubeModel):
     label_selector: LabelSelector | None = None
     """None matches no Pod."""
     min_domains: int | None = None
-    node_affinity_policy: str = ""
-    node_taints_policy: str = ""
+    node_affinity_policy: str | None = None
+    node_taints_policy: str | None = None
     match_label_keys: list[str] = Field(default_factory=list)

@@ -5,7 +5,9 @@ The cost of an update is the size of the stream. The cost of a question is the s
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from sys import intern
+from typing import Self
 from weakref import WeakSet
 
 from app.model.stream import CountedStream, ImageStream
@@ -39,6 +41,11 @@ class StreamUsage:
         for tag, events in stream.status.histories.items():
             tags[tag] = [image for event in events if (image := event.get("image"))]
         return cls(tags)
+
+    def copy(self) -> Self:
+        copied = copy(self)
+        copied._tags = dict(self._tags)
+        return copied
 
     @property
     def tag_count(self) -> int:
@@ -187,11 +194,20 @@ class NamespaceUsage:
         self._earlier.add(earlier)
         return earlier
 
-    def grown(self, name: str, tags: int, images: Iterable[Packed]) -> None:
-        """Count `tags` more tags and these images of a stream."""
+    def change(
+        self, name: str, tags: int, gained: Iterable[Packed], lost: Iterable[Packed]
+    ) -> None:
+        """Count a change of a stream, before it is made in place: `tags` more tags, and the images
+        that the stream gains and loses. The cost is the size of the change."""
+        if self._earlier:
+            before = self.streams[name].copy()
+            for earlier in self._earlier:
+                earlier.note(name, before)
         self.tag_count += tags
-        for digest in images:
+        for digest in gained:
             self._remember(digest, name)
+        for digest in lost:
+            self._forget(digest, name)
 
     def newest_image_count(self, revisions: int) -> int:
         """The number of distinct images in the newest `revisions` entries of each tag's history."""

@@ -31,10 +31,12 @@ _ACCEPT = ", ".join(MEDIA_TYPES)
 class RegistryUnavailableError(Exception):
     """The registry gave no usable answer. The text names the request and the failure."""
 
-    def __init__(self, message: str, status: int = 0) -> None:
-        """`status`: HTTP status of the answer; 0 if there was none."""
+    def __init__(self, message: str, status: int = 0, retry_after: float = 0.0) -> None:
+        """`status`: HTTP status of the answer; 0 if there was none. `retry_after`: seconds after
+        which the registry wants to be asked again; 0 if it names none."""
         super().__init__(message)
         self.status = status
+        self.retry_after = retry_after
 
 
 class NoCatalogError(RegistryUnavailableError):
@@ -199,7 +201,9 @@ class RegistryClient:
             return None
         if answer.status != httpx.codes.OK and (follow or answer.status not in _REDIRECTS):
             message = f"{method} {address}: status {answer.status}"
-            raise RegistryUnavailableError(message, answer.status)
+            seconds = answer.headers.get("retry-after", "")
+            retry_after = float(seconds) if seconds.isdecimal() else 0.0
+            raise RegistryUnavailableError(message, answer.status, retry_after)
         return answer
 
     async def _authorized(self, method: str, url: httpx.URL, scope: str, follow: bool) -> _Answer:

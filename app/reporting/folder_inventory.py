@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Collection, Mapping
 from pathlib import Path
 
-from watchfiles import awatch
-
 from app.cluster import manifests
 from app.cluster.embedded import EmbeddedState
+from app.cluster.file_changes import file_changes
 from app.cluster.image_claims import Claims, with_listed
 from app.cluster.manifests import ManifestError
 from app.model.domain import ApiDomain
@@ -50,6 +49,6 @@ class FolderInventory(EmbeddedState):
         return [note for note in (self._note, self.broken, *self.warnings) if note]
 
     async def changes(self) -> AsyncGenerator[None, None]:
-        async for _ in awatch(self._watched):
+        async for _ in file_changes(self._watched):
             await asyncio.to_thread(self.reload)
             yield

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.docs.blocks import Block
-from tests.registry.programs import free_port
+from tests.ports import free_port
 
 _PORT = "8443"
 _TIMEOUT = 180.0

@@ -16,10 +16,10 @@ from pathlib import Path
 import httpx
 
 from app.certs import client, files
+from tests.ports import free_port
 
 from . import apiserver_files
 from .domain import DOMAIN
-from .ports import free_ports
 
 HERE = Path(__file__).parent
 START_TIMEOUT = 90.0
@@ -73,8 +73,8 @@ class Cluster:
         self.client_ca = directory / apiserver_files.CLIENT / files.AUTHORITY
         self.tools = tools
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        free, self._etcd_port, self._etcd_peer_port = free_ports(3)
-        self._port = port or free
+        self._etcd_port, self._etcd_peer_port = free_port(), free_port()
+        self._port = port or free_port()
         self.url = f"https://{address}:{self._port}"
 
     def __enter__(self) -> "Cluster":

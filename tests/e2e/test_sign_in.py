@@ -11,11 +11,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.ports import free_port
+
 from .cluster import Cluster, build_tools
 from .domain import DOMAIN
 from .identity_provider import IdentityProvider
 from .observed import quota
-from .ports import free_ports
 from .replicas import Replicas
 
 pytestmark = pytest.mark.e2e
@@ -68,9 +69,8 @@ def proxy(
 ) -> Iterator[str]:
     """The address of oauth2-proxy before the page, with the flags of the how-to."""
     folder = tmp_path_factory.mktemp("proxied")
-    [port] = free_ports(1)
     with Replicas(cluster, folder, 1, "--page", "on") as replicas:
-        address = f"127.0.0.1:{port}"
+        address = f"127.0.0.1:{free_port()}"
         places = {
             ISSUER: provider.issuer,
             "https://registry.example.com": f"http://{address}",

@@ -1,10 +1,10 @@
 """A real registry, the real gateway before it, and the clients, as processes of the tests."""
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+
+from tests.ports import free_port
 
 _ANNOUNCED = re.compile(r"listens on (http://\S+)")
 _START_TIMEOUT = 120
@@ -160,14 +162,17 @@ async def nginx(tools: Path, folder: Path, server: str) -> AsyncIterator[Nginx]:
 async def _serving(
     command: Sequence[str | Path], url: str, log: Path
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process that is killed in the end; ready when `url` answers."""
+    """A process that is killed in the end with its children; ready when `url` answers."""
     with log.open("ab") as output:
-        process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=output, stderr=output, start_new_session=True
+        )
     try:
-        await _wait_for(url)
+        await _wait_for(url, process, log)
         yield process
     finally:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
 
 
@@ -209,17 +214,17 @@ async def gateway(
     folder: Path, upstream: str, *flags: str, kubeconfig: Path | None = None
 ) -> AsyncIterator[Gateway]:
     """`registry-admission gateway`, ready, with limits from a cluster or `folder/limits`."""
-    command = _command(folder, upstream, kubeconfig)
-    with (folder / "gateway.log").open("ab") as log:
+    command, log = _command(folder, upstream, kubeconfig), folder / "gateway.log"
+    with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *command, *flags, stdout=asyncio.subprocess.PIPE, stderr=log
+            *command, *flags, stdout=asyncio.subprocess.PIPE, stderr=output
         )
     try:
         assert process.stdout is not None
         line = await asyncio.wait_for(process.stdout.readline(), _START_TIMEOUT)
         found = _ANNOUNCED.search(line.decode())
-        assert found is not None, (folder / "gateway.log").read_text()
-        await _wait_for(f"{found[1]}/readyz")
+        assert found is not None, _end_of(log)
+        await _wait_for(f"{found[1]}/readyz", process, log)
         yield Gateway(found[1], process)
     finally:
         if process.returncode is None:
@@ -244,19 +249,23 @@ def _command(folder: Path, upstream: str, kubeconfig: Path | None = None) -> tup
     return (*command, *source)
 
 
-async def _wait_for(url: str) -> None:
-    async with asyncio.timeout(_START_TIMEOUT), httpx.AsyncClient() as client:
-        while True:
-            try:
-                if (await client.get(url)).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.05)
+async def _wait_for(url: str, process: asyncio.subprocess.Process, log: Path) -> None:
+    """Wait for a 200. Otherwise the error shows the last answer and the log of the process."""
+    answer = "no answer"
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_START_TIMEOUT), httpx.AsyncClient(trust_env=False) as client:
+            while process.returncode is None:
+                try:
+                    response = await client.get(url)
+                except httpx.TransportError as error:
+                    answer = repr(error)
+                else:
+                    if response.status_code == 200:
+                        return
+                    answer = f"{response.status_code} {response.text}"
+                await asyncio.sleep(0.05)
+    raise AssertionError(f"{url}: {answer}; exit code {process.returncode}\n{_end_of(log)}")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _end_of(log: Path) -> str:
+    return log.read_text(errors="replace")[-4000:]

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import httpx
 
+from tests.ports import free_port
+
 from . import images
-from .programs import Clients, Registry, free_port, gateway, nginx
+from .programs import Clients, Registry, gateway, nginx
 
 PROXY = """
 listen {address};

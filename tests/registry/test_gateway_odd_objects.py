@@ -8,8 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.ports import free_port
+
 from . import images
-from .programs import Registry, distribution, free_port, gateway, nginx, registry
+from .programs import Registry, distribution, gateway, nginx, registry
 
 Serve = Callable[..., AbstractAsyncContextManager[Registry]]
 BOTH = pytest.mark.parametrize("serve", [registry, distribution])

@@ -8,8 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.ports import free_port
+
 from . import images
-from .programs import Registry, free_port, gateway, nginx
+from .programs import Registry, gateway, nginx
 from .pushers import Docker, Pusher, Skopeo, pushing
 
 APP = "team-a/app"

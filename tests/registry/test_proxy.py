@@ -9,9 +9,10 @@ import pytest_asyncio
 
 from app.certs import files
 from tests.api.service import serve
+from tests.ports import free_port
 
 from . import images
-from .programs import Clients, free_port, nginx, registry
+from .programs import Clients, nginx, registry
 
 TOKEN = "0123456789abcdef"
 HTPASSWD = "ci:$2y$05$abcdefghijklmnopqrstuuj.Rv.qwfKG7B1wzN.38Jh.6GGs18mW6\n"

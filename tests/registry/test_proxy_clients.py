@@ -11,9 +11,10 @@ import pytest
 
 from app.certs import files
 from tests.api.service import serve
+from tests.ports import free_port
 
 from . import images
-from .programs import free_port, nginx, registry
+from .programs import nginx, registry
 from .pushers import PUSHERS, REFUSED_LOGIN, Pusher, pushing
 from .test_proxy import HTPASSWD, TOKEN
 

@@ -12,9 +12,10 @@ from app.config.settings import Settings
 from app.registry.client import RegistryClient
 from app.wiring import service
 from app.wiring.backends import open_backend
+from tests.ports import free_port
 
 from .images import descriptor, digest_of, image, limits, push_blob, push_manifest
-from .programs import Registry, free_port, nginx
+from .programs import Registry, nginx
 
 LAYER = bytes(5000)
 

@@ -109,7 +109,7 @@ def layered(size: int) -> bytes:
     return f'{{"schemaVersion": 2, "config": {config}, "layers": [{layer}]}}'.encode()
 
 
-def broken(error: Exception) -> Handler:
+def broken(error: BaseException) -> Handler:
     def handler(_request: httpx.Request) -> httpx.Response:
         raise error
 

@@ -1,8 +1,11 @@
 """An inventory of a gateway before a fake registry."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import closing
+from pathlib import Path
 
 import httpx
 
@@ -31,6 +34,8 @@ class FakeRegistry:
     def __init__(self) -> None:
         self.stored: dict[str, bytes] = {}
         self.down = False
+        self.broken = False
+        """Whether it fails to read every manifest."""
         self.gate = asyncio.Event()
         self.gate.set()
         self.asked: list[str] = []
@@ -54,6 +59,8 @@ class FakeRegistry:
             await hold.wait()
         if reference == "list":
             return httpx.Response(200, json={"tags": tags})
+        if self.broken:
+            return httpx.Response(500)
         if content is None:
             return httpx.Response(404)
         media_type = OCI_INDEX if b'"manifests"' in content else OCI_MANIFEST
@@ -68,6 +75,12 @@ def inventory_of(
     client = RegistryClient(ORIGIN, transport=httpx.MockTransport(registry))
     questioner = Questioner(client, Turns(Traffic()))
     return Inventory(database, questioner, Coverage(), grace=GRACE, settle=0.01, clock=clock)
+
+
+def write_version(path: Path, version: int) -> None:
+    """Give a closed database the version of an earlier program."""
+    with closing(sqlite3.connect(path)) as file:
+        file.execute(f"PRAGMA user_version = {version}")
 
 
 def counts(inventory: Inventory) -> tuple[int, int, int]:

@@ -46,11 +46,18 @@ ALLOWED: list[Any] = [
     require_node({"key": "zone", "operator": "In", "values": ["a", "b", ""]}),
     require_node({"key": "zone", "operator": "DoesNotExist", "values": None}),
     require_node({"key": "cores", "operator": "Gt", "values": ["4"]}),
+    require_node({"key": "cores", "operator": "Gt", "values": ["<cores>"]}),
+    require_node({"key": "bytes", "operator": "Lt", "values": ["9223372036854775807"]}),
+    require_node({"key": "cores", "operator": "Gt", "values": [f"{4:063}"]}),
     require_node({"key": "<label>", "operator": "In", "values": ["<value>"]}),
     require_field(key="metadata.name", operator="NotIn", values=["node-1.example.com"]),
     {"nodeAffinity": {PREFERRED: [{"weight": 1, "preference": {"matchExpressions": [INFRA]}}]}},
     require_away(),
     require_away(namespaces=["image-registry-system"], namespaceSelector={}),
+    require_away(namespaces=["<namespace>"]),
+    require_away(labelSelector={"matchLabels": {"<label>": "<value>"}}),
+    require_node({"key": "zone", "operator": "<operator>", "values": ["a"]}),
+    require_field(key="metadata.name", operator="In", values=["<node>"]),
     require_away(matchLabelKeys=["pod-template-hash"], mismatchLabelKeys=["tenant"]),
     require_away(mismatchLabelKeys=["docker-registry"]),
     {"podAntiAffinity": {PREFERRED: [{"weight": 100, "podAffinityTerm": AWAY}]}},
@@ -99,12 +106,17 @@ REFUSED: list[tuple[Any, str, str]] = [
         "remove the values",
     ),
     (
-        require_node({"key": "cores", "operator": "Lt", "values": ["four"]}),
+        require_node({"key": "cores", "operator": "Lt", "values": ["4 cores"]}),
         f"{NODES}[0].matchExpressions[0] has operator Lt, which takes one whole number",
         'write one number in quotes, such as ["4"]',
     ),
     (
         require_node({"key": "cores", "operator": "Gt", "values": ["4", "5"]}),
+        f"{NODES}[0].matchExpressions[0] has operator Gt, which takes one whole number",
+        'write one number in quotes, such as ["4"]',
+    ),
+    (
+        require_node({"key": "bytes", "operator": "Gt", "values": ["9223372036854775808"]}),
         f"{NODES}[0].matchExpressions[0] has operator Gt, which takes one whole number",
         'write one number in quotes, such as ["4"]',
     ),
@@ -131,6 +143,11 @@ REFUSED: list[tuple[Any, str, str]] = [
     (
         require_field(key="metadata.name", operator="In", values=["a", "b"]),
         f"{NODES}[0].matchFields[0] has 2 values, not one",
+        "write one entry for each node",
+    ),
+    (
+        require_field(key="metadata.name", operator="In"),
+        f"{NODES}[0].matchFields[0] has 0 values, not one",
         "write one entry for each node",
     ),
     (
@@ -171,14 +188,20 @@ REFUSED: list[tuple[Any, str, str]] = [
     ),
     (
         require_away(labelSelector={"matchLabels": {"app": "a/b"}}),
-        f"spec.affinity.podAntiAffinity.{REQUIRED}[0].labelSelector.matchLabels.app has "
-        '"a/b", which no label can have as value',
+        f"spec.affinity.podAntiAffinity.{REQUIRED}[0].labelSelector.matchLabels has "
+        '"app": "a/b", which no label can be',
+        "write it as `kubectl get --show-labels` shows it",
+    ),
+    (
+        require_away(labelSelector={"matchLabels": {"a\nb": "a"}}),
+        f"spec.affinity.podAntiAffinity.{REQUIRED}[0].labelSelector.matchLabels has "
+        '"a\\nb": "a", which no label can be',
         "write it as `kubectl get --show-labels` shows it",
     ),
     (
         require_away(
             namespaceSelector={
-                "matchExpressions": [{"key": "a", "operator": "Gt", "values": ["1"]}]
+                "matchExpressions": [{"key": "a", "operator": "Gt", "values": ["b"]}]
             }
         ),
         f"spec.affinity.podAntiAffinity.{REQUIRED}[0].namespaceSelector.matchExpressions[0]"
@@ -195,6 +218,20 @@ REFUSED: list[tuple[Any, str, str]] = [
         require_away(matchLabelKeys=["docker-registry"]),
         f"spec.affinity.podAntiAffinity.{REQUIRED}[0].matchLabelKeys and labelSelector both "
         'have "docker-registry"',
+        "keep one of them",
+    ),
+    (
+        require_away(
+            labelSelector={"matchExpressions": [{"key": "tenant", "operator": "Exists"}]},
+            matchLabelKeys=["tenant"],
+        ),
+        f"spec.affinity.podAntiAffinity.{REQUIRED}[0].matchLabelKeys and labelSelector both "
+        'have "tenant"',
+        "keep one of them",
+    ),
+    (
+        require_away(matchLabelKeys=["tenant", "tenant"]),
+        f'spec.affinity.podAntiAffinity.{REQUIRED}[0].matchLabelKeys has "tenant" more than once',
         "keep one of them",
     ),
     (
@@ -215,6 +252,16 @@ REFUSED: list[tuple[Any, str, str]] = [
         "set it to a number in between",
     ),
     (
+        {
+            "podAffinity": {
+                PREFERRED: [{"weight": 1, "podAffinityTerm": {**AWAY, "topologyKey": "a b"}}]
+            }
+        },
+        f"spec.affinity.podAffinity.{PREFERRED}[0].podAffinityTerm.topologyKey has "
+        '"a b", which no label can be named',
+        "write it as `kubectl get --show-labels` shows it",
+    ),
+    (
         {"podAffinity": {REQUIRED: [{"topologyKey": "kubernetes.io/hostname"}]}},
         f"spec.affinity.podAffinity.{REQUIRED}[0] has no labelSelector and matches no Pod, so "
         "no node fulfils it",
@@ -230,6 +277,7 @@ def test_an_affinity_that_no_pod_can_have_or_no_node_fulfils_is_refused(
     verdict = check(affinity)
     assert reasons(verdict) == ["InvalidAffinity"]
     assert str(verdict.violations[0]) == f"{message}; {next_step}"
+    assert verdict.warnings == []
 
 
 def test_label_keys_need_a_selector() -> None:

@@ -243,6 +243,14 @@ async def test_change_is_found_without_a_file_event(tmp_path: Path) -> None:
             await asyncio.sleep(0.2)
 
 
+@pytest.mark.usefixtures("files_cannot_be_watched")
+async def test_change_is_found_without_inotify(tmp_path: Path) -> None:
+    async with watched(tmp_path) as read:
+        (tmp_path / "limits.yaml").write_text(LIMITS)
+        while not read.limits("default").limits_members:
+            await asyncio.sleep(0.2)
+
+
 async def test_a_folder_that_is_replaced_is_followed(tmp_path: Path) -> None:
     folder, new = tmp_path / "state", tmp_path / "new"
     folder.mkdir()

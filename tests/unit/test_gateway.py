@@ -166,11 +166,14 @@ async def test_concurrent_pushes_do_not_both_replace_one_image(store: UsageStore
     assert store.inventory.usage["team-a"].image_count == 1
 
 
-async def test_outcome_of_a_push_is_unknown_after_an_unexpected_error(store: UsageStore) -> None:
-    registry = FakeRegistry(PUT_manifest=broken(RuntimeError("a bug")))
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), asyncio.CancelledError()])
+async def test_outcome_of_a_push_is_unknown_after_an_unexpected_end(
+    store: UsageStore, error: BaseException
+) -> None:
+    registry = FakeRegistry(PUT_manifest=broken(error))
     client = gateway(registry, NamespaceLimits(quotas=(quota(images=1),)), store=store)
 
-    with pytest.raises(RuntimeError):
+    with pytest.raises(type(error)):
         await push(client, "v1", image(1))
 
     assert store.inventory.usage["team-a"].tag_count == 1

@@ -10,7 +10,7 @@ import pytest
 from app.gateway.contents import NO_LINKS
 from app.gateway.database import Database, DatabaseError
 from app.registry.names import Reference
-from tests.unit.inventories import APP, ORIGIN
+from tests.unit.inventories import APP, ORIGIN, write_version
 
 
 async def test_database_of_version_1_is_filled_again(tmp_path: Path) -> None:
@@ -52,6 +52,37 @@ async def test_interrupted_push_in_a_file_without_links_is_read(tmp_path: Path) 
     again = Database(path, ORIGIN)
     assert len(again.intents()) == 2
     again.close()
+
+
+async def test_file_of_version_2_may_lack_links_until_they_have_been_read(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    first = Database(path, ORIGIN)
+    assert not first.has_old_links
+    first.close()
+    write_version(path, 2)
+
+    for read in (False, True):
+        upgraded = Database(path, ORIGIN)
+        assert upgraded.has_old_links
+        if read:
+            await upgraded.mark_links_read()
+            assert not upgraded.has_old_links
+        upgraded.close()
+
+    again = Database(path, ORIGIN)
+    assert not again.has_old_links
+    again.close()
+
+
+async def test_action_that_fails_ends_no_other_write(tmp_path: Path) -> None:
+    database = Database(tmp_path / "gateway.db", ORIGIN)
+
+    with pytest.raises(DatabaseError, match="surrogates not allowed"):
+        await database.begin(APP, Reference(tag="\ud800"), "sha256:x", NO_LINKS)
+    await database.begin(APP, Reference(tag="v1"), "sha256:x", NO_LINKS)
+
+    assert [intent.reference.tag for intent in database.intents()] == ["v1"]
+    database.close()
 
 
 async def test_outcomes_share_the_next_transaction(tmp_path: Path) -> None:

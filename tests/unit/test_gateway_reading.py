@@ -2,17 +2,25 @@
 
 import asyncio
 import json
+from collections import Counter
 from contextlib import suppress
+from pathlib import Path
 
 import httpx
 import pytest
 
-from app.gateway.database import Database
+from app.gateway.contents import NO_LINKS, Contents, Links
+from app.gateway.database import Database, Findings
+from app.gateway.questions import Answer, Check, Questioner
+from app.gateway.traffic import Traffic, Turns
 from app.quota.state import StateUnavailableError
+from app.registry.client import RegistryClient, RegistryUnavailableError
 from app.registry.names import Repository, parse_repository
+from tests.unit import virtual_time
 from tests.unit.fake_registry import FakeRegistry
+from tests.unit.inventories import write_version
 from tests.unit.pushes import digest_of, image, index
-from tests.unit.reading_gateway import APP, CHILD, ReadingGateway
+from tests.unit.reading_gateway import APP, CHILD, ORIGIN, ReadingGateway
 
 INDEX_OF_A_BLOB = index(CHILD, b"a blob that a build cache lists")
 LOOSE_INDEX = json.dumps(
@@ -160,6 +168,110 @@ async def test_large_repository_is_read_on_while_pushes_give_up(
     assert tries > 1
     assert gateway.counts() == (1, 1, 40)
     assert registry.asked["/v2/ns/app/tags/list"] == 1
+
+
+async def test_few_repositories_are_read_at_once_however_many_pushes_give_up(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.gateway.reader._WITHIN", 0.05)
+    names = [f"ns{number % 5}/app{number}" for number in range(400)]
+    registry, answering = FakeRegistry({name: {"v1": CHILD} for name in names}), asyncio.Event()
+
+    async def late(request: httpx.Request) -> httpx.Response:
+        await answering.wait()
+        return await registry(request)
+
+    gateway = ReadingGateway(database, late)
+    unread = list(map(parse_repository, names))
+    gateway.coverage.listed(unread[:100])
+    before = len(asyncio.all_tasks())
+    pushes = [gateway.reader.prepare(one) for one in (*unread, *unread)]
+    refusals = await asyncio.gather(*pushes, return_exceptions=True)
+    left = len(asyncio.all_tasks()) - before
+
+    assert {type(refusal) for refusal in refusals} == {StateUnavailableError}
+    assert 0 < left <= 64
+    answering.set()
+    monkeypatch.setattr("app.gateway.reader._WITHIN", 10.0)
+    await asyncio.gather(*map(gateway.reader.prepare, unread))
+    assert sum(gateway.counts(f"ns{number}")[0] for number in range(5)) == 400
+
+
+@pytest.mark.parametrize("named", ["0", "", "7", "3600"])
+def test_question_is_repeated_when_the_registry_limits_its_clients(named: str) -> None:
+    """The reading goes on from there. Otherwise a large repository would never be read."""
+    seconds = {"7": 7.0, "3600": 30.0}.get(named, 1.0)
+    registry = FakeRegistry({"ns/app": {f"v{number}": CHILD for number in range(50)}})
+    limited = Counter[str]()
+
+    async def limiting(request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        if path.endswith(("/v7", "/list")) and not limited[path]:
+            limited[path] += 1
+            return httpx.Response(429, headers={"Retry-After": named} if named else {})
+        return await registry(request)
+
+    async def read() -> tuple[float, tuple[dict[str, Answer], set[str]]]:
+        questioner = Questioner(
+            RegistryClient(ORIGIN, transport=httpx.MockTransport(limiting)), Turns(Traffic())
+        )
+        tags = await questioner.tags(APP, urgent=True)
+        answers = await questioner.ask(Check(APP, urgent=True), tags, Contents())
+        return asyncio.get_running_loop().time(), (answers, tags)
+
+    took, (answers, tags) = virtual_time.run(read())
+
+    assert answers.keys() == tags == registry.repositories["ns/app"].keys()
+    assert took == pytest.approx(2 * seconds)
+    assert max(registry.asked.values()) == 1
+
+
+def test_registry_that_always_limits_its_clients_is_unavailable() -> None:
+    async def read() -> None:
+        refuses = httpx.MockTransport(lambda _: httpx.Response(429))
+        questioner = Questioner(RegistryClient(ORIGIN, transport=refuses), Turns(Traffic()))
+        await questioner.ask(Check(APP, urgent=True), {"v1"}, Contents())
+
+    with pytest.raises(RegistryUnavailableError, match="status 429"):
+        virtual_time.run(read())
+
+
+async def test_indexes_of_an_earlier_version_are_read_again(tmp_path: Path) -> None:
+    """It left out children that an index lists with a false media type."""
+    hidden, signature, path = image(2), image(3), tmp_path / "gateway.db"
+    registry = FakeRegistry(
+        {"ns/app": {"v1": index(CHILD, hidden)}},
+        {digest_of(one): one for one in (CHILD, hidden, signature)},
+    )
+    known = Links(frozenset({digest_of(CHILD)}))
+    images = {
+        digest_of(index(CHILD, hidden)): known,
+        digest_of(CHILD): NO_LINKS,
+        digest_of(hidden): NO_LINKS,
+        digest_of(signature): Links(subject=digest_of(CHILD)),
+    }
+    earlier = Database(path, ORIGIN)
+    tags: dict[str, str | None] = {"v1": digest_of(index(CHILD, hidden))}
+    await earlier.apply(APP, Findings(tags, {**images}))
+    await earlier.mark_filled()
+    earlier.close()
+    write_version(path, 2)
+
+    registry.answers["/v2/ns/app/tags/list"] = httpx.Response(503)
+    database = Database(path, ORIGIN)
+    gateway = ReadingGateway(database, registry)
+    assert gateway.counts() == (1, 3, 1)
+    await gateway.run_until(lambda: registry.asked["/v2/ns/app/tags/list"] > 2)
+    assert database.has_old_links
+    registry.answers.clear()
+    await gateway.run_until(lambda: not database.has_old_links)
+
+    assert gateway.counts() == (1, 4, 1)
+    database.close()
+    reopened = Database(path, ORIGIN)
+    assert not reopened.has_old_links
+    assert ReadingGateway(reopened, registry).counts() == (1, 4, 1)
+    reopened.close()
 
 
 async def test_push_reads_only_the_repositories_of_its_namespace(database: Database) -> None:

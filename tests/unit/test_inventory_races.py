@@ -7,7 +7,7 @@ import pytest
 from app.gateway.database import Database, Findings
 from app.gateway.inventory import Inventory
 from app.registry.names import Repository
-from tests.unit.inventories import APP, V1, FakeRegistry, counts, push
+from tests.unit.inventories import APP, V1, V2, FakeRegistry, counts, push
 from tests.unit.pushes import digest_of, image
 
 OLD, NEW, OTHER = image(1), image(2), image(3)
@@ -88,6 +88,39 @@ async def test_push_without_an_answer_that_was_not_stored_leaves_the_old_image(
     await settle(inventory)
 
     assert target(inventory) == digest_of(OLD)
+    assert counts(inventory) == (1, 1, 1)
+
+
+async def test_image_of_a_push_without_an_answer_counts_after_its_other_tags_have_moved_on(
+    inventory: Inventory, registry: FakeRegistry
+) -> None:
+    for tag in (V1, V2):
+        await push(inventory, tag, OLD)
+        registry.store(OLD, tag.tag)
+    inventory.unknown(await inventory.begin(APP, V1, digest_of(NEW)))
+    await push(inventory, V2, OLD)
+    await push(inventory, V2, OTHER)
+    registry.store(OTHER, "v2")
+    at_first = counts(inventory)
+    await settle(inventory)
+
+    assert at_first == (1, 3, 2)
+    assert target(inventory) == digest_of(OLD)
+    assert counts(inventory) == (1, 2, 2)
+
+
+async def test_image_counts_until_the_last_push_without_an_answer_is_decided(
+    inventory: Inventory, registry: FakeRegistry
+) -> None:
+    await push(inventory, V1, OLD)
+    registry.store(OLD, "v1")
+    for content in (NEW, OLD, OTHER):
+        inventory.unknown(await inventory.begin(APP, V1, digest_of(content)))
+    registry.store(OTHER, "v1")
+    at_first = counts(inventory)
+    await settle(inventory)
+
+    assert at_first == (1, 3, 1)
     assert counts(inventory) == (1, 1, 1)
 
 

@@ -94,6 +94,23 @@ async def test_outcome_is_still_unknown_after_a_restart(
     reopened.close()
 
 
+async def test_push_that_the_registry_cannot_read_counts_after_a_restart(
+    database: Database, registry: FakeRegistry, tmp_path: Path
+) -> None:
+    inventory = inventory_of(database, registry)
+    inventory.unknown(await inventory.begin(APP, V1, digest_of(image(1))))
+    registry.store(image(1), "v1")
+    registry.broken = True
+    assert await inventory.ask_due()
+    assert counts(inventory) == (1, 1, 1)
+    database.close()
+
+    reopened = Database(tmp_path / "gateway.db", ORIGIN)
+    assert counts(inventory_of(reopened, registry)) == (1, 1, 1)
+    assert reopened.intents() == []
+    reopened.close()
+
+
 INDEXED = Links(frozenset([digest_of(image(1))]))
 REFERRER = Links(subject=digest_of(image(1)))
 

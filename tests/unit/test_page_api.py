@@ -277,7 +277,8 @@ async def test_images_without_a_tag_are_counted_beside_the_limits_with_the_next_
     client: httpx.AsyncClient, state: FakeState
 ) -> None:
     """A gateway counts them so: a repository may have images that no tag reaches."""
-    contents = Contents({"v1": "sha256:" + "a" * 64})
+    contents = Contents()
+    contents.point("v1", "sha256:" + "a" * 64)
     for digit in "abc":
         contents.put("sha256:" + digit * 64, NO_LINKS)
     before = await client.get("/page/namespaces/team-a")

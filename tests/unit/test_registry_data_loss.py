@@ -125,6 +125,37 @@ def test_moving_storage_loses_images(old: dict[str, Any], new: dict[str, Any], c
 
 
 @pytest.mark.parametrize(
+    ("backend", "field"),
+    [
+        (backend, field)
+        for backend, fields in {
+            "pvc": ["claim"],
+            "s3": ["bucket", "region", "regionEndpoint"],
+            "azure": ["accountName", "container", "cloudName"],
+            "gcs": ["bucket", "region", "projectID"],
+            "ibmcos": ["bucket", "location", "serviceInstanceCRN"],
+            "oss": ["bucket", "region"],
+            "swift": [
+                "authURL",
+                "container",
+                "domain",
+                "domainID",
+                "tenant",
+                "tenantID",
+                "regionName",
+            ],
+        }.items()
+        for field in fields
+    ],
+)
+def test_a_changed_place_of_a_backend_loses_images(backend: str, field: str) -> None:
+    old, new = storage(backend, **{field: "a"}), storage(backend, **{field: "b"})
+    losses = [one.message for one in check_update(old, new).violations]
+    change = f'spec.storage.{backend} changes its {field} from "a" to "b"'
+    assert f"{change}, and the images stay behind" in losses
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [
         ({}, storage("emptyDir")),
@@ -228,8 +259,10 @@ def test_acknowledgement_without_a_loss_is_ignored() -> None:
     assert check_update(SWITCH[0], SWITCH[0], annotations={ANNOTATION: "true"}) == Verdict()
 
 
-def test_credentials_in_an_endpoint_are_not_repeated() -> None:
-    old = storage("s3", bucket="images", regionEndpoint="https://key:secret@s3.example.com")
-    [violation] = check_update(old, storage("s3", **S3 | {"bucket": "other"})).violations
-    assert '"https://…@s3.example.com"' in violation.message
-    assert "secret" not in str(violation)
+@pytest.mark.parametrize(("backend", "field"), [("s3", "regionEndpoint"), ("swift", "authURL")])
+def test_credentials_in_an_endpoint_are_not_repeated(backend: str, field: str) -> None:
+    old = storage(backend, **{field: "https://key:secret@s3.example.com"})
+    verdict = check_update(old, storage(backend, **{field: "https://s3.example.org"}))
+    [loss] = [one for one in verdict.violations if one.reason == "StorageChangeLosesImages"]
+    assert '"https://…@s3.example.com"' in loss.message
+    assert "secret" not in verdict.explanation

@@ -28,6 +28,8 @@ ALLOWED: list[list[Any]] = [
     [{**ZONES, "minDomains": 1, "nodeAffinityPolicy": "Honor", "nodeTaintsPolicy": "Ignore"}],
     [{**ZONES, "matchLabelKeys": ["pod-template-hash"]}],
     [{**ZONES, "minDomains": None, "nodeAffinityPolicy": None, "matchLabelKeys": None}],
+    [{**ZONES, "labelSelector": {}, "matchLabelKeys": ["pod-template-hash"]}],
+    [{**ZONES, "labelSelector": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}],
 ]
 
 
@@ -71,6 +73,11 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "did you mean Honor?",
     ),
     (
+        {"nodeAffinityPolicy": ""},
+        '.nodeAffinityPolicy is "", not one of Honor, Ignore',
+        "set it to one of them",
+    ),
+    (
         {"labelSelector": {"matchExpressions": [{"key": "app", "operator": "In"}]}},
         ".labelSelector.matchExpressions[0] has operator In and no values",
         "name the values",
@@ -78,6 +85,11 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (
         {"matchLabelKeys": ["docker-registry"]},
         '.matchLabelKeys and labelSelector both have "docker-registry"',
+        "keep one of them",
+    ),
+    (
+        {"matchLabelKeys": ["pod-template-hash", "tenant", "pod-template-hash"]},
+        '.matchLabelKeys has "pod-template-hash" more than once',
         "keep one of them",
     ),
 ]
@@ -104,13 +116,11 @@ def test_two_constraints_of_one_key_and_action_are_refused() -> None:
     ("selector", "problem"),
     [
         (None, " has no labelSelector and spreads nothing"),
-        ({}, ".labelSelector is empty and counts all Pods of the namespace"),
-        ({"matchLabels": {}}, ".labelSelector is empty and counts all Pods of the namespace"),
+        ({}, " has an empty labelSelector and spreads nothing"),
+        ({"matchLabels": {}}, " has an empty labelSelector and spreads nothing"),
     ],
     ids=str,
 )
-def test_a_constraint_that_counts_other_pods_is_warned_about(
-    selector: object, problem: str
-) -> None:
+def test_a_constraint_that_counts_no_pods_is_warned_about(selector: object, problem: str) -> None:
     warning = f"{PATH}{problem}: set it to the labels of the registry's Pods"
     assert check({**ZONES, "labelSelector": selector}) == Verdict(warnings=[warning])

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from app.gateway.contents import Contents
+from app.gateway.repository_usage import RepositoryUsage
 from app.model.stream import CountedStream, ImageStream
 from app.quota.digests import pack, unpack
 from app.quota.effective import Effective
@@ -162,6 +164,24 @@ def test_streams_that_change_are_remembered_as_they_were() -> None:
     assert {name: earlier.get(name) for name in ("changed", "deleted", "same", "new")} == {
         "changed": first, "deleted": first, "same": None, "new": None,
     }  # fmt: skip
+
+
+def test_stream_that_changes_in_place_is_remembered_as_it_was() -> None:
+    contents, usage = Contents(), NamespaceUsage()
+    contents.point("v1", "d1")
+    stream = RepositoryUsage(contents)
+    usage.put("app", stream)
+
+    earlier = usage.remember()
+    for digest in ("d2", "d3"):
+        contents.point("v1", digest)
+        contents.point(digest, digest)
+        stream.follow(contents, usage, "app")
+
+    before = earlier.get("app")
+    assert before is not None
+    assert before.without(stream, "app") == Members(images=frozenset({("app", "d1")}))
+    assert stream.without(before, "app").tags == {("app", "d2"), ("app", "d3")}
 
 
 def test_streams_are_remembered_after_the_last_of_a_namespace_is_gone() -> None:

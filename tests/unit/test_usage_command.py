@@ -170,3 +170,10 @@ def test_order_of_usage_rows(folder: Path, sort: str, first: str) -> None:
     (folder / "state.yaml").write_text(fuller.replace("namespace: x", "namespace: team-b"))
     content = json.loads(run("--state", folder, "-o", "json", "--sort-by", sort).stdout)
     assert content["items"][0]["namespace"] == first
+
+
+@pytest.mark.usefixtures("files_cannot_be_watched")
+def test_a_folder_that_cannot_be_watched_ends_the_watch_with_one_line(folder: Path) -> None:
+    answer = run("--state", folder, "--watch")
+    assert answer.exit_code == 3
+    assert answer.stderr.endswith(f"cannot watch {folder}: error in underlying watcher\n")

@@ -1,7 +1,5 @@
 """Checks of `spec.affinity`, which the operator copies into Pods of the registry or the pruner."""
 
-from collections.abc import Iterator
-
 from app.model.scheduling import Affinity, NodeAffinity, PodAffinity, PodTerm
 from app.policy.names import is_label, placeholders
 from app.policy.operator.field_checks import shown
@@ -22,43 +20,49 @@ _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 
 
 def check(verdict: Verdict, affinity: Affinity) -> None:
-    """Refuse what the API server refuses in a Pod, and what no node fulfils. Warn about parts
-    without effect."""
-    found = (
-        *_of_nodes(affinity.node_affinity),
-        *_of_pods(_PODS, affinity.pod_affinity),
-        *_of_pods(_AWAY, affinity.pod_anti_affinity),
-        *_without_selector(affinity.pod_affinity),
-    )
-    for problem, next_step in found:
-        verdict.deny("InvalidAffinity", problem, next_step)
-    for path in (*_empty_terms(affinity.node_affinity), *_ignored(affinity)):
-        verdict.warn(f"{path} has no effect: complete it, or remove it")
+    """Refuse what the API server or the scheduler refuses in a Pod, and what no node fulfils. Warn
+    about parts without effect."""
+    _check_nodes(verdict, affinity.node_affinity)
+    _check_pods(verdict, _PODS, affinity.pod_affinity)
+    _check_pods(verdict, _AWAY, affinity.pod_anti_affinity)
 
 
-def _of_nodes(affinity: NodeAffinity) -> Problems:
-    if affinity.required is not None:
-        path, terms = (
-            f"{_NODES}.{_REQUIRED}.nodeSelectorTerms",
-            affinity.required.node_selector_terms,
-        )
-        if all(term.is_empty for term in terms):
-            yield f"{path} matches no node", "describe the nodes with matchExpressions"
-        for index, term in enumerate(terms):
-            yield from of_node_term(f"{path}[{index}]", term)
+def _check_nodes(verdict: Verdict, affinity: NodeAffinity) -> None:
+    required = f"{_NODES}.{_REQUIRED}.nodeSelectorTerms"
+    terms = affinity.required.node_selector_terms if affinity.required else []
+    matches_nothing = all(term.is_empty for term in terms)
+    if affinity.required is not None and matches_nothing:
+        next_step = "describe the nodes with matchExpressions"
+        verdict.deny("InvalidAffinity", f"{required} matches no node", next_step)
+    for index, term in enumerate(terms):
+        path = f"{required}[{index}]"
+        _deny(verdict, of_node_term(path, term))
+        if term.is_empty and not matches_nothing:
+            _warn(verdict, path)
     for index, preferred in enumerate(affinity.preferred):
         path = f"{_NODES}.{_PREFERRED}[{index}]"
-        yield from _of_weight(path, preferred.weight)
-        yield from of_node_term(f"{path}.preference", preferred.preference)
+        _deny(verdict, _of_weight(path, preferred.weight))
+        _deny(verdict, of_node_term(f"{path}.preference", preferred.preference))
+        if preferred.preference.is_empty:
+            _warn(verdict, path)
 
 
-def _of_pods(path: str, affinity: PodAffinity) -> Problems:
+def _check_pods(verdict: Verdict, kind: str, affinity: PodAffinity) -> None:
     for index, term in enumerate(affinity.required):
-        yield from _of_pod_term(f"{path}.{_REQUIRED}[{index}]", term)
+        path = f"{kind}.{_REQUIRED}[{index}]"
+        _deny(verdict, _of_pod_term(path, term))
+        if term.label_selector is None and kind == _AWAY:
+            _warn(verdict, path)
+        elif term.label_selector is None:
+            problem = f"{path} has no labelSelector and matches no Pod, so no node fulfils it"
+            next_step = "set labelSelector to the labels of the Pods to be near to"
+            verdict.deny("InvalidAffinity", problem, next_step)
     for index, preferred in enumerate(affinity.preferred):
-        where = f"{path}.{_PREFERRED}[{index}]"
-        yield from _of_weight(where, preferred.weight)
-        yield from _of_pod_term(f"{where}.podAffinityTerm", preferred.term)
+        path = f"{kind}.{_PREFERRED}[{index}]"
+        _deny(verdict, _of_weight(path, preferred.weight))
+        _deny(verdict, _of_pod_term(f"{path}.podAffinityTerm", preferred.term))
+        if preferred.term.label_selector is None:
+            _warn(verdict, path)
 
 
 def _of_pod_term(path: str, term: PodTerm) -> Problems:
@@ -79,33 +83,10 @@ def _of_weight(path: str, weight: int) -> Problems:
         yield f"{path}.weight is {weight}, not between 1 and 100", "set it to a number in between"
 
 
-def _without_selector(affinity: PodAffinity) -> Problems:
-    for index, term in enumerate(affinity.required):
-        if term.label_selector is None:
-            yield (
-                f"{_PODS}.{_REQUIRED}[{index}] has no labelSelector and matches no Pod, so no node "
-                "fulfils it",
-                "set labelSelector to the labels of the Pods to be near to",
-            )
+def _deny(verdict: Verdict, problems: Problems) -> None:
+    for problem, next_step in problems:
+        verdict.deny("InvalidAffinity", problem, next_step)
 
 
-def _empty_terms(affinity: NodeAffinity) -> Iterator[str]:
-    terms = affinity.required.node_selector_terms if affinity.required else []
-    if not all(term.is_empty for term in terms):
-        for index, term in enumerate(terms):
-            if term.is_empty:
-                yield f"{_NODES}.{_REQUIRED}.nodeSelectorTerms[{index}]"
-    for index, preferred in enumerate(affinity.preferred):
-        if preferred.preference.is_empty:
-            yield f"{_NODES}.{_PREFERRED}[{index}]"
-
-
-def _ignored(affinity: Affinity) -> Iterator[str]:
-    """The terms that match no Pod, and that nothing depends on."""
-    for index, term in enumerate(affinity.pod_anti_affinity.required):
-        if term.label_selector is None:
-            yield f"{_AWAY}.{_REQUIRED}[{index}]"
-    for path, kind in ((_PODS, affinity.pod_affinity), (_AWAY, affinity.pod_anti_affinity)):
-        for index, preferred in enumerate(kind.preferred):
-            if preferred.term.label_selector is None:
-                yield f"{path}.{_PREFERRED}[{index}]"
+def _warn(verdict: Verdict, path: str) -> None:
+    verdict.warn(f"{path} has no effect: complete it, or remove it")

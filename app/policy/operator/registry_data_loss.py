@@ -4,14 +4,14 @@ The operator never copies images from one storage to another, and it deletes man
 together with the registry. The images' metadata is then left without data.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 from pydantic.alias_generators import to_camel
 
 from app.model.base import KubeObject
 from app.model.domain import ApiDomain
-from app.model.registry import Config, ConfigSpec, Proxy, Requests
+from app.model.registry import Config, ConfigSpec
 from app.model.volumes import PersistentVolumeClaim
 from app.policy.names import without_credentials
 from app.policy.operator.field_checks import shown
@@ -34,19 +34,21 @@ _IDENTITY: dict[str, tuple[str, ...]] = {
 _ADDRESSES = ("regionEndpoint", "authURL")
 
 
-_POD_FIELDS: Mapping[str, object] = {
-    "affinity": None,
-    "disable_redirect": False,
-    "log_level": "Normal",
-    "node_selector": {},
-    "proxy": Proxy(),
-    "read_only": False,
-    "requests": Requests(),
-    "resources": None,
-    "tolerations": [],
-    "topology_spread_constraints": [],
-}
-"""The fields that the registry's Pod is made from, and what the operator reads if one is absent."""
+_POD_FIELDS = (
+    "affinity",
+    "disable_redirect",
+    "log_level",
+    "node_selector",
+    "proxy",
+    "read_only",
+    "requests",
+    "resources",
+    "tolerations",
+    "topology_spread_constraints",
+)
+"""The fields that the registry's Pod is made from."""
+_DEFAULTS = {"log_level": "Normal"}
+"""What the operator reads if a field is absent, empty or false."""
 
 
 def check(config: Config, old: Config, *, domain: ApiDomain, guard: DataLossGuard) -> Verdict:
@@ -169,8 +171,8 @@ def _restarting(spec: ConfigSpec, old: ConfigSpec) -> Iterator[str]:
     """The fields whose change ends the Pod that runs."""
     if spec.replicas == 0 and old.replicas != 0:
         yield "spec.replicas"
-    for field, default in _POD_FIELDS.items():
-        before, after = (getattr(one, field) or default for one in (old, spec))
+    for field in _POD_FIELDS:
+        before, after = (getattr(one, field) or _DEFAULTS.get(field) for one in (old, spec))
         if before != after:
             yield f"spec.{to_camel(field)}"
 

@@ -1,10 +1,11 @@
 """Checks of the selectors in an affinity or a spread constraint.
 
-The rules are those by which the API server validates a Pod. Each check yields pairs of a problem
-and a next step.
+The rules are those by which the API server validates a Pod, and those by which the scheduler reads
+it. Each check yields pairs of a problem and a next step.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from app.model.scheduling import LabelSelector, NodeTerm, PodTerm, Requirement, SpreadConstraint
@@ -14,7 +15,9 @@ from app.policy.operator.field_checks import close_to, shown
 Problems = Iterator[tuple[str, str]]
 
 _SETS, _FLAGS, _NUMBERS = ("In", "NotIn"), ("Exists", "DoesNotExist"), ("Gt", "Lt")
-_INTEGER = re.compile(r"[0-9]{1,18}", re.ASCII)
+_INTEGER = re.compile(r"[0-9]{1,63}", re.ASCII)
+_TOO_LARGE = 2**63
+"""The scheduler reads numbers of 64 bits."""
 _NODE_NAME = "metadata.name"
 _LABELS = "write it as `kubectl get --show-labels` shows it"
 
@@ -33,8 +36,10 @@ def of_selector(path: str, selector: LabelSelector | None) -> Problems:
     if selector is None:
         return
     for key, value in selector.match_labels.items():
-        yield from of_label_name(f"{path}.matchLabels", key)
-        yield from _of_label_value(f"{path}.matchLabels.{key}", value)
+        valid = is_label_name(key) and is_label_value(value)
+        if not valid and not placeholders(key + value):
+            label = f"{shown(key)}: {shown(value)}"
+            yield f"{path}.matchLabels has {label}, which no label can be", _LABELS
     for index, requirement in enumerate(selector.match_expressions):
         where = f"{path}.matchExpressions[{index}]"
         yield from _of_requirement(where, requirement, (*_SETS, *_FLAGS))
@@ -51,7 +56,9 @@ def of_label_keys(path: str, owner: PodTerm | SpreadConstraint) -> Problems:
             yield f"{path}.{field} is set without labelSelector", "set a labelSelector, too"
         for key in keys:
             yield from of_label_name(f"{path}.{field}", key)
-    for key in match:
+    for key, count in Counter(match).items():
+        if count > 1:
+            yield f"{path}.matchLabelKeys has {shown(key)} more than once", "keep one of them"
         if key in selected or key in mismatch:
             other = "labelSelector" if key in selected else "mismatchLabelKeys"
             yield f"{path}.matchLabelKeys and {other} both have {shown(key)}", "keep one of them"
@@ -94,7 +101,7 @@ def _of_requirement(path: str, requirement: Requirement, operators: Sequence[str
     elif operator in _FLAGS and values:
         yield f"{path} has operator {operator} and values", "remove the values"
     elif operator in _NUMBERS and operator in operators:
-        if len(values) != 1 or not _INTEGER.fullmatch(values[0]):
+        if len(values) != 1 or not (_is_integer(values[0]) or placeholders(values[0])):
             yield (
                 f"{path} has operator {operator}, which takes one whole number",
                 'write one number in quotes, such as ["4"]',
@@ -102,6 +109,10 @@ def _of_requirement(path: str, requirement: Requirement, operators: Sequence[str
         return
     for value in values:
         yield from _of_label_value(f"{path}.values", value)
+
+
+def _is_integer(value: str) -> bool:
+    return bool(_INTEGER.fullmatch(value)) and int(value) < _TOO_LARGE
 
 
 def _of_field(path: str, requirement: Requirement) -> Problems:

@@ -18,8 +18,8 @@ _POLICIES = ("Honor", "Ignore")
 
 
 def check(verdict: Verdict, constraints: Sequence[SpreadConstraint]) -> None:
-    """Refuse what the API server refuses in a Pod. Warn about a constraint that counts no Pods, or
-    other Pods as well."""
+    """Refuse what the API server refuses in a Pod, and keys that no node has. Warn about a
+    constraint that counts no Pods."""
     known = set[tuple[str, str]]()
     for index, constraint in enumerate(constraints):
         path = f"spec.topologySpreadConstraints[{index}]"
@@ -34,16 +34,20 @@ def check(verdict: Verdict, constraints: Sequence[SpreadConstraint]) -> None:
                 "keep one of them",
             )
         known.add(identity)
-        if constraint.label_selector is None:
+        if lacks := _lacks(constraint):
             verdict.warn(
-                f"{path} has no labelSelector and spreads nothing: set it to the labels of the "
-                "registry's Pods"
+                f"{path} has {lacks} labelSelector and spreads nothing: set it to the labels of "
+                "the registry's Pods"
             )
-        elif constraint.label_selector.is_empty:
-            verdict.warn(
-                f"{path}.labelSelector is empty and counts all Pods of the namespace: set it to "
-                "the labels of the registry's Pods"
-            )
+
+
+def _lacks(constraint: SpreadConstraint) -> str:
+    """How a constraint lacks a selector. The scheduler counts no Pods with an empty one, unless
+    `matchLabelKeys` completes it."""
+    selector = constraint.label_selector
+    if selector is None:
+        return "no"
+    return "an empty" if selector.is_empty and not constraint.match_label_keys else ""
 
 
 def _of(path: str, constraint: SpreadConstraint) -> Problems:
@@ -57,7 +61,7 @@ def _of(path: str, constraint: SpreadConstraint) -> Problems:
         ("nodeAffinityPolicy", constraint.node_affinity_policy),
         ("nodeTaintsPolicy", constraint.node_taints_policy),
     ):
-        if policy:
+        if policy is not None:
             yield from of_choice(f"{path}.{name}", policy, _POLICIES)
     if constraint.min_domains is None:
         return
