@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 
 from app.cluster import manifests
@@ -99,8 +98,7 @@ def proposed_limits(paths: Sequence[Path], domain: ApiDomain) -> LimitFiles:
 
     Raises ManifestError if there is none in them.
     """
-    found = chain.from_iterable(map(manifests.files, paths))
-    files = LimitFiles.of(chain.from_iterable(map(manifests.read, found)), domain)
+    files = LimitFiles.of(manifests.read_all(paths), domain)
     if paths and not files.namespaces:
         # The command before a pipe may have failed; that must not look like a good result.
         raise ManifestError("--proposed: there is no LimitRange and no ResourceQuota in it")
