@@ -33,8 +33,9 @@ def pytest_runtest_makereport(
 def _logs(item: pytest.Item) -> Iterator[Path]:
     """The logs in all folders of this run that were written since the setup of the test."""
     factory: pytest.TempPathFactory = item.config._tmp_path_factory  # type: ignore[attr-defined]
+    folders = [factory.getbasetemp(), *map(Path, filter(None, [os.environ.get("NODE_DIR")]))]
     since = item.stash[_BEGUN] - _SLACK
-    for log in sorted(factory.getbasetemp().rglob("*.log")):
+    for log in sorted(log for folder in folders for log in folder.rglob("*.log")):
         found = log.stat()
         if log.name != _AUDIT and found.st_size and found.st_mtime >= since:
             yield log

@@ -68,7 +68,7 @@ async def test_the_claim_with_the_images_is_deleted_on_purpose_only(
     def is_refused() -> bool:
         return "it holds the registry's images" in deleted(cluster, "pvc", "images")
 
-    await becomes(30, "the claim's guard", is_refused, True)
+    await becomes("the claim's guard", is_refused, True)
     assert "Forbidden" in deleted(cluster, "pvc", "images")
     assert deleted(cluster, "pvc", "other") == ""
     collection = cluster.kubectl("delete", "--raw", f"{CLAIMS}?dryRun=All", check=False)
@@ -84,9 +84,9 @@ async def test_the_claim_with_the_images_is_deleted_on_purpose_only(
 async def test_a_removed_registry_lets_its_claim_go(
     cluster: Cluster, guarded: Replicas, config: None
 ) -> None:
-    await becomes(30, "guard", lambda: deleted(cluster, "pvc", "images") != "", True)
+    await becomes("guard", lambda: deleted(cluster, "pvc", "images") != "", True)
     patch = '{"spec": {"managementState": "Removed"}}'
     resource = f"configs.imageregistry.operator.{DOMAIN}"
     cluster.kubectl("patch", resource, "cluster", "--type=merge", f"--patch={patch}")
 
-    await becomes(30, "the claim's guard", partial(deleted, cluster, "pvc", "images"), "")
+    await becomes("the claim's guard", partial(deleted, cluster, "pvc", "images"), "")

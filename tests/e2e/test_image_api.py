@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
+from tests.patience import PATIENCE
+
 from .cluster import Cluster
 from .image_api import ImageApi
 from .image_requests import (
@@ -29,7 +31,7 @@ def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 async def eventually(look: Callable[[], Awaitable[object]], expected: object) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while await look() != expected:
             await asyncio.sleep(0.1)
 
@@ -143,7 +145,7 @@ async def test_deleting_a_tag_calls_no_webhook_and_makes_room(
     async def admitted() -> bool:
         return (await push(api, namespace, "app", "v2", "a")).admitted
 
-    async with asyncio.timeout(100):
+    async with asyncio.timeout(PATIENCE):
         while not await admitted():
             await asyncio.sleep(0.5)
 

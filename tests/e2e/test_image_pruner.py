@@ -58,6 +58,6 @@ async def test_pruner_that_frees_no_room_gets_a_warning(cluster: Cluster, warns:
         code, warnings = tried(cluster, spec, "ImagePruner")
         return code, [warning for warning in warnings if namespace in warning]
 
-    await becomes(60, "the warning", pruned, (0, full))
+    await becomes("the warning", pruned, (0, full))
     assert pruned(keepTagRevisions=2) == (0, [])
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")

@@ -104,7 +104,7 @@ async def test_deleting_a_config_warns_of_the_images_that_go_with_it(
         tried = cluster.kubectl("delete", *name, "--dry-run=server")
         return "Warning: Config cluster is deleted, and the emptyDir ends with" in tried.stderr
 
-    await becomes(60, "the warning", warned, True)
+    await becomes("the warning", warned, True)
     deleted = cluster.kubectl("delete", *name)
 
     assert "copy the images first, or lose them" in deleted.stderr
@@ -142,10 +142,10 @@ async def test_registry_names_come_from_config(
     }
     cluster.kubectl("create", "-f", "-", input=json.dumps(config))
     try:
-        await becomes(60, "the tag", refused, 1)
+        await becomes("the tag", refused, 1)
     finally:
         cluster.kubectl("delete", f"configs.imageregistry.operator.{DOMAIN}", "cluster")
-    await becomes(60, "the tag", refused, 0)
+    await becomes("the tag", refused, 0)
 
 
 def test_kubectl_shows_why_an_image_is_refused(

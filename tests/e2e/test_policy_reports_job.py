@@ -154,7 +154,7 @@ async def test_the_job_needs_each_of_its_rights(cluster: Cluster, job: Job) -> N
     ):
         name = f"{resource}.{group}" if group else resource
         job.grant(without(role["rules"], verb, resource))
-        await becomes(30, name, partial(job.may, verb, name), False)
+        await becomes(name, partial(job.may, verb, name), False)
         cluster.kubectl("-n", TEAM, "delete", "policyreports", "--all")
 
         answer = await asyncio.to_thread(job.run)
@@ -165,7 +165,7 @@ async def test_the_job_needs_each_of_its_rights(cluster: Cluster, job: Job) -> N
             assert answer.returncode == 3, f"{verb} {resource}: {answer.stderr}"
             assert f'cannot {verb} resource "{resource}"' in answer.stderr
         job.grant(role["rules"])
-        await becomes(30, name, partial(job.may, verb, name), True)
+        await becomes(name, partial(job.may, verb, name), True)
 
 
 @pytest.mark.parametrize(

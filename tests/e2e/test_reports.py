@@ -165,11 +165,11 @@ def watching(cluster: Cluster) -> Iterator[list[dict[str, Any]]]:
 
 async def test_usage_watch_shows_a_new_push(cluster: Cluster, image_api: ImageApi) -> None:
     with watching(cluster) as rows:
-        await becomes(60, "the first row", lambda: len(rows) > 0, True)
+        await becomes("the first row", lambda: len(rows) > 0, True)
         assert tags(rows[0])["inFlight"] == 0
         [answer] = await Pusher(cluster).push([Push(TEAM, "app", "v4")])
         assert answer.admitted, answer.message
-        await becomes(60, "a push in flight", lambda: tags(rows[-1])["inFlight"], 1)
+        await becomes("a push in flight", lambda: tags(rows[-1])["inFlight"], 1)
 
 
 def test_tenant_sees_the_own_namespace_and_a_note_on_hidden_data(

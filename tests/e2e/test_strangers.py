@@ -51,7 +51,7 @@ async def test_odd_quantities_stop_no_replica(
     create(cluster, limit_range(namespace, {"type": "Container", "max": odd}), quota)
     replicas.wait_until_limited(namespace)
 
-    await becomes(60, "no reason", replica.reasons, [])
+    await becomes("no reason", replica.reasons, [])
     assert 'unreadable_objects{kind="ResourceQuota"} 0.0' in replica.metrics()
 
 
@@ -104,8 +104,8 @@ async def test_only_viewers_of_a_stream_are_told_of_its_images(
         question = ("auth", "can-i", "get", f"imagestreams.{IMAGES}", f"--namespace={secret}")
         return cluster.kubectl(*question, "--as=ada", check=False).returncode == 0
 
-    await becomes(60, "right of ada", may, True)
-    await becomes(60, "refused", lambda: DIGEST in told("ada"), True)
+    await becomes("right of ada", may, True)
+    await becomes("refused", lambda: DIGEST in told("ada"), True)
     assert "ImageSizeUnknown" in told("ada")
     assert DIGEST not in told("eve")
     assert "ImageSizeUnknown" not in told("eve")

@@ -161,7 +161,7 @@ async def test_upload_gets_429_after_waiting_for_a_slot(upstream: Registry, tmp_
         first = await client.post("/v2/team-a/app/blobs/uploads/")
         second = await client.post("/v2/team-a/app/blobs/uploads/")
         refused = asyncio.Event()
-        slow = client.patch(first.headers["location"], content=stalling_after(refused))
+        slow = client.patch(first.headers["location"], content=stalling_after(refused, gate))
         stalling = asyncio.create_task(slow)
         await gate.until_uploading(1)
 
@@ -177,9 +177,10 @@ async def test_upload_gets_429_after_waiting_for_a_slot(upstream: Registry, tmp_
     assert free.status_code == 202
 
 
-async def stalling_after(event: asyncio.Event) -> AsyncIterator[bytes]:
-    """A body that makes progress until the event, and then none."""
+async def stalling_after(event: asyncio.Event, gate: Gateway) -> AsyncIterator[bytes]:
+    """A body that makes progress until the event, and then none until the gateway gives it up."""
     while not event.is_set():
         yield bytes(2**14)
         await asyncio.sleep(0.5)
-    await asyncio.Event().wait()
+    await gate.until_uploading(0)
+    yield bytes(10)

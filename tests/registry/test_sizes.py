@@ -56,8 +56,8 @@ async def test_unknown_size_is_read_from_the_registry(
 
     async with open_backend(settings) as backend:
         admission = service.build(settings, backend).admission
-        outcome = await admission.validate(by_hand(digest_of(manifest)), within=5)
-        unknown = await admission.validate(by_hand("sha256:" + "0" * 64), within=5)
+        outcome = await admission.validate(by_hand(digest_of(manifest)), within=PATIENCE)
+        unknown = await admission.validate(by_hand("sha256:" + "0" * 64), within=PATIENCE)
 
     assert outcome.allowed is allowed, outcome.message
     assert unknown.causes == ("ImageSizeUnknown",)

@@ -48,7 +48,7 @@ class Cluster:
 
     async def allows(self, replica: int, name: str) -> bool:
         view = NamespaceView("ns", self.state.limits("ns"))
-        return (await self.replicas[replica].decide(tag(name), view, within=30)).allowed
+        return (await self.replicas[replica].decide(tag(name), view, within=PATIENCE)).allowed
 
     async def heat(self, replica: int, pushes: int = 20) -> int:
         """Push one after another. Returns the number of writes."""

@@ -193,7 +193,7 @@ async def test_few_repositories_are_read_at_once_however_many_pushes_give_up(
     assert {type(refusal) for refusal in refusals} == {StateUnavailableError}
     assert 0 < left <= 64
     answering.set()
-    monkeypatch.setattr("app.gateway.reader._WITHIN", 10.0)
+    monkeypatch.setattr("app.gateway.reader._WITHIN", PATIENCE)
     await asyncio.gather(*map(gateway.reader.prepare, unread))
     assert sum(gateway.counts(f"ns{number}")[0] for number in range(5)) == 400
 

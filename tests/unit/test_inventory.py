@@ -15,6 +15,7 @@ from app.gateway.repository_usage import RepositoryUsage
 from app.registry.client import RegistryUnavailableError
 from app.registry.names import Reference, Repository
 from tests.patience import PATIENCE
+from tests.unit import virtual_time
 from tests.unit.inventories import (
     APP,
     GRACE,
@@ -27,6 +28,12 @@ from tests.unit.inventories import (
     push,
 )
 from tests.unit.pushes import digest_of, image, index
+
+
+@pytest.fixture(scope="module")
+def event_loop_policy() -> virtual_time.Policy:
+    """Questions that wait for a moment are asked in their order, however slow the machine is."""
+    return virtual_time.Policy()
 
 
 async def test_stored_manifest_counts_and_refused_one_does_not(inventory: Inventory) -> None:
@@ -128,7 +135,7 @@ async def test_client_does_not_wait_long_for_a_question_after_its_deletion(
     await push(inventory, V1, image(1))
     registry.gate.clear()
 
-    await asyncio.wait_for(inventory.deleted(APP, V1), 5)
+    await asyncio.wait_for(inventory.deleted(APP, V1), PATIENCE)
     assert counts(inventory) == (1, 1, 1)
     registry.gate.set()
     assert await inventory.ask_due()
