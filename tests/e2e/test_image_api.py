@@ -1,7 +1,7 @@
 """Behaviour of the Image API; pushes, tags and streams do not exceed a limit."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -22,12 +22,6 @@ from .replicas import Replicas
 from .tags import Tags
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture(scope="module")
-def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
-    with Replicas(cluster, tmp_path_factory.mktemp("replicas"), 1) as running:
-        yield running
 
 
 async def eventually(look: Callable[[], Awaitable[object]], expected: object) -> None:

@@ -19,12 +19,6 @@ pytestmark = pytest.mark.e2e
 WOULD = "exceeded quota: image-registry-quota, requested: "
 
 
-@pytest.fixture(scope="module")
-def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
-    with Replicas(cluster, tmp_path_factory.mktemp("modes"), 1) as running:
-        yield running
-
-
 @pytest.fixture(scope="module", autouse=True)
 def namespaces(cluster: Cluster, replicas: Replicas) -> Iterator[None]:
     """A namespace for each mode, with one ImageStream and an enforced quota of one."""
