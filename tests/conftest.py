@@ -4,6 +4,9 @@ import pytest
 from hypothesis import settings
 
 from tests.broken_watchers import BROKEN
+from tests.program_logs import pytest_runtest_makereport
+
+__all__ = ["pytest_runtest_makereport"]
 
 # No deadlines: a slow example on a busy machine is no fault.
 settings.register_profile("registry-admission", deadline=None)

@@ -1,7 +1,6 @@
 """Shares places and time among callers, so that no caller takes all of them."""
 
 import asyncio
-import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -65,7 +64,8 @@ class Turns:
                 await self._wait(owner)
         except TimeoutError:
             raise OverloadedError from None
-        loop, started = asyncio.get_running_loop(), time.perf_counter()
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         has_ended = False
 
         def end() -> None:
@@ -79,7 +79,7 @@ class Turns:
         finally:
             longest.cancel()
             if not has_ended:
-                loop.call_later(_PAUSE * (time.perf_counter() - started), self._next)
+                loop.call_later(_PAUSE * (loop.time() - started), self._next)
 
     async def _wait(self, owner: str) -> None:
         if not self._busy:

@@ -5,8 +5,9 @@ image that counts. An image that was pushed by digest also counts for a grace pe
 tag or index that it belongs to may still come. Every other image is untagged and does not count.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from heapq import heappop, heappush
 from itertools import chain
 
@@ -34,6 +35,11 @@ class Contents:
     changed tag or manifest reaches, not the size of the repository.
     """
 
+    __slots__ = (
+        "_changed_images", "_changed_tags", "_ends", "_kept", "_referrers", "_tagged",
+        "counts_until", "images", "tags",
+    )  # fmt: skip
+
     def __init__(self) -> None:
         self.tags: dict[str, str] = {}
         self.images: dict[str, Links] = {}
@@ -43,9 +49,10 @@ class Contents:
         self._ends: list[tuple[float, str]] = []
         """A heap of the ends of grace periods, also of those that have ended already."""
         self._referrers: dict[str, set[str]] = {}
-        self._tagged = Reached(self._linked)
+        links = partial(_linked, self.images, self._referrers)
+        self._tagged = Reached(links)
         """The images that tags reach."""
-        self._kept = Reached(self._linked)
+        self._kept = Reached(links)
         """The images that count for another reason: a grace period, or a push in doubt."""
         self._changed_tags: set[str] = set()
         self._changed_images: set[str] = set()
@@ -120,7 +127,8 @@ class Contents:
 
     def reach(self, digests: Iterable[str]) -> set[str]:
         """The known images that can be reached from these digests, which are included."""
-        return reach(digests, self._linked) & self.images.keys()
+        links = partial(_linked, self.images, self._referrers)
+        return reach(digests, links) & self.images.keys()
 
     def counts(self, digest: str) -> bool:
         """Whether an image counts. A manifest may be missing while a tag points at it."""
@@ -146,11 +154,6 @@ class Contents:
             return set()
         gone = self._tagged.gone_without(before, [digest, *links.children])
         return {one for one in gone & self.images.keys() if one not in self._kept}
-
-    def _linked(self, digest: str) -> Iterator[str]:
-        """A digest comes twice if it is a child and a referrer."""
-        children = self.images.get(digest, NO_LINKS).children
-        return chain(children, self._referrers.get(digest, ()))
 
     def _remove_links(self, digest: str) -> None:
         links = self.images.get(digest, NO_LINKS)
@@ -186,6 +189,13 @@ class Contents:
         for digest in changed & self.counts_until.keys():
             if digest in self._tagged:
                 self._end_grace(digest)
+
+
+def _linked(
+    images: Mapping[str, Links], referrers: Mapping[str, set[str]], digest: str
+) -> Iterator[str]:
+    """The digests that a digest leads to. One comes twice if it is a child and a referrer."""
+    return chain(images.get(digest, NO_LINKS).children, referrers.get(digest, ()))
 
 
 def unreadable_digest(repository: str, tag: str) -> str:

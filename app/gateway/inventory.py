@@ -16,7 +16,7 @@ from app.gateway.coverage import Coverage
 from app.gateway.database import Database, DatabaseError, Intent
 from app.gateway.doubts import Doubts
 from app.gateway.due import Due
-from app.gateway.questions import Answer, Check, Questioner, Unreadable, findings_of
+from app.gateway.questions import Answer, Check, Found, Questioner, Unreadable, findings_of
 from app.gateway.repository_usage import RepositoryUsage
 from app.quota.members import Members
 from app.quota.usage import UsageIndex
@@ -156,16 +156,21 @@ class Inventory:
         return {deleted.digest, *(tag for tag, digest in tags if digest == deleted.digest)}
 
     async def ask_due(self) -> bool:
-        """Ask for every reference that is due. Return whether all questions were answered."""
-        await asyncio.gather(*(self._ask_now(*question) for question in self._due.take().items()))
-        return not self._due
+        """Ask for every reference that is due. Return whether all questions were answered.
 
-    async def _ask_now(self, repository: Repository, references: set[str]) -> None:
+        A reference that becomes due meanwhile is no failure.
+        """
+        asking = (self._ask_now(*question) for question in self._due.take().items())
+        return all(await asyncio.gather(*asking))
+
+    async def _ask_now(self, repository: Repository, references: set[str]) -> bool:
         try:
             await self._verify(Check(repository, urgent=True), references)
         except (RegistryUnavailableError, DatabaseError) as error:
             logger.warning("registry not asked", extra={"problem": str(error)})
             self._due.add(repository, references)
+            return False
+        return True
 
     async def compare(
         self, repository: Repository, *, thorough: bool, urgent: bool = False, anew: bool = False
@@ -247,18 +252,16 @@ class Inventory:
             else:
                 contents.point(tag, target)
         for reference, answer in answers.items():
+            if isinstance(answer, Unreadable):
+                self._coverage.unreadable[repository, reference] = answer.problem
+                continue
+            self._coverage.unreadable.pop((repository, reference), None)
             doubt = self._doubts.end(repository, reference)
             for intent in doubt.intents:
-                # A manifest that cannot be read counts as stored.
-                points = contents.tags.get(reference, reference) == intent.digest
-                stored = points and intent.digest in contents.images
+                stored = isinstance(answer, Found) and answer.digest == intent.digest
                 self._write(intent, stored, contents.counts_until.get(intent.digest, 0.0))
             for kept in doubt.kept:
                 contents.release(kept)
-            if isinstance(answer, Unreadable):
-                self._coverage.unreadable[repository, reference] = answer.problem
-            else:
-                self._coverage.unreadable.pop((repository, reference), None)
         self._publish(repository)
         if answers:  # Last, because what a push stores meanwhile is newer than these answers.
             await self._database.apply(repository, findings)

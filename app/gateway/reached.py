@@ -1,6 +1,6 @@
 """The part of a graph that can be reached from some roots, while roots and links change."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
@@ -25,11 +25,13 @@ class Reached:
     change returns the digests that have come or gone because of it, and a root that it concerns.
     """
 
+    __slots__ = ("_linked", "_links", "_roots")
+
     def __init__(self, links: Links) -> None:
         """`links`: the digests to which a digest leads at present."""
         self._links = links
-        self._roots: Counter[str] = Counter()
-        self._linked: Counter[str] = Counter()
+        self._roots: defaultdict[str, int] = defaultdict(int)
+        self._linked: defaultdict[str, int] = defaultdict(int)
         """The number of links that lead from reached digests to each digest."""
 
     def __bool__(self) -> bool:
@@ -82,14 +84,15 @@ class Reached:
         Links may form circles. So a digest stays if more links lead to it than those from the
         digests that the root reaches.
         """
-        if self._roots[root] > 1:
+        if self._roots.get(root, 0) > 1:
             return set()
         touched = reach([root], self._links)
         inner = Counter(target for digest in touched for target in self._links(digest))
         held = {
             digest
             for digest in touched
-            if self._linked[digest] > inner[digest] or (digest in self._roots and digest != root)
+            if self._linked.get(digest, 0) > inner[digest]
+            or (digest in self._roots and digest != root)
         }
         return touched - reach({*held, *others}, self._links)
 
@@ -104,7 +107,7 @@ class Reached:
         return come
 
 
-def _decrement(counts: Counter[str], digest: str) -> None:
+def _decrement(counts: dict[str, int], digest: str) -> None:
     counts[digest] -= 1
     if not counts[digest]:
         del counts[digest]

@@ -12,6 +12,11 @@ from app.cluster.kept_answers import KeptAnswers
 _CHECKED = 5.0
 """Seconds until the addresses of a host are checked again."""
 _AT_ONCE = 8
+_METADATA = frozenset(
+    ipaddress.ip_address(address)
+    for address in ("100.100.100.200", "168.63.129.16", "fd00:ec2::254", "fd20:ce::254")
+)
+"""Metadata addresses of Alibaba Cloud, Azure, AWS and Google Cloud that are not link-local."""
 
 
 class AllowedHosts:
@@ -22,7 +27,7 @@ class AllowedHosts:
         """`hosts`: each `host[:port]`."""
         self._hosts = frozenset(hosts)
         self._checked = KeptAnswers(
-            _local_address, lambda _: _CHECKED, capacity=len(self._hosts), at_once=_AT_ONCE
+            _forbidden_address, lambda _: _CHECKED, capacity=len(self._hosts), at_once=_AT_ONCE
         )
 
     async def require(self, url: httpx.URL) -> None:
@@ -31,7 +36,7 @@ class AllowedHosts:
             raise ValueError(f"host {host_of(url)} is not on the allow-list")
         if url.host == "localhost" or _is_address(url.host):
             return
-        if address := await self._checked.of((url.host, url.port)):
+        if address := await self._checked.of(url.host):
             raise ValueError(f"host {url.host} leads to {address}, which is not asked")
 
 
@@ -40,16 +45,15 @@ def host_of(url: httpx.URL) -> str:
     return url.netloc.decode()
 
 
-async def _local_address(name: tuple[str, int | None]) -> str:
-    """The first local address that a name leads to, or "". Raises ValueError for an unknown
+async def _forbidden_address(host: str) -> str:
+    """The first address of a name that is not asked, or "". Raises ValueError for an unknown
     name."""
-    host, port = name
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as error:
         raise ValueError(f"host {host}: {error}") from None
-    return next((str(address[0]) for *_, address in found if _is_local(str(address[0]))), "")
+    return next((str(address[0]) for *_, address in found if _is_forbidden(str(address[0]))), "")
 
 
 def _is_address(host: str) -> bool:
@@ -60,9 +64,13 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _is_local(address: str) -> bool:
-    parsed = ipaddress.ip_address(address.partition("%")[0])
+def _is_forbidden(address: str) -> bool:
+    parsed = ipaddress.ip_address(address)
     mapped = getattr(parsed, "ipv4_mapped", None) or parsed
     return bool(
-        mapped.is_loopback or mapped.is_link_local or mapped.is_unspecified or mapped.is_multicast
+        mapped.is_loopback
+        or mapped.is_link_local
+        or mapped.is_unspecified
+        or mapped.is_multicast
+        or mapped in _METADATA
     )

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.api.service import serve
+from tests.patience import PATIENCE
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -22,5 +23,5 @@ async def small_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[t
 async def small(small_url: tuple[str, Path]) -> AsyncIterator[httpx.AsyncClient]:
     url, authority = small_url
     context = ssl.create_default_context(cafile=authority)
-    async with httpx.AsyncClient(base_url=url, verify=context, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=url, verify=context, timeout=PATIENCE) as client:
         yield client

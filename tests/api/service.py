@@ -16,6 +16,7 @@ import httpx
 from app.certs import files
 
 _ANNOUNCED = re.compile(r"registry-admission listens on (https://\S+)")
+LOG = "service.log"
 _PATIENCE = 300
 """Seconds to start, on a busy machine with a large state."""
 
@@ -28,27 +29,28 @@ class Running:
     url: str
     client: httpx.AsyncClient
     banner: str
+    log: Path
 
     async def stop(self) -> tuple[int, str]:
         """SIGTERM, then the exit code and the log."""
         self.process.send_signal(signal.SIGTERM)
-        _, log = await asyncio.wait_for(self.process.communicate(), _PATIENCE)
-        return self.process.returncode or 0, log.decode()
+        code = await asyncio.wait_for(self.process.wait(), _PATIENCE)
+        return code, self.log.read_text()
 
 
 @asynccontextmanager
 async def serve(folder: Path, *flags: str, **environment: str) -> AsyncIterator[Running]:
-    """`registry-admission serve` on a free port, with certificates made in `folder`."""
-    tls = folder / "tls"
+    """`registry-admission serve` on a free port, with certificates and its log in `folder`."""
+    tls, log = folder / "tls", folder / LOG
     files.make(tls, ["localhost", "127.0.0.1"])
     arguments = ("serve", "--port", "0", "--tls-dir", str(tls), *flags)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "app", *arguments,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **environment},
-    )  # fmt: skip
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "app", *arguments,
+            stdout=asyncio.subprocess.PIPE, stderr=output, env={**os.environ, **environment},
+        )  # fmt: skip
     try:
-        banner = await _banner(process, on_examples="--state" not in flags)
+        banner = await _banner(process, log, on_examples="--state" not in flags)
         found = _ANNOUNCED.search(banner)
         assert found is not None, banner
         context = ssl.create_default_context(cafile=tls / files.AUTHORITY)
@@ -56,24 +58,23 @@ async def serve(folder: Path, *flags: str, **environment: str) -> AsyncIterator[
             base_url=found[1], verify=context, timeout=_PATIENCE
         ) as client:
             await _wait_until_ready(client)
-            yield Running(process, found[1], client, banner)
+            yield Running(process, found[1], client, banner, log)
     finally:
         if process.returncode is None:
             process.kill()
-            await process.communicate()
+            await process.wait()
 
 
-async def _banner(process: asyncio.subprocess.Process, *, on_examples: bool) -> str:
+async def _banner(process: asyncio.subprocess.Process, log: Path, *, on_examples: bool) -> str:
     """The text that the service prints at its start. On the examples, it ends with a command."""
     assert process.stdout is not None
-    assert process.stderr is not None
     lines = []
     async with asyncio.timeout(_PATIENCE):
         while line := await process.stdout.readline():
             lines.append(line.decode())
             if not on_examples or lines[-1].rstrip().endswith("/validate"):
                 return "".join(lines)
-    raise AssertionError((await process.stderr.read()).decode())
+    raise AssertionError(f"the service ended, see {log}")
 
 
 async def _wait_until_ready(client: httpx.AsyncClient) -> None:

@@ -15,6 +15,7 @@ from app.certs.authority import KeyPair
 from app.certs.reload import ServingContext
 from tests import payloads
 from tests.api.service import serve
+from tests.patience import PATIENCE
 from tests.unit.certificates import client_of
 
 NOW = datetime.now(UTC)
@@ -37,7 +38,7 @@ def client(folder: Path, url: str, certificate: KeyPair | None) -> httpx.AsyncCl
     if certificate is not None:
         (folder / "client.pem").write_bytes(pem_of(certificate))
         context.load_cert_chain(folder / "client.pem")
-    return httpx.AsyncClient(base_url=url, verify=context, timeout=20)
+    return httpx.AsyncClient(base_url=url, verify=context, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ async def test_changed_client_ca_file_is_loaded(tmp_path: Path, signer: KeyPair)
         assert await code_of(tmp_path, running.url, old) == 200
         assert await code_of(tmp_path, running.url, new) is None
         (tmp_path / "client-ca.crt").write_bytes(successor.certificate)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while await code_of(tmp_path, running.url, new) is None:
                 await asyncio.sleep(0.05)
 

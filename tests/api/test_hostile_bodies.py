@@ -10,7 +10,8 @@ from fastapi import Request
 
 from app.api import body
 from app.api.body import BodyReader
-from tests.api.raw_client import HEAD, WHOLE, connect, listening
+from tests.api.raw_client import HEAD, WHOLE, connect, exchange, listening
+from tests.patience import PATIENCE
 
 STALLED = HEAD + b"Content-Length: 1000\r\n\r\n{" + b" " * 900
 
@@ -97,10 +98,7 @@ async def test_slow_body_ends_the_connection() -> None:
 )
 async def test_oversized_body_is_not_read_to_its_end(body: bytes) -> None:
     async with listening(BodyReader(200)) as port:
-        large = await connect(port)
-        await large.send(HEAD + body)
-
-        assert (await large.until_closed()).startswith(b"HTTP/1.1 413 ")
+        assert (await exchange(port, HEAD + body)).startswith(b"HTTP/1.1 413 ")
 
 
 async def test_concurrent_bodies_share_a_bounded_memory() -> None:
@@ -111,7 +109,7 @@ async def test_concurrent_bodies_share_a_bounded_memory() -> None:
             await client.send(HEAD + b"Content-Length: 1000\r\n\r\n{" + b" " * 900)
         answers = [asyncio.create_task(client.until_closed()) for client in slow]
         refused = set[asyncio.Task[bytes]]()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while len(refused) < 12:
                 done = await asyncio.wait(set(answers) - refused, return_when=FIRST_COMPLETED)
                 refused |= done[0]

@@ -11,7 +11,8 @@ from app.api.body import BodyReader
 from app.api.connections import Connections
 from app.certs import files
 from app.certs.reload import ServingContext
-from tests.api.raw_client import HEAD, WHOLE, Client, connect, listening
+from tests.api.raw_client import HEAD, WHOLE, Client, connect, exchange, listening
+from tests.patience import PATIENCE
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ async def test_ended_connections_are_not_counted() -> None:
             await client.send(WHOLE)
             await client.answer()
             client.close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while connections.open:
                 await asyncio.sleep(0.01)
 
@@ -127,7 +128,4 @@ async def test_second_head_has_the_same_bound(monkeypatch: pytest.MonkeyPatch) -
 )
 async def test_a_head_that_is_too_large_is_refused(head: bytes) -> None:
     async with listening(BodyReader(1000)) as port:
-        large = await connect(port)
-        await large.send(head)
-
-        assert (await large.until_closed()).startswith(b"HTTP/1.1 400 ")
+        assert (await exchange(port, head)).startswith(b"HTTP/1.1 400 ")

@@ -90,12 +90,13 @@ def test_the_controllers_have_the_metrics_of_the_reference() -> None:
 async def test_the_gateway_has_the_metrics_of_the_reference(tmp_path: Path) -> None:
     """The gateway's registry does not answer, so `/readyz` is not ok."""
     (tmp_path / "limits").mkdir()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "app", "gateway", "--port", "0",
-        "--upstream", "http://127.0.0.1:9", "--state", str(tmp_path / "limits"),
-        "--database", str(tmp_path / "gateway.db"),
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
+    with (tmp_path / "gateway.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "app", "gateway", "--port", "0",
+            "--upstream", "http://127.0.0.1:9", "--state", str(tmp_path / "limits"),
+            "--database", str(tmp_path / "gateway.db"),
+            stdout=asyncio.subprocess.PIPE, stderr=log,
+        )  # fmt: skip
     try:
         assert process.stdout is not None
         line = await asyncio.wait_for(process.stdout.readline(), _START)

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from app.page.session import COOKIE
 from tests.api.service import Running, serve
+from tests.patience import PATIENCE
 
 TOKEN = "0123456789abcdef"
 TENANT = "fedcba9876543210"
@@ -203,7 +204,7 @@ async def test_page_without_any_reader_is_an_error() -> None:
         sys.executable, "-m", "app", "serve", "--port", "0", "--page", "on",
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    _, error = await asyncio.wait_for(process.communicate(), 60)
+    _, error = await asyncio.wait_for(process.communicate(), PATIENCE)
 
     assert process.returncode == 3
     assert b"name a file of tokens with --push-tokens" in error

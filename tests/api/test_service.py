@@ -208,7 +208,7 @@ async def test_a_limited_kind_without_an_object_is_refused(small: httpx.AsyncCli
 
 
 async def test_reviews_in_flight_finish_while_the_listener_drains(tmp_path: Path) -> None:
-    async with serve(tmp_path, "--shutdown-delay", "3") as running:
+    async with serve(tmp_path, "--shutdown-delay", "8") as running:
         stopping = asyncio.create_task(running.stop())
         while (readiness := await running.client.get("/readyz")).status_code == 200:
             await asyncio.sleep(0.01)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from playwright.async_api import Browser, Page, Response
 
 from tests.api.service import Running, serve
+from tests.patience import PATIENCE
 
 from . import state
 
@@ -37,7 +38,8 @@ class Visitor:
 
     async def sign_in(self, token: str = ADMIN) -> None:
         await self.page.get_by_label("Bearer token").fill(token)
-        await self.page.get_by_role("button", name="Sign in").click()
+        async with self.page.expect_navigation():
+            await self.page.get_by_role("button", name="Sign in").click()
 
     async def open(self, path: str, token: str = ADMIN) -> None:
         """Open a page, and sign in if it asks."""
@@ -70,6 +72,7 @@ class Site:
             java_script_enabled=scripts,
             viewport={"width": width, "height": 900},
         )
+        context.set_default_timeout(1000 * PATIENCE)
         try:
             visitor = Visitor(await context.new_page())
             visitor.listen()

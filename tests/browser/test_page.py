@@ -1,6 +1,7 @@
 """The page in a real browser: sign-in, search, and security."""
 
 import asyncio
+import re
 from typing import get_args
 
 import pytest
@@ -58,8 +59,7 @@ async def test_users_see_only_their_namespaces(small: Site) -> None:
     async with small.visitor() as visitor:
         page = visitor.page
         await visitor.open("/page", TENANT)
-        names = await page.get_by_role("table").get_by_role("rowheader").all_inner_texts()
-        assert names == [OVER]
+        await expect(page.get_by_role("table").get_by_role("rowheader")).to_have_text([OVER])
         await page.goto("/page/refusals")
         assert HIGH not in await page.content()
 
@@ -78,10 +78,10 @@ async def test_a_list_is_filtered_sorted_and_linked(small: Site, scripts: bool) 
         page = visitor.page
         await visitor.open("/page")
         rows = page.get_by_role("table").get_by_role("rowheader")
-        assert (await rows.all_inner_texts())[0] == OVER
+        await expect(rows.first).to_have_text(OVER)
 
         await page.get_by_role("link", name="Over a limit").click()
-        assert await rows.all_inner_texts() == [OVER]
+        await expect(rows).to_have_text([OVER])
         await expect(page.get_by_role("row").last).to_contain_text("3 over")
 
         await page.get_by_role("link", name="Clear").click()
@@ -89,7 +89,7 @@ async def test_a_list_is_filtered_sorted_and_linked(small: Site, scripts: bool) 
         await page.get_by_label("Limit").select_option("Tags")
         await page.get_by_label("Order").select_option("By name")
         await page.get_by_role("button", name="Filter").click()
-        assert await rows.all_inner_texts() == [state.name_of(5)]
+        await expect(rows).to_have_text([state.name_of(5)])
         query = page.url.partition("?")[2]
         assert all(part in query for part in ("q=LEDGER", "limit=tags", "sort=name"))
 
@@ -121,7 +121,7 @@ async def test_lists_are_ordered_by_their_headings(small: Site) -> None:
         for heading, first in (("Refused", HIGH), ("Stored", LARGE), ("Namespace", OVER)):
             link = page.get_by_role("columnheader", name=heading).get_by_role("link")
             await link.click()
-            assert (await rows.all_inner_texts())[0] == first, heading
+            await expect(rows.first, heading).to_have_text(first)
 
 
 async def test_long_lists_have_pages(small: Site) -> None:
@@ -140,7 +140,7 @@ async def test_refusals_are_counted_and_linked(small: Site) -> None:
     async with small.visitor() as visitor:
         page = visitor.page
         await visitor.open("/page")
-        await page.get_by_role("link", name="3 different refusals").click()
+        await page.get_by_role("link", name=re.compile(r"^\d different refusals")).click()
         row = page.get_by_role("row").filter(has_text=HIGH)
         await expect(row).to_contain_text("ImageTooLarge")
         await expect(row.get_by_role("cell").nth(1)).to_have_text("7")
@@ -162,8 +162,7 @@ async def test_names_of_tenants_are_text(small: Site) -> None:
         await visitor.open("/page/namespaces/hostile")
         await page.get_by_role("link", name=state.HOSTILE_STREAM).click()
         await expect(page.get_by_role("heading", level=1)).to_have_text(state.HOSTILE_STREAM)
-        names = await page.get_by_role("rowheader").all_inner_texts()
-        assert names == [state.HOSTILE_TAG, "v1"]
+        await expect(page.get_by_role("rowheader")).to_have_text([state.HOSTILE_TAG, "v1"])
         await page.goto("/page/refusals?q=%3Cscript")
         await expect(page.get_by_role("searchbox")).to_have_value("<script")
         await expect(page.get_by_role("row").last).to_contain_text(state.HOSTILE_STREAM)
@@ -201,7 +200,7 @@ async def test_a_keyboard_reaches_the_content_first(small: Site) -> None:
         await page.keyboard.press("Tab")
         await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
         await page.keyboard.press("Enter")
-        assert page.url.endswith("#main")
+        await expect(page).to_have_url(re.compile("#main$"))
 
 
 async def test_printed_page_shows_the_content(small: Site) -> None:

@@ -73,11 +73,12 @@ class Reader:
 
     def _start(self, block: Block, announced: str) -> None:
         """Start a command that runs until the page ends, and wait for its first line."""
-        process = subprocess.Popen(
-            ["bash", "-c", f"exec {self._local(block.content)}"],
-            cwd=self._folder, env=self._environment,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
+        with (self._folder / "started.log").open("ab") as log:
+            process = subprocess.Popen(
+                ["bash", "-c", f"exec {self._local(block.content)}"],
+                cwd=self._folder, env=self._environment,
+                stdout=subprocess.PIPE, stderr=log, text=True,
+            )  # fmt: skip
         self._started.append(process)
         assert process.stdout is not None
         line = process.stdout.readline()

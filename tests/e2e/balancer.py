@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable
 from itertools import count
 
+from tests.patience import PATIENCE
+
 _CHUNK = 65536
 
 
@@ -19,7 +21,7 @@ class Balancer:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         started = asyncio.run_coroutine_threadsafe(self._start(), self._loop)
-        self._server = started.result(10)
+        self._server = started.result(PATIENCE)
         self.port: int = self._server.sockets[0].getsockname()[1]
 
     def stop(self) -> None:

@@ -12,13 +12,13 @@ import yaml
 from click.testing import CliRunner
 
 from app.cli.main import main
+from tests.patience import PATIENCE
 from tests.registry_objects import REGISTRY, SERVICE, Manifest, namespace
 
 from .cluster import Cluster, build_tools
 
 ACCOUNT = (SERVICE, "registry-admission-doctor")
 MANIFESTS = Path(__file__).parents[2] / "manifests"
-_FOREVER = 30.0
 CONTROLLERS = (
     "persistentvolume-binder-controller",
     "persistentvolume-protection-controller",
@@ -78,7 +78,7 @@ def remove(cluster: Cluster, *objects: Manifest) -> None:
         metadata = item["metadata"]
         cluster.kubectl(
             "delete", _resource(item), metadata["name"], *_namespace(metadata),
-            "--ignore-not-found", "--timeout=30s", "--grace-period=0", "--force",
+            "--ignore-not-found", "--timeout=120s", "--grace-period=0", "--force",
         )  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def existing(cluster: Cluster, *parts: Manifest) -> Iterator[None]:
 
 def settled(viewer: Path, reason: str, evidence: str = "") -> Diagnosis:
     """Run `doctor` until it finds this reason, because controllers need a moment."""
-    deadline = time.monotonic() + _FOREVER
+    deadline = time.monotonic() + PATIENCE
     while True:
         found = doctor("--kubeconfig", viewer)
         if found.shows(reason, evidence) or time.monotonic() > deadline:

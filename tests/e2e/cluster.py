@@ -16,15 +16,15 @@ from pathlib import Path
 import httpx
 
 from app.certs import client, files
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 from . import apiserver_files
 from .domain import DOMAIN
 
 HERE = Path(__file__).parent
-START_TIMEOUT = 90.0
 STOP_TIMEOUT = 2.0
-KUBECTL_TIMEOUT = 60.0
+KUBECTL_TIMEOUT = 180.0
 _ALONE = ("--leader-elect=false", "--secure-port=0")
 AUDITED = "system:serviceaccount:registry-admission:registry-admission"
 """The user whose requests are in the audit log: the service itself."""
@@ -196,7 +196,7 @@ class Cluster:
         manifest = "---\n".join(texts).replace("alauda.io", domain)
         self.kubectl("apply", "--filename=-", input=manifest)
         self.kubectl(
-            "wait", "--for=condition=Established", "--timeout=30s", "--filename=-", input=manifest
+            "wait", "--for=condition=Established", "--timeout=120s", "--filename=-", input=manifest
         )
         self._wait_for_custom_resources()
 
@@ -275,7 +275,7 @@ class Cluster:
 
     def _wait_for(self, name: str, path: str) -> None:
         """Waits until the API serves a path, which shows that the named process works."""
-        deadline = time.monotonic() + START_TIMEOUT
+        deadline = time.monotonic() + PATIENCE
         while not self._answers(path):
             dead = [key for key, process in self._processes.items() if process.poll() is not None]
             if dead or time.monotonic() > deadline:

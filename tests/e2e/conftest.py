@@ -39,6 +39,13 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
+@pytest.fixture(scope="module")
+def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
+    """One replica. Modules that need others have a fixture of their own."""
+    with Replicas(cluster, tmp_path_factory.mktemp("replicas"), 1) as running:
+        yield running
+
+
 @pytest.fixture
 async def api(cluster: Cluster) -> AsyncIterator[ImageApi]:
     running = ImageApi(cluster)

@@ -7,6 +7,8 @@ import threading
 import aiohttp
 from aiohttp import web
 
+from tests.patience import PATIENCE
+
 from .cluster import Cluster
 
 _HOP_BY_HOP = {"transfer-encoding", "content-length", "connection", "content-encoding"}
@@ -29,10 +31,10 @@ class FaultyApi:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         started = asyncio.run_coroutine_threadsafe(self._start(), self._loop)
-        self.url = f"http://127.0.0.1:{started.result(10)}"
+        self.url = f"http://127.0.0.1:{started.result(PATIENCE)}"
 
     def stop(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(PATIENCE)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from tests import page
+from tests.patience import PATIENCE
 
 from .cluster import Cluster
 from .domain import DOMAIN, in_domain
@@ -43,9 +44,9 @@ def limits_of_the_page(cluster: Cluster, namespace: str) -> None:
         cluster.kubectl("apply", "-f", "-", input=manifest)
 
 
-async def becomes(seconds: float, what: str, read: Callable[[], object], wanted: object) -> None:
+async def becomes(what: str, read: Callable[[], object], wanted: object) -> None:
     """Wait until a condition holds."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE
     while (seen := await asyncio.to_thread(read)) != wanted:
         assert time.monotonic() < deadline, f"{what}: {seen}, not {wanted}"
         await asyncio.sleep(0.2)
@@ -57,9 +58,9 @@ async def tells_the_truth(
     """Wait until `kubectl describe quota` shows the stored counts."""
     counts = {f"{domain}/image-tags": str(tags), "pods": "0"}
     stored = partial(stored_tags, cluster, namespace, domain)
-    await becomes(90, f"tags of {namespace}", stored, tags)
+    await becomes(f"tags of {namespace}", stored, tags)
     # A leader that was killed keeps its Lease for a while.
-    await becomes(90, f"status of {namespace}", partial(used, cluster, namespace), counts)
+    await becomes(f"status of {namespace}", partial(used, cluster, namespace), counts)
 
 
 def reserved(cluster: Cluster, namespace: str) -> int:

@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 
+from tests.patience import PATIENCE
+
 from .cluster import Cluster
 from .domain import DOMAIN
 
@@ -71,7 +73,7 @@ class Pusher:
         self._domain = domain
         self._streams: set[tuple[str, str]] = set()
 
-    async def push(self, pushes: Iterable[Push], *, patience: float = 60) -> list[Answer]:
+    async def push(self, pushes: Iterable[Push], *, patience: float = PATIENCE) -> list[Answer]:
         """Make every push once. A push without a decision (409, 429, 5xx) is tried again."""
         context = ssl.create_default_context(cafile=str(self._cluster.ca_file))
         limits = httpx.Limits(max_connections=self._clients)

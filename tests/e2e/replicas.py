@@ -26,6 +26,7 @@ from app.certs import files
 from app.install import installing
 from app.install.kustomization import Manifest
 from app.model.domain import ApiDomain
+from tests.patience import PATIENCE
 
 from .balancer import Balancer
 from .cluster import IMAGE_API, Cluster
@@ -82,13 +83,17 @@ class Replica:
             )
         self.port = self._read_port()
         self.url = f"https://127.0.0.1:{self.port}"
+        alone = httpx.Limits(max_keepalive_connections=0)  # a test may kill the process
+        self._client = httpx.Client(
+            base_url=self.url, verify=self.context(), limits=alone, timeout=PATIENCE
+        )
 
-    def wait_until_ready(self, seconds: float = 90) -> None:
-        deadline = time.monotonic() + seconds
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + PATIENCE
         reasons: Any = "no answer"
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                answer = httpx.get(f"{self.url}/readyz", verify=self.context())
+                answer = self._client.get("/readyz")
                 reasons = answer.json()["reasons"]
                 if answer.status_code == 200:
                     return
@@ -99,27 +104,22 @@ class Replica:
 
     def reasons(self) -> list[str]:
         """Why the replica is not ready, or cannot decide some requests."""
-        answer = httpx.get(f"{self.url}/readyz", verify=self.context()).json()
+        answer = self._client.get("/readyz").json()
         return [*answer["reasons"], *answer["warnings"]]
 
     def metrics(self) -> str:
-        return httpx.get(f"{self.url}/metrics", verify=self.context()).text
+        return self._client.get("/metrics").text
 
     def review(self, request: dict[str, Any]) -> dict[str, Any]:
         """The replica's answer to an AdmissionReview that the test sends."""
         review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
-        answer = httpx.post(
-            f"{self.url}/validate",
-            json={**review, "request": request},
-            verify=self.context(),
-            timeout=30,
-        )
+        answer = self._client.post("/validate", json={**review, "request": request})
         response: dict[str, Any] = answer.json()["response"]
         return response
 
     def stranger(self) -> int:
         """The HTTP code of a review from a client without a certificate."""
-        return httpx.post(f"{self.url}/validate", json={}, verify=self.context()).status_code
+        return self._client.post("/validate", json={}).status_code
 
     def log(self) -> str:
         return self._log.read_text()
@@ -234,7 +234,7 @@ class Replicas(AbstractContextManager["Replicas"]):
         self._balancer.stop()
         self.way.stop()
 
-    def wait_until_limited(self, namespace: str, seconds: float = 60) -> None:
+    def wait_until_limited(self, namespace: str) -> None:
         """Wait until every replica has seen the limits of a namespace, which are below 1000.
 
         A replica that has seen them refuses a dry run that claims 1000 tags and images.
@@ -256,7 +256,7 @@ class Replicas(AbstractContextManager["Replicas"]):
                 },
             },
         }
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE
         for replica in self.running:
             while (answer := replica.review(request)).get("status", {}).get("code") != 403:
                 assert time.monotonic() < deadline, answer

@@ -25,7 +25,7 @@ CA = "Y2E="
 def release(cluster: Cluster) -> Iterator[str]:
     """A namespace for a release, in a cluster without leftovers of other tests."""
     commands.run(cluster, "uninstall", "--yes", "--delete-namespace")
-    cluster.kubectl("wait", "--for=delete", f"namespace/{NAMESPACE}", "--timeout=50s")
+    cluster.kubectl("wait", "--for=delete", f"namespace/{NAMESPACE}", "--timeout=120s")
     cluster.kubectl("create", "namespace", NAMESPACE)
     yield NAMESPACE
     helm(cluster, "uninstall", RELEASE, "--ignore-not-found", "--wait")

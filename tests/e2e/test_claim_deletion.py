@@ -11,6 +11,7 @@ from .domain import DOMAIN
 from .observed import becomes
 from .replicas import Replicas
 from .storage import CONFIG, IN_REGISTRY, Answering, claim
+from .stored_streams import image_event, store_stream
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("no_storage_left")]
 
@@ -33,20 +34,7 @@ def config(cluster: Cluster, namespace: str) -> Iterator[None]:
     """A registry with images in the claim `images`, and a claim of somebody else."""
     for name in ("images", "other"):
         claim(cluster, name)
-    stream = {
-        "apiVersion": f"image.{DOMAIN}/v1", "kind": "ImageStream",
-        "metadata": {"name": "app", "namespace": namespace},
-    }  # fmt: skip
-    cluster.kubectl("create", "--filename=-", input=json.dumps(stream))
-    item = {
-        "image": f"sha256:{1:064x}", "created": "2026-01-01T00:00:00Z", "generation": 1,
-        "dockerImageReference": "registry/app",
-    }  # fmt: skip
-    tags = [{"tag": "v1", "items": [item]}]
-    cluster.kubectl(
-        "patch", "imagestream", "app", f"--namespace={namespace}", "--subresource=status",
-        "--type=merge", f"--patch={json.dumps({'status': {'tags': tags}})}",
-    )  # fmt: skip
+    store_stream(cluster, namespace, "app", {"v1": [image_event(f"sha256:{1:064x}")]})
     content = {
         "apiVersion": CONFIG, "kind": "Config", "metadata": {"name": "cluster"},
         "spec": {"replicas": 1, "storage": {"pvc": {"claim": "images"}}},
@@ -68,7 +56,7 @@ async def test_the_claim_with_the_images_is_deleted_on_purpose_only(
     def is_refused() -> bool:
         return "it holds the registry's images" in deleted(cluster, "pvc", "images")
 
-    await becomes(30, "the claim's guard", is_refused, True)
+    await becomes("the claim's guard", is_refused, True)
     assert "Forbidden" in deleted(cluster, "pvc", "images")
     assert deleted(cluster, "pvc", "other") == ""
     collection = cluster.kubectl("delete", "--raw", f"{CLAIMS}?dryRun=All", check=False)
@@ -84,9 +72,9 @@ async def test_the_claim_with_the_images_is_deleted_on_purpose_only(
 async def test_a_removed_registry_lets_its_claim_go(
     cluster: Cluster, guarded: Replicas, config: None
 ) -> None:
-    await becomes(30, "guard", lambda: deleted(cluster, "pvc", "images") != "", True)
+    await becomes("guard", lambda: deleted(cluster, "pvc", "images") != "", True)
     patch = '{"spec": {"managementState": "Removed"}}'
     resource = f"configs.imageregistry.operator.{DOMAIN}"
     cluster.kubectl("patch", resource, "cluster", "--type=merge", f"--patch={patch}")
 
-    await becomes(30, "the claim's guard", partial(deleted, cluster, "pvc", "images"), "")
+    await becomes("the claim's guard", partial(deleted, cluster, "pvc", "images"), "")

@@ -2,11 +2,13 @@
 
 import json
 import re
+from functools import partial
 
 import pytest
 
 from .cluster import Cluster
 from .domain import DOMAIN
+from .observed import becomes
 
 pytestmark = pytest.mark.e2e
 
@@ -79,20 +81,21 @@ def test_a_restart_keeps_stored_objects(cluster: Cluster) -> None:
     assert kept["data"] == {"key": "value"}
 
 
-def test_a_paused_api_server_does_not_answer(cluster: Cluster) -> None:
+async def test_a_paused_api_server_does_not_answer(cluster: Cluster) -> None:
     cluster.pause_apiserver()
     try:
         paused = cluster.kubectl("get", "--raw=/readyz", "--request-timeout=1s", check=False)
     finally:
         cluster.resume_apiserver()
     assert paused.returncode != 0
-    assert cluster.kubectl("get", "--raw=/readyz").stdout == "ok"
+    ready = partial(cluster.kubectl, "get", "--raw=/readyz", check=False)
+    await becomes("readiness", lambda: ready().stdout, "ok")
 
 
 def test_the_controllers_count_quotas(cluster: Cluster) -> None:
     cluster.kubectl("create", "quota", "few", "--hard=configmaps=5")
     try:
         counted = "--for=jsonpath={.status.used.configmaps}=1"  # the root CA's configmap
-        cluster.kubectl("wait", counted, "--timeout=30s", "quota/few")
+        cluster.kubectl("wait", counted, "--timeout=120s", "quota/few")
     finally:
         cluster.kubectl("delete", "quota", "few")

@@ -80,5 +80,5 @@ def test_the_commands_of_a_page_work_on_a_cluster(
         if f"namespace {NAMESPACE}" in block.content and block.mark.startswith(MARK):
             # This installs the service in another way, so the previous installation is removed.
             reader.run("registry-admission uninstall --yes --delete-namespace")
-            fresh.kubectl("wait", "--for=delete", f"namespace/{NAMESPACE}", "--timeout=50s")
+            fresh.kubectl("wait", "--for=delete", f"namespace/{NAMESPACE}", "--timeout=120s")
         reader.follow(block)

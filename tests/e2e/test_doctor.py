@@ -99,7 +99,7 @@ def test_quota_that_blocks_the_pvc_is_named(doctor_cluster: Cluster, viewer: Pat
     with existing(doctor_cluster, objects.on_claim(), quota):
         counted = "--for=jsonpath={.status.used.persistentvolumeclaims}=0"
         doctor_cluster.kubectl(
-            "wait", counted, "--timeout=30s", "quota/no-storage", f"-n{REGISTRY}"
+            "wait", counted, "--timeout=120s", "quota/no-storage", f"-n{REGISTRY}"
         )
         with pytest.raises(RuntimeError, match="exceeded quota: no-storage"):
             broken.create(doctor_cluster, objects.claim(storageClassName=""))
@@ -115,7 +115,7 @@ def test_retained_volume_is_reported(doctor_cluster: Cluster, viewer: Path) -> N
     with existing(doctor_cluster, objects.on_claim(), kept, gone):
         bound = "--for=jsonpath={.status.phase}=Bound"
         doctor_cluster.kubectl(
-            "wait", bound, "--timeout=30s", "pvc/image-registry", f"-n{REGISTRY}"
+            "wait", bound, "--timeout=120s", "pvc/image-registry", f"-n{REGISTRY}"
         )
         assert broken.doctor("--kubeconfig", viewer).errors == set()
         broken.remove(doctor_cluster, gone)
@@ -142,7 +142,7 @@ def test_a_pvc_whose_volume_is_gone_is_lost(doctor_cluster: Cluster, viewer: Pat
     with existing(doctor_cluster, objects.on_claim(), short, lost):
         bound = "--for=jsonpath={.status.phase}=Bound"
         doctor_cluster.kubectl(
-            "wait", bound, "--timeout=30s", "pvc/image-registry", f"-n{REGISTRY}"
+            "wait", bound, "--timeout=120s", "pvc/image-registry", f"-n{REGISTRY}"
         )
         doctor_cluster.kubectl("delete", "pv", "short-lived", "--wait=false")
         doctor_cluster.kubectl(
@@ -189,7 +189,7 @@ def test_a_pod_that_cannot_mount_its_storage_is_named(
     ):
         bound = "--for=jsonpath={.status.phase}=Bound"
         doctor_cluster.kubectl(
-            "wait", bound, "--timeout=30s", "pvc/image-registry", f"-n{REGISTRY}"
+            "wait", bound, "--timeout=120s", "pvc/image-registry", f"-n{REGISTRY}"
         )
         found = broken.doctor("--kubeconfig", viewer)
 

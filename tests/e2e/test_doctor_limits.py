@@ -94,7 +94,7 @@ def test_unavailable_image_api_is_named(doctor_cluster: Cluster) -> None:
     with existing(doctor_cluster, service):
         unavailable = "--for=condition=Available=False"
         doctor_cluster.kubectl(
-            "wait", unavailable, "--timeout=30s", "apiservice/v1.image.openshift.io"
+            "wait", unavailable, "--timeout=120s", "apiservice/v1.image.openshift.io"
         )
         found = broken.doctor(*flags)
 

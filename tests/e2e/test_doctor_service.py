@@ -47,7 +47,7 @@ def installation(
     ]
     broken.create(doctor_cluster, *parts)
     bound = "--for=jsonpath={.status.phase}=Bound"
-    doctor_cluster.kubectl("wait", bound, "--timeout=30s", "pvc/image-registry", f"-n{REGISTRY}")
+    doctor_cluster.kubectl("wait", bound, "--timeout=120s", "pvc/image-registry", f"-n{REGISTRY}")
     service = overlay(doctor_cluster, "self-signed")
     apply(doctor_cluster, service)
     ready(doctor_cluster, 3)

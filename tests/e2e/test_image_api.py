@@ -1,9 +1,11 @@
 """Behaviour of the Image API; pushes, tags and streams do not exceed a limit."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
+
+from tests.patience import PATIENCE
 
 from .cluster import Cluster
 from .image_api import ImageApi
@@ -22,14 +24,8 @@ from .tags import Tags
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture(scope="module")
-def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
-    with Replicas(cluster, tmp_path_factory.mktemp("replicas"), 1) as running:
-        yield running
-
-
 async def eventually(look: Callable[[], Awaitable[object]], expected: object) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while await look() != expected:
             await asyncio.sleep(0.1)
 
@@ -143,7 +139,7 @@ async def test_deleting_a_tag_calls_no_webhook_and_makes_room(
     async def admitted() -> bool:
         return (await push(api, namespace, "app", "v2", "a")).admitted
 
-    async with asyncio.timeout(100):
+    async with asyncio.timeout(PATIENCE):
         while not await admitted():
             await asyncio.sleep(0.5)
 

@@ -1,7 +1,6 @@
 """Imports and lists of images in the Image API do not exceed a limit."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
@@ -21,12 +20,6 @@ from .replicas import Replicas
 from .tags import Tags
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture(scope="module")
-def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
-    with Replicas(cluster, tmp_path_factory.mktemp("replicas"), 1) as running:
-        yield running
 
 
 async def test_dry_runs_of_imports_store_and_pass_no_limit(

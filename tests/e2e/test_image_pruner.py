@@ -1,15 +1,14 @@
 """ImagePruner/cluster on a real API server."""
 
-import json
 from typing import Any
 
 import pytest
 
 from .cluster import Cluster
-from .domain import DOMAIN
 from .observed import becomes, quota
 from .replicas import Replicas
 from .storage import tried
+from .stored_streams import image_event, store_stream
 
 pytestmark = pytest.mark.e2e
 
@@ -36,18 +35,8 @@ def test_a_pruner_that_cannot_run_is_refused(
 async def test_pruner_that_frees_no_room_gets_a_warning(cluster: Cluster, warns: Replicas) -> None:
     namespace = "prune-me"
     cluster.kubectl("apply", "--filename=-", input=quota(namespace, "images", 3))
-    history = [{"image": f"sha256:{number:064x}", "created": "2030-01-01T00:00:00Z",
-                "dockerImageReference": "", "generation": 1} for number in range(3)]  # fmt: skip
-    stream = {
-        "apiVersion": f"image.{DOMAIN}/v1", "kind": "ImageStream",
-        "metadata": {"name": "app", "namespace": namespace}, "spec": {},
-    }  # fmt: skip
-    cluster.kubectl("create", "--filename=-", input=json.dumps(stream))
-    status = json.dumps({"status": {"tags": [{"tag": "v1", "items": history}]}})
-    cluster.kubectl(
-        "patch", f"imagestreams.image.{DOMAIN}", "app", f"--namespace={namespace}",
-        "--subresource=status", "--type=merge", f"--patch={status}",
-    )  # fmt: skip
+    history = [image_event(f"sha256:{number:064x}") for number in range(3)]
+    store_stream(cluster, namespace, "app", {"v1": history})
     full = [
         "Warning: Namespace prune-me: pruning keeps 3 images, the newest 3 of every tag, and "
         "ResourceQuota image-registry-quota allows 3; lower spec.keepTagRevisions or delete tags"
@@ -58,6 +47,6 @@ async def test_pruner_that_frees_no_room_gets_a_warning(cluster: Cluster, warns:
         code, warnings = tried(cluster, spec, "ImagePruner")
         return code, [warning for warning in warnings if namespace in warning]
 
-    await becomes(60, "the warning", pruned, (0, full))
+    await becomes("the warning", pruned, (0, full))
     assert pruned(keepTagRevisions=2) == (0, [])
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")

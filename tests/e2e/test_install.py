@@ -165,7 +165,7 @@ def test_uninstall_removes_the_objects_of_install(cluster: Cluster) -> None:
 
     removed = run(cluster, "uninstall", "--yes", *options, "--delete-namespace")
     assert removed.exit_code == 0, removed.output
-    cluster.kubectl("wait", "--for=delete", f"namespace/{namespace}", "--timeout=60s")
+    cluster.kubectl("wait", "--for=delete", f"namespace/{namespace}", "--timeout=120s")
     assert present() == before
 
 

@@ -16,6 +16,7 @@ from .domain import DOMAIN, in_domain
 from .observed import becomes, limits_of_the_page
 from .pushes import Push
 from .replicas import Replicas
+from .stored_streams import image_event, store_stream
 
 pytestmark = pytest.mark.e2e
 
@@ -73,18 +74,7 @@ def stream(namespace: str, name: str, **content: Any) -> str:
 
 def store_image(cluster: Cluster, namespace: str) -> None:
     """Store an image as source:v1."""
-    item = {
-        "created": "2026-01-01T00:00:00Z",
-        "dockerImageReference": "",
-        "generation": 1,
-        "image": f"sha256:{'0' * 64}",
-    }
-    status = {"status": {"tags": [{"tag": "v1", "items": [item]}]}}
-    cluster.kubectl("create", "-f", "-", input=stream(namespace, "source"))
-    cluster.kubectl(
-        "-n", namespace, "patch", "imagestream", "source", "--subresource=status",
-        "--type=merge", f"--patch={json.dumps(status)}",
-    )  # fmt: skip
+    store_stream(cluster, namespace, "source", {"v1": [image_event(f"sha256:{'0' * 64}")]})
 
 
 async def test_deleting_a_config_warns_of_the_images_that_go_with_it(
@@ -104,7 +94,7 @@ async def test_deleting_a_config_warns_of_the_images_that_go_with_it(
         tried = cluster.kubectl("delete", *name, "--dry-run=server")
         return "Warning: Config cluster is deleted, and the emptyDir ends with" in tried.stderr
 
-    await becomes(60, "the warning", warned, True)
+    await becomes("the warning", warned, True)
     deleted = cluster.kubectl("delete", *name)
 
     assert "copy the images first, or lose them" in deleted.stderr
@@ -142,10 +132,10 @@ async def test_registry_names_come_from_config(
     }
     cluster.kubectl("create", "-f", "-", input=json.dumps(config))
     try:
-        await becomes(60, "the tag", refused, 1)
+        await becomes("the tag", refused, 1)
     finally:
         cluster.kubectl("delete", f"configs.imageregistry.operator.{DOMAIN}", "cluster")
-    await becomes(60, "the tag", refused, 0)
+    await becomes("the tag", refused, 0)
 
 
 def test_kubectl_shows_why_an_image_is_refused(

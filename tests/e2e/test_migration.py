@@ -115,7 +115,7 @@ async def verdicts(cluster: Cluster, **wanted: str) -> None:
             found[name] = "refused" if tried.returncode else "warned" if warned else "allowed"
         return found
 
-    await becomes(60, "the verdicts", seen, wanted)
+    await becomes("the verdicts", seen, wanted)
 
 
 async def test_migration_from_warning_to_enforcement_and_back(

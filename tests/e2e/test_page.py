@@ -89,7 +89,7 @@ async def test_session_ends_on_every_replica_with_its_token(
 
         assert status() == 200
         cluster.kubectl("delete", "serviceaccount", "leaving", "-n", FULL)
-        await becomes(30, "the status of a session whose token is gone", status, 401)
+        await becomes("the status of a session whose token is gone", status, 401)
 
 
 async def test_every_replica_shows_refusals_across_restarts(
@@ -106,7 +106,7 @@ async def test_every_replica_shows_refusals_across_restarts(
         return ["exceeded quota: image-registry-quota" in text and ">2</td>" in text
                 for text in texts]  # fmt: skip
 
-    await becomes(60, "the refusals of both replicas", shown, [True, True])
+    await becomes("the refusals of both replicas", shown, [True, True])
     tenant = look(replicas, 0, f"/page/namespaces/{FULL}/streams/app", token(cluster, "tenant"))
     assert "QuotaExceeded" in tenant.text
     nobody = look(replicas, 1, "/page/refusals", token(cluster, "nobody"))
@@ -115,7 +115,7 @@ async def test_every_replica_shows_refusals_across_restarts(
     for index in (0, 1):
         replicas.running[index].stop()
         replicas.start(index)
-    await becomes(60, "the refusals after a restart", shown, [True, True])
+    await becomes("the refusals after a restart", shown, [True, True])
 
 
 async def test_commands_beside_a_refusal_let_the_push_in(
@@ -137,7 +137,7 @@ async def test_commands_beside_a_refusal_let_the_push_in(
     def shown(path: str) -> str:
         return look(replicas, 0, f"/page/namespaces/{OTHER}{path}", auditor).text
 
-    await becomes(60, "the LimitRange on the page", lambda: "LimitRange sizes" in shown(""), True)
+    await becomes("the LimitRange on the page", lambda: "LimitRange sizes" in shown(""), True)
     first, second = Push(OTHER, "app", "v1"), Push(OTHER, "web", "v1", size=2000)
     pusher = Pusher(cluster)
     codes = [answer.code for push in (first, second) for answer in await pusher.push([push])]
@@ -147,7 +147,7 @@ async def test_commands_beside_a_refusal_let_the_push_in(
         found = re.findall(r'<code class="command">(.*?)</code>', shown("/streams/web"))
         return [html.unescape(command) for command in found]
 
-    await becomes(60, "the number of commands", lambda: len(commands()), 2)
+    await becomes("the number of commands", lambda: len(commands()), 2)
     for command in commands():
         program, *arguments = shlex.split(command)
         assert program == "kubectl"
@@ -156,6 +156,6 @@ async def test_commands_beside_a_refusal_let_the_push_in(
     def changed() -> bool:
         return "at most <strong>1Mi</strong>" in shown("") and "</strong> of 2<" in shown("")
 
-    await becomes(60, "the new limits on the page", changed, True)
+    await becomes("the new limits on the page", changed, True)
     [answer] = await pusher.push([second])
     assert answer.code == 201

@@ -1,7 +1,6 @@
 """The CronJob of PolicyReports, run with exactly the rights of its manifest."""
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from .commands import environment
 from .domain import DOMAIN
 from .observed import becomes
 from .overlays import MANIFESTS, NAMESPACE, apply, kustomize
+from .stored_streams import image_event, store_stream
 
 pytestmark = pytest.mark.e2e
 
@@ -85,24 +85,14 @@ def job(cluster: Cluster, tmp_path: Path) -> Iterator[Job]:
         "metadata": {"name": "image-registry-limits", "namespace": TEAM},
         "spec": {"limits": [{"type": f"{DOMAIN}/Image", "max": {"storage": "1Mi"}}]},
     }
-    metadata = {"name": "app", "namespace": TEAM}
     image = {"apiVersion": f"image.{DOMAIN}/v1", "kind": "Image", "metadata": {"name": IMAGE}}
     objects: list[Manifest] = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TEAM}},
         limit_range,
-        {**image, "kind": "ImageStream", "metadata": metadata},
         {**image, "dockerImageMetadata": {"Size": 5 * 2**20}},
     ]
     cluster.kubectl("apply", "--filename=-", input=yaml.safe_dump_all(objects))
-    item = {
-        "created": "2026-01-01T00:00:00Z", "dockerImageReference": "", "generation": 1,
-        "image": IMAGE,
-    }  # fmt: skip
-    status = {"status": {"tags": [{"tag": "v1", "items": [item]}]}}
-    cluster.kubectl(
-        "-n", TEAM, "patch", f"imagestreams.image.{DOMAIN}", "app", "--subresource=status",
-        "--type=merge", "-p", json.dumps(status),
-    )  # fmt: skip
+    store_stream(cluster, TEAM, "app", {"v1": [image_event(IMAGE)]})
     running = Job(cluster, tmp_path)
     yield running
     apply(cluster, running.rights)
@@ -154,7 +144,7 @@ async def test_the_job_needs_each_of_its_rights(cluster: Cluster, job: Job) -> N
     ):
         name = f"{resource}.{group}" if group else resource
         job.grant(without(role["rules"], verb, resource))
-        await becomes(30, name, partial(job.may, verb, name), False)
+        await becomes(name, partial(job.may, verb, name), False)
         cluster.kubectl("-n", TEAM, "delete", "policyreports", "--all")
 
         answer = await asyncio.to_thread(job.run)
@@ -165,7 +155,7 @@ async def test_the_job_needs_each_of_its_rights(cluster: Cluster, job: Job) -> N
             assert answer.returncode == 3, f"{verb} {resource}: {answer.stderr}"
             assert f'cannot {verb} resource "{resource}"' in answer.stderr
         job.grant(role["rules"])
-        await becomes(30, name, partial(job.may, verb, name), True)
+        await becomes(name, partial(job.may, verb, name), True)
 
 
 @pytest.mark.parametrize(

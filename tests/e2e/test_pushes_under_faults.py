@@ -92,7 +92,7 @@ async def delete_now_and_then(counter: TagCounter) -> None:
 async def nothing_is_held(cluster: Cluster) -> None:
     for namespace in NAMESPACES:
         held = partial(reserved, cluster, namespace)
-        await becomes(COUNTED + 30, f"reservations of {namespace}", held, 0)
+        await becomes(f"reservations of {namespace}", held, 0)
 
 
 async def fill(cluster: Cluster, pusher: Pusher, counter: TagCounter) -> None:

@@ -101,7 +101,7 @@ async def all_are_stored(cluster: Cluster, image_api: ImageApi, namespace: str) 
         ended = [one for one in image_api.ended if one["metadata"]["namespace"] == namespace]
         return stored_tags(cluster, namespace) + len(ended) == LIMIT
 
-    await becomes(90, f"tags of {namespace}", settled, True)
+    await becomes(f"tags of {namespace}", settled, True)
     await tells_the_truth(cluster, namespace, stored_tags(cluster, namespace))
 
 
@@ -151,7 +151,7 @@ async def test_no_limit_is_passed_when_things_break_midway(
         return LIMIT - len(ended) <= stored_tags(cluster, namespace) <= LIMIT
 
     for namespace in namespaces:
-        await becomes(90, f"tags of {namespace}", partial(all_that_may, namespace), True)
+        await becomes(f"tags of {namespace}", partial(all_that_may, namespace), True)
         await tells_the_truth(cluster, namespace, stored_tags(cluster, namespace))
 
 
@@ -165,7 +165,7 @@ async def test_a_request_that_has_ended_is_never_stored(
     [answer] = await pusher.push([Push(namespaces[0], "app", "late")])
 
     assert answer.admitted
-    await becomes(60, "requests that have ended", lambda: len(image_api.ended), 1)
+    await becomes("requests that have ended", lambda: len(image_api.ended), 1)
     assert stored_tags(cluster, namespaces[0]) == 0
 
 
@@ -180,7 +180,7 @@ async def test_counts_are_right_after_deletes_and_a_full_restart(
     pushes = [Push(namespace, f"app-{number}", "v1") for number in range(LIMIT)]
     assert all(answer.admitted for answer in await pusher.push(pushes))
     await tells_the_truth(cluster, namespace, LIMIT)
-    await becomes(60, "reservations", partial(reserved, cluster, namespace), 0)
+    await becomes("reservations", partial(reserved, cluster, namespace), 0)
 
     stop = [asyncio.to_thread(replica.stop) for replica in replicas.running]
     assert await asyncio.gather(*stop) == [0, 0, 0]
@@ -249,7 +249,7 @@ async def test_a_refused_push_is_an_event_that_describe_shows(
         lines = shown.stdout.partition("\nEvents:")[2].splitlines()
         return [line for line in lines if "QuotaExceeded" in line]
 
-    await becomes(60, "events", lambda: 1 <= len(described()) <= 3, True)
+    await becomes("events", lambda: 1 <= len(described()) <= 3, True)
     [event, *_] = described()
     assert "exceeded quota: image-registry-quota" in event
     assert event.split()[0] == "Warning"
@@ -270,10 +270,10 @@ async def test_a_namespace_that_is_made_anew_starts_empty(
     def left(*what: str) -> str:
         return cluster.kubectl("get", *what, "-o", "name", "--ignore-not-found").stdout
 
-    await becomes(180, "the namespace", partial(left, "namespace", namespace), "")
+    await becomes("the namespace", partial(left, "namespace", namespace), "")
     ledger = ("-n", "registry-admission", "configmap", f"ledger-{namespace}")
     # As long as a push may last that was admitted before, and until all replicas have seen its end.
-    await becomes(120, "its ledger", partial(left, *ledger), "")
+    await becomes("its ledger", partial(left, *ledger), "")
     limit(cluster, replicas, [namespace], LIMIT)
     pushes = [Push(namespace, "other", f"v{number}") for number in range(LIMIT + 1)]
     assert sum(answer.admitted for answer in await pusher.push(pushes)) == LIMIT

@@ -125,5 +125,5 @@ async def test_deleting_a_collection_makes_room_for_as_many(
         return write(cluster, ("create",), stream(namespace, name=name)).returncode == 0
 
     for name in ("three", "four"):
-        await becomes(100, name, partial(created, name), True)
+        await becomes(name, partial(created, name), True)
     assert REFUSED in write(cluster, ("create",), stream(namespace, name="five")).stderr

@@ -19,7 +19,6 @@ from .replicas import Replica
 
 pytestmark = pytest.mark.e2e
 
-SOON = 40.0
 IN_REGISTRY = f"--namespace={REGISTRY}"
 USER = "image-registry-private-configuration-user"
 TARGET = "image-registry-private-configuration"
@@ -80,35 +79,35 @@ async def test_the_users_keys_win_and_removal_follows(cluster: Cluster) -> None:
 
     configure(cluster)
     merged = {"OTHER": "of-others", ACCESS: "id", SECRET: "key"}
-    await becomes(SOON, "merged", partial(kept, cluster), merged)
+    await becomes("merged", partial(kept, cluster), merged)
     assert stands(cluster) == "True"
 
     keep(cluster, USER, **{ACCESS: "id-2", SECRET: "key-2"})
     merged |= {ACCESS: "id-2", SECRET: "key-2"}
-    await becomes(SOON, "changed", partial(kept, cluster), merged)
+    await becomes("changed", partial(kept, cluster), merged)
 
     cluster.kubectl(
         "patch", "secret", TARGET, IN_REGISTRY, "-p", json.dumps({"data": {SECRET: None}})
     )
-    await becomes(SOON, "repaired", partial(kept, cluster), merged)
+    await becomes("repaired", partial(kept, cluster), merged)
 
     keep(cluster, USER, **{ACCESS: "half"})
-    await becomes(SOON, "refused", lambda: "set both" in told(cluster), True)
+    await becomes("refused", lambda: "set both" in told(cluster), True)
     assert kept(cluster) == merged, "half a pair replaces nothing"
 
     cluster.kubectl("delete", "secret", USER, IN_REGISTRY)
-    await becomes(SOON, "removed", partial(kept, cluster), {"OTHER": "of-others"})
+    await becomes("removed", partial(kept, cluster), {"OTHER": "of-others"})
 
 
 @pytest.mark.usefixtures("service")
 async def test_own_private_configuration_is_removed_with_the_users(cluster: Cluster) -> None:
     configure(cluster)
     keep(cluster, USER, **{ACCESS: "id", SECRET: "key"})
-    await becomes(SOON, "merged", partial(kept, cluster), {ACCESS: "id", SECRET: "key"})
+    await becomes("merged", partial(kept, cluster), {ACCESS: "id", SECRET: "key"})
 
     cluster.kubectl("delete", "secret", USER, IN_REGISTRY)
 
-    await becomes(SOON, "gone", partial(kept, cluster), None)
+    await becomes("gone", partial(kept, cluster), None)
 
 
 @pytest.mark.usefixtures("service")
@@ -117,10 +116,10 @@ async def test_keys_of_the_operator_are_kept(cluster: Cluster) -> None:
     keep(cluster, TARGET, manager="image-registry-operator", **{ACCESS: "theirs"})
     keep(cluster, USER, **{ACCESS: "id", SECRET: "key"})
 
-    await becomes(SOON, "off", partial(stands, cluster), "False")
+    await becomes("off", partial(stands, cluster), "False")
     assert f"field manager image-registry-operator on {ACCESS}" in told(cluster)
     assert kept(cluster) == {ACCESS: "theirs"}
 
     cluster.kubectl("delete", "secret", TARGET, IN_REGISTRY)
-    await becomes(SOON, "on again", partial(kept, cluster), {ACCESS: "id", SECRET: "key"})
-    await becomes(SOON, "on again", partial(stands, cluster), "True")
+    await becomes("on again", partial(kept, cluster), {ACCESS: "id", SECRET: "key"})
+    await becomes("on again", partial(stands, cluster), "True")

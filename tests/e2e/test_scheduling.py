@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
+
 from .cluster import Cluster, build_tools
 from .fake_nodes import FakeNodes
 from .overlays import NAMESPACE, apply, overlay
@@ -21,7 +23,6 @@ _CONTROLLERS = (
     "disruption-controller",
     "node-lifecycle-controller",
 )
-_PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def nodes(scheduling: Cluster) -> Iterator[FakeNodes]:
     with FakeNodes(scheduling, NAMESPACE) as running:
         yield running
         scheduling.kubectl("delete", DEPLOYMENT, IN_NAMESPACE, "--ignore-not-found")
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + PATIENCE
         while running.pods():
             assert time.monotonic() < deadline
             time.sleep(0.2)
@@ -51,7 +52,7 @@ def install(cluster: Cluster) -> None:
 
 
 def rolled_out(cluster: Cluster) -> None:
-    cluster.kubectl("rollout", "status", DEPLOYMENT, IN_NAMESPACE, "--timeout=50s")
+    cluster.kubectl("rollout", "status", DEPLOYMENT, IN_NAMESPACE, "--timeout=120s")
 
 
 def spread(nodes: FakeNodes) -> list[int]:
@@ -113,7 +114,7 @@ def test_a_drain_of_one_of_two_nodes_ends(scheduling: Cluster, nodes: FakeNodes)
         nodes.add(name)
     install(scheduling)
 
-    scheduling.kubectl("drain", "worker-0", "--delete-emptydir-data", "--timeout=50s")
+    scheduling.kubectl("drain", "worker-0", "--delete-emptydir-data", "--timeout=120s")
 
     rolled_out(scheduling)
     assert set(map(node_of, staying(nodes))) == {"worker-1"}

@@ -9,6 +9,7 @@ import pytest
 
 from app.install import installing
 from app.install.kustomization import Manifest
+from tests.patience import PATIENCE
 
 from .cluster import Cluster
 from .domain import DOMAIN, REGISTRY
@@ -18,7 +19,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("no_webhooks_left")]
 
 NOWHERE = "https://127.0.0.1:1/"
 """An address without a listener: a call of a webhook fails with a refused connection."""
-HEARD_WITHIN = 10.0
 
 
 def config_map(**data: str) -> Manifest:
@@ -75,7 +75,7 @@ def unanswered(cluster: Cluster) -> Cluster:
         cluster.kubectl("replace", "--filename=-", input=json.dumps(found))
     # API servers see the change a moment later.
     for manifest in (config_map(rules="-"), registry_kind("Config")):
-        deadline = time.monotonic() + HEARD_WITHIN
+        deadline = time.monotonic() + PATIENCE
         while not asked(cluster, manifest) and time.monotonic() < deadline:
             time.sleep(0.1)
     return cluster

@@ -7,6 +7,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from tests.patience import PATIENCE
+
 from .programs import PROGRAMS, Clients, Gateway, Registry, build_tools, gateway, registry
 
 
@@ -38,11 +40,11 @@ async def gate(upstream: Registry, tmp_path: Path) -> AsyncIterator[Gateway]:
 
 @pytest_asyncio.fixture
 async def client(gate: Gateway) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=gate.url, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client:
         yield client
 
 
 @pytest_asyncio.fixture
 async def direct(upstream: Registry) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=upstream.url, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=upstream.url, timeout=PATIENCE) as client:
         yield client

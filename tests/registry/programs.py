@@ -17,11 +17,14 @@ import httpx
 import pytest
 import yaml
 
+from tests.api.raw_client import exchange
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 _ANNOUNCED = re.compile(r"listens on (http://\S+)")
-_START_TIMEOUT = 120
 PROGRAMS = ("docker-registry", "distribution")
+NO_KEEP_ALIVE = httpx.Limits(max_keepalive_connections=0)
+"""For clients of a server that may close an idle connection just when it gets a request."""
 ON_BOTH = pytest.mark.parametrize("upstream", PROGRAMS, indirect=True)
 """Runs a test with the fixture `upstream` on both registries."""
 
@@ -48,10 +51,11 @@ async def run(*command: str | Path, **environment: str) -> Result:
         env={**os.environ, **environment},
     )
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), 120)
-    except TimeoutError:
-        process.kill()
-        raise
+        output, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     return Result(process.returncode or 0, output.decode())
 
 
@@ -185,6 +189,10 @@ class Gateway:
     def host(self) -> str:
         return self.url.partition("://")[2]
 
+    async def exchange(self, sent: bytes, silence: float = PATIENCE) -> bytes:
+        """All answers on a new connection, see `raw_client.exchange`."""
+        return await exchange(int(self.host.partition(":")[2]), sent, silence)
+
     async def patch(
         self, path: str, header: str
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -193,6 +201,13 @@ class Gateway:
         writer.write(f"PATCH {path} HTTP/1.1\r\nHost: {self.host}\r\n{header}\r\n\r\n".encode())
         return reader, writer
 
+    async def until_uploading(self, count: int) -> None:
+        """Wait until this number of uploads is in progress."""
+        counted = f"registry_admission_uploads {count}.0"
+        async with asyncio.timeout(PATIENCE), httpx.AsyncClient(timeout=PATIENCE) as client:
+            while counted not in (await client.get(f"{self.url}/metrics")).text:
+                await asyncio.sleep(0.05)
+
     async def kill(self) -> None:
         """Kill the process as a crash does."""
         self.process.kill()
@@ -200,7 +215,7 @@ class Gateway:
 
     async def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return await asyncio.wait_for(self.process.wait(), 30)
+        return await asyncio.wait_for(self.process.wait(), PATIENCE)
 
     def resident_bytes(self) -> int:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -221,7 +236,7 @@ async def gateway(
         )
     try:
         assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), _START_TIMEOUT)
+        line = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
         found = _ANNOUNCED.search(line.decode())
         assert found is not None, _end_of(log)
         await _wait_for(f"{found[1]}/readyz", process, log)
@@ -253,7 +268,7 @@ async def _wait_for(url: str, process: asyncio.subprocess.Process, log: Path) ->
     """Wait for a 200. Otherwise the error shows the last answer and the log of the process."""
     answer = "no answer"
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_START_TIMEOUT), httpx.AsyncClient(trust_env=False) as client:
+        async with asyncio.timeout(PATIENCE), httpx.AsyncClient(trust_env=False) as client:
             while process.returncode is None:
                 try:
                     response = await client.get(url)

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.patience import PATIENCE
+
 from . import images
 from .programs import Result, run
 
 USER = "ci"
 REFUSED_LOGIN = re.compile("401|unauthorized|invalid username", re.IGNORECASE)
 """The messages of clients after a wrong password."""
-_DAEMON_TIMEOUT = 30
 _CONTAINERD = """
 version = 2
 root = "{folder}/root"
@@ -38,9 +39,10 @@ class Client:
     layer: Path
     docker_archive: Path
     oci_archive: Path
+    logs: Path
 
     async def run(self, program: str, *arguments: str | Path) -> Result:
-        """Run a program with the folder's credentials. It is ended after two minutes."""
+        """Run a program with the folder's credentials."""
         folder = self.folder
         return await run(
             self.tools / program,
@@ -66,7 +68,7 @@ async def _client(tools: Path, images_folder: Path) -> AsyncIterator[Client]:
     assert converted.code == 0, converted.output
     with TemporaryDirectory(prefix="ra-") as short:
         (Path(short) / "policy.json").write_text(_ANYTHING)
-        yield Client(tools, Path(short), layer, docker, oci)
+        yield Client(tools, Path(short), layer, docker, oci, images_folder)
 
 
 class Pusher(ABC):
@@ -180,7 +182,7 @@ class Docker(Pusher):
             *("--storage-driver", "vfs", "--bridge=none", "--iptables=false", "--ip6tables=false"),
         )
         path = f"{self.client.tools}:{os.environ['PATH']}"
-        async with _daemon(folder / "dockerd.log", command, path, self._answers):
+        async with _daemon(self.client.logs / "dockerd.log", command, path, self._answers):
             yield
 
     async def _answers(self) -> bool:
@@ -211,7 +213,7 @@ class Containerd(Pusher):
         config = folder / "containerd.toml"
         config.write_text(_CONTAINERD.format(folder=folder))
         command = (self.client.tools / "containerd", "-c", config)
-        log = folder / "containerd.log"
+        log = self.client.logs / "containerd.log"
         async with _daemon(log, command, os.environ["PATH"], self._answers):
             yield
 
@@ -259,11 +261,11 @@ async def _daemon(
             *command, stdout=output, stderr=output, env={**os.environ, "PATH": path}
         )
     try:
-        async with asyncio.timeout(_DAEMON_TIMEOUT):
+        async with asyncio.timeout(PATIENCE):
             while not await answers():
                 await asyncio.sleep(0.1)
         yield
     finally:
         if process.returncode is None:
             process.terminate()
-            await asyncio.wait_for(process.wait(), _DAEMON_TIMEOUT)
+            await asyncio.wait_for(process.wait(), PATIENCE)

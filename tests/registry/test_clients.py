@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.patience import PATIENCE
+
 from . import images
 from .programs import Clients, Gateway, Registry, gateway
 
@@ -162,7 +164,7 @@ async def test_a_configured_address_counts_for_every_client(
     external = "https://registry.example.com:8443"
     async with (
         gateway(tmp_path, upstream.url, "--external-url", external) as gate,
-        httpx.AsyncClient(base_url=gate.url) as client,
+        httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client,
     ):
         started = await client.post("/v2/team-a/app/blobs/uploads/")
 

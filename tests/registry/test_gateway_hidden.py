@@ -7,6 +7,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.patience import PATIENCE
+
 from . import images
 from .programs import ON_BOTH, Registry, gateway
 
@@ -40,7 +42,7 @@ async def test_image_of_an_index_counts_under_any_media_type(
     answers = {}
     async with (
         gateway(tmp_path, upstream.url, "--untagged-grace", "500ms") as gate,
-        httpx.AsyncClient(base_url=gate.url, timeout=60) as client,
+        httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client,
     ):
         for namespace, (index, media_type) in ways.items():
             repository = f"{namespace}/app"
@@ -69,14 +71,14 @@ async def test_image_of_an_index_is_held_against_max_storage_under_any_media_typ
     layer = bytes(2**20)
     described = images.descriptor(layer, "application/vnd.oci.image.layer.v1.tar")
     large = images.image("large", layers=[described])
-    async with httpx.AsyncClient(base_url=upstream.url, timeout=60) as direct:
+    async with httpx.AsyncClient(base_url=upstream.url, timeout=PATIENCE) as direct:
         await images.push_blob(direct, "team-a/app")
         await images.push_blob(direct, "team-a/app", layer)
         stored = await images.push_manifest(direct, "team-a/app", "large", large)
     images.limits(tmp_path, "team-a", storage="100Ki")
     async with (
         gateway(tmp_path, upstream.url) as gate,
-        httpx.AsyncClient(base_url=gate.url, timeout=60) as client,
+        httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client,
     ):
         answers = {
             name: await images.push_manifest(
@@ -97,7 +99,7 @@ async def test_registry_takes_no_manifest_for_a_layer(upstream: Registry, tmp_pa
     listed = images.descriptor(images.image("hidden"), images.OCI_MANIFEST)
     async with (
         gateway(tmp_path, upstream.url) as gate,
-        httpx.AsyncClient(base_url=gate.url, timeout=60) as client,
+        httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client,
     ):
         await images.push_blob(client, "team-a/app")
         hidden = images.image("hidden")

@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.patience import PATIENCE
+
 from . import images
 from .programs import Gateway, Registry, gateway
 
@@ -22,19 +24,8 @@ def _limits(tmp_path: Path) -> None:
     images.limits(tmp_path, "small", storage="1Mi")
 
 
-async def raw(gate: Gateway, request: bytes) -> bytes:
-    """All answers on one connection, until the gateway closes it or says nothing more."""
-    reader, writer = await asyncio.open_connection(*gate.host.split(":"))
-    writer.write(request)
-    answers = b""
-    try:
-        async with asyncio.timeout(3):
-            while chunk := await reader.read(2**16):
-                answers += chunk
-    except TimeoutError:
-        pass
-    writer.close()
-    return answers
+SILENCE = 3.0
+"""Seconds after which no further answer is expected on a connection."""
 
 
 AMBIGUOUS = {
@@ -68,7 +59,10 @@ async def test_request_with_an_ambiguous_end_reaches_no_registry(
     outer = b"PATCH /v2/team-a/app/blobs/uploads/1 HTTP/1.1\r\nHost: x\r\n"
 
     answers = await asyncio.gather(
-        *(raw(gate, outer + head + b"\r\n\r\n0\r\n\r\n" + hidden) for head in AMBIGUOUS.values())
+        *(
+            gate.exchange(outer + head + b"\r\n\r\n0\r\n\r\n" + hidden, SILENCE)
+            for head in AMBIGUOUS.values()
+        )
     )
 
     for name, answer in zip(AMBIGUOUS, answers, strict=True):
@@ -111,7 +105,7 @@ async def test_no_spelling_of_a_request_bypasses_the_checks(
     rest += f"Connection: close\r\nContent-Length: {len(content)}\r\n\r\n"
 
     for name, line in SPELLINGS.items():
-        answers = await raw(gate, (line + rest).encode() + content)
+        answers = await gate.exchange((line + rest).encode() + content, SILENCE)
 
         assert re.match(rb"HTTP/1\.[01] 4\d\d ", answers), (name, answers)
         assert await images.tags(direct, "full/app") == set(), name
@@ -123,7 +117,7 @@ async def test_client_with_expect_continue_is_refused_before_it_sends(
     session = await images.begin_upload(client, "small/app")
     head = f"PUT {session} HTTP/1.1\r\nHost: {gate.host}\r\nExpect: 100-continue\r\n"
 
-    answers = await raw(gate, f"{head}Content-Length: {2 * MIB}\r\n\r\n".encode())
+    answers = await gate.exchange(f"{head}Content-Length: {2 * MIB}\r\n\r\n".encode(), SILENCE)
 
     assert answers.startswith(b"HTTP/1.1 403 ")
     assert b"100 Continue" not in answers
@@ -137,19 +131,12 @@ async def test_upload_ends_when_its_client_disconnects(
     _, writer = await gate.patch(session, f"Content-Length: {10 * MIB}")
     writer.write(bytes(4 * MIB))
     await writer.drain()
-    await metric(client, "uploads", 1)
+    await gate.until_uploading(1)
 
     writer.transport.abort()
-    await metric(client, "uploads", 0)
+    await gate.until_uploading(0)
 
     assert (await images.push_blob(client, "team-a/app", bytes(10 * MIB))).status_code == 201
-
-
-async def metric(client: httpx.AsyncClient, name: str, value: int) -> None:
-    """Wait until the gateway counts this number of uploads."""
-    async with asyncio.timeout(20):
-        while f"registry_admission_{name} {value}.0" not in (await client.get("/metrics")).text:
-            await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
@@ -178,11 +165,11 @@ async def test_upload_to_a_stalled_registry_times_out(upstream: Registry, tmp_pa
     async with (
         stalling_registry(upstream) as url,
         gateway(tmp_path, url, "--idle-timeout", "2") as gate,
-        httpx.AsyncClient(base_url=gate.url, timeout=30) as client,
+        httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client,
     ):
         started = await client.post("/v2/team-a/app/blobs/uploads/")
         answer = await client.patch(started.headers["location"], content=images.chunks(32 * MIB))
-        await metric(client, "uploads", 0)
+        await gate.until_uploading(0)
 
     assert answer.status_code == 503
     assert "does not answer" in answer.json()["errors"][0]["message"]
@@ -191,12 +178,12 @@ async def test_upload_to_a_stalled_registry_times_out(upstream: Registry, tmp_pa
 async def test_upload_of_a_trickling_client_times_out(upstream: Registry, tmp_path: Path) -> None:
     async with (
         gateway(tmp_path, upstream.url, "--idle-timeout", "2") as gate,
-        httpx.AsyncClient(base_url=gate.url) as client,
+        httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client,
     ):
         session = await images.begin_upload(client, "team-a/app")
         reader, writer = await gate.patch(session, "Content-Length: 1000000")
         answer = asyncio.create_task(reader.readuntil(b"}]}"))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not answer.done():
                 writer.write(b"x")
                 await asyncio.sleep(0.1)

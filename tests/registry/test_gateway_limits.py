@@ -270,10 +270,9 @@ async def test_a_manifest_that_the_registry_refuses_takes_no_place(
 async def test_write_that_the_spec_lacks_is_refused(
     gate: Gateway, method: str, path: str, status: int, code: str
 ) -> None:
-    reader, writer = await asyncio.open_connection(*gate.host.split(":"))
-    writer.write(f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{}}".encode())
-    answer = await asyncio.wait_for(reader.read(), 10)
-    writer.close()
+    request = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{}}"
+
+    answer = await gate.exchange(request.encode())
 
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(f"HTTP/1.1 {status} ".encode())

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import httpx
 
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 from . import images
-from .programs import Clients, Registry, gateway, nginx
+from .programs import NO_KEEP_ALIVE, Clients, Registry, gateway, nginx
 
 PROXY = """
 listen {address};
@@ -47,7 +48,9 @@ async def test_no_pull_and_no_upload_fails_while_a_host_name_moves_and_comes_bac
         nginx(tools, tmp_path / "legacy", PROXY.format(address=legacy, upstream=upstream.url)),
         gateway(tmp_path, upstream.url) as gate,
         nginx(tools, tmp_path / "ingress", before) as ingress,
-        httpx.AsyncClient(base_url=f"http://{public}", timeout=30) as client,
+        httpx.AsyncClient(
+            base_url=f"http://{public}", limits=NO_KEEP_ALIVE, timeout=PATIENCE
+        ) as client,
     ):
         pulling = asyncio.create_task(
             _pull(clients, f"{public}/{APP}:v1", tmp_path, failures, pulls)
@@ -56,7 +59,7 @@ async def test_no_pull_and_no_upload_fails_while_a_host_name_moves_and_comes_bac
         after = PROXY.format(address=public, upstream=gate.url)
         for server, status in ((before, 404), (after, 200), (before, 404)):
             ingress.reload(server)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while (await client.get("/readyz")).status_code != status:
                     await asyncio.sleep(0.05)
             seen = len(pulls)

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 from . import images
@@ -28,7 +29,7 @@ async def test_odd_objects_are_counted_and_named_in_warnings(
     pages = {"catalog": {"maxentries": 2}}
     async with (
         serve(tools, tmp_path, **pages) as upstream,
-        httpx.AsyncClient(base_url=upstream.url, timeout=30) as direct,
+        httpx.AsyncClient(base_url=upstream.url, timeout=PATIENCE) as direct,
     ):
         for number in range(5):
             await _push(direct, f"team-{number}/app", "v1")
@@ -40,7 +41,7 @@ async def test_odd_objects_are_counted_and_named_in_warnings(
         await images.push_manifest(direct, "team-b/app", "cache", cache)
         async with (
             gateway(tmp_path, upstream.url) as gate,
-            httpx.AsyncClient(base_url=gate.url, timeout=30) as client,
+            httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client,
         ):
             pushes = [
                 (await _push(client, namespace, tag)).status_code
@@ -62,14 +63,14 @@ async def test_registry_without_a_catalog_does_not_count_as_empty(
     images.limits(tmp_path, "team-a", image_tags=3)
     async with (
         serve(tools, tmp_path) as upstream,
-        httpx.AsyncClient(base_url=upstream.url, timeout=30) as direct,
+        httpx.AsyncClient(base_url=upstream.url, timeout=PATIENCE) as direct,
     ):
         for tag in ("v1", "v2", "v3"):
             await _push(direct, "team-a/app", tag)
         async with (
             _without_catalog(tmp_path, upstream, tools) as url,
             gateway(tmp_path, url) as gate,
-            httpx.AsyncClient(base_url=gate.url, timeout=30) as client,
+            httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client,
         ):
             refused = await _push(client, "team-a/app", "v4")
             repeated = await _push(client, "team-a/app", "v3")
@@ -94,7 +95,7 @@ async def test_manifest_before_its_blobs_is_refused_under_a_size_limit(
     async with (
         serve(tools, tmp_path) as upstream,
         gateway(tmp_path, upstream.url) as gate,
-        httpx.AsyncClient(base_url=gate.url, timeout=30) as client,
+        httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client,
     ):
         await images.push_blob(client, "team-a/app")
         manifest = json.loads(images.image("v1", layers=[foreign]))
@@ -115,7 +116,7 @@ async def test_refused_upload_leaves_no_data_behind(
     async with (
         serve(tools, tmp_path, storage=_without_delete(tmp_path)) as upstream,
         gateway(tmp_path, upstream.url) as gate,
-        httpx.AsyncClient(base_url=gate.url, timeout=30) as client,
+        httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client,
     ):
         session = await images.begin_upload(client, "team-a/app")
         first = await client.patch(session, content=bytes(2**19))

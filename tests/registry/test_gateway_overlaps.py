@@ -10,6 +10,7 @@ import pytest
 
 from app.gateway.database import read_contents
 from app.registry.names import parse_repository
+from tests.patience import PATIENCE
 
 from . import images
 from .programs import ON_BOTH, Registry, distribution, gateway, registry
@@ -31,7 +32,7 @@ async def test_size_of_a_blob_is_true_after_overlapping_requests(
     async with (
         serve(tools, tmp_path) as upstream,
         gateway(tmp_path, upstream.url) as gate,
-        httpx.AsyncClient(base_url=gate.url, timeout=30) as client,
+        httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client,
     ):
         await images.push_blob(client, APP)
         session = await images.begin_upload(client, APP)
@@ -41,7 +42,7 @@ async def test_size_of_a_blob_is_true_after_overlapping_requests(
         second = asyncio.create_task(client.patch(session, content=LARGE))
         await asyncio.sleep(0.5)
         writer.write(b"0\r\n\r\n")
-        first = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        first = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
         writer.close()
         whole = httpx.URL((await second).headers.get("location", session))
         await client.put(whole.copy_merge_params({"digest": images.digest_of(LARGE)}))
@@ -60,7 +61,7 @@ async def test_tag_counts_as_the_registry_has_it_after_pushes_at_once(
     tags = [f"v{number}" for number in range(20)]
     async with (
         gateway(tmp_path, upstream.url) as gate,
-        httpx.AsyncClient(base_url=gate.url, timeout=60) as client,
+        httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client,
     ):
         await images.push_blob(client, APP)
         pushes = await asyncio.gather(
@@ -76,7 +77,7 @@ async def test_tag_counts_as_the_registry_has_it_after_pushes_at_once(
             ]
             for tag in tags
         }
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while _counted(tmp_path) != stored:
                 await asyncio.sleep(0.5)
 

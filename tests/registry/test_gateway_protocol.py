@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.patience import PATIENCE
+
 from . import images
 from .programs import Registry, distribution, gateway, registry, run
 
@@ -32,7 +34,7 @@ async def test_mount_from_an_odd_repository_is_answered_as_by_the_registry(
     async with (
         serve(tools, tmp_path) as upstream,
         gateway(tmp_path, upstream.url) as gate,
-        httpx.AsyncClient(timeout=30) as client,
+        httpx.AsyncClient(timeout=PATIENCE) as client,
     ):
         client.base_url = httpx.URL(upstream.url)
         for repository in ("pause", "team-b/app"):
@@ -58,7 +60,7 @@ async def test_index_whose_list_is_null_is_an_empty_index(
     async with (
         serve(tools, tmp_path) as upstream,
         gateway(tmp_path, upstream.url) as gate,
-        httpx.AsyncClient(base_url=gate.url, timeout=30) as client,
+        httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client,
     ):
         for way, url in (("direct", upstream.url), ("gateway", gate.url)):
             answers[way] = await images.push_manifest(client, f"team-a/{way}", "v1", content, url)
@@ -79,7 +81,7 @@ async def test_http_1_0_client_reads_a_list_that_the_registry_sends_in_chunks(
     async with (
         serve(tools, tmp_path) as upstream,
         gateway(tmp_path, upstream.url) as gate,
-        httpx.AsyncClient(base_url=upstream.url, timeout=30) as direct,
+        httpx.AsyncClient(base_url=upstream.url, timeout=PATIENCE) as direct,
     ):
         await images.push_blob(direct, "team-a/app")
         await asyncio.gather(

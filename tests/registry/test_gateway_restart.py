@@ -8,8 +8,13 @@ from pathlib import Path
 
 import httpx
 
+from tests.patience import PATIENCE
+
 from . import images
 from .programs import ON_BOTH, Gateway, Registry, gateway, gateway_refusal, registry
+
+FEW = httpx.Limits(max_connections=20)
+"""Many pushes are left when the first ones have ended."""
 
 
 @ON_BOTH
@@ -19,7 +24,7 @@ async def test_counts_are_exact_after_the_gateway_was_killed(
     images.limits(tmp_path, "team-a", image_tags=250, images=1000)
     async with (
         gateway(tmp_path, upstream.url) as first,
-        httpx.AsyncClient(base_url=first.url, timeout=30) as client,
+        httpx.AsyncClient(base_url=first.url, limits=FEW, timeout=PATIENCE) as client,
     ):
         await images.push_blob(client, "team-a/app")
         pushes = [asyncio.create_task(push(client, n)) for n in range(200)]
@@ -32,7 +37,7 @@ async def test_counts_are_exact_after_the_gateway_was_killed(
 
     async with (
         gateway(tmp_path, upstream.url) as second,
-        httpx.AsyncClient(base_url=second.url, timeout=30) as client,
+        httpx.AsyncClient(base_url=second.url, timeout=PATIENCE) as client,
     ):
         retried = [await push(client, n) for n in range(260)]
 
@@ -48,7 +53,7 @@ async def test_push_without_an_answer_is_counted_by_its_outcome(
     async with (
         silent_proxy(upstream) as (url, cut),
         gateway(tmp_path, url) as gate,
-        httpx.AsyncClient(base_url=gate.url, timeout=30) as client,
+        httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client,
     ):
         await images.push_blob(client, "team-a/app")
         await push(client, 0)
@@ -76,7 +81,7 @@ async def test_full_registry_is_read_at_the_first_start(
 
     async with (
         gateway(tmp_path, upstream.url) as gate,
-        httpx.AsyncClient(base_url=gate.url) as client,
+        httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client,
     ):
         first = await client.put(
             "/v2/team-a/other/manifests/v1",
@@ -98,7 +103,7 @@ async def test_changes_that_bypass_the_gateway_are_found(
     images.limits(tmp_path, "team-a", image_tags=2)
     async with (
         gateway(tmp_path, upstream.url, "--compare-interval", "0.5") as gate,
-        httpx.AsyncClient(base_url=gate.url) as client,
+        httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client,
     ):
         await images.push_blob(client, "team-a/app")
         assert (await push(client, 1)).status_code == 201
@@ -118,7 +123,7 @@ async def test_full_disk_refuses_pushes_until_there_is_room(
     images.limits(tmp_path, "team-a", image_tags=2)
     async with (
         gateway(tmp_path, upstream.url) as gate,
-        httpx.AsyncClient(base_url=gate.url, timeout=30) as client,
+        httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client,
     ):
         await images.push_blob(client, "team-a/app")
         assert (await push(client, 1)).status_code == 201
@@ -170,7 +175,7 @@ async def push(client: httpx.AsyncClient, number: int) -> httpx.Response:
 
 async def until(client: httpx.AsyncClient, number: int, status: int) -> None:
     """Push until the answer has this status. A successful push is deleted again."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (answer := await push(client, number)).status_code != status:
             if answer.status_code == 201:
                 digest = images.digest_of(images.image(f"v{number}"))

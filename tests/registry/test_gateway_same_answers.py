@@ -6,6 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.patience import PATIENCE
+
 from . import images
 from .programs import ON_BOTH, Gateway, run
 
@@ -140,7 +142,7 @@ async def test_deleted_tag_gives_its_place_back_if_the_registry_deletes_tags(
 async def test_upload_that_waits_for_100_continue_goes_on(gate: Gateway, tmp_path: Any) -> None:
     content = bytes(2**19)
     (tmp_path / "blob").write_bytes(content)
-    async with httpx.AsyncClient(base_url=gate.url) as client:
+    async with httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client:
         session = await images.begin_upload(client, APP)
     target = httpx.URL(gate.url).join(session)
     target = target.copy_merge_params({"digest": images.digest_of(content)})

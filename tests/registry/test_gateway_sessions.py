@@ -8,10 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 from . import images
-from .programs import Registry, gateway, nginx
+from .programs import NO_KEEP_ALIVE, Registry, gateway, nginx
 from .pushers import Docker, Pusher, Skopeo, pushing
 
 APP = "team-a/app"
@@ -102,7 +103,7 @@ async def _two_gateways(folder: Path, upstream: str) -> AsyncIterator[tuple[str,
 async def _patched(folder: Path) -> str:
     """The first PATCH in the balancer's log."""
     log = folder / "balancer/access.log"
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not (found := [line for line in log.read_text().splitlines() if "PATCH" in line]):
             await asyncio.sleep(0.05)
     return found[0]
@@ -110,7 +111,8 @@ async def _patched(folder: Path) -> str:
 
 async def _until_patches_reach(public: str, gateway: str) -> None:
     """nginx reloads in the background."""
-    async with asyncio.timeout(60), httpx.AsyncClient() as client:
+    opened = httpx.AsyncClient(limits=NO_KEEP_ALIVE, timeout=PATIENCE)
+    async with asyncio.timeout(PATIENCE), opened as client:
         while True:
             answer = await client.patch(f"http://{public}/v2/{APP}/none")
             if answer.headers.get("x-gateway") == gateway:

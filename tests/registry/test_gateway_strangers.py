@@ -11,6 +11,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from tests.patience import PATIENCE
+
 from . import images
 from .programs import Clients, Gateway, Registry, gateway, registry
 
@@ -114,13 +116,7 @@ async def test_a_client_that_logs_in_pushes_and_is_told_the_limit(
     ],
 )
 async def test_heads_of_requests_are_bounded(gate: Gateway, head: bytes) -> None:
-    reader, writer = await asyncio.open_connection(*gate.host.split(":"))
-    writer.write(head)
-
-    answer = await asyncio.wait_for(reader.read(), 10)
-    writer.close()
-
-    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert (await gate.exchange(head)).startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +134,7 @@ async def test_lines_between_and_after_chunks_are_bounded(
     writer.write(CHUNKED + start)
     sent = 0
     with suppress(ConnectionError):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while not reader.at_eof() and sent < 64 * MIB:
                 writer.write(more)
                 await writer.drain()
@@ -160,15 +156,18 @@ async def test_upload_gets_429_after_waiting_for_a_slot(upstream: Registry, tmp_
     )  # fmt: skip
     async with (
         gateway(tmp_path, upstream.url, *flags) as gate,
-        httpx.AsyncClient(base_url=gate.url, headers=known, timeout=20) as client,
+        httpx.AsyncClient(base_url=gate.url, headers=known, timeout=PATIENCE) as client,
     ):
         first = await client.post("/v2/team-a/app/blobs/uploads/")
         second = await client.post("/v2/team-a/app/blobs/uploads/")
-        slow = asyncio.create_task(client.patch(first.headers["location"], content=stalling()))
-        await asyncio.sleep(0.5)
+        refused = asyncio.Event()
+        slow = client.patch(first.headers["location"], content=stalling_after(refused, gate))
+        stalling = asyncio.create_task(slow)
+        await gate.until_uploading(1)
 
         busy = await client.patch(second.headers["location"], content=bytes(10))
-        stalled = await slow
+        refused.set()
+        stalled = await stalling
         free = await client.patch(second.headers["location"], content=bytes(10))
 
     assert (busy.status_code, busy.headers["retry-after"]) == (429, "5")
@@ -178,7 +177,10 @@ async def test_upload_gets_429_after_waiting_for_a_slot(upstream: Registry, tmp_
     assert free.status_code == 202
 
 
-async def stalling() -> AsyncIterator[bytes]:
-    yield bytes(10)
-    await asyncio.sleep(4)
+async def stalling_after(event: asyncio.Event, gate: Gateway) -> AsyncIterator[bytes]:
+    """A body that makes progress until the event, and then none until the gateway gives it up."""
+    while not event.is_set():
+        yield bytes(2**14)
+        await asyncio.sleep(0.5)
+    await gate.until_uploading(0)
     yield bytes(10)

@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 
+from tests.patience import PATIENCE
+
 from . import images
 from .programs import ON_BOTH, Registry, gateway, run
 
@@ -26,7 +28,7 @@ async def test_untagged_images_are_in_usage_and_on_the_page(
     children = [images.image(f"child{n}") for n in range(2)]
     async with (
         gateway(tmp_path, upstream.url, *flags) as gate,
-        httpx.AsyncClient(base_url=gate.url, timeout=30) as client,
+        httpx.AsyncClient(base_url=gate.url, timeout=PATIENCE) as client,
     ):
         await images.push_blob(client, APP)
         for reference, content in (
@@ -36,7 +38,7 @@ async def test_untagged_images_are_in_usage_and_on_the_page(
             pushed = await images.push_manifest(client, APP, reference, content)
             assert pushed.status_code == 201, pushed.text
         refused = await images.push_manifest(client, APP, "v2", images.index(*children))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while "untagged_images 2.0" not in (await client.get("/metrics")).text:
                 await asyncio.sleep(0.1)
         usage = await _usage(tmp_path)

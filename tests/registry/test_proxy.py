@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from app.certs import files
 from tests.api.service import serve
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 from . import images
@@ -100,7 +101,7 @@ async def test_nginx_passes_the_refusal_to_the_client(
 async def test_a_blob_is_held_against_the_limit(
     proxy: str, path: str, size: int, status: int, message: str
 ) -> None:
-    async with httpx.AsyncClient(auth=("ci", TOKEN)) as client:
+    async with httpx.AsyncClient(auth=("ci", TOKEN), timeout=PATIENCE) as client:
         answer = await client.post(f"http://{proxy}/v2/{path}", content=bytes(size))
 
     assert answer.status_code == status
@@ -120,7 +121,7 @@ async def test_a_blob_is_held_against_the_limit(
 async def test_headers_of_the_client_do_not_pass_a_limit(
     proxy: str, headers: dict[str, str]
 ) -> None:
-    async with httpx.AsyncClient(auth=("ci", TOKEN), headers=headers) as client:
+    async with httpx.AsyncClient(auth=("ci", TOKEN), headers=headers, timeout=PATIENCE) as client:
         answer = await client.post(
             f"http://{proxy}/v2/team-a/app/blobs/uploads/", content=bytes(2 * MIB)
         )
@@ -130,7 +131,7 @@ async def test_headers_of_the_client_do_not_pass_a_limit(
 
 async def test_unauthenticated_client_learns_nothing(proxy: str) -> None:
     for auth in (None, ("ci", "wrong")):
-        async with httpx.AsyncClient(auth=auth) as client:
+        async with httpx.AsyncClient(auth=auth, timeout=PATIENCE) as client:
             answer = await client.post(
                 f"http://{proxy}/v2/team-a/app/blobs/uploads/", content=bytes(2 * MIB)
             )

@@ -11,6 +11,7 @@ import pytest
 
 from app.certs import files
 from tests.api.service import serve
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 from . import images
@@ -65,7 +66,7 @@ async def test_client_pushes_and_pulls_through_nginx_and_reads_the_refusal(
         full = await pusher.push(host, f"{host}/full/app:v1", TOKEN)
         pushed = await pusher.push(host, f"{host}/team-a/app:v1", TOKEN)
         pulled = await pusher.pull(f"{host}/team-a/app:v1", TOKEN)
-        async with httpx.AsyncClient(auth=("ci", TOKEN)) as reader:
+        async with httpx.AsyncClient(auth=("ci", TOKEN), timeout=PATIENCE) as reader:
             stored = await reader.get(f"http://{host}/v2/team-a/app/tags/list")
 
     assert pushed.code == 0, pushed.output

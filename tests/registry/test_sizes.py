@@ -1,5 +1,6 @@
 """The service asks the internal registry for the size of an image that a review only names."""
 
+import asyncio
 import ssl
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from app.config.settings import Settings
 from app.registry.client import RegistryClient
 from app.wiring import service
 from app.wiring.backends import open_backend
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 from .images import descriptor, digest_of, image, limits, push_blob, push_manifest
@@ -54,8 +56,8 @@ async def test_unknown_size_is_read_from_the_registry(
 
     async with open_backend(settings) as backend:
         admission = service.build(settings, backend).admission
-        outcome = await admission.validate(by_hand(digest_of(manifest)), within=5)
-        unknown = await admission.validate(by_hand("sha256:" + "0" * 64), within=5)
+        outcome = await admission.validate(by_hand(digest_of(manifest)), within=PATIENCE)
+        unknown = await admission.validate(by_hand("sha256:" + "0" * 64), within=PATIENCE)
 
     assert outcome.allowed is allowed, outcome.message
     assert unknown.causes == ("ImageSizeUnknown",)
@@ -82,6 +84,7 @@ async def test_a_registry_with_a_private_authority_is_asked(
         client = RegistryClient(f"https://{address}", context=trust)
         assert await client.has_blob("team-a/app", digest_of(LAYER))
         await client.close()
-
-    asked = f"HEAD /v2/team-a/app/blobs/{digest_of(LAYER)} HTTP/1.1"
-    assert asked in (tmp_path / "access.log").read_text()
+        asked = f"HEAD /v2/team-a/app/blobs/{digest_of(LAYER)} HTTP/1.1"
+        async with asyncio.timeout(PATIENCE):
+            while asked not in (tmp_path / "access.log").read_text():  # written after the answer
+                await asyncio.sleep(0.05)

@@ -22,6 +22,7 @@ from app.model.limits import NamespaceLimits
 from app.model.manifest import OCI_MANIFEST
 from app.policy.choices import UnknownSize
 from app.registry.client import RegistryClient
+from tests.patience import PATIENCE
 from tests.unit.pushes import Pushes, digest_of
 from tests.unit.transports import FakeTransport
 
@@ -72,8 +73,8 @@ def gateway(
     upstream = Upstream(
         ORIGIN,
         None,
-        idle_timeout=1,
-        answer_timeout=1,
+        idle_timeout=PATIENCE,
+        answer_timeout=PATIENCE,
         storage_hosts=storage,
         transport=FakeTransport(registry),
     )
@@ -86,9 +87,9 @@ def gateway(
         store,
         unknown_size=unknown_size,
         max_uploads=8,
-        upload_wait=10,
-        idle_timeout=5,
-        manifest_timeout=5,
+        upload_wait=PATIENCE,
+        idle_timeout=PATIENCE,
+        manifest_timeout=PATIENCE,
     )
     app = Starlette(routes=[Route("/v2/{path:path}", subject)])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gate")

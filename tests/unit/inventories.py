@@ -34,8 +34,8 @@ class FakeRegistry:
     def __init__(self) -> None:
         self.stored: dict[str, bytes] = {}
         self.down = False
-        self.broken = False
-        """Whether it fails to read every manifest."""
+        self.broken: set[str] = set()
+        """References that it fails to answer for."""
         self.gate = asyncio.Event()
         self.gate.set()
         self.asked: list[str] = []
@@ -57,10 +57,10 @@ class FakeRegistry:
         await self.gate.wait()
         if hold := self.holds.pop(reference, None):
             await hold.wait()
+        if reference in self.broken:
+            return httpx.Response(500)
         if reference == "list":
             return httpx.Response(200, json={"tags": tags})
-        if self.broken:
-            return httpx.Response(500)
         if content is None:
             return httpx.Response(404)
         media_type = OCI_INDEX if b'"manifests"' in content else OCI_MANIFEST

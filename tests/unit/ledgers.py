@@ -27,6 +27,15 @@ class Hanging(Shared):
         return await super().load(namespace)
 
 
+async def idle() -> None:
+    """Let all tasks go on until each of them waits for an event or a time.
+
+    A short sleep is no substitute: if the machine stops meanwhile, the other tasks get one step.
+    """
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
 class Versioned:
     """The API server of these stores: one ledger with a version."""
 

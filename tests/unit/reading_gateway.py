@@ -16,6 +16,7 @@ from app.gateway.reconciler import InventoryReconciler
 from app.gateway.traffic import Traffic, Turns
 from app.registry.client import RegistryClient
 from app.registry.names import Repository, parse_repository
+from tests.patience import PATIENCE
 from tests.unit.inventories import Handler
 from tests.unit.pushes import image
 
@@ -41,7 +42,7 @@ class ReadingGateway:
     async def run_until(self, condition: Callable[[], bool]) -> None:
         running = asyncio.create_task(self.reconciler.run())
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while not condition():
                     await asyncio.sleep(0.01)
         finally:

@@ -9,6 +9,7 @@ from app.admission.review import AdmissionRequest
 from app.config.settings import Settings
 from app.model.limits import NamespaceLimits
 from app.policy.verdict import Verdict
+from tests.patience import PATIENCE
 from tests.unit.pushes import Pushes, digest_of
 from tests.unit.stores import DOMAIN, limit
 
@@ -33,7 +34,7 @@ async def decide(
     content: dict[str, Any],
     old: dict[str, Any] | None = None,
     sub_resource: str = "",
-    within: float = 5,
+    within: float = PATIENCE,
     *,
     uid: str = "u",
     dry_run: bool = False,
@@ -53,7 +54,7 @@ async def decide(
     return await review(pushes, request, within)
 
 
-async def review(pushes: Pushes, request: AdmissionRequest, within: float = 5) -> Verdict:
+async def review(pushes: Pushes, request: AdmissionRequest, within: float = PATIENCE) -> Verdict:
     """Decide the request with the row of its kind."""
     settings = Settings()
     deciders = Deciders(

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.admission.review import AdmissionRequest, Outcome
+from tests.patience import PATIENCE
 from tests.unit.admission_service import Decisions, client, noted, push
 
 
@@ -35,7 +36,7 @@ async def test_stalled_body_is_given_up() -> None:
         yield b"{"
         await asyncio.Event().wait()
 
-    async with client(Decisions(), review_timeout=0.1) as service, asyncio.timeout(20):
+    async with client(Decisions(), review_timeout=0.1) as service, asyncio.timeout(PATIENCE):
         headers = {"Content-Type": "application/json"}
         answer = await service.post("/validate", content=endless(), headers=headers)
 

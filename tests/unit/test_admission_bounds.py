@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from app.api.admission import owner_of
+from tests.patience import PATIENCE
 from tests.unit.admission_service import Decisions, client, noted, push
 
 
 async def test_excess_review_is_refused_at_once_and_others_go_on() -> None:
     decisions = Decisions()
-    async with client(decisions, max_concurrent=1) as service, asyncio.timeout(20):
+    async with client(decisions, max_concurrent=1) as service, asyncio.timeout(PATIENCE):
         first = asyncio.create_task(service.post("/validate", json=push()))
         await decisions.asked.wait()
         second = (await service.post("/validate", json=push())).json()["response"]
@@ -33,7 +34,7 @@ def wide(namespace: str, entries: int = 3000) -> dict[str, Any]:
 
 async def test_wide_reviews_take_turns_and_others_do_not_wait() -> None:
     decisions = Decisions()
-    async with client(decisions) as service, asyncio.timeout(20):
+    async with client(decisions) as service, asyncio.timeout(PATIENCE):
         first = asyncio.create_task(service.post("/validate", json=wide("team-a")))
         await decisions.asked.wait()
         second = asyncio.create_task(service.post("/validate", json=wide("team-a")))
@@ -49,7 +50,7 @@ async def test_wide_reviews_take_turns_and_others_do_not_wait() -> None:
 
 async def test_wide_review_without_a_turn_in_time_is_answered_429() -> None:
     decisions = Decisions()
-    async with client(decisions) as service, asyncio.timeout(20):
+    async with client(decisions) as service, asyncio.timeout(PATIENCE):
         first = asyncio.create_task(service.post("/validate", json=wide("team-a")))
         await decisions.asked.wait()
         second = await service.post("/validate?timeout=0s", json=wide("team-b"))
@@ -69,7 +70,7 @@ async def test_too_many_objects_are_refused_before_they_are_decoded() -> None:
 
 async def test_namespace_that_has_all_places_leaves_a_share_to_others() -> None:
     decisions = Decisions()
-    async with client(decisions, max_concurrent=2) as service, asyncio.timeout(20):
+    async with client(decisions, max_concurrent=2) as service, asyncio.timeout(PATIENCE):
         other = push()
         other["request"]["namespace"] = "team-other"
         taken = [asyncio.create_task(service.post("/validate", json=push())) for _ in range(2)]

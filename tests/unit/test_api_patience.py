@@ -8,9 +8,11 @@ import pytest
 from kubernetes_asyncio.client import ApiClient, Configuration
 
 from app.cluster.api import ApiError, KubeApi, is_unanswered
+from tests.patience import PATIENCE
 
 PATH = "/api/v1/things"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+SHORT = 0.5
 SILENT = "no answer within 0.5 seconds"
 
 
@@ -55,7 +57,8 @@ async def serving(
 async def test_a_failed_request_says_why(
     parts: Sequence[bytes], hangs_up: bool, said: str, method: str
 ) -> None:
-    async with serving(*parts, patience=0.5, hangs_up=hangs_up) as api:
+    patience = SHORT if said == SILENT else PATIENCE
+    async with serving(*parts, patience=patience, hangs_up=hangs_up) as api:
         with pytest.raises(ApiError) as failed:
             await (api.get(PATH) if method == "GET" else api.delete(PATH))
 

@@ -15,6 +15,7 @@ from app.api.authorize import AuthorizeApi
 from app.auth.authentication import StaticTokens, Subject
 from app.config.setting_types import PushProxy
 from app.model.limits import NamespaceLimits
+from tests.patience import PATIENCE
 from tests.unit.pushes import Pushes
 from tests.unit.stores import limit, quota
 
@@ -236,7 +237,7 @@ async def test_questions_share_a_bounded_number_of_places() -> None:
             asyncio.create_task(client.get("/v1/push/login", headers={"Authorization": BEARER}))
             for _ in range(5)
         ]
-        done, _ = await asyncio.wait(asking, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(asking, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         slow.go_on.set()
         statuses = sorted(answer.status_code for answer in await asyncio.gather(*asking))
 

@@ -14,6 +14,7 @@ from app.cluster.embedded import EmbeddedState
 from app.cluster.manifests import ManifestError
 from app.model.domain import ApiDomain
 from app.model.quantity import Quantity
+from tests.patience import PATIENCE
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -230,7 +231,7 @@ async def watched(folder: Path) -> AsyncIterator[EmbeddedState]:
     read = state(folder)
     watching = asyncio.create_task(read.watch())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             yield read
     finally:
         watching.cancel()

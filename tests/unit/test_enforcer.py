@@ -12,6 +12,7 @@ from app.quota.members import Claims, Members
 from app.quota.state import StateUnavailableError, view_of
 from app.quota.store import MemoryLedgers
 from app.quota.view import Timing
+from tests.patience import PATIENCE
 from tests.unit.ledgers import Replica, Untouchable, Versioned
 from tests.unit.stores import DOMAIN, FakeState, quota
 
@@ -27,9 +28,12 @@ def enforcer(state: FakeState, ledgers: MemoryLedgers | None = None) -> Enforcer
     return Enforcer(state, ledgers or MemoryLedgers(), DOMAIN, timing, clock=state.clock)
 
 
-async def decide(subject: Enforcer, claims: Claims, **options: Any) -> Verdict:
+async def decide(
+    subject: Enforcer, claims: Claims, within: float = PATIENCE, **options: Any
+) -> Verdict:
     """Decide on the limits that the enforcer's state has now."""
-    return await subject.decide(claims, view_of(subject._state, claims.namespace), **options)
+    view = view_of(subject._state, claims.namespace)
+    return await subject.decide(claims, view, within=within, **options)
 
 
 async def allowed(subject: Enforcer, claims: Claims, *, reserve: bool = True) -> bool:

@@ -8,6 +8,7 @@ from app.model.limits import NamespaceLimits
 from app.quota.ledger import Reservation
 from app.quota.members import Claims
 from app.quota.state import StateUnavailableError
+from tests.patience import PATIENCE
 from tests.unit.ledgers import AlwaysLate, Hanging, Replica, Untouchable, Versioned
 from tests.unit.stores import FakeState, quota
 from tests.unit.test_enforcer import LIMITED, allowed, decide, enforcer, tag
@@ -41,7 +42,7 @@ async def test_three_replicas_admit_exactly_the_limit_together() -> None:
     replicas = [enforcer(state, Replica(shared)) for _ in range(3)]
 
     verdicts = await asyncio.gather(
-        *(decide(replicas[number % 3], tag(f"v{number}"), within=30) for number in range(300))
+        *(decide(replicas[number % 3], tag(f"v{number}"), within=PATIENCE) for number in range(300))
     )
 
     assert sum(verdict.allowed for verdict in verdicts) == 50
@@ -58,7 +59,7 @@ async def test_hanging_store_ends_at_the_deadline_for_its_namespace_only() -> No
     with pytest.raises(StateUnavailableError, match=r"was not decided in 0\.05 s"):
         await decide(subject, tag("v1"), within=0.05)
     elsewhere = Claims("other", tag("v1").adds)
-    assert (await decide(subject, elsewhere, within=5)).allowed
+    assert (await decide(subject, elsewhere, within=PATIENCE)).allowed
 
 
 async def test_failing_store_answers_503() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from app.quota.members import NONE
 from app.quota.state import StateUnavailableError
+from tests.patience import PATIENCE
 from tests.unit.ledgers import Away
 from tests.unit.test_escrows import Cluster
 
@@ -24,7 +25,7 @@ async def held_by_one_that_is_away(monkeypatch: pytest.MonkeyPatch) -> tuple[Clu
 
 async def given_back(cluster: Cluster) -> None:
     """Wait until no replica holds any place."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while cluster.places:
             await asyncio.sleep(0.01)
 
@@ -66,7 +67,7 @@ async def test_a_replica_that_ends_waits_for_the_api_server(
     assert not closing.done()
     away.away = False
 
-    await asyncio.wait_for(closing, 10)
+    await asyncio.wait_for(closing, PATIENCE)
 
     assert (cluster.places, len(cluster.shared.ledger)) == (0, 20)
 

@@ -12,7 +12,8 @@ from app.quota.ledger import Ledger
 from app.quota.state import StateUnavailableError
 from app.quota.usage import NamespaceUsage, StreamUsage
 from app.quota.view import View
-from tests.unit.ledgers import Doubtful, Held
+from tests.patience import PATIENCE
+from tests.unit.ledgers import Doubtful, Held, idle
 from tests.unit.stores import DOMAIN, limit, quota
 from tests.unit.test_escrows import TIMING, Cluster
 
@@ -43,7 +44,7 @@ async def pushing_first(cluster: Cluster) -> list[asyncio.Task[bool]]:
     assert isinstance(held, Held)
     held.may_arrive.clear()
     pushes = [asyncio.create_task(cluster.allows(0, f"v{number}")) for number in range(3)]
-    await asyncio.sleep(0.01)
+    await idle()
     return pushes
 
 
@@ -60,7 +61,7 @@ async def test_an_escrow_whose_write_is_on_its_way_is_given_back(end: str) -> No
     held.may_arrive.set()
 
     assert all(await asyncio.gather(*pushes))
-    await (closing or asyncio.sleep(0.01))
+    await (closing or idle())
 
     assert (cluster.places, len(cluster.shared.ledger)) == (0, 3)
 
@@ -115,9 +116,9 @@ async def test_a_stream_that_cannot_be_read_ends_no_worker(monkeypatch: pytest.M
         broken.setattr(cluster.state, "usage", unreadable)
         held.may_arrive.set()
         with pytest.raises(StateUnavailableError, match="cannot be read"):
-            await asyncio.wait_for(waiting, 20)
+            await asyncio.wait_for(waiting, PATIENCE)
 
-    assert await asyncio.wait_for(cluster.allows(0, "later"), 20)
+    assert await asyncio.wait_for(cluster.allows(0, "later"), PATIENCE)
     for one in cluster.replicas:
         await one.close()
 
@@ -140,12 +141,12 @@ async def test_a_ledger_broken_during_a_recall_ends_no_worker(
 
     monkeypatch.setattr(asking, "recall", recall)
     with pytest.raises(StateUnavailableError, match="cannot be parsed"):
-        await asyncio.wait_for(cluster.allows(1, "one-more"), 20)
+        await asyncio.wait_for(cluster.allows(1, "one-more"), PATIENCE)
     monkeypatch.undo()
     cluster.state.now += 3 + 2 * TIMING.expiry
 
     await asking.refresh("ns")
-    assert await asyncio.wait_for(cluster.allows(1, "one-more"), 20)
+    assert await asyncio.wait_for(cluster.allows(1, "one-more"), PATIENCE)
 
 
 def test_taking_an_escrow_raises_the_floor() -> None:

@@ -11,7 +11,8 @@ from app.quota.ledger import Ledger
 from app.quota.members import Claims, Members
 from app.quota.state import NamespaceView, StateUnavailableError
 from app.quota.view import Timing
-from tests.unit.ledgers import Held, Replica, Versioned
+from tests.patience import PATIENCE
+from tests.unit.ledgers import Held, Replica, Versioned, idle
 from tests.unit.stores import DOMAIN, FakeState, quota
 
 TIMING = Timing(expiry=70, lag=5, skew=4)
@@ -47,7 +48,7 @@ class Cluster:
 
     async def allows(self, replica: int, name: str) -> bool:
         view = NamespaceView("ns", self.state.limits("ns"))
-        return (await self.replicas[replica].decide(tag(name), view, within=30)).allowed
+        return (await self.replicas[replica].decide(tag(name), view, within=PATIENCE)).allowed
 
     async def heat(self, replica: int, pushes: int = 20) -> int:
         """Push one after another. Returns the number of writes."""
@@ -226,7 +227,7 @@ async def test_no_request_waits_while_an_escrow_is_renewed(meets_another_write: 
     await asyncio.sleep(0)
 
     for number in range(50):
-        assert await asyncio.wait_for(cluster.allows(0, f"v{number}"), 20)
+        assert await asyncio.wait_for(cluster.allows(0, f"v{number}"), PATIENCE)
     if meets_another_write:
         assert await cluster.allows(1, "another")
     held.may_arrive.set()
@@ -244,9 +245,9 @@ async def test_an_escrow_is_renewed_before_it_is_used_up() -> None:
     held.may_arrive.clear()
 
     for number in range(places - 20):
-        assert await asyncio.wait_for(cluster.allows(0, f"v{number}"), 20)
+        assert await asyncio.wait_for(cluster.allows(0, f"v{number}"), PATIENCE)
     held.may_arrive.set()
-    await asyncio.sleep(0.01)
+    await idle()
 
     assert cluster.shared.version == before + 1
     assert cluster.places > 0

@@ -13,6 +13,7 @@ from app.cli.exit_codes import FINDINGS, MEANING, ExitCode
 from app.cli.main import COMMANDS, main
 from tests import payloads
 from tests.legacy_gateway import CONFIG_MAP
+from tests.patience import PATIENCE
 
 LIMITS = """\
 apiVersion: v1
@@ -230,7 +231,7 @@ def test_ctrl_c_ends_at_once_and_prints_nothing_more(place: Path, line: str) -> 
     assert running.stdout is not None
     assert running.stdout.readline() == "ready\n"
     running.send_signal(signal.SIGINT)
-    stdout, stderr = running.communicate(timeout=60)
+    stdout, stderr = running.communicate(timeout=PATIENCE)
     assert (running.returncode, stdout, stderr) == (ExitCode.INTERRUPTED, "", "")
 
 
@@ -255,6 +256,8 @@ def test_help_imports_no_library_of_the_service() -> None:
 import json, sys
 from click.testing import CliRunner
 from app.cli.main import COMMANDS, main
+from tests.patience import PATIENCE
+from tests.patience import PATIENCE
 found = {{}}
 for name in ["", *COMMANDS]:
     answer = CliRunner().invoke(main, [*name.split(), "--help"])

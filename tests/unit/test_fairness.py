@@ -1,12 +1,12 @@
 """Places and turns are shared fairly among owners that ask at the same time."""
 
 import asyncio
-import time
 from contextlib import ExitStack
 
 import pytest
 
 from app.api.fairness import OverloadedError, Shares, Turns
+from tests.unit import virtual_time
 
 
 def taken(shares: Shares, stack: ExitStack, *owners: str) -> list[str]:
@@ -100,28 +100,29 @@ async def test_turn_of_a_cancelled_caller_goes_to_the_next() -> None:
 
 
 @pytest.mark.parametrize(
-    ("length", "patience"),
+    "patience",
     [
-        pytest.param(0.02, 0.005, id="its time ends before its turn comes"),
-        pytest.param(0, 0.09, id="its turn comes before its time ends"),
+        pytest.param(0.1, id="its time ends before its turn comes"),
+        pytest.param(0.5, id="its turn comes before its time ends"),
     ],
 )
-async def test_caller_at_its_timeout_is_refused_and_the_next_gets_the_turn(
-    length: float, patience: float
-) -> None:
+def test_caller_at_its_timeout_is_refused_and_the_next_gets_the_turn(patience: float) -> None:
+    """The machine stops, so both timers fire in one step of the loop."""
     work = Work()
-    [first] = await started(work, "a")
-    await asyncio.sleep(length)
-    second = asyncio.create_task(work.do("b", patience))
-    await asyncio.sleep(0)
-    work.end.set()
-    for _ in range(3):
-        await asyncio.sleep(0)
-    # Blocks the loop, so that both timers fire in one step of it.
-    asyncio.get_running_loop().call_soon(time.sleep, 0.1)
-    await asyncio.gather(first, second)
-    await work.do("c")
 
+    async def calls() -> None:
+        [first] = await started(work, "a")
+        await asyncio.sleep(0.1)  # the pause after it takes 0.3 s
+        second = asyncio.create_task(work.do("b", patience))
+        await asyncio.sleep(0)
+        work.end.set()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        virtual_time.stop(0.6)
+        await asyncio.gather(first, second)
+        await work.do("c")
+
+    virtual_time.run(calls())
     assert (work.begun, work.refused) == (["a", "c"], ["b"])
 
 

@@ -9,6 +9,7 @@ import pytest
 from app.gateway.client_transport import ClientTransport
 from app.gateway.transport import HttpTransport
 from app.registry.client import RegistryClient, RegistryUnavailableError, StoredManifest
+from tests.patience import PATIENCE
 from tests.unit.pushes import digest_of, image
 from tests.unit.test_gateway_transport import Serve, head, server
 
@@ -22,7 +23,7 @@ FOUND = (
 @asynccontextmanager
 async def client(serve: Serve) -> AsyncIterator[RegistryClient]:
     async with server(serve) as url:
-        transport = HttpTransport(answer_timeout=5, idle_timeout=5)
+        transport = HttpTransport(answer_timeout=PATIENCE, idle_timeout=PATIENCE)
         made = RegistryClient(url, transport=ClientTransport(transport))
         try:
             yield made

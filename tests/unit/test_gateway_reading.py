@@ -16,6 +16,7 @@ from app.gateway.traffic import Traffic, Turns
 from app.quota.state import StateUnavailableError
 from app.registry.client import RegistryClient, RegistryUnavailableError
 from app.registry.names import Repository, parse_repository
+from tests.patience import PATIENCE
 from tests.unit import virtual_time
 from tests.unit.fake_registry import FakeRegistry
 from tests.unit.inventories import write_version
@@ -159,11 +160,11 @@ async def test_large_repository_is_read_on_while_pushes_give_up(
     gateway = ReadingGateway(database, slowly)
     gateway.coverage.listed([])
     tries = 0
-    while not gateway.counts()[0]:
-        tries += 1
-        assert tries < 20
-        with suppress(StateUnavailableError):
-            await gateway.reader.prepare(APP)
+    async with asyncio.timeout(PATIENCE):
+        while not gateway.counts()[0]:
+            tries += 1
+            with suppress(StateUnavailableError):
+                await gateway.reader.prepare(APP)
 
     assert tries > 1
     assert gateway.counts() == (1, 1, 40)
@@ -192,7 +193,7 @@ async def test_few_repositories_are_read_at_once_however_many_pushes_give_up(
     assert {type(refusal) for refusal in refusals} == {StateUnavailableError}
     assert 0 < left <= 64
     answering.set()
-    monkeypatch.setattr("app.gateway.reader._WITHIN", 10.0)
+    monkeypatch.setattr("app.gateway.reader._WITHIN", PATIENCE)
     await asyncio.gather(*map(gateway.reader.prepare, unread))
     assert sum(gateway.counts(f"ns{number}")[0] for number in range(5)) == 400
 

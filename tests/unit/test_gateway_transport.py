@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from app.gateway.transport import HttpTransport, UpstreamError, WatchedBody
+from tests.patience import PATIENCE
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Odd: \xe4\r\n\r\n"
@@ -28,7 +29,9 @@ async def server(serve: Serve) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def transport(idle: float = 5, answer: float = 5) -> AsyncIterator[HttpTransport]:
+async def transport(
+    idle: float = PATIENCE, answer: float = PATIENCE
+) -> AsyncIterator[HttpTransport]:
     made = HttpTransport(answer_timeout=answer, idle_timeout=idle)
     try:
         yield made

@@ -7,6 +7,7 @@ import pytest
 from starlette.requests import Request
 
 from app.gateway.upstream import Upstream
+from tests.patience import PATIENCE
 from tests.unit.transports import FakeTransport
 
 ORIGIN = "http://registry.svc:5000"
@@ -29,7 +30,11 @@ class Network:
 
 def upstream(network: Network, external: str | None = EXTERNAL) -> Upstream:
     return Upstream(
-        ORIGIN, external, idle_timeout=1, answer_timeout=1, transport=FakeTransport(network)
+        ORIGIN,
+        external,
+        idle_timeout=PATIENCE,
+        answer_timeout=PATIENCE,
+        transport=FakeTransport(network),
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from app.cluster.api import ApiError, Content, GoneError, NotFoundError, Query
 from app.cluster.informer import Informer, Key, Retries
+from tests.patience import PATIENCE
 from tests.unit.kube import FakeKube
 
 NOW = 1_800_000_000.0
@@ -89,7 +90,7 @@ async def following(
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not true():
             await asyncio.sleep(0.01)
 

@@ -14,6 +14,7 @@ from app.gateway.inventory import Inventory
 from app.gateway.repository_usage import RepositoryUsage
 from app.registry.client import RegistryUnavailableError
 from app.registry.names import Reference, Repository
+from tests.patience import PATIENCE
 from tests.unit.inventories import (
     APP,
     GRACE,
@@ -102,6 +103,21 @@ async def test_concurrent_rounds_of_questions_are_both_answered(
     assert all(await asyncio.gather(inventory.ask_due(), inventory.ask_due()))
 
 
+async def test_question_that_becomes_due_while_others_are_answered_is_no_failure(
+    inventory: Inventory, registry: FakeRegistry
+) -> None:
+    """Otherwise the gateway waits as after a failure before it asks the next one."""
+    inventory.unknown(await inventory.begin(APP, V1, digest_of(image(1))))
+    registry.gate.clear()
+    asking = asyncio.create_task(inventory.ask_due())
+    await asyncio.sleep(0)
+    inventory.unknown(await inventory.begin(Repository("ns", "other"), V1, digest_of(image(1))))
+    registry.gate.set()
+
+    assert await asking
+    assert inventory.something_due.is_set()
+
+
 async def test_deletion_does_not_wait_for_a_running_comparison(
     inventory: Inventory, registry: FakeRegistry
 ) -> None:
@@ -113,7 +129,7 @@ async def test_deletion_does_not_wait_for_a_running_comparison(
         await asyncio.sleep(0)
     registry.stored.clear()
 
-    await asyncio.wait_for(inventory.deleted(APP, V1), 5)
+    await asyncio.wait_for(inventory.deleted(APP, V1), PATIENCE)
     assert counts(inventory)[2] == 0
     answer.set()
     await comparison
@@ -127,7 +143,7 @@ async def test_client_does_not_wait_long_for_a_question_after_its_deletion(
     await push(inventory, V1, image(1))
     registry.gate.clear()
 
-    await asyncio.wait_for(inventory.deleted(APP, V1), 5)
+    await asyncio.wait_for(inventory.deleted(APP, V1), PATIENCE)
     assert counts(inventory) == (1, 1, 1)
     registry.gate.set()
     assert await inventory.ask_due()

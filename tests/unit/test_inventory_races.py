@@ -78,6 +78,25 @@ async def test_push_without_an_answer_may_be_stored_after_the_first_question(
     assert counts(inventory) == (1, 1, 1)
 
 
+async def test_both_images_count_while_the_registry_fails_to_answer_for_the_tag(
+    inventory: Inventory, registry: FakeRegistry, database: Database
+) -> None:
+    await push(inventory, V1, OLD)
+    registry.store(OLD, "v1")
+    registry.broken = {"v1"}
+    inventory.unknown(await inventory.begin(APP, V1, digest_of(NEW)))
+    await settle(inventory)
+    meanwhile, intents = counts(inventory), database.intents()
+    registry.broken.clear()
+    await inventory.compare(APP, thorough=False)
+    await asyncio.sleep(0.02)
+    await settle(inventory)
+
+    assert (meanwhile, len(intents)) == ((1, 2, 1), 1)
+    assert target(inventory) == digest_of(OLD)
+    assert counts(inventory) == (1, 1, 1)
+
+
 async def test_push_without_an_answer_that_was_not_stored_leaves_the_old_image(
     inventory: Inventory, registry: FakeRegistry
 ) -> None:

@@ -11,6 +11,7 @@ from app.gateway.contents import Links
 from app.gateway.database import Database, DatabaseError
 from app.gateway.inventory import Inventory
 from app.registry.names import Reference
+from tests.patience import PATIENCE
 from tests.unit.inventories import (
     APP,
     GRACE,
@@ -62,7 +63,7 @@ async def test_interrupted_push_counts_until_the_registry_has_answered(
     # A slow registry may store the manifest after its first answer.
     assert counts(inventory) == (1, 1, 1)
     if not stored:
-        await asyncio.wait_for(inventory.something_due.wait(), 10)
+        await asyncio.wait_for(inventory.something_due.wait(), PATIENCE)
     assert await inventory.ask_due()
     assert counts(inventory) == ((1, 1, 1) if stored else (0, 0, 0))
     assert reopened.intents() == []
@@ -86,7 +87,7 @@ async def test_outcome_is_still_unknown_after_a_restart(
     await inventory.recover()
     assert counts(inventory) == (1, 2, 1)
     assert await inventory.ask_due()
-    await asyncio.wait_for(inventory.something_due.wait(), 10)
+    await asyncio.wait_for(inventory.something_due.wait(), PATIENCE)
     assert await inventory.ask_due()
 
     assert inventory.usage["ns"].streams["app"].latest("v1") == digest_of(image(1))
@@ -100,13 +101,18 @@ async def test_push_that_the_registry_cannot_read_counts_after_a_restart(
     inventory = inventory_of(database, registry)
     inventory.unknown(await inventory.begin(APP, V1, digest_of(image(1))))
     registry.store(image(1), "v1")
-    registry.broken = True
+    registry.broken = {"v1", digest_of(image(1))}
     assert await inventory.ask_due()
     assert counts(inventory) == (1, 1, 1)
     database.close()
 
     reopened = Database(tmp_path / "gateway.db", ORIGIN)
-    assert counts(inventory_of(reopened, registry)) == (1, 1, 1)
+    inventory = inventory_of(reopened, registry)
+    await inventory.recover()
+    assert counts(inventory) == (1, 1, 1)
+    registry.broken.clear()
+    assert await inventory.ask_due()
+    assert counts(inventory) == (1, 1, 1)
     assert reopened.intents() == []
     reopened.close()
 
@@ -160,7 +166,7 @@ async def test_push_that_is_stored_after_the_first_404_counts(
     assert await inventory.ask_due()
 
     registry.store(image(1), "v1")
-    await asyncio.wait_for(inventory.something_due.wait(), 10)
+    await asyncio.wait_for(inventory.something_due.wait(), PATIENCE)
     assert await inventory.ask_due()
 
     assert counts(inventory) == (1, 1, 1)
@@ -182,7 +188,7 @@ async def test_stored_manifest_counts_while_the_database_cannot_be_written(
         inventory.stored(intents[0])
         inventory.not_stored(intents[1])
         assert counts(inventory) == (1, 1, 1)
-        await asyncio.wait_for(inventory.something_due.wait(), 10)
+        await asyncio.wait_for(inventory.something_due.wait(), PATIENCE)
         assert not await inventory.ask_due()
 
     assert await inventory.ask_due()

@@ -22,8 +22,12 @@ from tests.unit.pushes import digest_of, image, index
 TAGS = ("v1", "v2", "v3")
 CHILDREN = [image(size) for size in range(100, 103)]
 BOTH = index(*CHILDREN)
-CONTENTS = {digest_of(content): content for content in (BOTH, *map(image, range(7)))}
-LINKS = {digest_of(BOTH): Links(frozenset(map(digest_of, CHILDREN)))}
+SIGNATURE = image(200)
+CONTENTS = {digest_of(content): content for content in (BOTH, SIGNATURE, *map(image, range(3)))}
+LINKS = {
+    digest_of(BOTH): Links(frozenset(map(digest_of, CHILDREN))),
+    digest_of(SIGNATURE): Links(subject=digest_of(CHILDREN[0])),
+}
 STEPS = 80
 
 
@@ -40,14 +44,16 @@ class Walk:
     async def push(self) -> None:
         tag, digest = self.random.choice(TAGS), self.random.choice(list(CONTENTS))
         links = LINKS.get(digest, NO_LINKS)
-        self.sent.append(await self.inventory.begin(APP, Reference(tag=tag), digest, links))
+        untagged = self.random.random() < 0.1
+        reference = Reference(digest=digest) if untagged else Reference(tag=tag)
+        self.sent.append(await self.inventory.begin(APP, reference, digest, links))
 
     async def decide(self) -> None:
         if self.sent:
             intent = self._one_of(self.sent)
             stored = self.random.random() < 0.8
             if stored:
-                self.registry.store(CONTENTS[intent.digest], intent.reference.tag)
+                self._store(intent)
             self.decided.append((intent, stored))
 
     async def answer(self) -> None:
@@ -57,7 +63,7 @@ class Walk:
             outcome = self.inventory.stored if stored else self.inventory.not_stored
             (self.inventory.unknown if lost else outcome)(intent)
             if lost and not stored and self.random.random() < 0.5:
-                self.registry.store(CONTENTS[intent.digest], intent.reference.tag)
+                self._store(intent)
 
     async def delete(self) -> None:
         tag = self.random.choice(TAGS)
@@ -67,20 +73,35 @@ class Walk:
     async def compare(self) -> None:
         await self.inventory.compare(APP, thorough=self.random.random() < 0.5)
 
+    async def fail(self) -> None:
+        """The registry begins or ceases to fail for a tag."""
+        self.registry.broken ^= {self.random.choice(TAGS)}
+
     async def ask(self) -> None:
         await self.inventory.ask_due()
+
+    def _store(self, intent: Intent) -> None:
+        self.registry.store(CONTENTS[intent.digest], *filter(None, [intent.reference.tag]))
 
     def _one_of(self, waiting: list[Any]) -> Any:
         return waiting.pop(self.random.randrange(len(waiting)))
 
     def check(self) -> None:
         stream = self.inventory.usage[APP.namespace].streams.get(APP.stream)
-        in_flight = {one.reference.tag for one in (*self.sent, *(one for one, _ in self.decided))}
+        pushes = [*self.sent, *(one for one, _ in self.decided)]
+        in_flight = {one.reference.tag for one in pushes}
+        referrers = {one.digest for one in pushes} & LINKS.keys()
         for tag in self.registry.stored.keys() & set(TAGS) - in_flight:
             assert stream is not None
             assert tag in stream.tags
             digest = digest_of(self.registry.stored[tag])
-            assert {digest, *LINKS.get(digest, NO_LINKS).children} <= stream.images
+            assert self.reached(digest) - (referrers - {digest}) <= stream.images
+
+    def reached(self, digest: str) -> set[str]:
+        """The stored images that a tag on this digest makes count."""
+        found = {digest, *LINKS.get(digest, NO_LINKS).children}
+        referrers = {one for one, links in LINKS.items() if links.subject in found}
+        return (found | referrers) & self.registry.stored.keys()
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -106,6 +127,7 @@ async def test_no_order_of_events_hides_what_the_registry_stores(seed: int, tmp_
         walk.delete,
         walk.compare,
         walk.ask,
+        walk.fail,
     )
     running: set[asyncio.Task[None]] = set()
 
@@ -127,12 +149,18 @@ async def test_no_order_of_events_hides_what_the_registry_stores(seed: int, tmp_
     while walk.decided:
         await walk.answer()
         walk.check()
+    registry.broken.clear()
+    await inventory.compare(APP, thorough=True)
     for _ in range(4):
         await inventory.ask_due()
         await asyncio.sleep(0.02)
 
     stored = {tag: digest_of(registry.stored[tag]) for tag in TAGS if tag in registry.stored}
     assert tags(inventory) == stored
+    now[0] += GRACE
+    await inventory.compare(APP, thorough=True)
+    stream = inventory.usage[APP.namespace].streams.get(APP.stream)
+    assert (stream.images if stream else set()) == set().union(*map(walk.reached, stored.values()))
     database.close()
     reopened = Database(tmp_path / "gateway.db", ORIGIN)
     assert tags(inventory_of(reopened, registry)) == stored

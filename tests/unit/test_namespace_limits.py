@@ -14,6 +14,7 @@ from app.controllers.metrics import ControllerMetrics
 from app.controllers.namespace_limits import TEMPLATE, NamespaceLimits, template
 from app.model.domain import ApiDomain
 from tests.legacy_gateway import CONFIG_MAP
+from tests.patience import PATIENCE
 from tests.unit.conversions import run
 
 SERVICE = "registry-admission"
@@ -154,7 +155,7 @@ async def test_the_record_is_not_changed_before_all_namespaces_are_listed() -> N
     api.namespaces = [namespace("a"), namespace("b")]
 
     leading = asyncio.create_task(controller(api).run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while "uid-of-a" not in api.stored[RECORD]["data"]["uids"]:
             await asyncio.sleep(0.01)
     leading.cancel()

@@ -18,6 +18,7 @@ from app.wiring import service
 from app.wiring.backends import embedded
 from app.wiring.checking import check
 from tests import page
+from tests.patience import PATIENCE
 
 KINDS = [
     ["Config"],
@@ -91,9 +92,11 @@ async def test_null_in_an_example_is_defaulted_and_allowed(
         object=content,
     )
 
-    defaults = await admission.mutate(request, within=5)
+    defaults = await admission.mutate(request, within=PATIENCE)
     patched = jsonpatch.apply_patch(content, defaults.patch)
-    outcome = await admission.validate(request.model_copy(update={"object": patched}), within=5)
+    outcome = await admission.validate(
+        request.model_copy(update={"object": patched}), within=PATIENCE
+    )
 
     assert outcome.causes == REQUIRED.get(".".join(path), ()), outcome.message
     assert patched["spec"]["managementState"]

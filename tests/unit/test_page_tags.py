@@ -9,6 +9,7 @@ from app.model.limits import NamespaceLimits
 from app.page import tags
 from app.quota.state import StateUnavailableError
 from app.quota.usage import StreamUsage
+from tests.unit import virtual_time
 from tests.unit.stores import FakeState, limit
 
 A, B, C = ("sha256:" + letter * 64 for letter in "abc")
@@ -57,6 +58,6 @@ async def test_an_index_is_as_large_as_the_largest_image_that_it_lists() -> None
     assert await tags.sizes(state, [A, B]) == {A: 9, B: 5}
 
 
-async def test_late_sizes_are_left_out() -> None:
-    assert await tags.sizes(Slow(), [A, A, B, C], within=0.05) == {A: 7}
-    assert await tags.sizes(Slow(), []) == {}
+def test_late_sizes_are_left_out() -> None:
+    assert virtual_time.run(tags.sizes(Slow(), [A, A, B, C], within=0.05)) == {A: 7}
+    assert virtual_time.run(tags.sizes(Slow(), [])) == {}

@@ -14,6 +14,7 @@ from app.config.settings import Settings
 from app.wiring import service
 from app.wiring.backends import embedded
 from tests import payloads
+from tests.patience import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -162,14 +163,14 @@ async def test_okd_gets_the_same_answers_under_its_own_names(name: str, tmp_path
     okd = service.build(settings, embedded(EmbeddedState(tmp_path, settings.domain), settings))
     translated = AdmissionRequest.model_validate_json(in_okd(asked.model_dump_json(by_alias=True)))
 
-    expected = await admission().validate(asked, within=5)
-    outcome = await okd.admission.validate(translated, within=5)
-    patched = await okd.admission.mutate(translated, within=5)
+    expected = await admission().validate(asked, within=PATIENCE)
+    outcome = await okd.admission.validate(translated, within=PATIENCE)
+    patched = await okd.admission.mutate(translated, within=PATIENCE)
 
     assert (outcome.allowed, outcome.causes) == (expected.allowed, expected.causes)
     assert outcome.message == in_okd(expected.message)
     assert outcome.warnings == [in_okd(warning) for warning in expected.warnings]
-    defaults = (await admission().mutate(asked, within=5)).patch
+    defaults = (await admission().mutate(asked, within=PATIENCE)).patch
     assert patched.patch == [one for one in defaults if one["path"] not in REGISTRY_V2_ONLY]
 
 
@@ -183,7 +184,7 @@ async def test_every_payload_gets_its_expected_answer(name: str) -> None:
 
     asked = request(name)
 
-    outcome = await admission().validate(asked, within=5)
+    outcome = await admission().validate(asked, within=PATIENCE)
 
     assert outcome.allowed is isinstance(expected, Allowed), outcome.message
     if isinstance(expected, Denied):
@@ -212,7 +213,7 @@ async def test_unknown_subresource_is_decided_like_the_object(name: str, subreso
         asked.model_copy(update={"sub_resource": subresource}), within=5
     )
 
-    assert outcome == await admission().validate(asked, within=5)
+    assert outcome == await admission().validate(asked, within=PATIENCE)
     assert not outcome.allowed
 
 
@@ -220,13 +221,13 @@ async def test_unknown_subresource_is_decided_like_the_object(name: str, subreso
 async def test_subresource_without_images_is_skipped(subresource: str) -> None:
     asked = request("push-too-large").model_copy(update={"sub_resource": subresource})
 
-    outcome = await admission().validate(asked, within=5)
+    outcome = await admission().validate(asked, within=PATIENCE)
 
     assert outcome.audit == {"skipped": f"subresource {subresource} adds nothing"}
 
 
 async def test_the_audit_log_has_the_exact_bytes_that_the_message_rounds() -> None:
-    outcome = await admission().validate(request("push-too-large"), within=5)
+    outcome = await admission().validate(request("push-too-large"), within=PATIENCE)
 
     assert "(1.17Gi > 1Gi)" in outcome.message
     assert outcome.audit["exact"] == "1258291200 > 1073741824 bytes"
@@ -236,14 +237,14 @@ async def test_the_audit_log_has_the_exact_bytes_that_the_message_rounds() -> No
 async def test_mutation_changes_only_config_and_applies_cleanly(name: str) -> None:
     asked = request(name)
 
-    outcome = await admission().mutate(asked, within=5)
+    outcome = await admission().mutate(asked, within=PATIENCE)
 
     assert outcome.allowed
     if not name.startswith("config-") or name == "config-delete":
         assert outcome.patch == []
         return
     patched = jsonpatch.apply_patch(asked.object, outcome.patch)
-    again = await admission().mutate(asked.model_copy(update={"object": patched}), within=5)
+    again = await admission().mutate(asked.model_copy(update={"object": patched}), within=PATIENCE)
     assert again.patch == []
     assert patched["spec"]["managementState"] == "Managed"
 
@@ -251,7 +252,7 @@ async def test_mutation_changes_only_config_and_applies_cleanly(name: str) -> No
 async def test_a_private_endpoint_is_served_through_the_registry() -> None:
     asked = request("config-private-endpoint")
 
-    outcome = await admission().mutate(asked, within=5)
+    outcome = await admission().mutate(asked, within=PATIENCE)
 
     patched = jsonpatch.apply_patch(asked.object, outcome.patch)
     assert patched["spec"]["disableRedirect"] is True
@@ -263,6 +264,8 @@ async def test_a_private_endpoint_is_served_through_the_registry() -> None:
     [("deny", False, False), ("warn", True, True), ("allow", True, False)],
 )
 async def test_setting_decides_on_an_unknown_size(policy: str, allowed: bool, warned: bool) -> None:
-    outcome = await admission(unknown_size=policy).validate(request("push-unknown-size"), within=5)
+    outcome = await admission(unknown_size=policy).validate(
+        request("push-unknown-size"), within=PATIENCE
+    )
 
     assert (outcome.allowed, bool(outcome.warnings)) == (allowed, warned)

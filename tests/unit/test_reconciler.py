@@ -13,6 +13,7 @@ from app.model.domain import ApiDomain
 from app.quota.ledger import Ledger, Reservation
 from app.quota.members import Members
 from app.quota.view import Floor, Timing, View
+from tests.patience import PATIENCE
 from tests.unit.cluster_certs import always
 from tests.unit.kube import FakeKube
 
@@ -142,7 +143,7 @@ async def test_changes_before_a_replica_leads_are_not_kept(
     leading = asyncio.create_task(leader.reconciler.run())
     await asyncio.sleep(0)
     put("later")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while "later" not in written:
             await asyncio.sleep(0.01)
     leading.cancel()
@@ -166,7 +167,7 @@ def counting(leader: Leader) -> Leader:
 
 
 async def becomes_counted(leader: Leader) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while "status" not in leader.api.objects[STATUS]:
             await asyncio.sleep(0.01)
 

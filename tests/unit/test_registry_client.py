@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -184,9 +185,22 @@ async def test_endless_answer_is_given_up() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "169.254.169.254", "::1", "fe80::1%eth0", "0.0.0.0", "::ffff:127.0.0.1"],
+    [
+        "127.0.0.1",
+        "169.254.169.254",
+        "::1",
+        "fe80::1%eth0",
+        "0.0.0.0",
+        "::ffff:127.0.0.1",
+        "224.0.0.1",
+        "100.100.100.200",
+        "168.63.129.16",
+        "fd00:ec2::254",
+        "fd20:ce::254",
+        "::ffff:100.100.100.200",
+    ],
 )
-async def test_loopback_and_link_local_names_are_not_contacted(
+async def test_names_of_this_machine_and_of_metadata_are_not_contacted(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def resolve(*_: Any, **__: Any) -> list[Any]:
@@ -197,6 +211,31 @@ async def test_loopback_and_link_local_names_are_not_contacted(
     subject = RegistryClient("http://registry.example.com:5000", transport=transport)
 
     with pytest.raises(RegistryUnavailableError, match="which is not asked"):
+        await subject.manifest("team-a/app", DIGEST)
+
+
+@pytest.mark.parametrize("host", ["localhost:5000", "127.0.0.1:5000", "[::1]:5000"])
+async def test_registry_on_this_machine_is_asked_if_its_url_says_so(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def resolve(*_: Any, **__: Any) -> list[Any]:
+        return [(2, 1, 6, "", ("127.0.0.1", 5000))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    subject = RegistryClient(f"http://{host}", transport=httpx.MockTransport(manifest_answer))
+
+    assert await subject.manifest("team-a/app", DIGEST) is not None
+
+
+async def test_registry_whose_name_is_unknown_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def resolve(*_: Any, **__: Any) -> list[Any]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    transport = httpx.MockTransport(manifest_answer)
+    subject = RegistryClient("http://registry.example.com:5000", transport=transport)
+
+    with pytest.raises(RegistryUnavailableError, match=r"host registry\.example\.com: .*not known"):
         await subject.manifest("team-a/app", DIGEST)
 
 

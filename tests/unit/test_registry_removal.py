@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 
 from app.policy.verdict import Verdict
-from tests.unit.registry_configs import check_deletion, config
+from tests.unit.registry_configs import check_deletion, config, reasons
 from tests.unit.test_registry_data_loss import ANNOTATE, ANNOTATION, MANAGED, check_update, storage
 
 DELETED = "managed storage is deleted with its images"
@@ -86,6 +86,8 @@ def test_an_acknowledged_deletion_is_a_warning() -> None:
         ({}, {"logLevel": "Normal", "disableRedirect": False, "readOnly": None}, ""),
         ({}, {"nodeSelector": {}, "tolerations": [], "requests": {"read": {}}}, ""),
         ({"replicas": 0}, {"replicas": 1}, ""),
+        ({"replicas": 0}, {"replicas": 0, "logLevel": "Debug"}, ""),
+        ({"managementState": "Removed"}, {"logLevel": "Debug"}, ""),
         ({}, {"operatorLogLevel": "Debug", "imagePullSecret": {"managementState": "Removed"}}, ""),
         ({}, {"managementState": "Unmanaged", "logLevel": "Debug"}, ""),
     ],
@@ -99,6 +101,22 @@ def test_replacing_the_pod_of_an_empty_dir_loses_images(
         [("RestartLosesImages", f"with another {fields}")] if fields else []
     )
     assert check_update({**old, **storage("gcs")}, {**new, **storage("gcs")}).allowed
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (storage("emptyDir"), {"managementState": "Removed"}, "RemovalLosesImages"),
+        (storage("pvc", claim="x"), {}, "StorageChangeLosesImages"),
+        (storage("emptyDir"), storage("pvc", claim="x"), "StorageChangeLosesImages"),
+    ],
+    ids=["removed", "to an emptyDir", "from an emptyDir"],
+)
+def test_a_loss_by_another_cause_is_named_once(
+    old: dict[str, Any], new: dict[str, Any], reason: str
+) -> None:
+    found = check_update(old, {**storage("emptyDir"), **new, "logLevel": "Debug"})
+    assert reasons(found) == [reason]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.patience import PATIENCE
 from tests.unit.usage_folder import STATE, run
 
 
@@ -72,8 +73,10 @@ def changing(path: Path, text: str) -> Iterator[None]:
     done = threading.Event()
 
     def write() -> None:
+        new = path.with_suffix(".new")
         while not done.wait(0.3):
-            path.write_text(text)
+            new.write_text(text)
+            new.replace(path)  # no reader sees a part of it
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -87,7 +90,7 @@ def changing(path: Path, text: str) -> Iterator[None]:
 def test_a_watch_prints_again_and_survives_a_broken_file(folder: Path) -> None:
     command = [sys.executable, "-m", "app", "usage", "--state", str(folder), "-o", "json", "-w"]
     watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    guard = threading.Timer(30, watching.kill)
+    guard = threading.Timer(PATIENCE, watching.kill)
     guard.start()
     assert watching.stdout is not None
     reports = iter(watching.stdout.readline, "")

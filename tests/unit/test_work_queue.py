@@ -28,7 +28,7 @@ async def worked(queue: WorkQueue[str], work: Callable[[str], float | None], unt
         return work(key)
 
     task = asyncio.create_task(queue.run(counted, workers=4))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         await done.wait()
     await asyncio.sleep(0)
     task.cancel()
@@ -82,7 +82,7 @@ async def test_key_has_one_worker_and_later_changes_are_kept() -> None:
 
     queue.add("a")
     task = asyncio.create_task(queue.run(work, workers=3))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         await done.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

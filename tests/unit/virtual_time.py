@@ -17,6 +17,13 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
         return runner.run(work)
 
 
+def stop(seconds: float) -> None:
+    """Let time pass in which no task runs, as on a machine that stops. Needs the loop of `run`."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, _Loop)
+    loop.clock.now += seconds
+
+
 class _Jumping(selectors.SelectSelector):
     now = 0.0
 
@@ -29,8 +36,8 @@ class _Jumping(selectors.SelectSelector):
 
 class _Loop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
-        self._clock = _Jumping()
-        super().__init__(self._clock)
+        self.clock = _Jumping()
+        super().__init__(self.clock)
 
     def time(self) -> float:
-        return self._clock.now
+        return self.clock.now

@@ -10,6 +10,7 @@ from app.cluster.clock import ServerClock
 from app.cluster.heartbeat import NAME as HEARTBEAT
 from app.cluster.kubernetes import KubernetesState
 from app.quota.view import Timing
+from tests.patience import PATIENCE
 from tests.unit.listed_cluster import ListedCluster
 from tests.unit.stores import DOMAIN
 
@@ -96,6 +97,6 @@ async def following(cluster: Cluster, *, synced: bool = True) -> AsyncIterator[K
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not true():
             await asyncio.sleep(0.01)

@@ -150,8 +150,9 @@ def losses_between(config: Config, old: Config) -> Iterator[tuple[str, str]]:
             "RemovalLosesImages",
             f"spec.managementState changes from {was or 'Managed'} to Removed, and {going}",
         )
+    ran = was != "Removed" and old.spec.replicas != 0
     stays = "emptyDir" in before and "emptyDir" in after and now not in ("Removed", "Unmanaged")
-    if stays and (fields := " and ".join(_restarting(config.spec, old.spec))):
+    if ran and stays and (fields := " and ".join(_restarting(config.spec, old.spec))):
         yield (
             "RestartLosesImages",
             f"with another {fields}, the registry's Pod is replaced, and its emptyDir ends with it",
@@ -169,7 +170,7 @@ def _removed_storage(spec: ConfigSpec) -> str:
 
 def _restarting(spec: ConfigSpec, old: ConfigSpec) -> Iterator[str]:
     """The fields whose change ends the Pod that runs."""
-    if spec.replicas == 0 and old.replicas != 0:
+    if spec.replicas == 0:
         yield "spec.replicas"
     for field in _POD_FIELDS:
         before, after = (getattr(one, field) or _DEFAULTS.get(field) for one in (old, spec))
