@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from app.gateway.causes import explain
 from app.gateway.coverage import Coverage
@@ -44,11 +45,10 @@ class Reader:
         async def read(one: Repository) -> None:
             problems.append(await self.read(one, urgent=True))
 
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(_WITHIN):
                 await each(sorted(wanted), read, at_once=_FOR_ONE_PUSH)
-        except TimeoutError:
-            left = len(wanted) - len(problems)
+        if left := len(wanted) - len(problems):
             problems.append(f"{left} repositories were not read in {_WITHIN:g} s")
         if problem := next(filter(None, problems), ""):
             raise StateUnavailableError(f"namespace {repository.namespace}: {problem}")

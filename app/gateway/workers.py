@@ -16,8 +16,8 @@ async def each(
 ) -> None:
     """Run the action for every item. There may be a million, so there is not a task for each.
 
-    `pause`: seconds between two items, on average. Raises the first exception of an action, and
-    cancels the other ones.
+    `pause`: seconds between two items, on average. Raises the first exception of an action, also
+    CancelledError, and then no action goes on.
     """
     waiting = iter(items)
 
@@ -29,7 +29,9 @@ async def each(
 
     try:
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(min(at_once, len(items))):
-                tasks.create_task(work())
+            workers = [tasks.create_task(work()) for _ in range(min(at_once, len(items)))]
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
+    if any(worker.cancelled() for worker in workers):
+        # A TaskGroup takes this for an end like any other, but items have been left out.
+        raise asyncio.CancelledError
