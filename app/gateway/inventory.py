@@ -156,16 +156,21 @@ class Inventory:
         return {deleted.digest, *(tag for tag, digest in tags if digest == deleted.digest)}
 
     async def ask_due(self) -> bool:
-        """Ask for every reference that is due. Return whether all questions were answered."""
-        await asyncio.gather(*(self._ask_now(*question) for question in self._due.take().items()))
-        return not self._due
+        """Ask for every reference that is due. Return whether all questions were answered.
 
-    async def _ask_now(self, repository: Repository, references: set[str]) -> None:
+        A reference that becomes due meanwhile is no failure.
+        """
+        asking = (self._ask_now(*question) for question in self._due.take().items())
+        return all(await asyncio.gather(*asking))
+
+    async def _ask_now(self, repository: Repository, references: set[str]) -> bool:
         try:
             await self._verify(Check(repository, urgent=True), references)
         except (RegistryUnavailableError, DatabaseError) as error:
             logger.warning("registry not asked", extra={"problem": str(error)})
             self._due.add(repository, references)
+            return False
+        return True
 
     async def compare(
         self, repository: Repository, *, thorough: bool, urgent: bool = False, anew: bool = False

@@ -15,7 +15,6 @@ from app.gateway.repository_usage import RepositoryUsage
 from app.registry.client import RegistryUnavailableError
 from app.registry.names import Reference, Repository
 from tests.patience import PATIENCE
-from tests.unit import virtual_time
 from tests.unit.inventories import (
     APP,
     GRACE,
@@ -28,12 +27,6 @@ from tests.unit.inventories import (
     push,
 )
 from tests.unit.pushes import digest_of, image, index
-
-
-@pytest.fixture(scope="module")
-def event_loop_policy() -> virtual_time.Policy:
-    """Questions that wait for a moment are asked in their order, however slow the machine is."""
-    return virtual_time.Policy()
 
 
 async def test_stored_manifest_counts_and_refused_one_does_not(inventory: Inventory) -> None:
@@ -108,6 +101,21 @@ async def test_concurrent_rounds_of_questions_are_both_answered(
     registry.store(image(1), "v1")
 
     assert all(await asyncio.gather(inventory.ask_due(), inventory.ask_due()))
+
+
+async def test_question_that_becomes_due_while_others_are_answered_is_no_failure(
+    inventory: Inventory, registry: FakeRegistry
+) -> None:
+    """Otherwise the gateway waits as after a failure before it asks the next one."""
+    inventory.unknown(await inventory.begin(APP, V1, digest_of(image(1))))
+    registry.gate.clear()
+    asking = asyncio.create_task(inventory.ask_due())
+    await asyncio.sleep(0)
+    inventory.unknown(await inventory.begin(Repository("ns", "other"), V1, digest_of(image(1))))
+    registry.gate.set()
+
+    assert await asking
+    assert inventory.something_due.is_set()
 
 
 async def test_deletion_does_not_wait_for_a_running_comparison(

@@ -7,17 +7,10 @@ import pytest
 from app.gateway.database import Database, Findings
 from app.gateway.inventory import Inventory
 from app.registry.names import Repository
-from tests.unit import virtual_time
 from tests.unit.inventories import APP, V1, V2, FakeRegistry, counts, push
 from tests.unit.pushes import digest_of, image
 
 OLD, NEW, OTHER = image(1), image(2), image(3)
-
-
-@pytest.fixture(scope="module")
-def event_loop_policy() -> virtual_time.Policy:
-    """Questions that wait for a moment are asked in their order, however slow the machine is."""
-    return virtual_time.Policy()
 
 
 async def settle(inventory: Inventory) -> None:

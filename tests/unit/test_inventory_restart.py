@@ -12,7 +12,6 @@ from app.gateway.database import Database, DatabaseError
 from app.gateway.inventory import Inventory
 from app.registry.names import Reference
 from tests.patience import PATIENCE
-from tests.unit import virtual_time
 from tests.unit.inventories import (
     APP,
     GRACE,
@@ -25,12 +24,6 @@ from tests.unit.inventories import (
     push,
 )
 from tests.unit.pushes import digest_of, image, index
-
-
-@pytest.fixture(scope="module")
-def event_loop_policy() -> virtual_time.Policy:
-    """Questions that wait for a moment are asked in their order, however slow the machine is."""
-    return virtual_time.Policy()
 
 
 async def test_counts_survive_a_restart(

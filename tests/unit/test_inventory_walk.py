@@ -16,7 +16,6 @@ from app.gateway.contents import NO_LINKS, Links
 from app.gateway.database import Database, Intent
 from app.gateway.inventory import Inventory
 from app.registry.names import Reference
-from tests.unit import virtual_time
 from tests.unit.inventories import APP, GRACE, ORIGIN, FakeRegistry, inventory_of, push
 from tests.unit.pushes import digest_of, image, index
 
@@ -30,12 +29,6 @@ LINKS = {
     digest_of(SIGNATURE): Links(subject=digest_of(CHILDREN[0])),
 }
 STEPS = 80
-
-
-@pytest.fixture(scope="module")
-def event_loop_policy() -> virtual_time.Policy:
-    """Questions that wait for a moment are asked in their order, however slow the machine is."""
-    return virtual_time.Policy()
 
 
 class Walk:

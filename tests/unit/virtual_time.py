@@ -41,10 +41,3 @@ class _Loop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self.clock.now
-
-
-class Policy(asyncio.DefaultEventLoopPolicy):
-    """For a module whose tests all run on such a loop: its fixture `event_loop_policy`."""
-
-    def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        return _Loop()
