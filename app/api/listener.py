@@ -12,7 +12,6 @@ logger = logging.getLogger("registry_admission.server")
 
 HANDSHAKE_TIMEOUT = 10.0
 """Seconds for a TLS handshake."""
-_BACKLOG = 2048
 _AT_ONCE = 64
 """Connections that are accepted before other tasks run."""
 _PAUSE = 0.5
@@ -29,7 +28,7 @@ class Listener:
         protocol: Callable[[Connection], asyncio.Protocol],
         connections: Connections,
     ) -> None:
-        """`listening` is bound. Without a context connections are plain."""
+        """`listening` is a listening socket. Without a context connections are plain."""
         self._socket = listening
         self._context = context
         self._protocol = protocol
@@ -37,7 +36,6 @@ class Listener:
         self._handshakes: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         listening.setblocking(False)
-        listening.listen(_BACKLOG)
         self._loop.add_reader(listening, self._accept)
         self._pause: asyncio.TimerHandle | None = None
 

@@ -20,6 +20,7 @@ logger = logging.getLogger("registry_admission.server")
 _KEEP_ALIVE = 120
 """Seconds. The API server closes an idle connection after 90 s. This service waits longer, so that
 it never closes one just as a review is sent on it."""
+_BACKLOG = 2048
 _LAST_BYTES = 1.0
 """Seconds for the last answers to arrive."""
 
@@ -132,12 +133,16 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket; port 0 picks a free one. Raises OSError that names the address."""
+    """A socket that listens; port 0 picks a free one. Raises OSError that names the address.
+
+    It listens at once: two processes can bind one port as long as neither listens.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         raise OSError(

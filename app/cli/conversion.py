@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
@@ -113,7 +112,7 @@ async def _config(options: Options, api: KubeApi | None) -> LegacyConfig:
     if api and options.from_cluster:
         found = await converting.config_maps_in(api)
     else:
-        found = converting.config_maps_of(chain.from_iterable(map(manifests.read, options.files)))
+        found = converting.config_maps_of(manifests.read_all(options.files))
     return converting.the_config(found, options.config_map, _UNITS[options.size_unit])
 
 

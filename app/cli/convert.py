@@ -111,12 +111,12 @@ def _config_map(
 def convert_command(settings: Settings, **options: Any) -> None:
     """Convert the limits of the legacy gateway.
 
-    Writes a LimitRange for each namespace. A FILE holds the gateway's ConfigMap; - is stdin. Each
-    namespace gets the limits that all of its repositories have. If rules give its repositories
-    different limits, it gets the least strict ones, and the report lists the changes. The gateway
-    has no limits for a whole namespace: a ResourceQuota is only written with counts from options.
-    kube-*, default, and the namespaces of the registry and of the service only get limits if
-    --namespaces names them.
+    Writes a LimitRange for each namespace. A FILE, or a folder of files, holds the gateway's
+    ConfigMap; - is stdin. Each namespace gets the limits that all of its repositories have. If
+    rules give its repositories different limits, it gets the least strict ones, and the report
+    lists the changes. The gateway has no limits for a whole namespace: a ResourceQuota is only
+    written with counts from options. kube-*, default, and the namespaces of the registry and of
+    the service only get limits if --namespaces names them.
 
     The exit code is 1 if a limit is approximated, or if an object would be refused.
 

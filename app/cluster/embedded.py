@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import chain
 from pathlib import Path
 
 from app.cluster import manifests
@@ -220,6 +219,6 @@ def _read(folder: Path, domain: ApiDomain) -> Snapshot:
         problem = "is not a folder" if folder.exists() else "does not exist"
         raise ManifestError(f"{folder} {problem}")
     snapshot = Snapshot(domain)
-    for manifest in chain.from_iterable(map(manifests.read, manifests.files(folder))):
+    for manifest in manifests.read_all([folder]):
         snapshot.add(manifest)
     return snapshot

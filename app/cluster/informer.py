@@ -198,8 +198,9 @@ class Informer:
             async for page in pages:
                 metadata = page["metadata"]
                 for content in page.get("items") or []:
-                    keys.add(_key(content))
-                    self._store.put(_key(content), content)
+                    key = _key(content)
+                    keys.add(key)
+                    self._store.put(key, content)
         self._store.retain(keys)
         self._version = metadata["resourceVersion"]
         self._heard()

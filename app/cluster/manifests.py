@@ -4,8 +4,9 @@ import codecs
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,6 +94,12 @@ def _is_hidden(path: Path) -> bool:
 def displayed(path: Path) -> Path:
     """How messages name the file; `-` is `stdin`."""
     return Path("stdin") if path == STANDARD_INPUT else path
+
+
+def read_all(paths: Iterable[Path]) -> Iterator[Manifest]:
+    """The objects of files and folders, in order; `-` is standard input. Raises ManifestError."""
+    for file in chain.from_iterable(map(files, paths)):
+        yield from read(file)
 
 
 def read(path: Path, max_bytes: int = MAX_BYTES) -> Iterator[Manifest]:

@@ -43,15 +43,16 @@ class Inventory:
     def add(self, stream: ImageStream) -> None:
         namespace, name = stream.metadata.namespace, stream.metadata.name
         self.usage.put(namespace, name, StreamUsage.of(stream))
-        for history in stream.status.tags:
-            if history.items and self._is_local(history.items[0]):
-                newest = history.items[0]
-                time = time_of(newest.created)
+        for tag, events in stream.status.histories.items():
+            newest = events[0]
+            image = newest.get("image")
+            if image and self._is_local(newest):
+                time = time_of(newest.get("created") or "")
                 if time:
                     self._pushed.append(time.timestamp())
                 else:
                     self._undated += 1
-                self._consider(Sample(f"{namespace}/{name}", history.tag, newest.image))
+                self._consider(Sample(f"{namespace}/{name}", tag, image))
 
     @property
     def pushed(self) -> int:
@@ -67,8 +68,8 @@ class Inventory:
         return sorted(sample for _, sample in self._samples)
 
     def _is_local(self, event: TagEvent) -> bool:
-        host, slash, _ = event.docker_image_reference.partition("/")
-        return bool(event.image) and (not slash or host in self._hosts)
+        host, slash, _ = (event.get("docker_image_reference") or "").partition("/")
+        return not slash or host in self._hosts
 
     def _consider(self, sample: Sample) -> None:
         if not self._count:

@@ -16,8 +16,9 @@ from typing import TextIO
 
 from app.gateway import schema
 from app.gateway.contents import NO_LINKS, Contents, Links
+from app.gateway.schema import SchemaError
 from app.gateway.transactions import Transactions
-from app.model.errors import UnusableError
+from app.model.errors import UnusableError, file_problem
 from app.registry.names import Reference, Repository
 
 _DROP_TAG = "DELETE FROM tags WHERE namespace = ? AND stream = ? AND tag = ?"
@@ -71,14 +72,15 @@ class Database:
             self._connection = sqlite3.connect(
                 path, timeout=1.0, isolation_level=None, check_same_thread=False
             )
+            schema.require_usable(self._connection)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self.has_old_links = schema.prepare(self._connection)
             """Whether indexes may have more children than this file says."""
             if not self._fact("upstream"):
                 self._set("upstream", upstream)
-        except (sqlite3.Error, OSError) as error:
-            raise DatabaseError(f"{path}: {error}") from None
+        except (sqlite3.Error, OSError, SchemaError) as error:
+            raise DatabaseError(f"{path}: {_cause(path, error)}") from None
         self._transactions = Transactions(
             self._connection, lambda error: DatabaseError(f"{path}: {error}")
         )
@@ -209,9 +211,23 @@ def read_contents(path: Path) -> dict[Repository, Contents]:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)
         with closing(connection):
             connection.execute("BEGIN")
+            schema.require_contents(connection)
             return _contents(connection)
-    except sqlite3.Error as error:
-        raise DatabaseError(f"{path}: {error}; name the --database of a gateway") from None
+    except (sqlite3.Error, SchemaError) as error:
+        raise DatabaseError(f"{path}: {_cause(path, error)}") from None
+
+
+def _cause(path: Path, error: Exception) -> str:
+    """Why the file cannot be used. SQLite has one text for a missing file, a folder and a missing
+    right."""
+    if isinstance(error, sqlite3.Error):
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY:
+            return "SQLite needs the right to write into its folder"
+        try:
+            path.open("rb").close()
+        except OSError as found:
+            error = found
+    return file_problem(error) if isinstance(error, OSError) else str(error)
 
 
 def _contents(connection: sqlite3.Connection) -> dict[Repository, Contents]:

@@ -2,6 +2,8 @@
 
 import sqlite3
 
+from app.model.errors import UnusableError
+
 _VERSION = 3
 _OLD_LINKS = 2
 """Programs of version 2 left out the children that an index lists with another media type than that
@@ -37,12 +39,38 @@ COMMIT;
 _ADD_LINKS = "ALTER TABLE intents ADD COLUMN links TEXT NOT NULL DEFAULT ''"
 
 
+class SchemaError(UnusableError):
+    """The database has no tables that this program can use."""
+
+
+def require_usable(connection: sqlite3.Connection) -> None:
+    """Raises SchemaError for tables of another program, or of a later version of this one."""
+    tables = _tables(connection)
+    if tables and "facts" not in tables:
+        raise SchemaError("the SQLite database of another program; name the file of a gateway")
+    version = _version(connection)
+    if version > _VERSION:
+        raise SchemaError(
+            f"written by a later version of this program, with tables of version {version}; this "
+            f"one knows version {_VERSION}"
+        )
+
+
+def require_contents(connection: sqlite3.Connection) -> None:
+    """Raises SchemaError for tables that cannot be read before a gateway has prepared them."""
+    require_usable(connection)
+    if not _tables(connection):
+        raise SchemaError("an empty database; name the file of a gateway that has started")
+    if _version(connection) < _OLD_LINKS:
+        raise SchemaError("written by an earlier version; start the gateway once with this file")
+
+
 def prepare(connection: sqlite3.Connection) -> bool:
     """Make the tables, or upgrade those of an earlier version.
 
     Returns whether indexes may have more children than the file says.
     """
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = _version(connection)
     if version < _OLD_LINKS:
         connection.executescript(_DROP_VERSION_1)
     connection.executescript(_TABLES)
@@ -51,9 +79,17 @@ def prepare(connection: sqlite3.Connection) -> bool:
         connection.execute(_ADD_LINKS)
     if version != _OLD_LINKS:
         mark_links_read(connection)
-    return bool(version == _OLD_LINKS)
+    return version == _OLD_LINKS
 
 
 def mark_links_read(connection: sqlite3.Connection) -> None:
     """Note that every index has been read again."""
     connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

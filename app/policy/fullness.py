@@ -13,7 +13,7 @@ from app.quota.usage import NamespaceUsage
 Kind = Literal["Namespace", "ImageStream", "Image"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Level:
     """One count, or one size in bytes, and its limit."""
 

@@ -24,9 +24,8 @@ class PushTimes:
     ) -> None:
         """Keep the times of one stream. `key`: (namespace, name); `usage`: the stream's tags."""
         known = {
-            history.tag: _seconds(history.items[0].created)
-            for history in stream.status.tags
-            if history.items
+            tag: _seconds(events[0].get("created") or "")
+            for tag, events in stream.status.histories.items()
         }
         self._seconds[key] = array("I", (known.get(tag, _UNKNOWN) for tag in sorted(usage.tags)))
 

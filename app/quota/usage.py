@@ -4,7 +4,7 @@ The cost of an update is the size of the stream. The cost of a question is the s
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from sys import intern
 from typing import Self
@@ -30,17 +30,16 @@ class StreamUsage:
     """The number of stored images that no tag reaches. They do not count. An ImageStream has none;
     a repository behind the gateway may have some."""
 
-    def __init__(self, tags: dict[str, tuple[str, ...]]) -> None:
+    def __init__(self, tags: Mapping[str, Sequence[str]]) -> None:
         self._tags = {intern(tag): _history(digests) for tag, digests in tags.items()}
         self._sorted: list[str] = []
         self.image_count = len(self.packed_images)
 
     @classmethod
     def of(cls, stream: ImageStream | CountedStream) -> "StreamUsage":
-        tags: dict[str, tuple[str, ...]] = {tag.name: () for tag in stream.spec.tags if tag.name}
-        for history in stream.status.tags:
-            if history.items:
-                tags[history.tag] = tuple(item.image for item in history.items if item.image)
+        tags: dict[str, Sequence[str]] = dict.fromkeys(stream.spec.tag_names, ())
+        for tag, events in stream.status.histories.items():
+            tags[tag] = [image for event in events if (image := event.get("image"))]
         return cls(tags)
 
     def copy(self) -> Self:
@@ -58,7 +57,13 @@ class StreamUsage:
 
     @property
     def packed_images(self) -> frozenset[Packed]:
-        return frozenset(digest for history in self._tags.values() for digest in _each(history))
+        found = set[Packed]()
+        for history in self._tags.values():
+            if isinstance(history, bytes):
+                found.add(history)
+            else:
+                found.update(history)
+        return frozenset(found)
 
     @property
     def images(self) -> frozenset[str]:
@@ -119,9 +124,8 @@ class StreamUsage:
         )
 
 
-def _history(digests: tuple[str, ...]) -> _History:
-    packed = tuple(map(pack, digests))
-    return packed[0] if len(packed) == 1 else packed
+def _history(digests: Sequence[str]) -> _History:
+    return pack(digests[0]) if len(digests) == 1 else tuple(map(pack, digests))
 
 
 def _each(history: _History) -> tuple[Packed, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from functools import cached_property
 from pathlib import Path
 
 from app.cluster import manifests
@@ -36,7 +36,7 @@ class NamespaceFullness:
     in_escrow: int | None = None
     """Places that replicas hold; None if the ledgers are not readable."""
 
-    @property
+    @cached_property
     def fullest(self) -> Level | None:
         """The fullest limit of the namespace and its streams; None if there is no limit."""
         limited = [level for level in (*self.totals, *self.streams) if level.hard is not None]
@@ -98,8 +98,7 @@ def proposed_limits(paths: Sequence[Path], domain: ApiDomain) -> LimitFiles:
 
     Raises ManifestError if there is none in them.
     """
-    found = chain.from_iterable(map(manifests.files, paths))
-    files = LimitFiles.of(chain.from_iterable(map(manifests.read, found)), domain)
+    files = LimitFiles.of(manifests.read_all(paths), domain)
     if paths and not files.namespaces:
         # The command before a pipe may have failed; that must not look like a good result.
         raise ManifestError("--proposed: there is no LimitRange and no ResourceQuota in it")

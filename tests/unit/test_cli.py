@@ -2,7 +2,6 @@
 
 import pkgutil
 import re
-import socket
 import tomllib
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import yaml
 from click.testing import CliRunner, Result
 from cryptography import x509
 
+from app.api.server import listen
 from app.certs import files
 from app.cli.exit_codes import ExitCode
 from app.cli.main import complete_for_kubectl, main, start
@@ -153,13 +153,17 @@ def test_an_empty_settings_file_sets_nothing(tmp_path: Path) -> None:
     assert yaml.safe_load(answer.output)["port"] == 8443
 
 
+@pytest.mark.parametrize("command", [("serve",), ("gateway", "--upstream", "http://127.0.0.1:1")])
 def test_taken_port_is_named_with_the_next_step(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
+    """The port belongs to a process that has not begun to serve."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "limits.yaml").write_text("kind: List\nitems: []\n")
+    with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
-        answer = run("serve", "--port", str(port))
+        answer = run(*command, "--state", str(tmp_path), "--port", str(port))
 
     assert answer.exit_code == 3
     assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in answer.output

@@ -120,3 +120,33 @@ async def test_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(DatabaseError, match="file is not a database"):
         Database(path, ORIGIN)
+
+
+async def test_folder_is_named_as_one(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseError, match=f"{tmp_path}: Is a directory"):
+        Database(tmp_path, ORIGIN)
+
+
+@pytest.mark.parametrize(
+    ("statements", "problem"),
+    [
+        pytest.param("PRAGMA user_version = 1", "of another program", id="another program"),
+        pytest.param("PRAGMA user_version = 9", "of another program", id="also with our version"),
+        pytest.param(
+            "CREATE TABLE facts (name); PRAGMA user_version = 4", "by a later version", id="later"
+        ),
+    ],
+)
+async def test_database_of_another_program_or_a_later_version_stays_as_it_is(
+    tmp_path: Path, statements: str, problem: str
+) -> None:
+    """Both have a table with a name of ours; an upgrade would drop it."""
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.executescript(f"CREATE TABLE images (path TEXT); {statements}")
+    before = path.read_bytes()
+
+    with pytest.raises(DatabaseError, match=problem):
+        Database(path, ORIGIN)
+
+    assert path.read_bytes() == before

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.gateway.contents import Contents
 from app.gateway.repository_usage import RepositoryUsage
-from app.model.stream import ImageStream
+from app.model.stream import CountedStream, ImageStream
 from app.quota.digests import pack, unpack
 from app.quota.effective import Effective
 from app.quota.members import Claims, Members
@@ -22,15 +22,20 @@ TAGS = st.dictionaries(
 )
 
 
-def test_a_stream_holds_spec_tags_and_status_tags_with_items() -> None:
-    stream = ImageStream.model_validate(
+@pytest.mark.parametrize("model", [ImageStream, CountedStream])
+def test_a_stream_holds_spec_tags_and_status_tags_with_items(
+    model: type[ImageStream | CountedStream],
+) -> None:
+    stream = model.model_validate(
         {
-            "spec": {"tags": [{"name": "spec-only"}, {"name": "both"}]},
+            "spec": {"tags": [{"name": "spec-only"}, {"name": "both"}, {"name": None}]},
             "status": {
                 "tags": [
                     {"tag": "both", "items": [{"image": "new"}, {"image": "old"}]},
                     {"tag": "emptied", "items": []},
                     {"tag": "nulled", "items": None},
+                    {"tag": None, "items": None},
+                    {"tag": "nameless", "items": [{"image": None, "created": None}]},
                 ]
             },
         }
@@ -38,7 +43,7 @@ def test_a_stream_holds_spec_tags_and_status_tags_with_items() -> None:
 
     usage = StreamUsage.of(stream)
 
-    assert usage.tags == {"spec-only", "both"}
+    assert usage.tags == {"spec-only", "both", "nameless"}
     assert usage.images == {"new", "old"}
     assert usage.latest("both") == "new"
     assert usage.latest("spec-only") is None

@@ -3,6 +3,9 @@
 import asyncio
 import json
 import re
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -130,24 +133,61 @@ async def test_database_of_a_gateway_replaces_the_counts_of_the_folder(folder: P
     assert [item["untaggedImages"] for item in json.loads(as_json.stdout)["items"]] == [1]
 
 
+def of_another_program(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as database:
+        database.executescript("CREATE TABLE images (path TEXT); INSERT INTO images VALUES ('a');")
+
+
+def of_version(version: int) -> Callable[[Path], None]:
+    def write(file: Path) -> None:
+        Database(file, "http://registry").close()
+        with closing(sqlite3.connect(file)) as database:
+            database.execute(f"PRAGMA user_version = {version}")
+
+    return write
+
+
 @pytest.mark.parametrize(
-    ("content", "problem"),
+    ("make", "problem"),
     [
-        pytest.param(None, "unable to open database file", id="missing"),
-        pytest.param(b"not a database" * 100, "file is not a database", id="another file"),
-        pytest.param(b"", "no such table", id="empty"),
+        pytest.param(lambda _: None, "No such file or directory", id="missing"),
+        pytest.param(Path.mkdir, "Is a directory", id="folder"),
+        pytest.param(
+            lambda file: file.write_bytes(b"not a database" * 100),
+            "file is not a database",
+            id="another file",
+        ),
+        pytest.param(
+            Path.touch, "an empty database; name the file of a gateway that has started", id="empty"
+        ),
+        pytest.param(
+            of_another_program,
+            "the SQLite database of another program; name the file of a gateway",
+            id="foreign",
+        ),
+        pytest.param(
+            of_version(1),
+            "written by an earlier version; start the gateway once with this file",
+            id="earlier version",
+        ),
+        pytest.param(
+            of_version(4),
+            "written by a later version of this program, with tables of version 4; this one "
+            "knows version 3",
+            id="later version",
+        ),
     ],
 )
-def test_unusable_database_is_one_line(folder: Path, content: bytes | None, problem: str) -> None:
+def test_unusable_database_is_one_line(
+    folder: Path, make: Callable[[Path], object], problem: str
+) -> None:
     file = folder / "gateway.db"
-    if content is not None:
-        file.write_bytes(content)
+    make(file)
 
     answer = run("--state", folder, "--database", file)
 
     assert answer.exit_code == 3
-    assert answer.stderr.startswith(f"Error: {file}: {problem}"), answer.stderr
-    assert len(answer.stderr.splitlines()) == 1
+    assert answer.stderr == f"Error: {file}: {problem}\n"
 
 
 def test_database_needs_the_folder_of_limits() -> None:
