@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.admission.review import AdmissionRequest, Outcome, invalid, of_verdict
-from app.policy.verdict import Verdict
+from app.policy.verdict import Verdict, Violation
 
 TITLE = "ImageStream team-a/app"
 
@@ -50,6 +50,41 @@ def test_of_many_fields_that_are_wrong_some_dozens_are_named() -> None:
     assert "spec.tags.31: wrong; and 4968 more" in message
 
 
+def test_of_32_fields_that_are_wrong_none_is_left_out() -> None:
+    assert (
+        " more"
+        not in invalid(TITLE, [f"spec.tags.{number}: wrong" for number in range(32)]).message
+    )
+
+
+@pytest.mark.parametrize(
+    ("warnings", "told"),
+    [
+        (["a", "b", "a"], ["a", "b"]),
+        (["a\nb"], ["a b"]),
+        ([str(number) for number in range(12)], [str(number) for number in range(12)]),
+        (
+            [str(number) for number in range(13)],
+            [*(str(number) for number in range(11)), "… and 2 more warnings"],
+        ),
+    ],
+    ids=["repeated", "two lines", "twelve", "thirteen"],
+)
+def test_at_most_twelve_different_warnings_of_one_line_are_told(
+    warnings: list[str], told: list[str]
+) -> None:
+    assert Outcome(warnings=warnings).response("1")["response"]["warnings"] == told
+
+
+def test_a_refused_request_has_the_causes_of_the_refusal_as_reasons() -> None:
+    tolerated = (Violation("too large", "make it smaller", "ImageTooLarge"),)
+    allowed = Outcome(tolerated=tolerated)
+    refusal = Outcome(allowed=False, causes=("Incomplete",), tolerated=tolerated)
+
+    assert (allowed.reasons, allowed.would_be_refused) == (("ImageTooLarge",), True)
+    assert (refusal.reasons, refusal.would_be_refused) == (("Incomplete",), False)
+
+
 def test_an_audit_annotation_is_a_few_kibibytes() -> None:
     outcome = Outcome(audit={"follows": "x" * 10**6, "verdict": "allowed"})
 
@@ -64,6 +99,7 @@ def test_an_audit_annotation_is_a_few_kibibytes() -> None:
         ("app", {"metadata": {"name": "app"}}, "ImageStream team-a/app"),
         ("", {"metadata": {"generateName": "app-", "name": "app-x1"}}, "ImageStream team-a/app-x1"),
         ("", {"metadata": {"generateName": "app-"}}, "ImageStream team-a/app-*"),
+        ("", {"metadata": {"generateName": "app-", "name": ""}}, "ImageStream team-a/app-*"),
         ("", {"metadata": {"name": None, "generateName": 7}}, "ImageStream team-a/*"),
         ("", {"metadata": []}, "ImageStream team-a/*"),
         ("", None, "ImageStream team-a/*"),
