@@ -74,6 +74,19 @@ def test_nothing_is_kept_of_a_removed_referrer() -> None:
     assert not subject
 
 
+def test_kept_image_counts_without_a_tag_and_without_its_manifest() -> None:
+    subject = Contents()
+    subject.keep("a")
+    subject.keep("a")
+    subject.release("a")
+    assert subject
+    assert subject.counted() == {"a"}
+
+    subject.release("a")
+    assert not subject
+    assert subject.counted() == set()
+
+
 def test_an_image_in_its_grace_period_is_not_freed_with_its_tag() -> None:
     subject = contents(a=NO_LINKS, b=Links(frozenset("c")), c=NO_LINKS)
     subject.count_until("c", NOW + 1)
