@@ -133,7 +133,7 @@ def look(
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Run work that reads or writes a state, and print no log."""
     # The notes of an inventory name the objects that could not be read.
-    logging.getLogger("registry_admission").addHandler(logging.NullHandler())
+    logging.getLogger().addHandler(logging.NullHandler())
     return asyncio.run(work)
 
 

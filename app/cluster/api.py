@@ -268,6 +268,8 @@ class KubeApi:
     def _cause(self, error: Exception) -> str:
         if isinstance(error, TimeoutError):
             return f"no answer within {self._patience:g} seconds"
+        if isinstance(error, aiohttp.InvalidURL):
+            return f"{self.url} is not the address of an API server"
         return str(error) or type(error).__name__
 
     def _unreachable(self, error: aiohttp.ClientConnectorError) -> str:

@@ -74,7 +74,7 @@ async def connected(
         api = await KubeApi.connect(file, context, patience)
     except _unusable() as error:
         raise NoClusterError(
-            f"the kubeconfig {file or 'of this Pod'} cannot be used: {_reason(error)}; "
+            f"the kubeconfig {file or 'of this Pod'} cannot be used: {_reason(error, file)}; "
             "name another with --kubeconfig"
         ) from None
     try:
@@ -108,7 +108,7 @@ def _unusable() -> tuple[type[Exception], ...]:
     )  # fmt: skip
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, kubeconfig: str | None) -> str:
     """The error on one line, without the content of the file."""
     if isinstance(error, MarkedYAMLError):
         mark = error.problem_mark
@@ -117,6 +117,8 @@ def _reason(error: Exception) -> str:
         return "it is nested too deeply"
     if isinstance(error, KeyError | TypeError | AttributeError):
         return "it is not a kubeconfig"
+    if isinstance(error, OSError) and error.filename not in (None, kubeconfig):
+        return f"{error.filename}: {file_problem(error)}"  # the program that makes the token
     if isinstance(error, OSError | UnicodeDecodeError):
         return file_problem(error)
     return str(error).partition("\n")[0][:200] or type(error).__name__

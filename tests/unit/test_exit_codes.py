@@ -53,6 +53,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "kubeconfig": "[",
         "list.yaml": "- [",
         "away": AWAY,
+        "address": AWAY.replace("127.0.0.1:1", ":x"),
+        "plugin": AWAY.replace(
+            "token: any",
+            "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./no-plugin, "
+            "interactiveMode: Never}",
+        ),
     }.items():
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -161,6 +167,20 @@ def test_a_command_ends_with_the_code_of_the_table(place: Path, line: str, code:
         ("install --image a --apply", 2, "name one with --kubeconfig\n"),
         ("uninstall --yes", 2, "name one with --kubeconfig\n"),
         ("convert --from-cluster", 2, "name one with --kubeconfig\n"),
+        ("usage --kubeconfig address", 3, ": http://:x is not the address of an API server\n"),
+        (
+            "usage --kubeconfig plugin",
+            3,
+            "the kubeconfig plugin cannot be used: ./no-plugin: No such file or directory; name",
+        ),
+        ("usge", 2, "Error: No such command 'usge'. Did you mean 'usage'?\n"),
+        ("certs mkae", 2, "Error: No such command 'mkae'. Did you mean 'make'?\n"),
+        (
+            "usage --sttae fine",
+            2,
+            "Error: No such option '--sttae'. (Did you mean one of: '--state'",
+        ),
+        ("nothing", 2, "Error: No such command 'nothing'.\n"),
         ("doctor", 2, "name one with --kubeconfig, or a folder with --state\n"),
         ("gateway --upstream http://localhost:1", 2, "name a folder of limits with --state"),
         ("gateway", 2, "Error: --upstream is required"),

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import httpx
 import pytest
 
 from app.gateway.client_transport import ClientTransport
@@ -29,6 +30,11 @@ async def client(serve: Serve) -> AsyncIterator[RegistryClient]:
             yield made
         finally:
             await made.close()
+
+
+def http() -> httpx.AsyncClient:
+    transport = HttpTransport(answer_timeout=PATIENCE, idle_timeout=PATIENCE)
+    return httpx.AsyncClient(transport=ClientTransport(transport))
 
 
 async def test_manifests_are_read_over_one_connection() -> None:
@@ -57,6 +63,41 @@ async def test_manifests_are_read_over_one_connection() -> None:
             f"GET /v2/team-a/app/manifests/{DIGEST}".encode(),
         ]
     ]
+
+
+async def test_body_of_a_request_is_sent() -> None:
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await head(reader))
+        asked.append(await reader.readexactly(len(b"scope=pull")))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async with server(serve) as url, http() as subject:
+        answer = await subject.post(f"{url}/token", data={"scope": "pull"})
+
+    assert answer.status_code == 200
+    assert asked[0].startswith(b"POST /token")
+    assert asked[1] == b"scope=pull"
+
+
+@pytest.mark.parametrize("unread", [True, False], ids=["an unread answer", "the client"])
+async def test_closing_ends_the_connection(unread: bool) -> None:
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head(reader)
+        writer.write(FOUND + (b"{" if unread else image()))
+        await reader.read()
+        ended.set()
+
+    async with server(serve) as url, http() as subject:
+        async with subject.stream("GET", url) as answer:
+            if not unread:
+                await answer.aread()
+        if not unread:
+            await subject.aclose()
+        await asyncio.wait_for(ended.wait(), PATIENCE)
 
 
 @pytest.mark.parametrize(

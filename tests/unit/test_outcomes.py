@@ -1,8 +1,10 @@
 """The size of an answer is bounded for requests of any size."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from app.admission.review import AdmissionRequest, Outcome, invalid, of_verdict
 from app.policy.verdict import Verdict
@@ -82,6 +84,56 @@ def test_a_title_names_an_object_with_a_generated_name(
         }
     )
     assert request.title == title
+
+
+def test_a_title_has_the_name_of_the_request_first() -> None:
+    assert _update({"metadata": {"name": "other"}}, {}).title == "ImageStream team-a/app"
+
+
+@pytest.mark.parametrize("timestamp", ["2026-01-01T00:00:00Z", None])
+def test_an_object_with_a_deletion_timestamp_is_being_deleted(timestamp: str | None) -> None:
+    request = _update({"metadata": {"deletionTimestamp": timestamp}}, {})
+    assert request.is_being_deleted is (timestamp is not None)
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "unchanged"),
+    [
+        ({"spec": 1, "metadata": {"a": 1}, "status": 1}, {"spec": 1}, True),
+        ({"spec": 1}, {"spec": 1, "metadata": {"a": 1}, "status": 1}, True),
+        ({"spec": 1}, {"spec": 2}, False),
+        ({"spec": 1}, {}, False),
+        ({"data": 1}, {"data": 1, "spec": 1}, False),
+    ],
+    ids=str,
+)
+def test_only_metadata_and_status_may_differ_in_an_unchanged_object(
+    new: dict[str, Any], old: dict[str, Any], unchanged: bool
+) -> None:
+    assert _update(new, old).is_unchanged is unchanged
+    assert not _update(new, old).model_copy(update={"operation": "CREATE"}).is_unchanged
+    assert not _update(new, None).is_unchanged
+
+
+@pytest.mark.parametrize(("length", "valid"), [(0, False), (1, True), (128, True), (129, False)])
+def test_the_uid_of_a_review_has_a_bounded_length(length: int, valid: bool) -> None:
+    content = {"uid": "x" * length, "kind": {}, "operation": "CREATE"}
+    with nullcontext() if valid else pytest.raises(ValidationError):
+        AdmissionRequest.model_validate(content)
+
+
+def _update(new: dict[str, Any], old: dict[str, Any] | None) -> AdmissionRequest:
+    return AdmissionRequest.model_validate(
+        {
+            "uid": "1",
+            "kind": {"kind": "ImageStream"},
+            "operation": "UPDATE",
+            "namespace": "team-a",
+            "name": "app",
+            "object": new,
+            "oldObject": old,
+        }
+    )
 
 
 def test_a_title_names_each_object_of_a_deleted_collection() -> None:

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 
+import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.base_protocol import BaseProtocol
 from kubernetes_asyncio.client import ApiClient, Configuration
 from pydantic_core import to_json
 
 from app.cluster.api import MAX_EVENT, ApiError, Content, KubeApi
+from app.cluster.watch_stream import lines
 
 
 @asynccontextmanager
@@ -62,6 +65,32 @@ async def test_event_may_be_split_anywhere() -> None:
 
     async with serving(*(text[at : at + 1] for at in range(len(text)))) as api:
         assert await events(api) == sent
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        pytest.param([b"abcd", b"\n"], id="an event of the maximum"),
+        pytest.param([b"abc", b"\nab", b"c\n"], id="events that exceed it together"),
+        pytest.param([b"abcdefgh\n"], id="an event in one piece"),
+    ],
+)
+async def test_only_the_unfinished_part_of_one_event_is_bounded(chunks: Sequence[bytes]) -> None:
+    protocol = BaseProtocol(asyncio.get_running_loop())
+    protocol.connection_made(asyncio.Transport())
+    stream = aiohttp.StreamReader(protocol, 2**16)
+
+    async def feed() -> None:
+        for chunk in chunks:
+            stream.feed_data(chunk)
+            await asyncio.sleep(0)
+        stream.feed_eof()
+
+    feeding = asyncio.create_task(feed())
+    found = [line async for line in lines(stream, 4)]
+    await feeding
+
+    assert found == b"".join(chunks).splitlines()
 
 
 async def test_endless_event_is_an_error() -> None:
