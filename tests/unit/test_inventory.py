@@ -73,6 +73,19 @@ async def test_an_image_without_a_tag_counts_for_its_grace_period(
     reopened.close()
 
 
+async def test_grace_period_ends_without_another_push(
+    inventory: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inventory, "_grace", 0.05)
+    await push(inventory, Reference(digest=digest_of(image(1))), image(1))
+    assert inventory.untagged == 0
+
+    async with asyncio.timeout(PATIENCE):
+        while inventory.untagged == 0:
+            await asyncio.sleep(0.01)
+    assert counts(inventory) == (1, 0, 0)
+
+
 async def test_tagging_an_index_counts_its_expired_children_again(
     database: Database, registry: FakeRegistry
 ) -> None:

@@ -171,6 +171,7 @@ def test_stream_that_changes_in_place_is_remembered_as_it_was() -> None:
     contents.point("v1", "d1")
     stream = RepositoryUsage(contents)
     usage.put("app", stream)
+    assert stream.image_named("d1") == "d1"
 
     earlier = usage.remember()
     for digest in ("d2", "d3"):
@@ -178,6 +179,8 @@ def test_stream_that_changes_in_place_is_remembered_as_it_was() -> None:
         contents.point(digest, digest)
         stream.follow(contents, usage, "app")
 
+    assert stream.image_named("d1") is None
+    assert stream.image_named("d3") == "d3"
     before = earlier.get("app")
     assert before is not None
     assert before.without(stream, "app") == Members(images=frozenset({("app", "d1")}))
