@@ -11,7 +11,10 @@ from tests.unit.test_placement import check_both
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 NODES = f"spec.affinity.nodeAffinity.{REQUIRED}.nodeSelectorTerms"
+AWAY_TERM = f"spec.affinity.podAntiAffinity.{REQUIRED}[0]"
+AS_SHOWN = "write it as `kubectl get --show-labels` shows it"
 INFRA: dict[str, Any] = {"key": "node-role.kubernetes.io/infra", "operator": "Exists"}
+INFRA_TERM: dict[str, Any] = {"matchExpressions": [INFRA]}
 LABELS: dict[str, Any] = {"matchLabels": {"docker-registry": "default"}}
 AWAY: dict[str, Any] = {"topologyKey": "kubernetes.io/hostname", "labelSelector": LABELS}
 
@@ -20,6 +23,12 @@ def require_node(*requirements: object) -> dict[str, Any]:
     """An affinity with one term of these expressions."""
     terms = [{"matchExpressions": list(requirements)}]
     return {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": terms}}}
+
+
+def prefer_node(weight: int, requirement: object) -> dict[str, Any]:
+    """An affinity with one preferred term of one expression."""
+    preference = {"matchExpressions": [requirement]}
+    return {"nodeAffinity": {PREFERRED: [{"weight": weight, "preference": preference}]}}
 
 
 def require_field(**requirement: object) -> dict[str, Any]:
@@ -51,7 +60,7 @@ ALLOWED: list[Any] = [
     require_node({"key": "cores", "operator": "Gt", "values": [f"{4:063}"]}),
     require_node({"key": "<label>", "operator": "In", "values": ["<value>"]}),
     require_field(key="metadata.name", operator="NotIn", values=["node-1.example.com"]),
-    {"nodeAffinity": {PREFERRED: [{"weight": 1, "preference": {"matchExpressions": [INFRA]}}]}},
+    prefer_node(1, INFRA),
     require_away(),
     require_away(namespaces=["image-registry-system"], namespaceSelector={}),
     require_away(namespaces=["<namespace>"]),
@@ -123,12 +132,12 @@ REFUSED: list[tuple[Any, str, str]] = [
     (
         require_node({"operator": "Exists"}),
         f'{NODES}[0].matchExpressions[0].key has "", which no label can be named',
-        "write it as `kubectl get --show-labels` shows it",
+        AS_SHOWN,
     ),
     (
         require_node({"key": "zone", "operator": "In", "values": ["a", "b c"]}),
         f'{NODES}[0].matchExpressions[0].values has "b c", which no label can have as value',
-        "write it as `kubectl get --show-labels` shows it",
+        AS_SHOWN,
     ),
     (
         require_field(key="metadata.labels", operator="In", values=["a"]),
@@ -156,47 +165,35 @@ REFUSED: list[tuple[Any, str, str]] = [
         "set it to a name that `kubectl get nodes` lists",
     ),
     (
-        {"nodeAffinity": {PREFERRED: [{"preference": {"matchExpressions": [INFRA]}}]}},
+        {"nodeAffinity": {PREFERRED: [{"preference": INFRA_TERM}]}},
         f"spec.affinity.nodeAffinity.{PREFERRED}[0].weight is 0, not between 1 and 100",
         "set it to a number in between",
     ),
     (
-        {
-            "nodeAffinity": {
-                PREFERRED: [
-                    {
-                        "weight": 5,
-                        "preference": {"matchExpressions": [{**INFRA, "operator": "Has"}]},
-                    }
-                ]
-            }
-        },
+        prefer_node(5, {**INFRA, "operator": "Has"}),
         f"spec.affinity.nodeAffinity.{PREFERRED}[0].preference.matchExpressions[0].operator is "
         '"Has", not one of In, NotIn, Exists, DoesNotExist, Gt, Lt',
         "set it to one of them",
     ),
     (
         require_away(topologyKey=""),
-        f"spec.affinity.podAntiAffinity.{REQUIRED}[0].topologyKey is empty",
+        f"{AWAY_TERM}.topologyKey is empty",
         "name a label of nodes, such as kubernetes.io/hostname or topology.kubernetes.io/zone",
     ),
     (
         require_away(topologyKey="a b"),
-        f"spec.affinity.podAntiAffinity.{REQUIRED}[0].topologyKey has "
-        '"a b", which no label can be named',
-        "write it as `kubectl get --show-labels` shows it",
+        f'{AWAY_TERM}.topologyKey has "a b", which no label can be named',
+        AS_SHOWN,
     ),
     (
         require_away(labelSelector={"matchLabels": {"app": "a/b"}}),
-        f"spec.affinity.podAntiAffinity.{REQUIRED}[0].labelSelector.matchLabels has "
-        '"app": "a/b", which no label can be',
-        "write it as `kubectl get --show-labels` shows it",
+        f'{AWAY_TERM}.labelSelector.matchLabels has "app": "a/b", which no label can be',
+        AS_SHOWN,
     ),
     (
         require_away(labelSelector={"matchLabels": {"a\nb": "a"}}),
-        f"spec.affinity.podAntiAffinity.{REQUIRED}[0].labelSelector.matchLabels has "
-        '"a\\nb": "a", which no label can be',
-        "write it as `kubectl get --show-labels` shows it",
+        f'{AWAY_TERM}.labelSelector.matchLabels has "a\\nb": "a", which no label can be',
+        AS_SHOWN,
     ),
     (
         require_away(
@@ -204,20 +201,18 @@ REFUSED: list[tuple[Any, str, str]] = [
                 "matchExpressions": [{"key": "a", "operator": "Gt", "values": ["b"]}]
             }
         ),
-        f"spec.affinity.podAntiAffinity.{REQUIRED}[0].namespaceSelector.matchExpressions[0]"
+        f"{AWAY_TERM}.namespaceSelector.matchExpressions[0]"
         '.operator is "Gt", not one of In, NotIn, Exists, DoesNotExist',
         "set it to one of them",
     ),
     (
         require_away(namespaces=["team-*"]),
-        f"spec.affinity.podAntiAffinity.{REQUIRED}[0].namespaces has "
-        '"team-*", which no namespace can be named',
+        f'{AWAY_TERM}.namespaces has "team-*", which no namespace can be named',
         "name one namespace in full: patterns are not supported",
     ),
     (
         require_away(matchLabelKeys=["docker-registry"]),
-        f"spec.affinity.podAntiAffinity.{REQUIRED}[0].matchLabelKeys and labelSelector both "
-        'have "docker-registry"',
+        f'{AWAY_TERM}.matchLabelKeys and labelSelector both have "docker-registry"',
         "keep one of them",
     ),
     (
@@ -225,26 +220,23 @@ REFUSED: list[tuple[Any, str, str]] = [
             labelSelector={"matchExpressions": [{"key": "tenant", "operator": "Exists"}]},
             matchLabelKeys=["tenant"],
         ),
-        f"spec.affinity.podAntiAffinity.{REQUIRED}[0].matchLabelKeys and labelSelector both "
-        'have "tenant"',
+        f'{AWAY_TERM}.matchLabelKeys and labelSelector both have "tenant"',
         "keep one of them",
     ),
     (
         require_away(matchLabelKeys=["tenant", "tenant"]),
-        f'spec.affinity.podAntiAffinity.{REQUIRED}[0].matchLabelKeys has "tenant" more than once',
+        f'{AWAY_TERM}.matchLabelKeys has "tenant" more than once',
         "keep one of them",
     ),
     (
         require_away(matchLabelKeys=["tenant"], mismatchLabelKeys=["tenant"]),
-        f"spec.affinity.podAntiAffinity.{REQUIRED}[0].matchLabelKeys and mismatchLabelKeys "
-        'both have "tenant"',
+        f'{AWAY_TERM}.matchLabelKeys and mismatchLabelKeys both have "tenant"',
         "keep one of them",
     ),
     (
         require_away(mismatchLabelKeys=["a/b/c"]),
-        f"spec.affinity.podAntiAffinity.{REQUIRED}[0].mismatchLabelKeys has "
-        '"a/b/c", which no label can be named',
-        "write it as `kubectl get --show-labels` shows it",
+        f'{AWAY_TERM}.mismatchLabelKeys has "a/b/c", which no label can be named',
+        AS_SHOWN,
     ),
     (
         {"podAntiAffinity": {PREFERRED: [{"weight": 101, "podAffinityTerm": AWAY}]}},
@@ -259,7 +251,7 @@ REFUSED: list[tuple[Any, str, str]] = [
         },
         f"spec.affinity.podAffinity.{PREFERRED}[0].podAffinityTerm.topologyKey has "
         '"a b", which no label can be named',
-        "write it as `kubectl get --show-labels` shows it",
+        AS_SHOWN,
     ),
     (
         {"podAffinity": {REQUIRED: [{"topologyKey": "kubernetes.io/hostname"}]}},
@@ -283,7 +275,7 @@ def test_an_affinity_that_no_pod_can_have_or_no_node_fulfils_is_refused(
 def test_label_keys_need_a_selector() -> None:
     verdict = check(require_away(labelSelector=None, matchLabelKeys=["pod-template-hash"]))
     assert [violation.message for violation in verdict.violations] == [
-        f"spec.affinity.podAntiAffinity.{REQUIRED}[0].matchLabelKeys is set without labelSelector"
+        f"{AWAY_TERM}.matchLabelKeys is set without labelSelector"
     ]
 
 
@@ -291,11 +283,7 @@ def test_label_keys_need_a_selector() -> None:
     ("affinity", "path"),
     [
         (
-            {
-                "nodeAffinity": {
-                    REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [INFRA]}, {}]}
-                }
-            },
+            {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [INFRA_TERM, {}]}}},
             f"nodeAffinity.{REQUIRED}.nodeSelectorTerms[1]",
         ),
         ({"nodeAffinity": {PREFERRED: [{"weight": 1}]}}, f"nodeAffinity.{PREFERRED}[0]"),
