@@ -17,16 +17,18 @@ from tests import payloads
 
 
 class Decisions:
-    """Decides when the test says so, and records the time that each decision was given."""
+    """Decides when the test says so, and records what it is asked and how long it may take."""
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
         self.asked = asyncio.Event()
         self.within: list[float] = []
+        self.namespaces: list[str] = []
         self.outcome = Outcome()
 
     async def validate(self, request: AdmissionRequest, within: float) -> Outcome:
         self.within.append(within)
+        self.namespaces.append(request.namespace)
         self.asked.set()
         await self.go.wait()
         return self.outcome

@@ -3,10 +3,12 @@
 import asyncio
 from typing import Any
 
+import httpx
 import pytest
 
 from app.api.admission import owner_of
 from tests.patience import PATIENCE
+from tests.unit import virtual_time
 from tests.unit.admission_service import Decisions, client, noted, push
 
 
@@ -32,20 +34,27 @@ def wide(namespace: str, entries: int = 3000) -> dict[str, Any]:
     return review
 
 
-async def test_wide_reviews_take_turns_and_others_do_not_wait() -> None:
+def test_wide_reviews_take_turns_and_others_do_not_wait() -> None:
     decisions = Decisions()
-    async with client(decisions) as service, asyncio.timeout(PATIENCE):
-        first = asyncio.create_task(service.post("/validate", json=wide("team-a")))
-        await decisions.asked.wait()
-        second = asyncio.create_task(service.post("/validate", json=wide("team-a")))
-        small = asyncio.create_task(service.post("/validate", json=push()))
-        while len(decisions.within) < 2:
-            await asyncio.sleep(0)
-        assert len(decisions.within) == 2
-        decisions.go.set()
-        answers = await asyncio.gather(first, second, small)
+    small = push()
+    small["request"]["namespace"] = "team-b"
 
-    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    async def calls() -> list[httpx.Response]:
+        async with client(decisions, review_timeout=PATIENCE) as service:
+            first = asyncio.create_task(service.post("/validate", json=wide("team-a")))
+            await decisions.asked.wait()
+            decisions.asked.clear()
+            others = [
+                asyncio.create_task(service.post("/validate", json=review))
+                for review in (wide("team-a"), small)
+            ]
+            await decisions.asked.wait()
+            assert decisions.namespaces == ["team-a", "team-b"]
+            decisions.go.set()
+            return await asyncio.gather(first, *others)
+
+    assert [answer.status_code for answer in virtual_time.run(calls())] == [200, 200, 200]
+    assert decisions.namespaces == ["team-a", "team-b", "team-a"]
 
 
 async def test_wide_review_without_a_turn_in_time_is_answered_429() -> None:
