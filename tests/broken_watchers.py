@@ -1,6 +1,5 @@
 """Stand-ins for the part of watchfiles that asks the operating system."""
 
-from types import TracebackType
 from typing import NoReturn, Self
 
 PROBLEM = "error in underlying watcher"
@@ -13,12 +12,7 @@ class BreaksLater:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         pass
 
     def watch(self, *_: object) -> NoReturn:
