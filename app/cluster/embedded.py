@@ -175,10 +175,16 @@ class EmbeddedState(SnapshotState):
     async def watch(self) -> None:
         """Reload on each change below the folder and when it is replaced, until cancelled."""
         self._log_warnings()
+        unwatched = ""
         while True:
             try:
                 await self._watch_present()
-            except OSError:
+                unwatched = ""
+            except OSError as error:
+                if unwatched != str(error):
+                    unwatched = str(error)
+                    about = {"problem": unwatched}
+                    logger.warning("state folder not watched, it is read every second", extra=about)
                 await asyncio.sleep(_LOOK_AGAIN)
             await asyncio.to_thread(self.reload)
 

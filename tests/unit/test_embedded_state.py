@@ -245,11 +245,17 @@ async def test_change_is_found_without_a_file_event(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("files_cannot_be_watched")
-async def test_change_is_found_without_inotify(tmp_path: Path) -> None:
+async def test_change_is_found_without_inotify_and_the_cause_is_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with watched(tmp_path) as read:
-        (tmp_path / "limits.yaml").write_text(LIMITS)
-        while not read.limits("default").limits_members:
-            await asyncio.sleep(0.2)
+        for quota in ("first", "second"):
+            (tmp_path / "limits.yaml").write_text(LIMITS.replace("name: quota", f"name: {quota}"))
+            while [one.metadata.name for one in read.quotas("default")] != [quota]:
+                await asyncio.sleep(0.2)
+
+    causes = [vars(record).get("problem", "") for record in caplog.records]
+    assert causes.count(f"cannot watch {tmp_path}: error in underlying watcher") == 1
 
 
 async def test_a_folder_that_is_replaced_is_followed(tmp_path: Path) -> None:
