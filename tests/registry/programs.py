@@ -138,7 +138,9 @@ class Nginx:
         )
         file = folder / "nginx.conf"
         file.write_text(
-            f"daemon off;\npid {folder}/nginx.pid;\nerror_log stderr;\nevents {{ }}\nhttp {{\n"
+            # Workers that root starts could not read pytest's folders as another user.
+            f"user root;\ndaemon off;\npid {folder}/nginx.pid;\nerror_log stderr;\n"
+            "events { }\nhttp {\n"
             f"access_log {folder}/access.log combined;\n{paths}"
             f"server {{ listen {self.ready}; location / {{ return 200; }} }}\n"
             f"server {{ {server} }}\n}}\n"
