@@ -283,7 +283,10 @@ class Ledger:
         dropped = self._by_holder.pop(holder)
         if self._claimed is not None:
             for member in dropped.members:
-                self._claimed[member].discard(holder)
+                holders = self._claimed[member]
+                holders.discard(holder)
+                if not holders:
+                    del self._claimed[member]
 
     @staticmethod
     def _note(reservation: Reservation, claimed: dict[Member, set[str]]) -> None:
