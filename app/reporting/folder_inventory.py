@@ -50,5 +50,5 @@ class FolderInventory(EmbeddedState):
 
     async def changes(self) -> AsyncGenerator[None, None]:
         async for _ in file_changes(self._watched):
-            await asyncio.to_thread(self.reload)
-            yield
+            if await asyncio.to_thread(self.reload):
+                yield
