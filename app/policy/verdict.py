@@ -30,7 +30,7 @@ class Violation:
     """A short stable name for metrics and audit, such as `ImageTooLarge`."""
     exact: str = ""
     """The numbers that the message rounds, such as `1258291200 > 1073741824 bytes`."""
-    passes_limit: bool = False
+    concerns_limit: bool = False
     """Whether it is about a limit. Then the limit's mode decides whether it refuses."""
     mode: Mode | None = None
     """The mode of the limit; None: the default mode."""

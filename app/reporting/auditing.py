@@ -44,7 +44,7 @@ class NamespaceFullness:
 
     @property
     def percent(self) -> int:
-        """The fraction of the fullest limit; zero if there is no limit."""
+        """Used and reserved, in percent of the fullest limit; 0 if there is no limit."""
         return (self.fullest.percent or 0) if self.fullest else 0
 
 
