@@ -7,7 +7,7 @@ from pathlib import Path
 from app.cluster import manifests
 from app.cluster.embedded import EmbeddedState
 from app.cluster.file_changes import file_changes
-from app.cluster.image_claims import Claims, with_listed
+from app.cluster.image_claims import ClaimsByDigest, with_listed
 from app.model.domain import ApiDomain
 from app.policy.image_weight import known_sizes
 from app.quota.in_flight import InFlight
@@ -39,7 +39,7 @@ class FolderInventory(EmbeddedState):
         known = {digest: one for digest, one in own.items() if one or claims[digest].children}
         return with_children(known, {digest: one.children for digest, one in claims.items()})
 
-    async def _images(self, digests: Collection[str]) -> Claims:
+    async def _images(self, digests: Collection[str]) -> ClaimsByDigest:
         found = {digest: await self.image(digest) for digest in digests}
         return {digest: claim for digest, claim in found.items() if claim is not None}
 
