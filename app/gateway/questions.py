@@ -5,7 +5,7 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from app.gateway.causes import explain
@@ -163,16 +163,21 @@ class Questioner:
             return await ask()
 
     async def _links(self, check: Check, stored: StoredManifest, known: Contents) -> Links:
-        is_known = stored.digest in known.images and not check.anew
-        if is_known or stored.media_type not in INDEXES:
-            return known.images.get(stored.digest, NO_LINKS)
+        links = known.images.get(stored.digest)
+        if stored.media_type not in INDEXES:
+            return replace(links, complete=True) if links else NO_LINKS
+        if links and links.complete and not check.anew:
+            return links
         content = await self._client.content(str(check.repository), stored.digest)
-        return links_of(content.content) if content else NO_LINKS
+        if content is None:
+            message = f"{check.repository}@{stored.digest}: HEAD finds it, GET answers 404"
+            raise RegistryUnavailableError(message, httpx.codes.NOT_FOUND)
+        return links_of(content.content)
 
 
 def findings_of(repository: Repository, answers: Mapping[str, Answer], known: Contents) -> Findings:
-    """Translate answers into findings. An unreadable reference stays as it is known. If nothing is
-    known of it, it counts as present."""
+    """Translate answers into findings. An unreadable reference stays as it is known, but its links
+    are not complete. If nothing is known of it, it counts as present."""
     tags: dict[str, str | None] = {}
     images: dict[str, Links | None] = {}
     for reference, answer in answers.items():
@@ -185,8 +190,8 @@ def findings_of(repository: Repository, answers: Mapping[str, Answer], known: Co
             case Unreadable() if is_tag and reference not in known.tags:
                 tags[reference] = unreadable_digest(str(repository), reference)
                 images[unreadable_digest(str(repository), reference)] = NO_LINKS
-            case Unreadable() if not is_tag and reference not in known.images:
-                images[reference] = NO_LINKS
+            case Unreadable() if not is_tag:
+                images[reference] = replace(known.images.get(reference, NO_LINKS), complete=False)
             case None if is_tag:
                 tags[reference] = None
             case None:
