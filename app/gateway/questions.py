@@ -22,8 +22,8 @@ from app.registry.names import Repository
 _ABOUT_THE_REGISTRY = frozenset({0, 401, 403, 429, 502, 503, 504})
 """Statuses that say nothing about the object in question. 0 stands for no answer."""
 _PAUSES = (1.0, 2.0, 4.0, 8.0)
-"""Seconds until a question is repeated that the registry has answered with 429, if the registry
-names no time itself."""
+"""Seconds until a question is repeated that has been answered with 429, if the answer names no
+time."""
 _LONGEST_PAUSE = 30.0
 _DIGEST = re.compile(DIGEST_PATTERN, re.ASCII)
 
@@ -145,13 +145,14 @@ class Questioner:
             return Unreadable(explain(error))
 
     async def _patiently(self, ask: Callable[[], Awaitable[Result]], urgent: bool) -> Result:
-        """Repeat a question that the registry answers with 429, instead of a whole reading."""
+        """Repeat a question that the registry or its token service answers with 429, or with 503
+        and a time, instead of a whole reading."""
         for pause in _PAUSES:
             async with self._turns.one(urgent=urgent):
                 try:
                     return await ask()
                 except RegistryUnavailableError as error:
-                    if error.status != httpx.codes.TOO_MANY_REQUESTS:
+                    if not error.passes:
                         raise
                     # It keeps its turn, so that the registry gets fewer other questions as well.
                     await asyncio.sleep(min(error.retry_after or pause, _LONGEST_PAUSE))

@@ -8,7 +8,6 @@ from app.cluster import manifests
 from app.cluster.embedded import EmbeddedState
 from app.cluster.file_changes import file_changes
 from app.cluster.image_claims import ClaimsByDigest, with_listed
-from app.cluster.manifests import ManifestError
 from app.model.domain import ApiDomain
 from app.policy.image_weight import known_sizes
 from app.quota.in_flight import InFlight
@@ -21,8 +20,7 @@ class FolderInventory(EmbeddedState):
     def __init__(self, folder: Path, domain: ApiDomain, note: str = "") -> None:
         """`note`: a remark about the folder for the user. Raises ManifestError."""
         super().__init__(folder, domain)
-        if not manifests.files(folder):
-            raise ManifestError(f"{folder}: there is no manifest in this folder")
+        manifests.files_of(folder)  # raises for an empty folder
         self._watched = folder
         self._note = note
 
