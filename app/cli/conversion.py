@@ -112,10 +112,11 @@ async def _cluster(options: Options) -> AsyncIterator[KubeApi | None]:
 
 async def _config(options: Options, api: KubeApi | None) -> LegacyConfig:
     if api and options.from_cluster:
-        found = await converting.config_maps_in(api)
+        found, place = await converting.config_maps_in(api), "the cluster"
     else:
-        found = converting.config_maps_of(manifests.read_all(options.files))
-    return converting.the_config(found, options.config_map, _UNITS[options.size_unit])
+        found = converting.config_maps_of(manifests.read_named(options.files))
+        place = manifests.listed(options.files)
+    return converting.the_config(found, options.config_map, _UNITS[options.size_unit], place)
 
 
 async def _namespaces(options: Options, config: LegacyConfig, api: KubeApi | None) -> list[str]:

@@ -242,8 +242,12 @@ OTHER = config_map("registry-gateway-config", tag_count_limit="5")
 @pytest.mark.parametrize(
     ("documents", "arguments", "problem"),
     [
-        ([], (), "no legacy ConfigMap found: it is named image-registry-limit-config or"),
-        ([config_map("alerts", rules="groups: []")], (), "no legacy ConfigMap found"),
+        ([], (), "stdin:1: there is no object in this file"),
+        (
+            [config_map("alerts", rules="groups: []")],
+            (),
+            "no legacy ConfigMap found in stdin: it is named image-registry-limit-config or",
+        ),
         (
             [config_map("registry-gateway-config", max_image_size="1 potato")],
             (),
@@ -258,7 +262,8 @@ OTHER = config_map("registry-gateway-config", tag_count_limit="5")
         (
             [OTHER],
             ("--config-map", "a/b"),
-            "there is no legacy ConfigMap a/b; found: cpaas-system/registry-gateway-config",
+            "there is no legacy ConfigMap a/b in stdin; found: "
+            "cpaas-system/registry-gateway-config",
         ),
         ([OTHER], (), "no rule names a namespace: list them with --namespaces"),
     ],
