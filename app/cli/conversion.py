@@ -25,6 +25,8 @@ from app.policy.names import matches
 
 _PROTECTED = ("kube-*", "default")
 """Namespaces that get no limits unless they are named."""
+_TEMPLATE_FILE = "_template.yaml"
+"""Its stem is not the name of a namespace: those have no `_`."""
 _UNITS: dict[str, UnitBase] = {"binary": 1024, "decimal": 1000}
 
 
@@ -155,7 +157,7 @@ def _write(options: Options, conversion: Conversion, template: list[Content]) ->
         )
         for content in template:
             text = manifests.to_text(content)
-            (options.out / "template.yaml").write_text(text, encoding="utf-8")
+            (options.out / _TEMPLATE_FILE).write_text(text, encoding="utf-8")
     elif not options.writes:
         for item in conversion.namespaces:
             text = converting.to_yaml(item, options.domain, options.totals, options.mode)

@@ -1,6 +1,6 @@
 """The verdict of a policy: violations, warnings and notes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 from app.model.mode import Mode
@@ -122,13 +122,19 @@ class Verdict:
     def warn(self, message: str) -> None:
         self.warnings.append(message)
 
-    def tolerant(self) -> "Verdict":
-        """The same findings as warnings, without a refusal.
+    def tolerant(self, but_not: Collection[str] = ()) -> "Verdict":
+        """The same findings as warnings. Only violations with a reason in `but_not` still refuse.
 
         A finding that is too long for one warning becomes two.
         """
-        told = [text for found in self.violations for text in found.as_warnings()]
-        return Verdict(warnings=[*told, *self.warnings], notes=dict(self.notes))
+        refused = [found for found in self.violations if found.reason in but_not]
+        told = [
+            text
+            for found in self.violations
+            if found.reason not in but_not
+            for text in found.as_warnings()
+        ]
+        return Verdict(refused, [*told, *self.warnings], dict(self.notes))
 
     @property
     def explanation(self) -> str:

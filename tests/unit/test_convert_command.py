@@ -143,6 +143,18 @@ def test_convert_writes_one_file_for_each_namespace(gateway: Path, tmp_path: Pat
     assert limit_range["metadata"] == {"name": "image-registry-limits", "namespace": "team-a"}
 
 
+def test_the_template_overwrites_the_limits_of_no_namespace(gateway: Path, tmp_path: Path) -> None:
+    names = "template,team-a"
+    alone, both = tmp_path / "alone", tmp_path / "both"
+    run(gateway, "--namespaces", names, "--out", alone)
+    run(gateway, "--namespaces", names, "--template", "--out", both)
+
+    written = {path.name: path.read_text() for path in both.iterdir()}
+
+    assert yaml.safe_load(written.pop("_template.yaml"))["kind"] == "ConfigMap"
+    assert written == {path.name: path.read_text() for path in alone.iterdir()}
+
+
 def test_convert_reads_namespaces_from_a_file(gateway: Path, tmp_path: Path) -> None:
     (tmp_path / "names").write_text("team-a\n\n  shared-x \n")
     answer = run(gateway, "--namespaces-file", tmp_path / "names")
