@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from app.cluster.workers import each
 from app.gateway.causes import explain
 from app.gateway.contents import NO_LINKS, Contents, Links, unreadable_digest
 from app.gateway.database import Findings
 from app.gateway.traffic import AT_ONCE, Turns
-from app.gateway.workers import each
 from app.model.base import DIGEST_PATTERN
 from app.model.manifest import INDEXES
 from app.registry.client import RegistryClient, RegistryUnavailableError, StoredManifest

@@ -3,11 +3,11 @@
 import asyncio
 from contextlib import suppress
 
+from app.cluster.workers import each
 from app.gateway.causes import explain
 from app.gateway.coverage import Coverage
 from app.gateway.database import DatabaseError
 from app.gateway.inventory import Inventory
-from app.gateway.workers import each
 from app.quota.state import StateUnavailableError
 from app.registry.client import RegistryUnavailableError
 from app.registry.names import Repository
