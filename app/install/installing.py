@@ -255,7 +255,9 @@ def _secret(namespace: str, certificate: OwnCertificate) -> Manifest:
 
 
 def _is_in_other_namespace(manifest: Manifest) -> bool:
-    return manifest["metadata"]["name"] in _IN_OTHER_NAMESPACES and "namespace" in manifest["metadata"]
+    return (
+        manifest["metadata"]["name"] in _IN_OTHER_NAMESPACES and "namespace" in manifest["metadata"]
+    )
 
 
 def _position(manifest: Manifest) -> int:
