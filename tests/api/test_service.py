@@ -15,6 +15,7 @@ import pytest
 
 from tests import payloads
 from tests.api.service import serve
+from tests.patience import PATIENCE
 
 ADMISSION = {"Content-Type": "application/json"}
 
@@ -81,7 +82,7 @@ async def test_the_printed_curl_works_as_pasted(tmp_path: Path) -> None:
         name, _, value = options.pop("-H").partition(": ")
         file = Path(options.pop("--data").removeprefix("@"))
         body = await asyncio.to_thread(file.read_bytes)
-        async with httpx.AsyncClient(verify=context) as stranger:
+        async with httpx.AsyncClient(verify=context, timeout=PATIENCE) as stranger:
             answer = await stranger.post(url, content=body, headers={name: value})
 
     assert (curl, options) == ("curl", {})
