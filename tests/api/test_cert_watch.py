@@ -10,7 +10,6 @@ from app.certs import files
 from app.certs.reload import ServingContext
 from tests.api.tls import (
     SOON,
-    TIMEOUT,
     by_events,
     by_looking,
     ca,
@@ -27,7 +26,7 @@ NAMES = ["localhost", "127.0.0.1"]
 
 
 async def wait_until_logged(text: str, caplog: pytest.LogCaptureFixture) -> None:
-    async with asyncio.timeout(TIMEOUT):
+    async with asyncio.timeout(PATIENCE):
         while True:
             if text in caplog.text:
                 return
@@ -107,5 +106,5 @@ async def test_changes_are_polled_without_inotify(tmp_path: Path) -> None:
 async def test_the_watcher_stops_at_once_when_it_is_cancelled(tmp_path: Path) -> None:
     files.make(tmp_path, NAMES)
 
-    async with asyncio.timeout(TIMEOUT), serving(tmp_path, by_events):
+    async with asyncio.timeout(PATIENCE), serving(tmp_path, by_events):
         pass
