@@ -20,6 +20,7 @@ from tests.api.tls import (
     serving,
     wait_until_presented,
 )
+from tests.patience import PATIENCE
 from tests.unit.certificates import serial_of
 
 NAMES = ["localhost", "127.0.0.1"]

@@ -211,13 +211,13 @@ async def test_a_limited_kind_without_an_object_is_refused(small: httpx.AsyncCli
 async def test_reviews_in_flight_finish_while_the_listener_drains(tmp_path: Path) -> None:
     async with serve(tmp_path, "--shutdown-delay", "8") as running:
         stopping = asyncio.create_task(running.stop())
-        while (readiness := await running.client.get("/readyz")).status_code == 200:
+        while "shutting down" not in (readiness := await running.client.get("/readyz")).text:
             await asyncio.sleep(0.01)
         answer = await review(running.client, "/validate", payloads.load("push-allowed"))
         code, _ = await stopping
 
     assert readiness.status_code == 503
-    assert readiness.json()["reasons"] == ["shutting down"]
+    assert "shutting down" in readiness.json()["reasons"]
     assert answer["allowed"] is True
     assert code == 0
 
