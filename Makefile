@@ -23,21 +23,21 @@ lint: $(VENV)/.installed
 unit: $(VENV)/.installed
 	$(BIN)/pytest tests/unit tests/api tests/fuzz -n auto $(MEASURED)
 
-# The same tests, at twice the cost; fails if they leave more than 5 % of the code that decides
-# untaken, lines and branches.
+# The same tests. Fails if coverage of these packages is below 95 % (lines and branches).
 coverage: MEASURED := --cov=app.policy --cov=app.quota --cov=app.admission --cov=app.model \
 	--cov=app.migration \
 	--cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=95
 coverage: unit
 
-# Inputs that coverage leads to; what is found stays in tests/fuzz/corpus and fails `make test`.
+# Searches for inputs that fail, guided by coverage. They are stored in tests/fuzz/corpus, and
+# `make test` tries them again.
 SECONDS ?= 60
 FUZZ ?= legacy manifests quantities reviews routes stores
 fuzz: $(VENV)/.hardening
 	for target in $(FUZZ); do $(BIN)/python -m tests.fuzz $$target $(SECONDS) || exit 1; done
 
-# Small mistakes put into migration/, policy/ and quota/, one at a time: those no test notices are listed.
-# docs/mutation.md says which may be. MUTANTS='app.quota.*' tries a part.
+# Puts small mistakes into migration/, policy/ and quota/, one at a time: mutants. Lists the mutants
+# that no test fails for. docs/mutation.md explains which are accepted. MUTANTS='app.quota.*' tries a part.
 mutation: $(VENV)/.hardening
 	PATH="$(abspath $(BIN)):$$PATH" mutmut run $(MUTANTS)
 	$(BIN)/mutmut results | sed '/caught by type check\|not checked/d'
@@ -47,7 +47,8 @@ audit: audit-service
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements-hardening.lock
 
-# Fails where nothing is said of a version that is known for some: whoever answers doesn't know.
+# Fails if the service reports nothing for a version with known vulnerabilities, because its data is
+# then incomplete.
 audit-service: $(VENV)/.hardening
 	echo jinja2==2.4.1 | $(BIN)/pip-audit --disable-pip --no-deps -r /dev/stdin 2>&1 | grep '^Found'
 

@@ -10,7 +10,7 @@ from app.policy import image_quota
 from app.policy.enforcement import ENFORCED, Enforcement
 from app.policy.verdict import Verdict
 from app.quota import escrow
-from app.quota.effective import Effective
+from app.quota.effective import EffectiveUsage
 from app.quota.escrow import Holding
 from app.quota.ledger import Ledger
 from app.quota.members import Claims
@@ -62,7 +62,7 @@ def _fits(holding: Holding, claims: Claims, sight: Sight) -> bool:
     return verdict.allowed
 
 
-def begin(ledger: Ledger, holding: Holding | None, sight: Sight) -> Effective:
+def begin(ledger: Ledger, holding: Holding | None, sight: Sight) -> EffectiveUsage:
     """Begin a write of the ledger: first name the requests that were admitted from `holding`.
 
     Returns the effective usage.
@@ -75,7 +75,7 @@ def begin(ledger: Ledger, holding: Holding | None, sight: Sight) -> Effective:
 
 def decide_on(
     ledger: Ledger,
-    effective: Effective,
+    effective: EffectiveUsage,
     holder: str,
     claims: Claims,
     sight: Sight,
@@ -140,7 +140,7 @@ def decide_all(
     return verdicts
 
 
-def _check(effective: Effective, claims: Claims, sight: Sight, exemption: str) -> Verdict:
+def _check(effective: EffectiveUsage, claims: Claims, sight: Sight, exemption: str) -> Verdict:
     assessment = effective.assess(claims)
     found = image_quota.check(claims, assessment, sight.limits, sight.domain)
     return sight.enforcement.applied(found, exemption)

@@ -95,7 +95,8 @@ class Enforcer:
         verdict = self._decide_alone(waiting)
         if verdict is not None:
             return verdict
-        self._escrows.count(namespace, self._clock())
+        if in_escrow:
+            self._escrows.count(namespace, self._clock())
         closed = namespace in self._deciding and not self._escrows.is_arriving(namespace)
         if not closed and self._admit(waiting):
             if self._escrows.is_low(namespace):
@@ -119,10 +120,7 @@ class Enforcer:
         return self._ledgers.reservations()
 
     async def close(self) -> None:
-        """Write the reservations that were admitted from escrows, and give all escrows back.
-
-        This tries until the API server answers.
-        """
+        """Write what was admitted from escrows, and give them back, once the API server answers."""
         self._escrows.stop()
         # A write that is on its way may bring another escrow.
         for namespace in {*self._escrows.namespaces(), *self._deciding}:
@@ -157,32 +155,38 @@ class Enforcer:
 
     async def _work(self, namespace: str) -> None:
         """Decide batches until no request waits and no escrow is due."""
-        while self._waiting[namespace] or namespace in self._due:
-            await self._pauses.wait(namespace)
-            batch = self._take(namespace)
-            if not batch and namespace not in self._due:
-                continue
-            try:
-                verdicts = await self._decide_batch(namespace, batch)
-            except LedgerConflictError:
-                # Decide again on the new ledger, together with requests that arrived meanwhile.
-                self._waiting[namespace] = batch + self._waiting[namespace]
-                self._pauses.conflict(namespace)
-            except Exception as error:
-                self._due.discard(namespace)
-                if not isinstance(error, StateUnavailableError):
-                    logger.exception("deciding failed", extra={"namespace": namespace})
-                    error = StateUnavailableError(f"the quota enforcer failed: {error}")
-                fail(batch, error)
-                if self._escrows.may_hold(namespace):
-                    self._retries.failure(namespace)
-            else:
-                self._pauses.success(namespace)
-                blocked = answer(batch, verdicts)
-                if blocked:
-                    self._waiting[namespace] = blocked + self._waiting[namespace]
-                    await recall(self._ledgers, namespace, blocked)
-        del self._waiting[namespace]
+        try:
+            while self._waiting[namespace] or namespace in self._due:
+                await self._pauses.wait(namespace)
+                batch = self._take(namespace)
+                if batch or namespace in self._due:
+                    await self._answer(namespace, batch)
+        finally:
+            # Requests are left only after an unexpected error.
+            fail(self._waiting.pop(namespace), StateUnavailableError("the quota enforcer failed"))
+
+    async def _answer(self, namespace: str, batch: list[Waiting]) -> None:
+        """Decide a batch and answer it. What must be decided again waits again."""
+        try:
+            verdicts = await self._decide_batch(namespace, batch)
+        except LedgerConflictError:
+            # Decide again on the new ledger, together with requests that arrived meanwhile.
+            self._waiting[namespace] = batch + self._waiting[namespace]
+            self._pauses.conflict(namespace)
+        except Exception as error:
+            self._due.discard(namespace)
+            if not isinstance(error, StateUnavailableError):
+                logger.exception("deciding failed", extra={"namespace": namespace})
+                error = StateUnavailableError(f"the quota enforcer failed: {error}")
+            fail(batch, error)
+            if self._escrows.may_hold(namespace):
+                self._retries.failure(namespace)
+        else:
+            self._pauses.success(namespace)
+            blocked = answer(batch, verdicts)
+            if blocked:
+                self._waiting[namespace] = blocked + self._waiting[namespace]
+                await recall(self._ledgers, namespace, blocked)
 
     def _take(self, namespace: str) -> list[Waiting]:
         """Take the waiting requests out of the queue. Those that fit into an escrow are admitted;
@@ -236,7 +240,7 @@ class Enforcer:
         Raises LedgerConflictError if the batch must be decided again.
         """
         ledger, version = await covered_ledger(self._ledgers, namespace, self._state, self._timing)
-        self._escrows.meet(namespace, len(batch))
+        self._escrows.meet(namespace, sum(one.in_escrow for one in batch))
         self._deciding.add(namespace)
         # A recall that comes from now on means the next escrow.
         due = namespace in self._due and self._escrows.may_hold(namespace)
@@ -280,10 +284,9 @@ class Enforcer:
         self._escrows.written(namespace, taken)
         self._retries.success(namespace)
         if taken is not None:
-            key = taken.escrow.key
             # The escrow's time has run since before the write.
             wait = max(renew_at(taken) - self._clock(), 0.0)
-            asyncio.get_running_loop().call_later(wait, self._renew, namespace, key)
+            asyncio.get_running_loop().call_later(wait, self._renew, namespace, taken.escrow.key)
 
     def _decide_on(
         self, ledger: Ledger, namespace: str, batch: list[Waiting]

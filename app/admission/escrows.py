@@ -23,7 +23,7 @@ or the escrow is lost."""
 _PATIENCE = 0.5
 """Seconds after that in which an escrow still admits requests while the write is on its way."""
 _HOT = 8
-"""A namespace with this number of decisions in one second is hot: escrows pay there."""
+"""A namespace with this number of requests for escrows in one second is hot: escrows pay there."""
 _TOGETHER = 2
 """A namespace where this number of requests waits for the same write is hot at once."""
 _LOW = 32
@@ -144,7 +144,7 @@ class Escrows:
         self._doubtful.setdefault(namespace, []).extend(doubtful)
 
     def meet(self, namespace: str, requests: int) -> None:
-        """Note the number of requests that are decided with one write."""
+        """Note the number of requests for escrows that are decided with one write."""
         if requests >= _TOGETHER:
             self._hot.add(namespace)
 
@@ -161,7 +161,7 @@ class Escrows:
         return [*self._held, *self._doubtful]
 
     def count(self, namespace: str, now: float) -> None:
-        """Count one more decision. It makes a namespace hot, or no longer hot."""
+        """Count one more request for escrows. It makes a namespace hot, or no longer hot."""
         if int(now) != self._second:
             follows = int(now) == self._second + 1
             hot = {ns for ns, count in self._decisions.items() if count >= _HOT}

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+
+from cachetools import LRUCache
 
 from app.admission.review import AdmissionRequest, Outcome
 from app.cluster.api import ApiError, KubeApi, NotFoundError
@@ -78,8 +79,8 @@ class RefusalEvents:
         self._domain = domain
         self._identity = identity
         self._clock = clock
-        self._series: OrderedDict[tuple[str, str, str], _Series] = OrderedDict()
-        self._budgets: OrderedDict[str, _Budget] = OrderedDict()
+        self._series: LRUCache[tuple[str, str, str], _Series] = LRUCache(_REMEMBERED)
+        self._budgets: LRUCache[str, _Budget] = LRUCache(_REMEMBERED)
         self._budget = _Budget(_FOR_ALL, _EACH_FOR_ALL)
         self._queue: asyncio.Queue[_Refusal] = asyncio.Queue(_QUEUE)
 
@@ -104,8 +105,6 @@ class RefusalEvents:
         if series is None:
             series = _Series(f"{stream[:200]}.{time.time_ns():x}", now, now)
             self._series[key] = series
-            if len(self._series) > _REMEMBERED:
-                self._series.popitem(last=False)
         else:
             series.count += 1
             series.written = now
@@ -116,9 +115,6 @@ class RefusalEvents:
     def _spend(self, namespace: str, now: float) -> bool:
         """Whether one more Event may be written."""
         own = self._budgets.setdefault(namespace, _Budget(_PER_NAMESPACE, _EACH))
-        self._budgets.move_to_end(namespace)
-        if len(self._budgets) > _REMEMBERED:
-            self._budgets.popitem(last=False)
         if not (own.has_room(now) and self._budget.has_room(now)):
             return False
         own.spend(now)

@@ -5,14 +5,14 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from typing import Any
 
 from app.admission.changes import IncomingImage
-from app.cluster.image_claims import Claims, images_of, with_listed
+from app.cluster.image_claims import ClaimsByDigest, images_of, with_listed
 from app.model.image import ImageClaim
 from app.policy.image_weight import Weight, weigh
 from app.quota.state import ClusterState
 
 RegistryImage = Callable[[str, str], Awaitable[ImageClaim | None]]
 """Looks up (repository, digest) in the internal registry. None if it lacks the image.
-Raises SizeUnknownError."""
+Raises ImageSizeUnknownError."""
 
 _AT_ONCE = 8
 """Concurrent look-ups of one request: a wide request must not delay others."""
@@ -20,7 +20,7 @@ _MAX_LISTED = 2000
 """Images that the indexes of one request may list. Further ones are unknown."""
 
 
-class SizeUnknownError(Exception):
+class ImageSizeUnknownError(Exception):
     """The registry may have the image, but does not tell its size."""
 
 
@@ -91,7 +91,7 @@ class ImageLookups:
             if stored is not None:
                 await find(digest)
 
-        async def find_listed(digests: Collection[str]) -> Claims:
+        async def find_listed(digests: Collection[str]) -> ClaimsByDigest:
             images = stated.keys() | images_of(found.values())
             await _side_by_side(
                 [find(one) if one in images else find_stored(one) for one in digests]
@@ -118,7 +118,7 @@ class ImageLookups:
             if self._registry_image is not None and repository and not any(map(_is_proven, found)):
                 try:
                     found += await self._stored(self._registry_image, repository, digest, found)
-                except SizeUnknownError:
+                except ImageSizeUnknownError:
                     return ImageClaim(digest)
         return ImageClaim.merged(digest, found) if found else None
 
@@ -128,7 +128,7 @@ class ImageLookups:
         """The registry's claim on an image, in this repository or in those that `claims` refer to;
         empty if the registry lacks the image.
 
-        Raises SizeUnknownError.
+        Raises ImageSizeUnknownError.
         """
         elsewhere = (self._repository_of(claim.reference) for claim in claims)
         for place in dict.fromkeys([repository, *filter(None, elsewhere)]):

@@ -10,6 +10,7 @@ from app.admission.object_kinds import ObjectAdmission
 from app.admission.registry_kinds import RegistryAdmission, fill_in_config
 from app.admission.review import AdmissionRequest, Outcome, not_handled
 from app.model.domain import ApiDomain
+from app.policy.limit_objects import UNKNOWN_MODE
 from app.policy.verdict import Verdict
 
 
@@ -80,8 +81,11 @@ def _checked(
         if request.sub_resource == "status" or request.is_being_deleted:
             return None
         verdict = await check(deciders)(request)
+        if verdict is None or not request.is_unchanged:
+            return verdict
         # A fault of the stored object becomes a warning, so that labels can still be changed.
-        return verdict.tolerant() if verdict is not None and request.is_unchanged else verdict
+        mode_changes = request.changes_annotation(deciders.images.domain.mode_annotation)
+        return verdict.tolerant(but_not=[UNKNOWN_MODE] if mode_changes else [])
 
     return decide
 

@@ -103,6 +103,12 @@ class AdmissionRequest(KubeModel):
             content.pop("status", None)
         return new == old
 
+    def changes_annotation(self, name: str) -> bool:
+        """Whether an update sets, changes or removes this annotation. Raises ValidationError."""
+        new, old = self.new(KubeObject), self.old(KubeObject)
+        was = old.metadata.annotations.get(name) if old else None
+        return new.metadata.annotations.get(name) != was
+
     def new(self, model: type[Model]) -> Model:
         """The object. Raises ValidationError."""
         return model.model_validate(self.object)

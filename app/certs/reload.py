@@ -46,6 +46,8 @@ class ServingContext:
         self._client_cas = client_cas
         self._files = (certificate, key, *client_cas)
         self._loaded = self._load()
+        self._broken = ""
+        """Why the files could not be used at the last look."""
         self.ssl = _context(client_cas)
         """The context for the listener. It stays the same object."""
         self.ssl.sni_callback = self._begin
@@ -59,8 +61,11 @@ class ServingContext:
         try:
             loaded = self._load(self._loaded)
         except CertificateError as error:
-            logger.error("certificate not reloaded, the old one stays: %s", error)
+            if self._broken != str(error):
+                logger.error("certificate not reloaded, the old one stays: %s", error)
+            self._broken = str(error)
             return
+        self._broken = ""
         if loaded is not self._loaded:
             self._loaded = loaded
             logger.info(
@@ -79,6 +84,7 @@ class ServingContext:
         cancelled.
         """
         folders = {path.parent for path in self._files}
+        unwatched = ""
         while True:
             try:
                 async for _ in file_changes(
@@ -89,9 +95,12 @@ class ServingContext:
                     rust_timeout=int(poll * 1000),
                     yield_on_timeout=True,
                 ):
+                    unwatched = ""
                     await asyncio.to_thread(self.reload)
             except OSError as error:
-                logger.warning("%s; looking every %g s instead", error, poll)
+                if unwatched != str(error):
+                    logger.warning("%s; looking every %g s instead", error, poll)
+                unwatched = str(error)
             await asyncio.sleep(poll)
             await asyncio.to_thread(self.reload)
 

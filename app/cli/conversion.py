@@ -25,6 +25,8 @@ from app.policy.names import matches
 
 _PROTECTED = ("kube-*", "default")
 """Namespaces that get no limits unless they are named."""
+_TEMPLATE_FILE = "_template.yaml"
+"""Its stem is not the name of a namespace: those have no `_`."""
 _UNITS: dict[str, UnitBase] = {"binary": 1024, "decimal": 1000}
 
 
@@ -110,10 +112,11 @@ async def _cluster(options: Options) -> AsyncIterator[KubeApi | None]:
 
 async def _config(options: Options, api: KubeApi | None) -> LegacyConfig:
     if api and options.from_cluster:
-        found = await converting.config_maps_in(api)
+        found, place = await converting.config_maps_in(api), "the cluster"
     else:
-        found = converting.config_maps_of(manifests.read_all(options.files))
-    return converting.the_config(found, options.config_map, _UNITS[options.size_unit])
+        found = converting.config_maps_of(manifests.read_named(options.files))
+        place = manifests.listed(options.files)
+    return converting.the_config(found, options.config_map, _UNITS[options.size_unit], place)
 
 
 async def _namespaces(options: Options, config: LegacyConfig, api: KubeApi | None) -> list[str]:
@@ -154,7 +157,7 @@ def _write(options: Options, conversion: Conversion, template: list[Content]) ->
         )
         for content in template:
             text = manifests.to_text(content)
-            (options.out / "template.yaml").write_text(text, encoding="utf-8")
+            (options.out / _TEMPLATE_FILE).write_text(text, encoding="utf-8")
     elif not options.writes:
         for item in conversion.namespaces:
             text = converting.to_yaml(item, options.domain, options.totals, options.mode)

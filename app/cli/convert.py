@@ -78,7 +78,7 @@ def _config_map(
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for one file per namespace.  [default: everything on stdout]",
+    help="Folder for one file per namespace, and _template.yaml.  [default: everything on stdout]",
 )
 @click.option(
     "--dry-run",

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 
 from app.cluster import manifests
@@ -149,28 +150,35 @@ class EmbeddedState(SnapshotState):
     def __init__(self, folder: Path, domain: ApiDomain) -> None:
         """Raises ManifestError if the folder cannot be read."""
         started = time.time()
+        self._digests = _digests(folder)
         super().__init__(_read(folder, domain))
         self._read_at = started
         self._folder = folder
         self._domain = domain
         self._logged: list[str] = []
 
-    def reload(self) -> None:
-        """Read the folder again. If it is broken, the last good reading stays in force."""
+    def reload(self) -> bool:
+        """Read the folder again if it has changed. If it is broken, the last good reading stays in
+        force. Returns whether the objects or the problem differ from those of the last call."""
         started = time.time()
         try:
+            digests = _digests(self._folder)
+            if digests == self._digests and self.broken is None:
+                self._read_at = started
+                return False
             self._snapshot = _read(self._folder, self._domain)
         except ManifestError as error:
-            if self.broken != str(error):
-                logger.error(
-                    "state not reloaded, the last good one stays", extra={"problem": str(error)}
-                )
-            self.broken = str(error)
-        else:
-            self._read_at, self.broken = started, None
-            logger.info("state reloaded", extra={"folder": str(self._folder)})
-            self.warnings = self._snapshot.objects.warnings
-            self._log_warnings()
+            known, self.broken = self.broken, str(error)
+            if known == self.broken:
+                return False
+            about = {"problem": self.broken}
+            logger.error("state not reloaded, the last good one stays", extra=about)
+            return True
+        self._digests, self._read_at, self.broken = digests, started, None
+        logger.info("state reloaded", extra={"folder": str(self._folder)})
+        self.warnings = self._snapshot.objects.warnings
+        self._log_warnings()
+        return True
 
     async def watch(self) -> None:
         """Reload on each change below the folder and when it is replaced, until cancelled."""
@@ -220,10 +228,17 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _read(folder: Path, domain: ApiDomain) -> Snapshot:
+def _digests(folder: Path) -> dict[Path, bytes]:
+    """A digest of each file. Taken before the files are read for their objects: if one changes in
+    between, its digest differs at the next look, and it is read again."""
     if not folder.is_dir():
         problem = "is not a folder" if folder.exists() else "does not exist"
         raise ManifestError(f"{folder} {problem}")
+    texts = ((file, manifests.text_of(file)) for file in manifests.files(folder))
+    return {file: sha256(text.encode()).digest() for file, text in texts}
+
+
+def _read(folder: Path, domain: ApiDomain) -> Snapshot:
     snapshot = Snapshot(domain)
     for manifest in manifests.read_all([folder]):
         snapshot.add(manifest)

@@ -19,7 +19,7 @@ _FRESH = 3.0
 """Seconds for which an answer that may change is kept: an Image that does not exist yet, or an
 Image that only declares its size and may declare another after an update."""
 
-Claims = Mapping[str, ImageClaim]
+ClaimsByDigest = Mapping[str, ImageClaim]
 
 
 class ImageClaims:
@@ -77,8 +77,8 @@ def digests_in(claim: ImageClaim | None) -> int:
 
 
 async def with_listed(
-    claims: Claims,
-    ask: Callable[[Collection[str]], Awaitable[Claims]],
+    claims: ClaimsByDigest,
+    ask: Callable[[Collection[str]], Awaitable[ClaimsByDigest]],
     at_most: float = math.inf,
 ) -> dict[str, ImageClaim]:
     """The claims, and the claims of all entries that they list, directly or through an index.

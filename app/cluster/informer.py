@@ -25,7 +25,7 @@ _WATCH_SECONDS = (240, 300)
 
 
 @dataclass(frozen=True)
-class Retries:
+class RetryDelays:
     """When to try again after a failure. All times are in seconds."""
 
     first: float = 0.2
@@ -45,8 +45,8 @@ class Failures:
     """Counts failures in a row. Failures without an answer and refusals are counted apart: the
     first refusal of an API server that starts again is not the last of many."""
 
-    def __init__(self, retries: Retries) -> None:
-        self._retries = retries
+    def __init__(self, delays: RetryDelays) -> None:
+        self._delays = delays
         self._count = 0
         self._unanswered = False
 
@@ -55,7 +55,7 @@ class Failures:
         if is_unanswered(error) != self._unanswered:
             self._count, self._unanswered = 0, not self._unanswered
         self._count += 1
-        return self._retries.pause(self._count, error)
+        return self._delays.pause(self._count, error)
 
     def end(self) -> None:
         """Start again from zero after a success."""
@@ -97,7 +97,7 @@ class Informer:
         select: str = "",
         optional: bool = False,
         only: str = "",
-        retries: Retries = Retries(),
+        delays: RetryDelays = RetryDelays(),
     ) -> None:
         """`select` is a label selector; `only` is the name of a single object to watch.
 
@@ -113,7 +113,7 @@ class Informer:
         self._query = {"labelSelector": select} if select else {}
         if only:
             self._query["fieldSelector"] = f"metadata.name={only}"
-        self._retries = retries
+        self._delays = delays
         self._bound: asyncio.Timeout | None = None
         self._reopening = False
         self._version = ""
@@ -144,7 +144,7 @@ class Informer:
 
     async def run(self) -> None:
         """List and watch until cancelled."""
-        failures = Failures(self._retries)
+        failures = Failures(self._delays)
         while True:
             try:
                 if not self._version:
@@ -155,7 +155,7 @@ class Informer:
                 finally:
                     # A watch that was open for some time ends a series of failures, whatever ended
                     # the watch.
-                    held = time.monotonic() - started >= self._retries.short
+                    held = time.monotonic() - started >= self._delays.short
                     if held:
                         failures.end()
                 if not held:
@@ -176,7 +176,9 @@ class Informer:
             except Exception as error:
                 # An event that cannot be applied must neither end the service nor be skipped.
                 logger.exception("event not applied", extra={"resource": self.name})
-                self._version, self._heard_at, self._problem = "", None, repr(error)
+                # The text of the error may have names of objects, and everybody may read /readyz.
+                self._problem = f"{type(error).__name__} at an event; the log says more"
+                self._version, self._heard_at = "", None
                 await asyncio.sleep(failures.pause(error))
 
     def reopen(self) -> None:

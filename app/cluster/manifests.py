@@ -96,6 +96,38 @@ def displayed(path: Path) -> Path:
     return Path("stdin") if path == STANDARD_INPUT else path
 
 
+def listed(paths: Iterable[Path]) -> str:
+    """How messages name several files."""
+    return ", ".join(str(displayed(path)) for path in paths)
+
+
+def files_of(path: Path) -> list[Path]:
+    """The manifests of a file or folder that a user names; `-` is standard input.
+
+    Raises ManifestError for a path that does not exist and for a folder without a manifest.
+    """
+    if path != STANDARD_INPUT and not path.exists():
+        raise ManifestError(f"{path} does not exist")
+    found = files(path)
+    if not found:
+        raise ManifestError(f"{path}: there is no manifest in this folder")
+    return found
+
+
+def read_named(paths: Iterable[Path]) -> Iterator[Manifest]:
+    """The objects of files and folders that a user names. Raises ManifestError.
+
+    A file without an object is an error, because the command that wrote it may have failed.
+    """
+    for file in chain.from_iterable(map(files_of, paths)):
+        is_empty = True
+        for manifest in read(file):
+            is_empty = False
+            yield manifest
+        if is_empty:
+            raise ManifestError(f"{displayed(file)}:1: there is no object in this file")
+
+
 def read_all(paths: Iterable[Path]) -> Iterator[Manifest]:
     """The objects of files and folders, in order; `-` is standard input. Raises ManifestError."""
     for file in chain.from_iterable(map(files, paths)):

@@ -33,17 +33,15 @@ class RepeatedWarnings(logging.Filter):
         if record.levelno < logging.WARNING:
             return True
         key, now = _content(record), self._clock()
-        shown_at, dropped = self._seen.get(key, (-math.inf, 0))
-        if now - shown_at < _QUIET:
-            self._seen[key] = (shown_at, dropped + 1)
-            return False
-        if dropped:
-            vars(record)["repeated"] = dropped
-        self._seen[key] = (now, 0)
-        self._seen.move_to_end(key)
+        # `pop` moves the key to the end, so that a warning that repeats is forgotten last.
+        shown_at, dropped = self._seen.pop(key, (-math.inf, 0))
+        shown = now - shown_at >= _QUIET
+        self._seen[key] = (now, 0) if shown else (shown_at, dropped + 1)
         if len(self._seen) > _KEPT:
             self._seen.popitem(last=False)
-        return True
+        if shown and dropped:
+            vars(record)["repeated"] = dropped
+        return shown
 
 
 class LibraryErrors(logging.Filter):

@@ -7,9 +7,9 @@ from pydantic import AfterValidator, AllowInfNan, BeforeValidator, PlainSerializ
 from pydantic.fields import FieldInfo
 
 from app.config import durations
+from app.model.mode import LEGACY_MODES
 from app.policy.names import host_of, is_address, is_label, is_selector, parse_endpoint
 
-LegacyMode = Literal["enforce", "warn", "off"]
 Controller = Literal["pull-secrets", "s3-credentials", "namespace-limits"]
 CONTROLLERS: tuple[Controller, ...] = get_args(Controller)
 PushProxy = Literal["off", "nginx", "haproxy", "traefik", "caddy", "envoy"]
@@ -39,7 +39,7 @@ def is_duration(field: FieldInfo) -> bool:
 def _legacy_modes(rules: list[str]) -> list[str]:
     for rule in rules:
         pattern, _, mode = rule.rpartition("=")
-        if not pattern or mode not in get_args(LegacyMode):
+        if not pattern or mode not in LEGACY_MODES:
             raise ValueError(f"{rule!r} is not <namespace pattern>=enforce|warn|off")
     return rules
 

@@ -1,6 +1,6 @@
 """Every setting in one model. Flags win over the environment, a file and the defaults."""
 
-from fnmatch import fnmatchcase
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -10,7 +10,6 @@ from pydantic import Field, PositiveInt
 from app.config.setting_types import (
     Controllers,
     LabelSelector,
-    LegacyMode,
     LegacyModes,
     Names,
     NamespaceName,
@@ -23,8 +22,10 @@ from app.config.setting_types import (
 from app.config.shared_settings import SharedSettings, settings_file
 from app.model.bounded_file import read_bounded
 from app.model.errors import UnusableError, file_problem
+from app.model.mode import LEGACY_MODES, LegacyMode
 from app.model.yaml_bounds import line_of, require_bounds
 from app.policy.choices import FollowedTags, ReferenceChecks
+from app.policy.names import matches
 
 if TYPE_CHECKING:
     from app.policy.enforcement import Enforcement
@@ -202,7 +203,7 @@ class Settings(SharedSettings):
     def legacy_mode(self, namespace: str) -> LegacyMode:
         for rule in self.legacy_modes:
             pattern, _, mode = rule.rpartition("=")
-            if fnmatchcase(namespace, pattern):
+            if matches(namespace, [pattern]):
                 return _MODES[mode]
         return "enforce"
 
@@ -213,7 +214,7 @@ class SettingsFileError(UnusableError):
 
 Model = TypeVar("Model", bound=SharedSettings)
 
-_MODES: dict[str, LegacyMode] = {"enforce": "enforce", "warn": "warn", "off": "off"}
+_MODES: Mapping[str, LegacyMode] = {mode: mode for mode in LEGACY_MODES}
 
 
 def load(flags: dict[str, Any], file: Path | None, model: type[Model]) -> Model:

@@ -3,7 +3,8 @@
 The template is a ConfigMap in the service's namespace. Its values are LimitRanges and
 ResourceQuotas. The record of the controller is another ConfigMap there. A namespace is new if it
 was created after the record. The record lists the uids of the namespaces that got limits, so that
-limits which somebody deletes do not come back.
+limits which somebody deletes do not come back. When the record has become long, it forgets the
+namespaces that do not exist any more.
 """
 
 import asyncio
@@ -30,6 +31,8 @@ TEMPLATE = "registry-admission-namespace-limits"
 """The ConfigMap with the template."""
 _RECORD = "registry-admission-limited-namespaces"
 _UIDS = "uids"
+_MANY = 1000
+"""A record with fewer uids is not shortened."""
 _LOOK_AGAIN = 60.0
 """Seconds until a missing template is looked for again."""
 _PLURALS = {"LimitRange": "limitranges", "ResourceQuota": "resourcequotas"}
@@ -71,6 +74,7 @@ class NamespaceLimits:
         self._metrics = metrics
         self._protected = (*protected, namespace)
         self._config_maps = f"/api/v1/namespaces/{namespace}/configmaps"
+        self._shorten_at = _MANY
         self._queue: WorkQueue[Key] = WorkQueue()
         self._namespaces: LocalStore[Content] = LocalStore(
             lambda content: content["metadata"], self._queue.add
@@ -85,16 +89,12 @@ class NamespaceLimits:
         )
 
     async def run(self) -> None:
-        """Work until cancelled; only the leader runs this.
-
-        Work begins when all namespaces are listed: the record forgets those that do not exist.
-        """
+        """Work until cancelled; only the leader runs this."""
         self._metrics.progress = lambda: Progress(depth=self._queue.depth)
         self._metrics.state = "active"
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._informer.run())
-                await self._informer.synced.wait()
                 # One worker: all write the same record.
                 tasks.create_task(self._queue.run(self.reconcile, workers=1))
         finally:
@@ -118,12 +118,21 @@ class NamespaceLimits:
             return _LOOK_AGAIN
         for content in objects:
             await self._create(name, content)
-        present = {one["uid"] for _, one in self._namespaces.items()}
-        kept = [each for each in known if each in present]
-        await self._api.replace(
-            f"{self._config_maps}/{_RECORD}", {**record, "data": {_UIDS: "\n".join([*kept, uid])}}
-        )
+        uids = "\n".join([*await self._shortened(known), uid])
+        await self._api.replace(f"{self._config_maps}/{_RECORD}", {**record, "data": {_UIDS: uids}})
         return None
+
+    async def _shortened(self, uids: list[str]) -> list[str]:
+        """The uids, without those of deleted namespaces if there are many.
+
+        All namespaces are listed for that: the informer sees only those with the right labels.
+        """
+        if len(uids) < self._shorten_at:
+            return uids
+        existing = {item["metadata"]["uid"] async for item in self._api.items("/api/v1/namespaces")}
+        kept = [each for each in uids if each in existing]
+        self._shorten_at = max(_MANY, 2 * len(kept))
+        return kept
 
     async def _record(self) -> Content:
         try:

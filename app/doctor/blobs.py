@@ -59,7 +59,7 @@ def findings(snapshot: Snapshot, examined: Sequence[Examined]) -> list[Finding]:
 
 
 def _storage(snapshot: Snapshot) -> Iterator[str]:
-    """The registry's present storage; "" if it is not known."""
+    """The registry's present storage; nothing if it is not known."""
     try:
         config = snapshot.config
     except NotReadError:

@@ -41,7 +41,7 @@ class NotChecked:
 @dataclass(frozen=True)
 class Diagnosis:
     findings: tuple[Finding, ...]
-    """Severities, worst first."""
+    """The worst first."""
     not_checked: tuple[NotChecked, ...]
     read: bool = True
     """False if nothing at all could be read."""

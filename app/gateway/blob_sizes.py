@@ -10,6 +10,8 @@ from hashlib import sha256
 
 from cachetools import LRUCache
 
+from app.cluster.workers import each
+from app.gateway.slots import Slots
 from app.gateway.transport import RawHeaders
 from app.gateway.upstream import Answer, Upstream
 from app.model.manifest import INDEXES, Descriptor, Manifest
@@ -20,7 +22,12 @@ from app.registry.names import Repository
 logger = logging.getLogger("registry_admission.gateway")
 
 _CAPACITY = 100_000
-_CONCURRENT = 8
+_AT_ONCE = 8
+_OF_ONE_MANIFEST = 4
+"""Questions of all manifests, and of one, that the registry answers at once."""
+_WITHIN = 30.0
+"""Seconds for the questions of one manifest. Then the client repeats it, and fewer are left."""
+_RETRY_AFTER = 5
 _NOT_FOUND = 404
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -37,7 +44,7 @@ class BlobSizes:
         self._upstream = upstream
         self._unknown_size = unknown_size
         self._sizes: LRUCache[bytes, int] = LRUCache(_CAPACITY)
-        self._questions = asyncio.Semaphore(_CONCURRENT)
+        self._turns = Slots(_AT_ONCE, _WITHIN, "questions about blobs are running")
 
     def learn(self, repository: Repository, digest: str, size: int) -> None:
         """Remember the size of a blob. This process must have computed its digest."""
@@ -48,12 +55,15 @@ class BlobSizes:
         the registry does not say how large the blob is."""
         self._sizes[_counted(str(repository), digest)] = size
 
-    async def ask(self, repository: str, digest: str, credentials: RawHeaders) -> int | None:
-        """The registry's answer: bytes; None if the repository has no such blob.
+    async def ask(
+        self, repository: str, digest: str, credentials: RawHeaders, *, namespace: str
+    ) -> int | None:
+        """The registry's answer: bytes; None if the repository has no such blob. `namespace`: that
+        of the push. Namespaces take turns.
 
-        Raises SizeUnknownError and UpstreamError.
+        Raises SizeUnknownError, UpstreamError, and RegistryError if too many questions wait.
         """
-        async with self._questions:
+        async with self._turns.one(namespace):
             answer = await self._head(repository, digest, credentials)
         if answer.status == _NOT_FOUND:
             return None
@@ -77,7 +87,8 @@ class BlobSizes:
         self, repository: Repository, manifest: Manifest, credentials: RawHeaders
     ) -> None:
         """Raises RegistryError for a manifest that understates the size of a blob, or names a blob
-        that is not there or whose size the registry does not say, and UpstreamError."""
+        that is not there or whose size the registry does not say, or does not say in time; and
+        UpstreamError."""
         required = manifest.media_type not in INDEXES
         unknown: dict[str, Descriptor] = {}
         for blob in manifest.blobs:
@@ -86,23 +97,31 @@ class BlobSizes:
                 unknown[blob.digest] = min(blob, same, key=lambda one: one.size)
             else:
                 _require_declared(blob, size)
-        if unknown:
-            questions = [
-                self._verify(str(repository), blob, credentials, required=required)
-                for blob in unknown.values()
-            ]
-            await asyncio.gather(*questions)
+
+        async def verify(blob: Descriptor) -> None:
+            await self._verify(repository, blob, credentials, required=required)
+
+        try:
+            async with asyncio.timeout(_WITHIN):
+                await each(unknown.values(), verify, at_once=_OF_ONE_MANIFEST)
+        except TimeoutError:
+            message = (
+                f"the registry did not tell the sizes of all {len(manifest.blobs)} blobs of the "
+                f"manifest in {_WITHIN:g} s; try again: the gateway goes on from there"
+            )
+            raise RegistryError("UNAVAILABLE", message, retry_after=_RETRY_AFTER) from None
 
     async def _verify(
-        self, repository: str, blob: Descriptor, credentials: RawHeaders, *, required: bool
+        self, repository: Repository, blob: Descriptor, credentials: RawHeaders, *, required: bool
     ) -> None:
         """`required`: refuse a missing blob. An index may list objects that are not blobs."""
+        name, digest = str(repository), blob.digest
         try:
-            size = await self.ask(repository, blob.digest, credentials)
+            size = await self.ask(name, digest, credentials, namespace=repository.namespace)
             if size is not None:
-                self._sizes[_known(repository, blob.digest)] = size
+                self._sizes[_known(name, digest)] = size
         except SizeUnknownError as error:
-            size = self._sizes.get(_counted(repository, blob.digest))
+            size = self._sizes.get(_counted(name, digest))
             if size is None:
                 self._tolerate(blob.digest, error)
                 return

@@ -13,7 +13,7 @@ from app.gateway.addresses import is_sealed
 from app.gateway.blob_sizes import BlobSizes, SizeUnknownError
 from app.gateway.cancel import cancel
 from app.gateway.rights import PushRights
-from app.gateway.slots import Slots, client_of
+from app.gateway.slots import Slots
 from app.gateway.uploads import MeteredBody
 from app.gateway.upstream import Answer, Upstream, authorization, has_body, header
 from app.registry.errors import RegistryError
@@ -60,7 +60,7 @@ class BlobUploads:
         self._idle_timeout = idle_timeout
         self._sessions: LRUCache[str, _Session] = LRUCache(_SESSIONS)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self.slots = Slots(max_uploads, upload_wait)
+        self.slots = Slots(max_uploads, upload_wait, "uploads are running (max-uploads)")
 
     async def start(self, request: Request, start: StartUpload) -> Answer:
         """Raises RegistryError, StateUnavailableError, UpstreamError, and what reading the body
@@ -114,7 +114,7 @@ class BlobUploads:
     ) -> Answer:
         """Forward a part of a blob."""
         declared = header(request, b"content-length")
-        async with self.slots.one(client_of(request)):
+        async with self.slots.one(repository.namespace):
             size = session.total + int(declared) if declared.isdecimal() else None
             left = await self._require_or_give_up(
                 request, repository, session.total, size, _address(request)
@@ -172,7 +172,12 @@ class BlobUploads:
         if not (start.mount and start.mount_from):
             return None
         try:
-            return await self._sizes.ask(start.mount_from, start.mount, authorization(request))
+            return await self._sizes.ask(
+                start.mount_from,
+                start.mount,
+                authorization(request),
+                namespace=start.repository.namespace,
+            )
         except SizeUnknownError:
             return None
 

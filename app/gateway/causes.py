@@ -6,7 +6,7 @@ _OF_STATUS = {
     401: "give --upstream-auth an account that may read the catalog and manifests",
     403: "the account of --upstream-auth may not read this; let it read the catalog and manifests, "
     "or name the repositories with --repositories",
-    429: "the registry limits its clients; it is asked again later",
+    429: "the registry or its token service limits its clients; it is asked again later",
 }
 _OF_TEXT = {
     "CERTIFICATE_VERIFY_FAILED": "give the registry's CA certificate with --upstream-ca",

@@ -23,6 +23,8 @@ class Links:
     """Digests that an index lists, under whatever media type."""
     subject: str = ""
     """Digest of the manifest to which this one refers (`subject`)."""
+    complete: bool = True
+    """False if the registry failed to answer for the manifest, which may name more."""
 
 
 NO_LINKS = Links()
@@ -201,3 +203,13 @@ def _linked(
 def unreadable_digest(repository: str, tag: str) -> str:
     """A made-up digest for the image of a tag that the registry lists and cannot read."""
     return digest_of(f"unreadable: {repository}:{tag}".encode())
+
+
+def unreadable(repository: str, contents: Contents) -> Iterator[str]:
+    """The tags and digests for which the registry has failed to answer."""
+    for tag, digest in contents.tags.items():
+        if digest == unreadable_digest(repository, tag):
+            yield tag
+    for digest, links in contents.images.items():
+        if not links.complete:
+            yield digest

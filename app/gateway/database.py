@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections import defaultdict
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -24,6 +24,9 @@ from app.registry.names import Reference, Repository
 _DROP_TAG = "DELETE FROM tags WHERE namespace = ? AND stream = ? AND tag = ?"
 _DROP_IMAGE = "DELETE FROM images WHERE namespace = ? AND stream = ? AND digest = ?"
 _DROP_CHILDREN = "DELETE FROM children WHERE namespace = ? AND stream = ? AND parent = ?"
+_MARK_UNREADABLE = "INSERT OR IGNORE INTO unreadable VALUES (?, ?, ?)"
+_DROP_UNREADABLE = "DELETE FROM unreadable WHERE namespace = ? AND stream = ? AND digest = ?"
+_UNREADABLE = "SELECT namespace, stream, digest FROM unreadable NATURAL JOIN images"
 
 
 class DatabaseError(UnusableError):
@@ -103,7 +106,11 @@ class Database:
 
     def contents(self) -> dict[Repository, Contents]:
         """Every repository with a tag or a manifest."""
-        return _contents(self._connection)
+        found = _contents(self._connection)
+        for namespace, stream, digest in self._connection.execute(_UNREADABLE):
+            contents = found[Repository(namespace, stream)]
+            contents.put(digest, replace(contents.images[digest], complete=False))
+        return found
 
     def intents(self) -> list[Intent]:
         """The pushes whose outcome is unknown."""
@@ -167,6 +174,7 @@ class Database:
                 if links is None:
                     self._connection.execute(_DROP_IMAGE, (*key, digest))
                     self._connection.execute(_DROP_CHILDREN, (*key, digest))
+                    self._connection.execute(_DROP_UNREADABLE, (*key, digest))
                 else:
                     self._put(repository, digest, links)
             for tag, target in findings.tags.items():
@@ -183,9 +191,12 @@ class Database:
         key = _key(repository)
         self._connection.execute(
             "INSERT INTO images VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "subject = max(subject, excluded.subject), "
             "counts_until = max(counts_until, excluded.counts_until)",
             (*key, digest, links.subject, counts_until),
         )
+        mark = _DROP_UNREADABLE if links.complete else _MARK_UNREADABLE
+        self._connection.execute(mark, (*key, digest))
         if links.children:
             self._connection.executemany(
                 "INSERT OR IGNORE INTO children VALUES (?, ?, ?, ?)",

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from app.gateway.contents import NO_LINKS, Contents, Links, unreadable_digest
+from app.gateway.contents import NO_LINKS, Contents, Links, unreadable
 from app.gateway.coverage import Coverage
 from app.gateway.database import Database, DatabaseError, Intent
 from app.gateway.doubts import Doubts
@@ -61,9 +61,8 @@ class Inventory:
         self.usage = UsageIndex()
         for repository, contents in list(self._contents.items()):
             self._publish(repository)
-            for tag, digest in contents.tags.items():
-                if digest == unreadable_digest(str(repository), tag):
-                    coverage.unreadable[repository, tag] = "it could not be read earlier"
+            for reference in unreadable(str(repository), contents):
+                coverage.unreadable[repository, reference] = "it could not be read earlier"
 
     @property
     def repositories(self) -> set[Repository]:
@@ -253,7 +252,7 @@ class Inventory:
                 contents.point(tag, target)
         for reference, answer in answers.items():
             if isinstance(answer, Unreadable):
-                self._coverage.unreadable[repository, reference] = answer.problem
+                self._coverage.not_readable(repository, reference, answer.problem)
                 continue
             self._coverage.unreadable.pop((repository, reference), None)
             doubt = self._doubts.end(repository, reference)

@@ -92,7 +92,7 @@ class Gateway:
                 except _REFUSED as error:
                     await refuse(self._refusal(error), inbox, send, self._idle_timeout)
                 else:
-                    with self._room.shared() as take:
+                    with self._room.shared(_address(scope)) as take:
                         await relay(answer, scope, inbox, send, self._idle_timeout, take)
             except ClientDisconnect:
                 pass
@@ -131,7 +131,7 @@ class Gateway:
             case ContinueUpload() as upload:
                 return await self._blobs.go_on(request, upload)
             case PutManifest() as put:
-                with self._room.shared() as take:
+                with self._room.shared(put.repository.namespace) as take:
                     return await self._manifests.put(request, put, take)
             case DeleteManifest() as delete:
                 return await self._manifests.delete(request, delete)
@@ -142,3 +142,9 @@ class Gateway:
         if not has_body(request):
             return None
         return MeteredBody(request, start=0, allowance=None, idle_timeout=self._idle_timeout)
+
+
+def _address(scope: Scope) -> str:
+    """The address of the client, which owns the answers that are held in memory for it."""
+    client = scope.get("client")
+    return client[0] if client else ""

@@ -2,31 +2,26 @@
 
 import asyncio
 import json
-import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-import httpx
-
+from app.cluster.workers import each
 from app.gateway.causes import explain
 from app.gateway.contents import NO_LINKS, Contents, Links, unreadable_digest
 from app.gateway.database import Findings
 from app.gateway.traffic import AT_ONCE, Turns
-from app.gateway.workers import each
 from app.model.base import DIGEST_PATTERN
 from app.model.manifest import INDEXES
 from app.registry.client import RegistryClient, RegistryUnavailableError, StoredManifest
 from app.registry.names import Repository
 
-logger = logging.getLogger("registry_admission.inventory")
-
 _ABOUT_THE_REGISTRY = frozenset({0, 401, 403, 429, 502, 503, 504})
 """Statuses that say nothing about the object in question. 0 stands for no answer."""
 _PAUSES = (1.0, 2.0, 4.0, 8.0)
-"""Seconds until a question is repeated that the registry has answered with 429, if the registry
-names no time itself."""
+"""Seconds until a question is repeated that has been answered with 429, if the answer names no
+time."""
 _LONGEST_PAUSE = 30.0
 _DIGEST = re.compile(DIGEST_PATTERN, re.ASCII)
 
@@ -145,18 +140,17 @@ class Questioner:
         except RegistryUnavailableError as error:
             if error.status in _ABOUT_THE_REGISTRY:
                 raise
-            about = {"repository": repository, "reference": reference, "problem": str(error)}
-            logger.warning("manifest cannot be read, it counts as stored", extra=about)
             return Unreadable(explain(error))
 
     async def _patiently(self, ask: Callable[[], Awaitable[Result]], urgent: bool) -> Result:
-        """Repeat a question that the registry answers with 429, instead of a whole reading."""
+        """Repeat a question that the registry or its token service answers with 429, or with 503
+        and a time, instead of a whole reading."""
         for pause in _PAUSES:
             async with self._turns.one(urgent=urgent):
                 try:
                     return await ask()
                 except RegistryUnavailableError as error:
-                    if error.status != httpx.codes.TOO_MANY_REQUESTS:
+                    if not error.passes:
                         raise
                     # It keeps its turn, so that the registry gets fewer other questions as well.
                     await asyncio.sleep(min(error.retry_after or pause, _LONGEST_PAUSE))
@@ -164,16 +158,21 @@ class Questioner:
             return await ask()
 
     async def _links(self, check: Check, stored: StoredManifest, known: Contents) -> Links:
-        is_known = stored.digest in known.images and not check.anew
-        if is_known or stored.media_type not in INDEXES:
-            return known.images.get(stored.digest, NO_LINKS)
+        links = known.images.get(stored.digest)
+        if stored.media_type not in INDEXES:
+            return replace(links, complete=True) if links else NO_LINKS
+        if links and links.complete and not check.anew:
+            return links
         content = await self._client.content(str(check.repository), stored.digest)
-        return links_of(content.content) if content else NO_LINKS
+        if content is None:
+            message = f"{check.repository}@{stored.digest}: HEAD finds it, GET answers 404"
+            raise RegistryUnavailableError(message, 404)
+        return links_of(content.content)
 
 
 def findings_of(repository: Repository, answers: Mapping[str, Answer], known: Contents) -> Findings:
-    """Translate answers into findings. An unreadable reference stays as it is known. If nothing is
-    known of it, it counts as present."""
+    """Translate answers into findings. An unreadable reference stays as it is known, but its links
+    are not complete. If nothing is known of it, it counts as present."""
     tags: dict[str, str | None] = {}
     images: dict[str, Links | None] = {}
     for reference, answer in answers.items():
@@ -186,8 +185,8 @@ def findings_of(repository: Repository, answers: Mapping[str, Answer], known: Co
             case Unreadable() if is_tag and reference not in known.tags:
                 tags[reference] = unreadable_digest(str(repository), reference)
                 images[unreadable_digest(str(repository), reference)] = NO_LINKS
-            case Unreadable() if not is_tag and reference not in known.images:
-                images[reference] = NO_LINKS
+            case Unreadable() if not is_tag:
+                images[reference] = replace(known.images.get(reference, NO_LINKS), complete=False)
             case None if is_tag:
                 tags[reference] = None
             case None:

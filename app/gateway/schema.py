@@ -22,6 +22,9 @@ CREATE TABLE IF NOT EXISTS tags (
     namespace TEXT, stream TEXT, tag TEXT, digest TEXT NOT NULL,
     PRIMARY KEY (namespace, stream, tag)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS unreadable (
+    namespace TEXT, stream TEXT, digest TEXT, PRIMARY KEY (namespace, stream, digest)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS intents (
     id INTEGER PRIMARY KEY, namespace TEXT, stream TEXT, tag TEXT, digest TEXT NOT NULL
 );

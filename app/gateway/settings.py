@@ -98,8 +98,8 @@ class GatewaySettings(SharedSettings):
     upload_wait: Seconds = Field(
         30.0,
         gt=0,
-        description="How long an upload waits before it is refused with 429. Clients get free "
-        "places in turn.",
+        description="How long an upload waits before it is refused with 429. Namespaces get "
+        "free places in turn.",
     )
     page_tokens: Path | None = Field(
         None,

@@ -1,28 +1,26 @@
-"""Limits how many uploads run at once. The others wait in one queue for each client."""
+"""Limits how much work runs at once. The rest waits in one queue for each namespace."""
 
 import asyncio
-import hashlib
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from starlette.requests import Request
-
-from app.gateway.upstream import authorization
 from app.registry.errors import RegistryError
 
 _RETRY_AFTER = 5
 _WAITING = 1000
-"""The number of uploads that may wait."""
+"""The number of callers that may wait."""
 
 
 class Slots:
-    """Upload slots. Clients get free slots in turn, however many uploads each has waiting."""
+    """Namespaces get free slots in turn, however many callers each has waiting."""
 
-    def __init__(self, limit: int, wait: float) -> None:
-        """`wait`: seconds that an upload waits for a slot."""
+    def __init__(self, limit: int, wait: float, work: str) -> None:
+        """`wait`: seconds that a caller waits for a slot. `work`: what the slots are for, as it
+        follows their number in a refusal."""
         self._limit = limit
         self._wait = wait
+        self._work = work
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         self.taken = 0
 
@@ -31,63 +29,65 @@ class Slots:
         return sum(map(len, self._waiting.values()))
 
     @asynccontextmanager
-    async def one(self, client: str) -> AsyncIterator[None]:
-        """Hold a slot. Raises RegistryError if none becomes free in time."""
+    async def one(self, namespace: str) -> AsyncIterator[None]:
+        """Hold a slot. Raises RegistryError if none becomes free in time, or too many wait."""
         if self.taken < self._limit:
             self.taken += 1
         else:
-            await self._turn(client)
+            await self._turn(namespace)
         try:
             yield
         finally:
             self._pass_on()
 
-    async def _turn(self, client: str) -> None:
+    async def _turn(self, namespace: str) -> None:
         if self.waiting >= _WAITING:
-            raise self._refusal("and too many wait")
+            self._make_room(namespace)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(client, deque()).append(turn)
+        self._waiting.setdefault(namespace, deque()).append(turn)
         try:
             async with asyncio.timeout(self._wait):
                 await turn
         except BaseException as error:
-            if turn.done() and not turn.cancelled():
+            if not turn.done() or turn.cancelled():
+                self._leave(namespace, turn)
+            elif turn.exception() is None:
                 self._pass_on()
-            else:
-                self._leave(client, turn)
             if isinstance(error, TimeoutError):
                 raise self._refusal(f"for more than {self._wait:g} s") from None
             raise
 
+    def _make_room(self, namespace: str) -> None:
+        """Refuse the latest caller of the namespace with the most callers in the queue."""
+        most = max(self._waiting, key=lambda name: len(self._waiting[name]))
+        if len(self._waiting[most]) <= len(self._waiting.get(namespace, ())) + 1:
+            raise self._refusal("and too many wait")
+        latest = self._waiting[most].pop()
+        if not latest.done():
+            latest.set_exception(self._refusal("and too many wait"))
+
     def _pass_on(self) -> None:
-        """Give a free slot to the next client."""
+        """Give a free slot to the next namespace."""
         while self._waiting:
-            client, turns = self._waiting.popitem(last=False)
+            namespace, turns = self._waiting.popitem(last=False)
             turn = turns.popleft()
             if turns:
-                self._waiting[client] = turns
+                self._waiting[namespace] = turns
             if not turn.done():
                 turn.set_result(None)
                 return
         self.taken -= 1
 
-    def _leave(self, client: str, turn: asyncio.Future[None]) -> None:
-        turns = self._waiting.get(client, deque())
+    def _leave(self, namespace: str, turn: asyncio.Future[None]) -> None:
+        turns = self._waiting.get(namespace, deque())
         if turn in turns:
             turns.remove(turn)
         if not turns:
-            self._waiting.pop(client, None)
+            self._waiting.pop(namespace, None)
 
     def _refusal(self, why: str) -> RegistryError:
         return RegistryError(
             "TOOMANYREQUESTS",
-            f"{self._limit} uploads are running (max-uploads) {why}; try again",
+            f"{self._limit} {self._work} {why}; try again",
             retry_after=_RETRY_AFTER,
         )
-
-
-def client_of(request: Request) -> str:
-    """A name for the client: a hash of its credentials, or its address if it has none."""
-    if credentials := authorization(request):
-        return hashlib.sha256(credentials[0][1]).hexdigest()
-    return request.client.host if request.client else ""

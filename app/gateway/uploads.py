@@ -1,6 +1,7 @@
 """Limits on request bodies: their size, their speed, and the memory that they take."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
@@ -18,30 +19,42 @@ class IdleError(Exception):
 
 
 class Room:
-    """Limits the bytes of all requests that are held in memory at once."""
+    """Limits the bytes of all requests that are held in memory at once. Each has an owner.
+
+    While less than half of the room is taken, every owner gets bytes. Then an owner gets them only
+    until it holds an equal share of one half.
+    """
 
     def __init__(self, limit: int) -> None:
+        """`limit`: bytes."""
         self._limit = limit
-        self._used = 0
+        self._held: Counter[str] = Counter()
 
     @contextmanager
-    def shared(self) -> Iterator[Callable[[int], None]]:
+    def shared(self, owner: str) -> Iterator[Callable[[int], None]]:
         """Yields a function that reserves a number of bytes until the end of the block, and raises
         RegistryError if there are not so many left."""
         mine = 0
 
         def take(size: int) -> None:
             nonlocal mine
-            if self._used + size > self._limit:
+            if not self._has_room(owner, size):
                 message = "too many large manifests and lists are in memory at once; try again"
                 raise RegistryError("TOOMANYREQUESTS", message, retry_after=_RETRY_AFTER)
-            self._used += size
+            self._held[owner] += size
             mine += size
 
         try:
             yield take
         finally:
-            self._used -= mine
+            self._held[owner] -= mine
+            if not self._held[owner]:
+                del self._held[owner]
+
+    def _has_room(self, owner: str, size: int) -> bool:
+        total, half = self._held.total() + size, self._limit / 2
+        share = half / len(self._held.keys() | {owner})
+        return total <= half or (total <= self._limit and self._held[owner] + size <= share)
 
 
 class MeteredBody:

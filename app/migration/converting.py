@@ -43,23 +43,27 @@ async def namespaces_in(api: KubeApi) -> list[str]:
     return [item["name"] for item in metadata if "deletionTimestamp" not in item]
 
 
-def the_config(found: Collection[ConfigMap], chosen: str | None, unit: UnitBase) -> LegacyConfig:
+def the_config(
+    found: Collection[ConfigMap], chosen: str | None, unit: UnitBase, place: str
+) -> LegacyConfig:
     """The limits of the one ConfigMap that the gateway reads.
 
-    `chosen` is its `namespace/name`. Several ConfigMaps with equal content count as one. Raises
-    ConversionError for none or several, and LegacyConfigError for one that cannot be read.
+    `chosen` is its `namespace/name`. `place`: where they were found, for errors. Several ConfigMaps
+    with equal content count as one. Raises ConversionError for none or several, and
+    LegacyConfigError for one that cannot be read.
     """
     titles = {f"{item.metadata.namespace}/{item.metadata.name}": item for item in found}
     if chosen is not None and chosen not in titles:
         raise ConversionError(
-            f"there is no legacy ConfigMap {chosen}; found: {', '.join(titles) or 'none'}"
+            f"there is no legacy ConfigMap {chosen} in {place}; found: "
+            f"{', '.join(titles) or 'none'}"
         )
     usable = [titles[chosen]] if chosen else list(found)
     if not usable:
         names = " or ".join(LEGACY_NAMES)
         raise ConversionError(
-            f"no legacy ConfigMap found: it is named {names}, or has the keys max_image_size, "
-            "tag_count_limit and rules"
+            f"no legacy ConfigMap found in {place}: it is named {names}, or has the keys "
+            "max_image_size, tag_count_limit and rules"
         )
     if any(legacy_data(item) != legacy_data(usable[0]) for item in usable):
         raise ConversionError(

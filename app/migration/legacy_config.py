@@ -7,7 +7,7 @@ deployments." (Registry v2: Setting Up and Configuring the Registry)
 
 from collections.abc import Collection, Mapping, Sized
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
@@ -28,10 +28,9 @@ from app.model.legacy import (
     resource_quota,
 )
 from app.model.legacy_rules import RULES, LegacyConfigError
+from app.model.mode import LegacyMode
 from app.policy.names import matches
 from app.policy.verdict import MAX_WARNING, Verdict, shortened
-
-Mode = Literal["enforce", "warn", "off"]
 
 KEY_NAMESPACES = ("cpaas-system",)
 
@@ -52,7 +51,7 @@ def check(
     config_map: ConfigMap,
     *,
     old: ConfigMap | None = None,
-    mode: Mode,
+    mode: LegacyMode,
     domain: ApiDomain,
     names: Collection[str] = LEGACY_NAMES,
     key_namespaces: Collection[str] = KEY_NAMESPACES,

@@ -43,7 +43,7 @@ class Enforcement:
         """The verdict, in which violations of limits that are not enforced are tolerated."""
 
         def mode(found: Violation) -> Mode:
-            if not found.passes_limit:
+            if not found.concerns_limit:
                 return "enforce"
             return "audit" if exemption else found.mode or self.default
 

@@ -42,7 +42,8 @@ class Level:
 
     @property
     def percent(self) -> int | None:
-        """The used fraction of the limit; 1 for a limit of zero; None without a limit."""
+        """Used and reserved, in percent of the limit, rounded down; 100 for a limit of zero; None
+        without a limit."""
         if self.hard is None:
             return None
         counted = self.used + self.reserved

@@ -10,7 +10,7 @@ from app.model.limits import HardLimits, Limit, NamespaceLimits
 from app.model.quantity import Quantity
 from app.policy.new_limit import NewLimit
 from app.policy.verdict import Verdict
-from app.quota.change import Assessment, Change, NamespaceChange, StreamChange
+from app.quota.change import Assessment, CountChange, NamespaceChange, StreamChange
 from app.quota.members import Claims
 
 
@@ -68,7 +68,7 @@ def _check_stream(
     limits: NamespaceLimits,
     domain: ApiDomain,
 ) -> None:
-    rows: tuple[tuple[str, str, Change, Limit | None], ...] = (
+    rows: tuple[tuple[str, str, CountChange, Limit | None], ...] = (
         (domain.images, "images", change.images, limits.stream_images),
         (domain.image_tags, "tags", change.image_tags, limits.stream_tags),
     )
@@ -100,5 +100,5 @@ def _plain(limit: Quantity) -> str:
     return str(limit.value if limit.is_integer else limit)
 
 
-def _nouns(over: list[tuple[str, Change, Quantity]], domain: ApiDomain) -> str:
+def _nouns(over: list[tuple[str, CountChange, Quantity]], domain: ApiDomain) -> str:
     return " and ".join(name.removeprefix(f"{domain.name}/") for name, _, _ in over)

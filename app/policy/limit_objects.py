@@ -19,6 +19,8 @@ _ZERO, _ONE, _MEBIBYTE = Quantity.of_count(0), Quantity.of_count(1), Quantity.of
 _UNIT_MISSING, _UNIT_GIVEN = "is its unit missing?", "is its unit meant?"
 MAY_NOT_BE_MEANT = (_UNIT_MISSING, _UNIT_GIVEN)
 """The ends of warnings about a limit that is in force, and that may not be meant."""
+UNKNOWN_MODE = "UnknownMode"
+"""The reason to refuse a limit for its mode, which is an annotation."""
 _CONSEQUENCE = "nothing is deleted, but a push that adds more is refused"
 
 
@@ -114,7 +116,7 @@ class _Check:
         named = item.metadata.annotations.get(name)
         if named is not None and named not in MODES:
             self.deny(
-                "UnknownMode",
+                UNKNOWN_MODE,
                 f"annotation {name} has the unknown value {named!r}",
                 f"set it to one of {', '.join(MODES)}",
             )

@@ -17,12 +17,17 @@ from app.model.limits import (
     ResourceQuota,
     ResourceQuotaSpec,
 )
-from app.policy.limit_objects import MAY_NOT_BE_MEANT, check_limit_range, check_resource_quota
+from app.policy.limit_objects import (
+    MAY_NOT_BE_MEANT,
+    UNKNOWN_MODE,
+    check_limit_range,
+    check_resource_quota,
+)
 from app.policy.verdict import Violation
 
 _LIMITS = ("LimitRange", "ResourceQuota")
 _INSTEAD = {
-    "UnknownMode": "the setting default-mode is in force instead",
+    UNKNOWN_MODE: "the setting default-mode is in force instead",
     "ScopedQuota": "it is in force without the scope",
     "NoNumber": "0 is in force instead",
     "NegativeLimit": "0 is in force instead",

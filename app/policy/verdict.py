@@ -1,6 +1,6 @@
 """The verdict of a policy: violations, warnings and notes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 from app.model.mode import Mode
@@ -30,7 +30,7 @@ class Violation:
     """A short stable name for metrics and audit, such as `ImageTooLarge`."""
     exact: str = ""
     """The numbers that the message rounds, such as `1258291200 > 1073741824 bytes`."""
-    passes_limit: bool = False
+    concerns_limit: bool = False
     """Whether it is about a limit. Then the limit's mode decides whether it refuses."""
     mode: Mode | None = None
     """The mode of the limit; None: the default mode."""
@@ -122,13 +122,19 @@ class Verdict:
     def warn(self, message: str) -> None:
         self.warnings.append(message)
 
-    def tolerant(self) -> "Verdict":
-        """The same findings as warnings, without a refusal.
+    def tolerant(self, but_not: Collection[str] = ()) -> "Verdict":
+        """The same findings as warnings. Only violations with a reason in `but_not` still refuse.
 
         A finding that is too long for one warning becomes two.
         """
-        told = [text for found in self.violations for text in found.as_warnings()]
-        return Verdict(warnings=[*told, *self.warnings], notes=dict(self.notes))
+        refused = [found for found in self.violations if found.reason in but_not]
+        told = [
+            text
+            for found in self.violations
+            if found.reason not in but_not
+            for text in found.as_warnings()
+        ]
+        return Verdict(refused, [*told, *self.warnings], dict(self.notes))
 
     @property
     def explanation(self) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Change:
+class CountChange:
     """The effect of a request on one count: its use before, new members, and freed members."""
 
     used: int
@@ -26,15 +26,15 @@ class Change:
 
 @dataclass(frozen=True)
 class NamespaceChange:
-    imagestreams: Change
-    images: Change
-    image_tags: Change
+    imagestreams: CountChange
+    images: CountChange
+    image_tags: CountChange
 
 
 @dataclass(frozen=True)
 class StreamChange:
-    images: Change
-    image_tags: Change
+    images: CountChange
+    image_tags: CountChange
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ Three things make it more than a union:
 from collections import Counter
 from collections.abc import Callable, Container, Iterable
 
-from app.quota.change import Assessment, Change, NamespaceChange, StreamChange
+from app.quota.change import Assessment, CountChange, NamespaceChange, StreamChange
 from app.quota.members import NONE, Claims, Members, StreamImage, StreamTag
 from app.quota.usage import NamespaceUsage
 
@@ -37,7 +37,7 @@ class _Reserved:
 _NOTHING = _Reserved()
 
 
-class Effective:
+class EffectiveUsage:
     """The usage of a namespace with reserved members on top.
 
     The cost to build it is the number of reservations. The cost of a question is the size of the
@@ -149,9 +149,11 @@ class Effective:
             self.counts_of(name)[1] - change.image_tags.used for name, change in changes.items()
         )
         return NamespaceChange(
-            Change(streams, sum(1 for name in claims.adds.streams if not self._is_known(name))),
-            Change(images + len(used) - counted, len(wanted), len(freed - digests)),
-            Change(
+            CountChange(
+                streams, sum(1 for name in claims.adds.streams if not self._is_known(name))
+            ),
+            CountChange(images + len(used) - counted, len(wanted), len(freed - digests)),
+            CountChange(
                 tags + self._unmade_tags(missing - made) - unsure_tags,
                 sum(change.image_tags.requested for change in changes.values())
                 + self._unmade_tags(made),
@@ -174,12 +176,12 @@ class Effective:
             adds.tags, reserved.new_tags, reserved.sure_tags, self._leaving_tags, usage.has_tag
         )
         return StreamChange(
-            Change(
+            CountChange(
                 images - unsure_images,
                 new_images + unsure_images,
                 sum(1 for pair in removes.images if pair[0] == name and self._frees_image(pair)),
             ),
-            Change(
+            CountChange(
                 tags - unsure_tags,
                 new_tags + unsure_tags,
                 sum(1 for pair in removes.tags if pair[0] == name and self._frees_tag(pair)),

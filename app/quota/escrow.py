@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from app.model.limits import NamespaceLimits
-from app.quota.effective import Effective
+from app.quota.effective import EffectiveUsage
 from app.quota.ledger import Escrow, Ledger, Reservation
 from app.quota.members import NONE, Claims, Members
 from app.quota.usage import EarlierStreams, NamespaceUsage, StreamUsage
@@ -143,7 +143,7 @@ class Holding:
                 return False
         return True
 
-    def effective(self, usage: NamespaceUsage, streams: Collection[str]) -> Effective:
+    def effective(self, usage: NamespaceUsage, streams: Collection[str]) -> EffectiveUsage:
         """The usage of these streams, to compare with the limits of streams.
 
         It counts stored members, reserved members, all places of other replicas, and the members
@@ -151,7 +151,7 @@ class Holding:
         replica may not have seen the deletion and may admit a push of such a member at no cost.
         A request of this replica that claims one claims it anew.
         """
-        effective = Effective(usage, self.ledger.places - self.escrow.places)
+        effective = EffectiveUsage(usage, self.ledger.places - self.escrow.places)
         for name in streams:
             for row in self._reserved_in(name).rows:
                 effective.add(row.members.of_stream(name), row.removes.of_stream(name))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from app.quota.effective import Effective
+from app.quota.effective import EffectiveUsage
 from app.quota.ledger import Ledger
 from app.quota.usage import NamespaceUsage
 
@@ -35,7 +35,7 @@ NO_STREAM_IN_FLIGHT = StreamInFlight()
 
 def in_flight(ledger: Ledger, usage: NamespaceUsage, now: float) -> InFlight:
     """The members that a ledger holds and that are not stored. `now`: seconds since the epoch."""
-    effective, touched, count = Effective(usage), set[str](), 0
+    effective, touched, count = EffectiveUsage(usage), set[str](), 0
     for reservation in ledger:
         if reservation.expires_at > now and usage.missing(reservation.members):
             effective.add(reservation.members)
@@ -52,6 +52,6 @@ def in_flight(ledger: Ledger, usage: NamespaceUsage, now: float) -> InFlight:
     )
 
 
-def _of_stream(name: str, effective: Effective, usage: NamespaceUsage) -> StreamInFlight:
+def _of_stream(name: str, effective: EffectiveUsage, usage: NamespaceUsage) -> StreamInFlight:
     images, tags = effective.counts_of(name)
     return StreamInFlight(images - usage.image_count_of(name), tags - usage.tag_count_of(name))

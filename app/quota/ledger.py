@@ -25,7 +25,7 @@ An *escrow* is a number of places that one replica gives out by itself, see `app
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from app.quota.effective import Effective
+from app.quota.effective import EffectiveUsage
 from app.quota.members import NONE, Claims, Member, Members
 from app.quota.usage import NamespaceUsage
 from app.quota.view import Floor, Timing, View
@@ -240,13 +240,13 @@ class Ledger:
 
     def effective(
         self, usage: NamespaceUsage, *, with_escrows: bool = True, every_stream: bool = False
-    ) -> Effective:
+    ) -> EffectiveUsage:
         """The usage with every reservation on top, and with every place that is in escrow.
 
         `every_stream`: count the members that are reserved in missing streams as well.
         """
         places = self.places if with_escrows else 0
-        effective = Effective(usage, places, every_stream=every_stream)
+        effective = EffectiveUsage(usage, places, every_stream=every_stream)
         for reservation in self._by_holder.values():
             effective.add(reservation.members, reservation.removes)
         return effective
@@ -283,7 +283,10 @@ class Ledger:
         dropped = self._by_holder.pop(holder)
         if self._claimed is not None:
             for member in dropped.members:
-                self._claimed[member].discard(holder)
+                holders = self._claimed[member]
+                holders.discard(holder)
+                if not holders:
+                    del self._claimed[member]
 
     @staticmethod
     def _note(reservation: Reservation, claimed: dict[Member, set[str]]) -> None:

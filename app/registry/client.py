@@ -25,6 +25,8 @@ _MAX_ANSWER = 16 * 2**20
 """Bytes. Some registries send all tags of a repository in one answer."""
 _BAD_REQUEST = 400
 _NO_CATALOG = frozenset({404, 405, 501})
+_LATER = frozenset({429, 503})
+"""Statuses with which a server may say when to ask again."""
 _ACCEPT = ", ".join(MEDIA_TYPES)
 
 
@@ -32,11 +34,19 @@ class RegistryUnavailableError(Exception):
     """The registry gave no usable answer. The text names the request and the failure."""
 
     def __init__(self, message: str, status: int = 0, retry_after: float = 0.0) -> None:
-        """`status`: HTTP status of the answer; 0 if there was none. `retry_after`: seconds after
-        which the registry wants to be asked again; 0 if it names none."""
+        """`status`: HTTP status of the answer; 0 if there was none. 429 and 503 may come from the
+        token service. `retry_after`: seconds after which it wants to be asked again; 0 if it names
+        none."""
         super().__init__(message)
         self.status = status
         self.retry_after = retry_after
+
+    @property
+    def passes(self) -> bool:
+        """Whether the server says that the same question may be answered a little later."""
+        return self.status == httpx.codes.TOO_MANY_REQUESTS or (
+            self.status == httpx.codes.SERVICE_UNAVAILABLE and self.retry_after > 0
+        )
 
 
 class NoCatalogError(RegistryUnavailableError):
@@ -200,10 +210,7 @@ class RegistryClient:
         if answer.status == httpx.codes.NOT_FOUND:
             return None
         if answer.status != httpx.codes.OK and (follow or answer.status not in _REDIRECTS):
-            message = f"{method} {address}: status {answer.status}"
-            seconds = answer.headers.get("retry-after", "")
-            retry_after = float(seconds) if seconds.isdecimal() else 0.0
-            raise RegistryUnavailableError(message, answer.status, retry_after)
+            raise _unavailable(f"{method} {address}", answer)
         return answer
 
     async def _authorized(self, method: str, url: httpx.URL, scope: str, follow: bool) -> _Answer:
@@ -234,8 +241,12 @@ class RegistryClient:
         if self._origin.scheme == "https" and httpx.URL(url).scheme != "https":
             raise ValueError(f"{url} asks for credentials without TLS")
         answer = await self._send(method, httpx.URL(url), headers, data)
+        question = f"token request to {host_of(httpx.URL(url))}"
+        if answer.status in _LATER:
+            raise _unavailable(question, answer)
+        # Any other status says nothing about the object in question.
         if answer.status != httpx.codes.OK:
-            raise ValueError(f"token request to {host_of(httpx.URL(url))}: status {answer.status}")
+            raise ValueError(f"{question}: status {answer.status}")
         return answer.body
 
     async def _send(
@@ -253,6 +264,14 @@ class RegistryClient:
                 if len(body) > _MAX_ANSWER:
                     raise ValueError(f"answers with more than {_MAX_ANSWER} bytes")
             return _Answer(response.status_code, response.headers, bytes(body))
+
+
+def _unavailable(question: str, answer: _Answer) -> RegistryUnavailableError:
+    seconds = answer.headers.get("retry-after", "")
+    retry_after = float(seconds) if seconds.isdecimal() else 0.0
+    return RegistryUnavailableError(
+        f"{question}: status {answer.status}", answer.status, retry_after
+    )
 
 
 def _media_type(answer: _Answer) -> str:

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable
 
-from app.admission.image_lookups import SizeUnknownError
+from app.admission.image_lookups import ImageSizeUnknownError
 from app.cluster.image_claims import digests_in
 from app.cluster.kept_answers import KeptAnswers
 from app.model.image import ImageClaim
@@ -39,7 +39,7 @@ class RegistryImages:
     async def of(self, repository: str, digest: str) -> ImageClaim | None:
         """None if the registry has no such image.
 
-        Raises SizeUnknownError if the registry does not answer or the manifest cannot be read.
+        Raises ImageSizeUnknownError if the registry does not answer or the manifest cannot be read.
         """
         if not _is_spelled(repository, digest):
             return None
@@ -51,7 +51,7 @@ class RegistryImages:
             stored = await self._client.manifest(repository, digest)
         except RegistryUnavailableError as error:
             logger.warning("size not known", extra={"digest": digest, "problem": str(error)})
-            raise SizeUnknownError(str(error)) from None
+            raise ImageSizeUnknownError(str(error)) from None
         return ImageClaim.of_manifest(stored) if stored else None
 
 

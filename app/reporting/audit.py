@@ -74,7 +74,8 @@ def severity(level: Level) -> Severity:
 
 
 def worst_first(audits: list[NamespaceAudit]) -> list[NamespaceAudit]:
-    """Sort key: the worst excess first, then the number of exceeded limits."""
+    """Sort by the worst excess, then by the number of exceeded limits, both descending; then by
+    namespace."""
     return sorted(
         audits,
         key=lambda item: (
@@ -112,11 +113,11 @@ def audit(
         ),
     ]
     over = sorted((level for level in levels if level.over), key=lambda level: -_excess(level))
-    passed = {Limited(level.source, level.resource) for level in over}
+    exceeded = {Limited(level.source, level.resource) for level in over}
     return NamespaceAudit(
         namespace,
         tuple(over),
-        tuple(limited for limited in _limited(limits, domain) if limited not in passed),
+        tuple(limited for limited in _limited(limits, domain) if limited not in exceeded),
         unlimited=limits.image_size is None and not limits.limits_members,
         unknown_sizes=len(tags.keys() - sizes.keys()) if limits.image_size else 0,
         largest=largest_images(tags, sizes, top),

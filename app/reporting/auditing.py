@@ -44,7 +44,7 @@ class NamespaceFullness:
 
     @property
     def percent(self) -> int:
-        """The fraction of the fullest limit; zero if there is no limit."""
+        """Used and reserved, in percent of the fullest limit; 0 if there is no limit."""
         return (self.fullest.percent or 0) if self.fullest else 0
 
 
@@ -98,10 +98,12 @@ def proposed_limits(paths: Sequence[Path], domain: ApiDomain) -> LimitFiles:
 
     Raises ManifestError if there is none in them.
     """
-    files = LimitFiles.of(manifests.read_all(paths), domain)
+    files = LimitFiles.of(manifests.read_named(paths), domain)
     if paths and not files.namespaces:
-        # The command before a pipe may have failed; that must not look like a good result.
-        raise ManifestError("--proposed: there is no LimitRange and no ResourceQuota in it")
+        given = manifests.listed(paths)
+        raise ManifestError(
+            f"--proposed {given}: there is no LimitRange and no ResourceQuota in it"
+        )
     return files
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from app.cluster import manifests
 from app.cluster.embedded import EmbeddedState
 from app.cluster.file_changes import file_changes
-from app.cluster.image_claims import Claims, with_listed
-from app.cluster.manifests import ManifestError
+from app.cluster.image_claims import ClaimsByDigest, with_listed
 from app.model.domain import ApiDomain
 from app.policy.image_weight import known_sizes
 from app.quota.in_flight import InFlight
@@ -21,8 +20,7 @@ class FolderInventory(EmbeddedState):
     def __init__(self, folder: Path, domain: ApiDomain, note: str = "") -> None:
         """`note`: a remark about the folder for the user. Raises ManifestError."""
         super().__init__(folder, domain)
-        if not manifests.files(folder):
-            raise ManifestError(f"{folder}: there is no manifest in this folder")
+        manifests.files_of(folder)  # raises for an empty folder
         self._watched = folder
         self._note = note
 
@@ -41,7 +39,7 @@ class FolderInventory(EmbeddedState):
         known = {digest: one for digest, one in own.items() if one or claims[digest].children}
         return with_children(known, {digest: one.children for digest, one in claims.items()})
 
-    async def _images(self, digests: Collection[str]) -> Claims:
+    async def _images(self, digests: Collection[str]) -> ClaimsByDigest:
         found = {digest: await self.image(digest) for digest in digests}
         return {digest: claim for digest, claim in found.items() if claim is not None}
 
@@ -50,5 +48,5 @@ class FolderInventory(EmbeddedState):
 
     async def changes(self) -> AsyncGenerator[None, None]:
         async for _ in file_changes(self._watched):
-            await asyncio.to_thread(self.reload)
-            yield
+            if await asyncio.to_thread(self.reload):
+                yield

@@ -16,7 +16,7 @@ from app.cluster.api import (
     NotFoundError,
     concerns_one_object,
 )
-from app.cluster.image_claims import Claims, with_listed
+from app.cluster.image_claims import ClaimsByDigest, with_listed
 from app.model.domain import ApiDomain
 from app.model.image import Image, ImageClaim
 from app.policy.image_weight import known_sizes
@@ -90,7 +90,7 @@ class SizeCollector:
         known = {digest: one for digest, one in own.items() if one or claims[digest].children}
         return with_children(known, {digest: one.children for digest, one in claims.items()})
 
-    async def _claims(self, digests: Collection[str]) -> Claims:
+    async def _claims(self, digests: Collection[str]) -> ClaimsByDigest:
         unknown = [digest for digest in digests if pack(digest) not in self._known]
         with self._noting_what_is_forbidden():
             for start in range(0, len(unknown) if not self._forbidden else 0, _AT_ONCE):

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +108,7 @@ async def _state(
 ) -> AsyncIterator[SnapshotState]:
     folder = examples.state_folder() if on_examples else settings.state
     if folder is not None:
-        _files(folder)  # raises for an empty folder
+        manifests.files_of(folder)  # raises for an empty folder
         yield EmbeddedState(folder, settings.domain)
         return
     namespaces = {name for item in objects for name in _namespaces(item)}
@@ -138,24 +137,8 @@ def _mentioned(content: Any) -> Iterator[str]:
 
 
 def _objects(paths: Iterable[Path]) -> Iterator[_Object]:
-    for path in chain.from_iterable(map(_files, paths)):
-        found = list(manifests.read(path))
-        if not found:
-            raise ManifestError(f"{manifests.displayed(path)}:1: there is no object in this file")
-        for index, manifest in enumerate(found):
-            yield _Object(manifest, _request(manifest, index))
-
-
-def _files(path: Path) -> list[Path]:
-    """Raises ManifestError for a path that does not exist and for a folder without a manifest."""
-    if path != manifests.STANDARD_INPUT and not path.exists():
-        raise ManifestError(f"{path} does not exist")
-    if not path.is_dir():
-        return [path]
-    found = manifests.files(path)
-    if not found:
-        raise ManifestError(f"{path}: there is no manifest in this folder")
-    return found
+    for index, manifest in enumerate(manifests.read_named(paths)):
+        yield _Object(manifest, _request(manifest, index))
 
 
 def _request(manifest: Manifest, index: int) -> AdmissionRequest:

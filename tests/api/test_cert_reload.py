@@ -216,6 +216,24 @@ def test_files_that_did_not_change_are_not_loaded_again(
     assert [record.getMessage() for record in caplog.records] == ["certificate reloaded"]
 
 
+def test_each_problem_of_changed_files_is_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files.make(tmp_path, NAMES)
+    context = ServingContext(tmp_path / files.CERTIFICATE, tmp_path / files.KEY)
+
+    for _ in range(2):
+        (tmp_path / files.CERTIFICATE).write_text("no certificate")
+        context.reload()
+        context.reload()
+        files.make(tmp_path / "new", NAMES)
+        for name in (files.CERTIFICATE, files.KEY):
+            (tmp_path / "new" / name).replace(tmp_path / name)
+        context.reload()
+
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+
+
 async def test_the_service_takes_up_a_new_certificate_while_it_runs(tmp_path: Path) -> None:
     async with service.serve(tmp_path) as running:
         port = int(running.url.rpartition(":")[2])

@@ -96,12 +96,17 @@ async def test_unwatchable_folder_is_polled(
 
 
 @pytest.mark.usefixtures("files_cannot_be_watched")
-async def test_changes_are_polled_without_inotify(tmp_path: Path) -> None:
+async def test_changes_are_polled_without_inotify_and_the_cause_is_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     files.make(tmp_path, NAMES)
 
     async with serving(tmp_path, by_looking) as server:
-        new = files.make(tmp_path, NAMES)
-        await wait_until_presented(serial_of(new), server.port, ca(tmp_path))
+        for _ in range(2):
+            new = files.make(tmp_path, NAMES)
+            await wait_until_presented(serial_of(new), server.port, ca(tmp_path))
+
+    assert caplog.text.count("cannot watch") == 1
 
 
 async def test_the_watcher_stops_at_once_when_it_is_cancelled(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from .cluster import Cluster
-from .domain import DOMAIN
+from .domain import API, DOMAIN
 from .replicas import Replicas
 from .storage import Answering
 
@@ -97,6 +97,8 @@ def test_patches_and_generators_are_checked(
         [{"op": "replace", "path": path, "value": "1.5"}], "json"
     )
     assert patched({"spec": {"hard": {IMAGES: None, TAGS: "7"}}}, "strategic") == ""
+    mode = ("annotate", "quota", "quota", where, f"{API.mode_annotation}=wran")
+    assert "has the unknown value 'wran'" in cluster.kubectl(*mode, check=False).stderr
 
     def generated(name: str, *flags: str) -> str:
         return cluster.kubectl("create", "quota", name, where, *flags, check=False).stderr

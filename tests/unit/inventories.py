@@ -36,6 +36,8 @@ class FakeRegistry:
         self.down = False
         self.broken: set[str] = set()
         """References that it fails to answer for."""
+        self.half_gone: set[str] = set()
+        """References that it finds with HEAD and not with GET."""
         self.gate = asyncio.Event()
         self.gate.set()
         self.asked: list[str] = []
@@ -61,7 +63,7 @@ class FakeRegistry:
             return httpx.Response(500)
         if reference == "list":
             return httpx.Response(200, json={"tags": tags})
-        if content is None:
+        if content is None or (request.method == "GET" and reference in self.half_gone):
             return httpx.Response(404)
         media_type = OCI_INDEX if b'"manifests"' in content else OCI_MANIFEST
         headers = {"Content-Type": media_type, "Docker-Content-Digest": digest_of(content)}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from app.admission.escrows import Escrows
 from app.model.limits import NamespaceLimits
 from app.quota import effective, escrow
-from app.quota.effective import Effective
+from app.quota.effective import EffectiveUsage
 from app.quota.escrow import Holding
 from app.quota.ledger import Escrow, Ledger, Reservation
 from app.quota.members import NONE, Claims, Member, Members
@@ -59,7 +59,7 @@ def gone_since_the_last_write(self: Holding, usage: NamespaceUsage, name: str) -
 
 def effective_as_if_nothing_had_left(
     self: Holding, usage: NamespaceUsage, streams: set[str]
-) -> Effective:
+) -> EffectiveUsage:
     found = EFFECTIVE(replace(self, earlier=EarlierStreams(), before=None), usage, streams)
     for name in streams:
         found.add(self._gone(usage, name))
@@ -177,20 +177,24 @@ def states_of_now(self: Holding, usage: NamespaceUsage, name: str) -> set[Stream
     return {usage.streams[name]} if name in usage.streams else set()
 
 
-def nothing_of_streams(self: Holding, usage: NamespaceUsage, streams: set[str]) -> Effective:
-    return Effective(NamespaceUsage())
+def nothing_of_streams(self: Holding, usage: NamespaceUsage, streams: set[str]) -> EffectiveUsage:
+    return EffectiveUsage(NamespaceUsage())
 
 
 RESERVE, SETTLE, SHARE, KEEP = Ledger.reserve, Ledger.settle, Ledger._share, Ledger.keep
 ADMITS, ADMIT, GONE = Holding.admits, Holding.admit, Holding._gone
 HELD_IN = Escrows.held_in
 GIVE_BACK, TAKE = escrow.give_back, escrow.take
-FREES, FREES_IMAGE, FREES_TAG = Effective._frees, Effective._frees_image, Effective._frees_tag
+FREES, FREES_IMAGE, FREES_TAG = (
+    EffectiveUsage._frees,
+    EffectiveUsage._frees_image,
+    EffectiveUsage._frees_tag,
+)
 NEW_AND_UNSURE = effective._new_and_unsure
-COUNTS_OF, EFFECTIVE = Effective.counts_of, Holding.effective
+COUNTS_OF, EFFECTIVE = EffectiveUsage.counts_of, Holding.effective
 
 
-def free_of_escrow(self: Effective, frees: Callable[..., bool], *pair: object) -> bool:
+def free_of_escrow(self: EffectiveUsage, frees: Callable[..., bool], *pair: object) -> bool:
     places, self._places = self._places, 0
     try:
         return frees(self, *pair)
@@ -198,6 +202,6 @@ def free_of_escrow(self: Effective, frees: Callable[..., bool], *pair: object) -
         self._places = places
 
 
-def counts_of_without_places(self: Effective, stream: str) -> tuple[int, int]:
+def counts_of_without_places(self: EffectiveUsage, stream: str) -> tuple[int, int]:
     images, tags = COUNTS_OF(self, stream)
     return images - self._places, tags - self._places

@@ -6,7 +6,7 @@ from itertools import count
 
 from app.admission.decision import Sight, begin, decide_on, take_escrow
 from app.admission.escrows import Escrows
-from app.quota.effective import Effective
+from app.quota.effective import EffectiveUsage
 from app.quota.escrow import Holding, headroom
 from app.quota.ledger import Ledger
 from app.quota.members import Claims, holder_of
@@ -177,7 +177,7 @@ class Replica:
         admitted = Admitted(replace(request, holder=holder), used, self.limits)
         return Write(ledger, self.known[1], self.limits, None, admitted, sight.now - self.error)
 
-    def begin(self, sight: Sight) -> tuple[Ledger, Effective] | None:
+    def begin(self, sight: Sight) -> tuple[Ledger, EffectiveUsage] | None:
         """None if its view does not cover the ledger."""
         ledger = self.known[0].copy()
         if not ledger.covered_by(self.view, TIMING):
@@ -211,12 +211,12 @@ def _as_the_old_version_writes(ledger: Ledger) -> Ledger:
     return Ledger([replace(row, seen=0) for row in ledger], ledger.floor)
 
 
-def _of_namespace(effective: Effective) -> dict[Count, int]:
+def _of_namespace(effective: EffectiveUsage) -> dict[Count, int]:
     streams, images, tags = effective.counts()
     return {("streams", ""): streams, ("images", ""): images, ("tags", ""): tags}
 
 
-def _of(effective: Effective, names: set[str]) -> dict[Count, int]:
+def _of(effective: EffectiveUsage, names: set[str]) -> dict[Count, int]:
     used: dict[Count, int] = {}
     for name in names:
         used["images_of_stream", name], used["tags_of_stream", name] = effective.counts_of(name)

@@ -5,7 +5,7 @@ from math import inf
 from app.admission import escrows
 from app.admission.escrows import Escrows
 from app.quota import effective, escrow
-from app.quota.effective import Effective
+from app.quota.effective import EffectiveUsage
 from app.quota.escrow import Holding
 from app.quota.ledger import Ledger
 from app.quota.members import NONE
@@ -26,19 +26,21 @@ WITHOUT: dict[str, list[Rule]] = {
         (effective, "_new_and_unsure", lambda *given: (broken.NEW_AND_UNSURE(*given)[0], 0)),
     ],
     "reserved images are freed by nobody": [
-        (Effective, "_frees_image", lambda self, pair: self._usage.has_image(*pair)),
-        (Effective, "_frees", lambda self, *pair: self._usage.has_image(*pair)),
+        (EffectiveUsage, "_frees_image", lambda self, pair: self._usage.has_image(*pair)),
+        (EffectiveUsage, "_frees", lambda self, *pair: self._usage.has_image(*pair)),
     ],
     "reserved tags are freed by nobody": [
-        (Effective, "_frees_tag", lambda self, pair: self._usage.has_tag(*pair)),
+        (EffectiveUsage, "_frees_tag", lambda self, pair: self._usage.has_tag(*pair)),
     ],
     "an image is freed by the last stream that has it": [
-        (Effective, "_frees", lambda self, *pair: self._frees_image(pair)),
+        (EffectiveUsage, "_frees", lambda self, *pair: self._frees_image(pair)),
     ],
-    "a missing stream's members count once it is made": [(Effective, "_make", lambda *_: None)],
+    "a missing stream's members count once it is made": [
+        (EffectiveUsage, "_make", lambda *_: None)
+    ],
     "whoever makes a stream asks for what is reserved in it": [
-        (Effective, "_unmade_tags", lambda *_: 0),
-        (Effective, "_unmade_images", lambda *_: set()),
+        (EffectiveUsage, "_unmade_tags", lambda *_: 0),
+        (EffectiveUsage, "_unmade_images", lambda *_: set()),
     ],
     "who decides has seen the floor": [(Ledger, "covered_by", lambda *_: True)],
     "a ledger stays until all have seen its floor": [
@@ -47,18 +49,22 @@ WITHOUT: dict[str, list[Rule]] = {
     "a reservation lasts as long as its request": [(Ledger, "settle", broken.settle_early)],
     "everybody else counts an escrow": [(Ledger, "places", 0)],
     "an escrow counts in every stream": [
-        (Effective, "counts_of", broken.counts_of_without_places),
+        (EffectiveUsage, "counts_of", broken.counts_of_without_places),
     ],
-    "an escrow may make any stream": [(Effective, "_exists", Effective._is_known)],
+    "an escrow may make any stream": [(EffectiveUsage, "_exists", EffectiveUsage._is_known)],
     "no update frees what an escrow may hold": [
-        (Effective, "_frees", lambda self, *pair: broken.free_of_escrow(self, broken.FREES, *pair)),
         (
-            Effective,
+            EffectiveUsage,
+            "_frees",
+            lambda self, *pair: broken.free_of_escrow(self, broken.FREES, *pair),
+        ),
+        (
+            EffectiveUsage,
             "_frees_image",
             lambda self, pair: broken.free_of_escrow(self, broken.FREES_IMAGE, pair),
         ),
         (
-            Effective,
+            EffectiveUsage,
             "_frees_tag",
             lambda self, pair: broken.free_of_escrow(self, broken.FREES_TAG, pair),
         ),

@@ -127,7 +127,15 @@ def test_proposed_limits_are_read_from_standard_input(state: Path) -> None:
 def test_empty_standard_input_is_an_error(state: Path) -> None:
     answer = run("--state", state, "--proposed", "-")
     assert answer.exit_code == 3
-    assert "--proposed: there is no LimitRange and no ResourceQuota in it" in answer.output
+    assert answer.stderr == "Error: stdin:1: there is no object in this file\n"
+
+
+def test_proposed_file_without_a_limit_is_named(state: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(stream("app", v1="a")))
+    answer = run("--state", state, "--proposed", tmp_path / "other.yaml")
+    assert answer.exit_code == 3
+    problem = "there is no LimitRange and no ResourceQuota in it"
+    assert answer.stderr == f"Error: --proposed {tmp_path / 'other.yaml'}: {problem}\n"
 
 
 @pytest.mark.parametrize(

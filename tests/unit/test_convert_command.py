@@ -143,6 +143,18 @@ def test_convert_writes_one_file_for_each_namespace(gateway: Path, tmp_path: Pat
     assert limit_range["metadata"] == {"name": "image-registry-limits", "namespace": "team-a"}
 
 
+def test_the_template_overwrites_the_limits_of_no_namespace(gateway: Path, tmp_path: Path) -> None:
+    names = "template,team-a"
+    alone, both = tmp_path / "alone", tmp_path / "both"
+    run(gateway, "--namespaces", names, "--out", alone)
+    run(gateway, "--namespaces", names, "--template", "--out", both)
+
+    written = {path.name: path.read_text() for path in both.iterdir()}
+
+    assert yaml.safe_load(written.pop("_template.yaml"))["kind"] == "ConfigMap"
+    assert written == {path.name: path.read_text() for path in alone.iterdir()}
+
+
 def test_convert_reads_namespaces_from_a_file(gateway: Path, tmp_path: Path) -> None:
     (tmp_path / "names").write_text("team-a\n\n  shared-x \n")
     answer = run(gateway, "--namespaces-file", tmp_path / "names")
@@ -230,8 +242,12 @@ OTHER = config_map("registry-gateway-config", tag_count_limit="5")
 @pytest.mark.parametrize(
     ("documents", "arguments", "problem"),
     [
-        ([], (), "no legacy ConfigMap found: it is named image-registry-limit-config or"),
-        ([config_map("alerts", rules="groups: []")], (), "no legacy ConfigMap found"),
+        ([], (), "stdin:1: there is no object in this file"),
+        (
+            [config_map("alerts", rules="groups: []")],
+            (),
+            "no legacy ConfigMap found in stdin: it is named image-registry-limit-config or",
+        ),
         (
             [config_map("registry-gateway-config", max_image_size="1 potato")],
             (),
@@ -246,7 +262,8 @@ OTHER = config_map("registry-gateway-config", tag_count_limit="5")
         (
             [OTHER],
             ("--config-map", "a/b"),
-            "there is no legacy ConfigMap a/b; found: cpaas-system/registry-gateway-config",
+            "there is no legacy ConfigMap a/b in stdin; found: "
+            "cpaas-system/registry-gateway-config",
         ),
         ([OTHER], (), "no rule names a namespace: list them with --namespaces"),
     ],

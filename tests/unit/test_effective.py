@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.quota.change import Change, StreamChange
-from app.quota.effective import Effective
+from app.quota.change import CountChange, StreamChange
+from app.quota.effective import EffectiveUsage
 from app.quota.ledger import Ledger, Reservation
 from app.quota.members import Claims, Members
 from app.quota.usage import NamespaceUsage, StreamUsage
@@ -71,7 +71,7 @@ def test_order_and_repetition_of_reservations_do_not_matter(
     usage, _ = observed(stored)
 
     def used(members: list[Members]) -> tuple[int, int, int]:
-        effective = Effective(usage)
+        effective = EffectiveUsage(usage)
         for each in members:
             effective.add(each)
         change = effective.assess(Claims("ns")).namespace
@@ -83,45 +83,45 @@ def test_order_and_repetition_of_reservations_do_not_matter(
 @pytest.mark.parametrize(
     ("removes", "images", "image_tags"),
     [
-        pytest.param(Members(), Change(2, 1), Change(2, 1), id="nothing"),
+        pytest.param(Members(), CountChange(2, 1), CountChange(2, 1), id="nothing"),
         pytest.param(
             Members(images=frozenset({("app", "d1")}), tags=frozenset({("app", "v1")})),
-            Change(2, 1, 1),
-            Change(2, 1, 1),
+            CountChange(2, 1, 1),
+            CountChange(2, 1, 1),
             id="an image and a tag of the stream",
         ),
         pytest.param(
             Members(images=frozenset({("app", "d8")}), tags=frozenset({("app", "v8")})),
-            Change(2, 1),
-            Change(2, 1),
+            CountChange(2, 1),
+            CountChange(2, 1),
             id="what is not stored in it",
         ),
         pytest.param(
             Members(images=frozenset({("web", "d1")}), tags=frozenset({("web", "v1")})),
-            Change(2, 1),
-            Change(2, 1),
+            CountChange(2, 1),
+            CountChange(2, 1),
             id="what another stream holds",
         ),
     ],
 )
 def test_removed_members_make_room_in_their_stream(
-    removes: Members, images: Change, image_tags: Change
+    removes: Members, images: CountChange, image_tags: CountChange
 ) -> None:
     usage, _ = observed({"app": {"v1": ("d1",), "v2": ("d2",)}, "web": {"v1": ("d1",)}})
     adds = Members(frozenset({"app"}), frozenset({("app", "d9")}), frozenset({("app", "v9")}))
 
-    assessment = Effective(usage).assess(Claims("ns", adds, removes))
+    assessment = EffectiveUsage(usage).assess(Claims("ns", adds, removes))
 
     assert assessment.streams == {"app": StreamChange(images, image_tags)}
 
 
 def test_an_empty_stream_that_is_reserved_is_not_new_to_the_next_request() -> None:
     usage, _ = observed({})
-    effective = Effective(usage)
+    effective = EffectiveUsage(usage)
     empty = Members(frozenset({"app"}))
     effective.add(empty)
 
-    assert effective.assess(Claims("ns", empty)).namespace.imagestreams == Change(1, 0)
+    assert effective.assess(Claims("ns", empty)).namespace.imagestreams == CountChange(1, 0)
 
 
 def test_the_members_of_one_stream() -> None:

@@ -1,6 +1,7 @@
 """The state from a folder: the objects that are read, and the behaviour for broken files."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -198,6 +199,48 @@ def test_a_problem_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     read.reload()
 
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_folder_that_did_not_change_is_not_reloaded(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "limits.yaml"
+    file.write_text(LIMITS)
+    read = state(tmp_path)
+    caplog.set_level(logging.INFO)
+
+    file.touch()
+    assert not read.reload()
+    (tmp_path / "notes.txt").write_text("not a manifest")
+    assert not read.reload()
+    assert caplog.records == []
+
+    file.write_text("a: [")
+    assert (read.reload(), read.reload()) == (True, False)
+    file.write_text(LIMITS)
+    assert (read.reload(), read.reload()) == (True, False)
+    file.rename(tmp_path / "renamed.yaml")
+    assert (read.reload(), read.reload()) == (True, False)
+    assert [record.getMessage() for record in caplog.records] == [
+        "state not reloaded, the last good one stays",
+        "state reloaded",
+        "state reloaded",
+    ]
+
+
+def test_view_of_a_folder_that_did_not_change_is_as_young_as_the_last_look(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "limits.yaml"
+    file.write_text(LIMITS)
+    read = state(tmp_path)
+
+    looked = time.time()
+    read.reload()
+    file.write_text("a: [")
+    read.reload()
+
+    assert read.view().time >= looked
 
 
 async def test_a_mounted_config_map_is_read_once_and_in_its_present_version(

@@ -149,6 +149,22 @@ async def test_a_ledger_broken_during_a_recall_ends_no_worker(
     assert await asyncio.wait_for(cluster.allows(1, "one-more"), PATIENCE)
 
 
+async def test_an_unexpected_error_answers_those_who_wait_and_keeps_nobody_waiting_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster(100)
+
+    async def fails(namespace: str) -> None:
+        raise ValueError("not expected")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(cluster.replicas[0]._pauses, "wait", fails)
+        with pytest.raises(StateUnavailableError, match="the quota enforcer failed"):
+            await asyncio.wait_for(cluster.allows(0, "waits"), PATIENCE)
+
+    assert await asyncio.wait_for(cluster.allows(0, "later"), PATIENCE)
+
+
 def test_taking_an_escrow_raises_the_floor() -> None:
     ledger, usage = Ledger(), NamespaceUsage()
     limits = NamespaceLimits(quotas=(quota(image_tags=9),))

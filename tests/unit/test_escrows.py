@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 
@@ -46,9 +47,10 @@ class Cluster:
             for one in self.ledgers
         ]
 
-    async def allows(self, replica: int, name: str) -> bool:
+    async def allows(self, replica: int, name: str, **how: Any) -> bool:
         view = NamespaceView("ns", self.state.limits("ns"))
-        return (await self.replicas[replica].decide(tag(name), view, within=PATIENCE)).allowed
+        decide = self.replicas[replica].decide
+        return (await decide(tag(name), view, within=PATIENCE, **how)).allowed
 
     async def heat(self, replica: int, pushes: int = 20) -> int:
         """Push one after another. Returns the number of writes."""
@@ -103,6 +105,22 @@ async def test_a_namespace_that_is_not_hot_takes_no_escrow(cluster: Cluster) -> 
         assert await cluster.allows(0, f"v{number}")
 
     assert cluster.shared.version == 20
+    assert cluster.places == 0
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_pushes_with_reservations_of_their_own_take_no_escrow(
+    cluster: Cluster, together: bool
+) -> None:
+    """The gateway and push checks name their reservations, and could not use the places."""
+    pushes = [cluster.allows(0, f"v{number}", holder=f"push-{number}") for number in range(20)]
+    if together:
+        assert all(await asyncio.gather(*pushes))
+    else:
+        assert all([await push for push in pushes])
+
+    assert await cluster.allows(0, "review")
+    assert len(cluster.shared.ledger) == 21
     assert cluster.places == 0
 
 

@@ -110,35 +110,47 @@ async def test_odd_contents_of_a_registry_are_counted(
     await gateway.reader.prepare(APP)
 
 
-async def test_unreadable_tag_is_a_warning_until_it_is_readable(database: Database) -> None:
+async def test_unreadable_tag_is_a_warning_until_it_is_readable(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The warning is for everybody, so that only the log has names, each of them once."""
     registry = FakeRegistry({"ns/app": {"v1": CHILD, "v2": CHILD}})
     registry.answers[BROKEN_TAG] = httpx.Response(500)
     gateway = ReadingGateway(database, registry)
     await gateway.fill()
+    for _ in range(3):
+        await gateway.inventory.compare(APP, thorough=True)
     [warning] = gateway.coverage.warnings()
 
     registry.answers.clear()
     await gateway.run_until(lambda: not gateway.coverage.warnings())
 
-    assert warning.startswith("ns/app:v1 counts as stored and cannot be read: ")
-    assert warning.endswith("status 500")
+    assert warning == (
+        "tags and manifests that cannot be read and count as stored (the log names them): 1"
+    )
+    [record] = [found for found in caplog.records if "cannot be read" in found.message]
+    assert (vars(record)["repository"], vars(record)["reference"]) == ("ns/app", "v1")
+    assert vars(record)["problem"].endswith("status 500")
     assert gateway.counts() == (1, 1, 2)
 
 
 async def test_unreadable_repository_stops_only_its_own_namespace(
-    database: Database,
+    database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     registry = FakeRegistry({"ns/app": {"v1": CHILD}, "ns/bad": {}, "other/app": {"v1": CHILD}})
     registry.answers["/v2/ns/bad/tags/list"] = httpx.Response(500)
     gateway = ReadingGateway(database, registry)
     await gateway.run_until(lambda: gateway.counts("other") == (1, 1, 1))
-    await gateway.run_until(lambda: bool(gateway.coverage.warnings()))
+    warning = "repositories that cannot be read (the log names them): 1"
+    await gateway.run_until(lambda: gateway.coverage.warnings() == [warning])
 
     await gateway.reader.prepare(Repository("other", "new"))
     with pytest.raises(StateUnavailableError, match=r"ns/bad/tags/list\?n=1000: status 500"):
         await gateway.reader.prepare(APP)
     assert gateway.coverage.problems() == []
-    assert any("ns/bad" in text for text in gateway.coverage.warnings())
+    assert gateway.coverage.warnings() == [warning]
+    [record] = [found for found in caplog.records if found.message == "not read"]
+    assert vars(record)["repository"] == "ns/bad"
 
     del registry.answers["/v2/ns/bad/tags/list"]
     await gateway.reader.prepare(APP)
@@ -225,6 +237,79 @@ def test_question_is_repeated_when_the_registry_limits_its_clients(named: str) -
     assert answers.keys() == tags == registry.repositories["ns/app"].keys()
     assert took == pytest.approx(2 * seconds)
     assert max(registry.asked.values()) == 1
+
+
+def questions_after(
+    first: httpx.Response, place: str
+) -> tuple[float, set[str] | RegistryUnavailableError]:
+    """The first answer at `place`, a path of a registry that wants a token, is `first`. Returns how
+    many seconds the list of tags took, and the tags or the error."""
+    registry, answered = FakeRegistry({"ns/app": {"v1": CHILD}}), Counter[str]()
+    challenge = f'Bearer realm="{ORIGIN}/token",service="registry"'
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        if path != "/token" and "authorization" not in request.headers:
+            return httpx.Response(401, headers={"WWW-Authenticate": challenge})
+        answered[path] += 1
+        if path == place and answered[path] == 1:
+            return first
+        return (
+            httpx.Response(200, json={"token": "t"})
+            if path == "/token"
+            else await registry(request)
+        )
+
+    async def read() -> tuple[float, set[str] | RegistryUnavailableError]:
+        client = RegistryClient(ORIGIN, transport=httpx.MockTransport(answer))
+        result: set[str] | RegistryUnavailableError
+        try:
+            result = await Questioner(client, Turns(Traffic())).tags(APP, urgent=True)
+        except RegistryUnavailableError as error:
+            result = error
+        return asyncio.get_running_loop().time(), result
+
+    return virtual_time.run(read())
+
+
+TOKEN, LIST = "/token", "/v2/ns/app/tags/list"
+
+
+@pytest.mark.parametrize("place", [TOKEN, LIST])
+@pytest.mark.parametrize(
+    ("status", "named", "seconds"),
+    [(429, "7", 7.0), (429, "", 1.0), (429, "3600", 30.0), (503, "7", 7.0), (503, "3600", 30.0)],
+)
+def test_question_is_repeated_also_after_an_answer_of_the_token_service(
+    place: str, status: int, named: str, seconds: float
+) -> None:
+    headers = {"Retry-After": named} if named else {}
+
+    took, tags = questions_after(httpx.Response(status, headers=headers), place)
+
+    assert tags == {"v1"}
+    assert took == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("place", "status", "reported"),
+    [
+        (LIST, 503, 503),
+        (LIST, 502, 502),
+        (TOKEN, 503, 503),
+        pytest.param(TOKEN, 404, 0, id="of the token service: the repository may exist"),
+        pytest.param(TOKEN, 400, 0, id="of the token service: the page may have the right size"),
+        pytest.param(TOKEN, 500, 0, id="of the token service: the manifest may be readable"),
+    ],
+)
+def test_question_is_not_repeated_after_another_failure(
+    place: str, status: int, reported: int
+) -> None:
+    took, error = questions_after(httpx.Response(status), place)
+
+    assert isinstance(error, RegistryUnavailableError)
+    assert str(error).endswith(f"status {status}")
+    assert (error.status, took) == (reported, 0.0)
 
 
 def test_registry_that_always_limits_its_clients_is_unavailable() -> None:

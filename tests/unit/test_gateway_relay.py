@@ -105,15 +105,15 @@ async def test_http_1_0_answer_of_unknown_length_is_bounded() -> None:
 
 
 async def test_http_1_0_answers_share_a_bound() -> None:
-    room = Room(3 * 2**20)
+    room = Room(6 * 2**20)
     client, response = Client(END), Response(*[bytes(2**20)] * 2)
     other = Client(END)
 
-    with room.shared() as take, room.shared() as taken_by_another:
+    with room.shared("a") as take, room.shared("a") as taken_by_another:
         taken_by_another(2**21)
         with pytest.raises(RegistryError, match="in memory at once"):
             await relay(Answer(200, [], response), OLD, Inbox(client.receive), client.send, 5, take)
-    with room.shared() as take:
+    with room.shared("a") as take:
         again = Response(*[bytes(2**20)] * 2)
         await relay(Answer(200, [], again), OLD, Inbox(other.receive), other.send, 5, take)
 

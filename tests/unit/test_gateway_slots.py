@@ -1,4 +1,4 @@
-"""Uploads at once are limited, and clients get free slots in turn."""
+"""Uploads at once are limited, and namespaces get free slots in turn."""
 
 import asyncio
 
@@ -8,16 +8,18 @@ from app.gateway.slots import Slots
 from app.registry.errors import RegistryError
 
 
-async def test_clients_get_slots_in_turn() -> None:
-    slots, order = Slots(1, wait=10), list[str]()
+async def test_namespaces_get_slots_in_turn() -> None:
+    slots, order = Slots(1, 10, "uploads are running"), list[str]()
     here = asyncio.Event()
 
-    async def upload(client: str) -> None:
-        async with slots.one(client):
-            order.append(client)
+    async def upload(namespace: str) -> None:
+        async with slots.one(namespace):
+            order.append(namespace)
             await here.wait()
 
-    running = [asyncio.create_task(upload(client)) for client in ("first", *"aaaa", "b", *"cc")]
+    running = [
+        asyncio.create_task(upload(namespace)) for namespace in ("first", *"aaaa", "b", *"cc")
+    ]
     await asyncio.sleep(0)
     here.set()
     await asyncio.gather(*running)
@@ -27,9 +29,11 @@ async def test_clients_get_slots_in_turn() -> None:
 
 
 async def test_upload_that_waits_too_long_gets_429() -> None:
-    slots = Slots(1, wait=0.01)
+    slots = Slots(1, 0.01, "uploads are running")
     async with slots.one("a"):
-        with pytest.raises(RegistryError, match="1 uploads are running") as refusal:
+        with pytest.raises(
+            RegistryError, match=r"1 uploads are running for more than 0\.01 s"
+        ) as refusal:
             async with slots.one("b"):
                 pass
 
@@ -38,7 +42,7 @@ async def test_upload_that_waits_too_long_gets_429() -> None:
 
 
 async def test_cancelled_upload_leaves_the_queue() -> None:
-    slots = Slots(1, wait=10)
+    slots = Slots(1, 10, "uploads are running")
 
     async def upload() -> None:
         async with slots.one("b"):
@@ -56,7 +60,7 @@ async def test_cancelled_upload_leaves_the_queue() -> None:
 
 
 async def test_slot_of_a_cancelled_upload_goes_to_the_next() -> None:
-    slots = Slots(1, wait=10)
+    slots = Slots(1, 10, "uploads are running")
     done: list[int] = []
 
     async def upload(number: int) -> None:
@@ -70,4 +74,34 @@ async def test_slot_of_a_cancelled_upload_goes_to_the_next() -> None:
     await asyncio.gather(*waiting, return_exceptions=True)
 
     assert done == [1]
+    assert (slots.taken, slots.waiting) == (0, 0)
+
+
+async def test_full_queue_refuses_the_latest_of_the_namespace_with_the_most_callers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.gateway.slots._WAITING", 4)
+    slots, done, refused = Slots(1, 10, "uploads are running"), list[str](), list[str]()
+    here = asyncio.Event()
+
+    async def upload(namespace: str, number: int) -> None:
+        try:
+            async with slots.one(namespace):
+                await here.wait()
+                done.append(f"{namespace}{number}")
+        except RegistryError:
+            refused.append(f"{namespace}{number}")
+
+    running = [
+        asyncio.create_task(upload(namespace, number))
+        for number, namespace in enumerate("aaaaabacb")
+    ]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert slots.waiting == 4
+    here.set()
+    await asyncio.gather(*running)
+
+    assert refused == ["a6", "b8", "a4", "a3"]
+    assert done == ["a0", "a1", "b5", "c7", "a2"]
     assert (slots.taken, slots.waiting) == (0, 0)

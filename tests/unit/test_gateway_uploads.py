@@ -1,15 +1,48 @@
 """Bytes of an upload are counted while they pass, and a client that stops sending is cut off."""
 
 import asyncio
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from starlette.requests import ClientDisconnect, Request
 
-from app.gateway.uploads import PROGRESS, IdleError, MeteredBody
+from app.gateway.uploads import PROGRESS, IdleError, MeteredBody, Room
+from app.registry.errors import RegistryError
 from tests.unit import virtual_time
 
 IDLE = 60.0
+
+
+@pytest.mark.parametrize(
+    ("asked", "got"),
+    [
+        pytest.param("aaaaaa", "aaaa", id="one owner takes half of the room"),
+        pytest.param("aaaabbb", "aaaabb", id="another gets an equal share"),
+        pytest.param("abababab", "abab", id="two owners share one half"),
+        pytest.param("aaaabbcc", "aaaabbc", id="a third as well"),
+        pytest.param("aaaabbcdef", "aaaabbcd", id="the room is never exceeded"),
+    ],
+)
+def test_owners_share_the_room(asked: str, got: str) -> None:
+    room = Room(8 * 2**20)
+
+    assert "".join(taken(room, asked)) == got
+    assert "".join(taken(room, asked)) == got
+
+
+def taken(room: Room, owners: str) -> list[str]:
+    """The owners that got one MiB, once for each MiB. In the end they give all of it back."""
+    got = []
+    with ExitStack() as stack:
+        for owner in owners:
+            take = stack.enter_context(room.shared(owner))
+            try:
+                take(2**20)
+            except RegistryError:
+                continue
+            got.append(owner)
+    return got
 
 
 def body(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.admission.image_lookups import SizeUnknownError
+from app.admission.image_lookups import ImageSizeUnknownError
 from app.model.image import Image, ImageClaim
 from app.quota.state import StateUnavailableError
 from tests.unit.pushes import Pushes, blob, digest_of, image, index, pushed
@@ -30,7 +30,7 @@ def asking(stored: dict[str, ImageClaim], broken: bool = False) -> tuple[Pushes,
     async def registry_image(repository: str, digest: str) -> ImageClaim | None:
         asked.append(f"{repository}@{digest}")
         if broken:
-            raise SizeUnknownError("502")
+            raise ImageSizeUnknownError("502")
         return stored.get(digest)
 
     pushes.admission = replace(pushes.admission, registry_image=registry_image)

@@ -5,7 +5,7 @@ import pytest
 from app.model.limits import HardLimits, NamespaceLimits
 from app.model.quantity import Quantity
 from app.policy import image_quota
-from app.quota.effective import Effective
+from app.quota.effective import EffectiveUsage
 from app.quota.members import Claims, Members
 from app.quota.usage import NamespaceUsage, StreamUsage
 from tests.unit.stores import DOMAIN, limit, quota
@@ -156,13 +156,13 @@ def stored() -> NamespaceUsage:
     ],
 )
 def test_quota_verdicts(limits: NamespaceLimits, claims: Claims, violations: list[str]) -> None:
-    verdict = image_quota.check(claims, Effective(stored()).assess(claims), limits, DOMAIN)
+    verdict = image_quota.check(claims, EffectiveUsage(stored()).assess(claims), limits, DOMAIN)
 
     assert [violation.message for violation in verdict.violations] == violations
 
 
 def test_reserved_members_count_like_stored_ones() -> None:
-    effective = Effective(stored())
+    effective = EffectiveUsage(stored())
     effective.add(push("app", "v3", "d3"))
     effective.add(push("app", "v3", "d3"))
 
@@ -179,7 +179,7 @@ def test_a_refusal_names_the_next_step() -> None:
 
     claims = Claims("ns", push("app", "v3", "d3"))
 
-    verdict = image_quota.check(claims, Effective(stored()).assess(claims), limits, DOMAIN)
+    verdict = image_quota.check(claims, EffectiveUsage(stored()).assess(claims), limits, DOMAIN)
 
     assert [violation.next_step for violation in verdict.violations] == [
         "delete images and image-tags that are not needed in namespace ns, "

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from app.cluster.api import ApiError, Content, GoneError, NotFoundError, Query
-from app.cluster.informer import Informer, Key, Retries
+from app.cluster.informer import Informer, Key, RetryDelays
 from tests.patience import PATIENCE
 from tests.unit.kube import FakeKube
 
@@ -67,7 +67,7 @@ def event(kind: str, name: str, version: str, **content: object) -> Content:
     return {"type": kind, "object": {"metadata": metadata, **content}}
 
 
-RETRIES = Retries()
+DELAYS = RetryDelays()
 MISSING = NotFoundError(404, "no such API")
 CUT = ApiError(0, "connection reset")
 
@@ -78,11 +78,11 @@ async def following(
     *,
     optional: bool = False,
     silence: float = 150,
-    retries: Retries = RETRIES,
+    delays: RetryDelays = DELAYS,
 ) -> AsyncIterator[tuple[Informer, Things]]:
     things = Things()
     informer = Informer(
-        server, PATH, "things", things, silence=silence, optional=optional, retries=retries
+        server, PATH, "things", things, silence=silence, optional=optional, delays=delays
     )
     task = asyncio.create_task(informer.run())
     yield informer, things
@@ -163,7 +163,7 @@ async def test_clock_that_is_set_back_does_not_extend_the_silence() -> None:
 
 async def test_lists_are_spaced_while_every_watch_is_too_old() -> None:
     server = Server([["a"]], *[[GoneError(410, "too old")]] * 1000)
-    async with following(server, retries=Retries(first=1000, longest=1000)):
+    async with following(server, delays=RetryDelays(first=1000, longest=1000)):
         await until(lambda: len(server.versions) == 1)
         await asyncio.sleep(0.05)
 
@@ -173,16 +173,16 @@ async def test_lists_are_spaced_while_every_watch_is_too_old() -> None:
 async def test_successful_watch_resets_the_backoff() -> None:
     server = Server([["a"]], *[[CUT]] * 15)
     server.lasting = 0.1
-    patient = Retries(first=0.01, longest=1000, unanswered=1000, short=0.05)
-    async with following(server, retries=patient):
+    patient = RetryDelays(first=0.01, longest=1000, unanswered=1000, short=0.05)
+    async with following(server, delays=patient):
         await until(lambda: len(server.versions) == 16)
 
 
 async def test_an_api_server_that_refuses_while_it_starts_is_asked_again_soon() -> None:
     """The first refusal after an outage is followed by a short pause."""
     server = Server([*[CUT] * 12, ApiError(403, "forbidden"), ["a"]])
-    patient = Retries(first=0.05, longest=1000, unanswered=0.01)
-    async with following(server, retries=patient) as (informer, _):
+    patient = RetryDelays(first=0.05, longest=1000, unanswered=0.01)
+    async with following(server, delays=patient) as (informer, _):
         await until(lambda: informer.problem() is None)
 
 
@@ -199,7 +199,7 @@ async def test_an_api_server_that_refuses_while_it_starts_is_asked_again_soon() 
     ],
 )
 def test_retry_pause_is_short_while_nothing_answers(error: Exception, longest: float) -> None:
-    pauses = [Retries().pause(failures, error) for failures in range(1, 30)]
+    pauses = [RetryDelays().pause(failures, error) for failures in range(1, 30)]
 
     assert pauses[0] <= 0.4
     assert longest / 2 <= pauses[-1] <= longest
@@ -225,6 +225,16 @@ async def test_closed_watch_is_not_reopened() -> None:
         await until(lambda: "connection reset" in (informer.problem() or ""))
 
 
+async def test_problem_of_an_event_that_cannot_be_applied_has_no_text_of_the_event() -> None:
+    """Everybody may read problems on `/readyz`."""
+    late = RetryDelays(first=1000, longest=1000)
+    server = Server([["a"]], [event("ADDED", "c", "11", broken=True)])
+    async with following(server, delays=late) as (informer, _):
+        await until(lambda: "not listed" not in (informer.problem() or "not listed"))
+
+        assert informer.problem() == "things: ValueError at an event; the log says more"
+
+
 async def test_missing_api_is_a_problem_until_installed() -> None:
     async with following(Server([MISSING, ["a"]])) as (informer, things):
         await until(lambda: "not installed" in (informer.problem() or ""))
@@ -235,7 +245,7 @@ async def test_missing_api_is_a_problem_until_installed() -> None:
 
 async def test_an_api_that_goes_away_is_a_problem_at_once() -> None:
     server = Server([["a"]], [MISSING])
-    async with following(server, retries=Retries(first=1000, longest=1000)) as (informer, _):
+    async with following(server, delays=RetryDelays(first=1000, longest=1000)) as (informer, _):
         await until(lambda: informer.problem() == "things: the API is not installed")
 
 

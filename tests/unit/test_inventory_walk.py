@@ -6,6 +6,8 @@ have reservations. In the end it counts exactly what the registry has stored.
 
 import asyncio
 import time
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from app.gateway.contents import NO_LINKS, Links
 from app.gateway.database import Database, Intent
 from app.gateway.inventory import Inventory
+from app.gateway.questions import links_of
 from app.registry.names import Reference
 from tests.unit.inventories import APP, GRACE, ORIGIN, FakeRegistry, inventory_of, push
 from tests.unit.pushes import digest_of, image, index
@@ -74,8 +77,8 @@ class Walk:
         await self.inventory.compare(APP, thorough=self.random.random() < 0.5)
 
     async def fail(self) -> None:
-        """The registry begins or ceases to fail for a tag."""
-        self.registry.broken ^= {self.random.choice(TAGS)}
+        """The registry begins or ceases to fail for a tag or a manifest."""
+        self.registry.broken ^= {self.random.choice([*TAGS, *CONTENTS])}
 
     async def ask(self) -> None:
         await self.inventory.ask_due()
@@ -170,3 +173,50 @@ async def test_no_order_of_events_hides_what_the_registry_stores(seed: int, tmp_
 def tags(inventory: Inventory) -> dict[str, str | None]:
     stream = inventory.usage[APP.namespace].streams.get(APP.stream)
     return {tag: stream.latest(tag) for tag in stream.tags} if stream else {}
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_what_a_registry_failed_to_answer_for_is_counted_when_it_answers(
+    seed: int, tmp_path: Path
+) -> None:
+    """The gateway learns of the contents, which are indexes in indexes, from the registry only."""
+    random, registry = Random(seed), FakeRegistry()
+    layers = [[image(number) for number in range(8)]]
+    for _ in range(3):
+        layers.append([index(*random.sample(layers[-1], 2)) for _ in range(3)])
+    for content in chain(*layers):
+        registry.store(content)
+    for tag in TAGS:
+        registry.store(random.choice(layers[-1]), tag)
+    references = sorted(registry.stored)
+    database = Database(tmp_path / "gateway.db", ORIGIN)
+    inventory = inventory_of(database, registry)
+
+    for _ in range(random.randrange(1, 5)):
+        registry.broken = set(random.sample(references, 5))
+        registry.half_gone = set(random.sample(references, 5))
+        await inventory.compare(APP, thorough=random.random() < 0.5)
+        if random.random() < 0.5:
+            database.close()
+            database = Database(tmp_path / "gateway.db", ORIGIN)
+            inventory = inventory_of(database, registry)
+    registry.broken.clear()
+    registry.half_gone.clear()
+    await inventory.compare(APP, thorough=False)
+
+    counted = inventory.usage[APP.namespace].streams[APP.stream].images
+    assert counted == whole(registry, TAGS)
+    database.close()
+    reopened = Database(tmp_path / "gateway.db", ORIGIN)
+    assert inventory_of(reopened, registry).usage[APP.namespace].image_count == len(counted)
+    reopened.close()
+
+
+def whole(registry: FakeRegistry, tags: Iterable[str]) -> set[str]:
+    """The digests of every manifest that these tags reach in the registry."""
+    found, waiting = set[str](), [registry.stored[tag] for tag in tags]
+    while waiting:
+        content = waiting.pop()
+        found.add(digest_of(content))
+        waiting += [registry.stored[child] for child in links_of(content).children]
+    return found

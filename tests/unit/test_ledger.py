@@ -94,6 +94,19 @@ def push(tag: str, digest: str) -> Claims:
     return Claims("ns", Members(images=frozenset({("app", digest)})) | app(tag).adds)
 
 
+def test_an_empty_ledger_keeps_nothing_of_the_members_that_were_claimed() -> None:
+    """The ledger of a service that runs alone lasts as long as its process."""
+    ledger = Ledger()
+    ledger.reserve("settled", push("v1", "d1"), usage("old"), 190.0)
+    ledger.reserve("cancelled", push("v1", "d2"), usage("old"), 190.0)
+    ledger.settle(usage("old", "v1"), View(60, 101))
+    ledger.cancel("cancelled")
+    ledger.settle(usage("old"), View(60, 191))
+
+    assert len(ledger) == 0
+    assert ledger._index() == {}
+
+
 def test_members_that_are_stored_with_one_that_is_seen_give_their_places_back_at_once() -> None:
     ledger = Ledger()
     ledger.reserve("holder", app("v1", "v2", "v3"), usage("old"), 190.0)

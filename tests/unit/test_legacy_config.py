@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from app.migration.legacy_config import Mode, check
+from app.migration.legacy_config import check
 from app.model.core import ConfigMap
+from app.model.mode import LegacyMode
 from tests.unit.legacy_config_maps import (
     ALERT_RULES,
     DOMAIN,
@@ -81,7 +82,9 @@ def test_updates_may_only_remove_legacy_keys(
 @pytest.mark.parametrize(
     ("mode", "violations", "warnings"), [("enforce", 1, 0), ("warn", 0, 1), ("off", 0, 0)]
 )
-def test_legacy_mode_enforces_warns_or_ignores(mode: Mode, violations: int, warnings: int) -> None:
+def test_legacy_mode_enforces_warns_or_ignores(
+    mode: LegacyMode, violations: int, warnings: int
+) -> None:
     verdict = check(config_map(LIMITS), mode=mode, domain=DOMAIN)
     assert (len(verdict.violations), len(verdict.warnings)) == (violations, warnings)
 

@@ -172,6 +172,15 @@ def test_remembered_warnings_are_bounded() -> None:
     assert not filtered.filter(record("broken", object=999))
 
 
+def test_a_warning_that_repeats_is_remembered_longer_than_others() -> None:
+    filtered = RepeatedWarnings(Clock())
+
+    assert filtered.filter(record("busy"))
+    for number in range(1000):
+        filtered.filter(record("broken", object=number))
+        assert not filtered.filter(record("busy"))
+
+
 def test_an_error_of_the_kubernetes_client_is_one_line() -> None:
     error = ApiException(status=404, reason="Not Found")
     error.headers, error.body = CIMultiDictProxy(CIMultiDict({"Audit-Id": "1"})), b'{"kind": 1}'

@@ -77,6 +77,53 @@ def test_an_unknown_mode_is_refused_and_ignored() -> None:
 
 
 @pytest.mark.parametrize(
+    ("old_mode", "mode", "limits", "refused"),
+    [
+        (None, "wran", "images", ["UnknownMode"]),
+        ("warn", "wran", "images", ["UnknownMode"]),
+        ("off", "wran", "images", ["UnknownMode"]),
+        ("wran", "wran", "images", []),
+        ("wran", None, "images", []),
+        ("wran", "warn", "images", []),
+        ("enforce", "warn", "imges", []),
+        ("enforce", "wran", "imges", ["UnknownMode"]),
+    ],
+)
+@pytest.mark.parametrize("kind", ["LimitRange", "ResourceQuota"])
+async def test_of_an_update_of_metadata_only_an_unknown_mode_is_refused(
+    kind: str, old_mode: str | None, mode: str | None, limits: str, refused: list[str]
+) -> None:
+    """`imges` is a misspelled name that was stored before: it must not refuse a new mode."""
+    name = f"{DOMAIN.name}/{limits}"
+    items = {"limits": [{"type": DOMAIN.stream_type, "max": {name: "1"}}]}
+    spec: dict[str, Any] = items if kind == "LimitRange" else {"hard": {name: "1"}}
+
+    def annotated(value: str | None) -> dict[str, Any]:
+        annotations = {} if value is None else {DOMAIN.mode_annotation: value}
+        return {"metadata": {"name": "x", "annotations": annotations}, "spec": spec}
+
+    request = AdmissionRequest.model_validate(
+        {
+            "uid": "u",
+            "kind": {"version": "v1", "kind": kind},
+            "operation": "UPDATE",
+            "namespace": "team-a",
+            "object": {
+                **annotated(mode),
+                "metadata": {**annotated(mode)["metadata"], "labels": {}},
+            },
+            "oldObject": annotated(old_mode),
+        }
+    )
+
+    verdict = await review(Pushes(NamespaceLimits()), request)
+
+    assert list(verdict.reasons) == refused
+    faults = (mode == "wran") + (limits == "imges")
+    assert len(verdict.violations) + len(verdict.warnings) == faults
+
+
+@pytest.mark.parametrize(
     ("annotations", "kept"),
     [
         ({DOMAIN.mode_annotation: "warn", "a": "b"}, True),

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import random
+from collections import Counter
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -10,6 +12,7 @@ import yaml
 
 from app.cluster.api import ConflictError, Content, KubeApi, NotFoundError, Query
 from app.cluster.manifests import ManifestError
+from app.controllers import namespace_limits
 from app.controllers.metrics import ControllerMetrics
 from app.controllers.namespace_limits import TEMPLATE, NamespaceLimits, template
 from app.model.domain import ApiDomain
@@ -20,6 +23,7 @@ from tests.unit.conversions import run
 SERVICE = "registry-admission"
 MAPS = f"/api/v1/namespaces/{SERVICE}/configmaps"
 RECORD = f"{MAPS}/registry-admission-limited-namespaces"
+NOTHING: Content = {"data": {"uids": ""}}
 START, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 
 
@@ -52,7 +56,7 @@ class Api(KubeApi):
             return
         for metadata in self.namespaces:
             yield {"metadata": {"resourceVersion": "1"}, "items": [{"metadata": metadata}]}
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0)
 
     async def watch(self, path: str, query: Query) -> AsyncGenerator[Content, None]:
         await asyncio.Event().wait()
@@ -79,6 +83,10 @@ class Api(KubeApi):
         self.stored[path] = content
         return content
 
+    def forget_limits(self, namespace: str) -> None:
+        for path in self.limits_of(namespace):
+            del self.stored[path]
+
     def limits_of(self, namespace: str) -> list[str]:
         return [key for key in self.stored if key.startswith(f"/api/v1/namespaces/{namespace}/")]
 
@@ -99,7 +107,7 @@ def controller(api: Api, *namespaces: dict[str, Any]) -> NamespaceLimits:
 
 
 def namespace(name: str, created: str = LATER, **more: str) -> dict[str, Any]:
-    return {"name": name, "uid": f"uid-of-{name}", "creationTimestamp": created, **more}
+    return {"name": name, "uid": f"uid-of-{name}", "creationTimestamp": created} | more
 
 
 async def test_a_new_namespace_gets_the_limits_of_the_template_once() -> None:
@@ -148,8 +156,7 @@ async def test_existing_limits_are_not_replaced(present: Content, created: int) 
     assert len(api.limits_of("team-a")) == 1 + created
 
 
-async def test_the_record_is_not_changed_before_all_namespaces_are_listed() -> None:
-    """Without this, the record would forget the namespaces on the next page."""
+async def test_a_leader_works_off_all_pages_and_keeps_the_record() -> None:
     api = Api(limit_range())
     await controller(api, namespace("b")).reconcile(("", "b"))
     api.namespaces = [namespace("a"), namespace("b")]
@@ -175,11 +182,58 @@ async def test_a_template_holds_limits_only() -> None:
         await controller(api, namespace("team-a")).reconcile(("", "team-a"))
 
 
-async def test_the_record_forgets_namespaces_that_are_gone() -> None:
+async def test_deleted_limits_stay_deleted_when_a_namespace_gets_its_label_back() -> None:
     api = Api(limit_range())
-    await controller(api, namespace("a")).reconcile(("", "a"))
-    await controller(api, namespace("b")).reconcile(("", "b"))
-    assert api.stored[RECORD]["data"] == {"uids": "uid-of-b"}
+    work = controller(api, namespace("a"))
+    api.namespaces = [namespace("a"), namespace("b")]
+    await work.reconcile(("", "a"))
+    del api.stored[api.limits_of("a")[0]]
+
+    work._namespaces.remove(("", "a"))
+    work._namespaces.put(("", "b"), {"metadata": namespace("b")})
+    await work.reconcile(("", "b"))
+    work._namespaces.put(("", "a"), {"metadata": namespace("a")})
+    await work.reconcile(("", "a"))
+
+    assert api.limits_of("a") == []
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_each_namespace_gets_limits_once_whatever_happens_to_it(
+    monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Namespaces come and go, get and lose their label, and users delete limits."""
+    monkeypatch.setattr(namespace_limits, "_MANY", 3)
+    chosen, api, made = random.Random(seed), Api(limit_range()), Counter[str]()
+    work, labelled, longest = controller(api), set[str](), 0
+    for number in range(80):
+        name = f"n{chosen.randrange(4)}"
+        existing = {each["name"]: each for each in api.namespaces}
+        match chosen.choice(["create", "delete", "label", "limits", "leader"]):
+            case "create" if name not in existing:
+                api.namespaces.append(namespace(name, uid=f"{name}-{number}"))
+                labelled |= {name} if chosen.random() < 0.8 else set()
+            case "delete" if name in existing:
+                api.namespaces.remove(existing[name])
+                labelled.discard(name)
+                api.forget_limits(name)
+            case "label" if name in existing:
+                labelled ^= {name}
+            case "limits":
+                api.forget_limits(name)
+            case "leader":
+                work = controller(api)
+        seen = {("", each["name"]): each for each in api.namespaces if each["name"] in labelled}
+        work._namespaces.retain(set(seen))
+        for key, metadata in seen.items():
+            work._namespaces.put(key, {"metadata": metadata})
+            before = api.limits_of(key[1])
+            await work.reconcile(key)
+            made[metadata["uid"]] += len(api.limits_of(key[1])) - len(before)
+            assert made[metadata["uid"]] == 1
+        longest = max(longest, len(api.stored.get(RECORD, NOTHING)["data"]["uids"].split()))
+    assert len(made) >= 5
+    assert longest <= 2 * 4 + 1
 
 
 def test_convert_writes_the_template_from_the_defaults_of_the_gateway() -> None:

@@ -21,7 +21,7 @@ from app.policy.image_limits import SizedImage
 from app.policy.image_weight import Weight
 from app.policy.new_limit import NewLimit
 from app.policy.verdict import Verdict
-from app.quota.effective import Effective
+from app.quota.effective import EffectiveUsage
 from app.quota.members import Claims, Members
 from app.quota.usage import NamespaceUsage, StreamUsage
 from tests.unit.stores import DOMAIN, limit, quota
@@ -34,7 +34,7 @@ def counted(limits: NamespaceLimits) -> Verdict:
     usage = NamespaceUsage()
     usage.put("app", StreamUsage({"v1": ("d1",), "v2": ("d2",)}))
     claims = Claims("team-a", PUSH)
-    assessment = Effective(usage).assess(claims)
+    assessment = EffectiveUsage(usage).assess(claims)
     return image_quota.check(claims, assessment, limits, DOMAIN)
 
 

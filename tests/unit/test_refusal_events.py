@@ -3,6 +3,9 @@
 import gc
 import weakref
 
+import pytest
+
+from app.admission import events
 from app.admission.events import RefusalEvents
 from app.admission.review import AdmissionRequest, Outcome
 from app.model.domain import ApiDomain
@@ -53,6 +56,19 @@ async def test_equal_refusals_share_one_event_with_a_count() -> None:
     refusals.now += 61
     await refusals.come(5)
     assert refusals.written() == [("refusal 5", 5)]
+
+
+async def test_a_busy_series_is_remembered_longer_than_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(events, "_REMEMBERED", 2)
+    refusals = Refusals()
+    for name in ("busy", "a", "busy", "b", "busy", "c", "busy"):
+        refusals.events.refused(*of_stream("ns", name))
+
+    await refusals.events.write_waiting()
+
+    assert sorted(count for _, count in refusals.written()) == [1, 1, 1, 4]
 
 
 async def test_expired_event_is_written_again() -> None:

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from app.admission.image_lookups import SizeUnknownError
+from app.admission.image_lookups import ImageSizeUnknownError
 from app.model.image import ImageClaim
 from app.registry.sizes import RegistryImages
 from tests.unit.pushes import digest_of, image, index, pushed
@@ -89,5 +89,5 @@ async def test_missing_image_is_asked_for_again_after_seconds() -> None:
 async def test_answer_without_a_size_is_unknown(answer: httpx.Response) -> None:
     images = RegistryImages(client(lambda _: answer))
 
-    with pytest.raises(SizeUnknownError):
+    with pytest.raises(ImageSizeUnknownError):
         await images.of("team-a/app", DIGEST)

@@ -11,7 +11,7 @@ from app.gateway.contents import Contents
 from app.gateway.repository_usage import RepositoryUsage
 from app.model.stream import CountedStream, ImageStream
 from app.quota.digests import pack, unpack
-from app.quota.effective import Effective
+from app.quota.effective import EffectiveUsage
 from app.quota.members import Claims, Members
 from app.quota.usage import NamespaceUsage, StreamUsage, UsageIndex
 
@@ -94,7 +94,7 @@ def test_a_question_about_one_image_unpacks_no_stream(monkeypatch: pytest.Monkey
 
     assert usage.has_image("app", "d5")
     assert not usage.has_image("web", "d5")
-    assert Effective(usage).assess(Claims("ns", Members(images=frozenset({("app", "d5")}))))
+    assert EffectiveUsage(usage).assess(Claims("ns", Members(images=frozenset({("app", "d5")}))))
 
 
 def test_missing_lists_only_members_that_are_not_stored() -> None:
