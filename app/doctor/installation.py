@@ -8,6 +8,7 @@ from app.config.setting_types import CONTROLLERS
 from app.doctor.snapshot import NotReadError, Snapshot
 from app.doctor.workloads import SERVICE
 from app.install import installing
+from app.install.kustomization import Manifest
 from app.model.domain import ApiDomain
 from app.model.mode import MODES
 from app.model.workloads import Container, Deployment
@@ -53,7 +54,7 @@ def place(snapshot: Snapshot) -> str:
     )
 
 
-def _manifests(snapshot: Snapshot, controllers: Iterable[str]) -> list[installing.Manifest]:
+def _manifests(snapshot: Snapshot, controllers: Iterable[str]) -> list[Manifest]:
     return installing.manifests(
         namespace=snapshot.service_namespace,
         image=installing.NAME,
@@ -64,7 +65,7 @@ def _manifests(snapshot: Snapshot, controllers: Iterable[str]) -> list[installin
     )
 
 
-def _webhooks(manifests: Iterable[installing.Manifest]) -> Iterator[str]:
+def _webhooks(manifests: Iterable[Manifest]) -> Iterator[str]:
     for manifest in manifests:
         if manifest["kind"] in installing.WEBHOOKS:
             yield from (webhook["name"] for webhook in manifest["webhooks"])

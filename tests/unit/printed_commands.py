@@ -28,7 +28,8 @@ def parse(command: str) -> None:
     A command without arguments counts as a mention.
     """
     filled = re.sub(r"<[a-z-]+>", lambda found: _PLACEHOLDERS.get(found[0], "x"), command)
-    words, group, context = shlex.split(filled), main, click.Context(main)
+    words, context = shlex.split(filled), click.Context(main)
+    group: click.Group = main
     while words:
         name, *words = words
         found = group.get_command(context, name)
