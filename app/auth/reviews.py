@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from app.admission.review import UserInfo
 from app.auth.authentication import Subject, Visible
 from app.cluster.api import ApiError, Content
+from app.cluster.workers import each
 from app.model.base import KubeModel
 from app.model.domain import ApiDomain
 from app.quota.state import StateUnavailableError
@@ -110,13 +111,11 @@ class KubernetesAccess:
         person = _key(subject)
         known = {name: self._views.get((person, name)) for name in namespaces}
         unknown = [name for name, allowed in known.items() if allowed is None]
-        turns = asyncio.Semaphore(_AT_ONCE)
 
         async def ask(namespace: str) -> None:
-            async with turns:
-                known[namespace] = await self._may_view(subject, namespace)
+            known[namespace] = await self._may_view(subject, namespace)
 
-        await asyncio.gather(*map(ask, unknown[:budget]))
+        await each(unknown[:budget], ask, at_once=_AT_ONCE)
         allowed = frozenset(name for name, allowed in known.items() if allowed)
         return Visible(allowed, len(unknown[budget:]))
 

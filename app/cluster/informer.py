@@ -176,7 +176,9 @@ class Informer:
             except Exception as error:
                 # An event that cannot be applied must neither end the service nor be skipped.
                 logger.exception("event not applied", extra={"resource": self.name})
-                self._version, self._heard_at, self._problem = "", None, repr(error)
+                # The text of the error may have names of objects, and everybody may read /readyz.
+                self._problem = f"{type(error).__name__} at an event; the log says more"
+                self._version, self._heard_at = "", None
                 await asyncio.sleep(failures.pause(error))
 
     def reopen(self) -> None:

@@ -10,10 +10,10 @@ from hashlib import sha256
 
 from cachetools import LRUCache
 
+from app.cluster.workers import each
 from app.gateway.slots import Slots
 from app.gateway.transport import RawHeaders
 from app.gateway.upstream import Answer, Upstream
-from app.gateway.workers import each
 from app.model.manifest import INDEXES, Descriptor, Manifest
 from app.policy.choices import UnknownSize
 from app.registry.errors import RegistryError

@@ -1,4 +1,7 @@
-"""The repositories and manifests that the gateway could not read, with the reasons."""
+"""The repositories and manifests that the gateway could not read.
+
+Everybody may read `/readyz`, so its texts have numbers only. The log has the names and the reasons.
+"""
 
 import logging
 from collections.abc import Iterable
@@ -9,7 +12,7 @@ from app.registry.names import Repository
 logger = logging.getLogger("registry_admission.inventory")
 
 _NOT_LISTED = "the registry's catalog is being listed"
-_SHOWN = 5
+_CANNOT_LIST = "the registry's catalog cannot be listed; the log of the gateway says why"
 
 
 class Coverage:
@@ -21,6 +24,7 @@ class Coverage:
     def __init__(self) -> None:
         self.catalog_problem = _NOT_LISTED
         """The reason why the catalog is not listed; "" once it is."""
+        self._catalog_error = ""
         self.unread: dict[Repository, str] = {}
         """The unread repositories of the catalog, with the error of the last attempt."""
         self.unreadable: dict[tuple[Repository, str], str] = {}
@@ -36,14 +40,30 @@ class Coverage:
 
     def listed(self, names: Iterable[Repository]) -> None:
         """Note that the catalog is listed. `names`: its repositories that are not known yet."""
-        self.catalog_problem = ""
+        self.catalog_problem = self._catalog_error = ""
         self.unread = {name: self.unread.get(name, "") for name in names}
 
     def not_listed(self, problem: str) -> None:
         """Note that the catalog cannot be listed. An earlier list stays in force."""
-        logger.warning("catalog not listed", extra={"problem": problem})
+        if problem != self._catalog_error:
+            logger.warning("catalog not listed", extra={"problem": problem})
+        self._catalog_error = problem
         if self.catalog_problem:
-            self.catalog_problem = f"the registry's catalog cannot be listed: {problem}"
+            self.catalog_problem = _CANNOT_LIST
+
+    def not_read(self, repository: Repository, problem: str) -> None:
+        """Note that a repository cannot be read. Its namespace waits if the catalog has it."""
+        if problem != self.unread.get(repository):
+            logger.warning("not read", extra={"repository": str(repository), "problem": problem})
+        if repository in self.unread:
+            self.unread[repository] = problem
+
+    def not_readable(self, repository: Repository, reference: str, problem: str) -> None:
+        """Note that the registry fails to answer for a tag or digest."""
+        if problem != self.unreadable.get((repository, reference)):
+            about = {"repository": str(repository), "reference": reference, "problem": problem}
+            logger.warning("manifest cannot be read, it counts as stored", extra=about)
+        self.unreadable[repository, reference] = problem
 
     @property
     def complete(self) -> bool:
@@ -71,23 +91,13 @@ class Coverage:
         return [self.catalog_problem] if self.catalog_problem else []
 
     def warnings(self) -> list[str]:
-        """The repositories and manifests that are unread or unreadable, with some of the causes.
-
-        Pushes to other namespaces go on.
-        """
-        failed = [f"repository {one}: {why}" for one, why in self.unread.items() if why]
-        unreadable = [
-            f"{repository}:{reference} counts as stored and cannot be read: {why}"
-            for (repository, reference), why in self.unreadable.items()
-        ]
-        waiting = len(self.unread) - len(failed)
-        return [
-            *([f"{waiting} repositories have not been read yet"] if waiting else []),
-            *_some(failed),
-            *_some(unreadable),
-        ]
-
-
-def _some(texts: list[str]) -> list[str]:
-    more = len(texts) - _SHOWN
-    return [*texts[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+        """How much is unread or unreadable. Pushes to other namespaces go on."""
+        failed = sum(map(bool, self.unread.values()))
+        counts = {
+            "repositories that have not been read yet": len(self.unread) - failed,
+            "repositories that cannot be read (the log names them)": failed,
+            "tags and manifests that cannot be read and count as stored (the log names them)": len(
+                self.unreadable
+            ),
+        }
+        return [f"{what}: {count}" for what, count in counts.items() if count]

@@ -252,7 +252,7 @@ class Inventory:
                 contents.point(tag, target)
         for reference, answer in answers.items():
             if isinstance(answer, Unreadable):
-                self._coverage.unreadable[repository, reference] = answer.problem
+                self._coverage.not_readable(repository, reference, answer.problem)
                 continue
             self._coverage.unreadable.pop((repository, reference), None)
             doubt = self._doubts.end(repository, reference)

@@ -2,25 +2,20 @@
 
 import asyncio
 import json
-import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-import httpx
-
+from app.cluster.workers import each
 from app.gateway.causes import explain
 from app.gateway.contents import NO_LINKS, Contents, Links, unreadable_digest
 from app.gateway.database import Findings
 from app.gateway.traffic import AT_ONCE, Turns
-from app.gateway.workers import each
 from app.model.base import DIGEST_PATTERN
 from app.model.manifest import INDEXES
 from app.registry.client import RegistryClient, RegistryUnavailableError, StoredManifest
 from app.registry.names import Repository
-
-logger = logging.getLogger("registry_admission.inventory")
 
 _ABOUT_THE_REGISTRY = frozenset({0, 401, 403, 429, 502, 503, 504})
 """Statuses that say nothing about the object in question. 0 stands for no answer."""
@@ -145,8 +140,6 @@ class Questioner:
         except RegistryUnavailableError as error:
             if error.status in _ABOUT_THE_REGISTRY:
                 raise
-            about = {"repository": repository, "reference": reference, "problem": str(error)}
-            logger.warning("manifest cannot be read, it counts as stored", extra=about)
             return Unreadable(explain(error))
 
     async def _patiently(self, ask: Callable[[], Awaitable[Result]], urgent: bool) -> Result:
@@ -173,7 +166,7 @@ class Questioner:
         content = await self._client.content(str(check.repository), stored.digest)
         if content is None:
             message = f"{check.repository}@{stored.digest}: HEAD finds it, GET answers 404"
-            raise RegistryUnavailableError(message, httpx.codes.NOT_FOUND)
+            raise RegistryUnavailableError(message, 404)
         return links_of(content.content)
 
 

@@ -1,19 +1,16 @@
 """Reads the repositories that a push is decided on, if they are not known yet."""
 
 import asyncio
-import logging
 from contextlib import suppress
 
+from app.cluster.workers import each
 from app.gateway.causes import explain
 from app.gateway.coverage import Coverage
 from app.gateway.database import DatabaseError
 from app.gateway.inventory import Inventory
-from app.gateway.workers import each
 from app.quota.state import StateUnavailableError
 from app.registry.client import RegistryUnavailableError
 from app.registry.names import Repository
-
-logger = logging.getLogger("registry_admission.inventory")
 
 _WITHIN = 8.0
 """Seconds that a push waits for repositories to be read."""
@@ -86,9 +83,9 @@ class Reader:
 
     async def _read(self, repository: Repository, urgent: bool) -> str:
         problem = await self._problem(repository, urgent)
-        if problem and repository in self._coverage.unread:
-            self._coverage.unread[repository] = problem
-        elif not problem:
+        if problem:
+            self._coverage.not_read(repository, problem)
+        else:
             self._coverage.unread.pop(repository, None)
         return problem
 
@@ -96,10 +93,7 @@ class Reader:
         try:
             await self._inventory.compare(repository, thorough=True, urgent=urgent)
         except RegistryUnavailableError as error:
-            problem = explain(error)
+            return explain(error)
         except DatabaseError as error:
-            problem = str(error)
-        else:
-            return ""
-        logger.warning("not read", extra={"repository": str(repository), "problem": problem})
-        return problem
+            return str(error)
+        return ""

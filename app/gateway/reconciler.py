@@ -6,13 +6,13 @@ from functools import partial
 from itertools import count
 from zlib import crc32
 
+from app.cluster.workers import each
 from app.gateway.catalog import Catalog
 from app.gateway.causes import explain
 from app.gateway.coverage import Coverage
 from app.gateway.database import Database, DatabaseError
 from app.gateway.inventory import Inventory
 from app.gateway.reader import Reader
-from app.gateway.workers import each
 from app.registry.client import RegistryUnavailableError
 from app.registry.names import Repository
 

@@ -20,7 +20,7 @@ REPOSITORIES = "registry/docker/registry/v2/repositories"
 
 
 @BOTH
-async def test_odd_objects_are_counted_and_named_in_warnings(
+async def test_odd_objects_are_counted_and_named_in_the_log(
     serve: Serve, tools: Path, tmp_path: Path
 ) -> None:
     """A tag whose link is empty, an index whose child is a blob, and a catalog in small pages."""
@@ -50,10 +50,14 @@ async def test_odd_objects_are_counted_and_named_in_warnings(
             ]
             ready = (await client.get("/readyz")).json()
 
+    log = tmp_path / "gateway.log"
     assert pushes == [201, 403, 201, 201]
     assert ready["ready"]
-    [warning] = [text for text in ready["warnings"] if "team-a" in text]
-    assert warning.startswith("team-a/app:broken counts as stored and cannot be read")
+    [warning] = ready["warnings"]
+    assert warning.startswith("tags and manifests that cannot be read")
+    [told] = [line for line in log.read_text().splitlines() if "counts as stored" in line]
+    assert "team-a/app" in told
+    assert "broken" in told
 
 
 @BOTH

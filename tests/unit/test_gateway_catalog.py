@@ -73,14 +73,25 @@ async def test_named_repositories_are_read_without_a_catalog(
         ),
     ],
 )
-async def test_readiness_names_why_the_catalog_cannot_be_listed(
-    database: Database, answer: httpx.Response | Exception, cause: str
+async def test_log_has_once_why_the_catalog_cannot_be_listed(
+    database: Database,
+    answer: httpx.Response | Exception,
+    cause: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Everybody may read the reason on `/readyz`, and the cause has the registry's address."""
+    monkeypatch.setattr("app.gateway.reconciler._RETRY", 0.01)
     registry = FakeRegistry(answers={"/v2/_catalog": answer})
     gateway = ReadingGateway(database, registry)
 
-    await gateway.run_until(lambda: any(cause in text for text in gateway.coverage.problems()))
+    await gateway.run_until(lambda: registry.asked["/v2/_catalog"] > 3)
 
+    assert gateway.coverage.problems() == [
+        "the registry's catalog cannot be listed; the log of the gateway says why"
+    ]
+    [record] = [found for found in caplog.records if found.message == "catalog not listed"]
+    assert cause in vars(record)["problem"]
     with pytest.raises(StateUnavailableError, match="catalog cannot be listed"):
         await gateway.reader.prepare(APP)
 

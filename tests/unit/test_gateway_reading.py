@@ -110,35 +110,47 @@ async def test_odd_contents_of_a_registry_are_counted(
     await gateway.reader.prepare(APP)
 
 
-async def test_unreadable_tag_is_a_warning_until_it_is_readable(database: Database) -> None:
+async def test_unreadable_tag_is_a_warning_until_it_is_readable(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The warning is for everybody, so that only the log has names, each of them once."""
     registry = FakeRegistry({"ns/app": {"v1": CHILD, "v2": CHILD}})
     registry.answers[BROKEN_TAG] = httpx.Response(500)
     gateway = ReadingGateway(database, registry)
     await gateway.fill()
+    for _ in range(3):
+        await gateway.inventory.compare(APP, thorough=True)
     [warning] = gateway.coverage.warnings()
 
     registry.answers.clear()
     await gateway.run_until(lambda: not gateway.coverage.warnings())
 
-    assert warning.startswith("ns/app:v1 counts as stored and cannot be read: ")
-    assert warning.endswith("status 500")
+    assert warning == (
+        "tags and manifests that cannot be read and count as stored (the log names them): 1"
+    )
+    [record] = [found for found in caplog.records if "cannot be read" in found.message]
+    assert (vars(record)["repository"], vars(record)["reference"]) == ("ns/app", "v1")
+    assert vars(record)["problem"].endswith("status 500")
     assert gateway.counts() == (1, 1, 2)
 
 
 async def test_unreadable_repository_stops_only_its_own_namespace(
-    database: Database,
+    database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     registry = FakeRegistry({"ns/app": {"v1": CHILD}, "ns/bad": {}, "other/app": {"v1": CHILD}})
     registry.answers["/v2/ns/bad/tags/list"] = httpx.Response(500)
     gateway = ReadingGateway(database, registry)
     await gateway.run_until(lambda: gateway.counts("other") == (1, 1, 1))
-    await gateway.run_until(lambda: bool(gateway.coverage.warnings()))
+    warning = "repositories that cannot be read (the log names them): 1"
+    await gateway.run_until(lambda: gateway.coverage.warnings() == [warning])
 
     await gateway.reader.prepare(Repository("other", "new"))
     with pytest.raises(StateUnavailableError, match=r"ns/bad/tags/list\?n=1000: status 500"):
         await gateway.reader.prepare(APP)
     assert gateway.coverage.problems() == []
-    assert any("ns/bad" in text for text in gateway.coverage.warnings())
+    assert gateway.coverage.warnings() == [warning]
+    [record] = [found for found in caplog.records if found.message == "not read"]
+    assert vars(record)["repository"] == "ns/bad"
 
     del registry.answers["/v2/ns/bad/tags/list"]
     await gateway.reader.prepare(APP)

@@ -225,6 +225,16 @@ async def test_closed_watch_is_not_reopened() -> None:
         await until(lambda: "connection reset" in (informer.problem() or ""))
 
 
+async def test_problem_of_an_event_that_cannot_be_applied_has_no_text_of_the_event() -> None:
+    """Everybody may read problems on `/readyz`."""
+    late = RetryDelays(first=1000, longest=1000)
+    server = Server([["a"]], [event("ADDED", "c", "11", broken=True)])
+    async with following(server, delays=late) as (informer, _):
+        await until(lambda: "not listed" not in (informer.problem() or "not listed"))
+
+        assert informer.problem() == "things: ValueError at an event; the log says more"
+
+
 async def test_missing_api_is_a_problem_until_installed() -> None:
     async with following(Server([MISSING, ["a"]])) as (informer, things):
         await until(lambda: "not installed" in (informer.problem() or ""))

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from app.admission.review import AdmissionRequest, Outcome, invalid, of_verdict
+from app.admission.review import (
+    AdmissionRequest,
+    Outcome,
+    invalid,
+    of_verdict,
+    overloaded,
+    unavailable,
+)
 from app.policy.verdict import Verdict, Violation
 
 TITLE = "ImageStream team-a/app"
@@ -76,10 +83,57 @@ def test_at_most_twelve_different_warnings_of_one_line_are_told(
     assert Outcome(warnings=warnings).response("1")["response"]["warnings"] == told
 
 
+def denied(exact: str) -> Verdict:
+    verdict = Verdict()
+    verdict.deny("Reason", "no", "do this", exact)
+    return verdict
+
+
+TOLERATED = (Violation("too large", "make it smaller", "ImageTooLarge"),)
+DENIED = {"verdict": "denied", "reasons": "Reason"}
+ALLOWED = {"verdict": "allowed", "would-refuse": "ImageTooLarge"}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "annotations"),
+    [
+        (denied("2 > 1 bytes"), {**DENIED, "exact": "2 > 1 bytes"}),
+        (denied(""), DENIED),
+        (Verdict(tolerated=[*TOLERATED], exemption="user a"), {**ALLOWED, "exempt": "user a"}),
+        (Verdict(tolerated=[*TOLERATED]), ALLOWED),
+        (Verdict(), {"verdict": "allowed"}),
+    ],
+    ids=["rounded numbers", "no numbers", "exempt", "not enforced", "allowed"],
+)
+def test_audit_annotations_have_no_empty_text(
+    verdict: Verdict, annotations: dict[str, str]
+) -> None:
+    assert of_verdict(TITLE, verdict).response("1")["response"]["auditAnnotations"] == annotations
+
+
+@pytest.mark.parametrize(
+    ("outcome", "details"),
+    [
+        (unavailable(TITLE, "the watch is late", 3), {"retryAfterSeconds": 3}),
+        (overloaded(TITLE, 0), {"retryAfterSeconds": 0}),
+        (refused(1), None),
+        (invalid(TITLE, ["spec: wrong"]), None),
+    ],
+    ids=["unavailable", "overloaded", "refused", "invalid"],
+)
+def test_status_names_the_time_of_a_retry_only_where_a_retry_helps(
+    outcome: Outcome, details: dict[str, int] | None
+) -> None:
+    status = outcome.response("1")["response"]["status"]
+    regular = {"status", "code", "reason", "message"}
+
+    assert status.get("details") == details
+    assert status.keys() == (regular if details is None else {*regular, "details"})
+
+
 def test_a_refused_request_has_the_causes_of_the_refusal_as_reasons() -> None:
-    tolerated = (Violation("too large", "make it smaller", "ImageTooLarge"),)
-    allowed = Outcome(tolerated=tolerated)
-    refusal = Outcome(allowed=False, causes=("Incomplete",), tolerated=tolerated)
+    allowed = Outcome(tolerated=TOLERATED)
+    refusal = Outcome(allowed=False, causes=("Incomplete",), tolerated=TOLERATED)
 
     assert (allowed.reasons, allowed.would_be_refused) == (("ImageTooLarge",), True)
     assert (refusal.reasons, refusal.would_be_refused) == (("Incomplete",), False)

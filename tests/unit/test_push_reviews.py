@@ -209,3 +209,14 @@ def test_a_client_certificate_names_a_user_and_his_groups() -> None:
     subject = KubernetesAccess(FakeApi(), DOMAIN).certified("registry", ("ops",))
 
     assert (subject.name, subject.groups) == ("registry", ("ops", "system:authenticated"))
+
+
+async def test_failed_review_of_a_namespace_ends_those_of_the_others() -> None:
+    api = FakeApi()
+    access = KubernetesAccess(api, DOMAIN)
+    await access.visible(ADA, [])
+    api.fails = True
+
+    with pytest.raises(StateUnavailableError, match="SubjectAccessReview failed"):
+        await access.visible(ADA, NAMES)
+    assert len(api.asked) <= 1 + 20

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from app.gateway.workers import each
+from app.cluster.workers import each
 
 
 @pytest.mark.parametrize("items", [range(0), range(1), range(3), range(100)])
