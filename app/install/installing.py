@@ -1,5 +1,6 @@
 """Renders the manifests of an installation, and applies or deletes them."""
 
+import shlex
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -62,11 +63,13 @@ def read_certificate(folder: Path, namespace: str) -> OwnCertificate:
     Raises CertificateError if they would not.
     """
     certificate, root = folder / files.CERTIFICATE, folder / files.AUTHORITY
+    service = service_names(NAME, namespace)[0]
+    make = f"registry-admission certs make --out {shlex.quote(str(folder))} --name {service}"
     serving = files.read(certificate, folder / files.KEY)
     if not authority.is_valid(serving.certificate, datetime.now(UTC)):
         raise CertificateError(
             f"{certificate} is not valid at this time, so no API server could call the service; "
-            "make a new one with `registry-admission certs make`, or correct the clock"
+            f"make a new one with `{make}`, or correct the clock"
         )
     try:
         trusted = authority.bundle(root.read_bytes())
@@ -77,11 +80,10 @@ def read_certificate(folder: Path, namespace: str) -> OwnCertificate:
         ) from None
     except ValueError as error:
         raise CertificateError(f"{root}: {error}") from None
-    service = service_names(NAME, namespace)[0]
     if trust.missing_names(serving.certificate, [service]):
         raise CertificateError(
             f"{certificate} is not for {service}, the name by which the API server calls the "
-            f"service; make one with `registry-admission certs make --name {service}`"
+            f"service; make one with `{make}`"
         )
     if not trust.is_trusted(serving.certificate, trusted):
         raise CertificateError(
