@@ -93,13 +93,13 @@ def test_the_page_has_the_name_of_the_cluster_and_of_its_documentation(cluster: 
 
 def test_a_setting_that_is_a_file_is_mounted_from_a_secret_or_config_map(cluster: Cluster) -> None:
     files = {"registry-ca": {"configMap": "registry-ca", "key": "ca.crt"}}
-    more = {"enabled": True, "files": {"page-tokens": {"secret": "page", "key": "tokens"}}}
+    more = {"enabled": True, "files": {"upstream-auth": {"secret": "pull", "key": "auth"}}}
 
     found = rendered(cluster, values(image=IMAGE, files=files, gateway=more))
 
     for deployment, setting, path, source in (
         ("registry-admission", "registry-ca", "ca.crt", {"configMap": {"name": "registry-ca"}}),
-        ("registry-gateway", "page-tokens", "tokens", {"secret": {"secretName": "page"}}),
+        ("registry-gateway", "upstream-auth", "auth", {"secret": {"secretName": "pull"}}),
     ):
         folder = f"/etc/registry-admission/{setting}"
         variable = f"REGISTRY_ADMISSION_{setting.upper().replace('-', '_')}"
@@ -225,6 +225,7 @@ def test_the_release_may_be_in_any_namespace(cluster: Cluster) -> None:
         {"image": IMAGE, "settings": {"registry-ca": "/ca.crt"}},
         {"image": IMAGE, "files": {"registry-ca": {"key": "ca.crt"}}},
         {"image": IMAGE, "docsUrl": "docs.example.com"},
+        {"image": IMAGE, "gateway": {"files": {"page-tokens": {"secret": "a", "key": "b"}}}},
     ],
 )
 def test_values_that_mean_nothing_are_refused(cluster: Cluster, wrong: dict[str, Any]) -> None:

@@ -183,6 +183,7 @@ def test_a_command_ends_with_the_code_of_the_table(place: Path, line: str, code:
         ("nothing", 2, "Error: No such command 'nothing'.\n"),
         ("doctor", 2, "name one with --kubeconfig, or a folder with --state\n"),
         ("gateway --upstream http://localhost:1", 2, "name a folder of limits with --state"),
+        ("gateway --upstream http://localhost:1 --page-tokens t", 2, "--page-tokens needs --state"),
         ("gateway", 2, "Error: --upstream is required"),
         ("check random --state fine", 3, "Error: random/bytes.yaml:1: not text in UTF-8\n"),
         ("usage --state random", 3, "Error: random/bytes.yaml:1: not text in UTF-8\n"),
