@@ -177,9 +177,10 @@ def test_only_deletions_of_claims_of_the_registry_are_sent_to_the_webhook(
         )
         assert deleted(namespace) == webhook
         assert deleted(namespace, f"--as={controllers}", "--as-group=system:masters") == ""
-    remove_webhooks(unanswered)
-    for namespace in (REGISTRY, "default"):
-        unanswered.kubectl("delete", "pvc", "probe", f"--namespace={namespace}", "--wait=false")
+        unanswered.kubectl(
+            "delete", "pvc", "probe", f"--namespace={namespace}", "--wait=false",
+            f"--as={controllers}", "--as-group=system:masters",
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("namespace", ["kube-system", NAMESPACE])
