@@ -103,8 +103,9 @@ async def test_every_replica_shows_refusals_across_restarts(
     def shown() -> list[bool]:
         """Whether each replica shows that two pushes were refused."""
         texts = [look(replicas, index, "/page/refusals", auditor).text for index in (0, 1)]
-        return ["exceeded quota: image-registry-quota" in text and ">2</td>" in text
-                for text in texts]  # fmt: skip
+        return [
+            "exceeded quota: image-registry-quota" in text and ">2</td>" in text for text in texts
+        ]
 
     await becomes("the refusals of both replicas", shown, [True, True])
     tenant = look(replicas, 0, f"/page/namespaces/{FULL}/streams/app", token(cluster, "tenant"))
@@ -158,8 +159,9 @@ async def test_commands_beside_a_refusal_let_the_push_in(
 
     def changed() -> bool:
         pages = [shown("", index) for index in (0, 1)]
-        return all("at most <strong>1Mi</strong>" in one and "</strong> of 2<" in one
-                   for one in pages)  # fmt: skip
+        return all(
+            "at most <strong>1Mi</strong>" in one and "</strong> of 2<" in one for one in pages
+        )
 
     await becomes("the new limits on both pages", changed, True)
     [answer] = await pusher.push([second])
