@@ -5,6 +5,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,13 @@ _MANIFESTS = _APP / "manifests" if (_APP / "manifests").is_dir() else _APP.paren
 _REGISTRY = "image-registry-system"
 """The registry's namespace in the manifests."""
 
-_IN_REGISTRY = ("registry-admission-references", "registry-admission-s3-credentials")
-"""The names of the Roles, and of their bindings, in the registry's namespace."""
+_IN_OTHER_NAMESPACES = (
+    "registry-admission-references",
+    "registry-admission-s3-credentials",
+    "registry-admission-trusted-ca",
+)
+"""The names of the Roles, and of their bindings, in the registry's namespace and in that of its CA
+bundle."""
 _DOMAIN = "alauda.io"
 """The API domain in the manifests."""
 _REGISTRIES = [ApiDomain(name).registry_namespace for name in DOMAINS]
@@ -105,10 +111,10 @@ def manifests(
     `mounted-secret`; without one the service makes its own, with the overlay `self-signed`.
     `controllers`: names of components. `mode`: the mode of limits that have none.
     `policy_reports`: adds the CronJob that keeps PolicyReports up to date. The API domain
-    `openshift.io` adds the component `openshift-platform`.
+    `openshift.io` adds the components `openshift-config` and `openshift-platform`.
     """
     overlay = _MANIFESTS / "overlays" / ("mounted-secret" if certificate else "self-signed")
-    platform = ["openshift-platform"] if api_domain == "openshift.io" else []
+    platform = ["openshift-config", "openshift-platform"] if api_domain == "openshift.io" else []
     reports = ["policy-reports"] if policy_reports else []
     # The platform comes last, because it changes the objects of other components, too.
     components = (_MANIFESTS / "components" / name for name in (*controllers, *reports, *platform))
@@ -139,12 +145,12 @@ def leftovers(
     homes = [registry_namespace] if registry_namespace else _REGISTRIES
     applied = {
         path_of(manifest): manifest
-        for home in homes
+        for home, domain in product(homes, DOMAINS)
         for manifest in manifests(
             namespace=namespace,
             image=NAME,
             replicas=1,
-            api_domain=_DOMAIN,
+            api_domain=domain,
             registry_namespace=home,
             controllers=CONTROLLERS,
             policy_reports=True,
@@ -161,13 +167,14 @@ def leftovers(
 async def apply(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str], None]) -> None:
     """Apply the objects with server-side apply. Raises ApiError at the first refusal.
 
-    Objects in the registry's namespace are left out if that namespace does not exist.
+    Objects in the namespaces of the registry and of its CA bundle are left out if that namespace
+    does not exist.
     """
     for manifest in objects:
         try:
             await api.apply(path_of(manifest), manifest, _MANAGER)
         except NotFoundError:
-            if not _is_in_registry(manifest):
+            if not _is_in_other_namespace(manifest):
                 raise
             home = manifest["metadata"]["namespace"]
             done(
@@ -249,8 +256,10 @@ def _secret(namespace: str, certificate: OwnCertificate) -> Manifest:
     }
 
 
-def _is_in_registry(manifest: Manifest) -> bool:
-    return manifest["metadata"]["name"] in _IN_REGISTRY and "namespace" in manifest["metadata"]
+def _is_in_other_namespace(manifest: Manifest) -> bool:
+    return (
+        manifest["metadata"]["name"] in _IN_OTHER_NAMESPACES and "namespace" in manifest["metadata"]
+    )
 
 
 def _position(manifest: Manifest) -> int:

@@ -51,8 +51,10 @@ _WEBHOOKS = {
 
 def service_kubeconfig(cluster: Cluster, path: Path, domain: str = DOMAIN) -> Path:
     """Grants the same rights as `install`, and writes a kubeconfig for the service's account."""
-    # Some of the rights are Roles in the registry's namespace.
-    cluster.kubectl("create", "namespace", ApiDomain(domain).registry_namespace, check=False)
+    # Some of the rights are Roles in the namespaces of the registry and of its CA bundle.
+    names = ApiDomain(domain)
+    for namespace in filter(None, (names.registry_namespace, names.config_namespace)):
+        cluster.kubectl("create", "namespace", namespace, check=False)
     rights = [manifest for manifest in _manifests(domain) if manifest["kind"] in _RIGHTS]
     text = yaml.safe_dump_all(rights)
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", input=text)

@@ -1,6 +1,7 @@
 """The effect of the values of the Helm chart, and the values that are refused."""
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,6 +62,24 @@ def test_a_setting_takes_the_place_of_a_variable_of_the_manifests(cluster: Clust
     assert proxy["REGISTRY_ADMISSION_SHUTDOWN_TIMEOUT"] == "10m"
     assert proxy["REGISTRY_ADMISSION_MAX_UPLOADS"] == "128"
     assert proxy["REGISTRY_ADMISSION_DEFAULT_MODE"] == "warn"
+
+
+def test_numbers_of_a_values_file_are_written_in_full(cluster: Cluster, tmp_path: Path) -> None:
+    chosen = {
+        "image": IMAGE,
+        "settings": {"max-body-bytes": 16777216, "review-timeout": 1.5},
+        "gateway": {"enabled": True, "settings": {"max-uploads": 2000000}},
+    }
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(chosen))
+
+    found = rendered(cluster, f"--values={tmp_path / 'values.yaml'}")
+
+    service, gateway = (
+        environment(found, name) for name in ("registry-admission", "registry-gateway")
+    )
+    assert service["REGISTRY_ADMISSION_MAX_BODY_BYTES"] == "16777216"
+    assert service["REGISTRY_ADMISSION_REVIEW_TIMEOUT"] == "1.5"
+    assert gateway["REGISTRY_ADMISSION_MAX_UPLOADS"] == "2000000"
 
 
 def test_the_page_has_the_name_of_the_cluster_and_of_its_documentation(cluster: Cluster) -> None:
