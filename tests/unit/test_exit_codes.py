@@ -277,8 +277,6 @@ def test_help_imports_no_library_of_the_service() -> None:
 import json, sys
 from click.testing import CliRunner
 from app.cli.main import COMMANDS, main
-from tests.patience import PATIENCE
-from tests.patience import PATIENCE
 found = {{}}
 for name in ["", *COMMANDS]:
     answer = CliRunner().invoke(main, [*name.split(), "--help"])
