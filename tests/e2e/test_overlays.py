@@ -13,6 +13,7 @@ from app.certs.cluster import service_names
 from app.config.setting_types import CONTROLLERS
 from app.install import installing
 from app.install.kustomization import Manifest
+from tests.docs.blocks import DOCS, blocks
 
 from .cluster import Cluster
 from .domain import DOMAIN
@@ -138,3 +139,64 @@ def test_components_fit_every_overlay_and_match_install(cluster: Cluster, tmp_pa
     assert apply(cluster, combined("cert-manager", *CONTROLLERS, "openshift", "ha")) == ""
     for controller in CONTROLLERS:
         cluster.kubectl("delete", "clusterrolebinding", f"registry-admission-{controller}")
+
+
+def written(page: str, folder: Path, *titles: str) -> None:
+    """Write files of a page of the how-tos, next to the manifests."""
+    (folder / "manifests").symlink_to(MANIFESTS)
+    for block in blocks(DOCS / "how-to" / page):
+        if block.title in titles:
+            (folder / block.title).parent.mkdir(exist_ok=True)
+            (folder / block.title).write_text(block.content)
+
+
+def container_of(manifests: list[Manifest], deployment: str) -> Manifest:
+    [found] = [
+        one["spec"]["template"]["spec"]["containers"][0]
+        for one in manifests
+        if (one["kind"], one["metadata"]["name"]) == ("Deployment", deployment)
+    ]
+    return dict(found)
+
+
+def variables_of(container: Manifest) -> dict[str, str]:
+    return {one["name"]: one.get("value", "") for one in container["env"]}
+
+
+def test_the_patch_with_settings_of_the_documentation_works(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    written("install.md", tmp_path, "our-cluster/kustomization.yaml", "our-cluster/settings.yaml")
+    folder = tmp_path / "our-cluster"
+    content = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    content["patches"] = [{"path": "settings.yaml"}]
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
+
+    manifests = kustomize(cluster, folder)
+
+    container = container_of(manifests, "registry-admission")
+    variables = variables_of(container)
+    mounted = {one["mountPath"] for one in container["volumeMounts"]}
+    assert variables["REGISTRY_ADMISSION_REGISTRY_URL"].endswith(".svc:5000")
+    for name in ("CA", "AUTH"):
+        file = variables[f"REGISTRY_ADMISSION_REGISTRY_{name}"]
+        assert str(Path(file).parent) in mounted
+    assert apply(cluster, manifests) == ""
+
+
+def test_the_gateway_before_a_plain_registry_stands_alone(cluster: Cluster, tmp_path: Path) -> None:
+    written("gateway.md", tmp_path, "plain/kustomization.yaml", "overlay/upstream.yaml")
+    cluster.kubectl("create", "namespace", NAMESPACE, check=False)
+
+    manifests = kustomize(cluster, tmp_path / "plain")
+
+    container = container_of(manifests, "registry-gateway")
+    upstream = variables_of(container)["REGISTRY_ADMISSION_UPSTREAM"]
+    assert upstream == "https://registry.example.com"
+    assert "--database" in container["args"]
+    assert {one["metadata"]["name"] for one in manifests} == {"registry-gateway"}
+    assert apply(cluster, manifests) == ""
+    policy = yaml.safe_load((tmp_path / "overlay" / "upstream.yaml").read_text())
+    assert apply(cluster, [policy]) == ""
+    created = yaml.safe_dump_all([*manifests, policy])
+    cluster.kubectl("delete", "--wait=false", "--filename=-", input=created)
