@@ -120,6 +120,7 @@ docs-tests: docs
 bench: $(VENV)/.installed e2e-tools registry-tools
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.reports
+	$(BIN)/python -m benchmarks.commands
 	$(BIN)/python -m benchmarks.page
 	$(BIN)/python -m benchmarks.review
 	$(BIN)/python -m benchmarks.creates

@@ -1,6 +1,7 @@
 """Certificates in a folder, under the names of a `kubernetes.io/tls` Secret."""
 
 import logging
+import shlex
 import ssl
 import tempfile
 from collections.abc import Callable, Iterable
@@ -80,7 +81,7 @@ def read(certificate: Path, key: Path) -> KeyPair:
     if not certificate.exists() and not key.exists():
         raise CertificateError(
             f"{certificate} and {key} are missing; make them with `registry-admission certs make "
-            f"--out {certificate.parent}`, or choose another folder"
+            f"--out {shlex.quote(str(certificate.parent))}`, or choose another folder"
         )
     pair = KeyPair(_read(certificate), _read(key))
     try:
@@ -140,7 +141,8 @@ def _read(path: Path) -> bytes:
     except FileNotFoundError:
         raise CertificateError(
             f"{path} is missing; a certificate and its key are needed together: bring it, "
-            f"or remove the other one and make both with `registry-admission certs make`"
+            "or remove the other one and make both with `registry-admission certs make --out "
+            f"{shlex.quote(str(path.parent))}`"
         ) from None
     except OSError as error:
         raise CertificateError(

@@ -61,5 +61,10 @@ def gateway(settings: GatewaySettings) -> None:
     from app.wiring import gateway as serving
     from app.wiring.banner import announce
 
+    if settings.page_tokens is not None and settings.state is None:
+        raise click.UsageError(
+            "--page-tokens needs --state: where limits come from the API server, the service has "
+            "the page"
+        )
     logs.configure(settings.log_level, settings.log_format)
     runtime.run(serving.serve(settings, announce=announce))

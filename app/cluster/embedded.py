@@ -208,15 +208,16 @@ class EmbeddedState(SnapshotState):
 
     async def _watch_present(self) -> None:
         """Watch the present folder until another one replaces it."""
-        watched = _identity(self._folder)
+        watched, is_first = _identity(self._folder), True
         milliseconds = int(_LOOK_AGAIN * 1000)
         async for changes in file_changes(
             self._folder, rust_timeout=milliseconds, yield_on_timeout=True
         ):
             if _identity(self._folder) != watched:
                 return
-            if changes:
+            if changes or is_first:  # A change may have come before the watch.
                 await asyncio.to_thread(self.reload)
+            is_first = False
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

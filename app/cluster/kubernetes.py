@@ -10,7 +10,7 @@ from app.cluster.heartbeat import Heartbeat
 from app.cluster.image_claims import ImageClaims
 from app.cluster.informer import Informer, Store
 from app.cluster.stores import Changed, LimitObjects, Namespaces, Streams, WatchedConfig
-from app.cluster.unreadable import UnreadableEvents, UnreadableObjects
+from app.cluster.unreadable import Noticed, UnreadableObjects, nobody
 from app.model.domain import ApiDomain
 from app.model.image import ImageClaim, StoredImage
 from app.model.limits import NamespaceLimits
@@ -30,7 +30,9 @@ class KubernetesState:
         timing: Timing,
         silence: float,
         clock: Callable[[], float] = time.time,
+        noticed: Noticed = nobody,
     ) -> None:
+        """`noticed` is called for each object that cannot be read."""
         self._api = api
         self._domain = domain
         self._clock = clock
@@ -46,8 +48,6 @@ class KubernetesState:
             late=self._reopen,
             late_after=timing.lag / 2,
         )
-        self._unreadable_events = UnreadableEvents(api)
-        noticed = self._unreadable_events.add
         self._streams = Streams(
             self._heartbeat,
             self._notify,
@@ -155,7 +155,6 @@ class KubernetesState:
             for informer in self._informers:
                 tasks.create_task(informer.run(), name=f"informer {informer.name}")
             tasks.create_task(self._heartbeat.run(), name="heartbeat")
-            tasks.create_task(self._unreadable_events.run(), name="events")
 
     async def synced(self, within: float) -> bool:
         """Wait until everything is listed; False after `within` seconds."""

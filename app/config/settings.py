@@ -97,7 +97,8 @@ class Settings(SharedSettings):
     trusted_ca_namespace: NamespaceName | None = Field(
         None,
         description="Namespace of the ConfigMap that trustedCA names.  [default: the "
-        "registry's, or openshift-config for openshift.io]",
+        "registry's, or openshift-config for openshift.io; in any other, give the service account "
+        "the right to get ConfigMaps]",
     )
     controllers: Controllers = Field(
         default_factory=list,

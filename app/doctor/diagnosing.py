@@ -2,18 +2,17 @@
 
 import shlex
 from collections.abc import Iterable
-from dataclasses import replace
 
 from app.cluster import connection
 from app.config.settings import Settings
 from app.doctor import checks, snapshots
 from app.doctor.blobs import Examined
 from app.doctor.finding import Diagnosis
+from app.doctor.installation import with_manifests
 from app.doctor.presence import examine
 from app.doctor.resources import resources
 from app.doctor.snapshot import NotReadError, Snapshot
 from app.doctor.snapshots import SnapshotOptions
-from app.install import installing
 from app.model.core import Secret
 from app.model.domain import ApiDomain
 from app.registry.connection import open_registry
@@ -53,7 +52,7 @@ async def diagnose(
                 examined = await examine(registry[1], snapshot.images().samples)
             except NotReadError as error:
                 examined = str(error)
-    return checks.diagnose(_with_installation(snapshot), examined)
+    return checks.diagnose(with_manifests(snapshot), examined)
 
 
 def dump_commands(domain: ApiDomain, folder: str) -> list[str]:
@@ -79,14 +78,3 @@ async def _snapshot(settings: Settings, options: SnapshotOptions) -> Snapshot:
         for name in options.namespaces:
             await require_namespace(api, name)
         return await snapshots.of_cluster(api, options)
-
-
-def _with_installation(snapshot: Snapshot) -> Snapshot:
-    printed = installing.manifests(
-        namespace=snapshot.service_namespace,
-        image=installing.NAME,
-        replicas=1,
-        api_domain=snapshot.domain.name,
-        registry_namespace=snapshot.registry_namespace,
-    )
-    return replace(snapshot, installation=tuple(printed))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from app.doctor.finding import Finding
+from app.doctor.installation import place
 from app.doctor.snapshot import Snapshot
 from app.migration.legacy_config import KEY_NAMESPACES, is_legacy
 from app.model.core import ConfigMap
@@ -19,7 +20,7 @@ def check(snapshot: Snapshot) -> Iterator[Finding]:
                 config_map.title,
                 "it holds limits of the legacy registry gateway, which Registry v2 does not read",
                 (
-                    "registry-admission convert --from-cluster "
+                    f"registry-admission convert --from-cluster{place(snapshot)} "
                     f"--config-map {metadata.namespace}/{metadata.name} --dry-run=server",
                     "remove it once its limits are converted and no legacy registry runs",
                 ),

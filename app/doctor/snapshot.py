@@ -56,7 +56,9 @@ class Snapshot:
     read: bool = True
     """Whether anything at all could be read."""
     installation: tuple[dict[str, Any], ...] = ()
-    """The manifests that `install` would print for this cluster."""
+    """The manifests that `install` would print for this cluster, with all controllers."""
+    optional_webhooks: frozenset[str] = frozenset()
+    """The names of webhooks that only controllers need which are not turned on."""
 
     def all(self, model: type[Model], namespace: str = "") -> list[Model]:
         """Every object of a model, or those in one namespace. Raises NotReadError."""

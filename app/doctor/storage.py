@@ -9,6 +9,7 @@ from datetime import datetime
 
 from app.doctor.claims import registry_claim
 from app.doctor.finding import Finding, title
+from app.doctor.installation import place
 from app.doctor.snapshot import Snapshot
 from app.model.registry import Config, ConfigSpec
 from app.model.volumes import PersistentVolume, PersistentVolumeClaim
@@ -126,7 +127,7 @@ def check_age(snapshot: Snapshot) -> Iterator[Finding]:
             f"{older} of {images.pushed} tags were pushed before it existed: unless their images "
             "were copied into it, their data is missing",
             (
-                "registry-admission doctor --registry-url https://<registry>   "
+                f"registry-admission doctor{place(snapshot)} --registry-url https://<registry>   "
                 "# samples images and asks for their data",
                 f"kubectl get pv   # a Released volume may hold the data of PVC {wanted}",
             ),
@@ -167,7 +168,7 @@ def _changed(snapshot: Snapshot, what: str) -> Finding:
         (
             f"kubectl get configs.{snapshot.domain.operator_group} cluster -o yaml",
             f"kubectl -n {snapshot.registry_namespace} get replicasets,pvc",
-            "registry-admission doctor --registry-url https://<registry>   "
+            f"registry-admission doctor{place(snapshot)} --registry-url https://<registry>   "
             "# samples images and asks for their data",
         ),
         (what,),

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.certs import trust
 from app.doctor.finding import Finding, Severity, title
+from app.doctor.installation import install_command
 from app.doctor.snapshot import NotReadError, Snapshot
 from app.doctor.workloads import SERVICE
 from app.model.core import Secret
@@ -32,7 +33,7 @@ def check(snapshot: Snapshot) -> Iterator[Finding]:
             "NotInstalled",
             title("Deployment", SERVICE, snapshot.service_namespace),
             "this service is not installed: limits are stored, and not enforced",
-            (_install(snapshot),),
+            (install_command(snapshot),),
         )
         return
     for kind in WEBHOOK_KINDS:
@@ -43,7 +44,7 @@ def check(snapshot: Snapshot) -> Iterator[Finding]:
                 "WebhooksMissing",
                 title(_kind(kind), SERVICE),
                 "it does not exist, so the service is not asked",
-                (_install(snapshot),),
+                (install_command(snapshot),),
             )
         else:
             yield from _compare(snapshot, found, wanted)
@@ -120,6 +121,8 @@ def _compare(
     for hook in wanted:
         name = hook["name"]
         if name not in present:
+            if name in snapshot.optional_webhooks:
+                continue
             yield _outdated(snapshot, found, "error", f"webhook {name} is missing", ())
             continue
         differences = list(_differences(hook, present[name], ""))
@@ -147,7 +150,7 @@ def _outdated(
     evidence: tuple[str, ...],
 ) -> Finding:
     return Finding(
-        severity, "WebhooksOutdated", found.title, problem, (_install(snapshot),), evidence
+        severity, "WebhooksOutdated", found.title, problem, (install_command(snapshot),), evidence
     )
 
 
@@ -170,17 +173,6 @@ def _shown(value: Any) -> str:
 
 def _kind(kind: type[WebhookConfiguration]) -> str:
     return str(kind.model_fields["kind"].default)
-
-
-def _install(snapshot: Snapshot) -> str:
-    namespace = snapshot.service_namespace
-    options = f" --namespace {namespace}" if namespace != SERVICE else ""
-    domain = snapshot.domain.name
-    options += f" --api-domain {domain}" if domain != "alauda.io" else ""
-    return (
-        f"registry-admission install --image <image>{options} | kubectl diff -f -   "
-        "# then kubectl apply"
-    )
 
 
 def _look(snapshot: Snapshot) -> tuple[str, ...]:

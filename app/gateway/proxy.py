@@ -107,7 +107,7 @@ class Gateway:
                 return unavailable(error)
             case UpstreamError():
                 logger.warning("registry does not answer", extra={"problem": str(error)})
-                message = f"the registry behind this gateway does not answer: {error}; try again"
+                message = "the registry behind this gateway does not answer; try again"
                 return RegistryError("UNAVAILABLE", message, retry_after=_RETRY_AFTER)
             case DatabaseError():
                 logger.error("push not written", extra={"problem": str(error)})

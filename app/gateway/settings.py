@@ -104,7 +104,7 @@ class GatewaySettings(SharedSettings):
     page_tokens: Path | None = Field(
         None,
         description="File of bearer tokens for /page. Each line is <token> <user> <namespace "
-        "pattern>,… Without this setting, or without --state, there is no page.",
+        "pattern>,… Without this setting there is no page. It needs --state.",
     )
     idle_timeout: Seconds = Field(
         60.0,

@@ -1,9 +1,11 @@
 """Renders the manifests of an installation, and applies or deletes them."""
 
+import shlex
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +31,13 @@ _MANIFESTS = _APP / "manifests" if (_APP / "manifests").is_dir() else _APP.paren
 _REGISTRY = "image-registry-system"
 """The registry's namespace in the manifests."""
 
-_IN_REGISTRY = ("registry-admission-references", "registry-admission-s3-credentials")
-"""The names of the Roles, and of their bindings, in the registry's namespace."""
+_IN_OTHER_NAMESPACES = (
+    "registry-admission-references",
+    "registry-admission-s3-credentials",
+    "registry-admission-trusted-ca",
+)
+"""The names of the Roles, and of their bindings, in the registry's namespace and in that of its CA
+bundle."""
 _DOMAIN = "alauda.io"
 """The API domain in the manifests."""
 _REGISTRIES = [ApiDomain(name).registry_namespace for name in DOMAINS]
@@ -56,11 +63,13 @@ def read_certificate(folder: Path, namespace: str) -> OwnCertificate:
     Raises CertificateError if they would not.
     """
     certificate, root = folder / files.CERTIFICATE, folder / files.AUTHORITY
+    service = service_names(NAME, namespace)[0]
+    make = f"registry-admission certs make --out {shlex.quote(str(folder))} --name {service}"
     serving = files.read(certificate, folder / files.KEY)
     if not authority.is_valid(serving.certificate, datetime.now(UTC)):
         raise CertificateError(
             f"{certificate} is not valid at this time, so no API server could call the service; "
-            "make a new one with `registry-admission certs make`, or correct the clock"
+            f"make a new one with `{make}`, or correct the clock"
         )
     try:
         trusted = authority.bundle(root.read_bytes())
@@ -71,11 +80,10 @@ def read_certificate(folder: Path, namespace: str) -> OwnCertificate:
         ) from None
     except ValueError as error:
         raise CertificateError(f"{root}: {error}") from None
-    service = service_names(NAME, namespace)[0]
     if trust.missing_names(serving.certificate, [service]):
         raise CertificateError(
             f"{certificate} is not for {service}, the name by which the API server calls the "
-            f"service; make one with `registry-admission certs make --name {service}`"
+            f"service; make one with `{make}`"
         )
     if not trust.is_trusted(serving.certificate, trusted):
         raise CertificateError(
@@ -103,10 +111,10 @@ def manifests(
     `mounted-secret`; without one the service makes its own, with the overlay `self-signed`.
     `controllers`: names of components. `mode`: the mode of limits that have none.
     `policy_reports`: adds the CronJob that keeps PolicyReports up to date. The API domain
-    `openshift.io` adds the component `openshift-platform`.
+    `openshift.io` adds the components `openshift-config` and `openshift-platform`.
     """
     overlay = _MANIFESTS / "overlays" / ("mounted-secret" if certificate else "self-signed")
-    platform = ["openshift-platform"] if api_domain == "openshift.io" else []
+    platform = ["openshift-config", "openshift-platform"] if api_domain == "openshift.io" else []
     reports = ["policy-reports"] if policy_reports else []
     # The platform comes last, because it changes the objects of other components, too.
     components = (_MANIFESTS / "components" / name for name in (*controllers, *reports, *platform))
@@ -137,12 +145,12 @@ def leftovers(
     homes = [registry_namespace] if registry_namespace else _REGISTRIES
     applied = {
         path_of(manifest): manifest
-        for home in homes
+        for home, domain in product(homes, DOMAINS)
         for manifest in manifests(
             namespace=namespace,
             image=NAME,
             replicas=1,
-            api_domain=_DOMAIN,
+            api_domain=domain,
             registry_namespace=home,
             controllers=CONTROLLERS,
             policy_reports=True,
@@ -159,13 +167,14 @@ def leftovers(
 async def apply(api: KubeApi, objects: Iterable[Manifest], done: Callable[[str], None]) -> None:
     """Apply the objects with server-side apply. Raises ApiError at the first refusal.
 
-    Objects in the registry's namespace are left out if that namespace does not exist.
+    Objects in the namespaces of the registry and of its CA bundle are left out if that namespace
+    does not exist.
     """
     for manifest in objects:
         try:
             await api.apply(path_of(manifest), manifest, _MANAGER)
         except NotFoundError:
-            if not _is_in_registry(manifest):
+            if not _is_in_other_namespace(manifest):
                 raise
             home = manifest["metadata"]["namespace"]
             done(
@@ -247,8 +256,10 @@ def _secret(namespace: str, certificate: OwnCertificate) -> Manifest:
     }
 
 
-def _is_in_registry(manifest: Manifest) -> bool:
-    return manifest["metadata"]["name"] in _IN_REGISTRY and "namespace" in manifest["metadata"]
+def _is_in_other_namespace(manifest: Manifest) -> bool:
+    return (
+        manifest["metadata"]["name"] in _IN_OTHER_NAMESPACES and "namespace" in manifest["metadata"]
+    )
 
 
 def _position(manifest: Manifest) -> int:

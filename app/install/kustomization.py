@@ -27,16 +27,16 @@ def build(folder: Path, *components: Path) -> list[Manifest]:
 
 
 def _added(manifests: list[Manifest], folder: Path) -> list[Manifest]:
-    kustomization = yaml.safe_load((folder / _FILE).read_text())
+    [kustomization] = _objects(folder / _FILE)
     unknown = kustomization.keys() - _KNOWN
     if unknown:
         raise ValueError(f"{folder / _FILE}: {', '.join(sorted(unknown))} is not supported here")
     manifests = list(manifests)
     for resource in kustomization.get("resources", []):
         path = folder / resource
-        manifests += build(path) if path.is_dir() else yaml.safe_load_all(path.read_text())
+        manifests += build(path) if path.is_dir() else _objects(path)
     for patch in kustomization.get("patches", []):
-        operations = yaml.safe_load((folder / patch["path"]).read_text())
+        [operations] = _objects(folder / patch["path"])
         manifests = [
             jsonpatch.apply_patch(manifest, operations)
             if _is(manifest, patch["target"])
@@ -44,6 +44,10 @@ def _added(manifests: list[Manifest], folder: Path) -> list[Manifest]:
             for manifest in manifests
         ]
     return manifests
+
+
+def _objects(file: Path) -> list[Any]:
+    return list(yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader))
 
 
 def _is(manifest: Manifest, target: dict[str, str]) -> bool:

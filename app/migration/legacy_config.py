@@ -37,7 +37,7 @@ KEY_NAMESPACES = ("cpaas-system",)
 _ANY_NAMESPACE = "<namespace>"
 _EXAMPLE = "# Example numbers: those of the ConfigMap cannot be read.\n"
 _EVERY_RULE = (
-    "# For every rule: registry-admission convert FILE, where FILE holds this ConfigMap.\n"
+    "# For every rule: `registry-admission convert FILE`, where FILE holds this ConfigMap.\n"
 )
 _MAX_SHOWN = 5
 

@@ -25,6 +25,9 @@ class Variable(KubeModel):
 
 
 class Container(KubeModel):
+    name: str = ""
+    image: str = ""
+    args: list[str] = Field(default_factory=list)
     env: list[Variable] = Field(default_factory=list)
 
 

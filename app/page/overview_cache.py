@@ -13,7 +13,7 @@ from app.model.domain import ApiDomain
 from app.model.limits import NamespaceLimits
 from app.page.growth import Growth
 from app.page.rows import Fullest, Row, StreamRow, natural, of_namespace
-from app.page.steps import Pace, ordered, paced
+from app.page.steps import TimeSlices, ordered, paced
 from app.page.stored_sizes import StoredSizes
 from app.quota.state import StateUnavailableError
 from app.quota.usage import NamespaceUsage, StreamUsage
@@ -78,7 +78,7 @@ class OverviewCache:
         return await self._sizes.of(stream.packed_images)
 
     async def _make_namespaces(self, _: None) -> list[Row]:
-        pace, rows = Pace(), []
+        slices, rows = TimeSlices(), []
         for namespace in await ordered(list(self._namespaces()), natural):
             try:
                 usage, limits = self._state.usage(namespace), self._state.limits(namespace)
@@ -95,16 +95,16 @@ class OverviewCache:
             rows.append(
                 of_namespace(namespace, usage, limits, levels, self._domain, stored, gained)
             )
-            await pace.rest()
+            await slices.rest()
         return rows
 
     async def _make_streams(self, namespace: str) -> list[StreamRow]:
-        pace, rows = Pace(), []
+        slices, rows = TimeSlices(), []
         limits, streams = self._state.limits(namespace), self._state.usage(namespace).streams
         for name in await ordered(list(streams), natural):
             stream = streams.get(name)
             if stream is not None:
                 stored = await self._sizes.of(stream.packed_images)
                 rows.append(StreamRow.of(name, stream, limits, stored))
-            await pace.rest()
+            await slices.rest()
         return rows

@@ -20,7 +20,7 @@ Value = TypeVar("Value")
 Key = TypeVar("Key", str, float)
 
 
-class Pace:
+class TimeSlices:
     """Lets reviews run after each slice of work."""
 
     def __init__(self) -> None:
@@ -34,11 +34,11 @@ class Pace:
 
 async def paced(items: Iterable[Item]) -> AsyncIterator[Item]:
     """The items, with rests. `items` must not change meanwhile."""
-    pace = Pace()
+    slices = TimeSlices()
     for number, item in enumerate(items, start=1):
         yield item
         if number % _STRIDE == 0:
-            await pace.rest()
+            await slices.rest()
 
 
 async def total(numbers: Iterable[int]) -> int:
@@ -58,11 +58,11 @@ async def ordered(
         sorted(range(start, min(start + _RUN, len(keys))), key=keys.__getitem__, reverse=reverse)
         async for start in paced(range(0, len(keys), _RUN))
     ]
-    pace = Pace()
+    slices = TimeSlices()
     while len(runs) > 1:
         merged: list[list[int]] = []
         for left, right in zip(runs[::2], [*runs[1::2], []], strict=False):
             merged.append(sorted(left + right, key=keys.__getitem__, reverse=reverse))
-            await pace.rest()
+            await slices.rest()
         runs = merged
     return [items[number] for number in runs[0]] if runs else []

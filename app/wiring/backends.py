@@ -38,6 +38,7 @@ from app.cluster.ledgers import LABEL as LEDGERS
 from app.cluster.ledgers import KubernetesLedgers
 from app.cluster.objects import KubernetesObjects, ObjectReader
 from app.cluster.reconciler import Reconciler
+from app.cluster.unreadable import Noticed, UnreadableEvents, nobody
 from app.config import examples
 from app.config.settings import Settings
 from app.config.shared_settings import SharedSettings
@@ -201,13 +202,16 @@ class ClusterUsage:
     jobs: Sequence[Job]
 
 
-def cluster_usage(api: KubeApi, settings: SharedSettings) -> ClusterUsage:
-    """The parts for deciding pushes in a cluster: state, ledgers and their jobs."""
+def cluster_usage(
+    api: KubeApi, settings: SharedSettings, noticed: Noticed = nobody
+) -> ClusterUsage:
+    """The parts for deciding pushes in a cluster. `noticed` is called for unreadable objects."""
     identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}-{os.getpid()}"
     namespace, silence = settings.namespace, settings.watch_silence
     state = KubernetesState(
-        api, settings.domain, namespace=namespace, timing=settings.timing, silence=silence
-    )
+        api, settings.domain, namespace=namespace, timing=settings.timing, silence=silence,
+        noticed=noticed,
+    )  # fmt: skip
     ledgers = KubernetesLedgers(api, namespace, identity)
     watched = Informer(api, ledgers.path, "ledgers", ledgers, silence=silence, select=LEDGERS)
     return ClusterUsage(identity, state, ledgers, [state.run, watched.run])
@@ -215,7 +219,8 @@ def cluster_usage(api: KubeApi, settings: SharedSettings) -> ClusterUsage:
 
 def _cluster(api: KubeApi, settings: Settings, folder: Path, *, inside: bool) -> Backend:
     domain, timing, namespace = settings.domain, settings.timing, settings.namespace
-    usage = cluster_usage(api, settings)
+    unreadable = UnreadableEvents(api)
+    usage = cluster_usage(api, settings, unreadable.add)
     identity, state, ledgers = usage.identity, usage.state, usage.ledgers
     events = RefusalEvents(api, domain, identity)
     refusals = Refusals(domain)
@@ -238,7 +243,7 @@ def _cluster(api: KubeApi, settings: Settings, folder: Path, *, inside: bool) ->
         events.refused(request, outcome)
         refusals.review(request, outcome)
 
-    jobs: list[Job] = [*usage.jobs, events.run, leading]
+    jobs: list[Job] = [*usage.jobs, events.run, unreadable.run, leading]
     if controllers:
         jobs += controllers.everywhere
     if settings.page == "on":

@@ -57,7 +57,7 @@ async def serve(folder: Path, *flags: str, **environment: str) -> AsyncIterator[
         async with httpx.AsyncClient(
             base_url=found[1], verify=context, timeout=_PATIENCE
         ) as client:
-            await _wait_until_ready(client)
+            await wait_until_ready(client)
             yield Running(process, found[1], client, banner, log)
     finally:
         if process.returncode is None:
@@ -77,7 +77,8 @@ async def _banner(process: asyncio.subprocess.Process, log: Path, *, on_examples
     raise AssertionError(f"the service ended, see {log}")
 
 
-async def _wait_until_ready(client: httpx.AsyncClient) -> None:
+async def wait_until_ready(client: httpx.AsyncClient) -> None:
+    """Wait for a 200 of `/readyz`. A service that got too little CPU is not ready for seconds."""
     async with asyncio.timeout(_PATIENCE):
         while True:
             try:

@@ -10,7 +10,6 @@ from app.certs import files
 from app.certs.reload import ServingContext
 from tests.api.tls import (
     SOON,
-    TIMEOUT,
     by_events,
     by_looking,
     ca,
@@ -21,13 +20,14 @@ from tests.api.tls import (
     serving,
     wait_until_presented,
 )
+from tests.patience import PATIENCE
 from tests.unit.certificates import serial_of
 
 NAMES = ["localhost", "127.0.0.1"]
 
 
 async def wait_until_logged(text: str, caplog: pytest.LogCaptureFixture) -> None:
-    async with asyncio.timeout(TIMEOUT):
+    async with asyncio.timeout(PATIENCE):
         while True:
             if text in caplog.text:
                 return
@@ -112,5 +112,5 @@ async def test_changes_are_polled_without_inotify_and_the_cause_is_logged_once(
 async def test_the_watcher_stops_at_once_when_it_is_cancelled(tmp_path: Path) -> None:
     files.make(tmp_path, NAMES)
 
-    async with asyncio.timeout(TIMEOUT), serving(tmp_path, by_events):
+    async with asyncio.timeout(PATIENCE), serving(tmp_path, by_events):
         pass

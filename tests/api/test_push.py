@@ -12,6 +12,7 @@ from app.certs import files
 from app.certs.authority import KeyPair, make_authority
 from app.cli.main import main
 from tests.api.service import serve
+from tests.patience import PATIENCE
 from tests.unit.certificates import client_of
 
 TOKEN = "0123456789abcdef"
@@ -56,7 +57,9 @@ async def test_client_certificate_replaces_a_token(tmp_path: Path, name: str, st
         context = ssl.create_default_context(cafile=tmp_path / "tls" / files.AUTHORITY)
         if name:
             context.load_cert_chain(client_certificate(tmp_path, authority, name))
-        async with httpx.AsyncClient(base_url=running.url, verify=context) as client:
+        async with httpx.AsyncClient(
+            base_url=running.url, verify=context, timeout=PATIENCE
+        ) as client:
             answer = await client.post("/v1/push/blob", json=QUESTION)
 
     assert answer.status_code == status
@@ -85,7 +88,9 @@ async def test_certificate_of_an_api_server_is_refused_by_push_checks(
     async with serve(tmp_path, "--push-tokens", "tokens", *flags) as running:
         context = ssl.create_default_context(cafile=tmp_path / "tls" / files.AUTHORITY)
         context.load_cert_chain(client_certificate(tmp_path, authority, "registry"))
-        async with httpx.AsyncClient(base_url=running.url, verify=context) as client:
+        async with httpx.AsyncClient(
+            base_url=running.url, verify=context, timeout=PATIENCE
+        ) as client:
             answer = await client.post("/v1/push/blob", json=QUESTION)
 
     assert answer.status_code == 401
@@ -97,7 +102,9 @@ async def test_certificate_of_an_unknown_ca_is_refused(tmp_path: Path) -> None:
     async with serve(tmp_path, *certified(tmp_path)) as running:
         context = ssl.create_default_context(cafile=tmp_path / "tls" / files.AUTHORITY)
         context.load_cert_chain(stranger)
-        async with httpx.AsyncClient(base_url=running.url, verify=context) as client:
+        async with httpx.AsyncClient(
+            base_url=running.url, verify=context, timeout=PATIENCE
+        ) as client:
             with pytest.raises(httpx.TransportError):
                 await client.post("/v1/push/blob", json=QUESTION)
 

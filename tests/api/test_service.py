@@ -15,6 +15,7 @@ import pytest
 
 from tests import payloads
 from tests.api.service import serve
+from tests.patience import PATIENCE
 
 ADMISSION = {"Content-Type": "application/json"}
 
@@ -81,7 +82,7 @@ async def test_the_printed_curl_works_as_pasted(tmp_path: Path) -> None:
         name, _, value = options.pop("-H").partition(": ")
         file = Path(options.pop("--data").removeprefix("@"))
         body = await asyncio.to_thread(file.read_bytes)
-        async with httpx.AsyncClient(verify=context) as stranger:
+        async with httpx.AsyncClient(verify=context, timeout=PATIENCE) as stranger:
             answer = await stranger.post(url, content=body, headers={name: value})
 
     assert (curl, options) == ("curl", {})
@@ -210,13 +211,13 @@ async def test_a_limited_kind_without_an_object_is_refused(small: httpx.AsyncCli
 async def test_reviews_in_flight_finish_while_the_listener_drains(tmp_path: Path) -> None:
     async with serve(tmp_path, "--shutdown-delay", "8") as running:
         stopping = asyncio.create_task(running.stop())
-        while (readiness := await running.client.get("/readyz")).status_code == 200:
+        while "shutting down" not in (readiness := await running.client.get("/readyz")).text:
             await asyncio.sleep(0.01)
         answer = await review(running.client, "/validate", payloads.load("push-allowed"))
         code, _ = await stopping
 
     assert readiness.status_code == 503
-    assert readiness.json()["reasons"] == ["shutting down"]
+    assert "shutting down" in readiness.json()["reasons"]
     assert answer["allowed"] is True
     assert code == 0
 

@@ -11,9 +11,9 @@ from typing import Any
 from app.certs import files
 from app.certs.authority import KeyPair
 from app.certs.reload import ServingContext
+from tests.patience import PATIENCE
 
 SOON = 0.05
-TIMEOUT = 60.0
 NEVER = 3600.0
 """A poll interval longer than any test: a change that is seen was seen by an event."""
 
@@ -80,7 +80,7 @@ async def presented(port: int, trusted: bytes) -> int:
 
 
 async def wait_until_presented(serial: int, port: int, trusted: bytes) -> None:
-    async with asyncio.timeout(TIMEOUT):
+    async with asyncio.timeout(PATIENCE):
         while True:
             if await presented(port, trusted) == serial:
                 return

@@ -114,7 +114,8 @@ async def test_lists_are_ordered_by_their_headings(small: Site) -> None:
     async with small.visitor() as visitor:
         page = visitor.page
         await visitor.open("/page")
-        while "GiB" not in await page.get_by_role("table").inner_text():  # Images are being read.
+        largest = page.get_by_role("row").filter(has_text=LARGE)
+        while "GiB" not in await largest.inner_text():  # Images of each namespace are read in turn.
             await asyncio.sleep(0.5)
             await page.reload()
         rows = page.get_by_role("table").get_by_role("rowheader")

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 APP = Path(__file__).parents[2] / "app"
@@ -70,12 +71,25 @@ def _called(call: ast.Call) -> str:
     return ""
 
 
-def _strings(node: ast.expr) -> list[str]:
-    return [
-        found.value
-        for found in ast.walk(node)
-        if isinstance(found, ast.Constant) and isinstance(found.value, str)
-    ]
+def _strings(node: ast.expr) -> Iterator[str]:
+    """The texts in an expression, and those of the constants that it names."""
+    for found in ast.walk(node):
+        match found:
+            case ast.Constant(value=str(text)):
+                yield text
+            case ast.Name(id=name) if name in _constants():
+                yield _constants()[name]
+
+
+@cache
+def _constants() -> dict[str, str]:
+    """The constants of all modules that are texts."""
+    found: dict[str, str] = {}
+    for node in _nodes():
+        match node:
+            case ast.Assign([ast.Name(id=name)], ast.Constant(value=str(text))) if name.isupper():
+                found[name] = text
+    return found
 
 
 def _pieces(text: ast.expr) -> Iterator[str]:

@@ -114,6 +114,12 @@ def existing(cluster: Cluster, *parts: Manifest) -> Iterator[None]:
         remove(cluster, *parts)
 
 
+def wait_until_bound(cluster: Cluster) -> None:
+    """Wait until the claim of the registry has its volume."""
+    bound = "--for=jsonpath={.status.phase}=Bound"
+    cluster.kubectl("wait", bound, "--timeout=120s", "pvc/image-registry", f"-n{REGISTRY}")
+
+
 def settled(viewer: Path, reason: str, evidence: str = "") -> Diagnosis:
     """Run `doctor` until it finds this reason, because controllers need a moment."""
     deadline = time.monotonic() + PATIENCE

@@ -144,7 +144,7 @@ class Cluster:
             process.kill()
             process.wait()
         self._start_apiserver()
-        self._wait_for_custom_resources()
+        self.wait_for_custom_resources()
 
     def kill(self, name: str) -> None:
         """Kills a process with SIGKILL."""
@@ -155,12 +155,13 @@ class Cluster:
     def revive_etcd(self) -> None:
         """Starts etcd again, with what it stored before it was killed."""
         self._start_etcd()
-        self._wait_for_custom_resources()
+        self._wait_for("kube-apiserver", "/readyz")
+        self.wait_for_custom_resources()
 
     def revive_apiserver(self) -> None:
         """Starts the API server again after it was killed."""
         self._start_apiserver()
-        self._wait_for_custom_resources()
+        self.wait_for_custom_resources()
 
     def pause_apiserver(self) -> None:
         """Freezes the API server: connections stay open, nothing is answered."""
@@ -195,10 +196,17 @@ class Cluster:
         texts = [path.read_text() for path in sorted((HERE / "crds").glob("*.yaml"))]
         manifest = "---\n".join(texts).replace("alauda.io", domain)
         self.kubectl("apply", "--filename=-", input=manifest)
-        self.kubectl(
-            "wait", "--for=condition=Established", "--timeout=120s", "--filename=-", input=manifest
-        )
-        self._wait_for_custom_resources()
+        self.wait_for_custom_resources()
+
+    def wait_for_custom_resources(self) -> None:
+        """Wait until every custom resource is served, from its watch cache.
+
+        `kubectl wait` fails for a resource that is so new that it has no conditions.
+        """
+        crds = json.loads(self.kubectl("get", "crds", "--output=json").stdout)["items"]
+        for spec in (crd["spec"] for crd in crds):
+            path = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
+            self._wait_for("kube-apiserver", f"{path}?resourceVersion=0")
 
     def remove_crds(self, domain: str) -> None:
         """Deletes the stand-ins for the registry's APIs, with all objects of them."""
@@ -256,13 +264,6 @@ class Cluster:
         self._wait_for("kube-apiserver", "/readyz")
         # Created by a hook that /readyz does not wait for.
         self._wait_for("kube-apiserver", "/api/v1/namespaces/default")
-
-    def _wait_for_custom_resources(self) -> None:
-        """Wait for the watch caches; until then the answer is "storage is (re)initializing"."""
-        crds = json.loads(self.kubectl("get", "crds", "--output=json").stdout)["items"]
-        for spec in (crd["spec"] for crd in crds):
-            path = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
-            self._wait_for("kube-apiserver", f"{path}?resourceVersion=0")
 
     def _spawn(self, name: str, *args: str, program: Path | None = None) -> None:
         with self._log(name).open("ab") as log:

@@ -25,7 +25,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with Cluster(build_tools(), tmp_path_factory.mktemp("cluster")) as running:
         running.start_controller_manager()
         running.install_crds()
-        for namespace in ("image-registry-system", "openshift-image-registry"):
+        for namespace in ("image-registry-system", "openshift-image-registry", "openshift-config"):
             running.kubectl("create", "namespace", namespace)
         yield running
 

@@ -106,7 +106,9 @@ class Pusher:
                 answer = Answer(push, response.status_code, response.json().get("message", ""))
             except httpx.TransportError as error:
                 answer = Answer(push, 0, repr(error))
-            if answer.code in (201, 403) or asyncio.get_running_loop().time() > deadline:
+            # An API server that starts forbids what its admission cannot check yet.
+            decided = answer.code in (201, 403) and "not yet ready" not in answer.message
+            if decided or asyncio.get_running_loop().time() > deadline:
                 return answer
             await asyncio.sleep(random.uniform(0.05, 0.3))
 

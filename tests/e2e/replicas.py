@@ -28,6 +28,7 @@ from app.install.kustomization import Manifest
 from app.model.domain import ApiDomain
 from tests.patience import PATIENCE
 
+from . import probes
 from .balancer import Balancer
 from .cluster import IMAGE_API, Cluster
 from .domain import DOMAIN
@@ -46,13 +47,14 @@ _WEBHOOKS = {
     "ValidatingWebhookConfiguration": "validate",
     "MutatingWebhookConfiguration": "mutate",
 }
-_MANY = 1000
 
 
 def service_kubeconfig(cluster: Cluster, path: Path, domain: str = DOMAIN) -> Path:
     """Grants the same rights as `install`, and writes a kubeconfig for the service's account."""
-    # Some of the rights are Roles in the registry's namespace.
-    cluster.kubectl("create", "namespace", ApiDomain(domain).registry_namespace, check=False)
+    # Some of the rights are Roles in the namespaces of the registry and of its CA bundle.
+    names = ApiDomain(domain)
+    for namespace in filter(None, (names.registry_namespace, names.config_namespace)):
+        cluster.kubectl("create", "namespace", namespace, check=False)
     rights = [manifest for manifest in _manifests(domain) if manifest["kind"] in _RIGHTS]
     text = yaml.safe_dump_all(rights)
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", input=text)
@@ -195,15 +197,21 @@ class Replicas(AbstractContextManager["Replicas"]):
         server = server or (cluster.url if front else f"https://127.0.0.1:{self.way.port}")
         kubeconfig.write_text(kubeconfig.read_text().replace(cluster.url, server))
         self._kubeconfig = kubeconfig
-        self.running = [Replica(kubeconfig, folder, index, self._flags) for index in range(count)]
+        self.running: list[Replica] = []
         self.unready: set[int] = set()
         """The ports that get no new connections."""
         self._balancer = Balancer(self._ports)
+        try:
+            for index in range(count):
+                self.running.append(Replica(kubeconfig, folder, index, self._flags))
+        except BaseException:
+            self.stop()
+            raise
         self._port = front(self._ports()) if front else self._balancer.port
 
     def __enter__(self) -> "Replicas":
         try:
-            self._register()
+            self.register()
             for replica in self.running:
                 replica.wait_until_ready()
         except BaseException:
@@ -234,28 +242,12 @@ class Replicas(AbstractContextManager["Replicas"]):
         self._balancer.stop()
         self.way.stop()
 
-    def wait_until_limited(self, namespace: str) -> None:
-        """Wait until every replica has seen the limits of a namespace, which are below 1000.
+    def wait_until_limited(self, namespace: str, most: int = 999) -> None:
+        """Wait until every replica refuses more than this number of tags and images.
 
-        A replica that has seen them refuses a dry run that claims 1000 tags and images.
+        This shows that it has seen the limits of the namespace, if those before were higher.
         """
-        request = {
-            "uid": "1",
-            "kind": {"group": f"image.{self._domain}", "version": "v1", "kind": "ImageStream"},
-            "operation": "CREATE",
-            "name": "limited",
-            "namespace": namespace,
-            "dryRun": True,
-            "object": {
-                "metadata": {"name": "limited", "namespace": namespace},
-                "status": {
-                    "tags": [
-                        {"tag": f"v{number}", "items": [{"image": f"sha256:{number:064x}"}]}
-                        for number in range(_MANY)
-                    ]
-                },
-            },
-        }
+        request = probes.claim(namespace, most + 1, self._domain)
         deadline = time.monotonic() + PATIENCE
         for replica in self.running:
             while (answer := replica.review(request)).get("status", {}).get("code") != 403:
@@ -265,20 +257,25 @@ class Replicas(AbstractContextManager["Replicas"]):
     def start(self, index: int) -> Replica:
         """Start a new process in place of an ended one, and wait until it is ready."""
         replica = Replica(self._kubeconfig, self.folder, index, self._flags)
-        replica.wait_until_ready()
+        try:
+            replica.wait_until_ready()
+        except BaseException:
+            replica.kill()
+            raise
         self.running[index] = replica
         return replica
 
     def _ports(self) -> list[int]:
         return [one.port for one in self.running if one.port not in self.unready]
 
-    def _register(self) -> None:
+    def register(self) -> None:
+        """Register the webhooks, and wait until the API server calls them."""
         documents = [
             self._configuration(manifest)
             for manifest in _manifests(self._domain)
             if manifest["kind"] in _WEBHOOKS
         ]
-        self._cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(documents))
+        probes.apply_webhooks(self._cluster, documents)
 
     def _configuration(self, manifest: Manifest) -> Manifest:
         """The installed webhooks with another address."""

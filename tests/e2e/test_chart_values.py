@@ -1,6 +1,7 @@
 """The effect of the values of the Helm chart, and the values that are refused."""
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,6 +64,24 @@ def test_a_setting_takes_the_place_of_a_variable_of_the_manifests(cluster: Clust
     assert proxy["REGISTRY_ADMISSION_DEFAULT_MODE"] == "warn"
 
 
+def test_numbers_of_a_values_file_are_written_in_full(cluster: Cluster, tmp_path: Path) -> None:
+    chosen = {
+        "image": IMAGE,
+        "settings": {"max-body-bytes": 16777216, "review-timeout": 1.5},
+        "gateway": {"enabled": True, "settings": {"max-uploads": 2000000}},
+    }
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(chosen))
+
+    found = rendered(cluster, f"--values={tmp_path / 'values.yaml'}")
+
+    service, gateway = (
+        environment(found, name) for name in ("registry-admission", "registry-gateway")
+    )
+    assert service["REGISTRY_ADMISSION_MAX_BODY_BYTES"] == "16777216"
+    assert service["REGISTRY_ADMISSION_REVIEW_TIMEOUT"] == "1.5"
+    assert gateway["REGISTRY_ADMISSION_MAX_UPLOADS"] == "2000000"
+
+
 def test_the_page_has_the_name_of_the_cluster_and_of_its_documentation(cluster: Cluster) -> None:
     chosen = {"page": True, "clusterName": "prod", "docsUrl": "https://docs.example.com/r"}
 
@@ -74,13 +93,13 @@ def test_the_page_has_the_name_of_the_cluster_and_of_its_documentation(cluster: 
 
 def test_a_setting_that_is_a_file_is_mounted_from_a_secret_or_config_map(cluster: Cluster) -> None:
     files = {"registry-ca": {"configMap": "registry-ca", "key": "ca.crt"}}
-    more = {"enabled": True, "files": {"page-tokens": {"secret": "page", "key": "tokens"}}}
+    more = {"enabled": True, "files": {"upstream-auth": {"secret": "pull", "key": "auth"}}}
 
     found = rendered(cluster, values(image=IMAGE, files=files, gateway=more))
 
     for deployment, setting, path, source in (
         ("registry-admission", "registry-ca", "ca.crt", {"configMap": {"name": "registry-ca"}}),
-        ("registry-gateway", "page-tokens", "tokens", {"secret": {"secretName": "page"}}),
+        ("registry-gateway", "upstream-auth", "auth", {"secret": {"secretName": "pull"}}),
     ):
         folder = f"/etc/registry-admission/{setting}"
         variable = f"REGISTRY_ADMISSION_{setting.upper().replace('-', '_')}"
@@ -206,6 +225,7 @@ def test_the_release_may_be_in_any_namespace(cluster: Cluster) -> None:
         {"image": IMAGE, "settings": {"registry-ca": "/ca.crt"}},
         {"image": IMAGE, "files": {"registry-ca": {"key": "ca.crt"}}},
         {"image": IMAGE, "docsUrl": "docs.example.com"},
+        {"image": IMAGE, "gateway": {"files": {"page-tokens": {"secret": "a", "key": "b"}}}},
     ],
 )
 def test_values_that_mean_nothing_are_refused(cluster: Cluster, wrong: dict[str, Any]) -> None:

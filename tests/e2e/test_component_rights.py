@@ -6,6 +6,7 @@ import pytest
 
 from .cluster import Cluster
 from .domain import DOMAIN, REGISTRY
+from .observed import becomes
 from .pull_secrets import may, rights_of
 
 pytestmark = pytest.mark.e2e
@@ -45,10 +46,13 @@ RIGHTS = {
 
 
 @pytest.mark.parametrize("component", RIGHTS)
-def test_component_role_matches_its_controller(
+async def test_component_role_matches_its_controller(
     cluster: Cluster, tmp_path: Path, component: str
 ) -> None:
-    with rights_of(cluster, tmp_path, component):
-        found = [(verb, what, may(cluster, verb, *what)) for verb, what, _ in RIGHTS[component]]
+    """Wait, because the API server sees new and deleted roles a moment later."""
 
-    assert found == RIGHTS[component]
+    def found() -> list[tuple[str, list[str], bool]]:
+        return [(verb, what, may(cluster, verb, *what)) for verb, what, _ in RIGHTS[component]]
+
+    with rights_of(cluster, tmp_path, component):
+        await becomes("the rights", found, RIGHTS[component])

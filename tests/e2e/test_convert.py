@@ -1,5 +1,6 @@
 """Limits that are converted and applied decide as the legacy gateway of the cluster did."""
 
+import asyncio
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,9 +93,11 @@ async def test_pushes_keep_their_verdict_or_become_allowed_as_reported(
     streams = (stream(push, case.tags) for push, case in cases.items())
     cluster.kubectl("create", "-f", "-", input=yaml.dump_all(streams, Dumper=yaml.CSafeDumper))
 
-    with Replicas(cluster, tmp_path, 1):
+    with Replicas(cluster, tmp_path, 1) as replicas:
         # The service reviews the limits as well.
         assert convert(cluster, "--apply").returncode == 1
+        for namespace in NAMESPACES:
+            await asyncio.to_thread(replicas.wait_until_limited, namespace, 1000)
         answers = await Pusher(cluster).push(cases)
 
     assert {answer.code for answer in answers} == {201, 403}

@@ -46,8 +46,7 @@ def installation(
         objects.endpoints(),
     ]
     broken.create(doctor_cluster, *parts)
-    bound = "--for=jsonpath={.status.phase}=Bound"
-    doctor_cluster.kubectl("wait", bound, "--timeout=120s", "pvc/image-registry", f"-n{REGISTRY}")
+    broken.wait_until_bound(doctor_cluster)
     service = overlay(doctor_cluster, "self-signed")
     apply(doctor_cluster, service)
     ready(doctor_cluster, 3)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,12 +18,6 @@ from .replicas import Replicas
 from .stored_streams import image_event, store_stream
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture(scope="module")
-def replicas(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
-    with Replicas(cluster, tmp_path_factory.mktemp("replicas"), 2) as running:
-        yield running
 
 
 def test_the_api_server_is_of_the_version_that_was_asked_for(cluster: Cluster) -> None:

@@ -54,11 +54,17 @@ WRONG = [
 def written(
     cluster: Cluster, namespace: str, content: dict[str, Any], *form: str
 ) -> tuple[int, str]:
-    """The exit code and what kubectl says beside the result."""
-    answer = cluster.kubectl(
-        *form, f"--namespace={namespace}", "--filename=-", input=json.dumps(content), check=False
-    )
-    return answer.returncode, answer.stderr
+    """The exit code and what kubectl says beside the result.
+
+    `kubectl replace` reads the version and then writes. A controller that writes the status of a
+    quota between the two causes a conflict.
+    """
+    where = (f"--namespace={namespace}", "--filename=-")
+    text = json.dumps(content)
+    while True:
+        answer = cluster.kubectl(*form, *where, input=text, check=False)
+        if "the object has been modified" not in answer.stderr:
+            return answer.returncode, answer.stderr
 
 
 @pytest.mark.parametrize("form", FORMS, ids=" ".join)

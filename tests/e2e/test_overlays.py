@@ -47,7 +47,7 @@ def _cert_manager(cluster: Cluster) -> Iterator[None]:
         for kind in ("Issuer", "Certificate")
     )
     cluster.kubectl("apply", "--filename=-", input=crds)
-    cluster.kubectl("wait", "--for=condition=Established", "--filename=-", input=crds)
+    cluster.wait_for_custom_resources()
     yield
     cluster.kubectl("delete", "--filename=-", input=crds)
 

@@ -103,8 +103,9 @@ async def test_every_replica_shows_refusals_across_restarts(
     def shown() -> list[bool]:
         """Whether each replica shows that two pushes were refused."""
         texts = [look(replicas, index, "/page/refusals", auditor).text for index in (0, 1)]
-        return ["exceeded quota: image-registry-quota" in text and ">2</td>" in text
-                for text in texts]  # fmt: skip
+        return [
+            "exceeded quota: image-registry-quota" in text and ">2</td>" in text for text in texts
+        ]
 
     await becomes("the refusals of both replicas", shown, [True, True])
     tenant = look(replicas, 0, f"/page/namespaces/{FULL}/streams/app", token(cluster, "tenant"))
@@ -134,10 +135,13 @@ async def test_commands_beside_a_refusal_let_the_push_in(
     cluster.kubectl("apply", "-f", "-", input=json.dumps(limit_range))
     auditor = token(cluster, "auditor")
 
-    def shown(path: str) -> str:
-        return look(replicas, 0, f"/page/namespaces/{OTHER}{path}", auditor).text
+    def shown(path: str, index: int = 0) -> str:
+        return look(replicas, index, f"/page/namespaces/{OTHER}{path}", auditor).text
 
-    await becomes("the LimitRange on the page", lambda: "LimitRange sizes" in shown(""), True)
+    def limited() -> bool:
+        return all("LimitRange sizes" in shown("", index) for index in (0, 1))
+
+    await becomes("the LimitRange on both pages", limited, True)
     first, second = Push(OTHER, "app", "v1"), Push(OTHER, "web", "v1", size=2000)
     pusher = Pusher(cluster)
     codes = [answer.code for push in (first, second) for answer in await pusher.push([push])]
@@ -154,8 +158,11 @@ async def test_commands_beside_a_refusal_let_the_push_in(
         cluster.kubectl(*arguments)
 
     def changed() -> bool:
-        return "at most <strong>1Mi</strong>" in shown("") and "</strong> of 2<" in shown("")
+        pages = [shown("", index) for index in (0, 1)]
+        return all(
+            "at most <strong>1Mi</strong>" in one and "</strong> of 2<" in one for one in pages
+        )
 
-    await becomes("the new limits on the page", changed, True)
+    await becomes("the new limits on both pages", changed, True)
     [answer] = await pusher.push([second])
     assert answer.code == 201

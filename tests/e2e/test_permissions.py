@@ -197,7 +197,8 @@ async def count_refusals(api: KubeApi) -> None:
 async def look_at_what_a_config_refers_to(api: KubeApi) -> None:
     objects, registry = KubernetesObjects(api), API.registry_namespace
     assert await objects.read(PersistentVolumeClaim, registry, "none") is None
-    assert await objects.read(ConfigMap, registry, "none") is None
+    for namespace in {registry, API.config_namespace or registry}:
+        assert await objects.read(ConfigMap, namespace, "none") is None
     assert await objects.read(StorageClass, "", "none") is None
     await objects.read(Secret, registry, credentials.SECRET)
 

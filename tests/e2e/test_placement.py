@@ -10,6 +10,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from tests.patience import PATIENCE
 from tests.unit import test_affinity as affinity
 from tests.unit import test_topology_spread as spread
 from tests.unit.registry_configs import check_spec
@@ -57,6 +58,7 @@ def pods(cluster: Cluster) -> Iterator[Pods]:
     with httpx.Client(
         headers={"Authorization": f"Bearer {cluster.token}"},
         verify=ssl.create_default_context(cafile=cluster.ca_file),
+        timeout=PATIENCE,
         trust_env=False,
     ) as client:
         yield Pods(cluster, client)

@@ -51,7 +51,7 @@ def limit(cluster: Cluster, replicas: Replicas, namespaces: list[str], tags: int
     text = "---\n".join(quota(name, "image-tags", tags) for name in namespaces)
     cluster.kubectl("apply", "-f", "-", input=text)
     for name in namespaces:
-        replicas.wait_until_limited(name)
+        replicas.wait_until_limited(name, tags)
 
 
 @contextmanager

@@ -113,7 +113,11 @@ def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -
 
 def browser(proxy: str, provider: IdentityProvider) -> httpx.Client:
     return httpx.Client(
-        base_url=proxy, verify=str(provider.ca_file), follow_redirects=True, trust_env=False
+        base_url=proxy,
+        verify=str(provider.ca_file),
+        follow_redirects=True,
+        timeout=PATIENCE,
+        trust_env=False,
     )
 
 

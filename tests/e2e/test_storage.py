@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from tests import page
 
 from .cluster import Cluster
 from .domain import DOMAIN, REGISTRY
+from .observed import becomes
+from .pull_secrets import may
 from .replicas import Replicas
 from .storage import (
     CONFIG,
@@ -110,11 +113,13 @@ def test_trusted_ca_is_checked(cluster: Cluster, warns: Replicas) -> None:
         assert warning in "".join(warnings)
 
 
-def test_missing_read_right_refuses_nothing(cluster: Cluster, warns: Replicas) -> None:
+async def test_missing_read_right_refuses_nothing(cluster: Cluster, warns: Replicas) -> None:
     role = ("rolebinding", "registry-admission-references", IN_REGISTRY)
     kept = cluster.kubectl("get", *role, "--output=json").stdout
     cluster.kubectl("delete", *role)
+    right = partial(may, cluster, "get", "persistentvolumeclaims/missing", IN_REGISTRY)
     try:
+        await becomes("the right", right, False)
         answer = tried(cluster, pvc("missing"))
     finally:
         binding = json.loads(kept)
@@ -134,7 +139,7 @@ def refuses(cluster: Cluster, warns: Replicas, tmp_path: Path) -> Iterator[Repli
     """A service that refuses, in place of the one that warns."""
     with Answering(cluster, tmp_path, 1, "--reference-checks", "deny") as running:
         yield running
-    warns._register()
+    warns.register()
 
 
 def test_strict_checks_refuse(cluster: Cluster, refuses: Replicas) -> None:

@@ -27,34 +27,46 @@ def config_map(**data: str) -> Manifest:
 
 def quota(**spec: Any) -> Manifest:
     return {
-        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "probe"}, "spec": spec,
-    }  # fmt: skip
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "probe"},
+        "spec": spec,
+    }
 
 
 def limit_range(*limits: dict[str, Any]) -> Manifest:
     return {
-        "apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "probe"},
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "probe"},
         "spec": {"limits": list(limits)},
-    }  # fmt: skip
+    }
 
 
 def image_kind(kind: str, **content: Any) -> Manifest:
     return {
-        "apiVersion": f"image.{DOMAIN}/v1", "kind": kind, "metadata": {"name": "probe"}, **content,
-    }  # fmt: skip
+        "apiVersion": f"image.{DOMAIN}/v1",
+        "kind": kind,
+        "metadata": {"name": "probe"},
+        **content,
+    }
 
 
 def registry_kind(kind: str) -> Manifest:
     return {
-        "apiVersion": f"imageregistry.operator.{DOMAIN}/v1", "kind": kind,
-        "metadata": {"name": "cluster"}, "spec": {"managementState": "Managed"},
-    }  # fmt: skip
+        "apiVersion": f"imageregistry.operator.{DOMAIN}/v1",
+        "kind": kind,
+        "metadata": {"name": "cluster"},
+        "spec": {"managementState": "Managed"},
+    }
 
 
 POD = {
-    "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"},
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "probe"},
     "spec": {"containers": [{"name": "probe", "image": "probe"}]},
-}  # fmt: skip
+}
 CONTAINER = {"type": "Container", "max": {"cpu": "1", "memory": "1Gi"}}
 
 
@@ -84,9 +96,13 @@ def unanswered(cluster: Cluster) -> Cluster:
 def asked(cluster: Cluster, manifest: Manifest, namespace: str = "default") -> str:
     """The webhook that the API server asks about the creation of an object."""
     created = cluster.kubectl(
-        "create", f"--namespace={namespace}", "--dry-run=server", "--filename=-",
-        input=json.dumps(manifest), check=False,
-    )  # fmt: skip
+        "create",
+        f"--namespace={namespace}",
+        "--dry-run=server",
+        "--filename=-",
+        input=json.dumps(manifest),
+        check=False,
+    )
     if created.returncode == 0:
         return ""
     assert "failed calling webhook" in created.stderr, created.stderr
@@ -156,18 +172,26 @@ def test_only_deletions_of_claims_of_the_registry_are_sent_to_the_webhook(
     unanswered: Cluster,
 ) -> None:
     claim = {
-        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "probe"},
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "probe"},
         "spec": {
-            "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Gi"}},
         },
-    }  # fmt: skip
+    }
     controllers = "system:serviceaccount:kube-system:namespace-controller"
 
     def deleted(namespace: str, *flags: str) -> str:
         answer = unanswered.kubectl(
-            "delete", "pvc", "probe", f"--namespace={namespace}", "--dry-run=server", *flags,
+            "delete",
+            "pvc",
+            "probe",
+            f"--namespace={namespace}",
+            "--dry-run=server",
+            *flags,
             check=False,
-        )  # fmt: skip
+        )
         return answer.stderr.partition('failed calling webhook "')[2].partition(".")[0]
 
     for namespace, webhook in ((REGISTRY, "claims"), ("default", "")):
@@ -177,9 +201,15 @@ def test_only_deletions_of_claims_of_the_registry_are_sent_to_the_webhook(
         )
         assert deleted(namespace) == webhook
         assert deleted(namespace, f"--as={controllers}", "--as-group=system:masters") == ""
-    remove_webhooks(unanswered)
-    for namespace in (REGISTRY, "default"):
-        unanswered.kubectl("delete", "pvc", "probe", f"--namespace={namespace}", "--wait=false")
+        unanswered.kubectl(
+            "delete",
+            "pvc",
+            "probe",
+            f"--namespace={namespace}",
+            "--wait=false",
+            f"--as={controllers}",
+            "--as-group=system:masters",
+        )
 
 
 @pytest.mark.parametrize("namespace", ["kube-system", NAMESPACE])

@@ -13,6 +13,8 @@ from .programs import run
 MONITORING = Path(__file__).parents[2] / "manifests" / "monitoring"
 POD = 'namespace="ns",pod="one"'
 OTHER = 'namespace="ns",pod="two"'
+GATEWAY = 'namespace="ns",pod="proxy",container="registry-gateway"'
+OTHER_GATEWAY = 'namespace="ns",pod="proxy-two",container="registry-gateway"'
 DAY = 24 * 60
 TEAM = 'namespace="team-a",resource="alauda.io/images"'
 
@@ -46,8 +48,23 @@ def controller(name: str, values: str, **labels: str) -> Series:
 
 
 FIRES: dict[str, tuple[list[Series], dict[str, str]]] = {
-    "Absent": ([gauge("reservations", "0x60")], {}),
-    "NoneReady": ([gauge("ready", "0x60"), gauge("ready", "0x60", OTHER)], {"namespace": "ns"}),
+    "Absent": ([gauge("reservations", "0x60"), gauge("ready", "1x60", GATEWAY)], {}),
+    "NoneReady": (
+        [gauge("ready", "0x60"), gauge("ready", "0x60", OTHER), gauge("ready", "1x60", GATEWAY)],
+        {"namespace": "ns"},
+    ),
+    "GatewayNoneReady": (
+        [
+            gauge("ready", "0x60", GATEWAY),
+            gauge("ready", "0x60", OTHER_GATEWAY),
+            gauge("ready", "1x60"),
+        ],
+        {"namespace": "ns"},
+    ),
+    "GatewayUnreadRepositories": (
+        [gauge("unread_repositories", "1x60", GATEWAY)],
+        {"namespace": "ns"},
+    ),
     "NotReady": (
         [gauge("ready", "0x60"), gauge("ready", "1x60", OTHER)],
         {"namespace": "ns", "pod": "one"},
@@ -100,7 +117,11 @@ FIRES: dict[str, tuple[list[Series], dict[str, str]]] = {
         {"namespace": "ns", "controller": "pull-secrets"},
     ),
     "ReservationsStuck": (
-        [gauge("reservations", "2x60"), reviews("5x60", verdict="allowed", reason="")],
+        [
+            gauge("reservations", "2x60"),
+            gauge("reservations", "0x60", GATEWAY),
+            reviews("5x60", verdict="allowed", reason=""),
+        ],
         {"namespace": "ns"},
     ),
 }
@@ -109,6 +130,12 @@ FIRES: dict[str, tuple[list[Series], dict[str, str]]] = {
 QUIET: dict[str, list[Series]] = {
     "Absent": [gauge("ready", "0x60")],
     "NoneReady": [gauge("ready", "0x60"), gauge("ready", "1x60", OTHER)],
+    "GatewayNoneReady": [
+        gauge("ready", "0x60", GATEWAY),
+        gauge("ready", "1x60", OTHER_GATEWAY),
+        gauge("ready", "0x60"),
+    ],
+    "GatewayUnreadRepositories": [gauge("unread_repositories", "900-45x20 0x40", GATEWAY)],
     "NotReady": [gauge("ready", "1 1 1 0 0 0 0 1x53")],
     "StateStale": [gauge("state_age_seconds", "0 1 4 9 1 2x56")],
     "StateFolderBroken": [gauge("state_broken", "0x60")],

@@ -134,7 +134,7 @@ class Node(Cluster):
         """While cert-manager runs, Certificates are issued and webhooks get their CA."""
         crds = str(self._node_tools / "cert-manager-crds.yaml")
         self.kubectl("apply", "--server-side", "--filename", crds)
-        self.wait("--for=condition=Established", "--filename", crds)
+        self.wait_for_custom_resources()
         self.kubectl("create", "namespace", "cert-manager")
         program = self._node_tools / "cert-manager"
         self._spawn("cert-manager", str(self.kubeconfig), program=program)

@@ -13,7 +13,7 @@ import yaml
 from app.install.kustomization import Manifest
 from tests.e2e import overlays
 from tests.node.installation import IN_NAMESPACE, eventually, rolled_out, uninstalled, with_image
-from tests.node.node import ADDRESS, CLIENT_IMAGE, Node
+from tests.node.node import ADDRESS, CLIENT_IMAGE, PATIENCE, Node
 
 GATEWAY = "deployment/registry-gateway"
 UPSTREAM = f"http://{ADDRESS}:5000"
@@ -116,7 +116,8 @@ def update(node: Node) -> None:
 async def pull_until(updating: "asyncio.Task[None]", host: str, results: list[int | str]) -> None:
     """Pulls the image again and again, each time with a new connection."""
     while not updating.done():
-        async with httpx.AsyncClient(base_url=f"http://{host}/v2/{REPOSITORY}/") as client:
+        address = f"http://{host}/v2/{REPOSITORY}/"
+        async with httpx.AsyncClient(base_url=address, timeout=PATIENCE) as client:
             try:
                 answer = await client.get("manifests/v1", headers={"Accept": _MANIFEST})
                 results.append(answer.status_code)

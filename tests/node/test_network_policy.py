@@ -63,7 +63,8 @@ def connects(node: Node, pod: str, host: str, port: int) -> bool:
 def test_api_servers_and_registries_are_reached(
     node: Node, pod: str, server: str, port: int
 ) -> None:
-    assert connects(node, pod, server, port)
+    """Wait, because a connection may take long on a busy machine."""
+    eventually(lambda: connects(node, pod, server, port))
 
 
 @pytest.mark.parametrize("port", NOBODY)

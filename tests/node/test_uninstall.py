@@ -27,6 +27,7 @@ def pull_secrets(node: Node) -> list[str]:
 async def test_nothing_is_left_of_an_installation_with_its_controllers(empty: Node) -> None:
     node = empty
     node.create_namespace(TEAM)
+    node.wait("--for=create", "serviceaccount/default", "configmap/kube-root-ca.crt", THERE)
     node.kubectl("create", "--filename=-", input=json.dumps(CONFIG))
     limits_of_the_page(node, TEAM)
     await Pusher(node).push([Push(TEAM, "app", "v0")])

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 import yaml
 
+from app.auth.authentication import Subject
 from app.auth.reviews import KubernetesAccess
 from app.cluster.api import KubeApi
 from app.cluster.connection import connected
@@ -102,18 +103,29 @@ async def test_users_who_may_update_imagestreams_layers_may_push(
     cluster.kubectl("create", "namespace", "team-p")
     cluster.kubectl("apply", "-f", "-", input=_PUSHER)
     access = KubernetesAccess(api, ApiDomain())
-    rights = {}
+    subjects = {}
     for account in ("pusher", "puller"):
         created = cluster.kubectl("-n", "team-p", "create", "token", account)
         subject = await access.authenticate(created.stdout.strip())
         assert subject is not None
         assert subject.name == f"system:serviceaccount:team-p:{account}"
-        for namespace in ("team-p", "team-q"):
-            repository = Repository(namespace, "app")
-            rights[account, namespace] = await access.may_push(subject, repository)
+        subjects[account] = subject
+    await _until_may_push(api, subjects["pusher"], Repository("team-p", "app"))
+    rights = {
+        (account, namespace): await access.may_push(subject, Repository(namespace, "app"))
+        for account, subject in subjects.items()
+        for namespace in ("team-p", "team-q")
+    }
 
     assert [who for who, may in rights.items() if may] == [("pusher", "team-p")]
     assert await access.authenticate("not-a-token") is None
+
+
+async def _until_may_push(api: KubeApi, subject: Subject, repository: Repository) -> None:
+    """Wait until the API server applies the new RoleBinding: it reads it in the background."""
+    async with asyncio.timeout(PATIENCE):
+        while not await KubernetesAccess(api, ApiDomain()).may_push(subject, repository):
+            await asyncio.sleep(0.05)
 
 
 async def test_component_gives_the_gateway_all_rights_that_it_needs(

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from app.certs import authority
+from app.config.setting_types import CONTROLLERS
 from tests import registry_objects as objects
 from tests.registry_objects import REGISTRY, SERVICE, Manifest
 
@@ -43,6 +44,13 @@ def extended() -> Manifest:
     configuration = snapshots.webhooks()[0]
     [old, *_] = changed(name="old.example.com")["webhooks"]
     return {**configuration, "webhooks": [*configuration["webhooks"], old]}
+
+
+def of_controllers(**fields: Any) -> Manifest:
+    """The mutating configuration with all controllers, with changes of its last webhook."""
+    configuration = snapshots.webhooks(controllers=CONTROLLERS)[1]
+    configuration["webhooks"][-1] |= fields
+    return configuration
 
 
 def degraded() -> Manifest:
@@ -149,6 +157,11 @@ SERVICE_CASES: dict[str, Case] = {
         (f"warning WebhooksOutdated {VALIDATING}",),
         (extended(),),
         "webhook old.example.com is none that install prints",
+    ),
+    "webhooks: of a controller": Case((), (of_controllers(),)),
+    "webhooks: of a controller, and changed": Case(
+        (f"warning WebhooksOutdated {MUTATING}",), (of_controllers(timeoutSeconds=9),),
+        "timeoutSeconds: 9, and install prints 2",
     ),
     "webhooks: nobody is trusted": Case(
         (f"error CABundleEmpty {VALIDATING}",), (changed(clientConfig=bundle(b"")),),

@@ -3,11 +3,13 @@
 import copy
 from base64 import b64encode
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.certs import authority
 from app.certs.cluster import service_names
+from app.doctor.installation import with_manifests
 from app.doctor.inventory import Inventory
 from app.doctor.resources import resources
 from app.doctor.snapshot import Scope, Snapshot
@@ -28,6 +30,8 @@ CENTURY = timedelta(days=36_500)
 CA = authority.make_authority(NOW, CENTURY)
 SERVING = authority.make_serving(CA, service_names(SERVICE, SERVICE), NOW, CENTURY)
 INSTALLED = tuple(manifests.manifests())
+PRINTED = with_manifests(Snapshot({}, {}, taken=NOW))
+"""An empty snapshot with the manifests of `install`."""
 MODELS = {(resource.group, resource.kind): resource.model for resource in resources(ApiDomain())}
 
 
@@ -74,14 +78,19 @@ def api_service(status: str = "True", **fields: str) -> Manifest:
     }
 
 
-def webhooks(ca: bytes = CA.certificate) -> list[Manifest]:
-    """The webhooks as the API server stores them, with a default that `install` does not print."""
-    found = [copy.deepcopy(item) for item in INSTALLED if item["kind"] in WEBHOOKS]
+def webhooks(**options: Any) -> list[Manifest]:
+    """The webhooks as the API server stores them, with a default that `install` does not print.
+
+    `options`: those of `install`.
+    """
+    installed = manifests.manifests(**options) if options else INSTALLED
+    found = [copy.deepcopy(item) for item in installed if item["kind"] in WEBHOOKS]
+    found.sort(key=lambda item: WEBHOOKS.index(item["kind"]))
     for configuration in found:
         for webhook in configuration["webhooks"]:
             webhook["objectSelector"] = {}
             webhook["clientConfig"] = {
-                **webhook["clientConfig"], "caBundle": b64encode(ca).decode(),
+                **webhook["clientConfig"], "caBundle": b64encode(CA.certificate).decode(),
             }  # fmt: skip
     return found
 
@@ -134,13 +143,13 @@ def snapshot(
             inventory.add(parsed)
         else:
             by_model.setdefault(model, []).append(parsed)
-    return Snapshot(
-        {model: tuple(items) for model, items in by_model.items()},
-        {scope: f"{scope.model.__name__} is forbidden" for scope in unread},
+    return replace(
+        PRINTED,
+        objects={model: tuple(items) for model, items in by_model.items()},
+        unread={scope: f"{scope.model.__name__} is forbidden" for scope in unread},
         taken=NOW + later,
         ca_namespace=ca_namespace,
         inventory=inventory,
-        installation=INSTALLED,
     )
 
 

@@ -17,6 +17,7 @@ from tests.registry_objects import S3_KEYS
 from .doctor_cases import STORAGE, Case
 from .doctor_s3_cases import S3
 from .doctor_service_cases import SERVICE_CASES
+from .printed_commands import commands, parse
 from .snapshots import DIGEST, healthy, snapshot
 
 CASES = {**STORAGE, **S3, **SERVICE_CASES}
@@ -59,6 +60,8 @@ def test_every_finding_has_a_command_that_deletes_nothing(name: str) -> None:
             assert set(verbs) <= SAFE, step
             own = re.findall(r"^registry-admission (certs make|[a-z]+)", step)
             assert set(own) <= OWN, step
+            for command in commands(step):
+                parse(command)
             assert "--apply" not in step
             assert not re.search(r"--force\b|--prune\b|\brm\b", step)
 

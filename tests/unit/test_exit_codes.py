@@ -183,6 +183,7 @@ def test_a_command_ends_with_the_code_of_the_table(place: Path, line: str, code:
         ("nothing", 2, "Error: No such command 'nothing'.\n"),
         ("doctor", 2, "name one with --kubeconfig, or a folder with --state\n"),
         ("gateway --upstream http://localhost:1", 2, "name a folder of limits with --state"),
+        ("gateway --upstream http://localhost:1 --page-tokens t", 2, "--page-tokens needs --state"),
         ("gateway", 2, "Error: --upstream is required"),
         ("check random --state fine", 3, "Error: random/bytes.yaml:1: not text in UTF-8\n"),
         ("usage --state random", 3, "Error: random/bytes.yaml:1: not text in UTF-8\n"),
@@ -200,9 +201,9 @@ def test_a_command_ends_with_the_code_of_the_table(place: Path, line: str, code:
             3,
             "Error: no CA certificates in nope: No such file or directory\n",
         ),
-        ("convert nope --namespaces a", 3, "Error: nope:1: No such file or directory\n"),
+        ("convert nope --namespaces a", 3, "Error: nope does not exist\n"),
         ("convert random --namespaces a", 3, "Error: random/bytes.yaml:1: not text in UTF-8\n"),
-        ("audit --examples --proposed nope", 3, "Error: nope:1: No such file or directory\n"),
+        ("audit --examples --proposed nope", 3, "Error: nope does not exist\n"),
         ("convert gateway.yaml --namespaces a --exclude a", 3, "--exclude leaves no namespace\n"),
         ("usage --context a", 2, "there is no kubeconfig nowhere; name one with --kubeconfig"),
         ("serve --config list.yaml", 2, "Error: list.yaml:1: did not find expected node content\n"),
@@ -276,8 +277,6 @@ def test_help_imports_no_library_of_the_service() -> None:
 import json, sys
 from click.testing import CliRunner
 from app.cli.main import COMMANDS, main
-from tests.patience import PATIENCE
-from tests.patience import PATIENCE
 found = {{}}
 for name in ["", *COMMANDS]:
     answer = CliRunner().invoke(main, [*name.split(), "--help"])

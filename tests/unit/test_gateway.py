@@ -55,6 +55,22 @@ async def test_client_without_push_rights_gets_the_registrys_answer_and_no_limit
         assert "Ki" not in answer.text
 
 
+async def test_only_the_log_has_the_address_of_a_registry_that_does_not_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A client needs no credentials to get this answer."""
+    problem = "Cannot connect to host 10.1.2.3:5000"
+    registry = FakeRegistry(get=broken(UpstreamError(problem, maybe_done=False)))
+
+    answer = await gateway(registry, NamespaceLimits()).get("/v2/")
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "does not answer" in answer.text
+    assert "10.1.2.3" not in answer.text
+    [record] = [found for found in caplog.records if found.message == "registry does not answer"]
+    assert vars(record)["problem"] == problem
+
+
 async def test_push_right_is_checked_once_for_many_pushes() -> None:
     registry = FakeRegistry()
     client = gateway(registry, NamespaceLimits(quotas=(quota(image_tags=50),)))

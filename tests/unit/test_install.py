@@ -14,11 +14,13 @@ from app.cli.main import main
 from app.cluster.api import ApiError, KubeApi, NotFoundError
 from app.config.setting_types import CONTROLLERS
 from app.install import installing, kustomization
+from app.model.domain import ApiDomain
 from tests.unit.manifests import all_webhooks, manifests, only
 
-EVERYTHING = len(manifests(controllers=CONTROLLERS, policy_reports=True)) - 1 + 4
+EVERYTHING = len(manifests(controllers=CONTROLLERS, policy_reports=True)) - 1 + 6
 """The number of objects that `uninstall` tries to delete, without the namespace. It tries two Roles
-and their bindings in two namespaces, one for each API domain."""
+and their bindings in two namespaces, one for each API domain, and one Role and its binding in
+openshift-config."""
 SERVICE_NAME = "registry-admission.registry-admission.svc"
 
 
@@ -98,6 +100,18 @@ def test_install_prints_the_objects_that_it_would_apply(tls: Path) -> None:
     )
 
 
+def test_the_ca_bundle_of_okd_may_be_read() -> None:
+    role = only("Role", "registry-admission-trusted-ca", api_domain="openshift.io")
+    binding = only("RoleBinding", "registry-admission-trusted-ca", api_domain="openshift.io")
+
+    assert role["metadata"]["namespace"] == ApiDomain("openshift.io").config_namespace
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}]
+    assert binding["metadata"]["namespace"] == role["metadata"]["namespace"]
+    assert binding["subjects"] == [
+        {"kind": "ServiceAccount", "name": "registry-admission", "namespace": "registry-admission"}
+    ]
+
+
 def test_uninstall_prints_the_webhooks_first_and_spares_the_namespace() -> None:
     printed = list(
         yaml.safe_load_all(run("uninstall", "--dry-run", "--service-namespace", "platform").output)
@@ -108,7 +122,9 @@ def test_uninstall_prints_the_webhooks_first_and_spares_the_namespace() -> None:
     assert "Namespace" not in kinds
     # the Roles and their bindings, in the namespace of each domain's registry
     homes = {one["metadata"].get("namespace") for one in printed} - {None}
-    assert homes == {"platform", "image-registry-system", "openshift-image-registry"}
+    assert homes == {
+        "platform", "image-registry-system", "openshift-image-registry", "openshift-config"
+    }  # fmt: skip
     assert len(printed) == EVERYTHING
 
 
@@ -116,8 +132,9 @@ def test_uninstall_of_a_known_domain_names_one_registry_namespace() -> None:
     options = ("--dry-run", "--service-namespace", "platform", "--registry-namespace", "registry")
     printed = list(yaml.safe_load_all(run("uninstall", *options).output))
 
-    assert len(printed) == len(manifests(controllers=CONTROLLERS, policy_reports=True)) - 1
-    assert {one["metadata"].get("namespace") for one in printed} == {None, "platform", "registry"}
+    assert len(printed) == EVERYTHING - 4
+    homes = {one["metadata"].get("namespace") for one in printed} - {None}
+    assert homes == {"platform", "registry", "openshift-config"}
 
 
 def test_uninstall_names_the_namespace_last_if_asked_to() -> None:

@@ -133,7 +133,7 @@ def test_a_refusal_that_does_not_show_everything_names_the_command_that_does(
     data: dict[str, str], told: bool
 ) -> None:
     command = (
-        "# For every rule: registry-admission convert FILE, where FILE holds this ConfigMap.\n"
+        "# For every rule: `registry-admission convert FILE`, where FILE holds this ConfigMap.\n"
     )
     assert refusal(data).next_step.endswith(command) is told
 

@@ -5,14 +5,18 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from app.api.metrics import OF_GATEWAY, OF_SERVICE
 from app.certs import cluster, files
 from app.controllers.metrics import OF_CONTROLLERS
-from tests.unit.manifests import only
+from app.install.kustomization import Manifest
 
-MONITORING = Path(__file__).parents[2] / "manifests" / "monitoring"
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+MONITORING = MANIFESTS / "monitoring"
+SERVICE = MANIFESTS / "base" / "deployment.yaml"
+GATEWAY = MANIFESTS / "components" / "gateway" / "deployment.yaml"
 ALERTS = yaml.safe_load((MONITORING / "alerts.yaml").read_text())
 DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text())
 _METRIC = re.compile(r"\bregistry_admission_\w+")
@@ -67,18 +71,42 @@ def test_panels_do_not_overlap() -> None:
     assert max(x for x, _ in cells) < 24
 
 
-def test_prometheus_reaches_the_pods_and_trusts_them() -> None:
-    monitor = yaml.safe_load((MONITORING / "podmonitor.yaml").read_text())
-    [endpoint] = monitor["spec"]["podMetricsEndpoints"]
-    deployment = only("Deployment")
-    pod = deployment["spec"]["template"]
-    namespace = deployment["metadata"]["namespace"]
-    names = cluster.service_names("registry-admission", namespace)
+def monitor(file: str) -> tuple[Manifest, dict[str, Any]]:
+    """A PodMonitor and its only endpoint."""
+    found: Manifest = yaml.safe_load((MONITORING / file).read_text())
+    [endpoint] = found["spec"]["podMetricsEndpoints"]
+    return found, endpoint
 
-    assert monitor["metadata"]["namespace"] == namespace
-    assert monitor["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
-    assert endpoint["port"] in {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
+
+@pytest.mark.parametrize(
+    ("file", "deployment", "scheme"),
+    [("podmonitor.yaml", SERVICE, "HTTPS"), ("gateway-podmonitor.yaml", GATEWAY, "HTTP")],
+)
+def test_prometheus_reaches_the_pods(file: str, deployment: Path, scheme: str) -> None:
+    found, endpoint = monitor(file)
+    expected = yaml.safe_load(deployment.read_text())
+    pod = expected["spec"]["template"]
+    [container] = pod["spec"]["containers"]
+
+    assert found["metadata"]["namespace"] == expected["metadata"]["namespace"]
+    assert found["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert endpoint["port"] in {port["name"] for port in container["ports"]}
+    probed = container["readinessProbe"]["httpGet"].get("scheme", "HTTP")
+    assert endpoint.get("scheme", "http").upper() == probed == scheme
+
+
+def test_prometheus_trusts_the_pods_of_the_service() -> None:
+    found, endpoint = monitor("podmonitor.yaml")
+    names = cluster.service_names("registry-admission", found["metadata"]["namespace"])
+
     assert endpoint["tlsConfig"] == {
         "ca": {"secret": {"name": cluster.NAME, "key": files.AUTHORITY}},
         "serverName": names[0],
     }
+
+
+def test_alerts_name_the_container_of_the_gateway() -> None:
+    gateway = yaml.safe_load(GATEWAY.read_text())["spec"]["template"]["spec"]["containers"][0]
+    selected = re.findall(r'container!?="([^"]*)"', "\n".join(rule["expr"] for rule in rules()))
+
+    assert set(selected) == {gateway["name"]}

@@ -1,5 +1,6 @@
 """An object with odd content stops its own namespace at most, and no other namespace."""
 
+import asyncio
 import logging
 from typing import Any
 
@@ -7,9 +8,11 @@ import pytest
 
 from app.cluster.kubernetes import KubernetesState
 from app.cluster.unreadable import UnreadableObjects
+from app.gateway.settings import GatewaySettings
 from app.model.limits import NO_LIMITS, ResourceQuota
 from app.quota.state import StateUnavailableError
 from app.reporting.usage_collector import UsageCollector
+from app.wiring.backends import cluster_usage
 from tests.unit.stores import DOMAIN
 from tests.unit.watched_cluster import (
     CONFIGS,
@@ -128,6 +131,19 @@ async def test_unreadable_object_makes_its_namespace_undecidable(
     [record] = [found for found in caplog.records if found.message == "object cannot be read"]
     assert vars(record)["object"] == f"{kind} team-b/odd"
     assert vars(record)["problem"] == problem
+
+
+async def test_a_gateway_leaves_the_event_to_the_service() -> None:
+    cluster = Cluster(streams=[ODD_STREAM])
+    settings = GatewaySettings.model_validate({"upstream": "http://r", "namespace": "own"})
+    usage = cluster_usage(cluster, settings)
+    task = asyncio.create_task(usage.state.run())
+    await until(lambda: usage.state.unreadable()["ImageStream"] == 1)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    task.cancel()
+
+    assert cluster.events == {}
 
 
 def test_object_that_stays_unreadable_is_told_once_and_again_with_another_problem() -> None:

@@ -9,6 +9,7 @@ from app.cluster.api import ApiError, ConflictError, Content, Query
 from app.cluster.clock import ServerClock
 from app.cluster.heartbeat import NAME as HEARTBEAT
 from app.cluster.kubernetes import KubernetesState
+from app.cluster.unreadable import UnreadableEvents
 from app.quota.view import Timing
 from tests.patience import PATIENCE
 from tests.unit.listed_cluster import ListedCluster
@@ -81,6 +82,7 @@ def config(**spec: Any) -> dict[str, Any]:
 
 @asynccontextmanager
 async def following(cluster: Cluster, *, synced: bool = True) -> AsyncIterator[KubernetesState]:
+    events = UnreadableEvents(cluster)
     state = KubernetesState(
         cluster,
         DOMAIN,
@@ -88,12 +90,14 @@ async def following(cluster: Cluster, *, synced: bool = True) -> AsyncIterator[K
         timing=Timing(lag=5, skew=4),
         silence=150,
         clock=lambda: cluster.now,
+        noticed=events.add,
     )
-    task = asyncio.create_task(state.run())
+    tasks = [asyncio.create_task(job()) for job in (state.run, events.run)]
     if synced:
         assert await state.synced(5)
     yield state
-    task.cancel()
+    for task in tasks:
+        task.cancel()
 
 
 async def until(true: Callable[[], bool]) -> None:

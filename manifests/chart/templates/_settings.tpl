@@ -3,6 +3,8 @@ container, settings. */}}
 {{- define "settings" -}}
 {{- $container := .container -}}
 {{- range $name, $value := .settings -}}
+  {{- /* Helm reads every number of a file as a float64, whose text is 1e+06 from a million on. */ -}}
+  {{- if and (kindIs "float64" $value) (eq $value (floor $value)) -}}{{- $value = int64 $value -}}{{- end -}}
   {{- $variable := dict "name" (printf "REGISTRY_ADMISSION_%s" ($name | upper | replace "-" "_")) "value" (toString $value) -}}
   {{- $env := list -}}
   {{- $found := false -}}
