@@ -188,6 +188,8 @@ class Image(KubeObject):
             docker_image_manifests=[
                 *(ImageManifest(digest=child) for child in self.children),
                 *(ImageManifest(digest=one, media_type=_NO_IMAGE) for one in self.others),
+                # An entry without a digest keeps an unknown size unknown.
+                *([ImageManifest()] if self.size is None else []),
             ],
         )
 
@@ -244,8 +246,13 @@ class Image(KubeObject):
         total = self._layers_total
         return total + len(self.docker_image_config.encode(errors="replace")) if total else None
 
-    def _size_by_list(self) -> int:
-        """Bytes of layers that an index lists directly, as build caches do."""
+    def _size_by_list(self) -> int | None:
+        """Bytes of layers that an index lists directly, as build caches do.
+
+        None if it lists an image without a digest, whose size nobody can look up.
+        """
+        if any(item.is_manifest and not item.digest for item in self._listed):
+            return None
         return distinct_total(
             (item.digest, item.size) for item in self._listed if not item.is_manifest
         )

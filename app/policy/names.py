@@ -1,7 +1,7 @@
 """Checks the spelling of names and addresses: Kubernetes, DNS, `host[:port]`, OCI, S3."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -98,8 +98,16 @@ def is_selector(text: str) -> bool:
     return bool(_SELECTOR.fullmatch(text))
 
 
-def host_of(text: str) -> str | None:
-    """The host of `host[:port]`; None for other text. An IPv6 address is in brackets."""
+def is_lookup_name(text: str) -> bool:
+    """Whether Go's client looks text up as a DNS name: it also accepts `_` in a label."""
+    return is_hostname(text.replace("_", "x"))
+
+
+def host_of(text: str, is_name: Callable[[str], bool] = is_hostname) -> str | None:
+    """The host of `host[:port]`; None for other text. An IPv6 address is in brackets.
+
+    `is_name` decides which names are valid.
+    """
     match = _HOST_PORT.fullmatch(text)
     if match is None:
         return None
@@ -108,7 +116,7 @@ def host_of(text: str) -> str | None:
         return None
     if bracketed is not None:
         return bracketed if isinstance(_address(bracketed), IPv6Address) else None
-    valid = is_hostname(plain) or isinstance(_address(plain), IPv4Address)
+    valid = is_name(plain) or isinstance(_address(plain), IPv4Address)
     return plain if valid else None
 
 
@@ -135,23 +143,31 @@ class Endpoint:
         return len(labels) == 1 or "svc" in labels[1:] or labels[-2:] == ["cluster", "local"]
 
     def holds_bucket(self, bucket: str) -> bool:
-        """Whether the address contains the bucket's name.
-
-        A Service with the same name as the bucket does not count: `minio.storage.svc`.
-        """
-        labels = self.host.split(".")
-        is_service = labels[0] == bucket and labels[2:3] == ["svc"]
-        in_host = self.host.startswith(f"{bucket}.") and not is_service
+        """Whether the bucket is in the path, or before a host that is an S3 endpoint itself:
+        `<bucket>.s3.example.com` or `<bucket>.<service>.<namespace>.svc`."""
+        endpoint = self.host.removeprefix(f"{bucket}.").split(".")
+        is_s3 = len(endpoint) > 2 and (endpoint[0] == "s3" or endpoint[0].startswith("s3-"))
+        in_host = self.host.startswith(f"{bucket}.") and (is_s3 or endpoint[2:3] == ["svc"])
         return in_host or bucket in self.path.split("/")
+
+    def may_hold_bucket(self, bucket: str) -> bool:
+        """Whether the host begins with the bucket's name, and is no Service of that name:
+        `minio.storage` or `minio.storage.svc`."""
+        endpoint = self.host.removeprefix(f"{bucket}.").split(".")
+        is_service = len(endpoint) == 1 or endpoint[1] == "svc"
+        return self.host.startswith(f"{bucket}.") and not is_service
 
 
 def parse_endpoint(text: str) -> Endpoint | None:
-    """The parts of a URL; None if it has user information, a query or a fragment."""
+    """The parts of a URL; None if it has user information, a query or a fragment.
+
+    The host is an IP address or a name that Go's client looks up.
+    """
     match = _ENDPOINT.fullmatch(text)
     if match is None or not text.isprintable():
         return None
     scheme, address, path = match.groups()
-    host = host_of(address)
+    host = host_of(address, is_lookup_name)
     return Endpoint(scheme.lower(), host.lower(), path) if host else None
 
 

@@ -156,11 +156,15 @@ TARGET = Target(
         _push({"schemaVersion": 2, "manifests": [_LARGE]}),
         _push({"schemaVersion": 2, "config": _CONFIG, "layers": [blob("small", 5)]}),
         _config(
-            routes=[{"name": "a", "hostname": "a.example.com"}],
+            routes=[{"name": "a", "hostname": "a.example.com", "secretName": "b"}],
             nodeSelector={"a.example/b": "c"},
             tolerations=[{"key": "a", "operator": "Equal", "value": "b", "tolerationSeconds": 1}],
             requests={"read": {"maxRunning": 1, "maxInQueue": 1, "maxWaitInQueue": "1s"}},
             proxy={"http": "http://u:p@a:1", "https": "https://b", "noProxy": ".svc,10.0.0.0/8"},
+            resources={
+                "requests": {"a.b/c": "1"},
+                "limits": {"a.b/c": "1", "hugepages-2Mi": "4Mi"},
+            },
         ),
         _config(
             storage={

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from app.model.image import Image, ImageClaim
+from app.model.manifest import OCI_MANIFEST
 
 MIB = 1024**2
 
@@ -99,6 +100,16 @@ CACHE = json.dumps({"manifests": [{**descriptor("l", 70), "mediaType": LAYER}]})
             id="an index by its children",
         ),
         pytest.param(
+            {"dockerImageManifests": [{"digest": "sha256:m"}, {"mediaType": OCI_MANIFEST}]},
+            None,
+            id="an index with an image without a digest",
+        ),
+        pytest.param(
+            {"dockerImageManifests": [{"mediaType": LAYER, "manifestSize": 70}]},
+            70,
+            id="an index with a layer without a digest",
+        ),
+        pytest.param(
             {"dockerImageManifests": [{"digest": "m"}], "dockerImageLayers": [layer("a", 9)]},
             9,
             id="an index that smuggles layers",
@@ -170,6 +181,21 @@ def test_condensed_image_keeps_its_size() -> None:
     kept = index.condensed.claim
     assert (kept.size, kept.children) == (70, ("sha256:n",))
     assert kept.others == index.claim.others != ()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"dockerImageLayers": [{"name": "a"}], "dockerImageManifests": [{"digest": "sha256:n"}]},
+        {"dockerImageManifests": [{"digest": "sha256:n"}, {}]},
+    ],
+    ids=["nothing listed", "layers without a size", "an entry without a digest"],
+)
+def test_condensed_image_keeps_an_unknown_size_unknown(fields: dict[str, Any]) -> None:
+    full = image(**fields)
+    kept = full.condensed.claim
+    assert (kept.size, kept.children) == (None, full.children)
 
 
 def test_of_several_sources_the_larger_size_and_all_children_count() -> None:

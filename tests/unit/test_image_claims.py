@@ -86,6 +86,9 @@ DISGUISED = json.dumps(
         pytest.param(CLAIM, TINY, [], id="a small image"),
         pytest.param(CLAIM, None, [], id="an image that the registry does not have"),
         pytest.param({}, None, ["ImageSizeUnknown"], id="nothing said by anyone"),
+        pytest.param(
+            {"dockerImageManifests": [{}]}, None, ["ImageSizeUnknown"], id="a child with no digest"
+        ),
     ],
 )  # fmt: skip
 async def test_size_in_a_request_is_held_against_the_registry(

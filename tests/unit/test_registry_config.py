@@ -162,41 +162,6 @@ def test_a_registry_that_does_not_serve_everything_gets_a_warning(
     assert all(warning in text for text in verdict.warnings)
 
 
-@pytest.mark.parametrize("kind", ["requests", "limits"])
-def test_an_amount_of_resources_is_not_below_zero(kind: str) -> None:
-    [violation] = check_spec({"resources": {kind: {"cpu": "-500m", "memory": "0"}}}).violations
-    assert violation.reason == "NegativeResource"
-    assert str(violation) == (
-        f"spec.resources.{kind}.cpu is -500m, below 0; set spec.resources.{kind}.cpu to 0 or more"
-    )
-
-
-@pytest.mark.parametrize(
-    ("requests", "limits", "refused"),
-    [
-        ({"cpu": "500m", "memory": "500Mi"}, {"cpu": "0.5", "memory": "500Mi"}, []),
-        ({"cpu": "2"}, {"memory": "1Gi"}, []),
-        ({"cpu": "1001m"}, {"cpu": 1}, ["cpu is 1001m, above spec.resources.limits.cpu"]),
-        (
-            {"cpu": "2", "memory": "1Gi", "ephemeral-storage": "1"},
-            {"cpu": "1", "memory": "1G", "ephemeral-storage": "1"},
-            [
-                "cpu is 2, above spec.resources.limits.cpu",
-                "memory is 1Gi, above spec.resources.limits.memory",
-            ],
-        ),
-    ],
-    ids=str,
-)
-def test_requests_stay_within_limits(
-    requests: dict[str, Any], limits: dict[str, Any], refused: list[str]
-) -> None:
-    verdict = check_spec({"resources": {"requests": requests, "limits": limits}})
-    assert reasons(verdict) == ["RequestAboveLimit"] * len(refused)
-    for violation, start in zip(verdict.violations, refused, strict=True):
-        assert violation.message.startswith(f"spec.resources.requests.{start}")
-
-
 @pytest.mark.parametrize(
     ("spec", "path"),
     [

@@ -51,6 +51,7 @@ def test_a_bucket_is_named_by_the_rules_of_s3(bucket: str | None, expected: list
         "https://10.0.0.1:9000",
         "https://[2001:db8::1]:9000",
         "https://minio",
+        "https://s3_1.example.com",
         "https://<s3-endpoint>",
         "https://s3.<region>.example.com",
         "",
@@ -74,7 +75,6 @@ def test_an_endpoint_is_a_plain_address(endpoint: str) -> None:
         "https://s3.example.com:65536",
         "https://s3.example.com:port",
         "https://s3..example.com",
-        "https://s3_1.example.com",
         "https://-s3.example.com",
         "https://300.1.1.1",
         "https://[::g]",
@@ -122,6 +122,8 @@ def test_credentials_in_an_endpoint_are_not_repeated(endpoint: str, printed: str
     [
         ("https://images.s3.example.com", True),
         ("https://IMAGES.s3.example.com:9000", True),
+        ("https://images.s3.eu-1.amazonaws.com", True),
+        ("https://images.s3-eu-1.amazonaws.com", True),
         ("https://s3.example.com/images", True),
         ("https://s3.example.com/v1/images/", True),
         ("https://images.svc.storage.svc", True),
@@ -135,6 +137,25 @@ def test_credentials_in_an_endpoint_are_not_repeated(endpoint: str, printed: str
 def test_bucket_in_the_endpoint_is_refused(endpoint: str, holds: bool) -> None:
     verdict = check_s3(regionEndpoint=endpoint)
     assert reasons(verdict) == (["BucketInRegionEndpoint"] if holds else [])
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "warned"),
+    [
+        ("https://images", False),
+        ("https://images.storage:9000", False),
+        ("http://images.images:9000", False),
+        ("https://images.storage.svc", False),
+        ("https://s3.images.com", False),
+        ("https://images.example.com", True),
+        ("https://images.s3.local", True),
+        ("https://images.apps.example.com", True),
+    ],
+)
+def test_a_host_that_begins_with_the_bucket_may_be_right(endpoint: str, warned: bool) -> None:
+    verdict = check_s3(regionEndpoint=endpoint)
+    assert verdict.allowed
+    assert sum("which begins with the bucket images" in one for one in verdict.warnings) == warned
 
 
 def test_missing_bucket_is_not_found_in_the_endpoint() -> None:

@@ -25,6 +25,24 @@ def test_the_name_of_a_route_is_free_and_valid(name: str | None, expected: list[
     assert reasons(check_spec({"routes": [{"name": name}]})) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("registry-cert", []),
+        ("a.b", []),
+        ("", []),
+        (None, []),
+        ("<secret>", []),
+        ("Bad Name", ["InvalidRouteSecretName"]),
+        ("../x", ["InvalidRouteSecretName"]),
+    ],
+)
+def test_the_secret_of_a_route_is_named_as_secrets_are(
+    name: str | None, expected: list[str]
+) -> None:
+    assert reasons(check_spec({"routes": [{"name": "public", "secretName": name}]})) == expected
+
+
 def test_the_operator_keeps_the_name_of_its_own_route() -> None:
     [violation] = check_spec({"routes": [{"name": "a"}, {"name": "default-route"}]}).violations
     assert str(violation) == (
@@ -74,6 +92,11 @@ def test_a_queue_that_nothing_waits_in_gets_a_warning() -> None:
         ("http://user:p%40ss@proxy.example.com:3128", True),
         ("http://[fd00::1]:3128", True),
         ("http://<proxy>:3128", True),
+        ("http://egress_proxy:3128", True),
+        ("socks5h://10.0.0.1:1080", True),
+        ("SOCKS5://10.0.0.1:1080", True),
+        ("socks5s://10.0.0.1:1080", False),
+        ("socks4://10.0.0.1:1080", False),
         ("ftp://proxy.example.com", False),
         ("http://", False),
         ("http://proxy.example.com:port", False),
@@ -103,6 +126,12 @@ def test_the_password_of_a_proxy_is_not_repeated() -> None:
         ("*.example.com,example.com:8080,[fd00::1],fd00::/8", []),
         (".svc,,10.0.0.0/8,", []),
         ("<hosts>", []),
+        ("10.1.2.3:8080,10.96.0.1:443,[::1]:80", []),
+        ("s3_1.example.com,_a:80,.my_domain", []),
+        ("example.com.,.example.com.:8080", []),
+        ("10.1.2.3:0,10.1.2.3:65536", ["10.1.2.3:0", "10.1.2.3:65536"]),
+        (".10.1.2.3,300.1.1.1:80", [".10.1.2.3", "300.1.1.1:80"]),
+        ("[::g]:80,a..", ["[::g]:80", "a.."]),
         ("a;b", ["a;b"]),
         ("https://example.com", ["https://example.com"]),
         ("a b,example.com/path", ["a b", "example.com/path"]),
@@ -127,6 +156,8 @@ def test_an_exception_from_the_proxy_matches_hosts(entries: str, wrong: list[str
         ("https://minio.storage.svc", {"https": "http://proxy:3128", "noProxy": "*"}, False),
         ("https://Minio:9000", {"https": "http://proxy:3128", "noProxy": "a, MINIO:9000"}, False),
         ("https://10.0.0.9", {"https": "http://proxy:3128", "noProxy": "10.0.0.0/8"}, False),
+        ("https://10.0.0.9", {"https": "http://proxy:3128", "noProxy": "10.0.0.9:443"}, False),
+        ("https://[fd00::9]", {"https": "http://proxy:3128", "noProxy": "[fd00::9]:443"}, False),
         ("https://s3.example.com", {"https": "http://proxy:3128"}, False),
         ("", {"https": "http://proxy:3128"}, False),
     ],

@@ -9,15 +9,12 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
 from app.model.base import KubeModel, KubeObject
-from app.model.quantity import Quantity
-from app.model.registry import Resources
 from app.policy.names import placeholders
 from app.policy.verdict import Verdict
 
 LOG_LEVELS = ("Normal", "Debug", "Trace", "TraceAll")
 _SINGLETON = "cluster"
 _MAX_SHOWN = 80
-_ZERO = Quantity.of_count(0)
 
 
 def shown(value: str) -> str:
@@ -66,28 +63,6 @@ def check_choice(
 def check_at_least_zero(verdict: Verdict, reason: str, path: str, value: int | None) -> None:
     if value is not None and value < 0:
         verdict.deny(reason, f"{path} is {value}, below 0", f"set {path} to 0 or more")
-
-
-def check_resources(verdict: Verdict, resources: Resources | None) -> None:
-    """Refuse requests above limits and amounts below 0: no Pod could be created."""
-    if resources is None:
-        return
-    for kind, amounts in (("requests", resources.requests), ("limits", resources.limits)):
-        for name, amount in amounts.items():
-            if amount < _ZERO:
-                path = f"spec.resources.{kind}.{name}"
-                verdict.deny(
-                    "NegativeResource", f"{path} is {amount}, below 0", f"set {path} to 0 or more"
-                )
-    for name in sorted(resources.requests.keys() & resources.limits.keys()):
-        request, limit = resources.requests[name], resources.limits[name]
-        if request > limit:
-            verdict.deny(
-                "RequestAboveLimit",
-                f"spec.resources.requests.{name} is {request}, "
-                f"above spec.resources.limits.{name}, which is {limit}",
-                f"lower the request to {limit}, or raise the limit",
-            )
 
 
 def _texts(value: object, path: str) -> Iterator[tuple[str, str]]:

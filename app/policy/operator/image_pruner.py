@@ -4,14 +4,13 @@ from datetime import timedelta
 
 from app.model.registry import ImagePruner, ImagePrunerSpec
 from app.policy.names import placeholders
-from app.policy.operator import placement
+from app.policy.operator import placement, resources
 from app.policy.operator.field_checks import (
     LOG_LEVELS,
     check_at_least_zero,
     check_choice,
     check_name,
     check_placeholders,
-    check_resources,
     shown,
 )
 from app.policy.operator.schedule import ScheduleError, check_schedule, parse_duration
@@ -35,7 +34,7 @@ def check(pruner: ImagePruner) -> Verdict:
         ("spec.failedJobsHistoryLimit", spec.failed_jobs_history_limit),
     ):
         check_at_least_zero(verdict, "InvalidHistoryLimit", path, limit)
-    check_resources(verdict, spec.resources)
+    resources.check(verdict, spec.resources)
     placement.check(verdict, spec)
     return verdict
 

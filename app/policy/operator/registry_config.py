@@ -9,6 +9,7 @@ from app.policy.operator import (
     registry_data_loss,
     registry_storage,
     registry_traffic,
+    resources,
     storage_references,
     topology_spread,
 )
@@ -18,7 +19,6 @@ from app.policy.operator.field_checks import (
     check_choice,
     check_name,
     check_placeholders,
-    check_resources,
     shown,
 )
 from app.policy.operator.registry_data_loss import DataLossGuard
@@ -72,7 +72,7 @@ def check(
         verdict.include(found if refuses else found.tolerant())
     _check_pull_secret(verdict, spec.image_pull_secret)
     registry_traffic.check(verdict, spec)
-    check_resources(verdict, spec.resources)
+    resources.check(verdict, spec.resources)
     placement.check(verdict, spec)
     topology_spread.check(verdict, spec.topology_spread_constraints)
     _check_service(verdict, spec)

@@ -8,7 +8,9 @@ from ipaddress import ip_network
 
 from app.model.registry import ConfigSpec, Proxy, RequestLimits, Route
 from app.policy.names import (
+    host_of,
     is_hostname,
+    is_lookup_name,
     is_subdomain,
     parse_endpoint,
     placeholders,
@@ -20,7 +22,8 @@ from app.policy.verdict import Verdict
 
 _DEFAULT_ROUTE = "default-route"
 """The operator keeps this name for the route of `spec.defaultRoute`, also without that field."""
-_NO_PROXY_HOST = re.compile(r"(\*?\.)?([^:/*\s]+)(:[0-9]{1,5})?")
+_PROXY_SCHEMES = {"http", "https", "socks5", "socks5h"}
+_NO_PROXY_NAME = re.compile(r"(?:\*?\.)?([^:/*\s]+?)\.?(?::[0-9]{1,5})?")
 
 
 def check(verdict: Verdict, spec: ConfigSpec) -> None:
@@ -51,7 +54,7 @@ def _check_routes(verdict: Verdict, routes: list[Route]) -> None:
             "give every route a hostname of its own",
         )
     for index, route in enumerate(routes):
-        path, hostname = f"spec.routes[{index}]", route.hostname
+        path, hostname, secret = f"spec.routes[{index}]", route.hostname, route.secret_name
         if route.name == _DEFAULT_ROUTE:
             verdict.deny(
                 "InvalidRouteName",
@@ -63,6 +66,12 @@ def _check_routes(verdict: Verdict, routes: list[Route]) -> None:
                 "InvalidRouteName",
                 f"{path}.name is {shown(route.name)}, which no route can be named",
                 "write it in lower-case letters, digits, dots and hyphens",
+            )
+        if secret and not is_subdomain(secret) and not placeholders(secret):
+            verdict.deny(
+                "InvalidRouteSecretName",
+                f"{path}.secretName is {shown(secret)}, which no Secret can be named",
+                "set it to the name of the Secret with the certificate of the route",
             )
         if hostname and not is_hostname(hostname) and not placeholders(hostname):
             verdict.deny(
@@ -110,14 +119,17 @@ def _is_proxy(text: str) -> bool:
     """Whether the registry can use an address as a proxy. User information is allowed."""
     scheme, separator, rest = text.rpartition("://")
     address = rest.rpartition("@")[2].removesuffix("/")
-    kind = scheme.lower().replace("socks5", "http") if separator else "http"
-    endpoint = parse_endpoint(f"{kind}://{address}")
+    if separator and scheme.lower() not in _PROXY_SCHEMES:
+        return False
+    endpoint = parse_endpoint(f"http://{address}")
     return endpoint is not None and not endpoint.path
 
 
 def _is_no_proxy(entry: str) -> bool:
-    match = _NO_PROXY_HOST.fullmatch(entry)
-    return entry == "*" or _is_network(entry) or (match is not None and is_hostname(match[2]))
+    if entry == "*" or _is_network(entry) or host_of(entry) is not None:
+        return True
+    match = _NO_PROXY_NAME.fullmatch(entry)
+    return match is not None and is_lookup_name(match[1])
 
 
 def _is_network(text: str) -> bool:
@@ -145,7 +157,8 @@ def _check_storage_is_reached(verdict: Verdict, spec: ConfigSpec) -> None:
 def _is_exempt(host: str, no_proxy: str) -> bool:
     """Whether an entry matches a host; an entry that is a network may match any address."""
     for entry in map(str.strip, no_proxy.lower().split(",")):
-        domain = entry.rpartition(":")[0] if entry.count(":") == 1 else entry
+        has_port = entry.count(":") == 1 or "]:" in entry
+        domain = entry.rpartition(":")[0].strip("[]") if has_port else entry
         domain = domain.removeprefix("*").removeprefix(".")
         if entry == "*" or (domain and (host == domain or host.endswith(f".{domain}"))):
             return True

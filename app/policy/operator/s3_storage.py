@@ -99,11 +99,18 @@ def _check_endpoint(verdict: Verdict, s3: S3Storage) -> None:
         return
     if endpoint.scheme == "http":
         verdict.warn(f"{_ENDPOINT} is {value}: images travel unencrypted")
-    if is_bucket(s3.bucket) and endpoint.holds_bucket(s3.bucket):
+    if not is_bucket(s3.bucket):
+        return
+    if endpoint.holds_bucket(s3.bucket):
         verdict.deny(
             "BucketInRegionEndpoint",
             f"{_ENDPOINT} is {value}, which holds the bucket {s3.bucket} already",
             f"take {s3.bucket} out of it: the registry adds the bucket itself",
+        )
+    elif endpoint.may_hold_bucket(s3.bucket):
+        verdict.warn(
+            f"{_ENDPOINT} is {value}, which begins with the bucket {s3.bucket}: take it out unless "
+            "it belongs to the name of the host, since the registry adds the bucket itself"
         )
 
 
