@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
-from app.model.base import KubeModel, KubeObject
+from app.model.base import KubeModel, KubeObject, TextListMap
 from app.policy.verdict import MAX_VIOLATIONS, MAX_WARNING, Verdict, Violation, shortened
 
 API_VERSION = "admission.k8s.io/v1"
@@ -35,16 +35,6 @@ def _path_segment(name: str) -> str:
 Name = Annotated[str, AfterValidator(_path_segment)]
 
 
-def _null_is_no_values(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: [] if values is None else values for key, values in value.items()}
-    return value
-
-
-Extra = Annotated[Mapping[str, list[str]], BeforeValidator(_null_is_no_values)]
-"""The extra fields of a user. A key without values is `null`, as Go encodes an empty list."""
-
-
 class GroupVersionKind(KubeModel):
     group: str = ""
     version: str = ""
@@ -61,7 +51,7 @@ class UserInfo(KubeModel):
     username: str = ""
     uid: str = ""
     groups: list[str] = Field(default_factory=list)
-    extra: Extra = Field(default_factory=dict)
+    extra: TextListMap = Field(default_factory=dict)
 
 
 class AdmissionRequest(KubeModel):

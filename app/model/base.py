@@ -1,6 +1,6 @@
 """The base of all models of Kubernetes objects."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 from pydantic import (
@@ -26,14 +26,19 @@ def without_nulls(data: Any) -> Any:
     return data
 
 
-def _null_is_empty(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: "" if text is None else text for key, text in value.items()}
-    return value
+def _null_is(empty: Callable[[], Any]) -> BeforeValidator:
+    def replaced(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: empty() if one is None else one for key, one in value.items()}
+        return value
+
+    return BeforeValidator(replaced)
 
 
-TextMap = Annotated[dict[str, str], BeforeValidator(_null_is_empty)]
+TextMap = Annotated[dict[str, str], _null_is(str)]
 """A map of text. `null` is the empty text, as it is for the API server."""
+TextListMap = Annotated[dict[str, list[str]], _null_is(list)]
+"""A map of lists of text. `null` is the empty list, as it is for the API server."""
 
 
 class KubeModel(BaseModel):
