@@ -209,9 +209,13 @@ def cluster_usage(
     identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}-{os.getpid()}"
     namespace, silence = settings.namespace, settings.watch_silence
     state = KubernetesState(
-        api, settings.domain, namespace=namespace, timing=settings.timing, silence=silence,
+        api,
+        settings.domain,
+        namespace=namespace,
+        timing=settings.timing,
+        silence=silence,
         noticed=noticed,
-    )  # fmt: skip
+    )
     ledgers = KubernetesLedgers(api, namespace, identity)
     watched = Informer(api, ledgers.path, "ledgers", ledgers, silence=silence, select=LEDGERS)
     return ClusterUsage(identity, state, ledgers, [state.run, watched.run])
