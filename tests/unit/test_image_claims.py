@@ -280,24 +280,3 @@ async def test_a_size_that_is_not_known_in_time_refuses_nothing_for_good(hangs: 
     verdict = await decide(pushes, "ImageStreamMapping", sent, within=0.2)
     assert verdict.allowed
     assert "is unknown" in verdict.warnings[0]
-
-
-LIE = {"dockerImageMetadata": {"Size": 5}, "dockerImageLayers": [{"name": "l", "size": 9}]}
-WORSE = {"dockerImageMetadata": {"Size": 5}, "dockerImageLayers": [{"name": "l", "size": 99}]}
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "refused"),
-    [
-        pytest.param(None, LIE, True, id="a new one"),
-        pytest.param(LIE, LIE, False, id="a stored one that is labelled"),
-        pytest.param(LIE, WORSE, True, id="a stored one that gets worse"),
-    ],
-)
-async def test_an_image_that_contradicts_itself(
-    before: dict[str, Any] | None, after: dict[str, Any], refused: bool
-) -> None:
-    verdict = await decide(service(), "Image", after, before)
-
-    assert causes(verdict) == ["ImageContradictsItself"] * refused
-    assert len(verdict.warnings) == (not refused)
