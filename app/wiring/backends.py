@@ -1,6 +1,5 @@
 """Opens the state and the ledgers, and names the jobs that keep them current."""
 
-import asyncio
 import os
 import socket
 from collections.abc import (
@@ -8,7 +7,6 @@ from collections.abc import (
     Awaitable,
     Callable,
     Collection,
-    Coroutine,
     Iterable,
     Mapping,
     Sequence,
@@ -18,7 +16,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from app.admission.events import RefusalEvents
 from app.admission.image_kinds import Visibility
@@ -51,8 +48,8 @@ from app.quota.store import LedgerStore, MemoryLedgers
 from app.registry.connection import open_registry
 from app.registry.sizes import RegistryImages
 from app.wiring.controllers import Controllers, assemble
+from app.wiring.jobs import Job, all_of
 
-Job = Callable[[], Coroutine[Any, Any, None]]
 Refused = Callable[[AdmissionRequest, Outcome], None]
 
 
@@ -241,7 +238,7 @@ def _cluster(api: KubeApi, settings: Settings, folder: Path, *, inside: bool) ->
     reconciler = Reconciler(api, state, ledgers, domain, timing)
     controllers = assemble(api, settings, identity)
     work = [reconciler.run, *(controllers.leading if controllers else [])]
-    leading = partial(lead, api, namespace, identity, partial(_all_of, work))
+    leading = partial(lead, api, namespace, identity, partial(all_of, work))
 
     def refused(request: AdmissionRequest, outcome: Outcome) -> None:
         events.refused(request, outcome)
@@ -275,29 +272,3 @@ def _cluster(api: KubeApi, settings: Settings, folder: Path, *, inside: bool) ->
         certificates=certificates if shared and not settings.tls_dir else None,
         controllers=controllers,
     )
-
-
-async def _all_of(work: Sequence[Job]) -> None:
-    """Run several jobs concurrently until cancelled."""
-    async with asyncio.TaskGroup() as tasks:
-        for job in work:
-            tasks.create_task(job())
-
-
-@asynccontextmanager
-async def running(jobs: Sequence[Job], on_failure: Callable[[], None]) -> AsyncIterator[None]:
-    """Run `jobs` in the background while the body runs. If a job raises, call `on_failure`."""
-
-    def ended(task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            on_failure()
-
-    tasks = [asyncio.create_task(job()) for job in jobs]
-    for task in tasks:
-        task.add_done_callback(ended)
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

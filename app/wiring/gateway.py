@@ -50,7 +50,8 @@ from app.registry.names import Repository
 from app.registry.push import PushChecks
 from app.registry.sizes import RegistryImages
 from app.wiring import page
-from app.wiring.backends import Job, cluster_usage, require_namespace, running
+from app.wiring.backends import cluster_usage, require_namespace
+from app.wiring.jobs import Job, running
 
 _QUESTION = 10.0
 """Seconds that the registry may take to answer a question of the gateway's own."""

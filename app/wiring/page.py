@@ -19,7 +19,8 @@ from app.page.rendering import Renderer
 from app.page.session import Sessions
 from app.page.stored_sizes import StoredSizes
 from app.page.views import Views
-from app.wiring.backends import Backend, Job
+from app.wiring.backends import Backend
+from app.wiring.jobs import Job
 
 
 class PageError(UnusableError):

@@ -24,7 +24,8 @@ from app.config.settings import Settings
 from app.policy.verdict import Verdict
 from app.registry.names import Repository
 from app.registry.push import PushChecks
-from app.wiring.backends import Backend, Job, Observations
+from app.wiring.backends import Backend, Observations
+from app.wiring.jobs import Job
 from app.wiring.lateness import Lateness
 from app.wiring.usage_metrics import UsageMetrics
 

@@ -18,8 +18,9 @@ from app.certs.reload import ServingContext
 from app.config.settings import Settings
 from app.wiring import page as assembly
 from app.wiring import service
-from app.wiring.backends import open_backend, running, uses_examples
+from app.wiring.backends import open_backend, uses_examples
 from app.wiring.banner import banner
+from app.wiring.jobs import running
 
 logger = logging.getLogger("registry_admission.serving")
 
